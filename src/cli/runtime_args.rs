@@ -1,0 +1,1 @@
+//! Arguments of every command that runs a network.

@@ -1,0 +1,1 @@
+//! COCO data sets and results: parsing and writing. Never sees a network.

@@ -1,0 +1,1 @@
+//! Judging detections against annotations. Never sees a network.

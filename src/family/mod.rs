@@ -1,0 +1,1 @@
+//! One file a family: tensor names and conventions into a [`crate::network::Network`].

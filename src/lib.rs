@@ -1,0 +1,19 @@
+//! Finds objects in photos with residual networks, and judges the result as pycocotools does.
+//!
+//! A ResNet feature extractor runs through ONNX Runtime and feeds the region proposal network and
+//! box head of a Faster R-CNN. Checkpoints keep the arithmetic of the framework they come from.
+
+pub mod cache;
+pub mod checkpoint;
+pub mod coco;
+pub mod detector;
+pub mod draw;
+pub mod evaluate;
+pub mod family;
+pub mod geometry;
+pub mod model;
+pub mod network;
+pub mod onnx;
+pub mod photo;
+pub mod run;
+pub mod runtime;

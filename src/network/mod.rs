@@ -1,0 +1,1 @@
+//! The architecture as data, and its two graphs. Never sees a photo.

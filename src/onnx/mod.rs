@@ -1,0 +1,1 @@
+//! A typed writer of ONNX graphs. Knows nothing of detection.

@@ -1,0 +1,1 @@
+//! A run: a folder of photos from start to end.
