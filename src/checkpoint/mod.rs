@@ -1,3 +1,168 @@
 //! Reading checkpoints into named tensors, safely and within bounds.
 //!
-//! A leaf: knows file formats, nothing of what the tensors mean. Nothing in a file is ever run.
+//! A leaf: knows file formats, nothing of what the tensors mean. Pickles are interpreted by a reader of
+//! our own that builds plain records; nothing in a file is ever run.
+
+mod error;
+mod numpy;
+mod pickle;
+mod safetensors;
+mod tensor;
+mod torch;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+
+pub use error::{Error, Shown};
+pub use tensor::{Dtype, Tensor};
+
+/// The named tensors of one file.
+#[derive(Debug)]
+pub struct Checkpoint {
+    bytes: Bytes,
+    tensors: Vec<Tensor>,
+    by_name: HashMap<String, usize>,
+    remarks: Vec<String>,
+}
+
+/// The bytes of a checkpoint, wherever they are.
+#[derive(Debug)]
+enum Bytes {
+    Mapped(memmap2::Mmap),
+    Static(&'static [u8]),
+    Owned(Vec<u8>),
+}
+
+impl Bytes {
+    fn get(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(map) => map,
+            Bytes::Static(bytes) => bytes,
+            Bytes::Owned(bytes) => bytes,
+        }
+    }
+}
+
+/// What a reader found: the tensors, and remarks for the report.
+pub(crate) struct Found {
+    pub(crate) tensors: Vec<Tensor>,
+    pub(crate) remarks: Vec<String>,
+}
+
+impl Checkpoint {
+    /// Opens a file of any known format; it is told by its content.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not a checkpoint; see [`Error`].
+    pub fn open(path: &Path) -> Result<Checkpoint, Error> {
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(Error::NotACheckpoint("it is a folder".into()));
+        }
+        let bytes = if file.metadata()?.len() == 0 { Bytes::Owned(Vec::new()) } else { Bytes::Mapped(map(&file)?) };
+        let named = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
+        Checkpoint::read(bytes, named)
+    }
+
+    /// Reads a checkpoint that is part of the program.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn from_static(bytes: &'static [u8]) -> Result<Checkpoint, Error> {
+        Checkpoint::read(Bytes::Static(bytes), false)
+    }
+
+    /// Reads a checkpoint from memory.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`].
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint, Error> {
+        Checkpoint::read(Bytes::Owned(bytes), false)
+    }
+
+    fn read(bytes: Bytes, named_safetensors: bool) -> Result<Checkpoint, Error> {
+        let Found { mut tensors, remarks } = read_any(bytes.get(), named_safetensors)?;
+        if tensors.is_empty() {
+            return Err(Error::NoTensors("it is empty".into()));
+        }
+        strip_common_prefix(&mut tensors, "module.");
+        let by_name = tensors.iter().enumerate().map(|(i, tensor)| (tensor.name().to_owned(), i)).collect();
+        Ok(Checkpoint { bytes, tensors, by_name, remarks })
+    }
+
+    /// All tensors, in the file's order.
+    pub fn tensors(&self) -> impl ExactSizeIterator<Item = &Tensor> {
+        self.tensors.iter()
+    }
+
+    /// A tensor by its name.
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.by_name.get(name).and_then(|&i| self.tensors.get(i))
+    }
+
+    /// What a person should know of the reading: where the tensors stood, what was passed over.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// The file's bytes, for hashing.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get()
+    }
+}
+
+impl Tensor {
+    /// Its values, row-major, widened or rounded to float32.
+    ///
+    /// # Errors
+    /// When they are not floats.
+    pub fn to_f32(&self, checkpoint: &Checkpoint) -> Result<Vec<f32>, Error> {
+        self.read_f32(checkpoint.bytes.get())
+    }
+}
+
+/// Maps a file so that its weights are read without a copy.
+#[allow(unsafe_code)]
+fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
+    // SAFETY: the map is only ever read as bytes, and every read is checked against its length; should another
+    // process shorten the file meanwhile, the system ends this process as it would on a failing disk.
+    unsafe { memmap2::Mmap::map(file) }
+}
+
+fn read_any(bytes: &[u8], named_safetensors: bool) -> Result<Found, Error> {
+    match bytes {
+        [] => Err(Error::NotACheckpoint("it is empty".into())),
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => torch::read_zip(bytes),
+        _ if named_safetensors || bytes.get(8) == Some(&b'{') => safetensors::read(bytes),
+        _ if torch::is_legacy(bytes) => torch::read_legacy(bytes),
+        _ => match foreign(bytes) {
+            Some(what) => Err(Error::NotACheckpoint(what.into())),
+            None => numpy::read(bytes),
+        },
+    }
+}
+
+/// What else a file may be, by how it begins; nothing where it may be a pickle.
+fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    let text = bytes.trim_ascii_start();
+    match bytes {
+        _ if text.first() == Some(&b'<') => Some("it is a web page, as a failed download leaves behind"),
+        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Some("it is a picture"),
+        [0x1f, 0x8b, ..] => Some("it is a gzip archive: unpack it first"),
+        [0x89, b'H', b'D', b'F', ..] => Some("it is an HDF5 file"),
+        [0x80, protocol, ..] if *protocol <= 5 => None,
+        // Protocol 0 and 1 begin with a mark, a global or an empty container.
+        [b'(' | b'c' | b'}' | b']' | b')', ..] => None,
+        _ => Some("it begins like no format that a framework saves"),
+    }
+}
+
+/// DataParallel puts `module.` before every name.
+fn strip_common_prefix(tensors: &mut [Tensor], prefix: &str) {
+    if tensors.iter().all(|tensor| tensor.name().starts_with(prefix)) {
+        for tensor in tensors {
+            tensor.rename(tensor.name()[prefix.len()..].to_owned());
+        }
+    }
+}

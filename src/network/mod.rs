@@ -1,1 +1,20 @@
-//! The architecture as data, and its two graphs. Never sees a photo.
+//! The architecture as data, its weights, and the graphs they make. Never sees a photo.
+//!
+//! A network is described by [`Architecture`], which is read from the shapes of a checkpoint's
+//! tensors ([`Architecture::read`]) and lists the layers that it needs ([`Architecture::layers`]).
+//! [`Weights`] hold those layers with their norms folded in; [`trunk`] and [`head`] write the graphs.
+
+mod architecture;
+mod backbone;
+mod head;
+mod layer;
+mod read;
+mod trunk;
+mod weights;
+
+pub use architecture::{Architecture, Backbone, Block, Fpn, Head, LayerShape, Rpn, Shortcut, Stage, Stem};
+pub use head::head;
+pub use layer::{BlockConv, Layer};
+pub use read::{Hints, ReadError};
+pub use trunk::trunk;
+pub use weights::{LayerWeights, Norm, Weights};

@@ -1,1 +1,8 @@
 //! A typed writer of ONNX graphs. Knows nothing of detection.
+
+mod graph;
+mod proto;
+mod write;
+
+pub use graph::{Dim, Edge, Element, Graph, Initializer, OPSET, RoiAlign, Values, Window};
+pub use write::Error;

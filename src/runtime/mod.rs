@@ -2,11 +2,16 @@
 //!
 //! The only module that sees `ort`. A leaf: knows nothing of detection.
 
+mod find;
+mod install;
+mod probe;
 mod session;
 
-pub use session::{Device, Graph, Session, SessionOptions, Value};
+use std::path::{Path, PathBuf};
 
-use std::path::PathBuf;
+pub use find::{Candidate, Place, search};
+pub use probe::{OLDEST_MINOR, Unusable};
+pub use session::{Device, Graph, Session, SessionOptions, Value};
 
 /// Why ONNX Runtime could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +24,24 @@ pub enum Error {
         /// ONNX Runtime's own words.
         cause: String,
     },
+    /// The library that the user named will not do.
+    #[error("cannot use `{}` as ONNX Runtime: {why}", path.display())]
+    Named {
+        /// The library.
+        path: PathBuf,
+        /// Why.
+        why: Unusable,
+    },
+    /// No library was found anywhere.
+    #[error("no ONNX Runtime library was found: {0}")]
+    NotFound(String),
+}
+
+impl Error {
+    fn ort(what: &str, cause: &dyn std::fmt::Display) -> Error {
+        let cause = cause.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        Error::Ort { what: what.into(), cause }
+    }
 }
 
 /// Where the library may come from.
@@ -30,9 +53,12 @@ pub struct Options {
     pub offline: bool,
 }
 
-/// A loaded ONNX Runtime.
+/// A loaded ONNX Runtime. Cheap to clone; a process has at most one.
 #[derive(Clone)]
-pub struct Runtime {}
+pub struct Runtime {
+    environment: ort::environment::Environment,
+    found: Candidate,
+}
 
 impl Runtime {
     /// Finds, installs where needed, and loads ONNX Runtime. `notice` receives the one line that an
@@ -41,7 +67,35 @@ impl Runtime {
     /// # Errors
     /// When no usable library is found or it cannot be loaded.
     pub fn open(options: &Options, notice: &mut dyn FnMut(&str)) -> Result<Runtime, Error> {
-        let _ = (options, notice);
-        Err(Error::Ort { what: "loading ONNX Runtime".into(), cause: "not built yet".into() })
+        static OPENED: std::sync::Mutex<Option<Runtime>> = std::sync::Mutex::new(None);
+        let mut opened = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(runtime) = opened.as_ref() {
+            return Ok(runtime.clone());
+        }
+        let found = find::find(options, notice)?;
+        let loading = |error: &dyn std::fmt::Display| Error::ort(&format!("loading `{}`", found.path.display()), error);
+        let builder = ort::init_from(&found.path).map_err(|error| loading(&error))?;
+        let builder = builder.with_name("rcnn").with_telemetry(false);
+        let environment = builder.build().map_err(|error| loading(&error))?;
+        // Its own messages would break progress lines; what fails comes back as an error anyway.
+        environment.set_log_level(ort::logging::LogLevel::Fatal);
+        let runtime = Runtime { environment, found };
+        *opened = Some(runtime.clone());
+        Ok(runtime)
+    }
+
+    /// The library's version, e.g. `1.31.1`.
+    pub fn version(&self) -> &str {
+        self.found.version.as_deref().unwrap_or_default()
+    }
+
+    /// The library's file.
+    pub fn path(&self) -> &Path {
+        &self.found.path
+    }
+
+    /// Where it was found.
+    pub fn place(&self) -> Place {
+        self.found.place
     }
 }

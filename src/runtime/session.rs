@@ -1,6 +1,11 @@
 //! Sessions and the tensors that go in and out of them.
 
+use std::borrow::Cow;
 use std::path::Path;
+
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::SessionInputValue;
+use ort::value::{DynValue, Tensor};
 
 use super::{Error, Runtime};
 
@@ -21,8 +26,17 @@ pub enum Device {
 pub enum Graph<'a> {
     /// An ONNX file.
     File(&'a Path),
-    /// An ONNX file's bytes.
-    Memory(&'a [u8]),
+    /// An ONNX file's bytes, with a name for errors.
+    Memory(&'a str, &'a [u8]),
+}
+
+impl Graph<'_> {
+    fn name(&self) -> String {
+        match self {
+            Graph::File(path) => path.display().to_string(),
+            Graph::Memory(name, _) => (*name).to_owned(),
+        }
+    }
 }
 
 /// How a session computes.
@@ -35,7 +49,7 @@ pub struct SessionOptions {
 }
 
 /// A tensor of ONNX Runtime's, on the host or on a device.
-pub struct Value {}
+pub struct Value(DynValue);
 
 impl Value {
     /// A float32 tensor that owns `data` (no copy).
@@ -43,8 +57,8 @@ impl Value {
     /// # Errors
     /// When the shape does not hold `data.len()` values.
     pub fn from_f32(shape: &[usize], data: Vec<f32>) -> Result<Value, Error> {
-        let _ = (shape, data);
-        Err(not_built())
+        let tensor = Tensor::from_array((shape.to_vec(), data));
+        tensor.map(|tensor| Value(tensor.into_dyn())).map_err(|error| Error::ort("making a tensor", &error))
     }
 
     /// An int64 tensor that owns `data`.
@@ -52,13 +66,14 @@ impl Value {
     /// # Errors
     /// When the shape does not hold `data.len()` values.
     pub fn from_i64(shape: &[usize], data: Vec<i64>) -> Result<Value, Error> {
-        let _ = (shape, data);
-        Err(not_built())
+        let tensor = Tensor::from_array((shape.to_vec(), data));
+        tensor.map(|tensor| Value(tensor.into_dyn())).map_err(|error| Error::ort("making a tensor", &error))
     }
 
     /// Its dimensions.
     pub fn shape(&self) -> Vec<usize> {
-        Vec::new()
+        let shape = self.0.dtype().tensor_shape();
+        shape.map_or_else(Vec::new, |shape| shape.iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect())
     }
 
     /// Its values, row-major, without a copy.
@@ -66,12 +81,17 @@ impl Value {
     /// # Errors
     /// When it is not a float32 tensor on the host.
     pub fn as_f32(&self) -> Result<&[f32], Error> {
-        Err(not_built())
+        let extracted = self.0.try_extract_tensor::<f32>();
+        extracted.map(|(_, values)| values).map_err(|error| Error::ort("reading a tensor", &error))
     }
 }
 
 /// A graph made ready to run.
-pub struct Session {}
+pub struct Session {
+    session: ort::session::Session,
+    name: String,
+    device: Device,
+}
 
 impl Session {
     /// Runs the graph; gives the outputs named, in that order, without copying them.
@@ -79,8 +99,17 @@ impl Session {
     /// # Errors
     /// What ONNX Runtime reports, with the graph's name.
     pub fn run(&mut self, inputs: &[(&str, &Value)], outputs: &[&str]) -> Result<Vec<Value>, Error> {
-        let _ = (inputs, outputs);
-        Err(not_built())
+        let doing = || format!("running the graph `{}`", self.name);
+        let inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> =
+            inputs.iter().map(|(name, value)| (Cow::Borrowed(*name), (&value.0).into())).collect();
+        let mut found = self.session.run(inputs).map_err(|error| Error::ort(&doing(), &error))?;
+        let missing = |name: &str| Error::Ort { what: doing(), cause: format!("it has no output `{name}`") };
+        outputs.iter().map(|name| found.remove(name).map(Value).ok_or_else(|| missing(name))).collect()
+    }
+
+    /// What it computes on; never [`Device::Auto`].
+    pub fn device(&self) -> Device {
+        self.device
     }
 }
 
@@ -91,11 +120,49 @@ impl Runtime {
     /// # Errors
     /// What ONNX Runtime reports.
     pub fn session(&self, graph: Graph<'_>, options: &SessionOptions) -> Result<Session, Error> {
-        let _ = (graph, options);
-        Err(not_built())
+        let name = graph.name();
+        match options.device {
+            Device::Auto => match self.commit(graph, options, Device::Cuda(0)) {
+                Ok(session) => Ok(session),
+                Err(error) => {
+                    tracing::debug!("{name}: no CUDA: {error}");
+                    self.commit(graph, options, Device::Cpu)
+                }
+            },
+            device => self.commit(graph, options, device),
+        }
     }
-}
 
-fn not_built() -> Error {
-    Error::Ort { what: "running a session".into(), cause: "not built yet".into() }
+    fn commit(&self, graph: Graph<'_>, options: &SessionOptions, device: Device) -> Result<Session, Error> {
+        let name = graph.name();
+        let error = |error: &dyn std::fmt::Display| Error::ort(&format!("loading the graph `{name}`"), error);
+        let mut builder = self.builder(options, device).map_err(|cause| error(&cause))?;
+        let session = match graph {
+            Graph::File(path) => builder.commit_from_file(path),
+            Graph::Memory(_, bytes) => builder.commit_from_memory(bytes),
+        };
+        Ok(Session { session: session.map_err(|cause| error(&cause))?, name: name.clone(), device })
+    }
+
+    fn builder(&self, options: &SessionOptions, device: Device) -> ort::Result<SessionBuilder> {
+        let threads = match options.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        let builder = ort::session::Session::builder(&self.environment)?
+            .with_optimization_level(GraphOptimizationLevel::All)?
+            .with_intra_threads(threads)?
+            .with_inter_threads(1)?
+            // A pattern is planned for each new shape and kept: with photos of many shapes, memory would grow.
+            .with_memory_pattern(false)?
+            // Spinning threads take the cores from the decoders.
+            .with_intra_op_spinning(false)?;
+        Ok(match device {
+            Device::Cuda(number) => builder.with_execution_providers([ort::ep::CUDA::default()
+                .with_device_id(i32::try_from(number).unwrap_or(i32::MAX))
+                .build()
+                .error_on_failure()])?,
+            Device::Auto | Device::Cpu => builder,
+        })
+    }
 }

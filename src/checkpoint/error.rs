@@ -1,0 +1,113 @@
+//! Why a file is not read as a checkpoint.
+
+use std::fmt;
+
+/// Text from a file, safe to print: control characters escaped, at most 200 characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown(String);
+
+impl Shown {
+    pub(super) fn new(text: &str) -> Shown {
+        let mut shown: String = text.chars().take(200).flat_map(char::escape_debug).collect();
+        if text.chars().nth(200).is_some() {
+            shown.push('…');
+        }
+        Shown(shown)
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One variant a way to be wrong. Files are never named here; whoever opened them does.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("cannot read the file: {0}")]
+    Io(#[from] std::io::Error),
+    /// Nothing that any framework saves.
+    #[error("not a checkpoint: {0}")]
+    NotACheckpoint(String),
+    /// A TorchScript archive, which holds code.
+    #[error("a TorchScript archive holds code, not only weights: save the model's state_dict instead")]
+    TorchScript,
+    /// The file ends early.
+    #[error("the file is truncated: {0}")]
+    Truncated(String),
+    /// The pickle wants something called that tensors do not need.
+    #[error("the pickle refers to `{module}.{name}`, which is refused: only what tensors need is read, and nothing is run")]
+    UnsafeGlobal {
+        /// Python module.
+        module: Shown,
+        /// Name in the module.
+        name: Shown,
+    },
+    /// A pickle that no pickler writes.
+    #[error("the pickle is damaged at byte {at}: {what}")]
+    BadPickle {
+        /// Offset in the pickle.
+        at: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// No named tensors are found.
+    #[error("the file holds no named tensors: {0}")]
+    NoTensors(String),
+    /// The header of a safetensors file is longer than any real one.
+    #[error("the header claims {0} bytes, more than any safetensors file needs")]
+    HeaderTooLong(u64),
+    /// The header of a safetensors file is not what it should be.
+    #[error("the safetensors header is damaged: {0}")]
+    BadHeader(String),
+    /// Places of tensors that cannot be.
+    #[error("the place of the tensor `{name}` is impossible: {what}")]
+    BadOffsets {
+        /// Tensor.
+        name: Shown,
+        /// What is wrong.
+        what: String,
+    },
+    /// A tensor that does not fit its storage.
+    #[error("the tensor `{name}` is damaged: {what}")]
+    BadTensor {
+        /// Tensor.
+        name: Shown,
+        /// What is wrong.
+        what: String,
+    },
+    /// Numbers of a kind that weights are not made of.
+    #[error("the tensor `{name}` has the type {dtype}: floats expected")]
+    BadDtype {
+        /// Tensor.
+        name: Shown,
+        /// Type as the file calls it.
+        dtype: Shown,
+    },
+    /// More than the limits allow.
+    #[error("the file asks for too much: {0}")]
+    ResourceLimit(String),
+}
+
+impl Error {
+    /// The sort of failure, for programs and tests.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::Io(_) => "io",
+            Error::NotACheckpoint(_) => "not_a_checkpoint",
+            Error::TorchScript => "torchscript",
+            Error::Truncated(_) => "truncated",
+            Error::UnsafeGlobal { .. } => "unsafe_global",
+            Error::BadPickle { .. } => "bad_pickle",
+            Error::NoTensors(_) => "no_tensors",
+            Error::HeaderTooLong(_) => "header_too_long",
+            Error::BadHeader(_) => "bad_header",
+            Error::BadOffsets { .. } => "bad_offsets",
+            Error::BadTensor { .. } => "bad_tensor",
+            Error::BadDtype { .. } => "bad_dtype",
+            Error::ResourceLimit(_) => "resource_limit",
+        }
+    }
+}

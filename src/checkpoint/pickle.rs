@@ -1,0 +1,561 @@
+//! An interpreter of pickles that builds plain records and never runs anything.
+//!
+//! All values lie in one arena and refer to each other by number, so that neither depth nor cycles can
+//! exhaust the stack. Every opcode makes at most one value, so that memory stays within a few times the file.
+
+use std::collections::HashMap;
+
+use super::error::{Error, Shown};
+
+/// The number of a value in the arena.
+pub(super) type Id = u32;
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// An integer beyond 64 bits, or one of the legacy magic numbers: its little-endian bytes.
+    Long(Vec<u8>),
+    Float(f64),
+    Str(String),
+    Bytes(Vec<u8>),
+    List(Vec<Id>),
+    Tuple(Vec<Id>),
+    Dict(Vec<(Id, Id)>),
+    /// A name that the pickle refers to.
+    Global { module: String, name: String },
+    /// What a persistent id stands for.
+    Persistent(Id),
+    /// The outcome of a call that tensors need; `what` says which, `args` is a tuple, `state` what BUILD brought.
+    Call { what: Callable, args: Vec<Id>, state: Option<Id> },
+    /// An object of a class that only holds data; never made, only noted.
+    Opaque { class: String },
+}
+
+/// The functions and classes that tensors need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Callable {
+    /// `torch._utils._rebuild_tensor` and `_rebuild_tensor_v2`.
+    Tensor,
+    /// `torch._utils._rebuild_tensor_v3`: with a dtype over an untyped storage.
+    TensorWithDtype,
+    /// `torch._utils._rebuild_parameter`: its first argument.
+    Parameter,
+    /// numpy's `_reconstruct`, filled by BUILD.
+    NumpyArray,
+    /// numpy's `_frombuffer`.
+    NumpyBuffer,
+    /// `numpy.dtype`.
+    NumpyDtype,
+    /// `_codecs.encode`: text that stands for bytes.
+    Encode,
+    /// An empty or listed `OrderedDict`, `dict`, `defaultdict`.
+    Dict,
+    /// Containers and records that hold data beside the tensors.
+    Data,
+}
+
+/// A pickle's values, and its last one.
+#[derive(Debug)]
+pub(super) struct Pickled {
+    pub(super) values: Vec<Value>,
+    pub(super) root: Id,
+    /// Bytes that the pickle took.
+    pub(super) length: usize,
+    /// Classes whose objects were only noted.
+    pub(super) opaque: Vec<String>,
+}
+
+impl Pickled {
+    pub(super) fn get(&self, id: Id) -> &Value {
+        self.values.get(id as usize).unwrap_or(&Value::None)
+    }
+
+    pub(super) fn text(&self, id: Id) -> Option<String> {
+        match self.get(id) {
+            Value::Str(text) => Some(text.clone()),
+            Value::Bytes(bytes) => Some(bytes.iter().map(|&byte| char::from(byte)).collect()),
+            _ => None,
+        }
+    }
+
+    /// A number that counts or places something.
+    pub(super) fn index(&self, id: Id) -> Option<usize> {
+        match self.get(id) {
+            Value::Int(value) => usize::try_from(*value).ok(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn items(&self, id: Id) -> Option<&[Id]> {
+        match self.get(id) {
+            Value::Tuple(items) | Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+}
+
+/// What may be called: nothing else is.
+fn callable(module: &str, name: &str) -> Option<Callable> {
+    Some(match (module, name) {
+        ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Callable::Tensor,
+        ("torch._utils", "_rebuild_tensor_v3") => Callable::TensorWithDtype,
+        ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Callable::Parameter,
+        ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Callable::NumpyArray,
+        ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Callable::NumpyBuffer,
+        ("numpy", "dtype") => Callable::NumpyDtype,
+        ("_codecs", "encode") => Callable::Encode,
+        ("collections", "OrderedDict" | "defaultdict" | "Counter") | ("builtins" | "__builtin__", "dict") => {
+            Callable::Dict
+        }
+        ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar")
+        | ("collections", "deque")
+        | ("builtins" | "__builtin__", "list" | "tuple" | "set" | "frozenset" | "slice" | "complex" | "bytearray")
+        | ("copy_reg" | "copyreg", "_reconstructor")
+        | ("torch", "Size" | "device") => Callable::Data,
+        _ => return None,
+    })
+}
+
+/// Classes whose objects may stand beside tensors as inert records. Networks saved whole are not: whoever wants
+/// their weights must know that the file holds a program.
+fn may_be_noted(module: &str) -> bool {
+    !["torch.nn", "torch.jit", "torch.fx", "builtins", "__builtin__", "os", "posix", "nt", "subprocess", "sys"]
+        .iter()
+        .any(|refused| module == *refused || module.strip_prefix(refused).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// Interprets one pickle at the start of `bytes`.
+pub(super) fn read(bytes: &[u8]) -> Result<Pickled, Error> {
+    let mut machine = Machine {
+        bytes,
+        at: 0,
+        values: Vec::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+        opaque: Vec::new(),
+    };
+    let root = machine.run()?;
+    Ok(Pickled { values: machine.values, root, length: machine.at, opaque: machine.opaque })
+}
+
+struct Machine<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    values: Vec<Value>,
+    stack: Vec<Id>,
+    marks: Vec<usize>,
+    memo: HashMap<u64, Id>,
+    opaque: Vec<String>,
+}
+
+impl Machine<'_> {
+    fn run(&mut self) -> Result<Id, Error> {
+        loop {
+            let opcode = self.byte()?;
+            if opcode == b'.' {
+                return self.pop();
+            }
+            self.step(opcode)?;
+        }
+    }
+
+    fn step(&mut self, opcode: u8) -> Result<(), Error> {
+        match opcode {
+            0x80 => self.protocol(),
+            0x95 => self.take(8).map(|_| ()),
+            b'(' => {
+                self.marks.push(self.stack.len());
+                Ok(())
+            }
+            b'0' => self.pop().map(|_| ()),
+            b'1' => self.pop_mark().map(|_| ()),
+            b'2' => {
+                let top = self.top()?;
+                self.stack.push(top);
+                Ok(())
+            }
+            b'N' => self.push(Value::None),
+            0x88 => self.push(Value::Bool(true)),
+            0x89 => self.push(Value::Bool(false)),
+            b'I' | b'L' | b'F' | b'J' | b'K' | b'M' | b'G' | 0x8a | 0x8b => self.number(opcode),
+            b'S' | b'V' | b'T' | b'U' | b'X' | 0x8c | 0x8d | b'B' | b'C' | 0x8e | 0x96 => self.string(opcode),
+            b']' | b'}' | b')' | 0x8f | b'l' | b'd' | b't' | 0x85 | 0x86 | 0x87 | 0x91 => self.container(opcode),
+            b'a' | b'e' | 0x90 => self.append(opcode != b'a'),
+            b's' | b'u' => self.set_items(opcode == b'u'),
+            b'g' | b'h' | b'j' => self.fetch(opcode),
+            b'p' | b'q' | b'r' | 0x94 => self.store(opcode),
+            b'c' | 0x93 => self.global(opcode),
+            b'R' | 0x81 | 0x92 | b'i' | b'o' => self.call(opcode),
+            b'b' => self.build(),
+            b'P' | b'Q' => self.persistent(opcode),
+            other => Err(self.damaged(format!("the opcode {other:#04x} is unknown"))),
+        }
+    }
+
+    fn protocol(&mut self) -> Result<(), Error> {
+        match self.byte()? {
+            0..=5 => Ok(()),
+            other => Err(self.damaged(format!("the protocol {other} is unknown"))),
+        }
+    }
+
+    fn number(&mut self, opcode: u8) -> Result<(), Error> {
+        let value = match opcode {
+            b'I' | b'L' => {
+                let line = self.line()?;
+                match line.trim_end_matches('L') {
+                    "00" => Value::Bool(false),
+                    "01" => Value::Bool(true),
+                    digits => {
+                        let number = digits.parse().map_err(|_| self.damaged("a number is not one"))?;
+                        Value::Int(number)
+                    }
+                }
+            }
+            b'F' => Value::Float(self.line()?.parse().map_err(|_| self.damaged("a number is not one"))?),
+            b'J' => Value::Int(i64::from(i32::from_le_bytes(self.array()?))),
+            b'K' => Value::Int(i64::from(self.byte()?)),
+            b'M' => Value::Int(i64::from(u16::from_le_bytes(self.array()?))),
+            b'G' => Value::Float(f64::from_be_bytes(self.array()?)),
+            0x8a => {
+                let length = usize::from(self.byte()?);
+                long(self.take(length)?)
+            }
+            _ => {
+                let length = u64::from(u32::from_le_bytes(self.array()?));
+                long(self.take(length)?)
+            }
+        };
+        self.push(value)
+    }
+
+    fn string(&mut self, opcode: u8) -> Result<(), Error> {
+        if matches!(opcode, b'S' | b'V') {
+            let line = self.line()?;
+            let quoted = line.trim_matches(|c| c == '\'' || c == '"').to_owned();
+            return self.push(Value::Str(if opcode == b'S' { quoted } else { line }));
+        }
+        let length = match opcode {
+            b'U' | b'C' | 0x8c => u64::from(self.byte()?),
+            b'T' | b'X' | b'B' => u64::from(u32::from_le_bytes(self.array()?)),
+            _ => u64::from_le_bytes(self.array()?),
+        };
+        let bytes = self.take(length)?.to_vec();
+        let value = match opcode {
+            // Python 2's str is text to some and bytes to others: it stays bytes, and is read as needed.
+            b'T' | b'U' | b'B' | b'C' | 0x8e | 0x96 => Value::Bytes(bytes),
+            _ => Value::Str(String::from_utf8(bytes).map_err(|_| self.damaged("a string is not UTF-8"))?),
+        };
+        self.push(value)
+    }
+
+    fn container(&mut self, opcode: u8) -> Result<(), Error> {
+        let value = match opcode {
+            b']' | 0x8f => Value::List(Vec::new()),
+            b'}' => Value::Dict(Vec::new()),
+            b')' => Value::Tuple(Vec::new()),
+            b'l' | 0x91 => Value::List(self.pop_mark()?),
+            b't' => Value::Tuple(self.pop_mark()?),
+            b'd' => Value::Dict(pairs(&self.pop_mark()?)),
+            _ => {
+                let count = usize::from(opcode - 0x84);
+                let from = self.stack.len().checked_sub(count).filter(|&from| from >= self.floor());
+                let from = from.ok_or_else(|| self.damaged("the stack is empty"))?;
+                Value::Tuple(self.stack.split_off(from))
+            }
+        };
+        self.push(value)
+    }
+
+    fn append(&mut self, many: bool) -> Result<(), Error> {
+        let items = if many { self.pop_mark()? } else { vec![self.pop()?] };
+        let target = self.top()?;
+        match self.values.get_mut(target as usize) {
+            Some(Value::List(list)) => list.extend(items),
+            // A deque or a set behind a call: what it holds is of no interest.
+            Some(Value::Opaque { .. } | Value::Call { what: Callable::Data, .. }) => {}
+            _ => return Err(self.damaged("something is appended to what is no list")),
+        }
+        Ok(())
+    }
+
+    fn set_items(&mut self, many: bool) -> Result<(), Error> {
+        let items = if many {
+            self.pop_mark()?
+        } else {
+            let value = self.pop()?;
+            vec![self.pop()?, value]
+        };
+        let target = self.top()?;
+        match self.values.get_mut(target as usize) {
+            Some(Value::Dict(dict)) => dict.extend(pairs(&items)),
+            Some(Value::Opaque { .. } | Value::Call { what: Callable::Data, .. }) => {}
+            _ => return Err(self.damaged("a key is set on what is no dict")),
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, opcode: u8) -> Result<(), Error> {
+        let key = match opcode {
+            b'g' => self.line()?.parse().map_err(|_| self.damaged("a memo key is no number"))?,
+            b'h' => u64::from(self.byte()?),
+            _ => u64::from(u32::from_le_bytes(self.array()?)),
+        };
+        let id = self.memo.get(&key).copied().ok_or_else(|| self.damaged(format!("nothing was stored as {key}")))?;
+        self.stack.push(id);
+        Ok(())
+    }
+
+    fn store(&mut self, opcode: u8) -> Result<(), Error> {
+        let key = match opcode {
+            b'p' => self.line()?.parse().map_err(|_| self.damaged("a memo key is no number"))?,
+            b'q' => u64::from(self.byte()?),
+            b'r' => u64::from(u32::from_le_bytes(self.array()?)),
+            _ => self.memo.len() as u64,
+        };
+        let top = self.top()?;
+        self.memo.insert(key, top);
+        Ok(())
+    }
+
+    fn global(&mut self, opcode: u8) -> Result<(), Error> {
+        let (module, name) = if opcode == b'c' {
+            (self.line()?, self.line()?)
+        } else {
+            let (name, module) = (self.pop()?, self.pop()?);
+            match (self.values.get(module as usize), self.values.get(name as usize)) {
+                (Some(Value::Str(module)), Some(Value::Str(name))) => (module.clone(), name.clone()),
+                _ => return Err(self.damaged("a global is not named by text")),
+            }
+        };
+        self.push(Value::Global { module, name })
+    }
+
+    /// REDUCE, NEWOBJ, NEWOBJ_EX, INST and OBJ: notes what would be called, or refuses.
+    fn call(&mut self, opcode: u8) -> Result<(), Error> {
+        if opcode == b'i' {
+            let (module, name) = (self.line()?, self.line()?);
+            self.pop_mark()?;
+            return Err(refused(&module, &name));
+        }
+        let (function, args) = match opcode {
+            b'o' => {
+                let mut items = self.pop_mark()?;
+                if items.is_empty() {
+                    return Err(self.damaged("an object has no class"));
+                }
+                (items.remove(0), items)
+            }
+            0x92 => {
+                let (_keywords, args) = (self.pop()?, self.pop()?);
+                (self.pop()?, self.tuple(args)?)
+            }
+            _ => {
+                let args = self.pop()?;
+                (self.pop()?, self.tuple(args)?)
+            }
+        };
+        let Some(Value::Global { module, name }) = self.values.get(function as usize) else {
+            return Err(self.damaged("something is called that has no name"));
+        };
+        let (module, name) = (module.clone(), name.clone());
+        match callable(&module, &name) {
+            Some(Callable::Data) => {
+                let class = self.class_of(&module, &name, &args)?;
+                self.note(class)
+            }
+            Some(Callable::Dict) => self.dict(&args),
+            Some(what) => self.push(Value::Call { what, args, state: None }),
+            // Only NEWOBJ makes an object without running its class's code.
+            None if matches!(opcode, 0x81 | 0x92) && may_be_noted(&module) => self.note(format!("{module}.{name}")),
+            None => Err(refused(&module, &name)),
+        }
+    }
+
+    /// `copyreg._reconstructor(class, base, state)` makes an object of `class`.
+    fn class_of(&self, module: &str, name: &str, args: &[Id]) -> Result<String, Error> {
+        if name != "_reconstructor" {
+            return Ok(format!("{module}.{name}"));
+        }
+        match args.first().and_then(|&class| self.values.get(class as usize)) {
+            Some(Value::Global { module, name }) if may_be_noted(module) => Ok(format!("{module}.{name}")),
+            Some(Value::Global { module, name }) => Err(refused(module, name)),
+            _ => Err(self.damaged("an object has no class")),
+        }
+    }
+
+    /// A dict, empty or from a list of pairs.
+    fn dict(&mut self, args: &[Id]) -> Result<(), Error> {
+        let list = args.iter().find_map(|&arg| match self.values.get(arg as usize) {
+            Some(Value::List(items)) => Some(items.clone()),
+            _ => None,
+        });
+        let pair = |&id: &Id| match self.values.get(id as usize) {
+            Some(Value::Tuple(items) | Value::List(items)) if items.len() == 2 => Some((items[0], items[1])),
+            _ => None,
+        };
+        let entries = list.unwrap_or_default().iter().filter_map(pair).collect();
+        self.push(Value::Dict(entries))
+    }
+
+    fn note(&mut self, class: String) -> Result<(), Error> {
+        if class.contains('.') && !self.opaque.contains(&class) && self.opaque.len() < 64 {
+            self.opaque.push(class.clone());
+        }
+        self.push(Value::Opaque { class })
+    }
+
+    fn build(&mut self) -> Result<(), Error> {
+        let new = self.pop()?;
+        let target = self.top()?;
+        match self.values.get_mut(target as usize) {
+            Some(Value::Call { state, .. }) => *state = Some(new),
+            // The attributes of an OrderedDict (`_metadata`) and of records: of no interest.
+            Some(Value::Dict(_) | Value::Opaque { .. }) => {}
+            Some(Value::Global { module, name }) => return Err(refused(module, name)),
+            _ => return Err(self.damaged("state is given to what can have none")),
+        }
+        Ok(())
+    }
+
+    fn persistent(&mut self, opcode: u8) -> Result<(), Error> {
+        let id = if opcode == b'P' {
+            let line = self.line()?;
+            self.push(Value::Str(line))?;
+            self.pop()?
+        } else {
+            self.pop()?
+        };
+        self.push(Value::Persistent(id))
+    }
+
+    fn tuple(&self, id: Id) -> Result<Vec<Id>, Error> {
+        match self.values.get(id as usize) {
+            Some(Value::Tuple(items)) => Ok(items.clone()),
+            _ => Err(self.damaged("arguments are no tuple")),
+        }
+    }
+
+    fn push(&mut self, value: Value) -> Result<(), Error> {
+        let id = Id::try_from(self.values.len())
+            .map_err(|_| Error::ResourceLimit("the pickle has more than four billion values".into()))?;
+        self.values.push(value);
+        self.stack.push(id);
+        Ok(())
+    }
+
+    /// Nothing below the last mark can be reached.
+    fn floor(&self) -> usize {
+        self.marks.last().copied().unwrap_or(0)
+    }
+
+    fn top(&self) -> Result<Id, Error> {
+        let top = self.stack.last().filter(|_| self.stack.len() > self.floor()).copied();
+        top.ok_or_else(|| self.damaged("the stack is empty"))
+    }
+
+    fn pop(&mut self) -> Result<Id, Error> {
+        let top = self.top()?;
+        self.stack.pop();
+        Ok(top)
+    }
+
+    fn pop_mark(&mut self) -> Result<Vec<Id>, Error> {
+        let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len());
+        let mark = mark.ok_or_else(|| self.damaged("there is no mark"))?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    fn byte(&mut self) -> Result<u8, Error> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let found = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
+        let found = found.ok_or_else(|| Error::Truncated("the pickle has no end".into()))?;
+        self.at += N;
+        Ok(*found)
+    }
+
+    fn take(&mut self, length: impl TryInto<usize>) -> Result<&[u8], Error> {
+        let end = length.try_into().ok().and_then(|length| self.at.checked_add(length));
+        let found = end.and_then(|end| self.bytes.get(self.at..end));
+        let found = found.ok_or_else(|| Error::Truncated("the pickle ends inside a value".into()))?;
+        self.at += found.len();
+        Ok(found)
+    }
+
+    /// A line of protocol 0, without its end.
+    fn line(&mut self) -> Result<String, Error> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let end = rest.iter().position(|&byte| byte == b'\n');
+        let end = end.ok_or_else(|| Error::Truncated("the pickle ends inside a line".into()))?;
+        let line = std::str::from_utf8(&rest[..end]).map_err(|_| self.damaged("a line is not UTF-8"))?.to_owned();
+        self.at += end + 1;
+        Ok(line)
+    }
+
+    fn damaged(&self, what: impl Into<String>) -> Error {
+        Error::BadPickle { at: self.at, what: what.into() }
+    }
+}
+
+fn refused(module: &str, name: &str) -> Error {
+    Error::UnsafeGlobal { module: Shown::new(module), name: Shown::new(name) }
+}
+
+fn pairs(items: &[Id]) -> Vec<(Id, Id)> {
+    items.as_chunks::<2>().0.iter().map(|&[key, value]| (key, value)).collect()
+}
+
+/// A little-endian integer of any length.
+fn long(bytes: &[u8]) -> Value {
+    if bytes.len() > 8 {
+        return Value::Long(bytes.to_vec());
+    }
+    let fill = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
+    let mut all = [fill; 8];
+    all[..bytes.len()].copy_from_slice(bytes);
+    Value::Int(i64::from_le_bytes(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_containers() {
+        // pickle.dumps({'a': [1, -2, 2.5, None, True]}, protocol=2)
+        let bytes = b"\x80\x02}q\x00X\x01\x00\x00\x00aq\x01]q\x02(K\x01J\xfe\xff\xff\xffG@\x04\x00\x00\x00\x00\x00\x00N\x88es.";
+        let pickled = read(bytes).unwrap();
+        let Value::Dict(entries) = pickled.get(pickled.root) else { panic!("a dict") };
+        assert_eq!(pickled.text(entries[0].0).as_deref(), Some("a"));
+        let items: Vec<_> = pickled.items(entries[0].1).unwrap().iter().map(|&id| pickled.get(id).clone()).collect();
+        let expected = [Value::Int(1), Value::Int(-2), Value::Float(2.5), Value::None, Value::Bool(true)];
+        assert_eq!(items, expected);
+        assert_eq!(pickled.length, bytes.len());
+    }
+
+    #[test]
+    fn a_long_of_one_byte_keeps_its_sign() {
+        assert_eq!(long(&[0xff]), Value::Int(-1));
+        assert_eq!(long(&[0xff, 0]), Value::Int(255));
+        assert_eq!(long(&[]), Value::Int(0));
+    }
+
+    #[test]
+    fn calls_are_refused_by_name() {
+        let error = read(b"cos\nsystem\n(S'true'\ntR.").unwrap_err();
+        assert_eq!(error.kind(), "unsafe_global");
+        assert!(error.to_string().contains("os.system"), "{error}");
+    }
+
+    #[test]
+    fn a_value_below_the_mark_cannot_be_taken() {
+        assert_eq!(read(b"N(0.").unwrap_err().kind(), "bad_pickle");
+    }
+}

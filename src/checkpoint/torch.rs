@@ -1,0 +1,274 @@
+//! What `torch.save` writes: zip archives, and the row of pickles from before version 1.6.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::ops::Range;
+
+use super::error::{Error, Shown};
+use super::pickle::{self, Callable, Id, Pickled, Value};
+use super::tensor::{Dtype, Tensor, View, contiguous};
+use super::Found;
+
+/// Keys under which training programs put the tensors.
+const HOMES: [&str; 8] =
+    ["model", "state_dict", "model_state_dict", "model_state", "net", "network", "ema", "blobs"];
+
+/// `torch.save` before 1.6 begins with this number as a pickle of its own.
+const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+
+/// Reads a zip archive of `torch.save`.
+pub(super) fn read_zip(bytes: &[u8]) -> Result<Found, Error> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes))
+        .map_err(|error| Error::Truncated(format!("the zip archive has no readable directory ({error})")))?;
+    let mut members = HashMap::new();
+    for i in 0..archive.len() {
+        let member = archive.by_index_raw(i).map_err(|error| damaged_zip(&error))?;
+        let stored = member.compression() == zip::CompressionMethod::Stored;
+        let range = member.data_start().and_then(|start| {
+            let start = usize::try_from(start).ok()?;
+            let end = start.checked_add(usize::try_from(member.compressed_size()).ok()?)?;
+            (end <= bytes.len()).then_some(start..end)
+        });
+        let name = member.name().map_err(|error| damaged_zip(&error))?.into_owned();
+        members.insert(name, Member { stored, range });
+    }
+    let pickle_name = members.keys().find(|name| *name == "data.pkl" || name.ends_with("/data.pkl")).cloned();
+    let Some(pickle_name) = pickle_name else {
+        return Err(Error::NotACheckpoint("it is a zip archive without a `data.pkl`".into()));
+    };
+    let prefix = pickle_name.strip_suffix("data.pkl").unwrap_or_default();
+    let code = format!("{prefix}code/");
+    if members.keys().any(|name| name.starts_with(&code)) || members.contains_key(&format!("{prefix}constants.pkl")) {
+        return Err(Error::TorchScript);
+    }
+    if let Some(order) = members.get(&format!("{prefix}byteorder"))
+        && order.bytes("byteorder", bytes)? == b"big"
+    {
+        return Err(Error::NotACheckpoint("its numbers are big-endian, which is not supported".into()));
+    }
+    let pickled = pickle::read(members[&pickle_name].bytes(&pickle_name, bytes)?)?;
+    let storage = |key: &str, _: &Dtype| -> Result<Range<usize>, String> {
+        let name = format!("{prefix}data/{key}");
+        match members.get(&name) {
+            None => Err(format!("there is no member `{}`", Shown::new(&name))),
+            Some(Member { stored: false, .. }) => Err(String::new()),
+            Some(member) => member.range.clone().ok_or_else(|| "its storage reaches beyond the file".into()),
+        }
+    };
+    found(&pickled, &storage)
+}
+
+struct Member {
+    stored: bool,
+    range: Option<Range<usize>>,
+}
+
+impl Member {
+    fn bytes<'a>(&self, name: &str, file: &'a [u8]) -> Result<&'a [u8], Error> {
+        if !self.stored {
+            return Err(compressed(name));
+        }
+        let bytes = self.range.clone().and_then(|range| file.get(range));
+        bytes.ok_or_else(|| Error::Truncated(format!("the member `{}` reaches beyond the file", Shown::new(name))))
+    }
+}
+
+fn compressed(name: &str) -> Error {
+    Error::ResourceLimit(format!("the member `{}` is compressed, as torch never does", Shown::new(name)))
+}
+
+fn damaged_zip(error: &zip::result::ZipError) -> Error {
+    Error::Truncated(format!("the zip archive is damaged ({error})"))
+}
+
+/// Whether the first pickle is the magic number of the old format.
+pub(super) fn is_legacy(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x80, _, 0x8a, 10, magic @ ..] if magic.starts_with(&LEGACY_MAGIC))
+}
+
+/// Reads the old format: magic number, protocol, system, the object, the keys of storages, and the storages.
+pub(super) fn read_legacy(bytes: &[u8]) -> Result<Found, Error> {
+    let mut at = 0;
+    let mut next = || -> Result<Pickled, Error> {
+        let pickled = pickle::read(bytes.get(at..).unwrap_or_default())?;
+        at += pickled.length;
+        Ok(pickled)
+    };
+    let (_magic, _protocol, _system, object, keys) = (next()?, next()?, next()?, next()?, next()?);
+    let sizes = storage_sizes(&object);
+    let mut storages = HashMap::new();
+    for &key in keys.items(keys.root).unwrap_or_default() {
+        let key = keys.text(key).ok_or_else(|| Error::BadPickle { at, what: "a storage has no name".into() })?;
+        let cut = || Error::Truncated(format!("the storage `{}` is cut off", Shown::new(&key)));
+        let count = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(cut)?;
+        let size = sizes.get(&key).copied().unwrap_or(1);
+        let length = usize::try_from(u64::from_le_bytes(*count)).ok().and_then(|count| count.checked_mul(size));
+        let end = length.and_then(|length| length.checked_add(at + 8)).filter(|&end| end <= bytes.len());
+        let end = end.ok_or_else(cut)?;
+        storages.insert(key, at + 8..end);
+        at = end;
+    }
+    let storage = |key: &str, _: &Dtype| {
+        storages.get(key).cloned().ok_or_else(|| format!("there is no storage `{}`", Shown::new(key)))
+    };
+    found(&object, &storage)
+}
+
+/// Bytes a number of each storage that the object names.
+fn storage_sizes(object: &Pickled) -> HashMap<String, usize> {
+    let storages = object.values.iter().filter_map(|value| match value {
+        Value::Persistent(id) => storage_of(object, *id),
+        _ => None,
+    });
+    storages.map(|(dtype, key)| (key, dtype.size())).collect()
+}
+
+/// Finds a storage's bytes by its key; an error says why not, an empty one that it is compressed.
+type Storages<'a> = dyn Fn(&str, &Dtype) -> Result<Range<usize>, String> + 'a;
+
+/// The named tensors of an object, wherever they stand in it.
+fn found(pickled: &Pickled, storages: &Storages<'_>) -> Result<Found, Error> {
+    let (home, entries) = home(pickled)?;
+    let mut tensors = Vec::new();
+    for &(key, value) in entries {
+        if let (Some(name), Some((what, args))) = (pickled.text(key), tensor_call(pickled, value)) {
+            tensors.push(tensor(pickled, &name, what, args, storages)?);
+        }
+    }
+    let mut remarks = Vec::new();
+    if let Some(home) = home {
+        remarks.push(format!("the tensors stand under `{home}`"));
+    }
+    if !pickled.opaque.is_empty() {
+        let classes: Vec<_> = pickled.opaque.iter().map(|class| Shown::new(class).to_string()).collect();
+        remarks.push(format!("objects passed over: {}", classes.join(", ")));
+    }
+    Ok(Found { tensors, remarks })
+}
+
+/// The dict that holds the named tensors: the root, or what stands under one of the usual keys.
+pub(super) fn home(pickled: &Pickled) -> Result<(Option<&'static str>, &[(Id, Id)]), Error> {
+    let Value::Dict(root) = pickled.get(pickled.root) else {
+        let what = match pickled.get(pickled.root) {
+            Value::Call { .. } => "it holds one bare tensor",
+            Value::List(_) | Value::Tuple(_) => "it holds a list",
+            _ => "it holds no dict",
+        };
+        return Err(Error::NoTensors(what.into()));
+    };
+    let holds = |entries: &[(Id, Id)]| entries.iter().any(|&(_, value)| is_tensor(pickled, value));
+    for home in HOMES {
+        let inner = root.iter().rev().find(|(key, _)| pickled.text(*key).as_deref() == Some(home));
+        if let Some(&(_, inner)) = inner
+            && let Value::Dict(entries) = pickled.get(inner)
+            && holds(entries)
+        {
+            return Ok((Some(home), entries));
+        }
+    }
+    if holds(root) {
+        return Ok((None, root));
+    }
+    let keys: Vec<_> = root.iter().take(8).filter_map(|&(key, _)| pickled.text(key)).collect();
+    Err(Error::NoTensors(if keys.is_empty() {
+        "its dict is empty".into()
+    } else {
+        format!("its keys are {}", Shown::new(&keys.join(", ")))
+    }))
+}
+
+fn is_tensor(pickled: &Pickled, id: Id) -> bool {
+    let numpy = matches!(
+        pickled.get(id),
+        Value::Call { what: Callable::NumpyArray | Callable::NumpyBuffer, .. }
+    );
+    numpy || tensor_call(pickled, id).is_some()
+}
+
+/// The call that makes a tensor, through any number of parameters around it.
+fn tensor_call(pickled: &Pickled, mut id: Id) -> Option<(Callable, &[Id])> {
+    for _ in 0..4 {
+        match pickled.get(id) {
+            Value::Call { what: what @ (Callable::Tensor | Callable::TensorWithDtype), args, .. } => {
+                return Some((*what, args));
+            }
+            Value::Call { what: Callable::Parameter, args, .. } => id = *args.first()?,
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// `_rebuild_tensor_v2(storage, offset, size, stride, …)`.
+fn tensor(
+    pickled: &Pickled,
+    name: &str,
+    what: Callable,
+    args: &[Id],
+    storages: &Storages<'_>,
+) -> Result<Tensor, Error> {
+    let bad = |what: &str| Error::BadTensor { name: Shown::new(name), what: what.into() };
+    let indices = |id: Id| -> Option<Vec<usize>> {
+        pickled.items(id)?.iter().map(|&item| pickled.index(item)).collect()
+    };
+    let [storage, offset, size, stride, ..] = args else { return Err(bad("it is described by too few values")) };
+    let storage = match pickled.get(*storage) {
+        Value::Persistent(id) => storage_of(pickled, *id),
+        _ => None,
+    };
+    let (mut dtype, key) = storage.ok_or_else(|| bad("its storage is not described as torch does"))?;
+    if what == Callable::TensorWithDtype {
+        dtype = match args.get(6).map(|&id| pickled.get(id)) {
+            Some(Value::Global { module, name }) if module == "torch" => dtype_of(name),
+            _ => return Err(bad("it has no type")),
+        };
+    }
+    let shape = indices(*size).ok_or_else(|| bad("its shape is no list of sizes"))?;
+    let stride = indices(*stride).ok_or_else(|| bad("its strides are no list of sizes"))?;
+    let offset = pickled.index(*offset).ok_or_else(|| bad("it begins before its storage"))?;
+    if stride.len() != shape.len() {
+        return Err(bad("it has not as many strides as dimensions"));
+    }
+    let bytes = storages(&key, &dtype).map_err(|why| if why.is_empty() { compressed(&key) } else { bad(&why) })?;
+    Tensor::new(name, View { shape, stride, offset, dtype, bytes })
+}
+
+/// `('storage', class, key, location, size, …)`.
+fn storage_of(pickled: &Pickled, id: Id) -> Option<(Dtype, String)> {
+    let [_, class, key, ..] = pickled.items(id)? else { return None };
+    let Value::Global { name, .. } = pickled.get(*class) else { return None };
+    Some((storage_dtype(name), pickled.text(*key)?))
+}
+
+fn storage_dtype(class: &str) -> Dtype {
+    match class {
+        "HalfStorage" => Dtype::F16,
+        "BFloat16Storage" => Dtype::Bf16,
+        "FloatStorage" => Dtype::F32,
+        "DoubleStorage" => Dtype::F64,
+        "LongStorage" => Dtype::Other("int64".into(), 8),
+        "IntStorage" => Dtype::Other("int32".into(), 4),
+        "ShortStorage" => Dtype::Other("int16".into(), 2),
+        "ComplexFloatStorage" => Dtype::Other("complex64".into(), 8),
+        "ComplexDoubleStorage" => Dtype::Other("complex128".into(), 16),
+        other => Dtype::Other(other.trim_end_matches("Storage").to_lowercase(), 1),
+    }
+}
+
+fn dtype_of(name: &str) -> Dtype {
+    match name {
+        "float16" | "half" => Dtype::F16,
+        "bfloat16" => Dtype::Bf16,
+        "float32" | "float" => Dtype::F32,
+        "float64" | "double" => Dtype::F64,
+        "int64" | "uint64" | "complex64" => Dtype::Other(name.into(), 8),
+        "int32" | "uint32" => Dtype::Other(name.into(), 4),
+        "int16" | "uint16" => Dtype::Other(name.into(), 2),
+        other => Dtype::Other(other.into(), 1),
+    }
+}
+
+/// A row-major view of a whole storage.
+pub(super) fn whole(shape: Vec<usize>, dtype: Dtype, bytes: Range<usize>) -> View {
+    View { stride: contiguous(&shape), shape, offset: 0, dtype, bytes }
+}

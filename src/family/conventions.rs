@@ -1,0 +1,292 @@
+//! Everything a family does between a photo and its boxes that no tensor shows, as values.
+//!
+//! The detector follows these values and knows no family by name.
+
+use serde::{Deserialize, Serialize};
+
+/// Order of the colour channels that the network was trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelOrder {
+    /// Red first.
+    Rgb,
+    /// Blue first (Caffe, OpenCV).
+    Bgr,
+}
+
+/// What an 8-bit value becomes before the mean is subtracted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueRange {
+    /// 0 to 1: `f32(v) / f32(255)`.
+    Unit,
+    /// 0 to 255.
+    Byte,
+}
+
+/// How the standard deviation is applied; the two differ in the last bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scaling {
+    /// `(v - mean) / std`.
+    Divide,
+    /// `(v - mean) * (1 / std)` (mmdetection 2).
+    MultiplyByInverse,
+}
+
+/// From the size of the photo to the size that the network sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SizeRule {
+    /// `s = min(min_size / short, max_size / long)`, each side `floor(side * s)` (torchvision).
+    Floor,
+    /// The shorter side becomes `min_size`, then both shrink until the longer fits, each side rounded half up
+    /// (detectron2's ResizeShortestEdge).
+    ShortestEdge,
+    /// `s` as for `floor`, each side rounded half up (mmdetection's keep_ratio).
+    HalfUp,
+}
+
+/// The filter that resizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Filter {
+    /// Bilinear without antialiasing on normalised float32 values (torchvision).
+    NormalisedBilinear,
+    /// Pillow's antialiased bilinear on 8 bits (detectron2).
+    PillowBilinear,
+    /// OpenCV's INTER_LINEAR on 8 bits (mmdetection).
+    OpencvBilinear,
+}
+
+/// From pixels to the input tensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputRule {
+    /// Order of the channels.
+    pub channel_order: ChannelOrder,
+    /// Range of the values.
+    pub value_range: ValueRange,
+    /// Subtracted, a channel in the network's order.
+    pub mean: [f32; 3],
+    /// Divided by, a channel in the network's order.
+    pub std: [f32; 3],
+    /// How it is divided.
+    pub scaling: Scaling,
+    /// Aim of the shorter side in pixels; 0: no resizing.
+    pub min_size: u32,
+    /// Bound of the longer side in pixels.
+    pub max_size: u32,
+    /// Rule of the sizes.
+    pub size_rule: SizeRule,
+    /// Filter.
+    pub filter: Filter,
+    /// Right and lower edges are padded with 0 to multiples of this; 0 or 1: not at all.
+    pub pad_to: u32,
+}
+
+/// How the boxes around a position are made from sizes and ratios (ratio: height / width).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnchorCell {
+    /// float32, for each ratio every size, corners rounded half to even (torchvision).
+    RatioMajorRounded,
+    /// float32, for each ratio every size (mmdetection).
+    RatioMajor,
+    /// float64, for each size every ratio (detectron2).
+    SizeMajor,
+}
+
+/// How far apart the positions of anchors are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnchorStride {
+    /// Padded side // side of the map, for each axis (torchvision).
+    FromInput,
+    /// The network's own strides.
+    Fixed,
+}
+
+/// Anchors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchors {
+    /// Sizes in input pixels, a list a level.
+    pub sizes: Vec<Vec<f32>>,
+    /// Height / width, a list a level.
+    pub ratios: Vec<Vec<f32>>,
+    /// Boxes around a position.
+    pub cell: AnchorCell,
+    /// Distance of positions.
+    pub stride: AnchorStride,
+}
+
+/// What objectness is ranked by; sigmoids of large logits are equal where the logits are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RankBy {
+    /// The raw logit.
+    Logit,
+    /// Its sigmoid in float32.
+    Sigmoid,
+}
+
+/// Smallest sides that a box may have.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MinSide {
+    /// Both sides at least this.
+    AtLeast(f32),
+    /// Both sides above this.
+    Above(f32),
+}
+
+impl MinSide {
+    /// Whether a box of these sides stays.
+    pub fn allows(self, width: f32, height: f32) -> bool {
+        match self {
+            MinSide::AtLeast(least) => width >= least && height >= least,
+            MinSide::Above(bound) => width > bound && height > bound,
+        }
+    }
+}
+
+/// Proposals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proposals {
+    /// Best positions a level that are decoded.
+    pub pre_nms_top_n: usize,
+    /// Proposals that are left over all levels.
+    pub post_nms_top_n: usize,
+    /// Overlap above which the lower one goes, within a level.
+    pub nms_threshold: f64,
+    /// Sigmoid below which a proposal goes.
+    pub score_threshold: f32,
+    /// Smallest sides after clipping.
+    pub min_side: MinSide,
+    /// What the best of a level are chosen by.
+    pub top_n_by: RankBy,
+    /// What NMS and the final choice go by.
+    pub nms_by: RankBy,
+}
+
+/// From which end log-size changes are bounded at ln(1000 / 16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clamp {
+    /// From above.
+    Upper,
+    /// From above and below.
+    Both,
+}
+
+/// Where RoIAlign's scales come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoiScale {
+    /// The power of two nearest to map height / unpadded input height (torchvision).
+    Inferred,
+    /// One over the network's strides.
+    Fixed,
+}
+
+/// Which map a box is pooled from: `floor(level + log2(sqrt(area) / size))`, in float32.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LevelRule {
+    /// Side of a box that belongs to `level`, in input pixels.
+    pub size: f32,
+    /// Its level.
+    pub level: f32,
+    /// A small number against rounding.
+    pub epsilon: f32,
+    /// Whether it is added inside the logarithm rather than to its result.
+    pub epsilon_inside: bool,
+    /// The finest map's level: minus the log2 of its scale, or 0.
+    pub finest: FinestLevel,
+}
+
+/// What number the finest map has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinestLevel {
+    /// `-log2(scale)`: 2 for a stride of 4.
+    ByScale,
+    /// 0.
+    Zero,
+}
+
+/// Pooling of box features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Roi {
+    /// Samples a side and cell; 0: as many as the cell has pixels, rounded up.
+    pub sampling_ratio: usize,
+    /// Subtract half a pixel and allow boxes below one pixel.
+    pub aligned: bool,
+    /// Scales of the maps.
+    pub scale: RoiScale,
+    /// Choice of the map.
+    pub level: LevelRule,
+}
+
+/// Where the background stands among the scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Background {
+    /// Index 0.
+    First,
+    /// After the last class.
+    Last,
+}
+
+/// In which picture's pixels detections are compared with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NmsSpace {
+    /// The resized picture's; then boxes are scaled back.
+    Resized,
+    /// The photo's own, after scaling back (mmdetection).
+    Photo,
+}
+
+/// Detections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detections {
+    /// Weights of dx, dy, dw, dh.
+    pub box_weights: [f32; 4],
+    /// Where the background stands.
+    pub background: Background,
+    /// Scores at or below it go.
+    pub score_threshold: f32,
+    /// Smallest sides, in the resized picture, after clipping; none where absent.
+    pub min_side: Option<MinSide>,
+    /// Overlap above which the lower one goes, within a class.
+    pub nms_threshold: f64,
+    /// Where overlaps are measured.
+    pub nms_space: NmsSpace,
+    /// Most detections of a photo.
+    pub per_image: usize,
+    /// Clip to the photo at the end, and drop what has no area then.
+    pub clip_to_photo: bool,
+}
+
+/// All values of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conventions {
+    /// From pixels to the input tensor.
+    pub input: InputRule,
+    /// Anchors.
+    pub anchors: Anchors,
+    /// Bounds of decoded sizes, in RPN and box head.
+    pub clamp: Clamp,
+    /// Proposals.
+    pub proposals: Proposals,
+    /// Pooling.
+    pub roi: Roi,
+    /// Detections.
+    pub detections: Detections,
+}

@@ -1,0 +1,315 @@
+//! From a checkpoint of any family to a network with weights: reading, checking, folding.
+
+use std::collections::BTreeSet;
+
+use super::classes::unnamed_classes;
+use super::conventions::Conventions;
+use super::options::{ClassOption, ClassesOption, Options};
+use super::{Class, FAMILIES, Family, Names, Naming, coco_classes};
+use crate::checkpoint::{self, Checkpoint, Tensor};
+use crate::network::{Architecture, Layer, LayerShape, LayerWeights, Norm, ReadError, Weights};
+
+/// Why a checkpoint did not become a network.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its tensors are no detector that is known.
+    #[error("no Faster R-CNN of a known family ({known}): its tensors begin with {found}")]
+    UnknownModel {
+        /// Families that are known.
+        known: String,
+        /// First parts of the tensors' names.
+        found: String,
+    },
+    /// A detector, but not on a ResNet.
+    #[error("the backbone is no ResNet: there is no tensor `{expected}`, but `{found}`")]
+    UnknownBackbone {
+        /// What a ResNet has.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// A tensor that the architecture is read from is absent, or cannot be what it should be.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Tensors are absent or misshapen.
+    #[error("the checkpoint does not make a whole network: {0}")]
+    Incomplete(String),
+    /// A tensor holds NaN or infinity.
+    #[error("the tensor `{0}` holds values that are not finite")]
+    NotFinite(String),
+    /// What the user says does not fit the tensors.
+    #[error("{0}")]
+    Options(String),
+    /// A tensor cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::Error),
+}
+
+/// A checkpoint made into a network.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its family.
+    pub family: &'static str,
+    /// What it is made of.
+    pub architecture: Architecture,
+    /// Its weights, norms folded.
+    pub weights: Weights,
+    /// What surrounds it.
+    pub conventions: Conventions,
+    /// Its foreground classes.
+    pub classes: Vec<Class>,
+    /// Tensors that nothing uses.
+    pub surplus: Vec<String>,
+}
+
+/// Makes a network of a checkpoint.
+///
+/// # Errors
+/// When no family knows it, tensors are missing, misshapen or not finite, or `options` contradict them.
+pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error> {
+    let (family, naming) = recognise(checkpoint, options)?;
+    let mut hints = family.hints.clone();
+    hints.stride_in_1x1 = options.stride_in_1x1.unwrap_or(hints.stride_in_1x1);
+    hints.last_stage_dilation = options.dilation.unwrap_or(hints.last_stage_dilation);
+    hints.shortcut = options.shortcut.or(hints.shortcut);
+    let shapes = |layer| checkpoint.tensor(&naming(layer).weight).map(|tensor| tensor.shape().to_vec());
+    hints.extra_level = extra_level(options, &shapes).unwrap_or(hints.extra_level);
+    let mut architecture =
+        Architecture::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
+    let mut used = BTreeSet::new();
+    let weights = read_weights(checkpoint, &architecture, &naming, options.norm_eps.unwrap_or(family.norm_eps), &mut used)?;
+    let mut conventions = (family.conventions)(&architecture);
+    options.apply(&mut conventions);
+    check_options(options, &mut architecture, &conventions)?;
+    let classes = classes(options, architecture.head.classes, family)?;
+    let surplus = surplus(checkpoint, &used);
+    Ok(Loaded { family: family.name, architecture, weights, conventions, classes, surplus })
+}
+
+fn recognise(checkpoint: &Checkpoint, options: &Options) -> Result<(&'static Family, Naming), Error> {
+    let wanted = |family: &&&'static Family| options.family.as_deref().is_none_or(|name| name == family.name);
+    if FAMILIES.iter().filter(wanted).count() == 0 {
+        let name = options.family.as_deref().unwrap_or_default().escape_debug().to_string();
+        return Err(Error::Options(format!("the family `{name}` is unknown: one of {} expected", known())));
+    }
+    let found = FAMILIES.iter().filter(wanted).find_map(|family| Some((*family, (family.recognise)(checkpoint)?)));
+    found.ok_or_else(|| Error::UnknownModel { known: known(), found: first_parts(checkpoint) })
+}
+
+fn known() -> String {
+    FAMILIES.iter().map(|family| family.name).collect::<Vec<_>>().join(", ")
+}
+
+/// The distinct first parts of tensor names, for a person to see what the file is.
+fn first_parts(checkpoint: &Checkpoint) -> String {
+    let parts: BTreeSet<_> = checkpoint.tensors().map(|t| t.name().split('.').next().unwrap_or_default()).collect();
+    list(parts.iter().map(|part| format!("`{}`", part.escape_debug())))
+}
+
+/// Whether the RPN has a level beyond the pyramid's, where the user's anchors tell.
+fn extra_level(options: &Options, shapes: &dyn Fn(Layer) -> Option<Vec<usize>>) -> Option<bool> {
+    let convs = (0..64).take_while(|&level| shapes(Layer::FpnLateral(level)).is_some()).count();
+    options.anchor_sizes.as_ref().map(|sizes| sizes.len() > convs)
+}
+
+fn unreadable(error: ReadError, naming: &Naming, checkpoint: &Checkpoint) -> Error {
+    match error {
+        ReadError::Missing(layer) => {
+            let expected = naming(layer).weight;
+            let prefix = expected.split('.').next().unwrap_or_default();
+            let backbone = matches!(layer, Layer::Stem | Layer::Block { .. });
+            let other = checkpoint.tensors().find(|tensor| tensor.name().starts_with(prefix));
+            match other {
+                Some(other) if backbone => {
+                    Error::UnknownBackbone { expected, found: other.name().escape_debug().to_string() }
+                }
+                _ => Error::Incomplete(format!("missing: `{expected}`")),
+            }
+        }
+        ReadError::Shape { layer, shape, expected } => {
+            let name = naming(layer).weight;
+            Error::Incomplete(format!("misshapen: `{name}` has the shape {shape:?}, {expected} expected"))
+        }
+    }
+}
+
+fn read_weights(
+    checkpoint: &Checkpoint,
+    architecture: &Architecture,
+    naming: &Naming,
+    eps: f64,
+    used: &mut BTreeSet<String>,
+) -> Result<Weights, Error> {
+    let layers = architecture.layers();
+    let mut problems = Problems::default();
+    for layer in &layers {
+        for (name, shape) in tensors_of(checkpoint, layer, &naming(layer.layer)) {
+            problems.check(checkpoint, &name, &shape);
+            used.insert(name);
+        }
+    }
+    problems.verdict()?;
+    let mut weights = Weights::new();
+    for layer in &layers {
+        weights.insert(layer.layer, read_layer(checkpoint, &naming(layer.layer), eps)?);
+    }
+    Ok(weights)
+}
+
+/// The tensors that a layer needs, with their shapes: its weight, and a norm, or else a bias.
+fn tensors_of(checkpoint: &Checkpoint, layer: &LayerShape, names: &Names) -> Vec<(String, Vec<usize>)> {
+    let outputs = vec![layer.weight[0]];
+    let mut tensors = vec![(names.weight.clone(), layer.weight.clone())];
+    let has_bias = checkpoint.tensor(&names.bias).is_some();
+    match &names.norm {
+        Some(norm) if !has_bias || checkpoint.tensor(&norm.scale).is_some() => {
+            let mut parts = vec![norm.scale.clone(), norm.bias.clone()];
+            if let Some((mean, variance)) = &norm.statistics {
+                parts.extend([mean.clone(), variance.clone()]);
+            }
+            tensors.extend(parts.into_iter().map(|part| (part, outputs.clone())));
+            if has_bias {
+                tensors.push((names.bias.clone(), outputs));
+            }
+        }
+        _ => tensors.push((names.bias.clone(), outputs)),
+    }
+    tensors
+}
+
+/// Everything that is wrong, so that a person sees it at once.
+#[derive(Default)]
+struct Problems {
+    missing: Vec<String>,
+    misshapen: Vec<String>,
+}
+
+impl Problems {
+    fn check(&mut self, checkpoint: &Checkpoint, name: &str, shape: &[usize]) {
+        match checkpoint.tensor(name) {
+            None => self.missing.push(format!("`{name}`")),
+            Some(tensor) if tensor.shape() != shape => {
+                self.misshapen.push(format!("`{name}` has the shape {:?}, {shape:?} expected", tensor.shape()));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn verdict(self) -> Result<(), Error> {
+        let part = |what: &str, names: Vec<String>| {
+            (!names.is_empty()).then(|| format!("{what}: {}", list(names.into_iter())))
+        };
+        let parts: Vec<_> =
+            [part("missing", self.missing), part("misshapen", self.misshapen)].into_iter().flatten().collect();
+        if parts.is_empty() { Ok(()) } else { Err(Error::Incomplete(parts.join("; "))) }
+    }
+}
+
+/// Up to eight names, and how many more there are.
+fn list(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(8);
+    let mut text = names.take(8).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        text += &format!(" and {more} more");
+    }
+    text
+}
+
+fn read_layer(checkpoint: &Checkpoint, names: &Names, eps: f64) -> Result<LayerWeights, Error> {
+    let optional = |name: &str| checkpoint.tensor(name).map(|tensor| values(checkpoint, tensor)).transpose();
+    let required = |name: &str| optional(name)?.ok_or_else(|| Error::Incomplete(format!("missing: `{name}`")));
+    let weight = required(&names.weight)?;
+    let bias = optional(&names.bias)?;
+    let norm = match &names.norm {
+        Some(norm) if checkpoint.tensor(&norm.scale).is_some() => norm,
+        _ => return Ok(LayerWeights { weight, bias: bias.unwrap_or_default() }),
+    };
+    let statistics = match &norm.statistics {
+        Some((mean, variance)) => Some((required(mean)?, required(variance)?)),
+        None => None,
+    };
+    let norm = Norm { scale: required(&norm.scale)?, bias: required(&norm.bias)?, statistics };
+    Ok(LayerWeights::fold(weight, &bias.unwrap_or_default(), &norm, eps))
+}
+
+fn values(checkpoint: &Checkpoint, tensor: &Tensor) -> Result<Vec<f32>, Error> {
+    let values = tensor.to_f32(checkpoint)?;
+    if values.iter().all(|value| value.is_finite()) {
+        Ok(values)
+    } else {
+        Err(Error::NotFinite(tensor.name().escape_debug().to_string()))
+    }
+}
+
+/// Compares what the user says with what the tensors show.
+fn check_options(options: &Options, architecture: &mut Architecture, conventions: &Conventions) -> Result<(), Error> {
+    let differ = |what: &str, said: usize, shown: usize| {
+        Err(Error::Options(format!("the option {what} is {said}, but the tensors show {shown}")))
+    };
+    let groups = architecture.backbone.stages.first().map_or(1, |stage| stage.groups);
+    match options.groups {
+        Some(said) if said != groups => return differ("groups", said, groups),
+        _ => {}
+    }
+    match options.roi_resolution {
+        Some(said) if architecture.head.last_stage && (1..=64).contains(&said) => architecture.head.resolution = said,
+        Some(said) if said != architecture.head.resolution => {
+            return differ("roi_resolution", said, architecture.head.resolution);
+        }
+        _ => {}
+    }
+    check_anchors(architecture, conventions)
+}
+
+fn check_anchors(architecture: &Architecture, conventions: &Conventions) -> Result<(), Error> {
+    let anchors = &conventions.anchors;
+    let levels = architecture.rpn_strides().len();
+    let given = (anchors.sizes.len(), anchors.ratios.len());
+    if given != (levels, levels) {
+        return Err(Error::Options(format!(
+            "the RPN sees {levels} levels, but anchor_sizes has {} lists and anchor_ratios {}",
+            given.0, given.1
+        )));
+    }
+    for (level, (sizes, ratios)) in anchors.sizes.iter().zip(&anchors.ratios).enumerate() {
+        let (made, shown) = (sizes.len() * ratios.len(), architecture.rpn.anchors);
+        if made != shown {
+            return Err(Error::Options(format!(
+                "the RPN has {shown} anchors a position, but anchor_sizes and anchor_ratios of level {level} make {made}"
+            )));
+        }
+        if sizes.iter().chain(ratios).any(|&value| !value.is_finite() || value <= 0.0) {
+            return Err(Error::Options(format!("an anchor size or ratio of level {level} is not above 0")));
+        }
+    }
+    Ok(())
+}
+
+fn classes(options: &Options, count: usize, family: &Family) -> Result<Vec<Class>, Error> {
+    let wrong = |said: usize| {
+        Err(Error::Options(format!("the options name {said} classes, but the checkpoint has {count}")))
+    };
+    match &options.classes {
+        None => Ok((family.classes)(count).unwrap_or_else(|| unnamed_classes(count))),
+        Some(ClassesOption::Known(name)) if name == "coco" => coco_classes(count).map_or_else(|| wrong(80), Ok),
+        Some(ClassesOption::Known(name)) => {
+            let name = name.escape_debug();
+            Err(Error::Options(format!("the class list `{name}` is unknown: `coco` or a list of names expected")))
+        }
+        Some(ClassesOption::List(list)) if list.len() != count => wrong(list.len()),
+        Some(ClassesOption::List(list)) => Ok(list.iter().zip(1..).map(named).collect()),
+    }
+}
+
+fn named((class, place): (&ClassOption, u64)) -> Class {
+    match class {
+        ClassOption::Name(name) => Class { id: place, name: name.clone() },
+        ClassOption::WithId { id, name } => Class { id: *id, name: name.clone() },
+    }
+}
+
+/// Tensors that nothing uses, but for PyTorch's counters.
+fn surplus(checkpoint: &Checkpoint, used: &BTreeSet<String>) -> Vec<String> {
+    let idle = |name: &&str| !used.contains(*name) && !name.ends_with("num_batches_tracked");
+    checkpoint.tensors().map(Tensor::name).filter(idle).map(str::to_owned).collect()
+}

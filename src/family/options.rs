@@ -1,0 +1,124 @@
+//! What the user says of a checkpoint because no tensor shows it: `rcnn import --config FILE.json`.
+
+use serde::{Deserialize, Serialize};
+
+use super::conventions::{ChannelOrder, Conventions, ValueRange};
+use crate::network::Shortcut;
+
+/// A class as the user gives it: a name, or a name with its category id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ClassOption {
+    /// Numbered by its place.
+    Name(String),
+    /// With its own id.
+    WithId {
+        /// Category id in results.
+        id: u64,
+        /// Name.
+        name: String,
+    },
+}
+
+/// The classes as the user gives them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ClassesOption {
+    /// A well-known list; only `coco` is one.
+    Known(String),
+    /// All foreground classes in the model's order.
+    List(Vec<ClassOption>),
+}
+
+/// Every key is optional; the family's default stands for the rest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// The family, where the tensors' names leave a doubt.
+    pub family: Option<String>,
+    /// The foreground classes.
+    pub classes: Option<ClassesOption>,
+    /// What is added to variances.
+    pub norm_eps: Option<f64>,
+    /// Groups of the 3x3 convolutions; only checked, as the tensors show them.
+    pub groups: Option<usize>,
+    /// Stride in the 1x1 of bottlenecks.
+    pub stride_in_1x1: Option<bool>,
+    /// Dilation of the last stage.
+    pub dilation: Option<usize>,
+    /// What runs beside the blocks.
+    pub shortcut: Option<Shortcut>,
+    /// Order of colours.
+    pub channel_order: Option<ChannelOrder>,
+    /// Range of values.
+    pub value_range: Option<ValueRange>,
+    /// Mean a channel.
+    pub mean: Option<[f32; 3]>,
+    /// Standard deviation a channel.
+    pub std: Option<[f32; 3]>,
+    /// Aim of the shorter side.
+    pub min_size: Option<u32>,
+    /// Bound of the longer side.
+    pub max_size: Option<u32>,
+    /// Padding to multiples.
+    pub pad_to: Option<u32>,
+    /// Sizes, a list a level.
+    pub anchor_sizes: Option<Vec<Vec<f32>>>,
+    /// Ratios, a list a level.
+    pub anchor_ratios: Option<Vec<Vec<f32>>>,
+    /// Positions a level that are decoded.
+    pub rpn_pre_nms_top_n: Option<usize>,
+    /// Proposals that are left.
+    pub rpn_post_nms_top_n: Option<usize>,
+    /// Overlap of proposals.
+    pub rpn_nms_threshold: Option<f64>,
+    /// Sigmoid of proposals.
+    pub rpn_score_threshold: Option<f32>,
+    /// Cells a side; only checked, as the tensors show them, but for C4.
+    pub roi_resolution: Option<usize>,
+    /// Samples a side and cell.
+    pub roi_sampling_ratio: Option<usize>,
+    /// Half a pixel less.
+    pub roi_aligned: Option<bool>,
+    /// Weights of deltas.
+    pub box_weights: Option<[f32; 4]>,
+    /// Least score.
+    pub score_threshold: Option<f32>,
+    /// Overlap of detections.
+    pub nms_threshold: Option<f64>,
+    /// Most detections.
+    pub detections_per_image: Option<usize>,
+}
+
+impl Options {
+    /// Replaces the defaults by what the user says.
+    pub fn apply(&self, conventions: &mut Conventions) {
+        fn set<T: Clone>(target: &mut T, option: &Option<T>) {
+            if let Some(value) = option {
+                target.clone_from(value);
+            }
+        }
+        let input = &mut conventions.input;
+        set(&mut input.channel_order, &self.channel_order);
+        set(&mut input.value_range, &self.value_range);
+        set(&mut input.mean, &self.mean);
+        set(&mut input.std, &self.std);
+        set(&mut input.min_size, &self.min_size);
+        set(&mut input.max_size, &self.max_size);
+        set(&mut input.pad_to, &self.pad_to);
+        set(&mut conventions.anchors.sizes, &self.anchor_sizes);
+        set(&mut conventions.anchors.ratios, &self.anchor_ratios);
+        let proposals = &mut conventions.proposals;
+        set(&mut proposals.pre_nms_top_n, &self.rpn_pre_nms_top_n);
+        set(&mut proposals.post_nms_top_n, &self.rpn_post_nms_top_n);
+        set(&mut proposals.nms_threshold, &self.rpn_nms_threshold);
+        set(&mut proposals.score_threshold, &self.rpn_score_threshold);
+        set(&mut conventions.roi.sampling_ratio, &self.roi_sampling_ratio);
+        set(&mut conventions.roi.aligned, &self.roi_aligned);
+        let detections = &mut conventions.detections;
+        set(&mut detections.box_weights, &self.box_weights);
+        set(&mut detections.score_threshold, &self.score_threshold);
+        set(&mut detections.nms_threshold, &self.nms_threshold);
+        set(&mut detections.per_image, &self.detections_per_image);
+    }
+}

@@ -1,0 +1,189 @@
+//! torchvision's `FasterRCNN` (v1 and v2) on its ResNets: names of tensors and conventions.
+//!
+//! The conventions are those of `torchvision.models.detection` 0.29 on a CPU.
+
+use super::classes::coco_slots;
+use super::conventions::{
+    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter, FinestLevel,
+    InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling, SizeRule, ValueRange,
+};
+use super::{Family, Names, Naming, NormNames};
+use crate::checkpoint::Checkpoint;
+use crate::network::{Architecture, BlockConv, Hints, Layer};
+
+pub(super) const FAMILY: Family = Family {
+    name: "torchvision",
+    recognise,
+    hints: Hints {
+        stride_in_1x1: false,
+        last_stage_dilation: 1,
+        shortcut: None,
+        extra_level: true,
+        background_boxes: true,
+    },
+    norm_eps: 1e-5,
+    conventions,
+    classes: coco_slots,
+};
+
+fn recognise(checkpoint: &Checkpoint) -> Option<Naming> {
+    let has = |name: &str| checkpoint.tensor(name).is_some();
+    if !has("rpn.head.cls_logits.weight") {
+        return None;
+    }
+    // The backbone may be an IntermediateLayerGetter under `body`, stand bare, or be a Sequential of numbers.
+    let style = Style {
+        backbone: if has("backbone.0.weight") {
+            Stages::Numbered
+        } else if has("backbone.conv1.weight") {
+            Stages::Named("backbone")
+        } else {
+            Stages::Named("backbone.body")
+        },
+        fpn_wrapped: !has("backbone.fpn.inner_blocks.0.weight"),
+        rpn_wrapped: !has("rpn.head.conv.weight"),
+        head_convs: has("roi_heads.box_head.0.0.weight"),
+    };
+    Some(Box::new(move |layer| style.names(layer)))
+}
+
+/// How the backbone's parts are called.
+#[derive(Clone, Copy, Debug)]
+enum Stages {
+    /// `conv1`, `bn1`, `layer1` … under a prefix.
+    Named(&'static str),
+    /// `backbone.0`, `backbone.1`, `backbone.4` … of a Sequential.
+    Numbered,
+}
+
+/// The differences between torchvision's versions and ways to build a model.
+#[derive(Clone, Copy, Debug)]
+struct Style {
+    backbone: Stages,
+    /// `inner_blocks.0.0` (since 0.13) rather than `inner_blocks.0`.
+    fpn_wrapped: bool,
+    /// `rpn.head.conv.0.0` (since 0.13) rather than `rpn.head.conv`.
+    rpn_wrapped: bool,
+    /// v2's box head of convolutions rather than `fc6` and `fc7`.
+    head_convs: bool,
+}
+
+impl Style {
+    fn names(self, layer: Layer) -> Names {
+        match layer {
+            Layer::Stem => match self.backbone {
+                Stages::Named(prefix) => with_norm(&format!("{prefix}.conv1"), &format!("{prefix}.bn1")),
+                Stages::Numbered => with_norm("backbone.0", "backbone.1"),
+            },
+            Layer::Block { stage, block, conv } => self.block(stage, block, conv),
+            Layer::FpnLateral(level) => self.fpn(&format!("backbone.fpn.inner_blocks.{level}")),
+            Layer::FpnOutput(level) => self.fpn(&format!("backbone.fpn.layer_blocks.{level}")),
+            Layer::RpnConv(i) if self.rpn_wrapped => with_bias(&format!("rpn.head.conv.{i}.0")),
+            // Without the wrapping there is but one convolution; a second has no name that could be there.
+            Layer::RpnConv(0) => with_bias("rpn.head.conv"),
+            Layer::RpnConv(i) => with_bias(&format!("rpn.head.conv.{i}.0")),
+            Layer::RpnLogits => with_bias("rpn.head.cls_logits"),
+            Layer::RpnDeltas => with_bias("rpn.head.bbox_pred"),
+            Layer::HeadConv(i) => {
+                with_norm(&format!("roi_heads.box_head.{i}.0"), &format!("roi_heads.box_head.{i}.1"))
+            }
+            Layer::HeadLinear(i) if self.head_convs => with_bias(&format!("roi_heads.box_head.{}", i + 5)),
+            Layer::HeadLinear(i) => with_bias(&format!("roi_heads.box_head.fc{}", i + 6)),
+            Layer::Scores => with_bias("roi_heads.box_predictor.cls_score"),
+            Layer::Boxes => with_bias("roi_heads.box_predictor.bbox_pred"),
+            Layer::Classifier => with_bias("fc"),
+        }
+    }
+
+    fn block(self, stage: usize, block: usize, conv: BlockConv) -> Names {
+        let block = match self.backbone {
+            Stages::Named(prefix) => format!("{prefix}.layer{}.{block}", stage + 1),
+            Stages::Numbered => format!("backbone.{}.{block}", stage + 4),
+        };
+        let numbered = |i: usize| with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
+        match conv {
+            BlockConv::First => numbered(1),
+            BlockConv::Second => numbered(2),
+            BlockConv::Third => numbered(3),
+            BlockConv::Projection => with_norm(&format!("{block}.downsample.0"), &format!("{block}.downsample.1")),
+        }
+    }
+
+    fn fpn(self, prefix: &str) -> Names {
+        if self.fpn_wrapped {
+            with_norm(&format!("{prefix}.0"), &format!("{prefix}.1"))
+        } else {
+            with_bias(prefix)
+        }
+    }
+}
+
+fn with_norm(layer: &str, norm: &str) -> Names {
+    Names { norm: Some(NormNames::torch(norm)), ..with_bias(layer) }
+}
+
+fn with_bias(layer: &str) -> Names {
+    Names { weight: format!("{layer}.weight"), bias: format!("{layer}.bias"), norm: None }
+}
+
+fn conventions(architecture: &Architecture) -> Conventions {
+    let sizes = [32.0, 64.0, 128.0, 256.0, 512.0];
+    let levels = architecture.rpn_strides().len();
+    let sizes = if architecture.fpn.is_some() {
+        sizes.iter().take(levels).map(|&size| vec![size]).collect()
+    } else {
+        vec![sizes.to_vec()]
+    };
+    Conventions {
+        input: InputRule {
+            channel_order: ChannelOrder::Rgb,
+            value_range: ValueRange::Unit,
+            mean: [0.485, 0.456, 0.406],
+            std: [0.229, 0.224, 0.225],
+            scaling: Scaling::Divide,
+            min_size: 800,
+            max_size: 1333,
+            size_rule: SizeRule::Floor,
+            filter: Filter::NormalisedBilinear,
+            pad_to: 32,
+        },
+        anchors: Anchors {
+            ratios: vec![vec![0.5, 1.0, 2.0]; levels],
+            sizes,
+            cell: AnchorCell::RatioMajorRounded,
+            stride: AnchorStride::FromInput,
+        },
+        clamp: Clamp::Upper,
+        proposals: Proposals {
+            pre_nms_top_n: 1000,
+            post_nms_top_n: 1000,
+            nms_threshold: 0.7,
+            score_threshold: 0.0,
+            min_side: MinSide::AtLeast(1e-3),
+            top_n_by: RankBy::Logit,
+            nms_by: RankBy::Sigmoid,
+        },
+        roi: Roi {
+            sampling_ratio: 2,
+            aligned: false,
+            scale: RoiScale::Inferred,
+            level: LevelRule {
+                size: 224.0,
+                level: 4.0,
+                epsilon: 1e-6,
+                epsilon_inside: false,
+                finest: FinestLevel::ByScale,
+            },
+        },
+        detections: Detections {
+            box_weights: [10.0, 10.0, 5.0, 5.0],
+            background: Background::First,
+            score_threshold: 0.05,
+            min_side: Some(MinSide::AtLeast(1e-2)),
+            nms_threshold: 0.5,
+            nms_space: NmsSpace::Resized,
+            per_image: 100,
+            clip_to_photo: false,
+        },
+    }
+}

@@ -1,0 +1,69 @@
+//! The head's graph: RoIAlign, box head and predictor.
+
+use crate::onnx::{Dim, Element, Graph, RoiAlign};
+
+use super::architecture::Architecture;
+use super::backbone::Builder;
+use super::layer::Layer;
+use super::trunk::map_dims;
+use super::weights::Weights;
+
+/// Writes the head, moving its weights out of `weights`.
+///
+/// Inputs, for each map that RoIAlign sees: `features.L` (batch, channels, h, w), `rois.L` (n, 4) as
+/// (x1, y1, x2, y2) **in that map's pixels**, and `images.L` (n), the picture of the batch that each box is on.
+/// Outputs `box.logits` (boxes, classes + 1) and `box.deltas` (boxes, rows), with the boxes of all maps one after another.
+/// Boxes come in map pixels because torchvision guesses the scale anew for each picture.
+pub fn head(architecture: &Architecture, weights: &mut Weights, sampling_ratio: usize, aligned: bool) -> Graph {
+    let mut builder = Builder::new("head", architecture.layers(), weights);
+    let roi = RoiAlign { resolution: architecture.head.resolution, sampling_ratio, scale: 1.0, aligned };
+    let pooled = pool(&mut builder, architecture, roi);
+    let mut x = if architecture.head.last_stage {
+        let stage = architecture.trunk_stages();
+        let x = builder.stage(&architecture.backbone, stage, &pooled, None);
+        builder.graph.global_average_pool("head.mean", &x)
+    } else {
+        convolutions(&mut builder, architecture, pooled)
+    };
+    x = builder.graph.flatten("head.flatten", &x);
+    for i in 0..architecture.head.linears.len() {
+        let layer = Layer::HeadLinear(i);
+        x = builder.linear(layer, &layer.to_string(), &x);
+        x = builder.graph.relu(&format!("{layer}.relu"), &x);
+    }
+    let logits = builder.linear(Layer::Scores, "box.logits", &x);
+    let deltas = builder.linear(Layer::Boxes, "box.deltas", &x);
+    let rows = |count: usize| [Dim::Free("boxes".into()), count.into()];
+    builder.graph.output(&logits, Element::F32, &rows(architecture.head.classes + 1));
+    builder.graph.output(&deltas, Element::F32, &rows(architecture.head.box_rows));
+    builder.graph
+}
+
+fn pool(builder: &mut Builder<'_>, architecture: &Architecture, roi: RoiAlign) -> String {
+    let graph = &mut builder.graph;
+    let channels = architecture.feature_channels();
+    let levels = architecture.roi_strides().len();
+    let mut pooled = Vec::new();
+    for level in 0..levels {
+        let map = graph.input(&format!("features.{level}"), Element::F32, &map_dims(channels, level));
+        let count = Dim::Free(format!("boxes{level}"));
+        let rois = graph.input(&format!("rois.{level}"), Element::F32, &[count.clone(), 4.into()]);
+        let images = graph.input(&format!("images.{level}"), Element::I64, &[count]);
+        pooled.push(graph.roi_align(&format!("head.roi_align.{level}"), &map, &rois, &images, roi));
+    }
+    if levels == 1 {
+        return pooled.remove(0);
+    }
+    let edges: Vec<&str> = pooled.iter().map(String::as_str).collect();
+    graph.concat("head.pooled", &edges, 0)
+}
+
+fn convolutions(builder: &mut Builder<'_>, architecture: &Architecture, pooled: String) -> String {
+    let mut x = pooled;
+    for i in 0..architecture.head.convs.len() {
+        let layer = Layer::HeadConv(i);
+        x = builder.conv(layer, &x, 1, 1, 1);
+        x = builder.graph.relu(&format!("{layer}.relu"), &x);
+    }
+    x
+}

@@ -1,0 +1,79 @@
+//! The layers that a network is made of, by their place in it. Knows no framework's names.
+
+use std::fmt;
+
+/// One layer with weights of its own. Stages, blocks, levels and positions count from 0, levels from the finest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layer {
+    /// The first convolution.
+    Stem,
+    /// A convolution of a residual (or plain) block.
+    Block {
+        /// Stage: 0 is conv2_x of the paper, `layer1` of torchvision, `res2` of detectron2.
+        stage: usize,
+        /// Block of the stage.
+        block: usize,
+        /// Which of the block's convolutions.
+        conv: BlockConv,
+    },
+    /// Feature pyramid: 1x1 convolution from the backbone.
+    FpnLateral(usize),
+    /// Feature pyramid: 3x3 convolution of a level's output.
+    FpnOutput(usize),
+    /// RPN: a convolution before the two outputs.
+    RpnConv(usize),
+    /// RPN: objectness.
+    RpnLogits,
+    /// RPN: box deltas.
+    RpnDeltas,
+    /// Box head: a convolution on the pooled features.
+    HeadConv(usize),
+    /// Box head: a linear layer before the two outputs.
+    HeadLinear(usize),
+    /// Box head: class scores.
+    Scores,
+    /// Box head: box deltas.
+    Boxes,
+    /// Classifier: the last linear layer.
+    Classifier,
+}
+
+/// A convolution of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BlockConv {
+    /// First: 3x3 in a basic block, 1x1 in a bottleneck.
+    First,
+    /// Second: 3x3.
+    Second,
+    /// Third, in a bottleneck: 1x1.
+    Third,
+    /// On the shortcut.
+    Projection,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Layer::Stem => f.write_str("backbone.stem"),
+            Layer::Block { stage, block, conv } => {
+                let conv = match conv {
+                    BlockConv::First => "conv1",
+                    BlockConv::Second => "conv2",
+                    BlockConv::Third => "conv3",
+                    BlockConv::Projection => "projection",
+                };
+                write!(f, "backbone.stage{}.{block}.{conv}", stage + 1)
+            }
+            Layer::FpnLateral(level) => write!(f, "fpn.lateral.{level}"),
+            Layer::FpnOutput(level) => write!(f, "fpn.output.{level}"),
+            Layer::RpnConv(i) => write!(f, "rpn.conv.{i}"),
+            Layer::RpnLogits => f.write_str("rpn.logits"),
+            Layer::RpnDeltas => f.write_str("rpn.deltas"),
+            Layer::HeadConv(i) => write!(f, "head.conv.{i}"),
+            Layer::HeadLinear(i) => write!(f, "head.linear.{i}"),
+            Layer::Scores => f.write_str("head.scores"),
+            Layer::Boxes => f.write_str("head.boxes"),
+            Layer::Classifier => f.write_str("classifier"),
+        }
+    }
+}

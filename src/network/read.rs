@@ -1,0 +1,242 @@
+//! Reading an [`Architecture`] from the shapes of a checkpoint's tensors.
+//!
+//! Sees layers and shapes only; what the tensors are called is the family's business.
+
+use super::architecture::{Architecture, Backbone, Block, Fpn, Head, Rpn, Shortcut, Stage, Stem};
+use super::layer::{BlockConv, Layer};
+
+/// What no tensor shows; each has the family's default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hints {
+    /// Stride in the 1x1 of bottlenecks.
+    pub stride_in_1x1: bool,
+    /// Dilation of the last stage, which then has stride 1 (DC5).
+    pub last_stage_dilation: usize,
+    /// What the shortcuts are, where the user says so.
+    pub shortcut: Option<Shortcut>,
+    /// Whether the pyramid has a level beyond its convolutions.
+    pub extra_level: bool,
+    /// Whether the box layer has rows for the background.
+    pub background_boxes: bool,
+}
+
+/// Why no architecture could be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// A layer that everything hangs on is absent.
+    #[error("the layer {0} is missing")]
+    Missing(Layer),
+    /// A weight has a shape that no such layer can have.
+    #[error("the weight of {layer} has the shape {shape:?}: {expected} expected")]
+    Shape {
+        /// Which layer.
+        layer: Layer,
+        /// What the checkpoint has.
+        shape: Vec<usize>,
+        /// What would do.
+        expected: String,
+    },
+}
+
+/// Most blocks a stage, convolutions in a row or levels that a file may ask for.
+const MOST: usize = 512;
+
+/// Looks up the shape of a layer's weight.
+pub(crate) type Shapes<'a> = dyn Fn(Layer) -> Option<Vec<usize>> + 'a;
+
+impl Backbone {
+    /// Reads stem and stages.
+    ///
+    /// # Errors
+    /// When the stem or the first stage is missing, or a shape is impossible.
+    pub fn read(shapes: &Shapes<'_>, hints: &Hints) -> Result<Backbone, ReadError> {
+        let stem_shape = conv_shape(shapes, Layer::Stem)?;
+        // Three-channel stems of 7x7 are the paper's; 3x3 ones are its CIFAR networks', which do not pool.
+        let large = stem_shape[2] >= 5;
+        let stem = Stem {
+            channels: stem_shape[0],
+            kernel: stem_shape[2],
+            stride: if large { 2 } else { 1 },
+            pool: large,
+        };
+        let counts: Vec<usize> = (0..MOST).map(|stage| blocks(shapes, stage)).take_while(|&n| n > 0).collect();
+        if counts.is_empty() {
+            return Err(ReadError::Missing(first_conv(0)));
+        }
+        let block = read_block(shapes, &counts);
+        let mut backbone =
+            Backbone { block, shortcut: Shortcut::Projection, stride_in_1x1: hints.stride_in_1x1, stem, stages: vec![] };
+        for (index, &blocks) in counts.iter().enumerate() {
+            let last = index + 1 == counts.len();
+            let dilation = if last { hints.last_stage_dilation } else { 1 };
+            let stage = read_stage(shapes, block, index, blocks, dilation)?;
+            backbone.stages.push(stage);
+        }
+        backbone.shortcut = hints.shortcut.unwrap_or_else(|| read_shortcut(&backbone));
+        if backbone.shortcut == Shortcut::Projection {
+            demand_projections(&mut backbone);
+        } else {
+            backbone.stages.iter_mut().for_each(|stage| stage.projections.clear());
+        }
+        Ok(backbone)
+    }
+}
+
+impl Architecture {
+    /// Reads a whole detector.
+    ///
+    /// # Errors
+    /// When a layer is missing that others are read from, or a shape is impossible.
+    pub fn read(shapes: &Shapes<'_>, hints: &Hints) -> Result<Architecture, ReadError> {
+        let backbone = Backbone::read(shapes, hints)?;
+        let fpn = read_fpn(shapes, &backbone, hints)?;
+        let anchors = conv_shape(shapes, Layer::RpnLogits)?[0];
+        let rpn = Rpn { convs: outputs(shapes, Layer::RpnConv), anchors };
+        let mut architecture = Architecture {
+            backbone,
+            fpn,
+            rpn,
+            head: Head { resolution: 1, last_stage: false, convs: vec![], linears: vec![], classes: 0, box_rows: 0 },
+        };
+        read_head(shapes, hints, &mut architecture)?;
+        Ok(architecture)
+    }
+}
+
+fn read_block(shapes: &Shapes<'_>, counts: &[usize]) -> Block {
+    let third = |stage, block| shapes(Layer::Block { stage, block, conv: BlockConv::Third }).is_some();
+    let any = counts.iter().enumerate().any(|(stage, &n)| (0..n).any(|block| third(stage, block)));
+    if any { Block::Bottleneck } else { Block::Basic }
+}
+
+/// Blocks of a stage: up to the last of which any convolution is there, so that a hole is told as missing.
+fn blocks(shapes: &Shapes<'_>, stage: usize) -> usize {
+    use BlockConv::{First, Second, Third};
+    let present = |block: usize| {
+        [First, Second, Third].into_iter().any(|conv| shapes(Layer::Block { stage, block, conv }).is_some())
+    };
+    (0..MOST).rev().find(|&block| present(block)).map_or(0, |last| last + 1)
+}
+
+fn read_stage(
+    shapes: &Shapes<'_>,
+    block: Block,
+    stage: usize,
+    blocks: usize,
+    dilation: usize,
+) -> Result<Stage, ReadError> {
+    let weight = |conv| conv_shape(shapes, Layer::Block { stage, block: 0, conv });
+    let first = weight(BlockConv::First)?;
+    let (channels, groups) = match block {
+        Block::Basic => (weight(BlockConv::Second)?[0], 1),
+        Block::Bottleneck => {
+            let second = weight(BlockConv::Second)?;
+            if second[1] == 0 || first[0] % second[1] != 0 {
+                return Err(ReadError::Shape {
+                    layer: Layer::Block { stage, block: 0, conv: BlockConv::Second },
+                    shape: second.to_vec(),
+                    expected: format!("input channels that divide {}", first[0]),
+                });
+            }
+            (weight(BlockConv::Third)?[0], first[0] / second[1])
+        }
+    };
+    let projected = |block: &usize| {
+        shapes(Layer::Block { stage, block: *block, conv: BlockConv::Projection }).is_some()
+    };
+    Ok(Stage {
+        blocks,
+        width: first[0],
+        channels,
+        groups,
+        stride: if stage == 0 || dilation > 1 { 1 } else { 2 },
+        dilation,
+        projections: (0..blocks).filter(projected).collect(),
+    })
+}
+
+/// A network whose stages change their width without a single projection is plain, or, with the three stages of
+/// the paper's CIFAR networks, pads with zeros.
+fn read_shortcut(backbone: &Backbone) -> Shortcut {
+    let any = backbone.stages.iter().any(|stage| !stage.projections.is_empty());
+    let changes = (0..backbone.stages.len())
+        .any(|i| backbone.channels_after(i) != backbone.channels_after(i + 1) || backbone.stages[i].stride != 1);
+    match (any || !changes, backbone.stages.len()) {
+        (true, _) => Shortcut::Projection,
+        (false, 3) => Shortcut::ZeroPad,
+        (false, _) => Shortcut::None,
+    }
+}
+
+/// Where the shape changes there must be a projection, present or not: a missing one is told as such.
+fn demand_projections(backbone: &mut Backbone) {
+    for i in 0..backbone.stages.len() {
+        let changes = backbone.channels_after(i) != backbone.channels_after(i + 1) || backbone.stages[i].stride != 1;
+        let projections = &mut backbone.stages[i].projections;
+        if changes && !projections.contains(&0) {
+            projections.insert(0, 0);
+        }
+    }
+}
+
+fn read_fpn(shapes: &Shapes<'_>, backbone: &Backbone, hints: &Hints) -> Result<Option<Fpn>, ReadError> {
+    let levels = outputs(shapes, Layer::FpnLateral).len();
+    if levels == 0 {
+        return Ok(None);
+    }
+    let first = conv_shape(shapes, Layer::FpnLateral(0))?;
+    if levels > backbone.stages.len() {
+        return Err(ReadError::Missing(first_conv(levels - 1)));
+    }
+    let stages = (backbone.stages.len() - levels..backbone.stages.len()).collect();
+    Ok(Some(Fpn { channels: first[0], stages, extra_level: hints.extra_level }))
+}
+
+fn read_head(shapes: &Shapes<'_>, hints: &Hints, architecture: &mut Architecture) -> Result<(), ReadError> {
+    let scores = linear_shape(shapes, Layer::Scores)?;
+    let boxes = linear_shape(shapes, Layer::Boxes)?;
+    let classes = scores[0].saturating_sub(1);
+    let convs = outputs(shapes, Layer::HeadConv);
+    let linears = outputs(shapes, Layer::HeadLinear);
+    let last_stage = linears.is_empty() && architecture.fpn.is_none();
+    let shown = if hints.background_boxes { classes + 1 } else { classes };
+    let agnostic = if hints.background_boxes { 8 } else { 4 };
+    // Any other number of rows is a misshapen layer; the listing of layers says so.
+    let box_rows = if boxes[0] == agnostic { agnostic } else { 4 * shown };
+    let mut resolution = 1;
+    if let (Some(&inputs), false) = (linears.first().and(shapes(Layer::HeadLinear(0)).as_deref().and_then(|s| s.get(1))), last_stage) {
+        let channels = convs.last().copied().unwrap_or_else(|| architecture.feature_channels());
+        resolution = (1..=64).find(|r| channels * r * r == inputs).ok_or_else(|| ReadError::Shape {
+            layer: Layer::HeadLinear(0),
+            shape: shapes(Layer::HeadLinear(0)).unwrap_or_default(),
+            expected: format!("inputs of {channels} channels times a square"),
+        })?;
+    }
+    architecture.head = Head { resolution, last_stage, convs, linears, classes, box_rows };
+    Ok(())
+}
+
+/// Output channels of layers that are numbered from 0 without a hole.
+fn outputs(shapes: &Shapes<'_>, layer: fn(usize) -> Layer) -> Vec<usize> {
+    (0..MOST).map_while(|i| shapes(layer(i)).and_then(|shape| shape.first().copied())).collect()
+}
+
+fn first_conv(stage: usize) -> Layer {
+    Layer::Block { stage, block: 0, conv: BlockConv::First }
+}
+
+fn conv_shape(shapes: &Shapes<'_>, layer: Layer) -> Result<[usize; 4], ReadError> {
+    let shape = shapes(layer).ok_or(ReadError::Missing(layer))?;
+    <[usize; 4]>::try_from(shape.as_slice())
+        .ok()
+        .filter(|shape| !shape.contains(&0))
+        .ok_or_else(|| ReadError::Shape { layer, shape, expected: "four dimensions above 0".into() })
+}
+
+fn linear_shape(shapes: &Shapes<'_>, layer: Layer) -> Result<[usize; 2], ReadError> {
+    let shape = shapes(layer).ok_or(ReadError::Missing(layer))?;
+    <[usize; 2]>::try_from(shape.as_slice())
+        .ok()
+        .filter(|shape| !shape.contains(&0))
+        .ok_or_else(|| ReadError::Shape { layer, shape, expected: "two dimensions above 0".into() })
+}

@@ -1,0 +1,287 @@
+//! Building a graph, one typed operator at a time.
+//!
+//! Every operator's method takes the name of the node that it makes; the node's output has the same
+//! name, so that a graph reads in Netron as the network does. Knows nothing of detection.
+
+use super::proto;
+
+/// The operator set that our graphs need: 16 is the first whose RoiAlign can leave out the half-pixel shift.
+pub const OPSET: i64 = 16;
+
+/// The name of a tensor inside a graph.
+pub type Edge = String;
+
+/// A dimension of an input or output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dim {
+    /// Always this many.
+    Fixed(usize),
+    /// Different from run to run; dimensions of one name are equal.
+    Free(String),
+}
+
+impl From<usize> for Dim {
+    fn from(size: usize) -> Self {
+        Dim::Fixed(size)
+    }
+}
+
+impl From<&str> for Dim {
+    fn from(name: &str) -> Self {
+        Dim::Free(name.into())
+    }
+}
+
+/// Element types that our graphs use; the numbers are `TensorProto.DataType`'s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// float32.
+    F32 = 1,
+    /// int64.
+    I64 = 7,
+}
+
+/// The values of an initialiser.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// float32.
+    F32(Vec<f32>),
+    /// int64.
+    I64(Vec<i64>),
+}
+
+impl Values {
+    pub(super) fn element(&self) -> Element {
+        match self {
+            Values::F32(_) => Element::F32,
+            Values::I64(_) => Element::I64,
+        }
+    }
+
+    /// Bytes that the values take in a file.
+    pub(super) fn byte_len(&self) -> u64 {
+        match self {
+            Values::F32(v) => v.len() as u64 * 4,
+            Values::I64(v) => v.len() as u64 * 8,
+        }
+    }
+}
+
+/// A constant tensor of the graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Initializer {
+    /// Its name.
+    pub name: String,
+    /// Its dimensions.
+    pub dims: Vec<usize>,
+    /// Its values, row-major.
+    pub values: Values,
+}
+
+/// How a convolution moves over its input; height and width alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Side of the kernel.
+    pub kernel: usize,
+    /// Step.
+    pub stride: usize,
+    /// Zeros on each side.
+    pub pad: usize,
+    /// Distance of the kernel's taps.
+    pub dilation: usize,
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+}
+
+/// RoiAlign's values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RoiAlign {
+    /// Cells a side.
+    pub resolution: usize,
+    /// Samples a side and cell; 0: as many as the cell has pixels, rounded up.
+    pub sampling_ratio: usize,
+    /// Map pixels per unit of the boxes.
+    pub scale: f32,
+    /// Subtract half a pixel and allow boxes below one pixel.
+    pub aligned: bool,
+}
+
+/// A graph under construction.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    pub(super) body: proto::Graph,
+    pub(super) initializers: Vec<Initializer>,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new(name: &str) -> Graph {
+        Graph { body: proto::Graph { name: name.into(), ..Default::default() }, initializers: Vec::new() }
+    }
+
+    /// Declares an input.
+    pub fn input(&mut self, name: &str, element: Element, dims: &[Dim]) -> Edge {
+        self.body.input.push(value_info(name, element, dims));
+        name.into()
+    }
+
+    /// Declares an existing tensor as an output under its own name.
+    pub fn output(&mut self, edge: &str, element: Element, dims: &[Dim]) {
+        self.body.output.push(value_info(edge, element, dims));
+    }
+
+    /// Adds a constant.
+    pub fn constant(&mut self, name: &str, dims: &[usize], values: Values) -> Edge {
+        self.initializers.push(Initializer { name: name.into(), dims: dims.to_vec(), values });
+        name.into()
+    }
+
+    /// The constants, in the order in which they were added.
+    pub fn initializers(&self) -> &[Initializer] {
+        &self.initializers
+    }
+
+    /// Two-dimensional convolution of NCHW maps.
+    pub fn conv(&mut self, name: &str, x: &str, weight: &str, bias: &str, window: Window) -> Edge {
+        let Window { kernel, stride, pad, dilation, groups } = window;
+        let side = |v: usize| vec![v as i64; 2];
+        self.node("Conv", name, &[x, weight, bias], vec![
+            ints("dilations", side(dilation)),
+            int("group", groups as i64),
+            ints("kernel_shape", side(kernel)),
+            ints("pads", vec![pad as i64; 4]),
+            ints("strides", side(stride)),
+        ])
+    }
+
+    /// `x` times the transposed weight plus bias: a linear layer of weight (outputs, inputs).
+    pub fn linear(&mut self, name: &str, x: &str, weight: &str, bias: &str) -> Edge {
+        self.node("Gemm", name, &[x, weight, bias], vec![int("transB", 1)])
+    }
+
+    /// Negative values become 0.
+    pub fn relu(&mut self, name: &str, x: &str) -> Edge {
+        self.node("Relu", name, &[x], vec![])
+    }
+
+    /// Sum of two tensors of one shape.
+    pub fn add(&mut self, name: &str, a: &str, b: &str) -> Edge {
+        self.node("Add", name, &[a, b], vec![])
+    }
+
+    /// Largest value of each window; padding never wins.
+    pub fn max_pool(&mut self, name: &str, x: &str, kernel: usize, stride: usize, pad: usize) -> Edge {
+        self.node("MaxPool", name, &[x], vec![
+            ints("kernel_shape", vec![kernel as i64; 2]),
+            ints("pads", vec![pad as i64; 4]),
+            ints("strides", vec![stride as i64; 2]),
+        ])
+    }
+
+    /// Mean over each whole map: (N, C, H, W) to (N, C, 1, 1).
+    pub fn global_average_pool(&mut self, name: &str, x: &str) -> Edge {
+        self.node("GlobalAveragePool", name, &[x], vec![])
+    }
+
+    /// Twice the height and width by repeating pixels.
+    pub fn upsample_twice(&mut self, name: &str, x: &str) -> Edge {
+        let scales = format!("{name}.scales");
+        self.constant(&scales, &[4], Values::F32(vec![1.0, 1.0, 2.0, 2.0]));
+        self.resize_nearest(name, &[x, "", &scales])
+    }
+
+    /// To the height and width of `like`, source index `floor(i * in / out)`.
+    pub fn upsample_like(&mut self, name: &str, x: &str, like: &str) -> Edge {
+        let shape = self.node("Shape", &format!("{name}.shape"), &[x], vec![int("end", 2)]);
+        let target = self.node("Shape", &format!("{name}.target"), &[like], vec![int("start", 2)]);
+        let sizes = self.concat(&format!("{name}.sizes"), &[&shape, &target], 0);
+        self.resize_nearest(name, &[x, "", "", &sizes])
+    }
+
+    fn resize_nearest(&mut self, name: &str, inputs: &[&str]) -> Edge {
+        self.node("Resize", name, inputs, vec![
+            text("coordinate_transformation_mode", "asymmetric"),
+            text("mode", "nearest"),
+            text("nearest_mode", "floor"),
+        ])
+    }
+
+    /// Joins tensors along an axis.
+    pub fn concat(&mut self, name: &str, edges: &[&str], axis: i64) -> Edge {
+        self.node("Concat", name, edges, vec![int("axis", axis)])
+    }
+
+    /// (N, …) to (N, product of the rest).
+    pub fn flatten(&mut self, name: &str, x: &str) -> Edge {
+        self.node("Flatten", name, &[x], vec![int("axis", 1)])
+    }
+
+    /// Every `step`-th row and column, beginning with the first.
+    pub fn subsample(&mut self, name: &str, x: &str, step: usize) -> Edge {
+        let mut constant = |what: &str, values: [i64; 2]| {
+            self.constant(&format!("{name}.{what}"), &[2], Values::I64(values.to_vec()))
+        };
+        let (starts, ends) = (constant("starts", [0, 0]), constant("ends", [i64::MAX; 2]));
+        let (axes, steps) = (constant("axes", [2, 3]), constant("steps", [step as i64; 2]));
+        self.node("Slice", name, &[x, &starts, &ends, &axes, &steps], vec![])
+    }
+
+    /// Adds zero channels before and after.
+    pub fn pad_channels(&mut self, name: &str, x: &str, before: usize, after: usize) -> Edge {
+        let pads = vec![0, before as i64, 0, 0, 0, after as i64, 0, 0];
+        let pads = self.constant(&format!("{name}.pads"), &[8], Values::I64(pads));
+        self.node("Pad", name, &[x, &pads], vec![text("mode", "constant")])
+    }
+
+    /// Features of boxes: (N, C, resolution, resolution) from maps, boxes (N, 4) and the boxes' pictures (N).
+    pub fn roi_align(&mut self, name: &str, map: &str, rois: &str, images: &str, roi: RoiAlign) -> Edge {
+        let mode = if roi.aligned { "half_pixel" } else { "output_half_pixel" };
+        self.node("RoiAlign", name, &[map, rois, images], vec![
+            text("coordinate_transformation_mode", mode),
+            text("mode", "avg"),
+            int("output_height", roi.resolution as i64),
+            int("output_width", roi.resolution as i64),
+            int("sampling_ratio", roi.sampling_ratio as i64),
+            float("spatial_scale", roi.scale),
+        ])
+    }
+
+    fn node(&mut self, op: &str, name: &str, inputs: &[&str], attribute: Vec<proto::Attribute>) -> Edge {
+        self.body.node.push(proto::Node {
+            input: inputs.iter().map(|edge| (*edge).to_owned()).collect(),
+            output: vec![name.into()],
+            name: name.into(),
+            op_type: op.into(),
+            attribute,
+        });
+        name.into()
+    }
+}
+
+fn value_info(name: &str, element: Element, dims: &[Dim]) -> proto::ValueInfo {
+    let dims = dims
+        .iter()
+        .map(|dim| match dim {
+            Dim::Fixed(size) => proto::Dim { value: Some(*size as i64), name: None },
+            Dim::Free(name) => proto::Dim { value: None, name: Some(name.clone()) },
+        })
+        .collect();
+    let tensor = proto::TensorKind { element: element as i32, shape: Some(proto::Shape { dims }) };
+    proto::ValueInfo { name: name.into(), kind: Some(proto::Kind { tensor: Some(tensor) }) }
+}
+
+fn int(name: &str, value: i64) -> proto::Attribute {
+    proto::Attribute { name: name.into(), i: Some(value), kind: 2, ..Default::default() }
+}
+
+fn ints(name: &str, values: Vec<i64>) -> proto::Attribute {
+    proto::Attribute { name: name.into(), ints: values, kind: 7, ..Default::default() }
+}
+
+fn float(name: &str, value: f32) -> proto::Attribute {
+    proto::Attribute { name: name.into(), f: Some(value), kind: 1, ..Default::default() }
+}
+
+fn text(name: &str, value: &str) -> proto::Attribute {
+    proto::Attribute { name: name.into(), s: Some(value.as_bytes().to_vec()), kind: 3, ..Default::default() }
+}

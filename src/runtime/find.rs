@@ -1,0 +1,186 @@
+//! Where ONNX Runtime is looked for, in order.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::probe::{self, Unusable};
+use super::{Error, Options};
+
+/// The places, in the order in which they are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `--runtime` or `ORT_DYLIB_PATH`.
+    Named,
+    /// Beside the program.
+    Executable,
+    /// The cache folder.
+    Cache,
+    /// An `onnxruntime` Python package.
+    Python,
+    /// The system's loader.
+    System,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Place::Named => "--runtime or ORT_DYLIB_PATH",
+            Place::Executable => "beside the program",
+            Place::Cache => "the cache",
+            Place::Python => "a Python package",
+            Place::System => "the system",
+        })
+    }
+}
+
+/// A library that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where it stands in the order.
+    pub place: Place,
+    /// Its file; a bare name for the system's loader.
+    pub path: PathBuf,
+    /// Its version, if it will do.
+    pub version: Option<String>,
+    /// Why it will not.
+    pub unusable: Option<Unusable>,
+}
+
+/// Looks at every place up to the first library that will do, which is the last of the list.
+pub fn search(options: &Options) -> Vec<Candidate> {
+    let mut seen: Vec<Candidate> = Vec::new();
+    let named = options.library.clone().or_else(|| {
+        std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from)
+    });
+    if let Some(path) = named {
+        return vec![look(Place::Named, inside(&path).unwrap_or(path))];
+    }
+    let places: [(Place, fn() -> Vec<PathBuf>); 4] = [
+        (Place::Executable, beside_executable),
+        (Place::Cache, in_cache),
+        (Place::Python, in_python),
+        (Place::System, by_system),
+    ];
+    for (place, paths) in places {
+        for path in paths() {
+            let candidate = look(place, path);
+            let done = candidate.version.is_some();
+            // The system's loader does not say whether there was anything to load.
+            if done || place != Place::System {
+                seen.push(candidate);
+            }
+            if done {
+                return seen;
+            }
+        }
+    }
+    seen
+}
+
+/// The first library that will do, installed where there is none.
+pub(super) fn find(options: &Options, notice: &mut dyn FnMut(&str)) -> Result<Candidate, Error> {
+    let mut seen = search(options);
+    match seen.pop() {
+        Some(candidate) if candidate.version.is_some() => Ok(candidate),
+        Some(Candidate { place: Place::Named, path, unusable: Some(why), .. }) => Err(Error::Named { path, why }),
+        last => {
+            seen.extend(last);
+            super::install::install_pinned(options, &seen, notice)
+        }
+    }
+}
+
+pub(super) fn look(place: Place, path: PathBuf) -> Candidate {
+    match probe::version(&path) {
+        Ok(version) => Candidate { place, path, version: Some(version), unusable: None },
+        Err(why) => Candidate { place, path, version: None, unusable: Some(why) },
+    }
+}
+
+/// The library inside a folder, the one of the highest version if there are several; nothing for a file.
+pub(super) fn inside(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let names = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut libraries: Vec<PathBuf> = names.filter(|path| is_library(path)).collect();
+    libraries.sort();
+    libraries.pop()
+}
+
+/// `libonnxruntime.so`, `libonnxruntime.so.1.31.1`, `libonnxruntime.1.31.1.dylib`, `onnxruntime.dll`.
+fn is_library(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if cfg!(windows) {
+        name.eq_ignore_ascii_case("onnxruntime.dll")
+    } else if cfg!(target_os = "macos") {
+        name.starts_with("libonnxruntime.") && name.ends_with(".dylib")
+    } else {
+        name == "libonnxruntime.so" || name.starts_with("libonnxruntime.so.")
+    }
+}
+
+fn beside_executable() -> Vec<PathBuf> {
+    let folder = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+    let folders = folder.into_iter().flat_map(|folder| [folder.join("lib"), folder.join("../lib"), folder]);
+    folders.filter_map(|folder| inside(&folder)).collect()
+}
+
+fn in_cache() -> Vec<PathBuf> {
+    let folder = super::install::folder().ok();
+    folder.and_then(|folder| inside(&folder)).into_iter().collect()
+}
+
+/// Packages of the active environments first; Python itself is asked last, as starting it takes a while.
+fn in_python() -> Vec<PathBuf> {
+    let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(std::env::var_os);
+    let found: Vec<PathBuf> = environments.filter_map(|root| in_environment(Path::new(&root))).collect();
+    if !found.is_empty() {
+        return found;
+    }
+    ["python3", "python"].into_iter().find_map(ask_python).into_iter().collect()
+}
+
+fn in_environment(root: &Path) -> Option<PathBuf> {
+    let windows = root.join("Lib/site-packages/onnxruntime/capi");
+    let versions = std::fs::read_dir(root.join("lib")).ok();
+    let unix = versions.into_iter().flatten().filter_map(Result::ok);
+    let unix = unix.map(|version| version.path().join("site-packages/onnxruntime/capi"));
+    unix.chain([windows]).find_map(|folder| inside(&folder))
+}
+
+/// Asks a Python where its onnxruntime package is, without importing it; five seconds at most.
+fn ask_python(program: &str) -> Option<PathBuf> {
+    let script = "import importlib.util as u; s = u.find_spec('onnxruntime'); print(s.submodule_search_locations[0] if s else '')";
+    let mut child = Command::new(program)
+        .args(["-c", script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let started = Instant::now();
+    while child.try_wait().ok()?.is_none() {
+        if started.elapsed() > Duration::from_secs(5) {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take()?, &mut answer).ok()?;
+    let package = answer.trim();
+    if package.is_empty() { None } else { inside(&Path::new(package).join("capi")) }
+}
+
+fn by_system() -> Vec<PathBuf> {
+    let name = if cfg!(windows) {
+        "onnxruntime.dll"
+    } else if cfg!(target_os = "macos") {
+        "libonnxruntime.dylib"
+    } else {
+        "libonnxruntime.so"
+    };
+    vec![PathBuf::from(name)]
+}
