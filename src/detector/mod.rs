@@ -1,9 +1,27 @@
 //! Photo in, detections out: preprocessing, anchors, proposals, head and postprocessing.
 
+mod anchors;
+mod coder;
+mod input;
+mod postprocess;
+mod proposals;
+mod rois;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+pub use input::Input;
+pub use postprocess::{HeadOutput, Sizes, detections};
+pub use proposals::{Proposal, RpnLevel, proposals};
+
+use crate::family::{Class, Conventions};
 use crate::geometry::BBox;
-use crate::model::{Class, Model};
+use crate::model::Model;
+use crate::network::Architecture;
 use crate::photo::Photo;
-use crate::runtime::{Runtime, SessionOptions};
+use crate::runtime::{Device, Runtime, Session, SessionOptions, Value};
+use input::Preprocessor;
+use rois::Rois;
 
 /// One found object.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,12 +48,9 @@ pub enum Error {
     /// The session failed.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::Error),
-}
-
-/// A photo made ready for the trunk: resized, normalised, padded.
-pub struct Input {
-    /// Height and width after padding; only inputs of one padded size share a batch.
-    pub padded: (usize, usize),
+    /// A graph gives something else than its model says.
+    #[error("the model's graphs do not go with its model.json: {0}")]
+    Graph(String),
 }
 
 /// Seconds spent, summed over the photos of a call.
@@ -51,8 +66,33 @@ pub struct Times {
     pub postprocess: f64,
 }
 
-/// A model ready to detect. All methods take `&self`; sessions are used by one caller at a time.
-pub struct Detector {}
+/// A model ready to detect. All methods take `&self`; each session is used by one caller at a time.
+pub struct Detector {
+    architecture: Architecture,
+    conventions: Conventions,
+    classes: Vec<Class>,
+    preprocessor: Preprocessor,
+    trunk: Mutex<Session>,
+    head: Mutex<Session>,
+    device: Device,
+    names: Names,
+}
+
+/// The tensors of the two graphs, by level.
+struct Names {
+    features: Vec<String>,
+    logits: Vec<String>,
+    deltas: Vec<String>,
+    rois: Vec<String>,
+    images: Vec<String>,
+}
+
+/// The trunk's outputs, level by level.
+struct TrunkOutput {
+    features: Vec<Value>,
+    logits: Vec<Value>,
+    deltas: Vec<Value>,
+}
 
 impl Detector {
     /// Loads a model's two graphs.
@@ -60,18 +100,49 @@ impl Detector {
     /// # Errors
     /// When the runtime cannot use them.
     pub fn new(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Detector, Error> {
-        let _ = (model, runtime, options);
-        Ok(Detector {})
+        let trunk = runtime.session(model.trunk().as_graph(), options)?;
+        // What the trunk has settled for holds for the head too: its features need not move.
+        let device = trunk.device();
+        let head = runtime.session(model.head().as_graph(), &SessionOptions { device, ..*options })?;
+        let manifest = model.manifest();
+        let levels = manifest.network.rpn_strides().len();
+        let numbered = |what: &str| (0..levels).map(|level| format!("{what}.{level}")).collect();
+        Ok(Detector {
+            architecture: manifest.network.clone(),
+            conventions: manifest.conventions.clone(),
+            classes: manifest.classes.clone(),
+            preprocessor: Preprocessor::new(&manifest.conventions.input),
+            trunk: Mutex::new(trunk),
+            head: Mutex::new(head),
+            device,
+            names: Names {
+                features: numbered("features"),
+                logits: numbered("rpn.logits"),
+                deltas: numbered("rpn.deltas"),
+                rois: numbered("rois"),
+                images: numbered("images"),
+            },
+        })
     }
 
     /// The classes, in the order of [`Detection::class`].
     pub fn classes(&self) -> &[Class] {
-        &[]
+        &self.classes
+    }
+
+    /// What surrounds the network.
+    pub fn conventions(&self) -> &Conventions {
+        &self.conventions
     }
 
     /// The score threshold of the model itself: no detection is at or below it.
     pub fn score_threshold(&self) -> f32 {
-        0.05
+        self.conventions.detections.score_threshold
+    }
+
+    /// What the sessions compute on.
+    pub fn device(&self) -> Device {
+        self.device
     }
 
     /// Resizes, normalises and pads; may run on any thread, beside [`Detector::infer`].
@@ -79,7 +150,7 @@ impl Detector {
     /// # Errors
     /// When the resize rule leaves nothing of the photo.
     pub fn prepare(&self, photo: &Photo) -> Result<Input, Error> {
-        Err(Error::TooThin { width: photo.width, height: photo.height })
+        self.preprocessor.prepare(photo)
     }
 
     /// Runs the network on inputs of one padded size; detections in the order of the inputs, each
@@ -87,8 +158,19 @@ impl Detector {
     ///
     /// # Errors
     /// When a session fails.
-    pub fn infer(&self, inputs: &[Input]) -> Result<(Vec<Vec<Detection>>, Times), Error> {
-        Ok((inputs.iter().map(|_| Vec::new()).collect(), Times::default()))
+    pub fn infer(&self, mut inputs: Vec<Input>) -> Result<(Vec<Vec<Detection>>, Times), Error> {
+        let mut times = Times::default();
+        let Some(first) = inputs.first() else { return Ok((Vec::new(), times)) };
+        let padded = first.padded;
+        if inputs.iter().any(|input| input.padded != padded) {
+            return Err(Error::Graph("inputs of one batch differ in size".into()));
+        }
+        let tensor = batch(&mut inputs);
+        let trunk = timed(&mut times.trunk, || self.run_trunk(inputs.len(), padded, tensor))?;
+        let suggested = timed(&mut times.proposals, || self.suggest(&inputs, &trunk))?;
+        let (logits, deltas) = timed(&mut times.head, || self.run_head(&trunk, &inputs, &suggested))?;
+        let found = timed(&mut times.postprocess, || Ok(self.finish(&inputs, &suggested, &logits, &deltas)))?;
+        Ok((found, times))
     }
 
     /// One photo from pixels to detections.
@@ -96,7 +178,141 @@ impl Detector {
     /// # Errors
     /// As [`Detector::prepare`] and [`Detector::infer`].
     pub fn detect(&self, photo: &Photo) -> Result<Vec<Detection>, Error> {
-        let (mut found, _) = self.infer(&[self.prepare(photo)?])?;
+        let (mut found, _) = self.infer(vec![self.prepare(photo)?])?;
         Ok(found.pop().unwrap_or_default())
     }
+
+    fn run_trunk(&self, count: usize, padded: (usize, usize), tensor: Vec<f32>) -> Result<TrunkOutput, Error> {
+        let input = Value::from_f32(&[count, 3, padded.0, padded.1], tensor)?;
+        let names = &self.names;
+        let outputs: Vec<&str> =
+            [&names.features, &names.logits, &names.deltas].into_iter().flatten().map(String::as_str).collect();
+        let mut trunk = self.trunk.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut features = trunk.run(&[("input", &input)], &outputs)?;
+        let mut logits = features.split_off(names.features.len());
+        let deltas = logits.split_off(names.logits.len());
+        Ok(TrunkOutput { features, logits, deltas })
+    }
+
+    /// Proposals of every photo, in the resized pictures' pixels.
+    fn suggest(&self, inputs: &[Input], trunk: &TrunkOutput) -> Result<Vec<Vec<BBox>>, Error> {
+        let strides = self.architecture.rpn_strides();
+        let anchors = self.architecture.rpn.anchors;
+        let mut levels: Vec<(&[f32], &[f32], (usize, usize))> = Vec::new();
+        for (logits, deltas) in trunk.logits.iter().zip(&trunk.deltas) {
+            let shape = logits.shape();
+            let [count, channels, height, width] = shape[..] else { return Err(unexpected("rpn.logits", &shape)) };
+            if count != inputs.len() || channels != anchors || deltas.shape() != [count, 4 * anchors, height, width] {
+                return Err(unexpected("rpn.logits and rpn.deltas", &shape));
+            }
+            levels.push((logits.as_f32()?, deltas.as_f32()?, (height, width)));
+        }
+        let of_photo = |(i, input): (usize, &Input)| {
+            let part = |values: &'_ [f32], size: usize| i * size..values.len().min((i + 1) * size);
+            let maps: Vec<RpnLevel<'_>> = levels
+                .iter()
+                .map(|&(logits, deltas, map)| {
+                    let size = anchors * map.0 * map.1;
+                    RpnLevel { logits: &logits[part(logits, size)], deltas: &deltas[part(deltas, 4 * size)], map }
+                })
+                .collect();
+            let found = proposals(&self.conventions, &maps, &strides, input.resized, input.padded);
+            found.into_iter().map(|proposal| proposal.bbox).collect()
+        };
+        Ok(inputs.iter().enumerate().map(of_photo).collect())
+    }
+
+    /// Logits and deltas of all proposals, photo by photo.
+    fn run_head(
+        &self,
+        trunk: &TrunkOutput,
+        inputs: &[Input],
+        suggested: &[Vec<BBox>],
+    ) -> Result<(Vec<f32>, Vec<f32>), Error> {
+        let strides = self.architecture.roi_strides();
+        let heights: Vec<usize> = trunk.features[..strides.len()].iter().map(|map| map.shape()[2]).collect();
+        let mut rois = Rois::new(strides.len());
+        let mut number = 0;
+        for (image, (input, boxes)) in inputs.iter().zip(suggested).enumerate() {
+            let scales = rois::scales(&self.conventions, &strides, &heights, input.resized.0);
+            for bbox in boxes {
+                let map = rois::map_of(&self.conventions.roi.level, &scales, bbox);
+                rois.push(number, image, bbox, map, scales[map]);
+                number += 1;
+            }
+        }
+        if number == 0 {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let outputs = self.run_head_on(trunk, &mut rois)?;
+        let order: Vec<usize> = rois.order.concat();
+        let columns = (self.architecture.head.classes + 1, self.architecture.head.box_rows);
+        if outputs[0].shape() != [number, columns.0] || outputs[1].shape() != [number, columns.1] {
+            return Err(unexpected("box.logits and box.deltas", &outputs[0].shape()));
+        }
+        Ok((unsort(outputs[0].as_f32()?, columns.0, &order), unsort(outputs[1].as_f32()?, columns.1, &order)))
+    }
+
+    fn run_head_on(&self, trunk: &TrunkOutput, rois: &mut Rois) -> Result<Vec<Value>, Error> {
+        let mut values = Vec::new();
+        for (boxes, images) in rois.boxes.drain(..).zip(rois.images.drain(..)) {
+            let count = images.len();
+            values.push((Value::from_f32(&[count, 4], boxes)?, Value::from_i64(&[count], images)?));
+        }
+        let mut named: Vec<(&str, &Value)> = Vec::new();
+        for (level, (boxes, images)) in values.iter().enumerate() {
+            named.push((&self.names.features[level], &trunk.features[level]));
+            named.push((&self.names.rois[level], boxes));
+            named.push((&self.names.images[level], images));
+        }
+        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(head.run(&named, &["box.logits", "box.deltas"])?)
+    }
+
+    fn finish(&self, inputs: &[Input], suggested: &[Vec<BBox>], logits: &[f32], deltas: &[f32]) -> Vec<Vec<Detection>> {
+        let (classes, box_rows) = (self.architecture.head.classes, self.architecture.head.box_rows);
+        let (mut logits, mut deltas) = (logits, deltas);
+        let mut found = Vec::new();
+        for (input, boxes) in inputs.iter().zip(suggested) {
+            let (own_logits, other_logits) = logits.split_at(boxes.len() * (classes + 1));
+            let (own_deltas, other_deltas) = deltas.split_at(boxes.len() * box_rows);
+            let output = HeadOutput { logits: own_logits, deltas: own_deltas, classes, box_rows };
+            let sizes = Sizes { photo: input.photo, resized: input.resized };
+            found.push(detections(&self.conventions, output, boxes, sizes));
+            (logits, deltas) = (other_logits, other_deltas);
+        }
+        found
+    }
+}
+
+/// One tensor of all inputs, one after another; a single input's moves.
+fn batch(inputs: &mut [Input]) -> Vec<f32> {
+    if let [input] = inputs {
+        return std::mem::take(&mut input.tensor);
+    }
+    let mut all = Vec::with_capacity(inputs.iter().map(|input| input.tensor.len()).sum());
+    for input in inputs {
+        all.append(&mut input.tensor);
+    }
+    all
+}
+
+/// Rows back in the order of the proposals: row `i` of `values` belongs to proposal `order[i]`.
+fn unsort(values: &[f32], columns: usize, order: &[usize]) -> Vec<f32> {
+    let mut out = vec![0.0; values.len()];
+    for (row, &place) in values.chunks_exact(columns).zip(order) {
+        out[place * columns..(place + 1) * columns].copy_from_slice(row);
+    }
+    out
+}
+
+fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let started = Instant::now();
+    let outcome = work();
+    *seconds += started.elapsed().as_secs_f64();
+    outcome
+}
+
+fn unexpected(what: &str, shape: &[usize]) -> Error {
+    Error::Graph(format!("{what} of the shape {shape:?}"))
 }

@@ -1,6 +1,6 @@
 //! Which map each proposal is pooled from, and where on it.
 
-use crate::family::{Conventions, FinestLevel, RoiScale};
+use crate::family::{Conventions, FinestLevel, LevelRule, RoiScale};
 use crate::geometry::BBox;
 
 /// Proposals of a batch sorted by the map they are pooled from.
@@ -43,8 +43,7 @@ pub(super) fn scales(conventions: &Conventions, strides: &[usize], map_heights: 
 }
 
 /// The map of a box, 0 for the finest.
-pub(super) fn map_of(conventions: &Conventions, scales: &[f32], bbox: &BBox) -> usize {
-    let rule = &conventions.roi.level;
+pub(super) fn map_of(rule: &LevelRule, scales: &[f32], bbox: &BBox) -> usize {
     let (Some(first), Some(last)) = (scales.first(), scales.last()) else { return 0 };
     let (finest, coarsest) = match rule.finest {
         FinestLevel::ByScale => (-first.log2(), -last.log2()),
@@ -64,15 +63,13 @@ pub(super) fn map_of(conventions: &Conventions, scales: &[f32], bbox: &BBox) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::family::{FinestLevel, LevelRule};
 
     #[test]
     fn levels_of_detectron2_lie_at_powers_of_two() {
-        let mut conventions = crate::family::test_conventions();
-        conventions.roi.level =
+        let rule =
             LevelRule { size: 224.0, level: 4.0, epsilon: 1e-8, epsilon_inside: true, finest: FinestLevel::ByScale };
         let scales = [0.25, 0.125, 0.0625, 0.03125];
-        let map = |side: f32| map_of(&conventions, &scales, &BBox::new(0.0, 0.0, side, side));
+        let map = |side: f32| map_of(&rule, &scales, &BBox::new(0.0, 0.0, side, side));
         assert_eq!([0.0, 50.0, 111.9, 112.0, 224.0, 447.0, 448.0, 5000.0].map(map), [0, 0, 0, 1, 2, 2, 3, 3]);
     }
 }

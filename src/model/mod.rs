@@ -1,47 +1,166 @@
 //! Models: `model.json`, the bundled ones, the cache, importing checkpoints.
 
-use serde::{Deserialize, Serialize};
+mod bundled;
+mod find;
+mod import;
+mod manifest;
 
-/// One class a model can find.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Class {
-    /// Its category id in results.
-    pub id: u64,
-    /// Its name.
-    pub name: String,
-}
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+pub use crate::family::Class;
+pub use bundled::{BUNDLED, DEFAULT};
+pub use import::{Imported, read_options};
+pub use manifest::{FileHash, Files, Manifest, Provenance};
+
+use crate::runtime::Graph;
+use crate::{cache, checkpoint, family, onnx};
 
 /// A model: `model.json` and two graphs, from a folder or from memory.
+#[derive(Debug)]
 pub struct Model {
-    /// Its name, as the user can give it to `--model`.
-    pub name: String,
-    /// What it can find.
-    pub classes: Vec<Class>,
-    /// SHA-256 of everything that decides its results, in hexadecimal.
-    pub hash: String,
+    manifest: Manifest,
+    graphs: Graphs,
+    hash: String,
+}
+
+/// Where the graphs are.
+#[derive(Debug)]
+enum Graphs {
+    Folder(PathBuf),
+    Memory { trunk: Vec<u8>, head: Vec<u8> },
 }
 
 /// Why a model could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing has that name.
-    #[error(
-        "no model `{0}`: give the name of a bundled or imported model, a model folder or a checkpoint file"
-    )]
-    Unknown(String),
+    #[error("no model `{name}`: give a model folder, a checkpoint file, or one of {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Names that would do.
+        known: String,
+    },
+    /// A file of the model cannot be read or written.
+    #[error("cannot {doing} `{}`: {cause}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// `model.json` is not what it should be.
+    #[error("`{}` is no model.json of this version: {cause}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        cause: String,
+    },
+    /// The import options are not what they should be.
+    #[error("`{}` is no import configuration: {cause}", path.display())]
+    Options {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column.
+        cause: String,
+    },
+    /// The checkpoint file cannot be read.
+    #[error("cannot import `{}`: {cause}", path.display())]
+    Checkpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Why.
+        cause: checkpoint::Error,
+    },
+    /// The checkpoint does not make a network.
+    #[error("cannot import `{}`: {cause}", path.display())]
+    Family {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Why.
+        cause: family::Error,
+    },
+    /// The graphs cannot be written.
+    #[error("cannot write the model: {0}")]
+    Graph(#[from] onnx::Error),
+    /// The folder to write to holds something else.
+    #[error("`{}` holds other files: give a new folder or one that an import made", .0.display())]
+    NotOurs(PathBuf),
+    /// There is nowhere to keep imported models.
+    #[error(transparent)]
+    NoCache(#[from] cache::NoCache),
 }
 
-/// The model that is used where none is named.
-pub const DEFAULT: &str = "fod-r18";
+impl Error {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+        let path = path.to_owned();
+        move |cause| Error::Io { doing, path, cause }
+    }
+}
 
 impl Model {
-    /// Finds a model by name, folder or checkpoint file; a checkpoint is imported into the cache on
-    /// first use.
-    ///
-    /// # Errors
-    /// When there is no such model, or it cannot be read.
-    pub fn find(name: &str) -> Result<Model, Error> {
-        Err(Error::Unknown(name.into()))
+    /// What `model.json` says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
     }
+
+    /// Its name, as the user can give it to `--model`.
+    pub fn name(&self) -> &str {
+        &self.manifest.name
+    }
+
+    /// SHA-256, in hexadecimal, of `model.json`, which holds those of the graphs: everything that decides results.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The trunk's graph.
+    pub fn trunk(&self) -> GraphSource<'_> {
+        self.graph("trunk.onnx", |graphs| graphs.0)
+    }
+
+    /// The head's graph.
+    pub fn head(&self) -> GraphSource<'_> {
+        self.graph("head.onnx", |graphs| graphs.1)
+    }
+
+    fn graph<'a>(&'a self, file: &'static str, pick: fn((&'a [u8], &'a [u8])) -> &'a [u8]) -> GraphSource<'a> {
+        match &self.graphs {
+            Graphs::Folder(folder) => GraphSource::File(folder.join(file)),
+            Graphs::Memory { trunk, head } => GraphSource::Memory(file, pick((trunk, head))),
+        }
+    }
+}
+
+/// Where one graph's bytes are.
+#[derive(Clone, Debug)]
+pub enum GraphSource<'a> {
+    /// In a file.
+    File(PathBuf),
+    /// In memory, with a name for errors.
+    Memory(&'static str, &'a [u8]),
+}
+
+impl GraphSource<'_> {
+    /// As the runtime takes it.
+    pub fn as_graph(&self) -> Graph<'_> {
+        match self {
+            GraphSource::File(path) => Graph::File(path),
+            GraphSource::Memory(name, bytes) => Graph::Memory(name, bytes),
+        }
+    }
+}
+
+/// SHA-256 in hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -14,7 +14,10 @@ pub struct Photo {
 }
 
 mod decode;
+mod jpeg;
 mod list;
+mod others;
+pub mod resize;
 
-pub use decode::{DecodeOptions, Decoder, Error, ErrorKind, Limits, decode};
+pub use decode::{DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes};
 pub use list::{Entry, ListError, list};

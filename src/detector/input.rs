@@ -1,0 +1,100 @@
+//! From a photo to the trunk's input: resized, normalised, padded.
+
+use super::Error;
+use crate::family::{ChannelOrder, Filter, InputRule, Scaling, SizeRule, ValueRange};
+use crate::photo::Photo;
+use crate::photo::resize::{self, Planes};
+
+/// A photo made ready for the trunk.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// (3, padded height, padded width).
+    pub tensor: Vec<f32>,
+    /// Height and width with padding; only inputs of one padded size share a batch.
+    pub padded: (usize, usize),
+    /// Height and width without padding.
+    pub resized: (usize, usize),
+    /// Height and width of the photo.
+    pub photo: (usize, usize),
+}
+
+/// What turns photos into inputs: the rule and the value of each byte.
+#[derive(Clone, Debug)]
+pub(super) struct Preprocessor {
+    rule: InputRule,
+    values: Box<[[f32; 256]; 3]>,
+}
+
+impl Preprocessor {
+    pub(super) fn new(rule: &InputRule) -> Preprocessor {
+        let values = std::array::from_fn(|channel| std::array::from_fn(|byte| value(rule, channel, byte as f32)));
+        Preprocessor { rule: rule.clone(), values: Box::new(values) }
+    }
+
+    pub(super) fn prepare(&self, photo: &Photo) -> Result<Input, Error> {
+        let size = (photo.height as usize, photo.width as usize);
+        let resized = resized(&self.rule, size);
+        if resized.0 == 0 || resized.1 == 0 {
+            return Err(Error::TooThin { width: photo.width, height: photo.height });
+        }
+        let padded = padded(&self.rule, resized);
+        let order = match self.rule.channel_order {
+            ChannelOrder::Rgb => [0, 1, 2],
+            ChannelOrder::Bgr => [2, 1, 0],
+        };
+        let planes = Planes { size: resized, padded };
+        let tensor = match self.rule.filter {
+            Filter::NormalisedBilinear => resize::normalised(&photo.pixels, size, planes, order, &self.values),
+            Filter::PillowBilinear => {
+                let pixels = resize::pillow(&photo.pixels, size, resized);
+                resize::normalised(&pixels, resized, planes, order, &self.values)
+            }
+            Filter::OpencvBilinear => {
+                let pixels = resize::opencv(&photo.pixels, size, resized);
+                resize::normalised(&pixels, resized, planes, order, &self.values)
+            }
+        };
+        Ok(Input { tensor, padded, resized, photo: size })
+    }
+}
+
+/// What a byte becomes, in float32.
+fn value(rule: &InputRule, channel: usize, byte: f32) -> f32 {
+    let value = match rule.value_range {
+        ValueRange::Unit => byte / 255.0,
+        ValueRange::Byte => byte,
+    };
+    let centred = value - rule.mean[channel];
+    match rule.scaling {
+        Scaling::Divide => centred / rule.std[channel],
+        Scaling::MultiplyByInverse => centred * (1.0 / rule.std[channel]),
+    }
+}
+
+/// Height and width after resizing; a side may come out as 0. All in float64.
+fn resized(rule: &InputRule, (height, width): (usize, usize)) -> (usize, usize) {
+    if rule.min_size == 0 {
+        return (height, width);
+    }
+    let (h, w) = (height as f64, width as f64);
+    let (short, long) = (f64::from(rule.min_size), f64::from(rule.max_size));
+    let fitting = (short / h.min(w)).min(long / h.max(w));
+    match rule.size_rule {
+        SizeRule::Floor => ((h * fitting).floor() as usize, (w * fitting).floor() as usize),
+        SizeRule::HalfUp => ((h * fitting + 0.5) as usize, (w * fitting + 0.5) as usize),
+        SizeRule::ShortestEdge => {
+            let scale = short / h.min(w);
+            let (mut nh, mut nw) = if h < w { (short, scale * w) } else { (scale * h, short) };
+            if nh.max(nw) > long {
+                let again = long / nh.max(nw);
+                (nh, nw) = (nh * again, nw * again);
+            }
+            ((nh + 0.5) as usize, (nw + 0.5) as usize)
+        }
+    }
+}
+
+fn padded(rule: &InputRule, (height, width): (usize, usize)) -> (usize, usize) {
+    let multiple = rule.pad_to.max(1) as usize;
+    (height.next_multiple_of(multiple), width.next_multiple_of(multiple))
+}

@@ -1,0 +1,106 @@
+//! From what the user gives to `--model` to a model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::bundled::{BUNDLED, bundled};
+use super::{Error, Graphs, Imported, Manifest, Model, read_options, sha256};
+use crate::cache;
+use crate::family::Options;
+
+impl Model {
+    /// Finds a model by name, folder or checkpoint file; a checkpoint is imported into the cache on
+    /// first use, with the options of an `import.json` beside it.
+    ///
+    /// A name is looked for in the program, in the cache, in `./models` and in `models` beside the program.
+    ///
+    /// # Errors
+    /// When there is no such model, or it cannot be read.
+    pub fn find(name: &str) -> Result<Model, Error> {
+        let path = Path::new(name);
+        if path.is_dir() {
+            return Model::open(path);
+        }
+        if path.is_file() {
+            return import_once(path);
+        }
+        if let Some(model) = bundled(name) {
+            return model;
+        }
+        let folder = homes().into_iter().map(|home| home.join(name)).find(|folder| is_model(folder));
+        match folder {
+            Some(folder) if is_plain(name) => Model::open(&folder),
+            _ => Err(Error::Unknown { name: name.escape_debug().to_string(), known: known().join(", ") }),
+        }
+    }
+
+    /// Opens a model folder.
+    ///
+    /// # Errors
+    /// When its `model.json` cannot be read, or a graph is missing.
+    pub fn open(folder: &Path) -> Result<Model, Error> {
+        let json = folder.join("model.json");
+        let text = fs::read_to_string(&json).map_err(Error::io("read", &json))?;
+        let manifest = Manifest::from_text(&text, &json)?;
+        for file in ["trunk.onnx", "head.onnx"] {
+            let path = folder.join(file);
+            fs::metadata(&path).map_err(Error::io("read", &path))?;
+        }
+        Ok(Model { manifest, graphs: Graphs::Folder(folder.into()), hash: sha256(text.as_bytes()) })
+    }
+}
+
+/// A name is one part of a path, nothing that leads elsewhere.
+fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(std::path::Component::Normal(_)), None))
+}
+
+fn is_model(folder: &Path) -> bool {
+    folder.join("model.json").is_file()
+}
+
+/// Folders whose folders are models.
+fn homes() -> Vec<PathBuf> {
+    let cached = cache::root().map(|root| root.join("models")).ok();
+    let program = std::env::current_exe().ok();
+    let beside = program.and_then(|program| Some(program.parent()?.join("models")));
+    [cached, Some(PathBuf::from("models")), beside].into_iter().flatten().collect()
+}
+
+/// Names that [`Model::find`] knows.
+fn known() -> Vec<String> {
+    let mut names: Vec<String> = BUNDLED.map(str::to_owned).to_vec();
+    for home in homes() {
+        let entries = fs::read_dir(home).into_iter().flatten().filter_map(Result::ok);
+        let models = entries.filter(|entry| is_model(&entry.path()));
+        names.extend(models.map(|entry| entry.file_name().to_string_lossy().escape_debug().to_string()));
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Imports a checkpoint into the cache, or finds it there. The place is decided by the file's path, size and time
+/// and by the options, so that a start need not read the whole checkpoint.
+fn import_once(path: &Path) -> Result<Model, Error> {
+    let beside = path.with_file_name("import.json");
+    let options = if beside.is_file() { read_options(&beside)? } else { Options::default() };
+    let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let full = fs::canonicalize(path).map_err(Error::io("read", path))?;
+    let key = format!(
+        "{}\n{}\n{:?}\n{options:?}\n{}",
+        full.display(),
+        metadata.len(),
+        modified,
+        env!("CARGO_PKG_VERSION")
+    );
+    let folder = cache::root()?.join("imported").join(&sha256(key.as_bytes())[..32]);
+    if let Ok(model) = Model::open(&folder) {
+        return Ok(model);
+    }
+    let imported = Imported::from_file(path, &options)?;
+    imported.write(&folder)
+}

@@ -1,0 +1,116 @@
+//! `model.json`: what a model is, and what surrounds its graphs.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use crate::family::{Class, Conventions};
+use crate::network::Architecture;
+
+/// The version of the format that this program writes and reads.
+const FORMAT: u32 = 1;
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Name of the checkpoint file.
+    pub checkpoint: String,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// The program that imported it.
+    pub imported_by: String,
+}
+
+/// One file of the model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileHash {
+    /// Bytes.
+    pub bytes: u64,
+    /// SHA-256.
+    pub sha256: String,
+}
+
+/// The two graphs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// `trunk.onnx`.
+    pub trunk: FileHash,
+    /// `head.onnx`.
+    pub head: FileHash,
+}
+
+/// Everything about a model but its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this format.
+    pub format: u32,
+    /// Name of the model.
+    pub name: String,
+    /// Family of the checkpoint.
+    pub family: String,
+    /// Origin.
+    pub provenance: Provenance,
+    /// Architecture.
+    pub network: Architecture,
+    /// Foreground classes in the network's order.
+    pub classes: Vec<Class>,
+    /// What surrounds the network.
+    pub conventions: Conventions,
+    /// The graphs.
+    pub files: Files,
+}
+
+impl Manifest {
+    /// The version that is written.
+    pub(super) const fn format() -> u32 {
+        FORMAT
+    }
+
+    /// The text of `model.json`.
+    pub(super) fn to_text(&self) -> String {
+        // Plain data with text keys and finite numbers: it always has a text.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Reads the text of a `model.json`; `path` is for errors.
+    pub(super) fn from_text(text: &str, path: &Path) -> Result<Manifest, Error> {
+        let wrong = |cause: String| Error::Manifest { path: path.into(), cause };
+        let manifest: Manifest = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        if manifest.format != FORMAT {
+            return Err(wrong(format!("its format is {}, and {FORMAT} is known", manifest.format)));
+        }
+        manifest.check().map_err(wrong)?;
+        Ok(manifest)
+    }
+
+    /// What the detector relies on: numbers that go together.
+    fn check(&self) -> Result<(), String> {
+        let (network, conventions) = (&self.network, &self.conventions);
+        let levels = network.rpn_strides().len();
+        if self.classes.len() != network.head.classes {
+            return Err(format!("it names {} classes for {}", self.classes.len(), network.head.classes));
+        }
+        let stages = network.backbone.stages.len();
+        let known = |stage: &usize| *stage < stages;
+        if stages == 0 || network.fpn.as_ref().is_some_and(|fpn| fpn.stages.is_empty() || !fpn.stages.iter().all(known)) {
+            return Err("its network has stages that are not there".into());
+        }
+        let anchors = &conventions.anchors;
+        let cell = |level: usize| anchors.sizes[level].len() * anchors.ratios[level].len();
+        if anchors.sizes.len() != levels || anchors.ratios.len() != levels {
+            return Err(format!("its anchors are not for {levels} levels"));
+        }
+        if (0..levels).any(|level| cell(level) != network.rpn.anchors || network.rpn.anchors == 0) {
+            return Err(format!("its anchors are not {} a position", network.rpn.anchors));
+        }
+        if network.head.box_rows == 0 {
+            return Err("its head has no box rows".into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! JPEG by libjpeg's own arithmetic (mozjpeg's decoder is libjpeg-turbo's), with its complaints counted.
+
+use std::cell::Cell;
+use std::ffi::c_int;
+use std::io::{self, BufRead, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use image::RgbImage;
+use image::metadata::Orientation;
+use mozjpeg::{ColorSpace, Decompress, Marker};
+use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr, jpeg_std_error};
+
+use super::decode::{DecodeOptions, Error, ErrorKind, Raw, check_size};
+
+thread_local! {
+    /// Warnings of the picture that this thread decodes.
+    static WARNINGS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Decodes a JPEG to RGB, as Pillow's `convert("RGB")` does.
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error> {
+    WARNINGS.set(0);
+    let ended = Cell::new(false);
+    // libjpeg's errors unwind through its frames, which are built for it, without touching the panic hook.
+    let outcome = catch_unwind(AssertUnwindSafe(|| decompress(Source { bytes, ended: &ended }, options)));
+    let raw = match outcome {
+        Ok(raw) => raw?,
+        Err(_) if ended.get() => return Err(Error::truncated()),
+        Err(cause) => {
+            let cause = cause.downcast::<String>().map_or_else(|_| "unknown".to_owned(), |cause| *cause);
+            return Err(Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {cause}")));
+        }
+    };
+    // A missing end marker alone harms no pixel; data that end early make libjpeg invent them, and complain.
+    let cut = ended.get() && (WARNINGS.get() > 0 || is_progressive(bytes));
+    if cut && !options.allow_truncated { Err(Error::truncated()) } else { Ok(raw) }
+}
+
+fn decompress(source: Source<'_>, options: &DecodeOptions) -> Result<Raw, Error> {
+    let damaged = |error: io::Error| Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {error}"));
+    let markers = [Marker::APP(1)];
+    let builder = Decompress::with_markers(&markers).with_err(error_manager());
+    let header = builder.from_reader(source).map_err(damaged)?;
+    let size = (side(header.width()), side(header.height()));
+    check_size(size.0, size.1, &options.limits)?;
+    let orientation = header.markers().find_map(|marker| {
+        let exif = marker.data.strip_prefix(b"Exif\0\0")?;
+        Orientation::from_exif_chunk(exif)
+    });
+    let inks = header.components().len() == 4;
+    let mut started = header.to_colorspace(if inks { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB }).map_err(damaged)?;
+    let pixels = if inks {
+        from_inks(&started.read_scanlines::<u8>().map_err(damaged)?)
+    } else {
+        started.read_scanlines::<u8>().map_err(damaged)?
+    };
+    started.finish().map_err(damaged)?;
+    let pixels = RgbImage::from_raw(size.0, size.1, pixels);
+    let pixels = pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the JPEG has other sizes than it says"))?;
+    Ok(Raw { pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms) })
+}
+
+fn side(pixels: usize) -> u32 {
+    u32::try_from(pixels).unwrap_or(u32::MAX)
+}
+
+/// Pillow takes the inks of a JPEG as inverted, as Adobe writes them, and mixes `round(ink * black / 255)`.
+fn from_inks(inks: &[u8]) -> Vec<u8> {
+    let (pixels, _) = inks.as_chunks::<4>();
+    let mix = |ink: u8, black: u8| ((u32::from(ink) * u32::from(black) + 127) / 255) as u8;
+    pixels.iter().flat_map(|&[c, m, y, k]| [mix(c, k), mix(m, k), mix(y, k)]).collect()
+}
+
+/// Whether the frame is progressive; markers stand one after another up to it.
+fn is_progressive(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
+        match marker {
+            0xff => at += 1,
+            0xc2 | 0xc6 | 0xca | 0xce => return true,
+            0xc0 | 0xc1 | 0xc3 | 0xc5 | 0xc7 | 0xc9 | 0xcb | 0xcd | 0xcf | 0xda => return false,
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+        }
+    }
+    false
+}
+
+/// The bytes, and whether libjpeg asked for more than there are.
+struct Source<'a> {
+    bytes: &'a [u8],
+    ended: &'a Cell<bool>,
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(out)
+    }
+}
+
+impl BufRead for Source<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.bytes.is_empty() {
+            self.ended.set(true);
+        }
+        Ok(self.bytes)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.bytes.consume(count);
+    }
+}
+
+/// libjpeg's standard error manager, silent, with errors that unwind and warnings that are counted.
+#[allow(unsafe_code)]
+fn error_manager() -> jpeg_error_mgr {
+    // SAFETY: the struct is plain data of C, for which zeros are valid, and `jpeg_std_error` fills it.
+    let mut manager: jpeg_error_mgr = unsafe { std::mem::zeroed() };
+    // SAFETY: as above; the pointer that comes back is the one given.
+    unsafe { jpeg_std_error(&mut manager) };
+    manager.error_exit = Some(fail);
+    manager.emit_message = Some(count);
+    manager
+}
+
+extern "C-unwind" fn count(_: &mut jpeg_common_struct, level: c_int) {
+    if level < 0 {
+        WARNINGS.set(WARNINGS.get().saturating_add(1));
+    }
+}
+
+#[allow(unsafe_code)]
+extern "C-unwind" fn fail(common: &mut jpeg_common_struct) {
+    let mut text = [0u8; 80];
+    // SAFETY: `err` is the manager above, alive as long as the decompressor; libjpeg writes at most 80 bytes.
+    unsafe {
+        if let Some(format) = common.err.as_ref().and_then(|manager| manager.format_message) {
+            type Format = unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &mut [u8; 80]);
+            let format: Format = std::mem::transmute(format);
+            format(common, &mut text);
+        }
+    }
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    resume_unwind(Box::new(String::from_utf8_lossy(text).into_owned()));
+}

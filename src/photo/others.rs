@@ -1,0 +1,136 @@
+//! Every format that `image` reads: PNG, WebP, BMP, TIFF, GIF, and JPEG where speed is asked for.
+
+use std::error::Error as _;
+use std::io::{self, Cursor};
+
+use image::codecs::jpeg::JpegDecoder;
+use image::error::{ImageError, LimitErrorKind};
+use image::metadata::Orientation;
+use image::{ColorType, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+
+use super::decode::{DecodeOptions, Error, ErrorKind, Raw, check_size};
+
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error> {
+    let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
+    match format {
+        None => Err(unknown(bytes)),
+        Some(ImageFormat::Jpeg) => {
+            let strict = !options.allow_truncated;
+            let raw = read(JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error))?, options)?;
+            // This decoder fills up what is missing without a word.
+            if strict && !ends_as_jpeg(bytes) { Err(Error::truncated()) } else { Ok(raw) }
+        }
+        Some(format) => {
+            let reader = ImageReader::with_format(Cursor::new(bytes), format);
+            read(reader.into_decoder().map_err(|error| failure(&error))?, options)
+        }
+    }
+}
+
+fn read(mut decoder: impl ImageDecoder, options: &DecodeOptions) -> Result<Raw, Error> {
+    let (width, height) = decoder.dimensions();
+    check_size(width, height, &options.limits)?;
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(options.limits.pixels.saturating_mul(16));
+    decoder.set_limits(limits).map_err(|error| failure(&error))?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let colours = decoder.color_type();
+    let length = usize::try_from(decoder.total_bytes()).map_err(|_| too_much(width, height))?;
+    let mut samples = Vec::new();
+    samples.try_reserve_exact(length).map_err(|_| too_much(width, height))?;
+    samples.resize(length, 0);
+    match decoder.read_image(&mut samples).map_err(|error| failure(&error)) {
+        // What was read before the end is there already.
+        Err(error) if error.kind == ErrorKind::Truncated && options.allow_truncated => {}
+        outcome => outcome?,
+    }
+    let pixels = to_rgb(samples, colours)?;
+    let pixels = RgbImage::from_raw(width, height, pixels);
+    let pixels = pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the picture has other sizes than it says"))?;
+    Ok(Raw { pixels, orientation })
+}
+
+fn too_much(width: u32, height: u32) -> Error {
+    Error::new(ErrorKind::TooLarge, format!("there is not enough memory for {width}x{height} pixels"))
+}
+
+/// As Pillow's `convert("RGB")`: alpha is dropped, 16-bit colours keep their high byte, 16-bit grey is cut off at 255.
+fn to_rgb(samples: Vec<u8>, colours: ColorType) -> Result<Vec<u8>, Error> {
+    let wide = |i: usize| samples.get(2 * i..2 * i + 2).map_or(0, |pair| u16::from_ne_bytes([pair[0], pair[1]]));
+    let high = |i: usize| (wide(i) >> 8) as u8;
+    let grey = |values: &mut dyn Iterator<Item = u8>| values.flat_map(|value| [value; 3]).collect();
+    Ok(match colours {
+        ColorType::Rgb8 => samples,
+        ColorType::L8 => grey(&mut samples.iter().copied()),
+        ColorType::La8 => grey(&mut samples.iter().step_by(2).copied()),
+        ColorType::Rgba8 => samples.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect(),
+        ColorType::L16 => grey(&mut (0..samples.len() / 2).map(|i| wide(i).min(255) as u8)),
+        ColorType::La16 => grey(&mut (0..samples.len() / 4).map(|i| high(2 * i))),
+        ColorType::Rgb16 => (0..samples.len() / 2).map(high).collect(),
+        ColorType::Rgba16 => (0..samples.len() / 8).flat_map(|i| [high(4 * i), high(4 * i + 1), high(4 * i + 2)]).collect(),
+        other => {
+            return Err(Error::new(ErrorKind::Unsupported, format!("pixels of the kind {other:?} are not supported")));
+        }
+    })
+}
+
+fn failure(error: &ImageError) -> Error {
+    if ends_early(error) {
+        return Error::truncated();
+    }
+    let text = error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    match error {
+        ImageError::Limits(limit) => match limit.kind() {
+            LimitErrorKind::DimensionError | LimitErrorKind::InsufficientMemory => {
+                Error::new(ErrorKind::TooLarge, format!("the picture is too large: {text}"))
+            }
+            _ => Error::new(ErrorKind::Unsupported, text),
+        },
+        ImageError::Unsupported(_) => Error::new(ErrorKind::Unsupported, format!("not supported: {text}")),
+        _ => Error::new(ErrorKind::Corrupt, format!("the picture is damaged: {text}")),
+    }
+}
+
+/// Whether the bytes ran out, wherever in the chain of causes that is said.
+fn ends_early(error: &ImageError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(current) = cause {
+        let io = current.downcast_ref::<io::Error>();
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
+            return true;
+        }
+        cause = current.source();
+    }
+    matches!(error, ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof)
+        || error.source().is_some_and(|cause| cause.to_string().to_lowercase().contains("eof"))
+}
+
+fn ends_as_jpeg(bytes: &[u8]) -> bool {
+    let tail = &bytes[bytes.len().saturating_sub(64)..];
+    tail.windows(2).any(|pair| pair == [0xff, 0xd9])
+}
+
+/// Says what a file that is no known picture looks like.
+fn unknown(bytes: &[u8]) -> Error {
+    let text = bytes.trim_ascii_start();
+    let brand = bytes.get(4..12).unwrap_or_default();
+    let (kind, what) = match bytes {
+        _ if brand.starts_with(b"ftyphe") || brand == b"ftypmif1" || brand == b"ftypmsf1" => {
+            (ErrorKind::Unsupported, "HEIC pictures are not supported: convert them to JPEG or PNG")
+        }
+        _ if brand.starts_with(b"ftypavi") => {
+            (ErrorKind::Unsupported, "AVIF pictures are not supported: convert them to JPEG or PNG")
+        }
+        _ if brand.starts_with(b"ftyp") => (ErrorKind::NotAPicture, "the file is a video, not a picture"),
+        [b'%', b'P', b'D', b'F', ..] => (ErrorKind::NotAPicture, "the file is a PDF, not a picture"),
+        [b'8', b'B', b'P', b'S', ..] => {
+            (ErrorKind::Unsupported, "Photoshop files are not supported: convert them to JPEG or PNG")
+        }
+        _ if text.starts_with(b"<svg") || text.starts_with(b"<?xml") => {
+            (ErrorKind::Unsupported, "SVG drawings are not supported: convert them to PNG")
+        }
+        _ if text.first() == Some(&b'<') => (ErrorKind::NotAPicture, "the file is a web page, not a picture"),
+        _ => (ErrorKind::NotAPicture, "the file is not a picture in a known format (JPEG, PNG, WebP, BMP, TIFF, GIF)"),
+    };
+    Error::new(kind, what)
+}

@@ -1,0 +1,9 @@
+//! Resizing as the frameworks do it, each its own arithmetic. Knows buffers and sizes, nothing of models.
+
+mod normalised;
+mod opencv;
+mod pillow;
+
+pub use normalised::{Planes, normalised};
+pub use opencv::opencv;
+pub use pillow::pillow;

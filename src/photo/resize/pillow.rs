@@ -1,0 +1,74 @@
+//! Pillow's `resize(…, BILINEAR)` on 8 bits: an antialiased triangle, two passes, each rounded to 8 bits.
+//!
+//! Across first, then down, as every Pillow before 13 does and detectron2 relies on.
+
+/// Fraction bits of a weight.
+const BITS: u32 = 22;
+
+/// Resizes interleaved RGB from `size` to `target`, both (height, width) above 0. A pass that changes nothing is left out.
+pub fn pillow(pixels: &[u8], size: (usize, usize), target: (usize, usize)) -> Vec<u8> {
+    let across = if size.1 == target.1 { pixels.to_vec() } else { across(pixels, size, target.1) };
+    if size.0 == target.0 { across } else { down(&across, (size.0, target.1), target.0) }
+}
+
+/// The window of one output pixel: its first input pixel and the integer weights from there on.
+struct Window {
+    first: usize,
+    weights: Vec<i32>,
+}
+
+fn windows(input: usize, output: usize) -> Vec<Window> {
+    let scale = input as f64 / output as f64;
+    let reach = scale.max(1.0);
+    (0..output)
+        .map(|i| {
+            let centre = (i as f64 + 0.5) * scale;
+            // Casts cut towards zero, as C's do.
+            let first = (centre - reach + 0.5).max(0.0) as usize;
+            let end = ((centre + reach + 0.5) as usize).min(input);
+            let weight = |x: usize| (1.0 - ((x as f64 - centre + 0.5) / reach).abs()).max(0.0);
+            let weights: Vec<f64> = (first..end).map(weight).collect();
+            let total: f64 = weights.iter().sum();
+            let fixed = |w: f64| (w / total * f64::from(1u32 << BITS) + 0.5) as i32;
+            Window { first, weights: weights.into_iter().map(fixed).collect() }
+        })
+        .collect()
+}
+
+fn across(pixels: &[u8], (height, width): (usize, usize), target: usize) -> Vec<u8> {
+    let windows = windows(width, target);
+    let mut out = Vec::with_capacity(3 * height * target);
+    for row in pixels.chunks_exact(3 * width).take(height) {
+        let (row, _) = row.as_chunks::<3>();
+        for window in &windows {
+            let mut sums = [1i32 << (BITS - 1); 3];
+            for (pixel, &weight) in row[window.first..].iter().zip(&window.weights) {
+                for (sum, &value) in sums.iter_mut().zip(pixel) {
+                    *sum += i32::from(value) * weight;
+                }
+            }
+            out.extend(sums.map(to_byte));
+        }
+    }
+    out
+}
+
+fn down(pixels: &[u8], (height, width): (usize, usize), target: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(3 * target * width);
+    let mut sums = vec![0i32; 3 * width];
+    for window in windows(height, target) {
+        sums.fill(1 << (BITS - 1));
+        let rows = pixels.chunks_exact(3 * width).skip(window.first);
+        for (row, &weight) in rows.zip(&window.weights) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += i32::from(value) * weight;
+            }
+        }
+        out.extend(sums.iter().map(|&sum| to_byte(sum)));
+    }
+    out
+}
+
+fn to_byte(sum: i32) -> u8 {
+    (sum >> BITS).clamp(0, 255) as u8
+}
