@@ -13,6 +13,7 @@ pub struct Class {
 }
 
 /// COCO's 80 categories in their order, each with its id; ids run from 1 to 90 with ten gaps (2014 and 2017 files).
+#[rustfmt::skip]
 const COCO: [(u64, &str); 80] = [
     (1, "person"), (2, "bicycle"), (3, "car"), (4, "motorcycle"), (5, "airplane"), (6, "bus"), (7, "train"),
     (8, "truck"), (9, "boat"), (10, "traffic light"), (11, "fire hydrant"), (13, "stop sign"),
