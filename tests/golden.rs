@@ -105,6 +105,27 @@ fn torchvision() {
 }
 
 #[test]
+fn detectron2() {
+    if let Some(golden) = shared() {
+        all_agree(&golden, &["d2-"]);
+    }
+}
+
+#[test]
+fn detectron() {
+    if let Some(golden) = shared() {
+        all_agree(&golden, &["c2-"]);
+    }
+}
+
+#[test]
+fn mmdetection() {
+    if let Some(golden) = shared() {
+        all_agree(&golden, &["mm-", "mm2-"]);
+    }
+}
+
+#[test]
 fn a_backbone_that_is_no_resnet_is_refused_by_name() {
     let Some(golden) = shared() else { return };
     let folder = golden.join("tv-mobilenet");

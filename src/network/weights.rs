@@ -63,6 +63,16 @@ impl Weights {
         self.0.insert(layer, weights);
     }
 
+    /// Puts a layer's outputs into another order: output `i` becomes what was output `order[i]`.
+    pub(crate) fn rearrange(&mut self, layer: Layer, order: &[usize]) {
+        let Some(values) = self.0.get_mut(&layer) else { return };
+        let inputs = values.weight.len() / values.bias.len().max(1);
+        let row = |&from: &usize| values.weight.get(from * inputs..(from + 1) * inputs).unwrap_or_default();
+        let weight = order.iter().flat_map(row).copied().collect();
+        let bias = order.iter().filter_map(|&from| values.bias.get(from)).copied().collect();
+        *values = LayerWeights { weight, bias };
+    }
+
     /// Takes a layer out, so that its values move into a graph; empty where it is not there.
     pub(super) fn take(&mut self, layer: Layer) -> LayerWeights {
         self.0.remove(&layer).unwrap_or_default()
