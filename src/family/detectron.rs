@@ -10,8 +10,9 @@ use super::{Error, Family, Names, NormNames, Options, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
-/// Norms are folded into a factor and a summand: there is no variance to add to.
-pub(super) const FAMILY: Family = Family { name: "detectron", recognise, norm_eps: 0.0, classes: coco };
+/// Norms are folded into a factor and a summand already; detectron2 loads them with a variance of 1 and adds its eps
+/// to that, which the recorded features show.
+pub(super) const FAMILY: Family = Family { name: "detectron", recognise, norm_eps: 1e-5, classes: coco };
 
 fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     let has = |name: &str| checkpoint.tensor(name).is_some();
