@@ -2,6 +2,7 @@
 //!
 //! The only module that sees `ort`. A leaf: knows nothing of detection.
 
+mod client;
 mod find;
 mod install;
 mod probe;
@@ -11,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 pub use find::{Candidate, Place, search};
 pub use probe::{OLDEST_MINOR, Unusable};
+
+/// The release that is installed where none is found.
+pub const PINNED_VERSION: &str = install::PINNED;
 pub use session::{Device, Graph, Session, SessionOptions, Value};
 
 /// Why ONNX Runtime could not be used.
@@ -32,15 +36,33 @@ pub enum Error {
         /// Why.
         why: Unusable,
     },
-    /// No library was found anywhere.
+    /// No library was found anywhere, and none could be installed.
     #[error("no ONNX Runtime library was found: {0}")]
     NotFound(String),
+    /// There is nowhere to install it.
+    #[error("ONNX Runtime cannot be installed: {0}")]
+    NoCache(#[from] crate::cache::NoCache),
+    /// The cache cannot be used.
+    #[error("cannot {doing} `{}`: {cause}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
 }
 
 impl Error {
     fn ort(what: &str, cause: &dyn std::fmt::Display) -> Error {
         let cause = cause.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
         Error::Ort { what: what.into(), cause }
+    }
+
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+        let path = path.to_owned();
+        move |cause| Error::Io { doing, path, cause }
     }
 }
 
