@@ -154,7 +154,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 /// Ids of photos and classes.
-fn identify(args: &Args, entries: Vec<photo::Entry>, model: &Model) -> anyhow::Result<(Vec<Task>, Vec<Class>)> {
+fn identify(
+    args: &Args,
+    entries: Vec<photo::Entry>,
+    model: &Model,
+) -> anyhow::Result<(Vec<Task>, Vec<Class>)> {
     let classes = &model.manifest().classes;
     if args.annotations.is_some() {
         anyhow::bail!("-a is not built yet");
@@ -166,17 +170,26 @@ fn identify(args: &Args, entries: Vec<photo::Entry>, model: &Model) -> anyhow::R
 fn chosen(names: &[String], classes: &[Class]) -> Result<Vec<usize>, Usage> {
     let place = |name: &String| {
         let by_name = classes.iter().position(|class| class.name.eq_ignore_ascii_case(name.trim()));
-        let by_id = || name.trim().parse::<u64>().ok().and_then(|id| classes.iter().position(|class| class.id == id));
+        let by_id =
+            || name.trim().parse::<u64>().ok().and_then(|id| classes.iter().position(|class| class.id == id));
         by_name.or_else(by_id).ok_or_else(|| {
-            let known: Vec<String> = classes.iter().map(|class| class.name.escape_debug().to_string()).collect();
+            let known: Vec<String> =
+                classes.iter().map(|class| class.name.escape_debug().to_string()).collect();
             Usage(format!("the model has no class `{}`: it has {}", name.escape_debug(), known.join(", ")))
         })
     };
     names.iter().map(place).collect()
 }
 
-fn settings(args: &Args, model: &Model, detector: &Detector, classes: &[Class], options: &run::Options) -> Settings {
-    let kept = options.only.as_ref().map(|only| only.iter().map(|&place| classes[place].name.clone()).collect());
+fn settings(
+    args: &Args,
+    model: &Model,
+    detector: &Detector,
+    classes: &[Class],
+    options: &run::Options,
+) -> Settings {
+    let kept =
+        options.only.as_ref().map(|only| only.iter().map(|&place| classes[place].name.clone()).collect());
     Settings {
         model: model.name().into(),
         model_sha256: model.hash().into(),

@@ -22,8 +22,10 @@ impl Progress {
     pub(crate) fn new(things: &'static str, before: u64, total: u64) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-            let template = format!("{{bar:30}} {{pos}} of {{len}} {things}  {{per_sec}}  {{eta}} left{{msg}}");
-            let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let template =
+                format!("{{bar:30}} {{pos}} of {{len}} {things}  {{per_sec}}  {{eta}} left{{msg}}");
+            let style =
+                ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
             bar.set_style(style);
             bar.set_position(before);
             bar.reset_eta();

@@ -27,7 +27,9 @@ fn device(text: &str) -> Result<Device, String> {
         None if text == "auto" => Ok(Device::Auto),
         None if text == "cpu" => Ok(Device::Cpu),
         None if text == "cuda" => Ok(Device::Cuda(0)),
-        Some(("cuda", number)) => number.parse().map(Device::Cuda).map_err(|_| format!("`{number}` is no number of a device")),
+        Some(("cuda", number)) => {
+            number.parse().map(Device::Cuda).map_err(|_| format!("`{number}` is no number of a device"))
+        }
         _ => Err("known are auto, cpu, cuda and cuda:N".into()),
     }
 }

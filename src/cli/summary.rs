@@ -20,7 +20,12 @@ fn write_all(text: &mut String, record: &Record, out: &Path) -> std::fmt::Result
     let new = counts.photos - record.photos_before;
     let rate = if record.wall > 0.0 { new as f64 / record.wall } else { 0.0 };
     let interrupted = if record.state == State::Interrupted { "interrupted: " } else { "" };
-    write!(text, "{interrupted}{}, {}", plural(counts.photos, "photo"), plural(counts.detections, "detection"))?;
+    write!(
+        text,
+        "{interrupted}{}, {}",
+        plural(counts.photos, "photo"),
+        plural(counts.detections, "detection")
+    )?;
     if new > 0 {
         write!(text, " in {} ({rate:.1} photos a second)", duration(record.wall))?;
     }
@@ -51,7 +56,8 @@ fn failures(text: &mut String, record: &Record) -> std::fmt::Result {
     if record.counts.failed == 0 {
         return Ok(());
     }
-    let kinds: Vec<String> = record.counts.failures.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let kinds: Vec<String> =
+        record.counts.failures.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     writeln!(text, "{} failed: {}", plural(record.counts.failed, "photo"), kinds.join(", "))?;
     for failed in record.first_failures.iter().take(5) {
         writeln!(text, "  `{}`: {}", failed.file.escape_debug(), failed.error.detail)?;

@@ -57,8 +57,15 @@ mod tests {
             busy.time(&mut seconds, || std::thread::sleep(Duration::from_millis(60)));
             seconds
         };
-        let sum = std::thread::scope(|scope| [scope.spawn(nap), scope.spawn(nap)].map(|nap| nap.join().unwrap())).iter().sum::<f64>();
+        let sum =
+            std::thread::scope(|scope| [scope.spawn(nap), scope.spawn(nap)].map(|nap| nap.join().unwrap()))
+                .iter()
+                .sum::<f64>();
         assert!(sum >= 0.12);
-        assert!(busy.total() >= Duration::from_millis(60) && busy.total().as_secs_f64() < sum, "{:?} of {sum}", busy.total());
+        assert!(
+            busy.total() >= Duration::from_millis(60) && busy.total().as_secs_f64() < sum,
+            "{:?} of {sum}",
+            busy.total()
+        );
     }
 }

@@ -7,6 +7,10 @@ mod input;
 mod postprocess;
 mod proposals;
 mod rois;
+mod trace;
+#[cfg(test)]
+mod units;
+mod verify;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -14,6 +18,8 @@ use std::time::Instant;
 pub use input::Input;
 pub use postprocess::{HeadOutput, Sizes, detections};
 pub use proposals::{Proposal, RpnLevel, proposals};
+pub use trace::{Plane, Trace};
+pub use verify::{Step, Verdict, VerifyError, verify};
 
 use crate::family::{Class, Conventions};
 use crate::geometry::BBox;
@@ -181,7 +187,10 @@ impl Detector {
         }
         let tensor = batch(&mut inputs);
         let trunk = self.run_trunk(inputs.len(), padded, tensor, &mut times.trunk)?;
-        let suggested = timed(&mut times.proposals, || self.suggest(&inputs, &trunk))?;
+        let suggested = timed(&mut times.proposals, || {
+            let boxes = |found: Vec<Proposal>| found.into_iter().map(|proposal| proposal.bbox).collect();
+            Ok(self.suggest(&inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<Vec<BBox>>>())
+        })?;
         let (logits, deltas) = self.run_head(&trunk, &inputs, &suggested, &mut times.head)?;
         let found = timed(&mut times.postprocess, || Ok(self.finish(&inputs, &suggested, &logits, &deltas)))?;
         Ok((found, times))
@@ -206,8 +215,11 @@ impl Detector {
     ) -> Result<TrunkOutput, Error> {
         let input = Value::from_f32(&[count, 3, padded.0, padded.1], tensor)?;
         let names = &self.names;
-        let outputs: Vec<&str> =
-            [&names.features, &names.logits, &names.deltas].into_iter().flatten().map(String::as_str).collect();
+        let outputs: Vec<&str> = [&names.features, &names.logits, &names.deltas]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
         let mut trunk = self.trunk.lock().unwrap_or_else(PoisonError::into_inner);
         let mut features = self.busy.time(seconds, || trunk.run(&[("input", &input)], &outputs))?;
         drop(trunk);
@@ -217,29 +229,41 @@ impl Detector {
     }
 
     /// Proposals of every photo, in the resized pictures' pixels.
-    fn suggest(&self, inputs: &[Input], trunk: &TrunkOutput) -> Result<Vec<Vec<BBox>>, Error> {
+    fn suggest(&self, inputs: &[Input], trunk: &TrunkOutput) -> Result<Vec<Vec<Proposal>>, Error> {
         let strides = self.architecture.rpn_strides();
         let anchors = self.architecture.rpn.anchors;
-        let mut levels: Vec<(&[f32], &[f32], (usize, usize))> = Vec::new();
+        let mut levels: Vec<RpnLevel<'_>> = Vec::new();
         for (logits, deltas) in trunk.logits.iter().zip(&trunk.deltas) {
             let shape = logits.shape();
-            let [count, channels, height, width] = shape[..] else { return Err(unexpected("rpn.logits", &shape)) };
-            if count != inputs.len() || channels != anchors || deltas.shape() != [count, 4 * anchors, height, width] {
+            let [count, channels, height, width] = shape[..] else {
+                return Err(unexpected("rpn.logits", &shape));
+            };
+            if count != inputs.len()
+                || channels != anchors
+                || deltas.shape() != [count, 4 * anchors, height, width]
+            {
                 return Err(unexpected("rpn.logits and rpn.deltas", &shape));
             }
-            levels.push((logits.as_f32()?, deltas.as_f32()?, (height, width)));
+            levels.push(RpnLevel {
+                logits: logits.as_f32()?,
+                deltas: deltas.as_f32()?,
+                map: (height, width),
+            });
         }
         let of_photo = |(i, input): (usize, &Input)| {
             let part = |values: &'_ [f32], size: usize| i * size..values.len().min((i + 1) * size);
             let maps: Vec<RpnLevel<'_>> = levels
                 .iter()
-                .map(|&(logits, deltas, map)| {
+                .map(|&RpnLevel { logits, deltas, map }| {
                     let size = anchors * map.0 * map.1;
-                    RpnLevel { logits: &logits[part(logits, size)], deltas: &deltas[part(deltas, 4 * size)], map }
+                    RpnLevel {
+                        logits: &logits[part(logits, size)],
+                        deltas: &deltas[part(deltas, 4 * size)],
+                        map,
+                    }
                 })
                 .collect();
-            let found = proposals(&self.conventions, &maps, &strides, input.resized, input.padded);
-            found.into_iter().map(|proposal| proposal.bbox).collect()
+            proposals(&self.conventions, &maps, &strides, input.resized, input.padded)
         };
         Ok(inputs.iter().enumerate().map(of_photo).collect())
     }
@@ -276,7 +300,12 @@ impl Detector {
         Ok((unsort(outputs[0].as_f32()?, columns.0, &order), unsort(outputs[1].as_f32()?, columns.1, &order)))
     }
 
-    fn run_head_on(&self, trunk: &TrunkOutput, rois: &mut Rois, seconds: &mut f64) -> Result<Vec<Value>, Error> {
+    fn run_head_on(
+        &self,
+        trunk: &TrunkOutput,
+        rois: &mut Rois,
+        seconds: &mut f64,
+    ) -> Result<Vec<Value>, Error> {
         let mut values = Vec::new();
         for (boxes, images) in rois.boxes.drain(..).zip(rois.images.drain(..)) {
             let count = images.len();
@@ -292,7 +321,13 @@ impl Detector {
         Ok(self.busy.time(seconds, || head.run(&named, &["box.logits", "box.deltas"]))?)
     }
 
-    fn finish(&self, inputs: &[Input], suggested: &[Vec<BBox>], logits: &[f32], deltas: &[f32]) -> Vec<Vec<Detection>> {
+    fn finish(
+        &self,
+        inputs: &[Input],
+        suggested: &[Vec<BBox>],
+        logits: &[f32],
+        deltas: &[f32],
+    ) -> Vec<Vec<Detection>> {
         let (classes, box_rows) = (self.architecture.head.classes, self.architecture.head.box_rows);
         let (mut logits, mut deltas) = (logits, deltas);
         let mut found = Vec::new();

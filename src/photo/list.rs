@@ -11,7 +11,8 @@ use globset::{GlobBuilder, GlobMatcher};
 use walkdir::{DirEntry, WalkDir};
 
 /// What pictures are called; only files found in folders are chosen by their names.
-const EXTENSIONS: [&str; 11] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif"];
+const EXTENSIONS: [&str; 11] =
+    ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif"];
 
 /// One photo to process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,7 +115,9 @@ impl Found {
             return self.add_pattern(input);
         }
         // A photo that is not there is a failure of that photo; anything else is a slip of the user's.
-        if is_picture(path) && path.parent().is_some_and(|parent| parent.as_os_str().is_empty() || parent.is_dir()) {
+        if is_picture(path)
+            && path.parent().is_some_and(|parent| parent.as_os_str().is_empty() || parent.is_dir())
+        {
             self.add_file(path);
             return Ok(());
         }
@@ -145,8 +148,7 @@ impl Found {
     fn add_pattern(&mut self, pattern: &str) -> Result<(), ListError> {
         let glob = GlobBuilder::new(pattern).literal_separator(true).build();
         let glob = glob.map_err(|cause| ListError::Pattern { pattern: pattern.into(), cause })?;
-        let fixed: PathBuf =
-            Path::new(pattern).components().take_while(|part| !is_pattern(part)).collect();
+        let fixed: PathBuf = Path::new(pattern).components().take_while(|part| !is_pattern(part)).collect();
         let root = if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed };
         if !root.is_dir() {
             return Err(ListError::Missing(pattern.into()));
@@ -272,7 +274,8 @@ mod tests {
 
     #[test]
     fn folders_are_walked_in_the_order_of_bytes() {
-        let folder = tree(&["b.JPG", "a/z.png", "a.jpg", "Z.webp", "notes.md", ".hidden.jpg", "out/annotated/b.jpg"]);
+        let folder =
+            tree(&["b.JPG", "a/z.png", "a.jpg", "Z.webp", "notes.md", ".hidden.jpg", "out/annotated/b.jpg"]);
         let out = folder.path().join("out");
         assert_eq!(names(&[at(&folder, "")], Some(&out)), ["Z.webp", "a.jpg", "a/z.png", "b.JPG"]);
     }
@@ -309,7 +312,10 @@ mod tests {
     fn missing_things_are_named() {
         let folder = tree(&["notes.md"]);
         let gone = at(&folder, "gone");
-        assert_eq!(list(&[gone.clone()], None).unwrap_err().to_string(), format!("no photos at `{gone}`: no such file or folder"));
+        assert_eq!(
+            list(&[gone.clone()], None).unwrap_err().to_string(),
+            format!("no photos at `{gone}`: no such file or folder")
+        );
         assert!(matches!(list(&[at(&folder, "")], None), Err(ListError::Empty(_))));
         assert_eq!(names(&[at(&folder, "gone.jpg")], None), ["gone.jpg"]);
     }

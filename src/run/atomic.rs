@@ -5,7 +5,10 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 
 /// Writes beside the target, makes sure that it is on the disk, and renames.
-pub(super) fn write(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+pub(super) fn write(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
     beside(path, content, File::sync_all)
 }
 

@@ -162,7 +162,12 @@ mod tests {
             file: "a/b.jpg".into(),
             width: 640,
             height: 480,
-            detections: vec![Item { category_id: 4, label: "bolt".into(), score: 0.9731, r#box: [1.0, 2.5, 0.1, 1e-7] }],
+            detections: vec![Item {
+                category_id: 4,
+                label: "bolt".into(),
+                score: 0.9731,
+                r#box: [1.0, 2.5, 0.1, 1e-7],
+            }],
         })
     }
 

@@ -117,7 +117,8 @@ pub fn run(
     let out = &options.out;
     std::fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
     let path = out.join("detections.jsonl");
-    let (keep, mut counts) = if options.overwrite { (0, Counts::default()) } else { earlier(out, &record, tasks)? };
+    let (keep, mut counts) =
+        if options.overwrite { (0, Counts::default()) } else { earlier(out, &record, tasks)? };
     let before = counts.photos;
     write_record(out, &record)?;
     let mut journal = Journal::open(&path, keep).map_err(Error::io("write", &path))?;
@@ -164,7 +165,9 @@ fn earlier(out: &Path, record: &Record, tasks: &[Task]) -> Result<(u64, Counts),
     }
     for row in rows.by_ref() {
         let Ok(row) = row else { break };
-        let same = tasks.get(counts.photos).is_some_and(|task| task.entry.name == row.file() && task.image_id == row.image_id());
+        let same = tasks
+            .get(counts.photos)
+            .is_some_and(|task| task.entry.name == row.file() && task.image_id == row.image_id());
         if !same {
             return Err(other(format!("other photos (such as `{}`)", row.file().escape_debug())));
         }

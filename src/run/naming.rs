@@ -48,7 +48,8 @@ pub fn match_photos(entries: Vec<Entry>, images: &[(u64, &str)]) -> (Vec<Task>, 
 /// get ids above all others, so that they are never taken for another category.
 pub fn match_classes(classes: &[Class], categories: &[(u64, &str)]) -> (Vec<Class>, Vec<String>) {
     let exact: HashMap<&str, u64> = categories.iter().map(|&(id, name)| (name, id)).collect();
-    let loose: HashMap<String, u64> = categories.iter().map(|&(id, name)| (name.to_lowercase(), id)).collect();
+    let loose: HashMap<String, u64> =
+        categories.iter().map(|&(id, name)| (name.to_lowercase(), id)).collect();
     let mut free = categories.iter().map(|&(id, _)| id).max().unwrap_or(0).saturating_add(1);
     let mut unmatched = Vec::new();
     let mut matched = Vec::new();
@@ -64,7 +65,8 @@ pub fn match_classes(classes: &[Class], categories: &[(u64, &str)]) -> (Vec<Clas
     }
     let mut notes = Vec::new();
     if !unmatched.is_empty() {
-        let shown: Vec<String> = unmatched.iter().take(5).map(|name| format!("`{}`", name.escape_debug())).collect();
+        let shown: Vec<String> =
+            unmatched.iter().take(5).map(|name| format!("`{}`", name.escape_debug())).collect();
         notes.push(format!(
             "{} of {} classes of the model have no category of their name in the annotations: {}{}",
             unmatched.len(),
@@ -108,6 +110,9 @@ mod tests {
         let classes = [class(1, "bolt"), class(2, "Nut"), class(3, "pen")];
         let (matched, notes) = match_classes(&classes, &[(7, "nut"), (3, "bolt"), (9, "cat")]);
         assert_eq!(matched, [class(3, "bolt"), class(7, "Nut"), class(10, "pen")]);
-        assert_eq!(notes, ["1 of 3 classes of the model have no category of their name in the annotations: `pen`"]);
+        assert_eq!(
+            notes,
+            ["1 of 3 classes of the model have no category of their name in the annotations: `pen`"]
+        );
     }
 }

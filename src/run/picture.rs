@@ -35,7 +35,11 @@ pub(super) fn draw(mut photo: Photo, found: &[Detection], classes: &[Class], lea
     let marks: Vec<Mark> = shown
         .map(|detection| {
             let name = classes.get(detection.class).map_or("", |class| class.name.as_str());
-            Mark { bbox: detection.bbox, class: detection.class, label: format!("{name} {:.2}", detection.score) }
+            Mark {
+                bbox: detection.bbox,
+                class: detection.class,
+                label: format!("{name} {:.2}", detection.score),
+            }
         })
         .collect();
     draw::annotate(&mut photo, &marks);
@@ -52,10 +56,16 @@ pub(super) fn write(photo: &Photo, path: &Path) -> Result<(), Error> {
         let png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
         // A JPEG cannot be larger than this a side.
         let done = if png || width.max(height) > 65_535 {
-            let encoder = PngEncoder::new_with_quality(&mut *out, CompressionType::Fast, FilterType::Adaptive);
+            let encoder =
+                PngEncoder::new_with_quality(&mut *out, CompressionType::Fast, FilterType::Adaptive);
             encoder.write_image(&photo.pixels, width, height, colours)
         } else {
-            JpegEncoder::new_with_quality(&mut *out, QUALITY).write_image(&photo.pixels, width, height, colours)
+            JpegEncoder::new_with_quality(&mut *out, QUALITY).write_image(
+                &photo.pixels,
+                width,
+                height,
+                colours,
+            )
         };
         done.map_err(|error| match error {
             image::ImageError::IoError(error) => error,

@@ -254,7 +254,14 @@ impl Record {
     }
 
     /// `wall` and `session_wall` are in seconds; decoding and drawing had `threads` threads each.
-    pub(super) fn finish(&mut self, counts: Counts, times: StageTimes, wall: f64, session_wall: f64, threads: usize) {
+    pub(super) fn finish(
+        &mut self,
+        counts: Counts,
+        times: StageTimes,
+        wall: f64,
+        session_wall: f64,
+        threads: usize,
+    ) {
         let rounded = |seconds: f64| (seconds * 1e6).round() / 1e6;
         self.counts = counts;
         self.times = times;

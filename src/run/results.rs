@@ -61,7 +61,8 @@ pub(super) fn write(folder: &Path, classes: &[Class]) -> io::Result<()> {
                 list.add(&Image { id, file_name, width: found.width, height: found.height })?;
             }
         }
-        let categories: Vec<_> = classes.iter().map(|class| Category { id: class.id, name: &class.name }).collect();
+        let categories: Vec<_> =
+            classes.iter().map(|class| Category { id: class.id, name: &class.name }).collect();
         list.end(&format!("],\"categories\":{}}}\n", serde_json::to_string(&categories)?))
     })
 }

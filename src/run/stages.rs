@@ -75,7 +75,8 @@ impl Stages<'_> {
 
     fn prepare<'t>(&self, task: &'t Task) -> Prepared<'t> {
         let mut times = StageTimes::default();
-        let failed = |failure, times| Prepared { task, size: (0, 0), photo: None, input: Err(failure), times };
+        let failed =
+            |failure, times| Prepared { task, size: (0, 0), photo: None, input: Err(failure), times };
         let started = Instant::now();
         let photo = decode(task, &self.options.decode);
         times.decode = started.elapsed().as_secs_f64();
@@ -163,7 +164,10 @@ impl Stages<'_> {
             times.write = started.elapsed().as_secs_f64();
         }
         let detections = found.iter().map(|detection| self.item(detection)).collect();
-        Ok(Done { row: Row::Found(Found { image_id, file, width: size.0, height: size.1, detections }), times })
+        Ok(Done {
+            row: Row::Found(Found { image_id, file, width: size.0, height: size.1, detections }),
+            times,
+        })
     }
 
     fn item(&self, detection: &Detection) -> Item {

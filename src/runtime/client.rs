@@ -75,7 +75,10 @@ mod tests {
 
     #[test]
     fn the_line_about_the_error_is_taken() {
-        assert_eq!(complaint("warning: old\nERROR: no such version\nbye\n").as_deref(), Some("ERROR: no such version"));
+        assert_eq!(
+            complaint("warning: old\nERROR: no such version\nbye\n").as_deref(),
+            Some("ERROR: no such version")
+        );
         assert_eq!(complaint("one\ntwo\n\n").as_deref(), Some("two"));
         assert_eq!(complaint(" \n"), None);
     }

@@ -59,9 +59,10 @@ impl Candidate {
 /// Looks at every place up to the first library that will do, which is the last of the list.
 pub fn search(options: &Options) -> Vec<Candidate> {
     let mut seen: Vec<Candidate> = Vec::new();
-    let named = options.library.clone().or_else(|| {
-        std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from)
-    });
+    let named = options
+        .library
+        .clone()
+        .or_else(|| std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from));
     if let Some(path) = named {
         return vec![look(Place::Named, inside(&path).unwrap_or(path))];
     }
@@ -92,7 +93,9 @@ pub(super) fn find(options: &Options, notice: &mut dyn FnMut(&str)) -> Result<Ca
     let mut seen = search(options);
     match seen.pop() {
         Some(candidate) if candidate.is_usable() => Ok(candidate),
-        Some(Candidate { place: Place::Named, path, unusable: Some(why), .. }) => Err(Error::Named { path, why }),
+        Some(Candidate { place: Place::Named, path, unusable: Some(why), .. }) => {
+            Err(Error::Named { path, why })
+        }
         last => {
             seen.extend(last);
             super::install::install(options, &seen, notice)
@@ -133,7 +136,6 @@ fn beside_executable() -> Vec<PathBuf> {
     let folders = folder.into_iter().flat_map(|folder| [folder.join("lib"), folder.join("../lib"), folder]);
     folders.filter_map(|folder| inside(&folder)).collect()
 }
-
 
 /// Packages of the active environments first; Python itself is asked last, as starting it takes a while.
 fn in_python() -> Vec<PathBuf> {

@@ -95,7 +95,8 @@ impl Runtime {
             return Ok(runtime.clone());
         }
         let found = find::find(options, notice)?;
-        let loading = |error: &dyn std::fmt::Display| Error::ort(&format!("loading `{}`", found.path.display()), error);
+        let loading =
+            |error: &dyn std::fmt::Display| Error::ort(&format!("loading `{}`", found.path.display()), error);
         let builder = ort::init_from(&found.path).map_err(|error| loading(&error))?;
         let builder = builder.with_name("rcnn").with_telemetry(false);
         let environment = builder.build().map_err(|error| loading(&error))?;

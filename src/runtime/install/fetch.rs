@@ -31,8 +31,13 @@ pub(super) fn fetch(way: &Way, folder: &Path) -> Result<Archive, String> {
 
 fn by_pip(way: &Way, platform: &str, folder: &Path) -> Result<Archive, String> {
     let wheels = folder.join("wheel");
-    let pips: [(&str, &[&str]); 5] =
-        [("pip", &[]), ("pip3", &[]), ("python3", &["-m", "pip"]), ("python", &["-m", "pip"]), ("py", &["-m", "pip"])];
+    let pips: [(&str, &[&str]); 5] = [
+        ("pip", &[]),
+        ("pip3", &[]),
+        ("python3", &["-m", "pip"]),
+        ("python", &["-m", "pip"]),
+        ("py", &["-m", "pip"]),
+    ];
     let mut refusals = Vec::new();
     for (program, before) in pips {
         let mut command = Command::new(program);

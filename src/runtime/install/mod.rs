@@ -56,7 +56,9 @@ pub(super) fn install(
     let lock = File::create(&lock_path).map_err(io_error("create", &lock_path))?;
     lock.lock().map_err(io_error("lock", &lock_path))?;
     // Whoever waited for the lock may find the work done.
-    if let Some(found) = installed().into_iter().map(|path| look(Place::Cache, path)).find(Candidate::is_usable) {
+    if let Some(found) =
+        installed().into_iter().map(|path| look(Place::Cache, path)).find(Candidate::is_usable)
+    {
         return Ok(found);
     }
     for way in sources::ways() {
@@ -97,7 +99,8 @@ fn install_by(way: &Way, home: &Path) -> Result<Candidate, String> {
         return Err("there is no library of ONNX Runtime in it".into());
     }
     let folder = home.join(format!("onnxruntime-{}", way.version()));
-    move_into_place(&fresh, &folder).map_err(|error| format!("cannot write `{}`: {error}", folder.display()))?;
+    move_into_place(&fresh, &folder)
+        .map_err(|error| format!("cannot write `{}`: {error}", folder.display()))?;
     let found = inside(&folder).map(|path| look(Place::Cache, path));
     match found {
         Some(found) if found.is_usable() => Ok(found),

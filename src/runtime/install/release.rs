@@ -48,8 +48,8 @@ fn stated_hash(agent: &Agent, release: &Release) -> Result<String, String> {
     let mut response = agent.get(url).call().map_err(|error| format!("{url}: {error}"))?;
     let body = response.body_mut().with_config().limit(8 << 20).read_to_vec();
     let body = body.map_err(|error| format!("{url}: {error}"))?;
-    let description: Description =
-        serde_json::from_slice(&body).map_err(|error| format!("{url} is no description of a release: {error}"))?;
+    let description: Description = serde_json::from_slice(&body)
+        .map_err(|error| format!("{url} is no description of a release: {error}"))?;
     let asset = description.assets.iter().find(|asset| asset.name == release.archive);
     let digest = asset.and_then(|asset| asset.digest.as_deref()?.strip_prefix("sha256:"));
     digest.map(str::to_owned).ok_or_else(|| format!("{url} states no SHA-256 for `{}`", release.archive))
@@ -81,7 +81,11 @@ mod tests {
                     Some(body) => ("200 OK", body.as_slice()),
                     None => ("404 Not Found", &b""[..]),
                 };
-                let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
                 let _ = stream.write_all(body);
             }
         });
@@ -89,7 +93,8 @@ mod tests {
     }
 
     fn archive(library: &[u8]) -> Vec<u8> {
-        let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+        let mut tar =
+            tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
         let mut add = |path: &str, bytes: &[u8]| {
             let mut header = tar::Header::new_gnu();
             header.set_size(bytes.len() as u64);
@@ -115,7 +120,8 @@ mod tests {
     fn description(archive: &[u8]) -> Vec<u8> {
         use sha2::{Digest, Sha256};
         let hash: String = Sha256::digest(archive).iter().map(|byte| format!("{byte:02x}")).collect();
-        format!(r#"{{"tag_name": "v1", "assets": [{{"name": "x.tgz", "digest": "sha256:{hash}"}}]}}"#).into_bytes()
+        format!(r#"{{"tag_name": "v1", "assets": [{{"name": "x.tgz", "digest": "sha256:{hash}"}}]}}"#)
+            .into_bytes()
     }
 
     fn release(address: &str) -> Way {
@@ -135,7 +141,8 @@ mod tests {
         let fetched = fetch(&release(&address), folder.path()).unwrap();
         let libraries = folder.path().join("libraries");
         unpack::libraries(&fetched, &libraries).unwrap();
-        let names: Vec<_> = std::fs::read_dir(&libraries).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            std::fs::read_dir(&libraries).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [library_name()]);
         assert_eq!(std::fs::read(libraries.join(library_name())).unwrap(), b"a library");
     }

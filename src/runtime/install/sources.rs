@@ -133,7 +133,9 @@ mod tests {
 
     #[test]
     fn all_four_systems_have_three_ways_and_whole_hashes() {
-        for (os, processor) in [("linux", "x86_64"), ("linux", "aarch64"), ("macos", "aarch64"), ("windows", "x86_64")] {
+        for (os, processor) in
+            [("linux", "x86_64"), ("linux", "aarch64"), ("macos", "aarch64"), ("windows", "x86_64")]
+        {
             let ways = machine(os, processor).unwrap().ways();
             assert_eq!(ways.len(), 3);
             let known = ways.iter().filter_map(Way::sha256);

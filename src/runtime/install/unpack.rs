@@ -49,7 +49,9 @@ fn from_tar(file: BufReader<File>, archive: &Archive, folder: &Path) -> io::Resu
         let mut member = member?;
         let name = member.path()?.to_string_lossy().into_owned();
         // Links (libonnxruntime.so to the versioned name) are left out: the file itself is found as well.
-        if let Some(target) = target(&name, archive, folder).filter(|_| member.header().entry_type().is_file()) {
+        if let Some(target) =
+            target(&name, archive, folder).filter(|_| member.header().entry_type().is_file())
+        {
             write(&mut member, &target)?;
         }
     }
@@ -64,7 +66,8 @@ fn target(name: &str, archive: &Archive, folder: &Path) -> Option<PathBuf> {
     let bare = file.strip_prefix("lib").unwrap_or(file);
     let library = [".so", ".dylib", ".dll"].iter().any(|kind| file.contains(kind));
     // The Python binding is no library to link.
-    let wanted = bare.starts_with("onnxruntime") && library && !file.contains("pybind") && !parent.ends_with(".dSYM");
+    let wanted =
+        bare.starts_with("onnxruntime") && library && !file.contains("pybind") && !parent.ends_with(".dSYM");
     (ours && plain && wanted).then(|| folder.join(file))
 }
 
@@ -89,12 +92,20 @@ mod tests {
     #[test]
     fn only_libraries_of_this_system_are_taken() {
         let wheel = "onnxruntime/capi/";
-        assert_eq!(kept(&format!("{wheel}libonnxruntime.so.1.31.1"), None).unwrap(), "out/libonnxruntime.so.1.31.1");
+        assert_eq!(
+            kept(&format!("{wheel}libonnxruntime.so.1.31.1"), None).unwrap(),
+            "out/libonnxruntime.so.1.31.1"
+        );
         assert_eq!(kept(&format!("{wheel}onnxruntime.dll"), None).unwrap(), "out/onnxruntime.dll");
         assert!(kept(&format!("{wheel}libonnxruntime_providers_shared.so"), None).is_some());
-        assert!(kept(&format!("{wheel}onnxruntime_pybind11_state.cpython-311-x86_64-linux-gnu.so"), None).is_none());
+        assert!(
+            kept(&format!("{wheel}onnxruntime_pybind11_state.cpython-311-x86_64-linux-gnu.so"), None)
+                .is_none()
+        );
         assert!(kept("onnxruntime/__init__.py", None).is_none());
-        let npm = |system: &str| kept(&format!("package/bin/napi-v6/{system}/libonnxruntime.so.1"), Some("linux/x64"));
+        let npm = |system: &str| {
+            kept(&format!("package/bin/napi-v6/{system}/libonnxruntime.so.1"), Some("linux/x64"))
+        };
         assert!(npm("linux/x64").is_some() && npm("linux/arm64").is_none());
     }
 
