@@ -117,6 +117,12 @@ impl Runtime {
         &self.found.path
     }
 
+    /// Whether the library was built with CUDA; that it works, only a session shows.
+    pub fn has_cuda(&self) -> bool {
+        use ort::ep::ExecutionProvider as _;
+        ort::ep::CUDA::is_available().unwrap_or(false)
+    }
+
     /// Where it was found.
     pub fn place(&self) -> Place {
         self.found.place
