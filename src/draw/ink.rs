@@ -12,7 +12,8 @@ use super::place::Rect;
 /// DejaVu Sans, cut to Latin, Greek, Cyrillic and punctuation; its licence stands beside it. Embedded, because a
 /// font found on the system would make pictures differ by machine.
 static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
-    FontRef::try_from_slice(include_bytes!("font/DejaVuSans-subset.ttf")).expect("the embedded font is a font")
+    FontRef::try_from_slice(include_bytes!("font/DejaVuSans-subset.ttf"))
+        .expect("the embedded font is a font")
 });
 
 /// How much of a label's ground is colour; the rest shows the photo.
@@ -52,7 +53,7 @@ pub(super) fn fit(label: &str, size: i64, widest: i64) -> Option<(String, (i64, 
 /// A label's ground in the class's colour, and its text in black or white, whichever reads better.
 pub(super) fn label(picture: &mut RgbImage, text: &str, rect: Rect, size: i64, colour: [u8; 3]) {
     fill(picture, rect, colour, GROUND);
-    let ink = if luma(colour) > 127 { [0; 3] } else { [255; 3] };
+    let ink = if luma(colour) > 112 { [0; 3] } else { [255; 3] };
     let (x, y) = (rect.x + padding(size), rect.y + size / 12);
     draw_text_mut(picture, Rgb(ink), x as i32, y as i32, size as f32, &*FONT, text);
 }
@@ -81,7 +82,8 @@ fn fill(picture: &mut RgbImage, rect: Rect, colour: [u8; 3], opacity: u32) {
     for y in rows(picture.height()) {
         for x in columns(picture.width()) {
             for (under, over) in picture.get_pixel_mut(x as u32, y as u32).0.iter_mut().zip(colour) {
-                *under = ((u32::from(*under) * (256 - opacity) + u32::from(over) * opacity + 128) / 256) as u8;
+                *under =
+                    ((u32::from(*under) * (256 - opacity) + u32::from(over) * opacity + 128) / 256) as u8;
             }
         }
     }

@@ -128,10 +128,8 @@ mod tests {
 
     #[test]
     fn a_label_avoids_a_neighbour() {
-        let boxes = [
-            Rect { x: 100, y: 100, width: 50, height: 40 },
-            Rect { x: 80, y: 40, width: 90, height: 58 },
-        ];
+        let boxes =
+            [Rect { x: 100, y: 100, width: 50, height: 40 }, Rect { x: 80, y: 40, width: 90, height: 58 }];
         assert_eq!(Place::new(PAGE, &boxes).find(0, 60, 14).map(|label| label.y), Some(140));
     }
 
