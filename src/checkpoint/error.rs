@@ -38,7 +38,9 @@ pub enum Error {
     #[error("the file is truncated: {0}")]
     Truncated(String),
     /// The pickle wants something called that tensors do not need.
-    #[error("the pickle refers to `{module}.{name}`, which is refused: only what tensors need is read, and nothing is run")]
+    #[error(
+        "the pickle refers to `{module}.{name}`, which is refused: only what tensors need is read, and nothing is run"
+    )]
     UnsafeGlobal {
         /// Python module.
         module: Shown,

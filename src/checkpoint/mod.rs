@@ -60,7 +60,8 @@ impl Checkpoint {
         if file.metadata()?.is_dir() {
             return Err(Error::NotACheckpoint("it is a folder".into()));
         }
-        let bytes = if file.metadata()?.len() == 0 { Bytes::Owned(Vec::new()) } else { Bytes::Mapped(map(&file)?) };
+        let bytes =
+            if file.metadata()?.len() == 0 { Bytes::Owned(Vec::new()) } else { Bytes::Mapped(map(&file)?) };
         let named = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
         Checkpoint::read(bytes, named)
     }

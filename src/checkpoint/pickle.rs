@@ -25,13 +25,22 @@ pub(super) enum Value {
     Tuple(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     /// A name that the pickle refers to.
-    Global { module: String, name: String },
+    Global {
+        module: String,
+        name: String,
+    },
     /// What a persistent id stands for.
     Persistent(Id),
     /// The outcome of a call that tensors need; `what` says which, `args` is a tuple, `state` what BUILD brought.
-    Call { what: Callable, args: Vec<Id>, state: Option<Id> },
+    Call {
+        what: Callable,
+        args: Vec<Id>,
+        state: Option<Id>,
+    },
     /// An object of a class that only holds data; never made, only noted.
-    Opaque { class: String },
+    Opaque {
+        class: String,
+    },
 }
 
 /// The functions and classes that tensors need.
@@ -112,7 +121,10 @@ fn callable(module: &str, name: &str) -> Option<Callable> {
         }
         ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar")
         | ("collections", "deque")
-        | ("builtins" | "__builtin__", "list" | "tuple" | "set" | "frozenset" | "slice" | "complex" | "bytearray")
+        | (
+            "builtins" | "__builtin__",
+            "list" | "tuple" | "set" | "frozenset" | "slice" | "complex" | "bytearray",
+        )
         | ("copy_reg" | "copyreg", "_reconstructor")
         | ("torch", "Size" | "device") => Callable::Data,
         _ => return None,
@@ -122,9 +134,22 @@ fn callable(module: &str, name: &str) -> Option<Callable> {
 /// Classes whose objects may stand beside tensors as inert records. Networks saved whole are not: whoever wants
 /// their weights must know that the file holds a program.
 fn may_be_noted(module: &str) -> bool {
-    !["torch.nn", "torch.jit", "torch.fx", "builtins", "__builtin__", "os", "posix", "nt", "subprocess", "sys"]
-        .iter()
-        .any(|refused| module == *refused || module.strip_prefix(refused).is_some_and(|rest| rest.starts_with('.')))
+    ![
+        "torch.nn",
+        "torch.jit",
+        "torch.fx",
+        "builtins",
+        "__builtin__",
+        "os",
+        "posix",
+        "nt",
+        "subprocess",
+        "sys",
+    ]
+    .iter()
+    .any(|refused| {
+        module == *refused || module.strip_prefix(refused).is_some_and(|rest| rest.starts_with('.'))
+    })
 }
 
 /// Interprets one pickle at the start of `bytes`.
@@ -183,7 +208,9 @@ impl Machine<'_> {
             0x89 => self.push(Value::Bool(false)),
             b'I' | b'L' | b'F' | b'J' | b'K' | b'M' | b'G' | 0x8a | 0x8b => self.number(opcode),
             b'S' | b'V' | b'T' | b'U' | b'X' | 0x8c | 0x8d | b'B' | b'C' | 0x8e | 0x96 => self.string(opcode),
-            b']' | b'}' | b')' | 0x8f | b'l' | b'd' | b't' | 0x85 | 0x86 | 0x87 | 0x91 => self.container(opcode),
+            b']' | b'}' | b')' | 0x8f | b'l' | b'd' | b't' | 0x85 | 0x86 | 0x87 | 0x91 => {
+                self.container(opcode)
+            }
             b'a' | b'e' | 0x90 => self.append(opcode != b'a'),
             b's' | b'u' => self.set_items(opcode == b'u'),
             b'g' | b'h' | b'j' => self.fetch(opcode),
@@ -305,7 +332,11 @@ impl Machine<'_> {
             b'h' => u64::from(self.byte()?),
             _ => u64::from(u32::from_le_bytes(self.array()?)),
         };
-        let id = self.memo.get(&key).copied().ok_or_else(|| self.damaged(format!("nothing was stored as {key}")))?;
+        let id = self
+            .memo
+            .get(&key)
+            .copied()
+            .ok_or_else(|| self.damaged(format!("nothing was stored as {key}")))?;
         self.stack.push(id);
         Ok(())
     }
@@ -359,10 +390,7 @@ impl Machine<'_> {
                 (self.pop()?, self.tuple(args)?)
             }
         };
-        let Some(Value::Global { module, name }) = self.values.get(function as usize) else {
-            return Err(self.damaged("something is called that has no name"));
-        };
-        let (module, name) = (module.clone(), name.clone());
+        let (module, name) = self.name_of(function)?;
         match callable(&module, &name) {
             Some(Callable::Data) => {
                 let class = self.class_of(&module, &name, &args)?;
@@ -371,8 +399,26 @@ impl Machine<'_> {
             Some(Callable::Dict) => self.dict(&args),
             Some(what) => self.push(Value::Call { what, args, state: None }),
             // Only NEWOBJ makes an object without running its class's code.
-            None if matches!(opcode, 0x81 | 0x92) && may_be_noted(&module) => self.note(format!("{module}.{name}")),
+            None if matches!(opcode, 0x81 | 0x92) && may_be_noted(&module) => {
+                self.note(format!("{module}.{name}"))
+            }
             None => Err(refused(&module, &name)),
+        }
+    }
+
+    /// What is called. In files from before 2019 a network's class stands behind a persistent id, ('module', class, …).
+    fn name_of(&self, function: Id) -> Result<(String, String), Error> {
+        let value = |id: Id| self.values.get(id as usize);
+        let named = match value(function) {
+            Some(Value::Persistent(id)) => match value(*id) {
+                Some(Value::Tuple(items)) => items.get(1).and_then(|&class| value(class)),
+                _ => None,
+            },
+            direct => direct,
+        };
+        match named {
+            Some(Value::Global { module, name }) => Ok((module.clone(), name.clone())),
+            _ => Err(self.damaged("something is called that has no name")),
         }
     }
 
@@ -494,7 +540,8 @@ impl Machine<'_> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let end = rest.iter().position(|&byte| byte == b'\n');
         let end = end.ok_or_else(|| Error::Truncated("the pickle ends inside a line".into()))?;
-        let line = std::str::from_utf8(&rest[..end]).map_err(|_| self.damaged("a line is not UTF-8"))?.to_owned();
+        let line =
+            std::str::from_utf8(&rest[..end]).map_err(|_| self.damaged("a line is not UTF-8"))?.to_owned();
         self.at += end + 1;
         Ok(line)
     }
@@ -534,7 +581,8 @@ mod tests {
         let pickled = read(bytes).unwrap();
         let Value::Dict(entries) = pickled.get(pickled.root) else { panic!("a dict") };
         assert_eq!(pickled.text(entries[0].0).as_deref(), Some("a"));
-        let items: Vec<_> = pickled.items(entries[0].1).unwrap().iter().map(|&id| pickled.get(id).clone()).collect();
+        let items: Vec<_> =
+            pickled.items(entries[0].1).unwrap().iter().map(|&id| pickled.get(id).clone()).collect();
         let expected = [Value::Int(1), Value::Int(-2), Value::Float(2.5), Value::None, Value::Bool(true)];
         assert_eq!(items, expected);
         assert_eq!(pickled.length, bytes.len());

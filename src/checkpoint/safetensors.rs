@@ -7,9 +7,9 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
+use super::Found;
 use super::error::{Error, Shown};
 use super::tensor::{Dtype, Tensor, View, contiguous, element_count};
-use super::Found;
 
 /// The format's own bound.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -40,7 +40,10 @@ impl<'de> Deserialize<'de> for Header {
                 let mut names = HashSet::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if !names.insert(name.clone()) {
-                        return Err(A::Error::custom(format!("the name `{}` stands twice", Shown::new(&name))));
+                        return Err(A::Error::custom(format!(
+                            "the name `{}` stands twice",
+                            Shown::new(&name)
+                        )));
                     }
                     if name == "__metadata__" {
                         map.next_value::<serde::de::IgnoredAny>()?;
@@ -64,7 +67,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found, Error> {
     }
     let length = usize::try_from(length).map_err(|_| Error::HeaderTooLong(length))?;
     let header = rest.get(..length).ok_or_else(short)?;
-    let header: Header = serde_json::from_slice(header).map_err(|error| Error::BadHeader(error.to_string()))?;
+    let header: Header =
+        serde_json::from_slice(header).map_err(|error| Error::BadHeader(error.to_string()))?;
     let data = 8 + length..bytes.len();
     check_cover(&header, data.len())?;
     let tensors = header.0.into_iter().map(|(name, entry)| tensor(&name, entry, data.clone()));
@@ -72,16 +76,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found, Error> {
 }
 
 fn tensor(name: &str, entry: Entry, data: Range<usize>) -> Result<Tensor, Error> {
-    let dtype = dtype(&entry.dtype).ok_or_else(|| Error::BadDtype {
-        name: Shown::new(name),
-        dtype: Shown::new(&entry.dtype),
-    })?;
+    let dtype = dtype(&entry.dtype)
+        .ok_or_else(|| Error::BadDtype { name: Shown::new(name), dtype: Shown::new(&entry.dtype) })?;
     let (start, end) = entry.data_offsets;
     let bad = |what: String| Error::BadOffsets { name: Shown::new(name), what };
     let needed = element_count(&entry.shape).and_then(|count| count.checked_mul(dtype.size()));
     match needed {
         Some(needed) if needed == end - start => {}
-        Some(needed) => return Err(bad(format!("its shape needs {needed} bytes, its offsets give {}", end - start))),
+        Some(needed) => {
+            return Err(bad(format!("its shape needs {needed} bytes, its offsets give {}", end - start)));
+        }
         None => return Err(bad("its shape is beyond 64 bits".into())),
     }
     let bytes = data.start + start..data.start + end;

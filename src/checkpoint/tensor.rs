@@ -71,7 +71,8 @@ impl Tensor {
         let bad = |what: &str| Error::BadTensor { name: Shown::new(name), what: what.into() };
         let size = view.dtype.size().max(1);
         let held = view.bytes.len() / size;
-        let count = element_count(&view.shape).ok_or_else(|| bad("its number of values is beyond 64 bits"))?;
+        let count =
+            element_count(&view.shape).ok_or_else(|| bad("its number of values is beyond 64 bits"))?;
         if count > held {
             return Err(bad(&format!("it has {count} values, its storage {held}")));
         }
@@ -144,7 +145,11 @@ impl Tensor {
     }
 
     fn is_contiguous(&self) -> bool {
-        contiguous(&self.shape).iter().zip(&self.stride).zip(&self.shape).all(|((a, b), &dim)| dim <= 1 || a == b)
+        contiguous(&self.shape)
+            .iter()
+            .zip(&self.stride)
+            .zip(&self.shape)
+            .all(|((a, b), &dim)| dim <= 1 || a == b)
     }
 }
 

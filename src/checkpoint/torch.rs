@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::io::Cursor;
 use std::ops::Range;
 
+use super::Found;
 use super::error::{Error, Shown};
 use super::pickle::{self, Callable, Id, Pickled, Value};
 use super::tensor::{Dtype, Tensor, View, contiguous};
-use super::Found;
 
 /// Keys under which training programs put the tensors.
 const HOMES: [&str; 8] =
@@ -38,7 +38,9 @@ pub(super) fn read_zip(bytes: &[u8]) -> Result<Found, Error> {
     };
     let prefix = pickle_name.strip_suffix("data.pkl").unwrap_or_default();
     let code = format!("{prefix}code/");
-    if members.keys().any(|name| name.starts_with(&code)) || members.contains_key(&format!("{prefix}constants.pkl")) {
+    if members.keys().any(|name| name.starts_with(&code))
+        || members.contains_key(&format!("{prefix}constants.pkl"))
+    {
         return Err(Error::TorchScript);
     }
     if let Some(order) = members.get(&format!("{prefix}byteorder"))
@@ -69,7 +71,9 @@ impl Member {
             return Err(compressed(name));
         }
         let bytes = self.range.clone().and_then(|range| file.get(range));
-        bytes.ok_or_else(|| Error::Truncated(format!("the member `{}` reaches beyond the file", Shown::new(name))))
+        bytes.ok_or_else(|| {
+            Error::Truncated(format!("the member `{}` reaches beyond the file", Shown::new(name)))
+        })
     }
 }
 
@@ -98,11 +102,13 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<Found, Error> {
     let sizes = storage_sizes(&object);
     let mut storages = HashMap::new();
     for &key in keys.items(keys.root).unwrap_or_default() {
-        let key = keys.text(key).ok_or_else(|| Error::BadPickle { at, what: "a storage has no name".into() })?;
+        let key =
+            keys.text(key).ok_or_else(|| Error::BadPickle { at, what: "a storage has no name".into() })?;
         let cut = || Error::Truncated(format!("the storage `{}` is cut off", Shown::new(&key)));
         let count = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(cut)?;
         let size = sizes.get(&key).copied().unwrap_or(1);
-        let length = usize::try_from(u64::from_le_bytes(*count)).ok().and_then(|count| count.checked_mul(size));
+        let length =
+            usize::try_from(u64::from_le_bytes(*count)).ok().and_then(|count| count.checked_mul(size));
         let end = length.and_then(|length| length.checked_add(at + 8)).filter(|&end| end <= bytes.len());
         let end = end.ok_or_else(cut)?;
         storages.insert(key, at + 8..end);
@@ -146,8 +152,11 @@ fn found(pickled: &Pickled, storages: &Storages<'_>) -> Result<Found, Error> {
     Ok(Found { tensors, remarks })
 }
 
+/// The key that the tensors stand under, if any, and the entries of their dict.
+pub(super) type Home<'a> = (Option<&'static str>, &'a [(Id, Id)]);
+
 /// The dict that holds the named tensors: the root, or what stands under one of the usual keys.
-pub(super) fn home(pickled: &Pickled) -> Result<(Option<&'static str>, &[(Id, Id)]), Error> {
+pub(super) fn home(pickled: &Pickled) -> Result<Home<'_>, Error> {
     let Value::Dict(root) = pickled.get(pickled.root) else {
         let what = match pickled.get(pickled.root) {
             Value::Call { .. } => "it holds one bare tensor",
@@ -178,10 +187,8 @@ pub(super) fn home(pickled: &Pickled) -> Result<(Option<&'static str>, &[(Id, Id
 }
 
 fn is_tensor(pickled: &Pickled, id: Id) -> bool {
-    let numpy = matches!(
-        pickled.get(id),
-        Value::Call { what: Callable::NumpyArray | Callable::NumpyBuffer, .. }
-    );
+    let numpy =
+        matches!(pickled.get(id), Value::Call { what: Callable::NumpyArray | Callable::NumpyBuffer, .. });
     numpy || tensor_call(pickled, id).is_some()
 }
 
@@ -211,7 +218,9 @@ fn tensor(
     let indices = |id: Id| -> Option<Vec<usize>> {
         pickled.items(id)?.iter().map(|&item| pickled.index(item)).collect()
     };
-    let [storage, offset, size, stride, ..] = args else { return Err(bad("it is described by too few values")) };
+    let [storage, offset, size, stride, ..] = args else {
+        return Err(bad("it is described by too few values"));
+    };
     let storage = match pickled.get(*storage) {
         Value::Persistent(id) => storage_of(pickled, *id),
         _ => None,
@@ -229,7 +238,8 @@ fn tensor(
     if stride.len() != shape.len() {
         return Err(bad("it has not as many strides as dimensions"));
     }
-    let bytes = storages(&key, &dtype).map_err(|why| if why.is_empty() { compressed(&key) } else { bad(&why) })?;
+    let bytes =
+        storages(&key, &dtype).map_err(|why| if why.is_empty() { compressed(&key) } else { bad(&why) })?;
     Tensor::new(name, View { shape, stride, offset, dtype, bytes })
 }
 

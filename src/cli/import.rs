@@ -1,12 +1,158 @@
-//! `rcnn import`.
+//! `rcnn import`: a checkpoint becomes a model folder, and the user learns what was read and what was assumed.
+
+use std::path::{Path, PathBuf};
+
+use rcnn::detector::{Detector, Step, Verdict, verify};
+use rcnn::family::Options;
+use rcnn::model::{Imported, Model, read_config};
+use rcnn::runtime::{self, Device, Runtime, SessionOptions};
+use serde_json::json;
 
 use super::Exit;
 
 /// Turn a checkpoint into a model folder
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The checkpoint: .pth, .pkl or .safetensors
+    file: PathBuf,
+    /// Folder to write the model into
+    #[arg(short, long, value_name = "DIR")]
+    out: PathBuf,
+    /// What no tensor shows: the framework's own config (.yaml, .py) or a JSON of import options
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The family, where the tensors' names leave a doubt
+    #[arg(long, value_name = "NAME")]
+    family: Option<String>,
+    /// Compare with a folder of the framework's own values, and say where they part first
+    #[arg(long, value_name = "DIR")]
+    verify: Option<PathBuf>,
+    /// One JSON document on standard output
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs the command.
-pub(crate) fn run(_args: Args) -> anyhow::Result<Exit> {
-    anyhow::bail!("`rcnn import` is not built yet")
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let mut options = match &args.config {
+        Some(path) => read_config(path)?,
+        None => Options::default(),
+    };
+    if args.family.is_some() {
+        options.family.clone_from(&args.family);
+    }
+    let name = args.out.file_name().unwrap_or(args.out.as_os_str()).to_string_lossy();
+    let imported = Imported::from_file(&args.file, &options)?.named(&name);
+    let report = Report::of(&imported);
+    let model = imported.write(&args.out)?;
+    let verdict = args.verify.as_deref().map(|folder| compare(&model, folder)).transpose()?;
+    if args.json {
+        println!("{}", report.json(&model, &args.out, verdict.as_ref()));
+    } else {
+        report.print(&model, &args.out);
+        if let Some(verdict) = &verdict {
+            print_verdict(verdict);
+        }
+    }
+    let agrees = verdict.is_none_or(|verdict| verdict.first_difference().is_none());
+    Ok(if agrees { Exit::Done } else { Exit::Failed })
+}
+
+/// What an import found, for a person.
+struct Report {
+    read: Vec<String>,
+    assumed: Vec<(String, String)>,
+    remarks: Vec<String>,
+}
+
+impl Report {
+    fn of(imported: &Imported) -> Report {
+        let (assumed, remarks) = (imported.assumed().to_vec(), imported.remarks().to_vec());
+        Report { read: imported.manifest().network.describe(), assumed, remarks }
+    }
+
+    fn print(&self, model: &Model, out: &Path) {
+        let manifest = model.manifest();
+        println!(
+            "{}: {} of the family {}",
+            out.display(),
+            manifest.network.backbone.title(),
+            manifest.family
+        );
+        println!("read from the tensors:");
+        self.read.iter().for_each(|line| println!("  {line}"));
+        let names: Vec<_> =
+            manifest.classes.iter().take(6).map(|class| class.name.escape_debug().to_string()).collect();
+        let more = if manifest.classes.len() > 6 { ", …" } else { "" };
+        println!("  classes: {} ({}{more})", manifest.classes.len(), names.join(", "));
+        if !self.assumed.is_empty() {
+            println!("assumed, as no tensor and no config says it:");
+            self.assumed.iter().for_each(|(key, value)| println!("  {key} {value}"));
+        }
+        self.remarks.iter().for_each(|remark| println!("note: {remark}"));
+    }
+
+    fn json(&self, model: &Model, out: &Path, verdict: Option<&Verdict>) -> serde_json::Value {
+        let manifest = model.manifest();
+        let assumed: serde_json::Map<String, serde_json::Value> = self
+            .assumed
+            .iter()
+            .map(|(key, value)| (key.clone(), serde_json::from_str(value).unwrap_or_default()))
+            .collect();
+        json!({
+            "model": out,
+            "name": manifest.name,
+            "family": manifest.family,
+            "sha256": model.hash(),
+            "network": manifest.network,
+            "classes": manifest.classes,
+            "read": self.read,
+            "assumed": assumed,
+            "remarks": self.remarks,
+            "verify": verdict.map(verdict_json),
+        })
+    }
+}
+
+fn compare(model: &Model, folder: &Path) -> anyhow::Result<Verdict> {
+    let runtime = Runtime::open(&runtime::Options::default(), &mut |line| eprintln!("{line}"))?;
+    // Reference values are compared with what the processor computes, whatever devices are there.
+    let detector =
+        Detector::new(model, &runtime, &SessionOptions { device: Device::Cpu, ..SessionOptions::default() })?;
+    Ok(verify(&detector, folder)?)
+}
+
+fn print_verdict(verdict: &Verdict) {
+    println!("compared with the reference (largest difference, allowed):");
+    for step in &verdict.steps {
+        let mark = if step.agrees() { "  " } else { "! " };
+        let note = step.note.as_deref().map_or_else(String::new, |note| format!("  {note}"));
+        println!(
+            "{mark}{:20} {:10.2e} {:10.2e}  {}{note}",
+            step.stage, step.difference, step.allowed, step.file
+        );
+    }
+    match verdict.first_difference() {
+        None => println!("everything agrees: {} comparisons", verdict.steps.len()),
+        Some(step) => println!("model and reference part first at `{}` of {}", step.stage, step.file),
+    }
+}
+
+fn verdict_json(verdict: &Verdict) -> serde_json::Value {
+    let step = |step: &Step| {
+        json!({
+            "stage": step.stage,
+            "file": step.file,
+            // JSON has no infinity: where there is no number, the note says why.
+            "difference": step.difference.is_finite().then_some(step.difference),
+            "allowed": step.allowed,
+            "agrees": step.agrees(),
+            "note": step.note,
+        })
+    };
+    json!({
+        "agrees": verdict.first_difference().is_none(),
+        "first_difference": verdict.first_difference().map(step),
+        "steps": verdict.steps.iter().map(step).collect::<Vec<_>>(),
+    })
 }

@@ -27,7 +27,8 @@ pub(super) struct Preprocessor {
 
 impl Preprocessor {
     pub(super) fn new(rule: &InputRule) -> Preprocessor {
-        let values = std::array::from_fn(|channel| std::array::from_fn(|byte| value(rule, channel, byte as f32)));
+        let values =
+            std::array::from_fn(|channel| std::array::from_fn(|byte| value(rule, channel, byte as f32)));
         Preprocessor { rule: rule.clone(), values: Box::new(values) }
     }
 
@@ -44,7 +45,9 @@ impl Preprocessor {
         };
         let planes = Planes { size: resized, padded };
         let tensor = match self.rule.filter {
-            Filter::NormalisedBilinear => resize::normalised(&photo.pixels, size, planes, order, &self.values),
+            Filter::NormalisedBilinear => {
+                resize::normalised(&photo.pixels, size, planes, order, &self.values)
+            }
             Filter::PillowBilinear => {
                 let pixels = resize::pillow(&photo.pixels, size, resized);
                 resize::normalised(&pixels, resized, planes, order, &self.values)
@@ -72,7 +75,7 @@ fn value(rule: &InputRule, channel: usize, byte: f32) -> f32 {
 }
 
 /// Height and width after resizing; a side may come out as 0. All in float64.
-fn resized(rule: &InputRule, (height, width): (usize, usize)) -> (usize, usize) {
+pub(super) fn resized(rule: &InputRule, (height, width): (usize, usize)) -> (usize, usize) {
     if rule.min_size == 0 {
         return (height, width);
     }
@@ -94,7 +97,7 @@ fn resized(rule: &InputRule, (height, width): (usize, usize)) -> (usize, usize) 
     }
 }
 
-fn padded(rule: &InputRule, (height, width): (usize, usize)) -> (usize, usize) {
+pub(super) fn padded(rule: &InputRule, (height, width): (usize, usize)) -> (usize, usize) {
     let multiple = rule.pad_to.max(1) as usize;
     (height.next_multiple_of(multiple), width.next_multiple_of(multiple))
 }

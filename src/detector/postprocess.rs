@@ -1,7 +1,7 @@
 //! From the head's outputs to detections: softmax, decoding, thresholds, NMS, back to the photo.
 
-use super::coder::Coder;
 use super::Detection;
+use super::coder::Coder;
 use crate::family::{Background, Conventions, NmsSpace};
 use crate::geometry::{BBox, suppress};
 
@@ -29,19 +29,25 @@ pub struct Sizes {
 
 impl Sizes {
     /// Photo pixels per pixel of the resized picture (horizontal, vertical), one float32 an axis.
-    fn back(&self) -> (f32, f32) {
+    pub(super) fn back(&self) -> (f32, f32) {
         (self.photo.1 as f32 / self.resized.1 as f32, self.photo.0 as f32 / self.resized.0 as f32)
     }
 }
 
 /// Detections of one photo by falling score, in its own pixels. `proposals` are in the resized picture's.
-pub fn detections(conventions: &Conventions, output: HeadOutput<'_>, proposals: &[BBox], sizes: Sizes) -> Vec<Detection> {
+pub fn detections(
+    conventions: &Conventions,
+    output: HeadOutput<'_>,
+    proposals: &[BBox],
+    sizes: Sizes,
+) -> Vec<Detection> {
     let rule = &conventions.detections;
     let coder = Coder { weights: rule.box_weights, clamp: conventions.clamp };
     let (back_x, back_y) = sizes.back();
     let (mut boxes, mut scores, mut classes) = (Vec::new(), Vec::new(), Vec::new());
     let mut probabilities = Vec::with_capacity(output.classes + 1);
-    let rows = output.logits.chunks_exact(output.classes + 1).zip(output.deltas.chunks_exact(output.box_rows));
+    let rows =
+        output.logits.chunks_exact(output.classes + 1).zip(output.deltas.chunks_exact(output.box_rows));
     for (proposal, (logits, deltas)) in proposals.iter().zip(rows) {
         softmax(logits, &mut probabilities);
         let first = usize::from(rule.background == Background::First);
@@ -51,7 +57,9 @@ pub fn detections(conventions: &Conventions, output: HeadOutput<'_>, proposals: 
             }
             let bbox = coder.decode(proposal, deltas_of(deltas, class, rule.background, output.classes));
             let mut bbox = bbox.clip(sizes.resized.1 as f32, sizes.resized.0 as f32);
-            if rule.min_side.is_some_and(|least| !least.allows(bbox.width(), bbox.height())) || !bbox.is_finite() {
+            if rule.min_side.is_some_and(|least| !least.allows(bbox.width(), bbox.height()))
+                || !bbox.is_finite()
+            {
                 continue;
             }
             if rule.nms_space == NmsSpace::Photo {
@@ -68,7 +76,8 @@ pub fn detections(conventions: &Conventions, output: HeadOutput<'_>, proposals: 
         NmsSpace::Resized => bbox.scale(back_x, back_y),
         NmsSpace::Photo => bbox,
     };
-    let found = kept.into_iter().map(|i| Detection { class: classes[i], score: scores[i], bbox: back(boxes[i]) });
+    let found =
+        kept.into_iter().map(|i| Detection { class: classes[i], score: scores[i], bbox: back(boxes[i]) });
     if !rule.clip_to_photo {
         return found.collect();
     }

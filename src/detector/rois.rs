@@ -29,7 +29,12 @@ impl Rois {
 }
 
 /// Map pixels per input pixel. torchvision takes the power of two nearest to the quotient of the heights.
-pub(super) fn scales(conventions: &Conventions, strides: &[usize], map_heights: &[usize], resized_height: usize) -> Vec<f32> {
+pub(super) fn scales(
+    conventions: &Conventions,
+    strides: &[usize],
+    map_heights: &[usize],
+    resized_height: usize,
+) -> Vec<f32> {
     match conventions.roi.scale {
         RoiScale::Fixed => strides.iter().map(|&stride| 1.0 / stride as f32).collect(),
         RoiScale::Inferred => map_heights
@@ -66,8 +71,13 @@ mod tests {
 
     #[test]
     fn levels_of_detectron2_lie_at_powers_of_two() {
-        let rule =
-            LevelRule { size: 224.0, level: 4.0, epsilon: 1e-8, epsilon_inside: true, finest: FinestLevel::ByScale };
+        let rule = LevelRule {
+            size: 224.0,
+            level: 4.0,
+            epsilon: 1e-8,
+            epsilon_inside: true,
+            finest: FinestLevel::ByScale,
+        };
         let scales = [0.25, 0.125, 0.0625, 0.03125];
         let map = |side: f32| map_of(&rule, &scales, &BBox::new(0.0, 0.0, side, side));
         assert_eq!([0.0, 50.0, 111.9, 112.0, 224.0, 447.0, 448.0, 5000.0].map(map), [0, 0, 0, 1, 2, 2, 3, 3]);

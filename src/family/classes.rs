@@ -13,6 +13,7 @@ pub struct Class {
 }
 
 /// COCO's 80 categories in their order, each with its id; ids run from 1 to 90 with ten gaps (2014 and 2017 files).
+#[rustfmt::skip]
 const COCO: [(u64, &str); 80] = [
     (1, "person"), (2, "bicycle"), (3, "car"), (4, "motorcycle"), (5, "airplane"), (6, "bus"), (7, "train"),
     (8, "truck"), (9, "boat"), (10, "traffic light"), (11, "fire hydrant"), (13, "stop sign"),
@@ -40,7 +41,8 @@ pub fn coco_classes(count: usize) -> Option<Vec<Class>> {
 /// torchvision's 90 foreground slots.
 pub(super) fn coco_slots(count: usize) -> Option<Vec<Class>> {
     let name = |id: u64| COCO.iter().find(|class| class.0 == id).map(|class| class.1.to_owned());
-    (count == 90).then(|| (1..=90).map(|id| Class { id, name: name(id).unwrap_or_else(|| unnamed(id)) }).collect())
+    (count == 90)
+        .then(|| (1..=90).map(|id| Class { id, name: name(id).unwrap_or_else(|| unnamed(id)) }).collect())
 }
 
 /// Classes that nobody has named: ids from 1.

@@ -28,12 +28,14 @@ pub enum Error {
         /// What stands there.
         found: String,
     },
-    /// A tensor that the architecture is read from is absent, or cannot be what it should be.
-    #[error("{0}")]
-    Unreadable(String),
-    /// Tensors are absent or misshapen.
-    #[error("the checkpoint does not make a whole network: {0}")]
-    Incomplete(String),
+    /// Tensors are absent or misshapen; each is told by name, up to eight.
+    #[error("the checkpoint does not make a whole network: {}", told(missing, misshapen))]
+    Incomplete {
+        /// Tensors that are absent.
+        missing: Vec<String>,
+        /// Tensors whose shape does not fit, with both shapes.
+        misshapen: Vec<String>,
+    },
     /// A tensor holds NaN or infinity.
     #[error("the tensor `{0}` holds values that are not finite")]
     NotFinite(String),
@@ -43,6 +45,21 @@ pub enum Error {
     /// A tensor cannot be read.
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
+}
+
+impl Error {
+    /// The sort of failure, for programs and tests.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Error::UnknownModel { .. } => "unknown_model",
+            Error::UnknownBackbone { .. } => "unknown_backbone",
+            Error::Incomplete { missing, .. } if !missing.is_empty() => "missing_tensor",
+            Error::Incomplete { .. } => "shape_mismatch",
+            Error::NotFinite(_) => "not_finite",
+            Error::Options(_) => "options",
+            Error::Checkpoint(error) => error.kind(),
+        }
+    }
 }
 
 /// A checkpoint made into a network.
@@ -60,6 +77,8 @@ pub struct Loaded {
     pub classes: Vec<Class>,
     /// Tensors that nothing uses.
     pub surplus: Vec<String>,
+    /// What no tensor shows and the user has not said: option and the value taken, as JSON.
+    pub assumed: Vec<(String, String)>,
 }
 
 /// Makes a network of a checkpoint.
@@ -77,13 +96,15 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
     let mut architecture =
         Architecture::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
     let mut used = BTreeSet::new();
-    let weights = read_weights(checkpoint, &architecture, &naming, options.norm_eps.unwrap_or(family.norm_eps), &mut used)?;
+    let norm_eps = options.norm_eps.unwrap_or(family.norm_eps);
+    let weights = read_weights(checkpoint, &architecture, &naming, norm_eps, &mut used)?;
     let mut conventions = (family.conventions)(&architecture);
     options.apply(&mut conventions);
     check_options(options, &mut architecture, &conventions)?;
     let classes = classes(options, architecture.head.classes, family)?;
     let surplus = surplus(checkpoint, &used);
-    Ok(Loaded { family: family.name, architecture, weights, conventions, classes, surplus })
+    let assumed = Options::of(&architecture, &conventions, norm_eps).unsaid(options);
+    Ok(Loaded { family: family.name, architecture, weights, conventions, classes, surplus, assumed })
 }
 
 fn recognise(checkpoint: &Checkpoint, options: &Options) -> Result<(&'static Family, Naming), Error> {
@@ -92,7 +113,8 @@ fn recognise(checkpoint: &Checkpoint, options: &Options) -> Result<(&'static Fam
         let name = options.family.as_deref().unwrap_or_default().escape_debug().to_string();
         return Err(Error::Options(format!("the family `{name}` is unknown: one of {} expected", known())));
     }
-    let found = FAMILIES.iter().filter(wanted).find_map(|family| Some((*family, (family.recognise)(checkpoint)?)));
+    let found =
+        FAMILIES.iter().filter(wanted).find_map(|family| Some((*family, (family.recognise)(checkpoint)?)));
     found.ok_or_else(|| Error::UnknownModel { known: known(), found: first_parts(checkpoint) })
 }
 
@@ -102,7 +124,8 @@ fn known() -> String {
 
 /// The distinct first parts of tensor names, for a person to see what the file is.
 fn first_parts(checkpoint: &Checkpoint) -> String {
-    let parts: BTreeSet<_> = checkpoint.tensors().map(|t| t.name().split('.').next().unwrap_or_default()).collect();
+    let parts: BTreeSet<_> =
+        checkpoint.tensors().map(|t| t.name().split('.').next().unwrap_or_default()).collect();
     list(parts.iter().map(|part| format!("`{}`", part.escape_debug())))
 }
 
@@ -123,12 +146,13 @@ fn unreadable(error: ReadError, naming: &Naming, checkpoint: &Checkpoint) -> Err
                 Some(other) if backbone => {
                     Error::UnknownBackbone { expected, found: other.name().escape_debug().to_string() }
                 }
-                _ => Error::Incomplete(format!("missing: `{expected}`")),
+                _ => missing(&expected),
             }
         }
         ReadError::Shape { layer, shape, expected } => {
             let name = naming(layer).weight;
-            Error::Incomplete(format!("misshapen: `{name}` has the shape {shape:?}, {expected} expected"))
+            let misshapen = vec![format!("`{name}` has the shape {shape:?}, {expected} expected")];
+            Error::Incomplete { missing: Vec::new(), misshapen }
         }
     }
 }
@@ -189,20 +213,33 @@ impl Problems {
         match checkpoint.tensor(name) {
             None => self.missing.push(format!("`{name}`")),
             Some(tensor) if tensor.shape() != shape => {
-                self.misshapen.push(format!("`{name}` has the shape {:?}, {shape:?} expected", tensor.shape()));
+                self.misshapen
+                    .push(format!("`{name}` has the shape {:?}, {shape:?} expected", tensor.shape()));
             }
             Some(_) => {}
         }
     }
 
     fn verdict(self) -> Result<(), Error> {
-        let part = |what: &str, names: Vec<String>| {
-            (!names.is_empty()).then(|| format!("{what}: {}", list(names.into_iter())))
-        };
-        let parts: Vec<_> =
-            [part("missing", self.missing), part("misshapen", self.misshapen)].into_iter().flatten().collect();
-        if parts.is_empty() { Ok(()) } else { Err(Error::Incomplete(parts.join("; "))) }
+        let Problems { missing, misshapen } = self;
+        if missing.is_empty() && misshapen.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Incomplete { missing, misshapen })
+        }
     }
+}
+
+fn missing(name: &str) -> Error {
+    Error::Incomplete { missing: vec![format!("`{name}`")], misshapen: Vec::new() }
+}
+
+fn told(missing: &[String], misshapen: &[String]) -> String {
+    let part = |what: &str, names: &[String]| {
+        (!names.is_empty()).then(|| format!("{what}: {}", list(names.iter().cloned())))
+    };
+    let parts = [part("missing", missing), part("misshapen", misshapen)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// Up to eight names, and how many more there are.
@@ -217,7 +254,7 @@ fn list(names: impl ExactSizeIterator<Item = String>) -> String {
 
 fn read_layer(checkpoint: &Checkpoint, names: &Names, eps: f64) -> Result<LayerWeights, Error> {
     let optional = |name: &str| checkpoint.tensor(name).map(|tensor| values(checkpoint, tensor)).transpose();
-    let required = |name: &str| optional(name)?.ok_or_else(|| Error::Incomplete(format!("missing: `{name}`")));
+    let required = |name: &str| optional(name)?.ok_or_else(|| missing(name));
     let weight = required(&names.weight)?;
     let bias = optional(&names.bias)?;
     let norm = match &names.norm {
@@ -242,7 +279,11 @@ fn values(checkpoint: &Checkpoint, tensor: &Tensor) -> Result<Vec<f32>, Error> {
 }
 
 /// Compares what the user says with what the tensors show.
-fn check_options(options: &Options, architecture: &mut Architecture, conventions: &Conventions) -> Result<(), Error> {
+fn check_options(
+    options: &Options,
+    architecture: &mut Architecture,
+    conventions: &Conventions,
+) -> Result<(), Error> {
     let differ = |what: &str, said: usize, shown: usize| {
         Err(Error::Options(format!("the option {what} is {said}, but the tensors show {shown}")))
     };
@@ -252,7 +293,9 @@ fn check_options(options: &Options, architecture: &mut Architecture, conventions
         _ => {}
     }
     match options.roi_resolution {
-        Some(said) if architecture.head.last_stage && (1..=64).contains(&said) => architecture.head.resolution = said,
+        Some(said) if architecture.head.last_stage && (1..=64).contains(&said) => {
+            architecture.head.resolution = said
+        }
         Some(said) if said != architecture.head.resolution => {
             return differ("roi_resolution", said, architecture.head.resolution);
         }
@@ -291,10 +334,14 @@ fn classes(options: &Options, count: usize, family: &Family) -> Result<Vec<Class
     };
     match &options.classes {
         None => Ok((family.classes)(count).unwrap_or_else(|| unnamed_classes(count))),
-        Some(ClassesOption::Known(name)) if name == "coco" => coco_classes(count).map_or_else(|| wrong(80), Ok),
+        Some(ClassesOption::Known(name)) if name == "coco" => {
+            coco_classes(count).map_or_else(|| wrong(80), Ok)
+        }
         Some(ClassesOption::Known(name)) => {
             let name = name.escape_debug();
-            Err(Error::Options(format!("the class list `{name}` is unknown: `coco` or a list of names expected")))
+            Err(Error::Options(format!(
+                "the class list `{name}` is unknown: `coco` or a list of names expected"
+            )))
         }
         Some(ClassesOption::List(list)) if list.len() != count => wrong(list.len()),
         Some(ClassesOption::List(list)) => Ok(list.iter().zip(1..).map(named).collect()),

@@ -11,8 +11,9 @@ mod torchvision;
 
 pub use classes::{Class, coco_classes};
 pub use conventions::{
-    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter, FinestLevel,
-    InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling, SizeRule, ValueRange,
+    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
+    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
+    SizeRule, ValueRange,
 };
 pub use load::{Error, Loaded, load};
 pub use options::{ClassOption, ClassesOption, Options};

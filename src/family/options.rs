@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::conventions::{ChannelOrder, Conventions, ValueRange};
-use crate::network::Shortcut;
+use crate::network::{Architecture, Block, Shortcut};
 
 /// A class as the user gives it: a name, or a name with its category id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +91,59 @@ pub struct Options {
 }
 
 impl Options {
+    /// Every option as it stands in a finished import; the classes are left out.
+    pub(super) fn of(architecture: &Architecture, conventions: &Conventions, norm_eps: f64) -> Options {
+        let (backbone, input) = (&architecture.backbone, &conventions.input);
+        let (proposals, detections) = (&conventions.proposals, &conventions.detections);
+        Options {
+            family: None,
+            classes: None,
+            norm_eps: Some(norm_eps),
+            groups: backbone.stages.first().map(|stage| stage.groups),
+            stride_in_1x1: (backbone.block == Block::Bottleneck).then_some(backbone.stride_in_1x1),
+            dilation: backbone.stages.last().map(|stage| stage.dilation),
+            shortcut: Some(backbone.shortcut),
+            channel_order: Some(input.channel_order),
+            value_range: Some(input.value_range),
+            mean: Some(input.mean),
+            std: Some(input.std),
+            min_size: Some(input.min_size),
+            max_size: Some(input.max_size),
+            pad_to: Some(input.pad_to),
+            anchor_sizes: Some(conventions.anchors.sizes.clone()),
+            anchor_ratios: Some(conventions.anchors.ratios.clone()),
+            rpn_pre_nms_top_n: Some(proposals.pre_nms_top_n),
+            rpn_post_nms_top_n: Some(proposals.post_nms_top_n),
+            rpn_nms_threshold: Some(proposals.nms_threshold),
+            rpn_score_threshold: Some(proposals.score_threshold),
+            roi_resolution: Some(architecture.head.resolution),
+            roi_sampling_ratio: Some(conventions.roi.sampling_ratio),
+            roi_aligned: Some(conventions.roi.aligned),
+            box_weights: Some(detections.box_weights),
+            score_threshold: Some(detections.score_threshold),
+            nms_threshold: Some(detections.nms_threshold),
+            detections_per_image: Some(detections.per_image),
+        }
+    }
+
+    /// What of `self` the user has not said in `given`: key and value as JSON. What tensors show is left out.
+    pub(super) fn unsaid(&self, given: &Options) -> Vec<(String, String)> {
+        const SHOWN: [&str; 5] = ["family", "classes", "groups", "roi_resolution", "shortcut"];
+        // Plain data with text keys and finite numbers: it always is an object.
+        let (Ok(serde_json::Value::Object(all)), Ok(serde_json::Value::Object(given))) =
+            (serde_json::to_value(self), serde_json::to_value(given))
+        else {
+            return Vec::new();
+        };
+        let open = |key: &str, value: &serde_json::Value| {
+            !SHOWN.contains(&key) && !value.is_null() && given.get(key).is_none_or(serde_json::Value::is_null)
+        };
+        all.into_iter()
+            .filter(|(key, value)| open(key, value))
+            .map(|(key, value)| (key, shortest(&value)))
+            .collect()
+    }
+
     /// Replaces the defaults by what the user says.
     pub fn apply(&self, conventions: &mut Conventions) {
         fn set<T: Clone>(target: &mut T, option: &Option<T>) {
@@ -120,5 +173,24 @@ impl Options {
         set(&mut detections.score_threshold, &self.score_threshold);
         set(&mut detections.nms_threshold, &self.nms_threshold);
         set(&mut detections.per_image, &self.detections_per_image);
+    }
+}
+
+/// JSON text in which a float32 is as short as it was written.
+fn shortest(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Number(number) if number.is_f64() => {
+            number.as_f64().map_or_else(String::new, |number| {
+                if f64::from(number as f32) == number {
+                    (number as f32).to_string()
+                } else {
+                    number.to_string()
+                }
+            })
+        }
+        serde_json::Value::Array(items) => {
+            format!("[{}]", items.iter().map(shortest).collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
     }
 }

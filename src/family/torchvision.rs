@@ -4,8 +4,9 @@
 
 use super::classes::coco_slots;
 use super::conventions::{
-    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter, FinestLevel,
-    InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling, SizeRule, ValueRange,
+    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
+    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
+    SizeRule, ValueRange,
 };
 use super::{Family, Names, Naming, NormNames};
 use crate::checkpoint::Checkpoint;
@@ -105,7 +106,9 @@ impl Style {
             BlockConv::First => numbered(1),
             BlockConv::Second => numbered(2),
             BlockConv::Third => numbered(3),
-            BlockConv::Projection => with_norm(&format!("{block}.downsample.0"), &format!("{block}.downsample.1")),
+            BlockConv::Projection => {
+                with_norm(&format!("{block}.downsample.0"), &format!("{block}.downsample.1"))
+            }
         }
     }
 

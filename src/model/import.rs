@@ -20,6 +20,7 @@ pub struct Imported {
     trunk: Graph,
     head: Graph,
     remarks: Vec<String>,
+    assumed: Vec<(String, String)>,
 }
 
 /// Reads the options of an import from a JSON file.
@@ -28,7 +29,16 @@ pub struct Imported {
 /// When the file cannot be read, or holds an unknown key or a value of the wrong kind.
 pub fn read_options(path: &Path) -> Result<Options, Error> {
     let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-    serde_json::from_str(&text).map_err(|error| Error::Options { path: path.into(), cause: error.to_string() })
+    serde_json::from_str(&text)
+        .map_err(|error| Error::Options { path: path.into(), cause: error.to_string() })
+}
+
+/// Reads the options of an import from any config that a family's models come with; it is told by its name's end.
+///
+/// # Errors
+/// As [`read_options`].
+pub fn read_config(path: &Path) -> Result<Options, Error> {
+    read_options(path)
 }
 
 impl Imported {
@@ -54,10 +64,10 @@ impl Imported {
     ) -> Result<Imported, family::Error> {
         let loaded = family::load(checkpoint, options)?;
         let remarks = remarks(checkpoint, &loaded);
-        let Loaded { family, architecture, mut weights, conventions, classes, .. } = loaded;
+        let Loaded { family, architecture, mut weights, conventions, classes, assumed, .. } = loaded;
         let coarsest = architecture.roi_strides().last().copied().unwrap_or(1);
         let pad_to = conventions.input.pad_to as usize;
-        let doubling = pad_to > 0 && pad_to % coarsest == 0;
+        let doubling = pad_to > 0 && pad_to.is_multiple_of(coarsest);
         let trunk = network::trunk(&architecture, &mut weights, doubling);
         let roi = &conventions.roi;
         let head = network::head(&architecture, &mut weights, roi.sampling_ratio, roi.aligned);
@@ -76,7 +86,7 @@ impl Imported {
             conventions,
             files: Files { trunk: unknown(), head: unknown() },
         };
-        Ok(Imported { manifest, trunk, head, remarks })
+        Ok(Imported { manifest, trunk, head, remarks, assumed })
     }
 
     /// What the model is.
@@ -87,6 +97,18 @@ impl Imported {
     /// What a person should know of the import, a sentence each.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
+    }
+
+    /// What no tensor shows and the options do not say: option and the value taken, as JSON.
+    pub fn assumed(&self) -> &[(String, String)] {
+        &self.assumed
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Imported {
+        self.manifest.name = name.into();
+        self
     }
 
     /// The model, kept in memory.
@@ -112,7 +134,8 @@ impl Imported {
         if occupied && !folder.join("model.json").is_file() || folder.is_file() {
             return Err(Error::NotOurs(folder.into()));
         }
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent =
+            folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(parent).map_err(Error::io("create the folder", parent))?;
         let fresh = tempfile::Builder::new().prefix(".rcnn-import-").tempdir_in(parent);
         let fresh = fresh.map_err(Error::io("create a folder in", parent))?;
@@ -150,7 +173,8 @@ fn replace(fresh: &Path, folder: &Path, occupied: bool) -> Result<(), Error> {
 fn remarks(checkpoint: &Checkpoint, loaded: &Loaded) -> Vec<String> {
     let mut remarks = checkpoint.remarks().to_vec();
     if !loaded.surplus.is_empty() {
-        let shown: Vec<_> = loaded.surplus.iter().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
+        let shown: Vec<_> =
+            loaded.surplus.iter().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
         let more = match loaded.surplus.len().saturating_sub(8) {
             0 => String::new(),
             more => format!(" and {more} more"),

@@ -97,7 +97,9 @@ impl Manifest {
         }
         let stages = network.backbone.stages.len();
         let known = |stage: &usize| *stage < stages;
-        if stages == 0 || network.fpn.as_ref().is_some_and(|fpn| fpn.stages.is_empty() || !fpn.stages.iter().all(known)) {
+        if stages == 0
+            || network.fpn.as_ref().is_some_and(|fpn| fpn.stages.is_empty() || !fpn.stages.iter().all(known))
+        {
             return Err("its network has stages that are not there".into());
         }
         let anchors = &conventions.anchors;

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 pub use crate::family::Class;
 pub use bundled::{BUNDLED, DEFAULT};
-pub use import::{Imported, read_options};
+pub use import::{Imported, read_config, read_options};
 pub use manifest::{FileHash, Files, Manifest, Provenance};
 
 use crate::runtime::Graph;
@@ -121,18 +121,17 @@ impl Model {
 
     /// The trunk's graph.
     pub fn trunk(&self) -> GraphSource<'_> {
-        self.graph("trunk.onnx", |graphs| graphs.0)
+        match &self.graphs {
+            Graphs::Folder(folder) => GraphSource::File(folder.join("trunk.onnx")),
+            Graphs::Memory { trunk, .. } => GraphSource::Memory("trunk.onnx", trunk),
+        }
     }
 
     /// The head's graph.
     pub fn head(&self) -> GraphSource<'_> {
-        self.graph("head.onnx", |graphs| graphs.1)
-    }
-
-    fn graph<'a>(&'a self, file: &'static str, pick: fn((&'a [u8], &'a [u8])) -> &'a [u8]) -> GraphSource<'a> {
         match &self.graphs {
-            Graphs::Folder(folder) => GraphSource::File(folder.join(file)),
-            Graphs::Memory { trunk, head } => GraphSource::Memory(file, pick((trunk, head))),
+            Graphs::Folder(folder) => GraphSource::File(folder.join("head.onnx")),
+            Graphs::Memory { head, .. } => GraphSource::Memory("head.onnx", head),
         }
     }
 }

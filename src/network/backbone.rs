@@ -34,7 +34,14 @@ impl<'a> Builder<'a> {
     }
 
     /// A convolution whose node has the layer's name; padded so that stride 1 keeps the size.
-    pub(super) fn conv(&mut self, layer: Layer, x: &str, stride: usize, dilation: usize, groups: usize) -> Edge {
+    pub(super) fn conv(
+        &mut self,
+        layer: Layer,
+        x: &str,
+        stride: usize,
+        dilation: usize,
+        groups: usize,
+    ) -> Edge {
         let kernel = self.shape(layer).last().copied().unwrap_or(1);
         let (weight, bias) = self.parameters(layer);
         let window = Window { kernel, stride, pad: kernel / 2 * dilation, dilation, groups };
@@ -67,7 +74,14 @@ impl<'a> Builder<'a> {
         x
     }
 
-    fn block(&mut self, backbone: &Backbone, stage_index: usize, block: usize, x: &str, output: &str) -> Edge {
+    fn block(
+        &mut self,
+        backbone: &Backbone,
+        stage_index: usize,
+        block: usize,
+        x: &str,
+        output: &str,
+    ) -> Edge {
         let stage = &backbone.stages[stage_index];
         let stride = if block == 0 { stage.stride } else { 1 };
         let layer = |conv| Layer::Block { stage: stage_index, block, conv };
@@ -93,7 +107,14 @@ impl<'a> Builder<'a> {
         self.graph.relu(output, &y)
     }
 
-    fn shortcut(&mut self, backbone: &Backbone, stage_index: usize, block: usize, stride: usize, x: &str) -> Option<Edge> {
+    fn shortcut(
+        &mut self,
+        backbone: &Backbone,
+        stage_index: usize,
+        block: usize,
+        stride: usize,
+        x: &str,
+    ) -> Option<Edge> {
         let stage = &backbone.stages[stage_index];
         if backbone.shortcut == Shortcut::None {
             return None;

@@ -14,7 +14,12 @@ use super::weights::Weights;
 /// (x1, y1, x2, y2) **in that map's pixels**, and `images.L` (n), the picture of the batch that each box is on.
 /// Outputs `box.logits` (boxes, classes + 1) and `box.deltas` (boxes, rows), with the boxes of all maps one after another.
 /// Boxes come in map pixels because torchvision guesses the scale anew for each picture.
-pub fn head(architecture: &Architecture, weights: &mut Weights, sampling_ratio: usize, aligned: bool) -> Graph {
+pub fn head(
+    architecture: &Architecture,
+    weights: &mut Weights,
+    sampling_ratio: usize,
+    aligned: bool,
+) -> Graph {
     let mut builder = Builder::new("head", architecture.layers(), weights);
     let roi = RoiAlign { resolution: architecture.head.resolution, sampling_ratio, scale: 1.0, aligned };
     let pooled = pool(&mut builder, architecture, roi);

@@ -6,6 +6,7 @@
 
 mod architecture;
 mod backbone;
+mod describe;
 mod head;
 mod layer;
 mod read;

@@ -59,13 +59,19 @@ impl Backbone {
             stride: if large { 2 } else { 1 },
             pool: large,
         };
-        let counts: Vec<usize> = (0..MOST).map(|stage| blocks(shapes, stage)).take_while(|&n| n > 0).collect();
+        let counts: Vec<usize> =
+            (0..MOST).map(|stage| blocks(shapes, stage)).take_while(|&n| n > 0).collect();
         if counts.is_empty() {
             return Err(ReadError::Missing(first_conv(0)));
         }
         let block = read_block(shapes, &counts);
-        let mut backbone =
-            Backbone { block, shortcut: Shortcut::Projection, stride_in_1x1: hints.stride_in_1x1, stem, stages: vec![] };
+        let mut backbone = Backbone {
+            block,
+            shortcut: Shortcut::Projection,
+            stride_in_1x1: hints.stride_in_1x1,
+            stem,
+            stages: vec![],
+        };
         for (index, &blocks) in counts.iter().enumerate() {
             let last = index + 1 == counts.len();
             let dilation = if last { hints.last_stage_dilation } else { 1 };
@@ -96,7 +102,14 @@ impl Architecture {
             backbone,
             fpn,
             rpn,
-            head: Head { resolution: 1, last_stage: false, convs: vec![], linears: vec![], classes: 0, box_rows: 0 },
+            head: Head {
+                resolution: 1,
+                last_stage: false,
+                convs: vec![],
+                linears: vec![],
+                classes: 0,
+                box_rows: 0,
+            },
         };
         read_head(shapes, hints, &mut architecture)?;
         Ok(architecture)
@@ -141,9 +154,8 @@ fn read_stage(
             (weight(BlockConv::Third)?[0], first[0] / second[1])
         }
     };
-    let projected = |block: &usize| {
-        shapes(Layer::Block { stage, block: *block, conv: BlockConv::Projection }).is_some()
-    };
+    let projected =
+        |block: &usize| shapes(Layer::Block { stage, block: *block, conv: BlockConv::Projection }).is_some();
     Ok(Stage {
         blocks,
         width: first[0],
@@ -159,8 +171,9 @@ fn read_stage(
 /// the paper's CIFAR networks, pads with zeros.
 fn read_shortcut(backbone: &Backbone) -> Shortcut {
     let any = backbone.stages.iter().any(|stage| !stage.projections.is_empty());
-    let changes = (0..backbone.stages.len())
-        .any(|i| backbone.channels_after(i) != backbone.channels_after(i + 1) || backbone.stages[i].stride != 1);
+    let changes = (0..backbone.stages.len()).any(|i| {
+        backbone.channels_after(i) != backbone.channels_after(i + 1) || backbone.stages[i].stride != 1
+    });
     match (any || !changes, backbone.stages.len()) {
         (true, _) => Shortcut::Projection,
         (false, 3) => Shortcut::ZeroPad,
@@ -171,7 +184,8 @@ fn read_shortcut(backbone: &Backbone) -> Shortcut {
 /// Where the shape changes there must be a projection, present or not: a missing one is told as such.
 fn demand_projections(backbone: &mut Backbone) {
     for i in 0..backbone.stages.len() {
-        let changes = backbone.channels_after(i) != backbone.channels_after(i + 1) || backbone.stages[i].stride != 1;
+        let changes =
+            backbone.channels_after(i) != backbone.channels_after(i + 1) || backbone.stages[i].stride != 1;
         let projections = &mut backbone.stages[i].projections;
         if changes && !projections.contains(&0) {
             projections.insert(0, 0);
@@ -204,7 +218,9 @@ fn read_head(shapes: &Shapes<'_>, hints: &Hints, architecture: &mut Architecture
     // Any other number of rows is a misshapen layer; the listing of layers says so.
     let box_rows = if boxes[0] == agnostic { agnostic } else { 4 * shown };
     let mut resolution = 1;
-    if let (Some(&inputs), false) = (linears.first().and(shapes(Layer::HeadLinear(0)).as_deref().and_then(|s| s.get(1))), last_stage) {
+    if let (Some(&inputs), false) =
+        (linears.first().and(shapes(Layer::HeadLinear(0)).as_deref().and_then(|s| s.get(1))), last_stage)
+    {
         let channels = convs.last().copied().unwrap_or_else(|| architecture.feature_channels());
         resolution = (1..=64).find(|r| channels * r * r == inputs).ok_or_else(|| ReadError::Shape {
             layer: Layer::HeadLinear(0),

@@ -15,7 +15,11 @@ use super::weights::Weights;
 /// multiples of the coarsest stride; it spares the pyramid the computation of sizes.
 pub fn trunk(architecture: &Architecture, weights: &mut Weights, doubling: bool) -> Graph {
     let mut builder = Builder::new("trunk", architecture.layers(), weights);
-    let x = builder.graph.input("input", Element::F32, &["batch".into(), 3.into(), "height".into(), "width".into()]);
+    let x = builder.graph.input(
+        "input",
+        Element::F32,
+        &["batch".into(), 3.into(), "height".into(), "width".into()],
+    );
     let features = features(&mut builder, architecture, &x, doubling);
     rpn(&mut builder, architecture, &features);
     let channels = architecture.feature_channels();
@@ -49,7 +53,12 @@ fn features(builder: &mut Builder<'_>, architecture: &Architecture, x: &str, dou
     if architecture.fpn.is_some() { pyramid(builder, architecture, &maps, doubling) } else { vec![x] }
 }
 
-fn pyramid(builder: &mut Builder<'_>, architecture: &Architecture, maps: &[String], doubling: bool) -> Vec<String> {
+fn pyramid(
+    builder: &mut Builder<'_>,
+    architecture: &Architecture,
+    maps: &[String],
+    doubling: bool,
+) -> Vec<String> {
     let Some(fpn) = &architecture.fpn else { return Vec::new() };
     let mut features = Vec::new();
     let mut upper: Option<String> = None;

@@ -145,13 +145,18 @@ impl Graph {
     pub fn conv(&mut self, name: &str, x: &str, weight: &str, bias: &str, window: Window) -> Edge {
         let Window { kernel, stride, pad, dilation, groups } = window;
         let side = |v: usize| vec![v as i64; 2];
-        self.node("Conv", name, &[x, weight, bias], vec![
-            ints("dilations", side(dilation)),
-            int("group", groups as i64),
-            ints("kernel_shape", side(kernel)),
-            ints("pads", vec![pad as i64; 4]),
-            ints("strides", side(stride)),
-        ])
+        self.node(
+            "Conv",
+            name,
+            &[x, weight, bias],
+            vec![
+                ints("dilations", side(dilation)),
+                int("group", groups as i64),
+                ints("kernel_shape", side(kernel)),
+                ints("pads", vec![pad as i64; 4]),
+                ints("strides", side(stride)),
+            ],
+        )
     }
 
     /// `x` times the transposed weight plus bias: a linear layer of weight (outputs, inputs).
@@ -171,11 +176,16 @@ impl Graph {
 
     /// Largest value of each window; padding never wins.
     pub fn max_pool(&mut self, name: &str, x: &str, kernel: usize, stride: usize, pad: usize) -> Edge {
-        self.node("MaxPool", name, &[x], vec![
-            ints("kernel_shape", vec![kernel as i64; 2]),
-            ints("pads", vec![pad as i64; 4]),
-            ints("strides", vec![stride as i64; 2]),
-        ])
+        self.node(
+            "MaxPool",
+            name,
+            &[x],
+            vec![
+                ints("kernel_shape", vec![kernel as i64; 2]),
+                ints("pads", vec![pad as i64; 4]),
+                ints("strides", vec![stride as i64; 2]),
+            ],
+        )
     }
 
     /// Mean over each whole map: (N, C, H, W) to (N, C, 1, 1).
@@ -199,11 +209,16 @@ impl Graph {
     }
 
     fn resize_nearest(&mut self, name: &str, inputs: &[&str]) -> Edge {
-        self.node("Resize", name, inputs, vec![
-            text("coordinate_transformation_mode", "asymmetric"),
-            text("mode", "nearest"),
-            text("nearest_mode", "floor"),
-        ])
+        self.node(
+            "Resize",
+            name,
+            inputs,
+            vec![
+                text("coordinate_transformation_mode", "asymmetric"),
+                text("mode", "nearest"),
+                text("nearest_mode", "floor"),
+            ],
+        )
     }
 
     /// Joins tensors along an axis.
@@ -236,14 +251,19 @@ impl Graph {
     /// Features of boxes: (N, C, resolution, resolution) from maps, boxes (N, 4) and the boxes' pictures (N).
     pub fn roi_align(&mut self, name: &str, map: &str, rois: &str, images: &str, roi: RoiAlign) -> Edge {
         let mode = if roi.aligned { "half_pixel" } else { "output_half_pixel" };
-        self.node("RoiAlign", name, &[map, rois, images], vec![
-            text("coordinate_transformation_mode", mode),
-            text("mode", "avg"),
-            int("output_height", roi.resolution as i64),
-            int("output_width", roi.resolution as i64),
-            int("sampling_ratio", roi.sampling_ratio as i64),
-            float("spatial_scale", roi.scale),
-        ])
+        self.node(
+            "RoiAlign",
+            name,
+            &[map, rois, images],
+            vec![
+                text("coordinate_transformation_mode", mode),
+                text("mode", "avg"),
+                int("output_height", roi.resolution as i64),
+                int("output_width", roi.resolution as i64),
+                int("sampling_ratio", roi.sampling_ratio as i64),
+                float("spatial_scale", roi.scale),
+            ],
+        )
     }
 
     fn node(&mut self, op: &str, name: &str, inputs: &[&str], attribute: Vec<proto::Attribute>) -> Edge {

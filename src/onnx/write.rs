@@ -70,7 +70,8 @@ impl Graph {
     }
 
     fn graph_len(&self) -> u64 {
-        let weights: u64 = self.initializers.iter().map(|w| field_len(GRAPH_INITIALIZER, tensor_len(w))).sum();
+        let weights: u64 =
+            self.initializers.iter().map(|w| field_len(GRAPH_INITIALIZER, tensor_len(w))).sum();
         self.body.encoded_len() as u64 + weights
     }
 
@@ -190,7 +191,10 @@ mod tests {
         let model = WholeModel::decode(bytes.as_slice()).unwrap();
         let weights = model.graph.unwrap().initializer;
         assert_eq!(weights.len(), 2);
-        assert_eq!((weights[0].name.as_str(), weights[0].dims.as_slice()), ("conv.weight", &[2, 3, 1, 1][..]));
+        assert_eq!(
+            (weights[0].name.as_str(), weights[0].dims.as_slice()),
+            ("conv.weight", &[2, 3, 1, 1][..])
+        );
         assert_eq!(weights[0].raw, [0, 0, 0, 0x3f].repeat(6));
         assert_eq!(weights[1].raw, [0, 0, 0x80, 0x3f, 0, 0, 0x80, 0xbf]);
     }

@@ -48,7 +48,9 @@ fn decompress(source: Source<'_>, options: &DecodeOptions) -> Result<Raw, Error>
         Orientation::from_exif_chunk(exif)
     });
     let inks = header.components().len() == 4;
-    let mut started = header.to_colorspace(if inks { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB }).map_err(damaged)?;
+    let mut started = header
+        .to_colorspace(if inks { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB })
+        .map_err(damaged)?;
     let pixels = if inks {
         from_inks(&started.read_scanlines::<u8>().map_err(damaged)?)
     } else {
@@ -56,7 +58,8 @@ fn decompress(source: Source<'_>, options: &DecodeOptions) -> Result<Raw, Error>
     };
     started.finish().map_err(damaged)?;
     let pixels = RgbImage::from_raw(size.0, size.1, pixels);
-    let pixels = pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the JPEG has other sizes than it says"))?;
+    let pixels =
+        pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the JPEG has other sizes than it says"))?;
     Ok(Raw { pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms) })
 }
 

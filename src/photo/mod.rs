@@ -20,4 +20,4 @@ mod others;
 pub mod resize;
 
 pub use decode::{DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes};
-pub use list::{Entry, ListError, list};
+pub use list::{Entry, ListError, Listing, list};

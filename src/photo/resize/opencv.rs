@@ -16,7 +16,8 @@ pub fn opencv(pixels: &[u8], size: (usize, usize), target: (usize, usize)) -> Ve
         }
         for (slot, source) in spread.iter_mut().zip([first, second]) {
             if slot.0 != Some(source) {
-                *slot = (Some(source), columns.spread(&pixels[3 * source * size.1..3 * (source + 1) * size.1]));
+                *slot =
+                    (Some(source), columns.spread(&pixels[3 * source * size.1..3 * (source + 1) * size.1]));
             }
         }
         let (a, b) = (rows.near[row], rows.far[row]);

@@ -1,0 +1,317 @@
+//! Comparing a model with what its framework recorded, stage by stage, and saying where they part first.
+//!
+//! A reference folder holds `config.json` (the picture that the stages belong to, and tolerances),
+//! `expected.json` (detections a picture) and `stages.safetensors`. Knows no family: only numbers.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Detection, Detector, Input, Plane, Trace};
+use crate::checkpoint::{self, Checkpoint};
+use crate::geometry::BBox;
+use crate::photo::{self, Photo};
+
+/// Proposals further than this from every recorded one, in pixels, count as unmatched.
+const UNMATCHED: f64 = 0.25;
+
+/// Allowed where a reference says nothing: a box coordinate in pixels, and anything else.
+const BOX_TOLERANCE: f64 = 0.05;
+const OTHER_TOLERANCE: f64 = 1e-3;
+
+/// One comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// What was compared: `input`, `features.0` …, `proposals`, `box.logits`, `detections`, `scores`.
+    pub stage: String,
+    /// The picture.
+    pub file: String,
+    /// Largest absolute difference; infinite where the shapes or the counts differ.
+    pub difference: f64,
+    /// What is allowed.
+    pub allowed: f64,
+    /// Why there is no number, where there is none.
+    pub note: Option<String>,
+}
+
+impl Step {
+    /// Whether the difference is within what is allowed.
+    pub fn agrees(&self) -> bool {
+        self.difference <= self.allowed
+    }
+}
+
+/// All comparisons, in the order of the computation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// Stages of one picture first, then the detections of every picture.
+    pub steps: Vec<Step>,
+}
+
+impl Verdict {
+    /// Where model and reference part first; nothing where they agree.
+    pub fn first_difference(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| !step.agrees())
+    }
+
+    /// Largest difference of a stage over all pictures.
+    pub fn worst(&self, stage: &str) -> Option<f64> {
+        self.steps.iter().filter(|step| step.stage == stage).map(|step| step.difference).reduce(f64::max)
+    }
+}
+
+/// Why nothing could be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// A file of the reference cannot be read.
+    #[error("cannot read `{}`: {cause}", path.display())]
+    Reference {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The recorded tensors cannot be read.
+    #[error("cannot read `{}`: {cause}", path.display())]
+    Stages {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: checkpoint::Error,
+    },
+    /// A picture is not where it is looked for.
+    #[error(
+        "the picture `{0}` is neither in the reference folder nor in an `images` folder in it or beside it"
+    )]
+    NoPicture(String),
+    /// The model failed.
+    #[error(transparent)]
+    Detector(#[from] super::Error),
+}
+
+#[derive(Deserialize)]
+struct Config {
+    stage_image: Option<String>,
+    #[serde(default)]
+    tolerance: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Config {
+    /// The tolerance of a stage: under `stages`, or beside the others.
+    fn allowed(&self, stage: &str) -> Option<f64> {
+        let within = self.tolerance.get("stages").and_then(|stages| stages.get(stage));
+        within.or_else(|| self.tolerance.get(stage)).and_then(serde_json::Value::as_f64)
+    }
+
+    fn allowed_or(&self, stage: &str, otherwise: f64) -> f64 {
+        self.allowed(stage).unwrap_or(otherwise)
+    }
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    images: Vec<ExpectedImage>,
+}
+
+#[derive(Deserialize)]
+struct ExpectedImage {
+    file: String,
+    detections: Vec<ExpectedDetection>,
+}
+
+#[derive(Deserialize)]
+struct ExpectedDetection {
+    label: usize,
+    score: f64,
+    #[serde(rename = "box")]
+    corners: [f64; 4],
+}
+
+/// Compares a model with a reference folder: the stages of one picture where they are recorded, and the detections
+/// of every picture.
+///
+/// # Errors
+/// When the folder cannot be read, or a session fails. A difference is no error but part of the [`Verdict`].
+pub fn verify(detector: &Detector, folder: &Path) -> Result<Verdict, VerifyError> {
+    let config: Config = read_json(&folder.join("config.json"))?;
+    let expected: Expected = read_json(&folder.join("expected.json"))?;
+    let mut verdict = Verdict::default();
+    let stages = folder.join("stages.safetensors");
+    if let (Some(file), true) = (&config.stage_image, stages.is_file()) {
+        let recorded = read_stages(&stages)?;
+        let photo = read_picture(folder, file)?;
+        compare_stages(detector, &config, file, &photo, &recorded, &mut verdict.steps)?;
+    }
+    for image in &expected.images {
+        let found = detector.detect(&read_picture(folder, &image.file)?)?;
+        compare_detections(&config, image, &found, &mut verdict.steps);
+    }
+    Ok(verdict)
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, VerifyError> {
+    let wrong = |cause: String| VerifyError::Reference { path: path.into(), cause };
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
+}
+
+fn read_stages(path: &Path) -> Result<BTreeMap<String, Plane>, VerifyError> {
+    let wrong = |cause| VerifyError::Stages { path: path.into(), cause };
+    let file = Checkpoint::open(path).map_err(wrong)?;
+    let plane = |tensor: &checkpoint::Tensor| {
+        let values = tensor.to_f32(&file).map_err(wrong)?;
+        Ok((tensor.name().to_owned(), Plane { shape: tensor.shape().to_vec(), values }))
+    };
+    file.tensors().map(plane).collect()
+}
+
+fn read_picture(folder: &Path, file: &str) -> Result<Photo, VerifyError> {
+    let homes = [folder.join("images"), folder.join("../images"), folder.into()];
+    let path = homes.iter().map(|home| home.join(file)).find(|path| path.is_file());
+    let path = path.ok_or_else(|| VerifyError::NoPicture(file.escape_debug().to_string()))?;
+    let decoded = photo::decode(&path, &photo::DecodeOptions::default());
+    decoded.map_err(|error| VerifyError::Reference { path, cause: error.detail })
+}
+
+fn compare_stages(
+    detector: &Detector,
+    config: &Config,
+    file: &str,
+    photo: &Photo,
+    recorded: &BTreeMap<String, Plane>,
+    steps: &mut Vec<Step>,
+) -> Result<(), VerifyError> {
+    let own = detector.prepare(photo)?;
+    let compare = |stage: &str, mine: &Plane, steps: &mut Vec<Step>| {
+        if let Some(theirs) = recorded.get(stage) {
+            let (difference, note) = compare_planes(mine, theirs);
+            let allowed = config.allowed_or(stage, OTHER_TOLERANCE);
+            steps.push(Step { stage: stage.into(), file: file.into(), difference, allowed, note });
+        }
+    };
+    let shape = vec![1, 3, own.padded.0, own.padded.1];
+    compare("input", &Plane { shape: shape.clone(), values: own.tensor.clone() }, steps);
+    // Later stages are judged from the recorded input, so that a difference shows once, where it begins.
+    let input = match recorded.get("input") {
+        Some(theirs) if theirs.shape == shape => Input { tensor: theirs.values.clone(), ..own },
+        _ => own,
+    };
+    let boxes: Option<Vec<BBox>> = recorded.get("proposals").map(boxes);
+    let trace = detector.trace(input, boxes.as_deref())?;
+    let kinds = [("features", &trace.features), ("rpn.logits", &trace.logits), ("rpn.deltas", &trace.deltas)];
+    for (kind, planes) in kinds {
+        for (level, plane) in planes.iter().enumerate() {
+            compare(&format!("{kind}.{level}"), plane, steps);
+        }
+    }
+    compare_proposals(config, file, &trace, recorded, steps);
+    compare("box.logits", &trace.box_logits, steps);
+    compare("box.deltas", &trace.box_deltas, steps);
+    Ok(())
+}
+
+fn boxes(plane: &Plane) -> Vec<BBox> {
+    plane.values.as_chunks::<4>().0.iter().map(|&[x1, y1, x2, y2]| BBox::new(x1, y1, x2, y2)).collect()
+}
+
+/// Background rows that one framework has and the other leaves out are the family's business: shapes must agree.
+fn compare_planes(mine: &Plane, theirs: &Plane) -> (f64, Option<String>) {
+    if mine.shape != theirs.shape {
+        return (f64::INFINITY, Some(format!("its shape is {:?}, {:?} recorded", mine.shape, theirs.shape)));
+    }
+    let differences =
+        mine.values.iter().zip(&theirs.values).map(|(a, b)| distance(f64::from(*a), f64::from(*b)));
+    (differences.fold(0.0, f64::max), None)
+}
+
+/// Absolute difference; infinite where either is NaN.
+fn distance(a: f64, b: f64) -> f64 {
+    let difference = (a - b).abs();
+    if difference.is_nan() { f64::INFINITY } else { difference }
+}
+
+fn furthest(a: &BBox, b: &BBox) -> f64 {
+    let corners = |b: &BBox| [b.x1, b.y1, b.x2, b.y2].map(f64::from);
+    corners(a).into_iter().zip(corners(b)).map(|(a, b)| distance(a, b)).fold(0.0, f64::max)
+}
+
+/// Pairs each recorded proposal with the nearest of ours: rounding swaps those of almost equal score.
+fn compare_proposals(
+    config: &Config,
+    file: &str,
+    trace: &Trace,
+    recorded: &BTreeMap<String, Plane>,
+    steps: &mut Vec<Step>,
+) {
+    let Some(theirs) = recorded.get("proposals").map(boxes) else { return };
+    let scores = recorded.get("proposals.scores").map(|plane| &plane.values);
+    let (mut box_worst, mut score_worst, mut unmatched) = (0.0f64, 0.0f64, 0usize);
+    for (i, theirs) in theirs.iter().enumerate() {
+        let score = scores.and_then(|scores| scores.get(i)).map(|&score| f64::from(score));
+        let apart = |score_of: f32| score.map_or(0.0, |score| distance(f64::from(score_of), score));
+        let nearest = trace.proposals.iter().map(|mine| (furthest(&mine.bbox, theirs), apart(mine.score)));
+        match nearest.min_by(|a, b| (a.0 + a.1).total_cmp(&(b.0 + b.1))) {
+            Some((far, apart)) if far < UNMATCHED => {
+                box_worst = box_worst.max(far);
+                score_worst = score_worst.max(apart);
+            }
+            _ => unmatched += 1,
+        }
+    }
+    unmatched = unmatched.max(trace.proposals.len().abs_diff(theirs.len()));
+    let mut push = |stage: &str, difference: f64, allowed: f64, note| {
+        steps.push(Step { stage: stage.into(), file: file.into(), difference, allowed, note });
+    };
+    let counts =
+        (unmatched > 0).then(|| format!("{} proposals, {} recorded", trace.proposals.len(), theirs.len()));
+    push("proposals.unmatched", unmatched as f64, config.allowed_or("proposals.unmatched", 0.0), counts);
+    push("proposals", box_worst, config.allowed_or("proposals", BOX_TOLERANCE), None);
+    if scores.is_some() {
+        push("proposals.scores", score_worst, config.allowed_or("proposals.scores", OTHER_TOLERANCE), None);
+    }
+}
+
+/// Same count, and for each expected detection the nearest found one of its class that no other has taken.
+fn compare_detections(config: &Config, image: &ExpectedImage, found: &[Detection], steps: &mut Vec<Step>) {
+    let (mut box_worst, mut score_worst, mut note) = (0.0f64, 0.0f64, None);
+    let mut left: Vec<&Detection> = found.iter().collect();
+    if found.len() != image.detections.len() {
+        note = Some(format!("{} detections, {} expected", found.len(), image.detections.len()));
+    }
+    for expected in &image.detections {
+        let apart = |d: &Detection| {
+            let corners = [d.bbox.x1, d.bbox.y1, d.bbox.x2, d.bbox.y2].map(f64::from);
+            let far =
+                corners.iter().zip(&expected.corners).map(|(a, b)| distance(*a, *b)).fold(0.0, f64::max);
+            (far, distance(f64::from(d.score), expected.score))
+        };
+        let same_class = left.iter().enumerate().filter(|(_, d)| d.class == expected.label);
+        let nearest =
+            same_class.map(|(i, d)| (i, apart(d))).min_by(|a, b| (a.1.0 + a.1.1).total_cmp(&(b.1.0 + b.1.1)));
+        match nearest {
+            Some((i, (far, score))) => {
+                left.remove(i);
+                box_worst = box_worst.max(far);
+                score_worst = score_worst.max(score);
+            }
+            None if note.is_none() => {
+                note = Some(format!("the class {} is found too rarely", expected.label))
+            }
+            None => {}
+        }
+    }
+    if note.is_some() {
+        box_worst = f64::INFINITY;
+    }
+    let step = |stage: &str, difference, allowed, note| Step {
+        stage: stage.into(),
+        file: image.file.clone(),
+        difference,
+        allowed,
+        note,
+    };
+    steps.push(step("detections", box_worst, config.allowed_or("box_px", BOX_TOLERANCE), note));
+    steps.push(step("scores", score_worst, config.allowed_or("score", OTHER_TOLERANCE), None));
+}

@@ -1,0 +1,89 @@
+//! A network in a person's words.
+
+use std::fmt::Write as _;
+
+use super::architecture::{Architecture, Backbone, Block, Shortcut};
+
+impl Backbone {
+    /// `ResNet-50`, `plain-18`, `ResNeXt-101 (32 groups)`; other counts of blocks stand in brackets.
+    pub fn title(&self) -> String {
+        let groups = self.stages.first().map_or(1, |stage| stage.groups);
+        let kind = match (self.shortcut, groups) {
+            (Shortcut::None, _) => "plain",
+            (_, 1) => "ResNet",
+            _ => "ResNeXt",
+        };
+        let mut title = format!("{kind}-{}", self.depth());
+        if groups > 1 {
+            // Writing to a String cannot fail.
+            let _ = write!(title, " ({groups} groups)");
+        }
+        title
+    }
+
+    /// The blocks of each stage: `3-4-6-3`.
+    pub fn blocks(&self) -> String {
+        self.stages.iter().map(|stage| stage.blocks.to_string()).collect::<Vec<_>>().join("-")
+    }
+}
+
+impl Architecture {
+    /// What was read from the tensors, a line a part.
+    pub fn describe(&self) -> Vec<String> {
+        let backbone = &self.backbone;
+        let block = match backbone.block {
+            Block::Basic => "basic blocks",
+            Block::Bottleneck => "bottlenecks",
+        };
+        let channels = list(backbone.stages.iter().map(|stage| stage.channels));
+        let mut lines = vec![format!(
+            "backbone: {}, {block} {}, stem of {} channels, stages of {channels}",
+            backbone.title(),
+            backbone.blocks(),
+            backbone.stem.channels
+        )];
+        lines.push(match &self.fpn {
+            Some(fpn) => format!(
+                "features: pyramid of {} levels with {} channels{}",
+                fpn.stages.len(),
+                fpn.channels,
+                if fpn.extra_level { " and an extra one for the RPN" } else { "" }
+            ),
+            None => format!(
+                "features: one map of stride {} with {} channels",
+                list(self.roi_strides().into_iter()),
+                self.feature_channels()
+            ),
+        });
+        lines.push(format!(
+            "RPN: {} convolution(s), {} anchors a position",
+            self.rpn.convs.len(),
+            self.rpn.anchors
+        ));
+        lines.push(self.describe_head());
+        lines
+    }
+
+    fn describe_head(&self) -> String {
+        let head = &self.head;
+        let mut parts = vec![format!("pooled {0}x{0}", head.resolution)];
+        if head.last_stage {
+            parts.push("the backbone's last stage and a mean".into());
+        }
+        if !head.convs.is_empty() {
+            parts.push(format!("{} convolutions", head.convs.len()));
+        }
+        if !head.linears.is_empty() {
+            parts.push(format!("linear layers of {}", list(head.linears.iter().copied())));
+        }
+        parts.push(format!("{} classes", head.classes));
+        if head.box_rows < 4 * head.classes {
+            parts.push("one box for all classes".into());
+        }
+        format!("head: {}", parts.join(", "))
+    }
+}
+
+fn list(numbers: impl Iterator<Item = usize>) -> String {
+    numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(", ")
+}
