@@ -36,7 +36,7 @@ static TABLE: LazyLock<Vec<[u8; 3]>> = LazyLock::new(|| {
 fn vivid(colour: &[u8; 3]) -> bool {
     let (low, high) = (colour.iter().min(), colour.iter().max());
     let strength = high.zip(low).map_or(0, |(high, low)| high - low);
-    strength >= 85 && (60..=215).contains(&luma(*colour))
+    strength >= 85 && (84..=215).contains(&luma(*colour))
 }
 
 /// Brightness from 0 to 255 with the weights of ITU-R BT.601.

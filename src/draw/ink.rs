@@ -53,7 +53,7 @@ pub(super) fn fit(label: &str, size: i64, widest: i64) -> Option<(String, (i64, 
 /// A label's ground in the class's colour, and its text in black or white, whichever reads better.
 pub(super) fn label(picture: &mut RgbImage, text: &str, rect: Rect, size: i64, colour: [u8; 3]) {
     fill(picture, rect, colour, GROUND);
-    let ink = if luma(colour) > 127 { [0; 3] } else { [255; 3] };
+    let ink = if luma(colour) > 112 { [0; 3] } else { [255; 3] };
     let (x, y) = (rect.x + padding(size), rect.y + size / 12);
     draw_text_mut(picture, Rgb(ink), x as i32, y as i32, size as f32, &*FONT, text);
 }
