@@ -1,6 +1,8 @@
 //! Models against what their frameworks computed: the golden fixtures in this repository, and the larger set
 //! beside it where there is one.
 
+#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

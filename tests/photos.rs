@@ -1,5 +1,7 @@
 //! Pictures of every kind come out with the pixels that Pillow gives, and bad ones with a reason.
 
+#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
