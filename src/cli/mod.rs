@@ -12,6 +12,7 @@ mod import;
 mod progress;
 mod runtime_args;
 mod summary;
+mod synth;
 
 /// What `rcnn` ends with; the numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,7 @@ enum Command {
     Detect(detect::Args),
     Evaluate(evaluate::Args),
     Import(import::Args),
+    Synth(synth::Args),
     Doctor(doctor::Args),
 }
 
@@ -57,6 +59,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Detect(args) => detect::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Import(args) => import::run(args),
+        Command::Synth(args) => synth::run(args),
         Command::Doctor(args) => doctor::run(args),
     };
     match outcome {

@@ -18,6 +18,7 @@ impl Rect {
     }
 
     /// Whether all of the other is within this one.
+    #[cfg(test)]
     pub(super) fn contains(&self, other: &Rect) -> bool {
         self.overlap(other) == other.width * other.height
     }

@@ -34,16 +34,16 @@ impl Camera {
         Camera {
             light,
             tint: [1.0 + warmth, 1.0, 1.0 - 1.2 * warmth],
-            exposure: random.range(0.9, 1.12),
+            exposure: random.range(0.96, 1.2),
             spot: lamp.then(|| {
                 let place = at(random.range(0.3, 0.7), random.range(0.3, 0.7));
-                (place, random.range(0.35, 0.7), random.range(0.35, 0.7))
+                (place, random.range(0.5, 0.9), random.range(0.45, 0.75))
             }),
             vignette: random.range(0.0, 0.22),
             slope: (direction(random.unit()), random.range(0.0, 0.1)),
             blur: random.range(0.35, 0.95),
             noise: if lamp { random.range(0.008, 0.03) } else { random.range(0.004, 0.018) },
-            contrast: random.range(0.95, 1.15),
+            contrast: random.range(0.95, 1.1),
         }
     }
 
@@ -60,7 +60,7 @@ impl Camera {
             level *= 1.0 - self.vignette * 4.0 * off.dot(off);
             if let Some((centre, wide, dark)) = self.spot {
                 let far = (place - at(centre.x * width, centre.y * height)).length() / (diagonal * wide);
-                level *= mix(1.25, dark, ramp(0.0, 1.0, far));
+                level *= mix(1.15, dark, ramp(0.0, 1.0, far));
             }
             // Bright pixels are noisier, as more light counts more photons; colour noise is weaker.
             let strength = self.noise * (0.6 + 0.6 * pixel[1]);

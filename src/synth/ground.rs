@@ -29,8 +29,8 @@ impl Ground {
     pub(super) fn any(random: &mut Random) -> Ground {
         use Ground::*;
         random.pick(&[
-            Concrete, Concrete, Concrete, Concrete, Floor, Floor, Asphalt, Asphalt, Pebbles, Pebbles, Brick,
-            Cream, Marking,
+            Concrete, Concrete, Concrete, Concrete, Concrete, Concrete, Floor, Floor, Floor, Pebbles, Pebbles, Pebbles, Asphalt,
+            Asphalt, Cream, Cream, Brick, Marking,
         ])
     }
 
@@ -121,12 +121,12 @@ fn number(canvas: &Canvas, wide: f32, share: f32) -> usize {
 
 fn grey(random: &mut Random, low: f32, high: f32, warm: f32) -> Colour {
     let level = random.range(low, high);
-    let tint = random.range(-0.4 * warm, warm);
+    let tint = random.range(-0.25 * warm, warm);
     [level * (1.0 + tint), level, level * (1.0 - 1.4 * tint)]
 }
 
 fn concrete(width: usize, height: usize, random: &mut Random) -> Canvas {
-    let base = grey(random, 0.44, 0.64, 0.05);
+    let base = grey(random, 0.5, 0.68, 0.08);
     let mut canvas = Canvas::new(width, height, base);
     cloud(&mut canvas, 110.0, random.range(0.02, 0.07), random);
     let (cell, amount) = (random.range(1.0, 1.8), random.range(0.03, 0.11));
@@ -144,9 +144,9 @@ fn concrete(width: usize, height: usize, random: &mut Random) -> Canvas {
 }
 
 fn floor(width: usize, height: usize, random: &mut Random) -> Canvas {
-    let base = grey(random, 0.34, 0.55, 0.04);
+    let base = grey(random, 0.42, 0.62, 0.06);
     let mut canvas = Canvas::new(width, height, base);
-    cloud(&mut canvas, 90.0, random.range(0.08, 0.2), random);
+    cloud(&mut canvas, 90.0, random.range(0.05, 0.13), random);
     cloud(&mut canvas, 22.0, random.range(0.03, 0.08), random);
     grain(&mut canvas, 1.4, random.range(0.015, 0.045), random);
     let scuffs = number(&canvas, 3.0, random.range(0.001, 0.008));
@@ -162,10 +162,10 @@ fn floor(width: usize, height: usize, random: &mut Random) -> Canvas {
 }
 
 fn asphalt(width: usize, height: usize, random: &mut Random) -> Canvas {
-    let base = grey(random, 0.2, 0.4, 0.04);
+    let base = grey(random, 0.28, 0.48, 0.05);
     let mut canvas = Canvas::new(width, height, times(base, 0.85));
     cloud(&mut canvas, 80.0, random.range(0.04, 0.1), random);
-    let stones = [times(base, 0.6), times(base, 1.15), times(base, 1.3), times(base, 1.6), times(base, 2.0)];
+    let stones = [times(base, 0.7), times(base, 0.9), times(base, 1.1), times(base, 1.25), times(base, 1.5)];
     let size = random.range(1.0, 2.6);
     let many = number(&canvas, size * 2.0, 0.7);
     specks(&mut canvas, many, (size * 0.5, size * 1.3), &stones, 0.6, random);
@@ -175,7 +175,7 @@ fn asphalt(width: usize, height: usize, random: &mut Random) -> Canvas {
 
 fn pebbles(width: usize, height: usize, random: &mut Random) -> Canvas {
     let red = random.chance(0.65);
-    let base: Colour = if red { [0.66, 0.51, 0.39] } else { [0.52, 0.51, 0.5] };
+    let base: Colour = if red { [0.76, 0.61, 0.47] } else { [0.58, 0.57, 0.55] };
     let base = times(base, random.range(0.85, 1.12));
     let mut canvas = Canvas::new(width, height, times(base, 0.82));
     let rosy = [base[0] * 1.08, base[1] * 0.93, base[2] * 0.9];
@@ -190,7 +190,7 @@ fn pebbles(width: usize, height: usize, random: &mut Random) -> Canvas {
 
 fn brick(width: usize, height: usize, random: &mut Random) -> Canvas {
     let joint = grey(random, 0.4, 0.55, 0.05);
-    let base: Colour = [random.range(0.5, 0.64), random.range(0.26, 0.34), random.range(0.2, 0.27)];
+    let base: Colour = [random.range(0.54, 0.68), random.range(0.31, 0.39), random.range(0.25, 0.32)];
     let mut canvas = Canvas::new(width, height, joint);
     let turn = direction(random.unit());
     let long = random.range(0.28, 0.6) * width.min(height) as f32;

@@ -19,8 +19,10 @@ mod random;
 mod scene;
 mod shape;
 mod wear;
+mod write;
 
 pub use scene::{Object, Scene, render};
+pub use write::{Error, Format, Options, Written, scene, write};
 
 /// Names of the classes; the id in annotations is the index plus one.
 pub fn classes() -> impl ExactSizeIterator<Item = &'static str> {

@@ -66,7 +66,7 @@ pub fn render(seed: u64, width: u32, height: u32) -> Scene {
         lay_on(&mut canvas, &placed.patch);
     }
     let mut outside = random.fork(7);
-    if outside.chance(0.3 * camera.light.direct) {
+    if outside.chance(0.2 * camera.light.direct) {
         let mut mask = outside_shadow(wide, tall, &mut outside);
         mask.soften(1 + outside.below(3));
         darken(&mut canvas, &mask, camera.light.direct);
@@ -91,7 +91,7 @@ fn place(light: &Light, width: usize, height: usize, random: &mut Random) -> Vec
         let crowd = 1.0 - 0.1 * (count - 1) as f32;
         let scale = side * mix(kind.size.0, kind.size.1, random.unit()) * crowd;
         let pose = Pose {
-            centre: at(random.range(0.1, 0.9) * width as f32, random.range(0.1, 0.9) * height as f32),
+            centre: at(random.range(0.14, 0.86) * width as f32, random.range(0.14, 0.86) * height as f32),
             scale: scale.max(2.0),
             turn: random.unit(),
             flip: random.chance(0.5),

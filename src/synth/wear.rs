@@ -13,16 +13,16 @@ pub(super) fn age(canvas: &mut Canvas, ground: Ground, random: &mut Random) {
     if random.chance(0.5 * often) {
         stain(canvas, random);
     }
-    if random.chance(0.22 * often) {
+    if random.chance(0.15 * often) {
         wet(canvas, random);
     }
     if random.chance(0.25 * often) {
         skid(canvas, random);
     }
-    if random.chance(0.16 * often) && ground != Ground::Brick {
+    if random.chance(0.12 * often) && ground != Ground::Brick {
         joint(canvas, random);
     }
-    if random.chance(0.35 * often) {
+    if random.chance(0.2 * often) {
         for _ in 0..1 + random.below(3) {
             crack(canvas, random);
         }
@@ -50,9 +50,9 @@ fn wet(canvas: &mut Canvas, random: &mut Random) {
     let shine = clouds(canvas.width, canvas.height, 60.0, 3, 0.5, random);
     let sky = random.range(0.0, 0.2);
     for ((pixel, value), shine) in canvas.pixels.iter_mut().zip(&shape).zip(&shine) {
-        let cover = ramp(start, start + 0.12, *value);
+        let cover = ramp(start, start + 0.3, *value);
         let mirror = sky * ramp(0.2, 1.0, *shine);
-        *pixel = blend(*pixel, blend(times(*pixel, 0.66), [0.75, 0.8, 0.86], mirror), cover);
+        *pixel = blend(*pixel, blend(times(*pixel, 0.78), [0.75, 0.8, 0.86], mirror), cover);
     }
 }
 
@@ -62,7 +62,7 @@ fn skid(canvas: &mut Canvas, random: &mut Random) {
     let side = canvas.width.min(canvas.height) as f32;
     let middle = at(random.unit() * canvas.width as f32, random.unit() * canvas.height as f32);
     let half = side * random.range(0.06, 0.2);
-    let strength = random.range(0.1, 0.35);
+    let strength = random.range(0.06, 0.22);
     let patchy = clouds(canvas.width, canvas.height, 9.0, 3, 0.7, random);
     for (index, pixel) in canvas.pixels.iter_mut().enumerate() {
         let point = at((index % canvas.width) as f32, (index / canvas.width) as f32);
@@ -81,7 +81,7 @@ fn joint(canvas: &mut Canvas, random: &mut Random) {
         let point = at((index % canvas.width) as f32, (index / canvas.width) as f32);
         let edge = half - (point - middle).dot(across).abs();
         let lip = ramp(-2.5, -0.5, edge) * 0.12;
-        *pixel = times(*pixel, (1.0 + lip) * (1.0 - 0.6 * ramp(-0.8, 0.8, edge)));
+        *pixel = times(*pixel, (1.0 + lip) * (1.0 - 0.45 * ramp(-0.8, 0.8, edge)));
     }
 }
 
@@ -89,7 +89,7 @@ fn joint(canvas: &mut Canvas, random: &mut Random) {
 fn crack(canvas: &mut Canvas, random: &mut Random) {
     let mut point = at(random.unit() * canvas.width as f32, random.unit() * canvas.height as f32);
     let mut way = random.unit();
-    let mut wide = random.range(0.4, 1.1);
+    let mut wide = random.range(0.2, 0.8);
     let steps = 15 + random.below(60);
     for _ in 0..steps {
         let step = direction(way) * 2.2;
@@ -99,9 +99,15 @@ fn crack(canvas: &mut Canvas, random: &mut Random) {
             ([0.1, 0.095, 0.09], (wide - distance + 0.5).clamp(0.0, 1.0) * 0.45)
         });
         point = point + step;
-        way += random.range(-0.07, 0.07);
+        way += random.range(-0.045, 0.045);
         wide *= 0.985;
     }
+}
+
+/// 1 at 0, 0 from 1 on, round on top and at the foot.
+fn hill(x: f32) -> f32 {
+    let rest = (1.0 - x * x).max(0.0);
+    rest * rest
 }
 
 /// The shadow of somebody or something outside, over a corner or an edge.
@@ -110,10 +116,10 @@ pub(super) fn outside_shadow(width: usize, height: usize, random: &mut Random) -
     let inward = direction(random.unit());
     let centre = at(width as f32, height as f32) * 0.5;
     let side = width.min(height) as f32;
-    let start = side * random.range(0.3, 0.6);
+    let start = side * random.range(0.4, 0.6);
     let bumps: Vec<(f32, f32, f32)> = (0..3)
         .map(|_| {
-            (random.range(-0.6, 0.6) * side, random.range(0.05, 0.2) * side, random.range(0.0, 0.18) * side)
+            (random.range(-0.6, 0.6) * side, random.range(0.15, 0.4) * side, random.range(0.0, 0.2) * side)
         })
         .collect();
     for (index, cover) in mask.cover.iter_mut().enumerate() {
@@ -121,9 +127,9 @@ pub(super) fn outside_shadow(width: usize, height: usize, random: &mut Random) -
         let along = way.dot(inward.across());
         let bump: f32 = bumps
             .iter()
-            .map(|(place, wide, tall)| tall * (1.0 - ((along - place) / wide).abs()).max(0.0))
+            .map(|(place, wide, tall)| tall * hill((along - place) / wide))
             .sum();
-        *cover = ramp(-1.5, 1.5, way.dot(inward) - start + bump);
+        *cover = ramp(-4.0, 4.0, way.dot(inward) - start + bump);
     }
     mask
 }

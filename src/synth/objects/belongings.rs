@@ -5,7 +5,7 @@ use super::*;
 
 /// A round cell on its side: a body of two colours and a nub.
 pub(super) fn battery(random: &mut Random) -> Thing {
-    let thick = random.range(0.105, 0.135);
+    let thick = random.range(0.09, 0.12);
     let dark = near(random, BLACK, 0.3);
     let other = random.pick(&[[0.72, 0.42, 0.2], [0.86, 0.86, 0.88], [0.72, 0.74, 0.78], [0.75, 0.15, 0.12]]);
     let other = near(random, other, 0.1);
@@ -149,7 +149,7 @@ pub(super) fn tape(random: &mut Random) -> Thing {
     let colour = random.pick(&colours);
     let colour = near(random, colour, 0.15);
     let middle = at(0.0, 0.0);
-    let bore = random.range(0.3, 0.37);
+    let bore = random.range(0.32, 0.41);
     let ring = |outer: f32, inner: f32| Shape::disc(middle, outer).without(Shape::disc(middle, inner));
     let core = random.pick(&[[0.75, 0.72, 0.66], [0.5, 0.42, 0.33], [0.3, 0.3, 0.32]]);
     let mut parts = vec![

@@ -86,7 +86,7 @@ fn metal(random: &mut Random) -> (Colour, Pattern) {
         8 => ([0.3, 0.31, 0.33], Pattern::Plain),
         _ => ([0.5, 0.4, 0.33], rust),
     };
-    (near(random, colour, 0.12), pattern)
+    (near(random, colour, 0.07), pattern)
 }
 
 /// A rod of metal with a thread.

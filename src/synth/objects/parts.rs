@@ -139,6 +139,13 @@ pub(super) fn hose(random: &mut Random) -> Thing {
     Thing { parts, wall: 0.0, height: thick * 2.2 }
 }
 
+/// The points moved and scaled so that their longer extent is 1, around the origin.
+fn to_unit(points: &[Point]) -> Vec<Point> {
+    let (least, most) = Shape::Polygon { points: points.to_vec(), round: 0.0 }.bounds();
+    let long = (most.x - least.x).max(most.y - least.y).max(1e-3);
+    points.iter().map(|&point| (point - (least + most) * 0.5) * (1.0 / long)).collect()
+}
+
 /// A cable with a plug, or a bare length of wire.
 pub(super) fn wire(random: &mut Random) -> Thing {
     let colour = random.pick(&[
@@ -151,15 +158,15 @@ pub(super) fn wire(random: &mut Random) -> Thing {
     ]);
     let colour = near(random, colour, 0.15);
     let thick = random.range(0.009, 0.026);
-    let mut way = Vec::new();
-    for index in 0..6 {
-        way.push(at(index as f32 / 5.0 - 0.5, random.range(-0.28, 0.28)));
+    // It leaves in some way and keeps bending a little, as a stiff cable does.
+    let (mut heading, mut bend) = (random.unit(), random.range(-0.08, 0.08));
+    let mut way = vec![at(0.0, 0.0)];
+    for index in 1..8 {
+        way.push(way[index - 1] + direction(heading) * 0.2);
+        bend = (bend + random.range(-0.08, 0.08)).clamp(-0.16, 0.16);
+        heading += bend;
     }
-    if random.chance(0.35) {
-        // A loop in the middle.
-        way[2].x += 0.22;
-        way[3].x -= 0.22;
-    }
+    let way = to_unit(&way);
     let points = curve(&way, 6, false);
     let last = points.len() - 1;
     let mut parts = Vec::new();
