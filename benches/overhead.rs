@@ -89,7 +89,8 @@ fn render(folder: &Path, count: usize) -> Outcome<()> {
 }
 
 fn list(place: &Path, photos: &Path, count: usize) -> Outcome<PathBuf> {
-    let lines: Vec<String> = (0..count).map(|i| photos.join(format!("{i:05}.jpg")).display().to_string()).collect();
+    let lines: Vec<String> =
+        (0..count).map(|i| photos.join(format!("{i:05}.jpg")).display().to_string()).collect();
     let path = place.join(format!("{count}.txt"));
     std::fs::write(&path, lines.join("\n"))?;
     Ok(path)
@@ -103,12 +104,15 @@ fn full_size(path: &Path) -> Outcome<()> {
         let bytes = (0..shape.iter().product::<usize>()).flat_map(|_| value().to_le_bytes()).collect();
         tensors.insert(name, (shape.to_vec(), bytes));
     };
-    let mut weight = |add: &mut dyn FnMut(String, &[usize], &mut dyn FnMut() -> f32), name: &str, shape: &[usize]| {
-        let inputs: usize = shape[1..].iter().product();
-        let bound = (3.0 / inputs as f32).sqrt();
-        add(format!("{name}.weight"), shape, &mut || bound * noise.next());
-    };
-    let norm = |add: &mut dyn FnMut(String, &[usize], &mut dyn FnMut() -> f32), name: &str, channels: usize| {
+    let mut weight =
+        |add: &mut dyn FnMut(String, &[usize], &mut dyn FnMut() -> f32), name: &str, shape: &[usize]| {
+            let inputs: usize = shape[1..].iter().product();
+            let bound = (3.0 / inputs as f32).sqrt();
+            add(format!("{name}.weight"), shape, &mut || bound * noise.next());
+        };
+    let norm = |add: &mut dyn FnMut(String, &[usize], &mut dyn FnMut() -> f32),
+                name: &str,
+                channels: usize| {
         for (part, value) in [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)] {
             add(format!("{name}.{part}"), &[channels], &mut || value);
         }

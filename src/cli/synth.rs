@@ -60,7 +60,9 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     let (width, height) = text.split_once(['x', 'X', '×']).unwrap_or((text, text));
     let side = |text: &str| {
         let side: Option<u32> = text.trim().parse().ok().filter(|side| SIDES.contains(side));
-        side.ok_or_else(|| format!("sides from {} to {} are needed, as in 640x480 or 300", SIDES.start(), SIDES.end()))
+        side.ok_or_else(|| {
+            format!("sides from {} to {} are needed, as in 640x480 or 300", SIDES.start(), SIDES.end())
+        })
     };
     Ok((side(width)?, side(height)?))
 }
@@ -113,8 +115,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     eprint!("{text}");
-    let classes: serde_json::Map<String, serde_json::Value> =
-        synth::classes().zip(&written.objects).map(|(name, &count)| (name.to_owned(), count.into())).collect();
+    let classes: serde_json::Map<String, serde_json::Value> = synth::classes()
+        .zip(&written.objects)
+        .map(|(name, &count)| (name.to_owned(), count.into()))
+        .collect();
     let summary = serde_json::json!({
         "folder": args.out.display().to_string(),
         "annotations": args.out.join("annotations.json").display().to_string(),

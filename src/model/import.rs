@@ -33,12 +33,13 @@ pub fn read_options(path: &Path) -> Result<Options, Error> {
         .map_err(|error| Error::Options { path: path.into(), cause: error.to_string() })
 }
 
-/// Reads the options of an import from any config that a family's models come with; it is told by its name's end.
+/// Reads the options of an import from any config that a family's models come with: detectron2's YAML (`.yaml`),
+/// mmdetection's Python (`.py`), or a JSON of options.
 ///
 /// # Errors
-/// As [`read_options`].
+/// As [`read_options`], and when the config asks for what is not supported.
 pub fn read_config(path: &Path) -> Result<Options, Error> {
-    read_options(path)
+    family::read_config(path).map_err(|error| Error::Options { path: path.into(), cause: error.to_string() })
 }
 
 impl Imported {
@@ -172,6 +173,7 @@ fn replace(fresh: &Path, folder: &Path, occupied: bool) -> Result<(), Error> {
 
 fn remarks(checkpoint: &Checkpoint, loaded: &Loaded) -> Vec<String> {
     let mut remarks = checkpoint.remarks().to_vec();
+    remarks.extend(loaded.remarks.iter().cloned());
     if !loaded.surplus.is_empty() {
         let shown: Vec<_> =
             loaded.surplus.iter().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();

@@ -216,7 +216,8 @@ fn refuse_foreign(folder: &Path) -> Result<(), Error> {
     }
     let foreign = |entry: String| Error::Foreign { folder: folder.to_owned(), entry };
     let entries = names(folder)?;
-    if let Some(entry) = entries.iter().find(|name| !["annotations.json", "images"].contains(&name.as_str())) {
+    if let Some(entry) = entries.iter().find(|name| !["annotations.json", "images"].contains(&name.as_str()))
+    {
         return Err(foreign(entry.clone()));
     }
     if entries.is_empty() {
@@ -227,7 +228,9 @@ fn refuse_foreign(folder: &Path) -> Result<(), Error> {
     }
     let ours = |name: &String| {
         let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
-        stem.len() >= 6 && stem.bytes().all(|byte| byte.is_ascii_digit()) && ["jpg", "png"].contains(&extension)
+        stem.len() >= 6
+            && stem.bytes().all(|byte| byte.is_ascii_digit())
+            && ["jpg", "png"].contains(&extension)
     };
     match names(&folder.join("images"))?.iter().find(|name| !ours(name)) {
         Some(name) => Err(foreign(format!("images/{name}"))),
@@ -341,7 +344,8 @@ fn dataset(options: &Options, scenes: &[Vec<Object>]) -> Vec<u8> {
         height: options.height,
         license: 1,
     };
-    let objects = scenes.iter().enumerate().flat_map(|(scene, objects)| objects.iter().map(move |o| (scene, o)));
+    let objects =
+        scenes.iter().enumerate().flat_map(|(scene, objects)| objects.iter().map(move |o| (scene, o)));
     let annotations = objects.enumerate().map(|(index, (scene, object))| Annotation {
         id: index + 1,
         image_id: scene + 1,
