@@ -1,11 +1,7 @@
 //! Files that must be refused, or taken with a word: every one with the kind of failure and the names that its
 //! listing demands, fast, and without running anything.
 
-<<<<<<< HEAD
-#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
-=======
 #![allow(clippy::unwrap_used)] // a test may fail anywhere
->>>>>>> families
 
 use std::fs;
 use std::path::{Path, PathBuf};

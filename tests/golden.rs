@@ -1,11 +1,7 @@
 //! Models against what their frameworks computed: the golden fixtures in this repository, and the larger set
 //! beside it where there is one.
 
-<<<<<<< HEAD
-#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
-=======
 #![allow(clippy::unwrap_used)] // a test may fail anywhere
->>>>>>> families
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -116,7 +112,11 @@ fn all_agree(golden: &Path, prefixes: &[&str], telling: Telling) {
 /// The fixtures of this repository, which are there wherever the tests are.
 #[test]
 fn own_fixtures() {
-    all_agree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"), &["tv-", "d2-"], from_config);
+    all_agree(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"),
+        &["tv-", "d2-"],
+        from_config,
+    );
 }
 
 #[test]
