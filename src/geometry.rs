@@ -158,7 +158,8 @@ mod tests {
     fn thresholds_are_doubles() {
         // Two boxes of 10 x 10 that share 6 columns of 10: 60 / 140. And of 8 x 10 within 10 x 10: 80 / 100.
         // An overlap of 60/100 goes at 0.6, as f32(0.6) is above 0.6; one of 70/100 stays at 0.7.
-        let keep = |x2: f32, threshold| suppress(&[row(0.0, 10.0), row(0.0, x2)], &[0.9, 0.8], &[0, 0], threshold);
+        let keep =
+            |x2: f32, threshold| suppress(&[row(0.0, 10.0), row(0.0, x2)], &[0.9, 0.8], &[0, 0], threshold);
         assert_eq!(keep(6.0, 0.6), [0]);
         assert_eq!(keep(7.0, 0.7), [0, 1]);
         assert_eq!(keep(5.0, 0.5), [0, 1]);

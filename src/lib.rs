@@ -18,3 +18,4 @@ pub mod onnx;
 pub mod photo;
 pub mod run;
 pub mod runtime;
+pub mod synth;

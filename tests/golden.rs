@@ -112,7 +112,11 @@ fn all_agree(golden: &Path, prefixes: &[&str], telling: Telling) {
 /// The fixtures of this repository, which are there wherever the tests are.
 #[test]
 fn own_fixtures() {
-    all_agree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"), &["tv-", "d2-"], from_config);
+    all_agree(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"),
+        &["tv-", "d2-"],
+        from_config,
+    );
 }
 
 #[test]

@@ -35,7 +35,8 @@ fn input(conventions: &Json) -> ClassifierInput {
 fn judge(folder: &Path, images: &Path, runtime: &Runtime) -> Result<f64, String> {
     let config = read(&folder.join("config.json"));
     let checkpoint = folder.join(config["checkpoint"].as_str().unwrap());
-    let model = ClassifierModel::import(&checkpoint, &Options::default()).map_err(|error| error.to_string())?;
+    let model =
+        ClassifierModel::import(&checkpoint, &Options::default()).map_err(|error| error.to_string())?;
     let session = SessionOptions { device: Device::Cpu, ..SessionOptions::default() };
     let classifier = Classifier::new(&model, runtime, &session).map_err(|error| error.to_string())?;
     let classifier = classifier.with_input(input(&config["conventions"]));
@@ -43,9 +44,14 @@ fn judge(folder: &Path, images: &Path, runtime: &Runtime) -> Result<f64, String>
     let mut worst = 0.0f64;
     for image in read(&folder.join("expected.json"))["images"].as_array().unwrap() {
         let file = image["file"].as_str().unwrap();
-        let photo = decode(&images.join(file), &DecodeOptions::default()).map_err(|error| error.to_string())?;
+        let photo =
+            decode(&images.join(file), &DecodeOptions::default()).map_err(|error| error.to_string())?;
         // Other views than the centre are recorded in fixtures of our own.
-        let views = [("", Views::Centre), ("ten_crops.", Views::TenCrops), ("scales.", Views::Scales(Views::PAPER.to_vec()))];
+        let views = [
+            ("", Views::Centre),
+            ("ten_crops.", Views::TenCrops),
+            ("scales.", Views::Scales(Views::PAPER.to_vec())),
+        ];
         for (prefix, views) in views {
             let record = if prefix.is_empty() { image } else { &image[prefix.trim_end_matches('.')] };
             if record.is_null() {
@@ -59,7 +65,8 @@ fn judge(folder: &Path, images: &Path, runtime: &Runtime) -> Result<f64, String>
                 if expected.len() != values.len() {
                     return Err(format!("{file}: {} {what}, {} expected", values.len(), expected.len()));
                 }
-                let apart = expected.iter().zip(values).map(|(a, b)| (a.as_f64().unwrap() - f64::from(*b)).abs());
+                let apart =
+                    expected.iter().zip(values).map(|(a, b)| (a.as_f64().unwrap() - f64::from(*b)).abs());
                 let apart = apart.fold(0.0, f64::max);
                 worst = worst.max(apart);
                 if apart > allowed(tolerance) {
@@ -81,7 +88,8 @@ fn all_agree(golden: &Path, unsupported: &[&str]) {
         Ok(runtime) => runtime,
         Err(error) => return println!("skipped: {error}"),
     };
-    let mut folders: Vec<PathBuf> = fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with("cls-"));
     folders.sort();
     assert!(!folders.is_empty(), "no fixtures in {}", golden.display());

@@ -39,7 +39,9 @@ impl Notes {
 
     fn keep(&mut self, path: String, pickled: &Pickled<'_>, value: Id, left: &mut usize) {
         let texts: Option<Vec<String>> = match pickled.items(value) {
-            Some(items) if items.len() <= MOST_VISITED => items.iter().map(|&item| pickled.text(item)).collect(),
+            Some(items) if items.len() <= MOST_VISITED => {
+                items.iter().map(|&item| pickled.text(item)).collect()
+            }
             Some(_) => None,
             None => pickled.text(value).map(|text| vec![text]),
         };

@@ -67,10 +67,10 @@ fn reversed(shape: &[usize]) -> Vec<usize> {
 fn bytes_of(pickled: &Pickled<'_>, id: Id) -> Result<Range<usize>, &'static str> {
     match pickled.get(id) {
         Value::Bytes(range) => Ok(range.clone()),
-        Value::Call(call) if call.what == Callable::Encode => {
-            Err("its numbers are stored as text, as Python 3 does with protocol 2 and below: save the file again \
-                 with protocol 4")
-        }
+        Value::Call(call) if call.what == Callable::Encode => Err(
+            "its numbers are stored as text, as Python 3 does with protocol 2 and below: save the file again \
+                 with protocol 4",
+        ),
         _ => Err("its numbers are not there"),
     }
 }
@@ -79,7 +79,8 @@ fn bytes_of(pickled: &Pickled<'_>, id: Id) -> Result<Range<usize>, &'static str>
 fn dtype_of(pickled: &Pickled<'_>, id: Id) -> Option<Result<Dtype, &'static str>> {
     let call = pickled.call(id).filter(|call| call.what == Callable::NumpyDtype)?;
     let code = pickled.text(*call.args.first()?)?;
-    let order = call.state.and_then(|state| pickled.items(state)?.get(1).and_then(|&order| pickled.text(order)));
+    let order =
+        call.state.and_then(|state| pickled.items(state)?.get(1).and_then(|&order| pickled.text(order)));
     if order.as_deref() == Some(">") || code.starts_with('>') {
         return Some(Err("its numbers are big-endian, which is not supported"));
     }

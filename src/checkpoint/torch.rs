@@ -75,7 +75,9 @@ impl Member {
             return Err(compressed(name));
         }
         let place = self.range.clone().filter(|range| range.start <= range.end && range.end <= file.len());
-        place.ok_or_else(|| Error::Truncated(format!("the member `{}` reaches beyond the file", Shown::new(name))))
+        place.ok_or_else(|| {
+            Error::Truncated(format!("the member `{}` reaches beyond the file", Shown::new(name)))
+        })
     }
 }
 

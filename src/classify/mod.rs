@@ -32,7 +32,9 @@ impl Views {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The crop does not fit.
-    #[error("a crop of {crop} does not fit into a photo resized to {width}x{height}: give a smaller --crop or a larger --resize")]
+    #[error(
+        "a crop of {crop} does not fit into a photo resized to {width}x{height}: give a smaller --crop or a larger --resize"
+    )]
     CropTooLarge {
         /// Side of the crop.
         crop: u32,
@@ -77,7 +79,11 @@ impl Classifier {
     ///
     /// # Errors
     /// When the runtime cannot use it.
-    pub fn new(model: &ClassifierModel, runtime: &Runtime, options: &SessionOptions) -> Result<Classifier, Error> {
+    pub fn new(
+        model: &ClassifierModel,
+        runtime: &Runtime,
+        options: &SessionOptions,
+    ) -> Result<Classifier, Error> {
         let session = runtime.session(model.graph().as_graph(), options)?;
         let manifest = model.manifest();
         Ok(Classifier {
@@ -112,7 +118,9 @@ impl Classifier {
         let inputs = match views {
             Views::Centre => vec![input::centre(&self.input, photo)?],
             Views::TenCrops => vec![input::ten_crops(&self.input, photo)?],
-            Views::Scales(sides) => sides.iter().map(|&side| input::whole(&self.input, photo, side)).collect(),
+            Views::Scales(sides) => {
+                sides.iter().map(|&side| input::whole(&self.input, photo, side)).collect()
+            }
         };
         let classes = self.classes.len();
         let mut verdict = Verdict { logits: vec![0.0; classes], probabilities: vec![0.0; classes] };

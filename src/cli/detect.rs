@@ -1,12 +1,256 @@
 //! `rcnn detect`.
 
-use super::Exit;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Find objects in photos
+use anyhow::Context;
+use rcnn::detector::Detector;
+use rcnn::family::Class;
+use rcnn::model::{DEFAULT, Model};
+use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
+use rcnn::run::{self, Machine, Record, Settings, State, Task};
+use rcnn::runtime::{Device, Runtime};
+
+use super::progress::Progress;
+use super::runtime_args::RuntimeArgs;
+use super::{Exit, Usage, summary};
+
+/// Find objects in photos, and draw them
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(after_help = "Examples:
+  rcnn detect holiday/ -o out
+  rcnn detect '*.jpg' -m fasterrcnn_resnet50_fpn_coco.pth -o out --score 0.3 --classes person,dog
+  find . -name '*.png' | rcnn detect - -o out --no-draw --json
+  rcnn detect val2017/ -a instances_val2017.json -m models/mine -o out
+
+Goes on where an interrupted run stopped. Exit codes: 0 done, 1 failed, 2 wrong usage,
+3 done, but some photos failed, 130 interrupted.")]
+pub(crate) struct Args {
+    /// Photos: files, folders (with all folders in them), patterns, .txt files of paths, or - for paths on
+    /// standard input
+    #[arg(required = true, value_name = "PHOTOS")]
+    photos: Vec<String>,
+    /// Folder for the results
+    #[arg(short, long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// A model's name or folder, or a checkpoint file
+    #[arg(short, long, default_value = DEFAULT)]
+    model: String,
+    /// COCO annotations whose ids of images (by file name) and categories (by name) the results take
+    #[arg(short, long, value_name = "GT.json")]
+    annotations: Option<PathBuf>,
+    /// Keep detections above this score; the model's own threshold by default
+    #[arg(long, value_parser = probability)]
+    score: Option<f32>,
+    /// Draw boxes from this score up
+    #[arg(long, default_value_t = 0.5, value_parser = probability, value_name = "SCORE")]
+    draw_score: f32,
+    /// Keep these classes only: names or ids, with commas
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    classes: Option<Vec<String>>,
+    /// Write no pictures
+    #[arg(long)]
+    no_draw: bool,
+    /// Replace an earlier run in the folder
+    #[arg(long)]
+    overwrite: bool,
+    /// Print run.json on standard output, and all else on standard error
+    #[arg(long)]
+    json: bool,
+    /// Photos of one size that go through the network together; results are the same
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
+    batch: u16,
+    #[command(flatten)]
+    decode: DecodeArgs,
+    #[command(flatten)]
+    machine: RuntimeArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Reading photos")]
+struct DecodeArgs {
+    /// JPEG decoder: exact gives libjpeg-turbo's pixels, as the frameworks see them; fast differs by up to 5 levels
+    #[arg(long, default_value = "exact", value_name = "DECODER")]
+    decoder: DecoderArg,
+    /// Take pixels as stored, whatever the EXIF orientation says
+    #[arg(long)]
+    ignore_orientation: bool,
+    /// Take what a truncated picture holds
+    #[arg(long)]
+    allow_truncated: bool,
+    /// Refuse pictures with more pixels
+    #[arg(long, default_value_t = Limits::default().pixels, value_name = "N")]
+    max_pixels: u64,
+    /// Refuse files with more bytes
+    #[arg(long, default_value_t = Limits::default().file_bytes, value_name = "BYTES")]
+    max_file_size: u64,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum DecoderArg {
+    Exact,
+    Fast,
+}
+
+impl DecodeArgs {
+    fn options(&self) -> DecodeOptions {
+        DecodeOptions {
+            decoder: match self.decoder {
+                DecoderArg::Exact => Decoder::Exact,
+                DecoderArg::Fast => Decoder::Fast,
+            },
+            ignore_orientation: self.ignore_orientation,
+            allow_truncated: self.allow_truncated,
+            limits: Limits { file_bytes: self.max_file_size, pixels: self.max_pixels },
+        }
+    }
+}
+
+fn probability(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "a number from 0 to 1 is needed".to_owned())?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("a number from 0 to 1 is needed".into()) }
+}
 
 /// Runs the command.
-pub(crate) fn run(_args: Args) -> anyhow::Result<Exit> {
-    anyhow::bail!("`rcnn detect` is not built yet")
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let listing = photo::list(&args.photos, Some(&args.out))?;
+    say(&listing.notes);
+    let model = Model::find(&args.model)?;
+    let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
+    let (tasks, classes) = identify(&args, listing.entries, &model)?;
+    let runtime = args.machine.open()?;
+    let mut detector = Detector::new(&model, &runtime, &args.machine.session())?;
+    if let Some(score) = args.score {
+        detector.set_score_threshold(score);
+    }
+    let options = run::Options {
+        out: args.out.clone(),
+        overwrite: args.overwrite,
+        only,
+        draw_score: (!args.no_draw).then_some(args.draw_score),
+        decode: args.decode.options(),
+        threads: args.machine.threads(),
+        batch: args.batch.into(),
+    };
+    let settings = settings(&args, &model, &detector, &classes, &options);
+    let record = Record::new(std::env::args().collect(), settings, machine(&runtime, &detector, &options));
+    let stop = stop_on_interrupt();
+    let mut progress: Option<Progress> = None;
+    let outcome = run::run(&detector, &classes, &tasks, &options, record, &stop, &mut |now| {
+        let (done, total, failed) = (now.done as u64, now.total as u64, now.failed as u64);
+        let progress = progress.get_or_insert_with(|| {
+            if now.before > 0 {
+                eprintln!("{} of {} photos were done before", now.before, now.total);
+            }
+            Progress::new("photos", done, total)
+        });
+        progress.set(done, total, failed);
+    });
+    if let Some(progress) = progress {
+        progress.end();
+    }
+    report(&args, &outcome?)
+}
+
+/// Ids of photos and classes.
+fn identify(
+    args: &Args,
+    entries: Vec<photo::Entry>,
+    model: &Model,
+) -> anyhow::Result<(Vec<Task>, Vec<Class>)> {
+    let classes = &model.manifest().classes;
+    if args.annotations.is_some() {
+        anyhow::bail!("-a is not built yet");
+    }
+    Ok((run::count(entries), classes.clone()))
+}
+
+/// Places of the classes that the user names or numbers.
+fn chosen(names: &[String], classes: &[Class]) -> Result<Vec<usize>, Usage> {
+    let place = |name: &String| {
+        let by_name = classes.iter().position(|class| class.name.eq_ignore_ascii_case(name.trim()));
+        let by_id =
+            || name.trim().parse::<u64>().ok().and_then(|id| classes.iter().position(|class| class.id == id));
+        by_name.or_else(by_id).ok_or_else(|| {
+            let known: Vec<String> =
+                classes.iter().map(|class| class.name.escape_debug().to_string()).collect();
+            Usage(format!("the model has no class `{}`: it has {}", name.escape_debug(), known.join(", ")))
+        })
+    };
+    names.iter().map(place).collect()
+}
+
+fn settings(
+    args: &Args,
+    model: &Model,
+    detector: &Detector,
+    classes: &[Class],
+    options: &run::Options,
+) -> Settings {
+    let kept =
+        options.only.as_ref().map(|only| only.iter().map(|&place| classes[place].name.clone()).collect());
+    Settings {
+        model: model.name().into(),
+        model_sha256: model.hash().into(),
+        score: detector.score_threshold(),
+        classes: kept,
+        category_ids: classes.iter().map(|class| class.id).collect(),
+        decoder: match args.decode.decoder {
+            DecoderArg::Exact => "exact".into(),
+            DecoderArg::Fast => "fast".into(),
+        },
+        ignore_orientation: args.decode.ignore_orientation,
+        allow_truncated: args.decode.allow_truncated,
+        draw_score: options.draw_score,
+    }
+}
+
+fn machine(runtime: &Runtime, detector: &Detector, options: &run::Options) -> Machine {
+    Machine {
+        runtime: runtime.version().into(),
+        runtime_path: runtime.path().display().to_string(),
+        device: match detector.device() {
+            Device::Cuda(number) => format!("cuda:{number}"),
+            Device::Cpu | Device::Auto => "cpu".into(),
+        },
+        threads: options.threads,
+        batch: options.batch,
+    }
+}
+
+/// The first interrupt ends the run in order, the second at once.
+fn stop_on_interrupt() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // Where the system allows no handler, an interrupt ends the program, and the journal is valid anyway.
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        eprintln!("stopping after the photos under way; once more stops at once");
+    });
+    stop
+}
+
+fn report(args: &Args, record: &Record) -> anyhow::Result<Exit> {
+    let text = summary::text(record, &args.out);
+    if args.json {
+        eprint!("{text}");
+        let json = serde_json::to_string_pretty(record).context("cannot print the record")?;
+        super::print(&format!("{json}\n"))?;
+    } else {
+        super::print(&text)?;
+    }
+    Ok(match record.state {
+        State::Interrupted | State::Running => Exit::Interrupted,
+        State::Finished if record.counts.failed > 0 => Exit::PhotosFailed,
+        State::Finished => Exit::Done,
+    })
+}
+
+fn say(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
+    }
 }

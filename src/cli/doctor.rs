@@ -1,12 +1,275 @@
-//! `rcnn doctor`.
+//! `rcnn doctor`: what this machine has, what truly works, and the cure for what does not.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use rcnn::cache;
+use rcnn::model::{DEFAULT, Model};
+use rcnn::onnx::{Element, Graph};
+use rcnn::runtime::{self, Candidate, Device, PINNED_VERSION, Place, Runtime, SessionOptions};
+use serde::Serialize;
 
 use super::Exit;
 
-/// Tell what this machine has and what is missing
+/// Tell what this machine has, what works, and the cure for what does not
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(after_help = "Examples:
+  rcnn doctor
+  rcnn doctor --model models/mine --json")]
+pub(crate) struct Args {
+    /// The model to look at
+    #[arg(short, long, default_value = DEFAULT)]
+    model: String,
+    /// ONNX Runtime's library or its folder, instead of looking for one
+    #[arg(long, value_name = "FILE")]
+    runtime: Option<PathBuf>,
+    /// One JSON document on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// All findings.
+#[derive(Serialize)]
+struct Findings {
+    program: &'static str,
+    system: String,
+    cores: usize,
+    processor: Vec<&'static str>,
+    libraries: Vec<Library>,
+    runtime: Option<Used>,
+    devices: Vec<Provider>,
+    cache: CacheState,
+    model: ModelState,
+    /// What to do, a sentence each; nothing if all is well.
+    cures: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Library {
+    place: String,
+    path: String,
+    version: Option<String>,
+    refused: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Used {
+    version: String,
+    path: String,
+}
+
+#[derive(Serialize)]
+struct Provider {
+    device: &'static str,
+    works: bool,
+    why_not: Option<String>,
+}
+
+#[derive(Serialize)]
+struct CacheState {
+    path: Option<String>,
+    writable: bool,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct ModelState {
+    name: String,
+    summary: Option<String>,
+    refused: Option<String>,
+}
 
 /// Runs the command.
-pub(crate) fn run(_args: Args) -> anyhow::Result<Exit> {
-    anyhow::bail!("`rcnn doctor` is not built yet")
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let findings = Findings::collect(&args);
+    let healthy = findings.runtime.is_some() && findings.model.refused.is_none() && findings.cache.writable;
+    if args.json {
+        super::print(&format!("{}\n", serde_json::to_string_pretty(&findings)?))?;
+    } else {
+        super::print(&findings.text())?;
+    }
+    Ok(if healthy { Exit::Done } else { Exit::Failed })
+}
+
+impl Findings {
+    fn collect(args: &Args) -> Findings {
+        let mut cures = Vec::new();
+        let candidates = runtime::search(&runtime::Options { library: args.runtime.clone(), offline: true });
+        let runtime = open(&candidates, &mut cures);
+        let devices = runtime.as_ref().map_or_else(Vec::new, |runtime| devices(runtime, &mut cures));
+        Findings {
+            program: concat!("rcnn ", env!("CARGO_PKG_VERSION")),
+            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            processor: processor_features(),
+            libraries: candidates.iter().map(library).collect(),
+            runtime: runtime.map(|runtime| Used {
+                version: runtime.version().into(),
+                path: runtime.path().display().to_string(),
+            }),
+            devices,
+            cache: cache_state(&mut cures),
+            model: model_state(&args.model, &mut cures),
+            cures,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let features = self.processor.join(" ");
+        writeln!(text, "{} on {}, {} cores, {features}", self.program, self.system, self.cores)?;
+        match &self.runtime {
+            Some(used) => writeln!(text, "ONNX Runtime  {} at `{}`", used.version, used.path)?,
+            None => writeln!(text, "ONNX Runtime  none that works")?,
+        }
+        for library in self.libraries.iter().filter(|library| library.refused.is_some()) {
+            let why = library.refused.as_deref().unwrap_or_default();
+            writeln!(text, "  passed over `{}` ({}): {why}", library.path, library.place)?;
+        }
+        for device in &self.devices {
+            let state = device.why_not.as_ref().map_or("works".into(), |why| format!("does not work: {why}"));
+            writeln!(text, "  {:4}  {state}", device.device)?;
+        }
+        let path = self.cache.path.as_deref().unwrap_or("nowhere");
+        let writable = if self.cache.writable { "writable" } else { "not writable" };
+        writeln!(text, "cache         `{path}`, {writable}, {:.1} MB", self.cache.bytes as f64 / 1e6)?;
+        let model = self.model.summary.as_ref().or(self.model.refused.as_ref());
+        writeln!(text, "model         {}: {}", self.model.name, model.map_or("", String::as_str))?;
+        for cure in &self.cures {
+            writeln!(text, "to do: {cure}")?;
+        }
+        if self.cures.is_empty() { writeln!(text, "all is well") } else { Ok(()) }
+    }
+}
+
+fn open(candidates: &[Candidate], cures: &mut Vec<String>) -> Option<Runtime> {
+    let Some(found) = candidates.iter().find(|candidate| candidate.is_usable()) else {
+        if let [Candidate { place: Place::Named, .. }] = candidates {
+            cures.push("name another library with --runtime, or none, so that one is looked for".into());
+            return None;
+        }
+        cures.push(format!(
+            "ONNX Runtime is missing: the first `rcnn detect` installs {PINNED_VERSION} through pip or npm, \
+             or run `pip install onnxruntime`, or name a library with --runtime"
+        ));
+        return None;
+    };
+    let options = runtime::Options { library: Some(found.path.clone()), offline: true };
+    match Runtime::open(&options, &mut |_| {}) {
+        Ok(runtime) => Some(runtime),
+        Err(error) => {
+            cures.push(format!("{error}: name another library with --runtime"));
+            None
+        }
+    }
+}
+
+/// A session on each device, as that alone shows what works.
+fn devices(runtime: &Runtime, cures: &mut Vec<String>) -> Vec<Provider> {
+    let probe = |device| -> Result<(), String> {
+        let mut graph = Graph::new("probe");
+        let x = graph.input("x", Element::F32, &["n".into()]);
+        let y = graph.relu("y", &x);
+        graph.output(&y, Element::F32, &["n".into()]);
+        let bytes = graph.to_bytes().map_err(|error| error.to_string())?;
+        let graph = runtime::Graph::Memory("probe", &bytes);
+        let session = runtime.session(graph, &SessionOptions { device, threads: 1 });
+        session.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let tried = [("cpu", Device::Cpu), ("cuda", Device::Cuda(0))].map(|(name, device)| {
+        let why_not = match device {
+            Device::Cuda(_) if !runtime.has_cuda() => Some("this build of ONNX Runtime has no CUDA".into()),
+            _ => probe(device).err(),
+        };
+        Provider { device: name, works: why_not.is_none(), why_not }
+    });
+    let graphics_card =
+        cfg!(target_os = "linux") && std::path::Path::new("/proc/driver/nvidia/version").exists();
+    if graphics_card && !tried[1].works {
+        cures.push("for CUDA, `pip install onnxruntime-gpu` and give its library with --runtime".into());
+    }
+    tried.into()
+}
+
+fn library(candidate: &Candidate) -> Library {
+    Library {
+        place: candidate.place.to_string(),
+        path: candidate.path.display().to_string(),
+        version: candidate.version.clone(),
+        refused: candidate.unusable.as_ref().map(ToString::to_string),
+    }
+}
+
+fn cache_state(cures: &mut Vec<String>) -> CacheState {
+    let root = match cache::root() {
+        Ok(root) => root,
+        Err(error) => {
+            cures.push(error.to_string());
+            return CacheState { path: None, writable: false, bytes: 0 };
+        }
+    };
+    let trial = std::fs::create_dir_all(&root).and_then(|()| tempfile::tempfile_in(&root));
+    if let Err(error) = &trial {
+        cures.push(format!("the cache `{}` cannot be written ({error}): set RCNN_CACHE", root.display()));
+    }
+    let files = walkdir::WalkDir::new(&root).into_iter().filter_map(Result::ok);
+    let bytes = files
+        .filter_map(|file| file.metadata().ok())
+        .filter(|data| data.is_file())
+        .map(|data| data.len())
+        .sum();
+    CacheState { path: Some(root.display().to_string()), writable: trial.is_ok(), bytes }
+}
+
+fn model_state(name: &str, cures: &mut Vec<String>) -> ModelState {
+    let found = Model::find(name);
+    let name = name.escape_debug().to_string();
+    match found {
+        Ok(model) => {
+            let manifest = model.manifest();
+            let summary = format!(
+                "{} of the family {}, {} classes",
+                manifest.network.backbone.title(),
+                manifest.family,
+                manifest.classes.len()
+            );
+            ModelState { name, summary: Some(summary), refused: None }
+        }
+        Err(error) => {
+            cures.push(error.to_string());
+            ModelState { name, summary: None, refused: Some(error.to_string()) }
+        }
+    }
+}
+
+/// What decides the speed of networks.
+#[cfg(target_arch = "x86_64")]
+fn processor_features() -> Vec<&'static str> {
+    let mut found = Vec::new();
+    let known = [
+        ("AVX2", is_x86_feature_detected!("avx2")),
+        ("AVX-512", is_x86_feature_detected!("avx512f")),
+        ("VNNI", is_x86_feature_detected!("avx512vnni")),
+        ("AVX-512-BF16", is_x86_feature_detected!("avx512bf16")),
+    ];
+    found.extend(known.into_iter().filter(|(_, present)| *present).map(|(name, _)| name));
+    // The standard library does not tell of AMX; Linux does.
+    let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    for (flag, name) in [("amx_bf16", "AMX-BF16"), ("amx_int8", "AMX-INT8")] {
+        if flags.split_whitespace().any(|word| word == flag) {
+            found.push(name);
+        }
+    }
+    found
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn processor_features() -> Vec<&'static str> {
+    if cfg!(target_arch = "aarch64") { vec!["NEON"] } else { Vec::new() }
 }

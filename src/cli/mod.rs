@@ -1,5 +1,6 @@
 //! The command line: one file a command, each with its arguments and a call into the library.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -8,7 +9,10 @@ mod detect;
 mod doctor;
 mod evaluate;
 mod import;
+mod progress;
 mod runtime_args;
+mod summary;
+mod synth;
 
 /// What `rcnn` ends with; the numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +21,18 @@ pub(crate) enum Exit {
     Done = 0,
     /// Nothing usable was done.
     Failed = 1,
+    /// An argument names something that does not exist.
+    WrongUsage = 2,
     /// Done, but some photos failed.
     PhotosFailed = 3,
     /// Stopped by the user; what is written is valid.
     Interrupted = 130,
 }
+
+/// The command was given something that does not exist: exit code 2, as for arguments that clap refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
 
 /// Finds objects in photos with residual networks
 #[derive(Debug, Parser)]
@@ -36,25 +47,66 @@ enum Command {
     Detect(detect::Args),
     Evaluate(evaluate::Args),
     Import(import::Args),
+    Synth(synth::Args),
     Doctor(doctor::Args),
 }
 
 /// Parses the command line, runs the command and turns its outcome into the process's exit code.
 pub(crate) fn main() -> ExitCode {
     init_tracing();
+    speak_plainly_on_panic();
     let outcome = match Cli::parse().command {
         Command::Detect(args) => detect::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Import(args) => import::run(args),
+        Command::Synth(args) => synth::run(args),
         Command::Doctor(args) => doctor::run(args),
     };
     match outcome {
         Ok(exit) => ExitCode::from(exit as u8),
+        // Whoever reads our output may stop reading.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rcnn: {error:#}");
-            ExitCode::from(Exit::Failed as u8)
+            eprintln!("rcnn: {}", sentence(&error));
+            ExitCode::from(if error.is::<Usage>() { Exit::WrongUsage } else { Exit::Failed } as u8)
         }
     }
+}
+
+/// The error and its causes on one line; most of ours say their cause themselves.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Prints data on standard output.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// A panic is a mistake of ours: one sentence, and the place for whoever mends it.
+fn speak_plainly_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::debug!("panic at {place}: {panic}");
+        // Decoders run under a guard; their panics are rows of the results.
+        if std::thread::current().name() == Some("main") {
+            eprintln!("rcnn: a mistake in rcnn itself ({place}): please report it, with RCNN_LOG=debug");
+        }
+    }));
 }
 
 /// `RCNN_LOG` turns on tracing, in `tracing-subscriber`'s filter syntax.

@@ -1,6 +1,7 @@
 //! Photo in, detections out: preprocessing, anchors, proposals, head and postprocessing.
 
 mod anchors;
+mod busy;
 mod coder;
 mod input;
 mod postprocess;
@@ -26,6 +27,7 @@ use crate::model::Model;
 use crate::network::Architecture;
 use crate::photo::Photo;
 use crate::runtime::{Device, Runtime, Session, SessionOptions, Value};
+use busy::Busy;
 use input::Preprocessor;
 use rois::Rois;
 
@@ -82,6 +84,7 @@ pub struct Detector {
     head: Mutex<Session>,
     device: Device,
     names: Names,
+    busy: Busy,
 }
 
 /// The tensors of the two graphs, by level.
@@ -128,6 +131,7 @@ impl Detector {
                 rois: numbered("rois"),
                 images: numbered("images"),
             },
+            busy: Busy::default(),
         })
     }
 
@@ -144,6 +148,16 @@ impl Detector {
     /// The score threshold of the model itself: no detection is at or below it.
     pub fn score_threshold(&self) -> f32 {
         self.conventions.detections.score_threshold
+    }
+
+    /// Takes another threshold than the model's own: detections are above it.
+    pub fn set_score_threshold(&mut self, score: f32) {
+        self.conventions.detections.score_threshold = score;
+    }
+
+    /// Seconds for which at least one session was at work since the model was loaded.
+    pub fn session_seconds(&self) -> f64 {
+        self.busy.total().as_secs_f64()
     }
 
     /// What the sessions compute on.
@@ -172,12 +186,12 @@ impl Detector {
             return Err(Error::Graph("inputs of one batch differ in size".into()));
         }
         let tensor = batch(&mut inputs);
-        let trunk = timed(&mut times.trunk, || self.run_trunk(inputs.len(), padded, tensor))?;
+        let trunk = self.run_trunk(inputs.len(), padded, tensor, &mut times.trunk)?;
         let suggested = timed(&mut times.proposals, || {
             let boxes = |found: Vec<Proposal>| found.into_iter().map(|proposal| proposal.bbox).collect();
             Ok(self.suggest(&inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<Vec<BBox>>>())
         })?;
-        let (logits, deltas) = timed(&mut times.head, || self.run_head(&trunk, &inputs, &suggested))?;
+        let (logits, deltas) = self.run_head(&trunk, &inputs, &suggested, &mut times.head)?;
         let found = timed(&mut times.postprocess, || Ok(self.finish(&inputs, &suggested, &logits, &deltas)))?;
         Ok((found, times))
     }
@@ -191,11 +205,13 @@ impl Detector {
         Ok(found.pop().unwrap_or_default())
     }
 
+    /// `seconds` grows by the session's own time, without the waiting for it.
     fn run_trunk(
         &self,
         count: usize,
         padded: (usize, usize),
         tensor: Vec<f32>,
+        seconds: &mut f64,
     ) -> Result<TrunkOutput, Error> {
         let input = Value::from_f32(&[count, 3, padded.0, padded.1], tensor)?;
         let names = &self.names;
@@ -205,7 +221,8 @@ impl Detector {
             .map(String::as_str)
             .collect();
         let mut trunk = self.trunk.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut features = trunk.run(&[("input", &input)], &outputs)?;
+        let mut features = self.busy.time(seconds, || trunk.run(&[("input", &input)], &outputs))?;
+        drop(trunk);
         let mut logits = features.split_off(names.features.len());
         let deltas = logits.split_off(names.logits.len());
         Ok(TrunkOutput { features, logits, deltas })
@@ -227,7 +244,11 @@ impl Detector {
             {
                 return Err(unexpected("rpn.logits and rpn.deltas", &shape));
             }
-            levels.push(RpnLevel { logits: logits.as_f32()?, deltas: deltas.as_f32()?, map: (height, width) });
+            levels.push(RpnLevel {
+                logits: logits.as_f32()?,
+                deltas: deltas.as_f32()?,
+                map: (height, width),
+            });
         }
         let of_photo = |(i, input): (usize, &Input)| {
             let part = |values: &'_ [f32], size: usize| i * size..values.len().min((i + 1) * size);
@@ -253,6 +274,7 @@ impl Detector {
         trunk: &TrunkOutput,
         inputs: &[Input],
         suggested: &[Vec<BBox>],
+        seconds: &mut f64,
     ) -> Result<(Vec<f32>, Vec<f32>), Error> {
         let strides = self.architecture.roi_strides();
         let heights: Vec<usize> = trunk.features[..strides.len()].iter().map(|map| map.shape()[2]).collect();
@@ -269,7 +291,7 @@ impl Detector {
         if number == 0 {
             return Ok((Vec::new(), Vec::new()));
         }
-        let outputs = self.run_head_on(trunk, &mut rois)?;
+        let outputs = self.run_head_on(trunk, &mut rois, seconds)?;
         let order: Vec<usize> = rois.order.concat();
         let columns = (self.architecture.head.classes + 1, self.architecture.head.box_rows);
         if outputs[0].shape() != [number, columns.0] || outputs[1].shape() != [number, columns.1] {
@@ -278,7 +300,12 @@ impl Detector {
         Ok((unsort(outputs[0].as_f32()?, columns.0, &order), unsort(outputs[1].as_f32()?, columns.1, &order)))
     }
 
-    fn run_head_on(&self, trunk: &TrunkOutput, rois: &mut Rois) -> Result<Vec<Value>, Error> {
+    fn run_head_on(
+        &self,
+        trunk: &TrunkOutput,
+        rois: &mut Rois,
+        seconds: &mut f64,
+    ) -> Result<Vec<Value>, Error> {
         let mut values = Vec::new();
         for (boxes, images) in rois.boxes.drain(..).zip(rois.images.drain(..)) {
             let count = images.len();
@@ -291,7 +318,7 @@ impl Detector {
             named.push((&self.names.images[level], images));
         }
         let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(head.run(&named, &["box.logits", "box.deltas"])?)
+        Ok(self.busy.time(seconds, || head.run(&named, &["box.logits", "box.deltas"]))?)
     }
 
     fn finish(

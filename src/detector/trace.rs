@@ -43,7 +43,7 @@ impl Detector {
     pub fn trace(&self, mut input: Input, boxes: Option<&[BBox]>) -> Result<Trace, Error> {
         let tensor = std::mem::take(&mut input.tensor);
         let inputs = [input];
-        let trunk = self.run_trunk(1, inputs[0].padded, tensor)?;
+        let trunk = self.run_trunk(1, inputs[0].padded, tensor, &mut 0.0)?;
         let proposals = self.suggest(&inputs, &trunk)?.pop().unwrap_or_default();
         let boxes = match boxes {
             Some(boxes) => boxes.to_vec(),
@@ -51,7 +51,7 @@ impl Detector {
         };
         let count = boxes.len();
         let suggested = [boxes];
-        let (logits, deltas) = self.run_head(&trunk, &inputs, &suggested)?;
+        let (logits, deltas) = self.run_head(&trunk, &inputs, &suggested, &mut 0.0)?;
         let detections = self.finish(&inputs, &suggested, &logits, &deltas).pop().unwrap_or_default();
         let head = &self.architecture.head;
         Ok(Trace {

@@ -1,7 +1,18 @@
 //! Boxes and labels drawn on photos. Knows pictures and plain boxes, nothing of models.
+//!
+//! Line width and text follow the picture's size, so that a thumbnail and a 12-megapixel photo read alike.
+
+mod colour;
+mod ink;
+mod place;
+
+use image::RgbImage;
 
 use crate::geometry::BBox;
 use crate::photo::Photo;
+use place::{Place, Rect};
+
+pub use colour::colour;
 
 /// One box to draw.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +25,198 @@ pub struct Mark {
     pub label: String,
 }
 
-/// Draws boxes and labels onto the photo, in order of the list (last on top).
+/// Draws boxes and labels onto the photo, boxes in order of the list (last on top), labels over all boxes.
+///
+/// A box with a NaN corner or wholly outside is left out; one that is inside out is drawn with its corners
+/// swapped. Earlier marks choose the place of their label first. Labels stay inside the picture and never cover
+/// each other: where there is no room the text shrinks, and where that does not help the label is left out and
+/// the box stands alone.
 pub fn annotate(photo: &mut Photo, marks: &[Mark]) {
-    let _ = (photo, marks);
+    let (width, height) = (photo.width, photo.height);
+    let sizes = Sizes::of(width, height);
+    if photo.pixels.len() as u64 != 3 * u64::from(width) * u64::from(height) {
+        return;
+    }
+    let Some(mut picture) = RgbImage::from_raw(width, height, std::mem::take(&mut photo.pixels)) else {
+        return;
+    };
+    let page = Rect { x: 0, y: 0, width: i64::from(width), height: i64::from(height) };
+    let frames: Vec<(Rect, &Mark)> =
+        marks.iter().filter_map(|mark| Some((frame(&mark.bbox, page, sizes.line)?, mark))).collect();
+    for (frame, mark) in &frames {
+        ink::outline(&mut picture, *frame, sizes.line, colour(mark.class));
+    }
+    for label in labels(page, &frames, sizes) {
+        ink::label(&mut picture, &label.text, label.rect, label.size, colour(label.class));
+    }
+    photo.pixels = picture.into_raw();
+}
+
+/// Lengths in pixels that suit a picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Sizes {
+    /// Width of a box's line.
+    line: i64,
+    /// Height of a line of text.
+    text: i64,
+}
+
+/// Text of fewer pixels than this cannot be read.
+const SMALLEST_TEXT: i64 = 9;
+
+impl Sizes {
+    /// By the geometric mean of the sides: 2 and 13 for 300 x 300, 2 and 16 for 640 x 480, 10 and 55 for 12 MP.
+    fn of(width: u32, height: u32) -> Sizes {
+        let mean = (f64::from(width) * f64::from(height)).sqrt();
+        Sizes { line: (1.0 + mean / 400.0).round() as i64, text: (9.0 + mean / 75.0).round() as i64 }
+    }
+}
+
+/// The outer edge of a box's line: around the box, so that the line hides nothing of a small object, but never
+/// outside the picture.
+fn frame(bbox: &BBox, page: Rect, line: i64) -> Option<Rect> {
+    let corners = [bbox.x1, bbox.y1, bbox.x2, bbox.y2];
+    if corners.iter().any(|corner| corner.is_nan()) {
+        return None;
+    }
+    let (wide, tall) = (page.width as f32, page.height as f32);
+    let (left, right) = (bbox.x1.min(bbox.x2), bbox.x1.max(bbox.x2));
+    let (top, bottom) = (bbox.y1.min(bbox.y2), bbox.y1.max(bbox.y2));
+    if right < 0.0 || bottom < 0.0 || left > wide || top > tall {
+        return None;
+    }
+    let outer = |low: f32, high: f32, end: i64| {
+        let low = (low.clamp(0.0, end as f32).round() as i64 - line).max(0);
+        let high = (high.clamp(0.0, end as f32).round() as i64 + line).min(end);
+        (low, high - low)
+    };
+    let ((x, width), (y, height)) = (outer(left, right, page.width), outer(top, bottom, page.height));
+    Some(Rect { x, y, width, height })
+}
+
+/// A label that found its place.
+struct Label {
+    text: String,
+    rect: Rect,
+    size: i64,
+    class: usize,
+}
+
+/// Places labels, one after the other, each where it covers least; text shrinks before a label is given up.
+fn labels(page: Rect, frames: &[(Rect, &Mark)], sizes: Sizes) -> Vec<Label> {
+    let boxes: Vec<Rect> = frames.iter().map(|(frame, _)| *frame).collect();
+    let mut place = Place::new(page, &boxes);
+    let mut placed = Vec::new();
+    for (index, (_, mark)) in frames.iter().enumerate() {
+        let smaller = [sizes.text, sizes.text * 4 / 5, sizes.text * 3 / 5];
+        let found = smaller.into_iter().filter(|&size| size >= SMALLEST_TEXT).find_map(|size| {
+            let (text, (width, height)) = ink::fit(&mark.label, size, page.width)?;
+            let rect = place.find(index, width, height)?;
+            Some(Label { text, rect, size, class: mark.class })
+        });
+        if let Some(label) = found {
+            place.take(label.rect);
+            placed.push(label);
+        }
+    }
+    placed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn page(width: i64, height: i64) -> Rect {
+        Rect { x: 0, y: 0, width, height }
+    }
+
+    fn mark(x1: f32, y1: f32, x2: f32, y2: f32, class: usize) -> Mark {
+        Mark { bbox: BBox::new(x1, y1, x2, y2), class, label: format!("AdjustableWrench 0.{class:02}") }
+    }
+
+    fn placed(width: u32, height: u32, marks: &[Mark]) -> Vec<Rect> {
+        let (page, sizes) = (page(i64::from(width), i64::from(height)), Sizes::of(width, height));
+        let frames: Vec<(Rect, &Mark)> =
+            marks.iter().filter_map(|mark| Some((frame(&mark.bbox, page, sizes.line)?, mark))).collect();
+        labels(page, &frames, sizes).into_iter().map(|label| label.rect).collect()
+    }
+
+    fn assert_apart_and_inside(page: Rect, labels: &[Rect]) {
+        for (index, label) in labels.iter().enumerate() {
+            assert!(page.contains(label), "{label:?} leaves the picture");
+            for other in &labels[index + 1..] {
+                assert_eq!(label.overlap(other), 0, "{label:?} covers {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_follow_the_picture() {
+        assert_eq!(Sizes::of(300, 300), Sizes { line: 2, text: 13 });
+        assert_eq!(Sizes::of(640, 480), Sizes { line: 2, text: 16 });
+        assert_eq!(Sizes::of(4000, 3000), Sizes { line: 10, text: 55 });
+    }
+
+    #[test]
+    fn twenty_crowded_labels_all_find_room() {
+        let marks: Vec<Mark> = (0..20)
+            .map(|i| mark(200.0 + 3.0 * i as f32, 150.0 + 5.0 * i as f32, 300.0, 330.0 + i as f32, i))
+            .collect();
+        let labels = placed(640, 480, &marks);
+        assert_eq!(labels.len(), 20);
+        assert_apart_and_inside(page(640, 480), &labels);
+    }
+
+    #[test]
+    fn a_label_does_not_cover_its_object_where_there_is_room_beside_it() {
+        for (x, y) in [(0.0, 0.0), (260.0, 0.0), (0.0, 270.0), (260.0, 270.0), (120.0, 120.0)] {
+            let marks = [mark(x, y, x + 40.0, y + 30.0, 0)];
+            let own = frame(&marks[0].bbox, page(300, 300), 2).expect("inside");
+            let labels = placed(300, 300, &marks);
+            assert_eq!(labels[0].overlap(&own), 0, "{labels:?} covers {own:?}");
+        }
+    }
+
+    #[test]
+    fn a_box_that_fills_the_picture_has_its_label_inside() {
+        assert_eq!(placed(300, 300, &[mark(-5.0, -5.0, 305.0, 305.0, 0)]).len(), 1);
+    }
+
+    #[test]
+    fn a_photo_whose_pixels_do_not_match_its_size_is_left_alone() {
+        let mut photo = Photo { width: 9, height: 9, pixels: vec![1, 2, 3] };
+        annotate(&mut photo, &[mark(0.0, 0.0, 5.0, 5.0, 0)]);
+        assert_eq!(photo.pixels, [1, 2, 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_box_or_size_panics(
+            width in 1u32..400, height in 1u32..400,
+            rows in prop::collection::vec(
+                (prop::num::f32::ANY, -50.0f32..450.0, -50.0f32..450.0, prop::num::f32::ANY, any::<usize>(), ".{0,12}"),
+                0..12,
+            ),
+        ) {
+            let marks: Vec<Mark> = rows
+                .into_iter()
+                .map(|r| Mark { bbox: BBox::new(r.0, r.1, r.2, r.3), class: r.4, label: r.5 })
+                .collect();
+            let blank = Photo { width, height, pixels: vec![90; 3 * (width * height) as usize] };
+            let (mut once, mut again) = (blank.clone(), blank);
+            annotate(&mut once, &marks);
+            annotate(&mut again, &marks);
+            prop_assert_eq!(once, again);
+        }
+
+        #[test]
+        fn labels_stay_apart_and_inside(
+            width in 1u32..500, height in 1u32..500,
+            rows in prop::collection::vec((-50.0f32..500.0, -50.0f32..500.0, 0.0f32..300.0, 0.0f32..300.0, 0usize..99), 0..40),
+        ) {
+            let marks: Vec<Mark> = rows.iter().map(|r| mark(r.0, r.1, r.0 + r.2, r.1 + r.3, r.4)).collect();
+            assert_apart_and_inside(page(i64::from(width), i64::from(height)), &placed(width, height, &marks));
+        }
+    }
 }

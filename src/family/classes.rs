@@ -46,7 +46,8 @@ pub(super) fn coco_names() -> impl Iterator<Item = &'static str> {
 /// torchvision's 90 foreground slots.
 pub(super) fn coco_slots(count: usize) -> Option<Vec<Class>> {
     let name = |id: u64| COCO.iter().find(|class| class.0 == id).map(|class| class.1.to_owned());
-    (count == 90).then(|| (1..=90).map(|id| Class { id, name: name(id).unwrap_or_else(|| unnamed(id)) }).collect())
+    (count == 90)
+        .then(|| (1..=90).map(|id| Class { id, name: name(id).unwrap_or_else(|| unnamed(id)) }).collect())
 }
 
 /// Classes that nobody has named: ids from 1.

@@ -54,7 +54,9 @@ pub struct LoadedClassifier {
 /// Whether a checkpoint is a bare ResNet rather than a detector.
 pub fn is_classifier(checkpoint: &Checkpoint) -> bool {
     let has = |name: &str| checkpoint.tensor(name).is_some();
-    (has("conv1.weight") || has("conv1.0.weight")) && last(checkpoint).is_some() && has("layer1.0.conv1.weight")
+    (has("conv1.weight") || has("conv1.0.weight"))
+        && last(checkpoint).is_some()
+        && has("layer1.0.conv1.weight")
 }
 
 /// The name of the last layer.
@@ -70,7 +72,8 @@ fn last(checkpoint: &Checkpoint) -> Option<&'static str> {
 pub fn load_classifier(checkpoint: &Checkpoint, options: &Options) -> Result<LoadedClassifier, Error> {
     if checkpoint.tensor("conv1.0.weight").is_some() {
         return Err(Error::Options(
-            "it is a ResNet-D (timm's deep stem, with pooling before the shortcuts), which is not supported".into(),
+            "it is a ResNet-D (timm's deep stem, with pooling before the shortcuts), which is not supported"
+                .into(),
         ));
     }
     let last = last(checkpoint).unwrap_or("fc");
@@ -99,7 +102,8 @@ fn names(layer: Layer, last: &str) -> Names {
         Layer::Stem => Names::torch_with_norm("conv1", "bn1"),
         Layer::Block { stage, block, conv } => {
             let block = format!("layer{}.{block}", stage + 1);
-            let numbered = |i: usize| Names::torch_with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
+            let numbered =
+                |i: usize| Names::torch_with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
             match conv {
                 BlockConv::First => numbered(1),
                 BlockConv::Second => numbered(2),
@@ -129,8 +133,12 @@ fn input(options: &Options, imagenet: bool) -> ClassifierInput {
 
 fn classes(options: &Options, count: usize) -> Result<Vec<Class>, Error> {
     match &options.classes {
-        Some(ClassesOption::List(list)) if list.len() == count => Ok(list.iter().zip(0..).map(named).collect()),
-        Some(_) => Err(Error::Options(format!("the options do not name {count} classes, as many as the checkpoint has"))),
+        Some(ClassesOption::List(list)) if list.len() == count => {
+            Ok(list.iter().zip(0..).map(named).collect())
+        }
+        Some(_) => Err(Error::Options(format!(
+            "the options do not name {count} classes, as many as the checkpoint has"
+        ))),
         None => Ok((0..count as u64).map(|id| Class { id, name: format!("class {id}") }).collect()),
     }
 }

@@ -22,7 +22,10 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     }
     // The pyramid's layers are named after the last block of each stage.
     let last = |stage: usize| {
-        (0..512).take_while(|block| has(&format!("res{}_{block}_branch2a_w", stage + 2))).last().unwrap_or_default()
+        (0..512)
+            .take_while(|block| has(&format!("res{}_{block}_branch2a_w", stage + 2)))
+            .last()
+            .unwrap_or_default()
     };
     let style = Style { pyramid, last_blocks: [0, 1, 2, 3].map(last) };
     let shape = |name: &str| checkpoint.tensor(name).map(|tensor| tensor.shape());
@@ -122,7 +125,8 @@ fn conventions(architecture: &Architecture) -> Conventions {
 /// the conventions have it last, and sizes first, as detectron2 does.
 fn rows(architecture: &Architecture, conventions: &Conventions, layer: Layer) -> Option<Vec<usize>> {
     let head = &architecture.head;
-    let (sizes, ratios) = (conventions.anchors.sizes.first()?.len(), conventions.anchors.ratios.first()?.len());
+    let (sizes, ratios) =
+        (conventions.anchors.sizes.first()?.len(), conventions.anchors.ratios.first()?.len());
     let anchors = || (0..sizes).flat_map(move |size| (0..ratios).map(move |ratio| ratio * sizes + size));
     match layer {
         Layer::RpnLogits => Some(anchors().collect()),

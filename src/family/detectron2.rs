@@ -4,8 +4,9 @@
 
 use super::classes::coco_classes;
 use super::conventions::{
-    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter, FinestLevel,
-    InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling, SizeRule, ValueRange,
+    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
+    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
+    SizeRule, ValueRange,
 };
 use super::{Class, Error, Family, Names, Options, Recognised};
 use crate::checkpoint::Checkpoint;
@@ -48,7 +49,9 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         conventions,
         rows: None,
         idle: |name| {
-            name == "pixel_mean" || name == "pixel_std" || name.starts_with("proposal_generator.anchor_generator.")
+            name == "pixel_mean"
+                || name == "pixel_std"
+                || name.starts_with("proposal_generator.anchor_generator.")
         },
         remarks: Vec::new(),
     }))

@@ -376,11 +376,11 @@ pub(super) fn named((class, place): (&ClassOption, u64)) -> Class {
 }
 
 /// Tensors that nothing uses, but for PyTorch's counters and what the family calls idle.
-pub(super) fn surplus(checkpoint: &Checkpoint, used: &BTreeSet<String>, idle: fn(&str) -> bool) -> Vec<String> {
-    let told = |name: &&str| {
-        !used.contains(*name)
-            && !name.ends_with("num_batches_tracked")
-            && !idle(name)
-    };
+pub(super) fn surplus(
+    checkpoint: &Checkpoint,
+    used: &BTreeSet<String>,
+    idle: fn(&str) -> bool,
+) -> Vec<String> {
+    let told = |name: &&str| !used.contains(*name) && !name.ends_with("num_batches_tracked") && !idle(name);
     checkpoint.tensors().map(Tensor::name).filter(told).map(str::to_owned).collect()
 }

@@ -5,8 +5,9 @@
 use super::classes::coco_names;
 use super::config;
 use super::conventions::{
-    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter, FinestLevel,
-    InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling, SizeRule, ValueRange,
+    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
+    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
+    SizeRule, ValueRange,
 };
 use super::detectron2::coco;
 use super::{ClassOption, ClassesOption, Error, Family, Names, Options, Recognised};
@@ -41,7 +42,9 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     match text.map(config::mmdet) {
         Some(Ok(options)) => said = options,
         Some(Err(error)) => remarks.push(format!("the config in the file was passed over: {error}")),
-        None => remarks.push("the file holds no config: give its own with --config if its boxes are wrong".into()),
+        None => {
+            remarks.push("the file holds no config: give its own with --config if its boxes are wrong".into())
+        }
     }
     said.classes = classes(checkpoint);
     let two = notes.text("meta.mmdet_version").is_some_and(|version| version.starts_with("2."))
@@ -74,7 +77,8 @@ fn names(layer: Layer, last_stage_in_head: bool) -> Names {
         Layer::Block { stage, block, conv } => {
             let home = if stage == 3 && last_stage_in_head { "roi_head.shared_head" } else { "backbone" };
             let block = format!("{home}.layer{}.{block}", stage + 1);
-            let numbered = |i: usize| Names::torch_with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
+            let numbered =
+                |i: usize| Names::torch_with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
             match conv {
                 BlockConv::First => numbered(1),
                 BlockConv::Second => numbered(2),

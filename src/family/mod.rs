@@ -18,8 +18,9 @@ pub use classes::{Class, coco_classes};
 pub use classifier::{ClassifierFilter, ClassifierInput, LoadedClassifier, is_classifier, load_classifier};
 pub use config::{ConfigError, read as read_config, read_config_text};
 pub use conventions::{
-    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter, FinestLevel,
-    InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling, SizeRule, ValueRange,
+    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
+    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
+    SizeRule, ValueRange,
 };
 pub use load::{Error, Loaded, load};
 pub use options::{ClassOption, ClassesOption, Options};

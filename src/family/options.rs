@@ -150,10 +150,33 @@ impl Options {
             ($($field:ident),*) => { Options { $($field: self.$field.clone().or_else(|| other.$field.clone()),)* } };
         }
         either!(
-            family, classes, norm_eps, groups, stride_in_1x1, dilation, shortcut, channel_order, value_range, mean, std,
-            min_size, max_size, pad_to, anchor_sizes, anchor_ratios, rpn_pre_nms_top_n, rpn_post_nms_top_n,
-            rpn_nms_threshold, rpn_score_threshold, roi_resolution, roi_sampling_ratio, roi_aligned, box_weights,
-            score_threshold, nms_threshold, detections_per_image
+            family,
+            classes,
+            norm_eps,
+            groups,
+            stride_in_1x1,
+            dilation,
+            shortcut,
+            channel_order,
+            value_range,
+            mean,
+            std,
+            min_size,
+            max_size,
+            pad_to,
+            anchor_sizes,
+            anchor_ratios,
+            rpn_pre_nms_top_n,
+            rpn_post_nms_top_n,
+            rpn_nms_threshold,
+            rpn_score_threshold,
+            roi_resolution,
+            roi_sampling_ratio,
+            roi_aligned,
+            box_weights,
+            score_threshold,
+            nms_threshold,
+            detections_per_image
         )
     }
 

@@ -12,7 +12,8 @@ use super::{Error, Family, Names, Options, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
-pub(super) const FAMILY: Family = Family { name: "torchvision", recognise, norm_eps: 1e-5, classes: coco_slots };
+pub(super) const FAMILY: Family =
+    Family { name: "torchvision", recognise, norm_eps: 1e-5, classes: coco_slots };
 
 const HINTS: Hints = Hints {
     stride_in_1x1: false,
@@ -76,7 +77,9 @@ impl Style {
     fn names(self, layer: Layer) -> Names {
         match layer {
             Layer::Stem => match self.backbone {
-                Stages::Named(prefix) => Names::torch_with_norm(&format!("{prefix}.conv1"), &format!("{prefix}.bn1")),
+                Stages::Named(prefix) => {
+                    Names::torch_with_norm(&format!("{prefix}.conv1"), &format!("{prefix}.bn1"))
+                }
                 Stages::Numbered => Names::torch_with_norm("backbone.0", "backbone.1"),
             },
             Layer::Block { stage, block, conv } => self.block(stage, block, conv),
@@ -88,9 +91,10 @@ impl Style {
             Layer::RpnConv(i) => Names::torch(&format!("rpn.head.conv.{i}.0")),
             Layer::RpnLogits => Names::torch("rpn.head.cls_logits"),
             Layer::RpnDeltas => Names::torch("rpn.head.bbox_pred"),
-            Layer::HeadConv(i) => {
-                Names::torch_with_norm(&format!("roi_heads.box_head.{i}.0"), &format!("roi_heads.box_head.{i}.1"))
-            }
+            Layer::HeadConv(i) => Names::torch_with_norm(
+                &format!("roi_heads.box_head.{i}.0"),
+                &format!("roi_heads.box_head.{i}.1"),
+            ),
             Layer::HeadLinear(i) if self.head_convs => Names::torch(&format!("roi_heads.box_head.{}", i + 5)),
             Layer::HeadLinear(i) => Names::torch(&format!("roi_heads.box_head.fc{}", i + 6)),
             Layer::Scores => Names::torch("roi_heads.box_predictor.cls_score"),
@@ -104,7 +108,8 @@ impl Style {
             Stages::Named(prefix) => format!("{prefix}.layer{}.{block}", stage + 1),
             Stages::Numbered => format!("backbone.{}.{block}", stage + 4),
         };
-        let numbered = |i: usize| Names::torch_with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
+        let numbered =
+            |i: usize| Names::torch_with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
         match conv {
             BlockConv::First => numbered(1),
             BlockConv::Second => numbered(2),

@@ -69,7 +69,9 @@ impl ClassifierModel {
         }
         let cached = cache::root().map(|root| root.join("models").join(path));
         match cached {
-            Ok(folder) if !path.is_dir() && folder.join("model.json").is_file() => ClassifierModel::open(&folder),
+            Ok(folder) if !path.is_dir() && folder.join("model.json").is_file() => {
+                ClassifierModel::open(&folder)
+            }
             _ => ClassifierModel::open(path),
         }
     }
@@ -90,7 +92,8 @@ impl ClassifierModel {
             });
         }
         let wrong = |cause: String| Error::Manifest { path: json.clone(), cause };
-        let manifest: ClassifierManifest = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let manifest: ClassifierManifest =
+            serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         if manifest.classes.len() != manifest.network.classes {
             return Err(wrong(format!(
                 "it names {} classes for {}",
@@ -123,11 +126,13 @@ impl ClassifierModel {
         let LoadedClassifier { architecture, mut weights, classes, input, surplus } = loaded;
         let mut remarks = checkpoint.remarks().to_vec();
         if !surplus.is_empty() {
-            let names: Vec<_> = surplus.iter().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
+            let names: Vec<_> =
+                surplus.iter().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
             remarks.push(format!("{} tensors that nothing uses: {}", surplus.len(), names.join(", ")));
         }
         let graph = network::classifier(&architecture, &mut weights).to_bytes()?;
-        let text = |name: Option<&std::ffi::OsStr>| name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let text =
+            |name: Option<&std::ffi::OsStr>| name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let manifest = ClassifierManifest {
             format: Manifest::format(),
             kind: Kind::Classifier,

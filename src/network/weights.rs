@@ -114,8 +114,14 @@ mod tests {
     #[test]
     fn outputs_change_places() {
         let mut weights = Weights::new();
-        weights.insert(Layer::Scores, LayerWeights { weight: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], bias: vec![7.0, 8.0, 9.0] });
+        weights.insert(
+            Layer::Scores,
+            LayerWeights { weight: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], bias: vec![7.0, 8.0, 9.0] },
+        );
         weights.rearrange(Layer::Scores, &[2, 0]);
-        assert_eq!(weights.take(Layer::Scores), LayerWeights { weight: vec![5.0, 6.0, 1.0, 2.0], bias: vec![9.0, 7.0] });
+        assert_eq!(
+            weights.take(Layer::Scores),
+            LayerWeights { weight: vec![5.0, 6.0, 1.0, 2.0], bias: vec![9.0, 7.0] }
+        );
     }
 }

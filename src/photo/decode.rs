@@ -145,7 +145,8 @@ pub(super) fn check_size(width: u32, height: u32, limits: &Limits) -> Result<(),
     }
     if u64::from(width) * u64::from(height) > limits.pixels {
         let most = limits.pixels;
-        let detail = format!("the picture has {width}x{height} pixels, more than the limit of {most} (--max-pixels)");
+        let detail =
+            format!("the picture has {width}x{height} pixels, more than the limit of {most} (--max-pixels)");
         return Err(Error::new(ErrorKind::TooLarge, detail));
     }
     Ok(())

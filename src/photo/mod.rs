@@ -14,10 +14,11 @@ pub struct Photo {
 }
 
 mod decode;
+mod inks;
 mod jpeg;
 mod list;
 mod others;
 pub mod resize;
 
 pub use decode::{DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes};
-pub use list::{Entry, ListError, list};
+pub use list::{Entry, ListError, Listing, list};

@@ -9,17 +9,22 @@ use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, Raw, check_size};
+use super::{inks, jpeg};
 
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error> {
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
     match format {
         None => Err(unknown(bytes)),
         Some(ImageFormat::Jpeg) => {
-            let strict = !options.allow_truncated;
-            let raw = read(JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error))?, options)?;
-            // This decoder fills up what is missing without a word.
-            if strict && !ends_as_jpeg(bytes) { Err(Error::truncated()) } else { Ok(raw) }
+            let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error));
+            match decoder.and_then(|decoder| read(decoder, options)) {
+                // This decoder fills up what is missing without a word, or stumbles over it.
+                _ if !ends_as_jpeg(bytes) && !options.allow_truncated => Err(Error::truncated()),
+                Err(_) if !ends_as_jpeg(bytes) => jpeg::decode(bytes, options),
+                outcome => outcome,
+            }
         }
+        Some(ImageFormat::Tiff) if let Some(outcome) = inks::decode_tiff(bytes, options) => outcome,
         Some(format) => {
             let reader = ImageReader::with_format(Cursor::new(bytes), format);
             read(reader.into_decoder().map_err(|error| failure(&error))?, options)
@@ -46,7 +51,8 @@ fn read(mut decoder: impl ImageDecoder, options: &DecodeOptions) -> Result<Raw, 
     }
     let pixels = to_rgb(samples, colours)?;
     let pixels = RgbImage::from_raw(width, height, pixels);
-    let pixels = pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the picture has other sizes than it says"))?;
+    let pixels =
+        pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the picture has other sizes than it says"))?;
     Ok(Raw { pixels, orientation })
 }
 
@@ -56,7 +62,8 @@ fn too_much(width: u32, height: u32) -> Error {
 
 /// As Pillow's `convert("RGB")`: alpha is dropped, 16-bit colours keep their high byte, 16-bit grey is cut off at 255.
 fn to_rgb(samples: Vec<u8>, colours: ColorType) -> Result<Vec<u8>, Error> {
-    let wide = |i: usize| samples.get(2 * i..2 * i + 2).map_or(0, |pair| u16::from_ne_bytes([pair[0], pair[1]]));
+    let wide =
+        |i: usize| samples.get(2 * i..2 * i + 2).map_or(0, |pair| u16::from_ne_bytes([pair[0], pair[1]]));
     let high = |i: usize| (wide(i) >> 8) as u8;
     let grey = |values: &mut dyn Iterator<Item = u8>| values.flat_map(|value| [value; 3]).collect();
     Ok(match colours {
@@ -67,9 +74,14 @@ fn to_rgb(samples: Vec<u8>, colours: ColorType) -> Result<Vec<u8>, Error> {
         ColorType::L16 => grey(&mut (0..samples.len() / 2).map(|i| wide(i).min(255) as u8)),
         ColorType::La16 => grey(&mut (0..samples.len() / 4).map(|i| high(2 * i))),
         ColorType::Rgb16 => (0..samples.len() / 2).map(high).collect(),
-        ColorType::Rgba16 => (0..samples.len() / 8).flat_map(|i| [high(4 * i), high(4 * i + 1), high(4 * i + 2)]).collect(),
+        ColorType::Rgba16 => {
+            (0..samples.len() / 8).flat_map(|i| [high(4 * i), high(4 * i + 1), high(4 * i + 2)]).collect()
+        }
         other => {
-            return Err(Error::new(ErrorKind::Unsupported, format!("pixels of the kind {other:?} are not supported")));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("pixels of the kind {other:?} are not supported"),
+            ));
         }
     })
 }
@@ -130,7 +142,10 @@ fn unknown(bytes: &[u8]) -> Error {
             (ErrorKind::Unsupported, "SVG drawings are not supported: convert them to PNG")
         }
         _ if text.first() == Some(&b'<') => (ErrorKind::NotAPicture, "the file is a web page, not a picture"),
-        _ => (ErrorKind::NotAPicture, "the file is not a picture in a known format (JPEG, PNG, WebP, BMP, TIFF, GIF)"),
+        _ => (
+            ErrorKind::NotAPicture,
+            "the file is not a picture in a known format (JPEG, PNG, WebP, BMP, TIFF, GIF)",
+        ),
     };
     Error::new(kind, what)
 }

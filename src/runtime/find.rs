@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
+use super::client;
 use super::probe::{self, Unusable};
 use super::{Error, Options};
 
@@ -48,25 +49,27 @@ pub struct Candidate {
     pub unusable: Option<Unusable>,
 }
 
+impl Candidate {
+    /// Whether it will do.
+    pub fn is_usable(&self) -> bool {
+        self.version.is_some()
+    }
+}
+
 /// Looks at every place up to the first library that will do, which is the last of the list.
 pub fn search(options: &Options) -> Vec<Candidate> {
     let mut seen: Vec<Candidate> = Vec::new();
-    let named = options.library.clone().or_else(|| {
-        std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from)
-    });
+    let named = options
+        .library
+        .clone()
+        .or_else(|| std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from));
     if let Some(path) = named {
         return vec![look(Place::Named, inside(&path).unwrap_or(path))];
     }
-    let places: [(Place, fn() -> Vec<PathBuf>); 4] = [
-        (Place::Executable, beside_executable),
-        (Place::Cache, in_cache),
-        (Place::Python, in_python),
-        (Place::System, by_system),
-    ];
-    for (place, paths) in places {
-        for path in paths() {
+    for place in [Place::Executable, Place::Cache, Place::Python, Place::System] {
+        for path in paths(place) {
             let candidate = look(place, path);
-            let done = candidate.version.is_some();
+            let done = candidate.is_usable();
             // The system's loader does not say whether there was anything to load.
             if done || place != Place::System {
                 seen.push(candidate);
@@ -79,15 +82,28 @@ pub fn search(options: &Options) -> Vec<Candidate> {
     seen
 }
 
+/// Libraries at a place; looked for only when it is the place's turn, as Python takes a while to ask.
+fn paths(place: Place) -> Vec<PathBuf> {
+    match place {
+        Place::Named => Vec::new(),
+        Place::Executable => beside_executable(),
+        Place::Cache => super::install::installed(),
+        Place::Python => in_python(),
+        Place::System => by_system(),
+    }
+}
+
 /// The first library that will do, installed where there is none.
 pub(super) fn find(options: &Options, notice: &mut dyn FnMut(&str)) -> Result<Candidate, Error> {
     let mut seen = search(options);
     match seen.pop() {
-        Some(candidate) if candidate.version.is_some() => Ok(candidate),
-        Some(Candidate { place: Place::Named, path, unusable: Some(why), .. }) => Err(Error::Named { path, why }),
+        Some(candidate) if candidate.is_usable() => Ok(candidate),
+        Some(Candidate { place: Place::Named, path, unusable: Some(why), .. }) => {
+            Err(Error::Named { path, why })
+        }
         last => {
             seen.extend(last);
-            super::install::install_pinned(options, &seen, notice)
+            super::install::install(options, &seen, notice)
         }
     }
 }
@@ -126,11 +142,6 @@ fn beside_executable() -> Vec<PathBuf> {
     folders.filter_map(|folder| inside(&folder)).collect()
 }
 
-fn in_cache() -> Vec<PathBuf> {
-    let folder = super::install::folder().ok();
-    folder.and_then(|folder| inside(&folder)).into_iter().collect()
-}
-
 /// Packages of the active environments first; Python itself is asked last, as starting it takes a while.
 fn in_python() -> Vec<PathBuf> {
     let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(std::env::var_os);
@@ -152,24 +163,7 @@ fn in_environment(root: &Path) -> Option<PathBuf> {
 /// Asks a Python where its onnxruntime package is, without importing it; five seconds at most.
 fn ask_python(program: &str) -> Option<PathBuf> {
     let script = "import importlib.util as u; s = u.find_spec('onnxruntime'); print(s.submodule_search_locations[0] if s else '')";
-    let mut child = Command::new(program)
-        .args(["-c", script])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let started = Instant::now();
-    while child.try_wait().ok()?.is_none() {
-        if started.elapsed() > Duration::from_secs(5) {
-            let _ = child.kill();
-            let _ = child.wait();
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let mut answer = String::new();
-    std::io::Read::read_to_string(&mut child.stdout.take()?, &mut answer).ok()?;
+    let answer = client::output(Command::new(program).args(["-c", script]), Duration::from_secs(5)).ok()?;
     let package = answer.trim();
     if package.is_empty() { None } else { inside(&Path::new(package).join("capi")) }
 }

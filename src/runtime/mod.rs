@@ -2,6 +2,7 @@
 //!
 //! The only module that sees `ort`. A leaf: knows nothing of detection.
 
+mod client;
 mod find;
 mod install;
 mod probe;
@@ -11,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 pub use find::{Candidate, Place, search};
 pub use probe::{OLDEST_MINOR, Unusable};
+
+/// The release that is installed where none is found.
+pub const PINNED_VERSION: &str = install::PINNED;
 pub use session::{Device, Graph, Session, SessionOptions, Value};
 
 /// Why ONNX Runtime could not be used.
@@ -32,15 +36,33 @@ pub enum Error {
         /// Why.
         why: Unusable,
     },
-    /// No library was found anywhere.
+    /// No library was found anywhere, and none could be installed.
     #[error("no ONNX Runtime library was found: {0}")]
     NotFound(String),
+    /// There is nowhere to install it.
+    #[error("ONNX Runtime cannot be installed: {0}")]
+    NoCache(#[from] crate::cache::NoCache),
+    /// The cache cannot be used.
+    #[error("cannot {doing} `{}`: {cause}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
 }
 
 impl Error {
     fn ort(what: &str, cause: &dyn std::fmt::Display) -> Error {
         let cause = cause.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
         Error::Ort { what: what.into(), cause }
+    }
+
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+        let path = path.to_owned();
+        move |cause| Error::Io { doing, path, cause }
     }
 }
 
@@ -73,7 +95,8 @@ impl Runtime {
             return Ok(runtime.clone());
         }
         let found = find::find(options, notice)?;
-        let loading = |error: &dyn std::fmt::Display| Error::ort(&format!("loading `{}`", found.path.display()), error);
+        let loading =
+            |error: &dyn std::fmt::Display| Error::ort(&format!("loading `{}`", found.path.display()), error);
         let builder = ort::init_from(&found.path).map_err(|error| loading(&error))?;
         let builder = builder.with_name("rcnn").with_telemetry(false);
         let environment = builder.build().map_err(|error| loading(&error))?;
@@ -92,6 +115,12 @@ impl Runtime {
     /// The library's file.
     pub fn path(&self) -> &Path {
         &self.found.path
+    }
+
+    /// Whether the library was built with CUDA; that it works, only a session shows.
+    pub fn has_cuda(&self) -> bool {
+        use ort::ep::ExecutionProvider as _;
+        ort::ep::CUDA::is_available().unwrap_or(false)
     }
 
     /// Where it was found.

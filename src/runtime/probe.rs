@@ -29,7 +29,7 @@ pub const OLDEST_MINOR: u32 = ort::MINOR_VERSION;
 ///
 /// # Errors
 /// When it is none, or too old.
-pub fn version(path: &Path) -> Result<String, Unusable> {
+pub(super) fn version(path: &Path) -> Result<String, Unusable> {
     let found = version_string(path)?;
     let mut parts = found.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let newer = match (parts.next(), parts.next()) {

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::SessionInputValue;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{DynValue, Tensor};
 
 use super::{Error, Runtime};
@@ -73,7 +73,9 @@ impl Value {
     /// Its dimensions.
     pub fn shape(&self) -> Vec<usize> {
         let shape = self.0.dtype().tensor_shape();
-        shape.map_or_else(Vec::new, |shape| shape.iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect())
+        shape.map_or_else(Vec::new, |shape| {
+            shape.iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect()
+        })
     }
 
     /// Its values, row-major, without a copy.

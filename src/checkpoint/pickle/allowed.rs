@@ -54,8 +54,20 @@ pub(super) fn callable(module: &str, name: &str) -> Option<Callable> {
 /// Classes whose objects may stand beside tensors as inert records. Networks saved whole are not: whoever wants
 /// their weights must know that the file holds a program.
 pub(super) fn may_be_noted(module: &str) -> bool {
-    const REFUSED: [&str; 10] =
-        ["torch.nn", "torch.jit", "torch.fx", "builtins", "__builtin__", "os", "posix", "nt", "subprocess", "sys"];
-    let within = |refused: &str| module.strip_prefix(refused).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    const REFUSED: [&str; 10] = [
+        "torch.nn",
+        "torch.jit",
+        "torch.fx",
+        "builtins",
+        "__builtin__",
+        "os",
+        "posix",
+        "nt",
+        "subprocess",
+        "sys",
+    ];
+    let within = |refused: &str| {
+        module.strip_prefix(refused).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
     !REFUSED.into_iter().any(within)
 }

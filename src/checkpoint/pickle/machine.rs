@@ -82,9 +82,7 @@ impl<'a> Machine<'a> {
             b')' => self.share(EMPTY),
             b'I' | b'L' | b'F' | b'J' | b'K' | b'M' | b'G' | 0x8a | 0x8b => self.number(opcode),
             b'S' | b'V' | b'T' | b'U' | b'X' | 0x8c | 0x8d | b'B' | b'C' | 0x8e | 0x96 => self.string(opcode),
-            b']' | b'}' | 0x8f | b'l' | b'd' | b't' | 0x85 | 0x86 | 0x87 | 0x91 => {
-                self.container(opcode)
-            }
+            b']' | b'}' | 0x8f | b'l' | b'd' | b't' | 0x85 | 0x86 | 0x87 | 0x91 => self.container(opcode),
             b'a' | b'e' | 0x90 => self.append(opcode != b'a'),
             b's' | b'u' => self.set_items(opcode == b'u'),
             b'g' | b'h' | b'j' => self.fetch(opcode),
@@ -286,7 +284,9 @@ impl<'a> Machine<'a> {
             Some(Callable::Dict) => self.dict(&args),
             Some(what) => self.push(Value::Call(Box::new(Call { what, args, state: None }))),
             // Only NEWOBJ makes an object without running its class's code.
-            None if matches!(opcode, 0x81 | 0x92) && may_be_noted(&module) => self.note(format!("{module}.{name}")),
+            None if matches!(opcode, 0x81 | 0x92) && may_be_noted(&module) => {
+                self.note(format!("{module}.{name}"))
+            }
             None => Err(refused(&module, &name)),
         }
     }
@@ -332,7 +332,8 @@ impl<'a> Machine<'a> {
             Value::Tuple(items) | Value::List(items) if items.len() == 2 => Some((items[0], items[1])),
             _ => None,
         };
-        let entries: Vec<(Id, Id)> = list.map_or_else(Vec::new, |list| list.iter().filter_map(pair).collect());
+        let entries: Vec<(Id, Id)> =
+            list.map_or_else(Vec::new, |list| list.iter().filter_map(pair).collect());
         self.copy(entries.len())?;
         self.push(Value::Dict(entries))
     }

@@ -70,7 +70,9 @@ fn read(tree: &Json) -> Result<Options, ConfigError> {
     let aligned = match get::<String>(tree, "MODEL.ROI_BOX_HEAD.POOLER_TYPE")?.as_deref() {
         None | Some("ROIAlignV2") => true,
         Some("ROIAlign") => false,
-        Some(_) => return Err(unsupported("MODEL.ROI_BOX_HEAD.POOLER_TYPE", "another pooling than RoIAlign")),
+        Some(_) => {
+            return Err(unsupported("MODEL.ROI_BOX_HEAD.POOLER_TYPE", "another pooling than RoIAlign"));
+        }
     };
     let channel_order = match get::<String>(tree, "INPUT.FORMAT")?.as_deref() {
         None | Some("BGR") => ChannelOrder::Bgr,
@@ -89,7 +91,8 @@ fn read(tree: &Json) -> Result<Options, ConfigError> {
         max_size: Some(get(tree, "INPUT.MAX_SIZE_TEST")?.unwrap_or(1333)),
         pad_to: Some(if pyramid { 32 } else { 0 }),
         anchor_sizes: Some(a_list_a_level(
-            get(tree, "MODEL.ANCHOR_GENERATOR.SIZES")?.unwrap_or_else(|| vec![vec![32.0, 64.0, 128.0, 256.0, 512.0]]),
+            get(tree, "MODEL.ANCHOR_GENERATOR.SIZES")?
+                .unwrap_or_else(|| vec![vec![32.0, 64.0, 128.0, 256.0, 512.0]]),
             levels,
         )),
         anchor_ratios: Some(a_list_a_level(
@@ -102,7 +105,9 @@ fn read(tree: &Json) -> Result<Options, ConfigError> {
         roi_resolution: Some(get(tree, "MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION")?.unwrap_or(14)),
         roi_sampling_ratio: Some(get(tree, "MODEL.ROI_BOX_HEAD.POOLER_SAMPLING_RATIO")?.unwrap_or(0)),
         roi_aligned: Some(aligned),
-        box_weights: Some(get(tree, "MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS")?.unwrap_or([10.0, 10.0, 5.0, 5.0])),
+        box_weights: Some(
+            get(tree, "MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS")?.unwrap_or([10.0, 10.0, 5.0, 5.0]),
+        ),
         score_threshold: Some(get(tree, "MODEL.ROI_HEADS.SCORE_THRESH_TEST")?.unwrap_or(0.05)),
         nms_threshold: Some(get(tree, "MODEL.ROI_HEADS.NMS_THRESH_TEST")?.unwrap_or(0.5)),
         detections_per_image: Some(get(tree, "TEST.DETECTIONS_PER_IMAGE")?.unwrap_or(100)),

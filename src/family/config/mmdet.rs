@@ -11,7 +11,8 @@ const NEEDED: [&str; 3] = ["model", "test_cfg", "test_pipeline"];
 
 /// The major version that a config is written for: 2 normalises in its pipeline, 3 in the model.
 pub(in crate::family) fn version(text: &str) -> u32 {
-    let three = python::assignments(text, &[]).is_ok_and(|tree| find(&tree, "model.data_preprocessor").is_some());
+    let three =
+        python::assignments(text, &[]).is_ok_and(|tree| find(&tree, "model.data_preprocessor").is_some());
     if three || text.contains("data_preprocessor") { 3 } else { 2 }
 }
 
@@ -19,7 +20,9 @@ pub(in crate::family) fn version(text: &str) -> u32 {
 pub(in crate::family) fn options(text: &str) -> Result<Options, ConfigError> {
     let tree = python::assignments(text, &NEEDED)?;
     if tree.get("_base_").is_some() {
-        return Err(ConfigError("it stands upon others by `_base_`: give the config as mmdetection dumps it".into()));
+        return Err(ConfigError(
+            "it stands upon others by `_base_`: give the config as mmdetection dumps it".into(),
+        ));
     }
     let model = find(&tree, "model").ok_or_else(|| ConfigError("it assigns no `model`".into()))?;
     refuse(model)?;

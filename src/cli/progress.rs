@@ -1,0 +1,82 @@
+//! How far long work has come: a bar on a terminal, a plain line now and then elsewhere. Always on standard error.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Seconds between plain lines.
+const PAUSE: Duration = Duration::from_secs(15);
+
+/// Shows the progress of counted things.
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+    things: &'static str,
+    started: Instant,
+    said: Instant,
+    before: u64,
+}
+
+impl Progress {
+    /// Begins with `before` of `total` things done.
+    pub(crate) fn new(things: &'static str, before: u64, total: u64) -> Progress {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            let template =
+                format!("{{bar:30}} {{pos}} of {{len}} {things}  {{per_sec}}  {{eta}} left{{msg}}");
+            let style =
+                ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.set_style(style);
+            bar.set_position(before);
+            bar.reset_eta();
+            bar
+        });
+        let now = Instant::now();
+        Progress { bar, things, started: now, said: now, before }
+    }
+
+    /// Tells how many are done, and how many of them failed.
+    pub(crate) fn set(&mut self, done: u64, total: u64, failed: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+            if failed > 0 {
+                bar.set_message(format!("  {failed} failed"));
+            }
+            return;
+        }
+        if self.said.elapsed() < PAUSE || done == self.before {
+            return;
+        }
+        self.said = Instant::now();
+        let rate = (done - self.before) as f64 / self.started.elapsed().as_secs_f64();
+        let left = (total - done.min(total)) as f64 / rate;
+        let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+        eprintln!("{done} of {total} {}{failed}, {rate:.1} a second, {} left", self.things, duration(left));
+    }
+
+    /// Removes the bar.
+    pub(crate) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// `45 s`, `12 min`, `3 h 20 min`.
+pub(crate) fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min", whole.div_ceil(60)),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn durations_are_short() {
+        let shown = [0.4, 59.0, 61.0, 3599.0, 3661.0].map(super::duration);
+        assert_eq!(shown, ["0 s", "59 s", "2 min", "60 min", "1 h 1 min"]);
+    }
+}

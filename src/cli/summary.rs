@@ -1,0 +1,91 @@
+//! The closing words of a run.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use rcnn::run::{Record, State};
+
+use super::progress::duration;
+
+/// What a person wants to know when a run is over.
+pub(crate) fn text(record: &Record, out: &Path) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_all(&mut text, record, out);
+    text
+}
+
+fn write_all(text: &mut String, record: &Record, out: &Path) -> std::fmt::Result {
+    let counts = &record.counts;
+    let new = counts.photos - record.photos_before;
+    let rate = if record.wall > 0.0 { new as f64 / record.wall } else { 0.0 };
+    let interrupted = if record.state == State::Interrupted { "interrupted: " } else { "" };
+    write!(
+        text,
+        "{interrupted}{}, {}",
+        plural(counts.photos, "photo"),
+        plural(counts.detections, "detection")
+    )?;
+    if new > 0 {
+        write!(text, " in {} ({rate:.1} photos a second)", duration(record.wall))?;
+    }
+    writeln!(text)?;
+    by_class(text, record)?;
+    failures(text, record)?;
+    if new > 0 {
+        stages(text, record)?;
+    }
+    writeln!(text, "results in `{}`", out.display())
+}
+
+/// Classes by falling number of boxes, the first ten.
+fn by_class(text: &mut String, record: &Record) -> std::fmt::Result {
+    let mut classes: Vec<(&String, &usize)> = record.counts.by_class.iter().collect();
+    classes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let widest = classes.iter().take(10).map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, count) in classes.iter().take(10) {
+        writeln!(text, "  {:widest$}  {count}", name.escape_debug().to_string())?;
+    }
+    match classes.len().saturating_sub(10) {
+        0 => Ok(()),
+        more => writeln!(text, "  and {more} more classes"),
+    }
+}
+
+fn failures(text: &mut String, record: &Record) -> std::fmt::Result {
+    if record.counts.failed == 0 {
+        return Ok(());
+    }
+    let kinds: Vec<String> =
+        record.counts.failures.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    writeln!(text, "{} failed: {}", plural(record.counts.failed, "photo"), kinds.join(", "))?;
+    for failed in record.first_failures.iter().take(5) {
+        writeln!(text, "  `{}`: {}", failed.file.escape_debug(), failed.error.detail)?;
+    }
+    let more = record.counts.failed.saturating_sub(record.first_failures.len().min(5));
+    if more > 0 { writeln!(text, "  and {more} more: detections.jsonl has all") } else { Ok(()) }
+}
+
+fn stages(text: &mut String, record: &Record) -> std::fmt::Result {
+    let named = record.times.named();
+    let spent: Vec<String> = named
+        .iter()
+        .filter(|(_, seconds)| *seconds >= 0.005)
+        .map(|(name, seconds)| format!("{name} {seconds:.2}"))
+        .collect();
+    writeln!(text, "seconds by stage: {}", spent.join(", "))?;
+    if let Some(bottleneck) = &record.bottleneck {
+        let outside = 100.0 * record.overhead();
+        writeln!(
+            text,
+            "bottleneck: {} (at work {:.0} % of the time); {outside:.1} % of the time no session was at work",
+            bottleneck.part,
+            100.0 * bottleneck.busy
+        )?;
+    }
+    Ok(())
+}
+
+fn plural(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}

@@ -1,0 +1,160 @@
+//! `rcnn synth`.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use anyhow::Context;
+use rcnn::synth::{self, Error, Format, Options};
+
+use super::Exit;
+use super::progress::Progress;
+
+/// Render scenes of runway debris with exact annotations
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn synth -o scenes
+  rcnn synth -o scenes --count 2000 --seed 7 --size 640x480
+  rcnn detect scenes/images -o out && rcnn evaluate -a scenes/annotations.json -r out/detections.json
+
+Writes FOLDER/images/ and FOLDER/annotations.json (COCO), all or nothing; scenes of an earlier run
+in the folder are replaced. The same seed, size and version give the same bytes on every machine, and
+the first scenes of a long run are those of a short one. A box holds the whole silhouette of its object,
+hidden parts included, cut at the picture's edges; an object of which less than half shows is left out.")]
+pub(crate) struct Args {
+    /// Folder for the scenes: new, empty, or of an earlier `rcnn synth`
+    #[arg(short, long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Number of scenes
+    #[arg(short = 'n', long, default_value_t = 24, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    count: u32,
+    /// Other seeds give other scenes
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// Size in pixels: width x height, or one number for a square
+    #[arg(long, default_value = "300", value_name = "WxH", value_parser = size)]
+    size: (u32, u32),
+    /// How pictures are stored: jpg (quality 92) or png
+    #[arg(long, default_value = "jpg", value_name = "FORMAT")]
+    format: FormatArg,
+    /// Threads; 0 for one a core. The scenes do not depend on it
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1024))]
+    threads: u16,
+    /// Print a summary as JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum FormatArg {
+    Jpg,
+    Png,
+}
+
+/// Sides that objects can be known by, up to what one scene may take of memory.
+const SIDES: std::ops::RangeInclusive<u32> = 32..=4096;
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let (width, height) = text.split_once(['x', 'X', '×']).unwrap_or((text, text));
+    let side = |text: &str| {
+        let side: Option<u32> = text.trim().parse().ok().filter(|side| SIDES.contains(side));
+        side.ok_or_else(|| {
+            format!("sides from {} to {} are needed, as in 640x480 or 300", SIDES.start(), SIDES.end())
+        })
+    };
+    Ok((side(width)?, side(height)?))
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let options = Options {
+        seed: args.seed,
+        count: args.count as usize,
+        width: args.size.0,
+        height: args.size.1,
+        format: match args.format {
+            FormatArg::Jpg => Format::Jpeg,
+            FormatArg::Png => Format::Png,
+        },
+        threads: args.threads.into(),
+    };
+    let stop = stop_on_interrupt();
+    let total = u64::from(args.count);
+    let progress = Mutex::new(Progress::new("scenes", 0, total));
+    let started = Instant::now();
+    let outcome = synth::write(&options, &args.out, &stop, &|done| {
+        // A poisoned lock means that another thread failed and will say so itself.
+        if let Ok(mut progress) = progress.lock() {
+            progress.set(done as u64, total, 0);
+        }
+    });
+    if let Ok(progress) = progress.lock() {
+        progress.end();
+    }
+    let written = match outcome {
+        Err(Error::Stopped) => {
+            eprintln!("{}", Error::Stopped);
+            return Ok(Exit::Interrupted);
+        }
+        outcome => outcome?,
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    let objects: usize = written.objects.iter().sum();
+    let text = format!(
+        "{} scenes of {} x {} pixels with {objects} objects in {}, {:.0} a second\n",
+        written.images,
+        options.width,
+        options.height,
+        args.out.display(),
+        written.images as f64 / seconds.max(1e-6),
+    );
+    if !args.json {
+        super::print(&text)?;
+        return Ok(Exit::Done);
+    }
+    eprint!("{text}");
+    let classes: serde_json::Map<String, serde_json::Value> = synth::classes()
+        .zip(&written.objects)
+        .map(|(name, &count)| (name.to_owned(), count.into()))
+        .collect();
+    let summary = serde_json::json!({
+        "folder": args.out.display().to_string(),
+        "annotations": args.out.join("annotations.json").display().to_string(),
+        "images": written.images,
+        "objects": objects,
+        "classes": classes,
+        "seed": options.seed,
+        "width": options.width,
+        "height": options.height,
+    });
+    let summary = serde_json::to_string_pretty(&summary).context("cannot print the summary")?;
+    super::print(&format!("{summary}\n"))?;
+    Ok(Exit::Done)
+}
+
+/// The first interrupt ends the work and cleans up, the second ends the program.
+fn stop_on_interrupt() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // Where the system allows no handler, an interrupt ends the program and leaves a hidden folder behind.
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+    });
+    stop
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sizes_are_one_number_or_two() {
+        assert_eq!(super::size("300"), Ok((300, 300)));
+        assert_eq!(super::size("640x480"), Ok((640, 480)));
+        for wrong in ["0", "31", "640x", "x", "5000", "-3", "300x300x300"] {
+            assert!(super::size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! `detections.jsonl`: a line a photo, written as it happens and read back by whoever goes on with a run.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// One line: what was found in a photo, or why it failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Row {
+    /// A photo that was looked at.
+    Found(Found),
+    /// A photo that failed.
+    Failed(Failed),
+}
+
+/// A photo that was looked at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Found {
+    /// Its id in all results.
+    pub image_id: u64,
+    /// Its name, with `/` between parts.
+    pub file: String,
+    /// Width of the upright photo in pixels.
+    pub width: u32,
+    /// Height of the upright photo in pixels.
+    pub height: u32,
+    /// By falling score.
+    pub detections: Vec<Item>,
+}
+
+/// A photo that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// Its id in all results.
+    pub image_id: u64,
+    /// Its name, with `/` between parts.
+    pub file: String,
+    /// Why.
+    pub error: Failure,
+}
+
+/// One detection as results hold it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Id of its class.
+    pub category_id: u64,
+    /// Name of its class.
+    pub label: String,
+    /// 0 to 1.
+    pub score: f32,
+    /// x1, y1, x2, y2 in the photo's pixels.
+    pub r#box: [f32; 4],
+}
+
+/// Why a photo failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// A word for programs, such as `truncated`.
+    pub kind: String,
+    /// `decode`, `prepare` or `infer`.
+    pub stage: String,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+impl Row {
+    /// Its photo's id.
+    pub fn image_id(&self) -> u64 {
+        match self {
+            Row::Found(row) => row.image_id,
+            Row::Failed(row) => row.image_id,
+        }
+    }
+
+    /// Its photo's name.
+    pub fn file(&self) -> &str {
+        match self {
+            Row::Found(row) => &row.file,
+            Row::Failed(row) => &row.file,
+        }
+    }
+}
+
+/// Appends whole lines.
+pub(super) struct Journal(BufWriter<File>);
+
+impl Journal {
+    /// Opens a journal behind its first `keep` bytes; what stands after them goes.
+    pub(super) fn open(path: &Path, keep: u64) -> io::Result<Journal> {
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        file.set_len(keep)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(Journal(BufWriter::new(file)))
+    }
+
+    /// A line reaches the file in one piece, so that whoever reads along never sees half of one.
+    pub(super) fn write(&mut self, row: &Row) -> io::Result<()> {
+        let mut line = serde_json::to_vec(row)?;
+        line.push(b'\n');
+        self.0.write_all(&line)?;
+        self.0.flush()
+    }
+
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.0.get_ref().sync_all()
+    }
+}
+
+/// Reads a journal row by row, up to a line that is not whole.
+pub(super) fn rows(path: &Path) -> io::Result<Rows> {
+    Ok(Rows { lines: BufReader::new(File::open(path)?), good_bytes: 0, line: Vec::new() })
+}
+
+/// The rows of a journal.
+pub(super) struct Rows {
+    lines: BufReader<File>,
+    good_bytes: u64,
+    line: Vec<u8>,
+}
+
+impl Rows {
+    /// Bytes of the rows read so far.
+    pub(super) fn good_bytes(&self) -> u64 {
+        self.good_bytes
+    }
+}
+
+impl Iterator for Rows {
+    type Item = io::Result<Row>;
+
+    fn next(&mut self) -> Option<io::Result<Row>> {
+        self.line.clear();
+        match self.lines.read_until(b'\n', &mut self.line) {
+            Err(error) => Some(Err(error)),
+            // Killed while it wrote: the line is done again.
+            Ok(_) if self.line.last() != Some(&b'\n') => None,
+            Ok(length) => {
+                let row = serde_json::from_slice(&self.line).map_err(io::Error::other);
+                if row.is_ok() {
+                    self.good_bytes += length as u64;
+                }
+                Some(row)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Row {
+        Row::Found(Found {
+            image_id: 7,
+            file: "a/b.jpg".into(),
+            width: 640,
+            height: 480,
+            detections: vec![Item {
+                category_id: 4,
+                label: "bolt".into(),
+                score: 0.9731,
+                r#box: [1.0, 2.5, 0.1, 1e-7],
+            }],
+        })
+    }
+
+    #[test]
+    fn a_line_looks_as_documented() {
+        let line = serde_json::to_string(&row()).unwrap();
+        assert_eq!(
+            line,
+            r#"{"image_id":7,"file":"a/b.jpg","width":640,"height":480,"detections":[{"category_id":4,"label":"bolt","score":0.9731,"box":[1.0,2.5,0.1,1e-7]}]}"#
+        );
+        let failed = Row::Failed(Failed {
+            image_id: 8,
+            file: "a/c.jpg".into(),
+            error: Failure { kind: "truncated".into(), stage: "decode".into(), detail: "…".into() },
+        });
+        assert_eq!(
+            serde_json::to_string(&failed).unwrap(),
+            r#"{"image_id":8,"file":"a/c.jpg","error":{"kind":"truncated","stage":"decode","detail":"…"}}"#
+        );
+    }
+
+    #[test]
+    fn half_a_line_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("detections.jsonl");
+        let mut journal = Journal::open(&path, 0).unwrap();
+        journal.write(&row()).unwrap();
+        journal.write(&row()).unwrap();
+        drop(journal);
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
+        let mut found = rows(&path).unwrap();
+        assert_eq!(found.by_ref().map(Result::unwrap).collect::<Vec<_>>(), [row()]);
+        assert_eq!(found.good_bytes(), whole.len() as u64 / 2);
+        let mut journal = Journal::open(&path, found.good_bytes()).unwrap();
+        journal.write(&row()).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+    }
+}

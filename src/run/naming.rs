@@ -1,0 +1,118 @@
+//! Ids in results: counted, or those of a data set's annotations, matched by names.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Task;
+use crate::family::Class;
+use crate::photo::Entry;
+
+/// Photos numbered from 1 in input order.
+pub fn count(entries: Vec<Entry>) -> Vec<Task> {
+    entries.into_iter().zip(1..).map(|(entry, image_id)| Task { entry, image_id }).collect()
+}
+
+/// Photos with the ids of annotated images (id and file name): of equal name, or else of a name whose last part
+/// is equal and occurs once among the images. The others are left out; the sentences say so.
+pub fn match_photos(entries: Vec<Entry>, images: &[(u64, &str)]) -> (Vec<Task>, Vec<String>) {
+    let whole: HashMap<&str, u64> = images.iter().map(|&(id, name)| (name, id)).collect();
+    let mut last: HashMap<&str, Option<u64>> = HashMap::new();
+    for &(id, name) in images {
+        last.entry(last_part(name)).and_modify(|other| *other = None).or_insert(Some(id));
+    }
+    let total = entries.len();
+    let (mut tasks, mut taken, mut left_out) = (Vec::new(), HashSet::new(), Vec::new());
+    for entry in entries {
+        let whole = whole.get(entry.name.as_str()).copied();
+        let image_id = whole.or_else(|| last.get(last_part(&entry.name)).copied().flatten());
+        match image_id.filter(|id| taken.insert(*id)) {
+            Some(image_id) => tasks.push(Task { entry, image_id }),
+            None => left_out.push(entry.name),
+        }
+    }
+    let mut notes = Vec::new();
+    if let Some(first) = left_out.first() {
+        let count = left_out.len();
+        notes.push(format!(
+            "{count} of {total} photos are not among the annotated images and are left out (such as `{}`)",
+            first.escape_debug()
+        ));
+    }
+    if taken.len() < images.len() {
+        let missing = images.len() - taken.len();
+        notes.push(format!("{missing} of {} annotated images have no photo here", images.len()));
+    }
+    (tasks, notes)
+}
+
+/// Classes with the ids of annotated categories (id and name) of the same name, in any case. Classes without one
+/// get ids above all others, so that they are never taken for another category.
+pub fn match_classes(classes: &[Class], categories: &[(u64, &str)]) -> (Vec<Class>, Vec<String>) {
+    let exact: HashMap<&str, u64> = categories.iter().map(|&(id, name)| (name, id)).collect();
+    let loose: HashMap<String, u64> =
+        categories.iter().map(|&(id, name)| (name.to_lowercase(), id)).collect();
+    let mut free = categories.iter().map(|&(id, _)| id).max().unwrap_or(0).saturating_add(1);
+    let mut unmatched = Vec::new();
+    let mut matched = Vec::new();
+    for class in classes {
+        let name = class.name.as_str();
+        let id = exact.get(name).or_else(|| loose.get(&name.to_lowercase())).copied();
+        let id = id.unwrap_or_else(|| {
+            unmatched.push(name);
+            free += 1;
+            free - 1
+        });
+        matched.push(Class { id, name: class.name.clone() });
+    }
+    let mut notes = Vec::new();
+    if !unmatched.is_empty() {
+        let shown: Vec<String> =
+            unmatched.iter().take(5).map(|name| format!("`{}`", name.escape_debug())).collect();
+        notes.push(format!(
+            "{} of {} classes of the model have no category of their name in the annotations: {}{}",
+            unmatched.len(),
+            classes.len(),
+            shown.join(", "),
+            if unmatched.len() > shown.len() { ", …" } else { "" }
+        ));
+    }
+    (matched, notes)
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(names: &[&str]) -> Vec<Entry> {
+        names.iter().map(|name| Entry { path: name.into(), name: (*name).into() }).collect()
+    }
+
+    #[test]
+    fn photos_take_the_ids_of_their_images() {
+        let images = [(10, "val/1.jpg"), (20, "val/2.jpg"), (30, "a/x.jpg"), (40, "b/x.jpg")];
+        let (tasks, notes) = match_photos(entries(&["1.jpg", "val/2.jpg", "x.jpg", "3.jpg"]), &images);
+        assert_eq!(tasks.iter().map(|task| task.image_id).collect::<Vec<_>>(), [10, 20]);
+        assert_eq!(
+            notes,
+            [
+                "2 of 4 photos are not among the annotated images and are left out (such as `x.jpg`)",
+                "2 of 4 annotated images have no photo here"
+            ]
+        );
+    }
+
+    #[test]
+    fn classes_take_the_ids_of_their_categories() {
+        let class = |id, name: &str| Class { id, name: name.into() };
+        let classes = [class(1, "bolt"), class(2, "Nut"), class(3, "pen")];
+        let (matched, notes) = match_classes(&classes, &[(7, "nut"), (3, "bolt"), (9, "cat")]);
+        assert_eq!(matched, [class(3, "bolt"), class(7, "Nut"), class(10, "pen")]);
+        assert_eq!(
+            notes,
+            ["1 of 3 classes of the model have no category of their name in the annotations: `pen`"]
+        );
+    }
+}

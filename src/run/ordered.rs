@@ -1,0 +1,85 @@
+//! Work shared among threads whose results come out in the order in which the work went in.
+
+use std::thread::Scope;
+
+use crossbeam_channel::{Receiver, bounded};
+
+/// Results in order. Ends when the items do, or when the workers are gone.
+pub(super) struct Ordered<O>(Receiver<Receiver<O>>);
+
+impl<O> Iterator for Ordered<O> {
+    type Item = O;
+
+    fn next(&mut self) -> Option<O> {
+        self.0.recv().ok()?.recv().ok()
+    }
+}
+
+/// Applies `work` to `items` on `threads` threads; at most `ahead` items are begun and not yet taken, so that
+/// memory does not depend on how many there are. Dropping the result ends the work.
+pub(super) fn ordered<'scope, I, O>(
+    scope: &'scope Scope<'scope, '_>,
+    threads: usize,
+    ahead: usize,
+    items: impl Iterator<Item = I> + Send + 'scope,
+    work: impl Fn(I) -> O + Clone + Send + 'scope,
+) -> Ordered<O>
+where
+    I: Send + 'scope,
+    O: Send + 'scope,
+{
+    let (jobs, todo) = bounded::<(I, crossbeam_channel::Sender<O>)>(threads);
+    let (places, results) = bounded::<Receiver<O>>(ahead.max(threads));
+    scope.spawn(move || {
+        for item in items {
+            let (done, result) = bounded(1);
+            // The place in the order is taken first: its bound holds back the work, not only its results.
+            if places.send(result).is_err() || jobs.send((item, done)).is_err() {
+                return;
+            }
+        }
+    });
+    for _ in 0..threads {
+        let (todo, work) = (todo.clone(), work.clone());
+        scope.spawn(move || {
+            for (item, done) in todo {
+                // Nobody waits for it any more when the run has been given up.
+                let _ = done.send(work(item));
+            }
+        });
+    }
+    Ordered(results)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn results_keep_the_order_of_the_items() {
+        std::thread::scope(|scope| {
+            let work = |i: u64| {
+                std::thread::sleep(Duration::from_micros((i * 7919) % 300));
+                i * 2
+            };
+            let doubled: Vec<u64> = ordered(scope, 4, 8, 0..200, work).collect();
+            assert_eq!(doubled, (0..200).map(|i| i * 2).collect::<Vec<_>>());
+        });
+    }
+
+    #[test]
+    fn work_does_not_run_far_ahead_of_who_takes_it() {
+        let begun = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let work = |_| begun.fetch_add(1, Ordering::SeqCst);
+            let mut results = ordered(scope, 2, 4, 0..1000, work);
+            results.next();
+            std::thread::sleep(Duration::from_millis(100));
+            // Four wait, one was taken, one more may be on its way into the bound.
+            assert!(begun.load(Ordering::SeqCst) <= 6, "{begun:?}");
+        });
+    }
+}

@@ -1,0 +1,90 @@
+//! One annotated picture: where it goes, what is drawn on it, and how it is stored.
+
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+
+use super::{Error, atomic};
+use crate::detector::Detection;
+use crate::draw::{self, Mark};
+use crate::family::Class;
+use crate::photo::Photo;
+
+/// Quality of JPEG pictures: no visible loss around thin lines.
+const QUALITY: u8 = 92;
+
+/// Under `annotated/`, with the photo's own name; formats other than JPEG and PNG become JPEG, with `.jpg` added.
+pub(super) fn path(out: &Path, name: &str) -> PathBuf {
+    let kept = ["jpg", "jpeg", "png"];
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let annotated = out.join("annotated");
+    if kept.iter().any(|kept| extension.eq_ignore_ascii_case(kept)) {
+        annotated.join(name)
+    } else {
+        annotated.join(format!("{name}.jpg"))
+    }
+}
+
+/// Draws the detections from `least` up, the best on top.
+pub(super) fn draw(mut photo: Photo, found: &[Detection], classes: &[Class], least: f32) -> Photo {
+    let shown = found.iter().rev().filter(|detection| detection.score >= least);
+    let marks: Vec<Mark> = shown
+        .map(|detection| {
+            let name = classes.get(detection.class).map_or("", |class| class.name.as_str());
+            Mark {
+                bbox: detection.bbox,
+                class: detection.class,
+                label: format!("{name} {:.2}", detection.score),
+            }
+        })
+        .collect();
+    draw::annotate(&mut photo, &marks);
+    photo
+}
+
+/// Writes the picture, whole or not at all.
+pub(super) fn write(photo: &Photo, path: &Path) -> Result<(), Error> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
+    }
+    let content = |out: &mut BufWriter<fs::File>| {
+        let (width, height, colours) = (photo.width, photo.height, ExtendedColorType::Rgb8);
+        let png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+        // A JPEG cannot be larger than this a side.
+        let done = if png || width.max(height) > 65_535 {
+            let encoder =
+                PngEncoder::new_with_quality(&mut *out, CompressionType::Fast, FilterType::Adaptive);
+            encoder.write_image(&photo.pixels, width, height, colours)
+        } else {
+            JpegEncoder::new_with_quality(&mut *out, QUALITY).write_image(
+                &photo.pixels,
+                width,
+                height,
+                colours,
+            )
+        };
+        done.map_err(|error| match error {
+            image::ImageError::IoError(error) => error,
+            other => std::io::Error::other(other),
+        })?;
+        out.flush()
+    };
+    atomic::write_quickly(path, content).map_err(Error::io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_keep_the_names_of_their_photos() {
+        let out = Path::new("out");
+        assert_eq!(path(out, "a/b.JPG"), Path::new("out/annotated/a/b.JPG"));
+        assert_eq!(path(out, "a/b.webp"), Path::new("out/annotated/a/b.webp.jpg"));
+        assert_eq!(path(out, "b"), Path::new("out/annotated/b.jpg"));
+    }
+}

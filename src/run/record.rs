@@ -1,0 +1,300 @@
+//! `run.json`: what a run was asked for, on what it ran, how much it did and how long it took.
+
+use std::collections::BTreeMap;
+use std::ops::{AddAssign, Div};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::journal::{Failed, Row};
+
+/// Whether a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Under way, or killed.
+    Running,
+    /// Stopped by the user.
+    Interrupted,
+    /// All photos are done.
+    Finished,
+}
+
+/// Everything that decides results; two runs of equal settings over equal photos give equal files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Name of the model.
+    pub model: String,
+    /// SHA-256 of its `model.json`.
+    pub model_sha256: String,
+    /// Detections are above this score.
+    pub score: f32,
+    /// Names of the classes that are kept; all where there is none.
+    pub classes: Option<Vec<String>>,
+    /// Ids of all classes in results.
+    pub category_ids: Vec<u64>,
+    /// `exact` or `fast`.
+    pub decoder: String,
+    /// Pixels are taken as stored.
+    pub ignore_orientation: bool,
+    /// Truncated pictures are taken.
+    pub allow_truncated: bool,
+    /// Least score in pictures; none where none are drawn.
+    pub draw_score: Option<f32>,
+}
+
+impl Settings {
+    /// The first thing in which another run differs, in words.
+    pub fn difference(&self, other: &Settings) -> Option<String> {
+        let differs = [
+            (self.model_sha256 != other.model_sha256, format!("another model (`{}`)", other.model)),
+            (self.score != other.score, format!("--score {}", other.score)),
+            (self.classes != other.classes, "other --classes".into()),
+            (self.category_ids != other.category_ids, "other category ids (-a)".into()),
+            (self.decoder != other.decoder, format!("--decoder {}", other.decoder)),
+            (self.ignore_orientation != other.ignore_orientation, "another --ignore-orientation".into()),
+            (self.allow_truncated != other.allow_truncated, "another --allow-truncated".into()),
+            (self.draw_score != other.draw_score, "other pictures (--draw-score, --no-draw)".into()),
+        ];
+        differs.into_iter().find(|(differs, _)| *differs).map(|(_, difference)| difference)
+    }
+}
+
+/// On what a run ran.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// ONNX Runtime's version.
+    pub runtime: String,
+    /// ONNX Runtime's file.
+    pub runtime_path: String,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Threads.
+    pub threads: usize,
+    /// Photos a batch at most.
+    pub batch: usize,
+}
+
+/// How much a run did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Photos, with the failed ones.
+    pub photos: usize,
+    /// Photos that failed.
+    pub failed: usize,
+    /// Boxes in all results.
+    pub detections: usize,
+    /// Boxes by class name.
+    pub by_class: BTreeMap<String, usize>,
+    /// Failures by kind.
+    pub failures: BTreeMap<String, usize>,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, row: &Row) {
+        self.photos += 1;
+        match row {
+            Row::Found(found) => {
+                self.detections += found.detections.len();
+                for item in &found.detections {
+                    match self.by_class.get_mut(&item.label) {
+                        Some(count) => *count += 1,
+                        None => drop(self.by_class.insert(item.label.clone(), 1)),
+                    }
+                }
+            }
+            Row::Failed(failed) => {
+                self.failed += 1;
+                *self.failures.entry(failed.error.kind.clone()).or_default() += 1;
+            }
+        }
+    }
+}
+
+/// Seconds that each stage was at work, summed over its threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageTimes {
+    /// Reading and decoding.
+    pub decode: f64,
+    /// Resizing, normalising, padding.
+    pub prepare: f64,
+    /// The trunk's session.
+    pub trunk: f64,
+    /// Top-k, decoding, NMS.
+    pub proposals: f64,
+    /// The head's session.
+    pub head: f64,
+    /// Softmax, decoding, NMS.
+    pub postprocess: f64,
+    /// Boxes and labels.
+    pub draw: f64,
+    /// Encoding and writing pictures.
+    pub write: f64,
+}
+
+impl StageTimes {
+    /// Name and seconds of each stage, in order.
+    pub fn named(&self) -> [(&'static str, f64); 8] {
+        [
+            ("decode", self.decode),
+            ("prepare", self.prepare),
+            ("trunk", self.trunk),
+            ("proposals", self.proposals),
+            ("head", self.head),
+            ("postprocess", self.postprocess),
+            ("draw", self.draw),
+            ("write", self.write),
+        ]
+    }
+}
+
+impl AddAssign for StageTimes {
+    fn add_assign(&mut self, other: StageTimes) {
+        self.decode += other.decode;
+        self.prepare += other.prepare;
+        self.trunk += other.trunk;
+        self.proposals += other.proposals;
+        self.head += other.head;
+        self.postprocess += other.postprocess;
+        self.draw += other.draw;
+        self.write += other.write;
+    }
+}
+
+impl Div<f64> for StageTimes {
+    type Output = StageTimes;
+
+    fn div(self, by: f64) -> StageTimes {
+        StageTimes {
+            decode: self.decode / by,
+            prepare: self.prepare / by,
+            trunk: self.trunk / by,
+            proposals: self.proposals / by,
+            head: self.head / by,
+            postprocess: self.postprocess / by,
+            draw: self.draw / by,
+            write: self.write / by,
+        }
+    }
+}
+
+/// Which part held the others up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bottleneck {
+    /// `decoding`, `network` or `pictures`.
+    pub part: String,
+    /// Share of the wall time, 0 to 1, that its threads were at work.
+    pub busy: f64,
+}
+
+/// The whole of `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The program and its version.
+    pub program: String,
+    /// The arguments as typed.
+    pub command: Vec<String>,
+    /// Whether it came to its end.
+    pub state: State,
+    /// What decides results.
+    pub settings: Settings,
+    /// On what it ran.
+    pub machine: Machine,
+    /// How much it did.
+    pub counts: Counts,
+    /// The first failures; all of them are in the journal.
+    pub first_failures: Vec<Failed>,
+    /// Of the photos, done by an earlier start.
+    pub photos_before: usize,
+    /// Seconds by stage, without those of an earlier start.
+    pub times: StageTimes,
+    /// Seconds from start to end, without those of an earlier start.
+    pub wall: f64,
+    /// Of these, seconds in which at least one of ONNX Runtime's sessions was at work.
+    pub session_wall: f64,
+    /// Which part held the others up.
+    pub bottleneck: Option<Bottleneck>,
+}
+
+impl Record {
+    /// What is known before a run.
+    pub fn new(command: Vec<String>, settings: Settings, machine: Machine) -> Record {
+        Record {
+            program: concat!("rcnn ", env!("CARGO_PKG_VERSION")).into(),
+            command,
+            state: State::Running,
+            settings,
+            machine,
+            counts: Counts::default(),
+            first_failures: Vec::new(),
+            photos_before: 0,
+            times: StageTimes::default(),
+            wall: 0.0,
+            session_wall: 0.0,
+            bottleneck: None,
+        }
+    }
+
+    pub(super) fn read_settings(path: &Path) -> Option<Settings> {
+        #[derive(Deserialize)]
+        struct Part {
+            settings: Settings,
+        }
+        let text = std::fs::read(path).ok()?;
+        serde_json::from_slice::<Part>(&text).ok().map(|part| part.settings)
+    }
+
+    pub(super) fn note(&mut self, row: &Row) {
+        if let Row::Failed(failed) = row
+            && self.first_failures.len() < 10
+        {
+            self.first_failures.push(failed.clone());
+        }
+    }
+
+    /// `wall` and `session_wall` are in seconds; decoding and drawing had `threads` threads each.
+    pub(super) fn finish(
+        &mut self,
+        counts: Counts,
+        times: StageTimes,
+        wall: f64,
+        session_wall: f64,
+        threads: usize,
+    ) {
+        let rounded = |seconds: f64| (seconds * 1e6).round() / 1e6;
+        self.counts = counts;
+        self.times = times;
+        (self.wall, self.session_wall) = (rounded(wall), rounded(session_wall));
+        self.bottleneck = bottleneck(&times, self.wall, self.session_wall, threads.max(1) as f64);
+    }
+
+    /// Share of the wall time, 0 to 1, in which no session was at work.
+    pub fn overhead(&self) -> f64 {
+        if self.wall > 0.0 { (1.0 - self.session_wall / self.wall).max(0.0) } else { 0.0 }
+    }
+}
+
+/// The part whose threads had the least rest.
+fn bottleneck(times: &StageTimes, wall: f64, session_wall: f64, threads: f64) -> Option<Bottleneck> {
+    let parts = [
+        ("decoding", (times.decode + times.prepare) / threads),
+        ("network", session_wall),
+        ("pictures", (times.draw + times.write) / threads),
+    ];
+    let (part, busy) = parts.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (wall > 0.0 && busy > 0.0).then(|| Bottleneck { part: part.into(), busy: (busy / wall).min(1.0) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_busiest_part_is_the_bottleneck() {
+        let times = StageTimes { decode: 6.0, prepare: 2.0, trunk: 3.0, draw: 1.0, ..StageTimes::default() };
+        let found = bottleneck(&times, 5.0, 3.0, 2.0).unwrap();
+        assert_eq!((found.part.as_str(), found.busy), ("decoding", 0.8));
+        assert!(bottleneck(&StageTimes::default(), 5.0, 0.0, 2.0).is_none());
+    }
+}

@@ -1,0 +1,230 @@
+//! The stages of a run: decode and prepare on several threads, infer, draw and encode on several threads; each
+//! begins the next photos while the others are at work.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::journal::{Failed, Failure, Found, Item, Row};
+use super::ordered::ordered;
+use super::picture;
+use super::record::StageTimes;
+use super::{Error, Options, Task};
+use crate::detector::{self, Detection, Detector, Input};
+use crate::family::Class;
+use crate::photo::{self, Photo};
+
+/// Threads that call the network: while one is between its two sessions, the other has a session to itself.
+const INFERRING: usize = 2;
+
+/// What all stages see.
+pub(super) struct Stages<'a> {
+    pub(super) detector: &'a Detector,
+    pub(super) classes: &'a [Class],
+    pub(super) options: &'a Options,
+    pub(super) stop: &'a AtomicBool,
+}
+
+/// A photo that has gone through all stages.
+pub(super) struct Done {
+    pub(super) row: Row,
+    pub(super) times: StageTimes,
+}
+
+/// A photo before the network.
+struct Prepared<'a> {
+    task: &'a Task,
+    /// Width and height of the upright photo.
+    size: (u32, u32),
+    /// Kept only where it is drawn on.
+    photo: Option<Photo>,
+    input: Result<Input, Failure>,
+    times: StageTimes,
+}
+
+/// A photo after the network.
+struct Inferred<'a> {
+    task: &'a Task,
+    size: (u32, u32),
+    photo: Option<Photo>,
+    found: Result<Vec<Detection>, Failure>,
+    times: StageTimes,
+}
+
+impl Stages<'_> {
+    /// Takes photos through all stages, in order; ends at the first error that `take` gives.
+    pub(super) fn run(
+        &self,
+        tasks: &[Task],
+        take: &mut dyn FnMut(Result<Done, Error>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let threads = self.options.threads.max(1);
+        let batch = self.options.batch.max(1);
+        std::thread::scope(|scope| {
+            let going = tasks.iter().take_while(|_| !self.stop.load(Ordering::Relaxed));
+            let prepared = ordered(scope, threads, threads + 2 * batch, going, |task| self.prepare(task));
+            let batches = Batches { prepared, next: None, most: batch };
+            let inferred = ordered(scope, INFERRING, INFERRING, batches, |batch| self.infer(batch));
+            let done = ordered(scope, threads, threads + batch, inferred.flatten(), |one| self.finish(one));
+            for done in done {
+                take(done)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn prepare<'t>(&self, task: &'t Task) -> Prepared<'t> {
+        let mut times = StageTimes::default();
+        let failed =
+            |failure, times| Prepared { task, size: (0, 0), photo: None, input: Err(failure), times };
+        let started = Instant::now();
+        let photo = decode(task, &self.options.decode);
+        times.decode = started.elapsed().as_secs_f64();
+        let photo = match photo {
+            Ok(photo) => photo,
+            Err(failure) => return failed(failure, times),
+        };
+        let started = Instant::now();
+        let input = self.detector.prepare(&photo);
+        times.prepare = started.elapsed().as_secs_f64();
+        let size = (photo.width, photo.height);
+        match input {
+            Ok(input) => {
+                let photo = self.options.draw_score.is_some().then_some(photo);
+                Prepared { task, size, photo, input: Ok(input), times }
+            }
+            Err(error) => failed(failure("too_thin", "prepare", error), times),
+        }
+    }
+
+    /// Runs one batch; where it fails as a whole, its photos are tried one by one.
+    fn infer<'t>(&self, batch: Vec<Prepared<'t>>) -> Vec<Inferred<'t>> {
+        let alone = batch.len() == 1;
+        let copies: Vec<Option<Input>> =
+            batch.iter().map(|one| one.input.as_ref().ok().filter(|_| !alone).cloned()).collect();
+        let mut inputs = Vec::new();
+        let mut waiting = Vec::new();
+        for one in batch {
+            let Prepared { task, size, photo, input, times } = one;
+            let input = input.map(|input| inputs.push(input));
+            waiting.push((Inferred { task, size, photo, found: Ok(Vec::new()), times }, input));
+        }
+        let count = inputs.len();
+        let together = self.detector.infer(inputs);
+        let mut results = match together {
+            Ok((found, times)) => {
+                let share = StageTimes::from(times) / count.max(1) as f64;
+                found.into_iter().map(|found| (Ok(found), share)).collect::<Vec<_>>()
+            }
+            Err(error) if alone => vec![(Err(failure("session", "infer", error)), StageTimes::default())],
+            Err(_) => copies.into_iter().flatten().map(|input| self.infer_one(input)).collect(),
+        }
+        .into_iter();
+        let mut inferred = Vec::new();
+        for (mut one, input) in waiting {
+            match input {
+                Err(failure) => one.found = Err(failure),
+                Ok(()) => {
+                    if let Some((found, times)) = results.next() {
+                        one.found = found;
+                        one.times += times;
+                    }
+                }
+            }
+            inferred.push(one);
+        }
+        inferred
+    }
+
+    fn infer_one(&self, input: Input) -> (Result<Vec<Detection>, Failure>, StageTimes) {
+        match self.detector.infer(vec![input]) {
+            Ok((found, times)) => (Ok(found.into_iter().next().unwrap_or_default()), times.into()),
+            Err(error) => (Err(failure("session", "infer", error)), StageTimes::default()),
+        }
+    }
+
+    /// Draws and encodes, and makes the row.
+    fn finish(&self, one: Inferred<'_>) -> Result<Done, Error> {
+        let Inferred { task, size, photo, found, mut times } = one;
+        let (image_id, file) = (task.image_id, task.entry.name.clone());
+        let mut found = match found {
+            Ok(found) => found,
+            Err(error) => return Ok(Done { row: Row::Failed(Failed { image_id, file, error }), times }),
+        };
+        if let Some(only) = &self.options.only {
+            found.retain(|detection| only.contains(&detection.class));
+        }
+        if let (Some(photo), Some(least)) = (photo, self.options.draw_score) {
+            let path = picture::path(&self.options.out, &file);
+            let started = Instant::now();
+            let drawn = picture::draw(photo, &found, self.classes, least);
+            times.draw = started.elapsed().as_secs_f64();
+            let started = Instant::now();
+            picture::write(&drawn, &path)?;
+            times.write = started.elapsed().as_secs_f64();
+        }
+        let detections = found.iter().map(|detection| self.item(detection)).collect();
+        Ok(Done {
+            row: Row::Found(Found { image_id, file, width: size.0, height: size.1, detections }),
+            times,
+        })
+    }
+
+    fn item(&self, detection: &Detection) -> Item {
+        let class = self.classes.get(detection.class);
+        let b = &detection.bbox;
+        Item {
+            category_id: class.map_or(detection.class as u64 + 1, |class| class.id),
+            label: class.map(|class| class.name.clone()).unwrap_or_default(),
+            score: detection.score,
+            r#box: [b.x1, b.y1, b.x2, b.y2],
+        }
+    }
+}
+
+/// Photos that follow one another and have one padded size, up to a number; a failed photo goes along with any.
+struct Batches<'t, P> {
+    prepared: P,
+    next: Option<Prepared<'t>>,
+    most: usize,
+}
+
+impl<'t, P: Iterator<Item = Prepared<'t>>> Iterator for Batches<'t, P> {
+    type Item = Vec<Prepared<'t>>;
+
+    fn next(&mut self) -> Option<Vec<Prepared<'t>>> {
+        let mut batch: Vec<Prepared<'t>> = Vec::new();
+        let mut padded = None;
+        while batch.len() < self.most {
+            let Some(one) = self.next.take().or_else(|| self.prepared.next()) else { break };
+            let own = one.input.as_ref().ok().map(|input| input.padded);
+            if padded.is_some() && own.is_some() && own != padded {
+                self.next = Some(one);
+                break;
+            }
+            padded = padded.or(own);
+            batch.push(one);
+        }
+        (!batch.is_empty()).then_some(batch)
+    }
+}
+
+/// Decodes; a decoder that panics on a hostile file costs that file only.
+fn decode(task: &Task, options: &photo::DecodeOptions) -> Result<Photo, Failure> {
+    match catch_unwind(AssertUnwindSafe(|| photo::decode(&task.entry.path, options))) {
+        Ok(Ok(photo)) => Ok(photo),
+        Ok(Err(error)) => Err(failure(error.kind.as_str(), "decode", error.detail)),
+        Err(_) => Err(failure("corrupt", "decode", "the picture's data made the decoder fail")),
+    }
+}
+
+fn failure(kind: &str, stage: &str, detail: impl std::fmt::Display) -> Failure {
+    Failure { kind: kind.into(), stage: stage.into(), detail: detail.to_string() }
+}
+
+impl From<detector::Times> for StageTimes {
+    fn from(times: detector::Times) -> StageTimes {
+        let detector::Times { trunk, proposals, head, postprocess } = times;
+        StageTimes { trunk, proposals, head, postprocess, ..StageTimes::default() }
+    }
+}

@@ -1,0 +1,130 @@
+//! Bringing one archive to this machine through pip, npm or HTTPS, and checking its hash.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::release;
+use super::sources::Way;
+use super::unpack::Archive;
+use crate::runtime::client;
+
+/// Longest that a client may take; a slow line needs minutes for 24 MB.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// Fetches a way's file into `folder`.
+pub(super) fn fetch(way: &Way, folder: &Path) -> Result<Archive, String> {
+    match way {
+        Way::Pip { platform, .. } => by_pip(way, platform, folder),
+        Way::Npm { folder: inner } => by_npm(way, inner, folder),
+        Way::Release(release) => {
+            let (path, sha256) = release::download(release, folder)?;
+            check(&path, &sha256)?;
+            Ok(Archive { path, only_under: None })
+        }
+    }
+}
+
+fn by_pip(way: &Way, platform: &str, folder: &Path) -> Result<Archive, String> {
+    let wheels = folder.join("wheel");
+    let pips: [(&str, &[&str]); 5] = [
+        ("pip", &[]),
+        ("pip3", &[]),
+        ("python3", &["-m", "pip"]),
+        ("python", &["-m", "pip"]),
+        ("py", &["-m", "pip"]),
+    ];
+    let mut refusals = Vec::new();
+    for (program, before) in pips {
+        let mut command = Command::new(program);
+        command.args(before).args(["download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]);
+        command.args(["--disable-pip-version-check", "--implementation", "cp", "--python-version", "3.11"]);
+        command.args(["--platform", platform, "--dest"]).arg(&wheels).arg(way.package());
+        match client::output(&mut command, LIMIT) {
+            Ok(_) => return checked(way, only_file(&wheels)?, None),
+            Err(reason) => refusals.push(reason),
+        }
+    }
+    Err(most_telling(refusals))
+}
+
+fn by_npm(way: &Way, inner: &str, folder: &Path) -> Result<Archive, String> {
+    let packs = folder.join("pack");
+    fs::create_dir_all(&packs).map_err(|error| error.to_string())?;
+    let mut refusals = Vec::new();
+    for program in ["npm", "npm.cmd"] {
+        let mut command = Command::new(program);
+        command.args(["pack", "--silent", "--ignore-scripts", "--pack-destination"]).arg(&packs);
+        // Outside any package of the user's.
+        command.arg(way.package()).current_dir(folder);
+        match client::output(&mut command, LIMIT) {
+            Ok(_) => return checked(way, only_file(&packs)?, Some(inner.to_owned())),
+            Err(reason) => refusals.push(reason),
+        }
+    }
+    Err(most_telling(refusals))
+}
+
+/// That a program is missing says less than what another one answered.
+fn most_telling(refusals: Vec<String>) -> String {
+    let telling = refusals.iter().find(|reason| *reason != "not on this machine");
+    telling.or(refusals.first()).cloned().unwrap_or_default()
+}
+
+fn only_file(folder: &Path) -> Result<PathBuf, String> {
+    let mut entries = fs::read_dir(folder).map_err(|error| error.to_string())?.filter_map(Result::ok);
+    entries.next().map(|entry| entry.path()).ok_or_else(|| "it brought no file".into())
+}
+
+fn checked(way: &Way, path: PathBuf, only_under: Option<String>) -> Result<Archive, String> {
+    if let Some(sha256) = way.sha256() {
+        check(&path, sha256)?;
+    }
+    Ok(Archive { path, only_under })
+}
+
+/// Refuses a file whose SHA-256 is another.
+fn check(path: &Path, expected: &str) -> Result<(), String> {
+    let mut hash = Sha256::new();
+    let mut file = File::open(path).map_err(|error| error.to_string())?;
+    let mut block = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut block).map_err(|error| error.to_string())? {
+            0 => break,
+            count => hash.update(&block[..count]),
+        }
+    }
+    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if found == expected {
+        return Ok(());
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Err(format!("`{name}` has the SHA-256 {found} instead of {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_hash_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("abc");
+        fs::write(&path, "abc").unwrap();
+        // FIPS 180-2's example.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(check(&path, abc), Ok(()));
+        let refusal = check(&path, &abc.replace('b', "c")).unwrap_err();
+        assert!(refusal.starts_with(&format!("`abc` has the SHA-256 {abc} instead of ")), "{refusal}");
+    }
+
+    #[test]
+    fn what_a_client_answered_says_more_than_that_another_is_missing() {
+        let reasons = ["not on this machine", "ERROR: no route", "not on this machine"].map(str::to_owned);
+        assert_eq!(most_telling(reasons.to_vec()), "ERROR: no route");
+    }
+}

@@ -1,0 +1,117 @@
+//! Taking the libraries, and nothing else, out of a wheel, an npm package or a release archive.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+
+/// A library of ONNX Runtime is below 100 MB; what is larger is something else.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// A file that holds libraries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Archive {
+    pub(super) path: PathBuf,
+    /// Where an archive holds the libraries of several systems: the folder of ours.
+    pub(super) only_under: Option<String>,
+}
+
+/// Writes the archive's libraries into `folder`, flat.
+pub(super) fn libraries(archive: &Archive, folder: &Path) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let mut file = BufReader::new(File::open(&archive.path).map_err(|error| error.to_string())?);
+    let mut start = [0u8; 2];
+    let unreadable = |error: &dyn std::fmt::Display| format!("it cannot be unpacked: {error}");
+    file.read_exact(&mut start).and_then(|()| file.rewind()).map_err(|error| unreadable(&error))?;
+    if &start == b"PK" {
+        from_zip(file, archive, folder).map_err(|error| unreadable(&error))
+    } else {
+        from_tar(file, archive, folder).map_err(|error| unreadable(&error))
+    }
+}
+
+fn from_zip(file: BufReader<File>, archive: &Archive, folder: &Path) -> io::Result<()> {
+    let mut zip = zip::ZipArchive::new(file).map_err(io::Error::other)?;
+    for i in 0..zip.len() {
+        let mut member = zip.by_index(i).map_err(io::Error::other)?;
+        let name = member.name().map_err(io::Error::other)?.into_owned();
+        if let Some(target) = target(&name, archive, folder).filter(|_| member.is_file()) {
+            write(&mut member, &target)?;
+        }
+    }
+    Ok(())
+}
+
+fn from_tar(file: BufReader<File>, archive: &Archive, folder: &Path) -> io::Result<()> {
+    let mut tar = tar::Archive::new(GzDecoder::new(file));
+    for member in tar.entries()? {
+        let mut member = member?;
+        let name = member.path()?.to_string_lossy().into_owned();
+        // Links (libonnxruntime.so to the versioned name) are left out: the file itself is found as well.
+        if let Some(target) =
+            target(&name, archive, folder).filter(|_| member.header().entry_type().is_file())
+        {
+            write(&mut member, &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where a member goes, if it is a library of ours; its folders are dropped, so that none leads elsewhere.
+fn target(name: &str, archive: &Archive, folder: &Path) -> Option<PathBuf> {
+    let (parent, file) = name.rsplit_once('/').unwrap_or(("", name));
+    let ours = archive.only_under.as_ref().is_none_or(|under| parent.ends_with(under.as_str()));
+    let plain = !file.contains(['\\', ':']);
+    let bare = file.strip_prefix("lib").unwrap_or(file);
+    let library = [".so", ".dylib", ".dll"].iter().any(|kind| file.contains(kind));
+    // The Python binding is no library to link.
+    let wanted =
+        bare.starts_with("onnxruntime") && library && !file.contains("pybind") && !parent.ends_with(".dSYM");
+    (ours && plain && wanted).then(|| folder.join(file))
+}
+
+fn write(member: &mut impl Read, target: &Path) -> io::Result<()> {
+    let mut out = File::create(target)?;
+    let written = io::copy(&mut member.take(MOST_BYTES), &mut out)?;
+    if written == MOST_BYTES {
+        return Err(io::Error::other("a library in it is larger than any of ONNX Runtime"));
+    }
+    out.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(name: &str, under: Option<&str>) -> Option<String> {
+        let archive = Archive { path: PathBuf::new(), only_under: under.map(str::to_owned) };
+        target(name, &archive, Path::new("out")).map(|path| path.to_string_lossy().replace('\\', "/"))
+    }
+
+    #[test]
+    fn only_libraries_of_this_system_are_taken() {
+        let wheel = "onnxruntime/capi/";
+        assert_eq!(
+            kept(&format!("{wheel}libonnxruntime.so.1.31.1"), None).unwrap(),
+            "out/libonnxruntime.so.1.31.1"
+        );
+        assert_eq!(kept(&format!("{wheel}onnxruntime.dll"), None).unwrap(), "out/onnxruntime.dll");
+        assert!(kept(&format!("{wheel}libonnxruntime_providers_shared.so"), None).is_some());
+        assert!(
+            kept(&format!("{wheel}onnxruntime_pybind11_state.cpython-311-x86_64-linux-gnu.so"), None)
+                .is_none()
+        );
+        assert!(kept("onnxruntime/__init__.py", None).is_none());
+        let npm = |system: &str| {
+            kept(&format!("package/bin/napi-v6/{system}/libonnxruntime.so.1"), Some("linux/x64"))
+        };
+        assert!(npm("linux/x64").is_some() && npm("linux/arm64").is_none());
+    }
+
+    #[test]
+    fn no_member_leads_out_of_the_folder() {
+        assert_eq!(kept("../../libonnxruntime.so", None).unwrap(), "out/libonnxruntime.so");
+        assert!(kept("..\\libonnxruntime.so", None).is_none());
+    }
+}
