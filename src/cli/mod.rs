@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod classify;
 mod detect;
 mod doctor;
 mod evaluate;
 mod import;
+mod inspect;
 mod progress;
 mod runtime_args;
 mod summary;
@@ -45,8 +47,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Detect(detect::Args),
+    Classify(classify::Args),
     Evaluate(evaluate::Args),
     Import(import::Args),
+    Inspect(inspect::Args),
     Synth(synth::Args),
     Doctor(doctor::Args),
 }
@@ -57,8 +61,10 @@ pub(crate) fn main() -> ExitCode {
     speak_plainly_on_panic();
     let outcome = match Cli::parse().command {
         Command::Detect(args) => detect::run(args),
+        Command::Classify(args) => classify::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Import(args) => import::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Synth(args) => synth::run(args),
         Command::Doctor(args) => doctor::run(args),
     };

@@ -70,7 +70,8 @@ impl Imported {
     ) -> Result<Imported, family::Error> {
         let loaded = family::load(checkpoint, options)?;
         let remarks = remarks(checkpoint, &loaded);
-        let Loaded { family, architecture, mut weights, conventions, classes, assumed, .. } = loaded;
+        let Loaded { family, architecture, mut weights, conventions, classes, assumed, parameters, .. } =
+            loaded;
         let coarsest = architecture.roi_strides().last().copied().unwrap_or(1);
         let pad_to = conventions.input.pad_to as usize;
         let doubling = pad_to > 0 && pad_to.is_multiple_of(coarsest);
@@ -88,6 +89,7 @@ impl Imported {
                 imported_by: concat!("rcnn ", env!("CARGO_PKG_VERSION")).into(),
             },
             network: architecture,
+            parameters,
             classes,
             conventions,
             files: Files { trunk: unknown(), head: unknown() },

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::family::{Class, Conventions};
+use crate::family::{Class, Conventions, Parameters};
 use crate::network::Architecture;
 
 /// The version of the format that this program writes and reads.
@@ -57,6 +57,8 @@ pub struct Manifest {
     pub provenance: Provenance,
     /// Architecture.
     pub network: Architecture,
+    /// How many numbers were learned, before norms were folded.
+    pub parameters: Parameters,
     /// Foreground classes in the network's order.
     pub classes: Vec<Class>,
     /// What surrounds the network.
