@@ -11,7 +11,9 @@ mod doctor;
 mod evaluate;
 mod import;
 mod inspect;
+mod models;
 mod progress;
+mod pull;
 mod runtime_args;
 mod summary;
 mod synth;
@@ -51,6 +53,8 @@ enum Command {
     Evaluate(evaluate::Args),
     Import(import::Args),
     Inspect(inspect::Args),
+    Pull(pull::Args),
+    Models(models::Args),
     Synth(synth::Args),
     Doctor(doctor::Args),
 }
@@ -65,6 +69,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Import(args) => import::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Pull(args) => pull::run(args),
+        Command::Models(args) => models::run(args),
         Command::Synth(args) => synth::run(args),
         Command::Doctor(args) => doctor::run(args),
     };

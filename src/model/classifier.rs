@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{FileHash, Manifest, Provenance};
+use super::manifest::{FileHash, Manifest, Origin, Provenance};
 use super::{Error, GraphSource, sha256, store};
 use crate::cache;
 use crate::checkpoint::Checkpoint;
@@ -143,6 +143,7 @@ impl ClassifierModel {
                 checkpoint: text(path.file_name()),
                 sha256: sha256(checkpoint.bytes()),
                 imported_by: concat!("rcnn ", env!("CARGO_PKG_VERSION")).into(),
+                origin: Origin::default(),
             },
             network: architecture,
             parameters,

@@ -12,7 +12,7 @@ use crate::network::Architecture;
 const FORMAT: u32 = 1;
 
 /// Where a model comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// Name of the checkpoint file.
@@ -21,6 +21,30 @@ pub struct Provenance {
     pub sha256: String,
     /// The program that imported it.
     pub imported_by: String,
+    /// Who published it, where that is known.
+    #[serde(default, skip_serializing_if = "Origin::is_empty")]
+    pub origin: Origin,
+}
+
+/// What is known of a published checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Where it was downloaded from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Its terms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Its publisher's AP, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_ap: Option<f64>,
+}
+
+impl Origin {
+    fn is_empty(&self) -> bool {
+        *self == Origin::default()
+    }
 }
 
 /// One file of the model.
