@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod checkpoint;
+pub mod classify;
 pub mod coco;
 pub mod detector;
 pub mod draw;

@@ -100,7 +100,7 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
         Architecture::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
     let mut used = BTreeSet::new();
     let norm_eps = options.norm_eps.unwrap_or(family.norm_eps);
-    let mut weights = read_weights(checkpoint, &architecture, &naming, norm_eps, &mut used)?;
+    let mut weights = read_weights(checkpoint, &architecture.layers(), &naming, norm_eps, &mut used)?;
     let mut conventions = conventions(&architecture);
     options.apply(&mut conventions);
     check_options(options, &mut architecture, &conventions)?;
@@ -156,7 +156,7 @@ fn extra_level(options: &Options, shapes: &dyn Fn(Layer) -> Option<Vec<usize>>) 
     options.anchor_sizes.as_ref().map(|sizes| sizes.len() > convs)
 }
 
-fn unreadable(error: ReadError, naming: &Naming, checkpoint: &Checkpoint) -> Error {
+pub(super) fn unreadable(error: ReadError, naming: &Naming, checkpoint: &Checkpoint) -> Error {
     match error {
         ReadError::Missing(layer) => {
             let expected = naming(layer).weight;
@@ -178,16 +178,15 @@ fn unreadable(error: ReadError, naming: &Naming, checkpoint: &Checkpoint) -> Err
     }
 }
 
-fn read_weights(
+pub(super) fn read_weights(
     checkpoint: &Checkpoint,
-    architecture: &Architecture,
+    layers: &[LayerShape],
     naming: &Naming,
     eps: f64,
     used: &mut BTreeSet<String>,
 ) -> Result<Weights, Error> {
-    let layers = architecture.layers();
     let mut problems = Problems::default();
-    for layer in &layers {
+    for layer in layers {
         for (name, shape) in tensors_of(checkpoint, layer, &naming(layer.layer)) {
             problems.check(checkpoint, &name, &shape);
             used.insert(name);
@@ -195,7 +194,7 @@ fn read_weights(
     }
     problems.verdict()?;
     let mut weights = Weights::new();
-    for layer in &layers {
+    for layer in layers {
         weights.insert(layer.layer, read_layer(checkpoint, &naming(layer.layer), eps)?);
     }
     Ok(weights)
@@ -369,7 +368,7 @@ fn classes(options: &Options, count: usize, family: &Family) -> Result<Vec<Class
     }
 }
 
-fn named((class, place): (&ClassOption, u64)) -> Class {
+pub(super) fn named((class, place): (&ClassOption, u64)) -> Class {
     match class {
         ClassOption::Name(name) => Class { id: place, name: name.clone() },
         ClassOption::WithId { id, name } => Class { id: *id, name: name.clone() },
@@ -377,7 +376,11 @@ fn named((class, place): (&ClassOption, u64)) -> Class {
 }
 
 /// Tensors that nothing uses, but for PyTorch's counters and what the family calls idle.
-fn surplus(checkpoint: &Checkpoint, used: &BTreeSet<String>, idle: fn(&str) -> bool) -> Vec<String> {
+pub(super) fn surplus(
+    checkpoint: &Checkpoint,
+    used: &BTreeSet<String>,
+    idle: fn(&str) -> bool,
+) -> Vec<String> {
     let told = |name: &&str| !used.contains(*name) && !name.ends_with("num_batches_tracked") && !idle(name);
     checkpoint.tensors().map(Tensor::name).filter(told).map(str::to_owned).collect()
 }

@@ -4,6 +4,7 @@
 //! [`Conventions`]. Everything else (reading the architecture, checking, folding norms) is common.
 
 mod classes;
+mod classifier;
 mod config;
 mod conventions;
 mod detectron;
@@ -14,7 +15,8 @@ mod options;
 mod torchvision;
 
 pub use classes::{Class, coco_classes};
-pub use config::{ConfigError, read as read_config};
+pub use classifier::{ClassifierFilter, ClassifierInput, LoadedClassifier, is_classifier, load_classifier};
+pub use config::{ConfigError, read as read_config, read_config_text};
 pub use conventions::{
     AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,

@@ -253,7 +253,7 @@ fn conv_shape(shapes: &Shapes<'_>, layer: Layer) -> Result<[usize; 4], ReadError
         .ok_or_else(|| ReadError::Shape { layer, shape, expected: "four dimensions above 0".into() })
 }
 
-fn linear_shape(shapes: &Shapes<'_>, layer: Layer) -> Result<[usize; 2], ReadError> {
+pub(super) fn linear_shape(shapes: &Shapes<'_>, layer: Layer) -> Result<[usize; 2], ReadError> {
     let shape = shapes(layer).ok_or(ReadError::Missing(layer))?;
     <[usize; 2]>::try_from(shape.as_slice())
         .ok()

@@ -29,12 +29,24 @@ const LONGEST: u64 = 16 << 20;
 /// # Errors
 /// When the file cannot be read, is no such config, or asks for what is not supported.
 pub fn read(path: &Path) -> Result<Options, ConfigError> {
-    let text = read_text(path)?;
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    match extension.as_deref() {
-        Some("yaml" | "yml") => detectron2::options(&text, path),
-        Some("py") => mmdet::options(&text),
-        _ => serde_json::from_str(&text).map_err(|error| ConfigError(error.to_string())),
+    read_as(&read_text(path)?, extension.as_deref().unwrap_or_default(), path)
+}
+
+/// Reads the text of a config whose kind is told by the end that its name would have. Its `_BASE_` can only be one of
+/// detectron2's own.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_config_text(text: &str, extension: &str) -> Result<Options, ConfigError> {
+    read_as(text, extension, Path::new(""))
+}
+
+fn read_as(text: &str, extension: &str, path: &Path) -> Result<Options, ConfigError> {
+    match extension {
+        "yaml" | "yml" => detectron2::options(text, path),
+        "py" => mmdet::options(text),
+        _ => serde_json::from_str(text).map_err(|error| ConfigError(error.to_string())),
     }
 }
 
