@@ -57,6 +57,17 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
+/// Prints lines to standard output. A reader that has seen enough is no failure.
+pub(crate) fn print(lines: &[String]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let written = lines.iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
 /// `RCNN_LOG` turns on tracing, in `tracing-subscriber`'s filter syntax.
 fn init_tracing() {
     if let Ok(filter) = std::env::var("RCNN_LOG") {
