@@ -1,6 +1,8 @@
 //! Numbers in JSON: the correctly rounded double, or the exact integer.
 //!
-//! Short numbers are a division of two exact doubles; the rest goes to the standard library.
+//! Short numbers are a division of two exact doubles. Those of up to 19 digits, as float32 values have that were
+//! widened and printed, are one wide multiplication (the method of Eisel and Lemire). The rest goes to the standard
+//! library.
 
 use super::scan::Number;
 
@@ -32,10 +34,7 @@ pub(super) fn read(data: &[u8], start: usize) -> Read {
     at += usize::from(negative);
     let first = at;
     let mut mantissa: u64 = 0;
-    while let Some(digit) = digit(data, at) {
-        mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
-        at += 1;
-    }
+    digits_into(data, &mut at, &mut mantissa);
     let mut digits = at - first;
     if digits == 0 {
         return word(data, first, negative);
@@ -50,10 +49,7 @@ pub(super) fn read(data: &[u8], start: usize) -> Read {
         whole = false;
         let point = at + 1;
         at = point;
-        while let Some(digit) = digit(data, at) {
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
-            at += 1;
-        }
+        digits_into(data, &mut at, &mut mantissa);
         if at == point {
             return if at == data.len() {
                 Read::Short
@@ -104,7 +100,82 @@ fn digit(data: &[u8], at: usize) -> Option<u64> {
     (digit < 10).then_some(u64::from(digit))
 }
 
-/// `mantissa * 10^exponent` where one correctly rounded operation on exact doubles gives it.
+/// Appends the digits from `at` on to a number, eight at a time where there are as many.
+#[inline]
+fn digits_into(data: &[u8], at: &mut usize, number: &mut u64) {
+    while let Some(&eight) = data[*at..].first_chunk::<8>() {
+        let bytes = u64::from_le_bytes(eight);
+        // A byte is a digit if its upper half is 3 and stays 3 when 6 is added to it.
+        let upper = (bytes & 0xf0f0_f0f0_f0f0_f0f0)
+            | ((bytes.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0) >> 4);
+        if upper != 0x3333_3333_3333_3333 {
+            break;
+        }
+        // Neighbours are joined: eight digits, four pairs, two quadruples, one number.
+        let digits = bytes - 0x3030_3030_3030_3030;
+        let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+        let quads = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+        let eight = (quads * 10_000 + (quads >> 32)) & 0xffff_ffff;
+        *number = number.wrapping_mul(100_000_000).wrapping_add(eight);
+        *at += 8;
+    }
+    while let Some(digit) = digit(data, *at) {
+        *number = number.wrapping_mul(10).wrapping_add(digit);
+        *at += 1;
+    }
+}
+
+/// The most decimal places that [`wide`] can take off without a second look at the rounding.
+const PLACES: usize = 27;
+
+/// 1 / 5^k, rounded up to 128 bits of which the first is set.
+const FIFTHS: [u128; PLACES + 1] = {
+    let mut table = [1 << 127; PLACES + 1];
+    let mut power: u128 = 1;
+    let mut k = 1;
+    while k <= PLACES {
+        power *= 5;
+        // Long division of a power of two, until the quotient has 128 bits.
+        let (mut quotient, mut rest) = (0u128, 1u128);
+        while quotient >> 127 == 0 {
+            rest *= 2;
+            quotient = quotient * 2 + if rest >= power { 1 } else { 0 };
+            rest = if rest >= power { rest - power } else { rest };
+        }
+        table[k] = quotient + 1;
+        k += 1;
+    }
+    table
+};
+
+/// `mantissa / 10^places`, correctly rounded.
+#[inline]
+fn wide(mantissa: u64, places: usize) -> Option<f64> {
+    let fifth = *FIFTHS.get(places)?;
+    if mantissa == 0 {
+        return Some(0.0);
+    }
+    let shift = mantissa.leading_zeros();
+    let whole = u128::from(mantissa << shift);
+    // The upper 128 of the product's 192 bits.
+    let product = whole * (fifth >> 64) + ((whole * (fifth & u128::from(u64::MAX))) >> 64);
+    let (high, low) = ((product >> 64) as u64, product as u64);
+    let top = (high >> 63) as u32;
+    let mut bits = high >> (top + 9);
+    // The double lies exactly between two others only for few places; then the even one is taken.
+    if low <= 1 && places <= 4 && bits & 3 == 1 && bits << (top + 9) == high {
+        bits &= !1;
+    }
+    bits = (bits + (bits & 1)) >> 1;
+    let mut exponent = ((-217_706 * places as i64) >> 16) + 63 + i64::from(top) - i64::from(shift) + 1023;
+    if bits >> 53 == 1 {
+        bits >>= 1;
+        exponent += 1;
+    }
+    Some(f64::from_bits((bits & ((1 << 52) - 1)) | (exponent as u64) << 52))
+}
+
+/// `mantissa * 10^exponent`, correctly rounded, where that is cheap.
 #[inline]
 fn scaled(mantissa: u64, exponent: i64) -> Option<f64> {
     if mantissa < 1 << 53 {
@@ -115,7 +186,7 @@ fn scaled(mantissa: u64, exponent: i64) -> Option<f64> {
             return Some(mantissa as f64 * power);
         }
     }
-    None
+    wide(mantissa, usize::try_from(-exponent).ok()?)
 }
 
 fn integer(text: &[u8], mantissa: u64, digits: usize, negative: bool) -> Number {

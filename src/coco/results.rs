@@ -30,7 +30,7 @@ pub struct Detection {
 }
 
 /// What a results file is read against.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Lookup {
     /// The ids of the data set that are no plain integers.
     pub(crate) ids: Ids,
@@ -47,7 +47,7 @@ pub(crate) struct Lookup {
 }
 
 /// Images by file name and categories by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     pub(crate) images: HashMap<String, Id>,
     pub(crate) categories: HashMap<String, Id>,

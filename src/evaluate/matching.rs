@@ -41,14 +41,8 @@ impl Rules {
 /// A detection that reaches some threshold with some ground truth.
 #[derive(Clone, Debug)]
 pub(super) struct Touched {
-    /// Its row among all detections.
-    pub(super) row: u32,
-    /// Its image.
-    pub(super) image: u32,
     /// Its place among the category's detections of the image.
     pub(super) rank: u32,
-    /// Its place among the kept detections of the category.
-    pub(super) place: u32,
     /// Its score.
     pub(super) score: f64,
 }
@@ -94,6 +88,8 @@ pub(super) struct Matched {
     pub(super) masks: Vec<Mask>,
     /// For each of them, range and limit: how many counted before it that reach nothing.
     pub(super) before: Vec<u32>,
+    /// For each ground truth the score of the detection that took it first, in the first range; only if asked for.
+    pub(super) takers: Vec<Option<f64>>,
 }
 
 /// Memory that is used again for every category.
@@ -114,7 +110,7 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
     let (ranges, limits) = (rules.ranges.len(), rules.limits.len());
     scratch.ranks.resize(rules.images, 0);
     scratch.starts.resize(rules.images, 0);
-    let mut state = State::new(category.truths, rules);
+    let mut state = State::new(category.truths, rules, keep);
     let positives = |a: usize| state.ignored.iter().filter(|&&bits| bits >> a & 1 == 0).count() as u32;
     let mut matched = Matched { positives: (0..ranges).map(positives).collect(), ..Matched::default() };
     for (place, truth) in category.truths.iter().enumerate().rev() {
@@ -148,6 +144,7 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
         let outside = if lenient { u32::MAX } else { rules.outside(category.area(row)) };
         let touched = !scratch.candidates.is_empty();
         if touched {
+            state.score = detection.score;
             for a in 0..ranges {
                 let mut mask = state.take(&scratch.candidates, a);
                 if outside >> a & 1 == 1 {
@@ -155,7 +152,7 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
                 }
                 matched.masks.push(mask);
             }
-            matched.touched.push(Touched { row, image, rank, place: matched.count, score: detection.score });
+            matched.touched.push(Touched { rank, score: detection.score });
             matched.before.extend_from_slice(&before);
         } else {
             for (slot, count) in before.iter_mut().enumerate() {
@@ -167,6 +164,9 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
             matched.kept.push(Kept { row, image, rank, outside, touched });
         }
         matched.count += 1;
+    }
+    if keep {
+        matched.takers = state.takers;
     }
     for &(_, image, _) in &order {
         scratch.ranks[image as usize] = 0;
@@ -186,10 +186,14 @@ struct State<'a> {
     ignored: Vec<u32>,
     /// For each ground truth and range: a bit for each threshold at which it is taken.
     used: Vec<u128>,
+    /// For each ground truth the score of its first taker, if that is asked for.
+    takers: Vec<Option<f64>>,
+    /// Score of the detection at hand.
+    score: f64,
 }
 
 impl<'a> State<'a> {
-    fn new(truths: &'a [Truth], rules: &'a Rules) -> State<'a> {
+    fn new(truths: &'a [Truth], rules: &'a Rules, keep: bool) -> State<'a> {
         let ignored = |truth: &Truth| if truth.ignored { u32::MAX } else { rules.outside(truth.area) };
         State {
             truths,
@@ -197,6 +201,8 @@ impl<'a> State<'a> {
             lowest: rules.floors.iter().copied().fold(f64::INFINITY, f64::min),
             ignored: truths.iter().map(ignored).collect(),
             used: vec![0; truths.len() * rules.ranges.len()],
+            takers: if keep { vec![None; truths.len()] } else { Vec::new() },
+            score: f64::NAN,
         }
     }
 
@@ -264,6 +270,12 @@ impl<'a> State<'a> {
     #[inline]
     fn mark(&mut self, place: usize, a: usize, bits: u128, mask: &mut Mask) {
         self.used[place * self.rules.ranges.len() + a] |= bits;
+        if a == 0
+            && bits != 0
+            && let Some(taker) = self.takers.get_mut(place)
+        {
+            taker.get_or_insert(self.score);
+        }
         if !self.truths[place].unread {
             mask.hit |= bits;
         }

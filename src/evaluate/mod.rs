@@ -3,32 +3,50 @@
 //! Never sees a network, nor a terminal. [`Input::open`] reads the two files, [`Input::evaluate`] gives the numbers,
 //! [`Input::warnings`] says what in the files makes them other than they seem.
 
+mod analysis;
+mod calibration;
+mod confusion;
 mod curve;
 mod error;
 mod evaluation;
+mod explain;
+mod image_ap;
 mod lvis;
 mod matching;
 mod mean;
+mod missed;
 mod notices;
 mod npy;
+mod operating;
 mod overlap;
 mod params;
 mod per_class;
 mod problem;
 mod quirk;
+mod resample;
 mod rows_check;
 mod summary;
+mod tide;
+mod voc;
 
 use std::path::Path;
 
+pub use calibration::{Bin, Calibration};
+pub use confusion::Confused;
 pub use error::Error;
 pub use evaluation::{Arrays, Evaluation};
+pub use explain::{Comparison, Errors, Moved};
+pub use missed::{Missed, Share};
 pub use notices::Warning;
+pub use operating::Cut;
 pub use overlap::overlap;
 pub use params::{AreaRange, MOST_RANGES, MOST_THRESHOLDS, Params, Protocol, linspace};
 pub use per_class::{ClassRow, per_class};
 pub use quirk::Reading;
+pub use resample::Interval;
 pub use summary::{COCO_NAMES, LVIS_NAMES, text as summary_lines};
+pub use tide::{KINDS as TIDE_KINDS, Tide, TideThresholds};
+pub use voc::{Voc, VocAp};
 
 use crate::coco::{DataSet, Detections, Lookup};
 use problem::{Problem, Scope};

@@ -21,7 +21,7 @@ pub(super) struct Line {
     area: &'static str,
     limit: usize,
     /// LVIS: the group of categories.
-    group: Option<usize>,
+    pub(super) group: Option<usize>,
 }
 
 /// The lines of the summary, in order.
