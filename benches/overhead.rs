@@ -96,68 +96,72 @@ fn list(place: &Path, photos: &Path, count: usize) -> Outcome<PathBuf> {
     Ok(path)
 }
 
-/// A checkpoint with torchvision's names and shapes (`fasterrcnn_resnet50_fpn`, 91 classes) and random weights.
-fn full_size(path: &Path) -> Outcome<()> {
-    let mut tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
-    let mut noise = Noise(1);
-    let mut add = |name: String, shape: &[usize], value: &mut dyn FnMut() -> f32| {
-        let bytes = (0..shape.iter().product::<usize>()).flat_map(|_| value().to_le_bytes()).collect();
-        tensors.insert(name, (shape.to_vec(), bytes));
-    };
-    let mut weight =
-        |add: &mut dyn FnMut(String, &[usize], &mut dyn FnMut() -> f32), name: &str, shape: &[usize]| {
-            let inputs: usize = shape[1..].iter().product();
-            let bound = (3.0 / inputs as f32).sqrt();
-            add(format!("{name}.weight"), shape, &mut || bound * noise.next());
-        };
-    let norm = |add: &mut dyn FnMut(String, &[usize], &mut dyn FnMut() -> f32),
-                name: &str,
-                channels: usize| {
+/// A checkpoint under construction: torchvision's names, random weights, norms that do nothing.
+struct Weights {
+    tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)>,
+    noise: Noise,
+}
+
+impl Weights {
+    fn constant(&mut self, name: String, length: usize, value: f32) {
+        self.tensors.insert(name, (vec![length], value.to_le_bytes().repeat(length)));
+    }
+
+    /// Random weights that keep the size of what passes through.
+    fn weight(&mut self, name: &str, shape: &[usize]) {
+        let bound = (3.0 / shape[1..].iter().product::<usize>() as f32).sqrt();
+        let count: usize = shape.iter().product();
+        let bytes = (0..count).flat_map(|_| (bound * self.noise.next()).to_le_bytes()).collect();
+        self.tensors.insert(format!("{name}.weight"), (shape.to_vec(), bytes));
+    }
+
+    fn with_bias(&mut self, name: &str, shape: &[usize]) {
+        self.weight(name, shape);
+        self.constant(format!("{name}.bias"), shape[0], 0.0);
+    }
+
+    fn with_norm(&mut self, name: &str, norm: &str, shape: &[usize]) {
+        self.weight(name, shape);
         for (part, value) in [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)] {
-            add(format!("{name}.{part}"), &[channels], &mut || value);
+            self.constant(format!("{norm}.{part}"), shape[0], value);
         }
-    };
-    weight(&mut add, "backbone.body.conv1", &[64, 3, 7, 7]);
-    norm(&mut add, "backbone.body.bn1", 64);
+    }
+}
+
+/// `fasterrcnn_resnet50_fpn` with 91 classes.
+fn full_size(path: &Path) -> Outcome<()> {
+    let mut weights = Weights { tensors: BTreeMap::new(), noise: Noise(1) };
+    weights.with_norm("backbone.body.conv1", "backbone.body.bn1", &[64, 3, 7, 7]);
     let mut inputs = 64;
     for (stage, blocks) in [3, 4, 6, 3].into_iter().enumerate() {
         let width = 64 << stage;
         for block in 0..blocks {
             let prefix = format!("backbone.body.layer{}.{block}", stage + 1);
             let convs = [(width, inputs, 1), (width, width, 3), (4 * width, width, 1)];
-            for (number, (outputs, inputs, kernel)) in convs.into_iter().enumerate() {
-                weight(&mut add, &format!("{prefix}.conv{}", number + 1), &[outputs, inputs, kernel, kernel]);
-                norm(&mut add, &format!("{prefix}.bn{}", number + 1), outputs);
+            for (i, (outputs, inputs, kernel)) in (1..).zip(convs) {
+                let shape = [outputs, inputs, kernel, kernel];
+                weights.with_norm(&format!("{prefix}.conv{i}"), &format!("{prefix}.bn{i}"), &shape);
             }
             if block == 0 {
-                weight(&mut add, &format!("{prefix}.downsample.0"), &[4 * width, inputs, 1, 1]);
-                norm(&mut add, &format!("{prefix}.downsample.1"), 4 * width);
+                let (conv, norm) = (format!("{prefix}.downsample.0"), format!("{prefix}.downsample.1"));
+                weights.with_norm(&conv, &norm, &[4 * width, inputs, 1, 1]);
             }
             inputs = 4 * width;
         }
-        let level = format!("blocks.{stage}.0");
-        weight(&mut add, &format!("backbone.fpn.inner_{level}"), &[256, inputs, 1, 1]);
-        weight(&mut add, &format!("backbone.fpn.layer_{level}"), &[256, 256, 3, 3]);
-        for part in ["inner", "layer"] {
-            add(format!("backbone.fpn.{part}_{level}.bias"), &[256], &mut || 0.0);
-        }
+        weights.with_bias(&format!("backbone.fpn.inner_blocks.{stage}.0"), &[256, inputs, 1, 1]);
+        weights.with_bias(&format!("backbone.fpn.layer_blocks.{stage}.0"), &[256, 256, 3, 3]);
     }
-    let plain = [
-        ("rpn.head.conv.0.0", vec![256, 256, 3, 3]),
-        ("rpn.head.cls_logits", vec![3, 256, 1, 1]),
-        ("rpn.head.bbox_pred", vec![12, 256, 1, 1]),
-        ("roi_heads.box_head.fc6", vec![1024, 12544]),
-        ("roi_heads.box_head.fc7", vec![1024, 1024]),
-        ("roi_heads.box_predictor.cls_score", vec![91, 1024]),
-        ("roi_heads.box_predictor.bbox_pred", vec![364, 1024]),
-    ];
-    for (name, shape) in plain {
-        weight(&mut add, name, &shape);
-        add(format!("{name}.bias"), &shape[..1], &mut || 0.0);
-    }
-    let views: Vec<(String, TensorView<'_>)> = tensors
+    weights.with_bias("rpn.head.conv.0.0", &[256, 256, 3, 3]);
+    weights.with_bias("rpn.head.cls_logits", &[3, 256, 1, 1]);
+    weights.with_bias("rpn.head.bbox_pred", &[12, 256, 1, 1]);
+    weights.with_bias("roi_heads.box_head.fc6", &[1024, 12544]);
+    weights.with_bias("roi_heads.box_head.fc7", &[1024, 1024]);
+    weights.with_bias("roi_heads.box_predictor.cls_score", &[91, 1024]);
+    weights.with_bias("roi_heads.box_predictor.bbox_pred", &[364, 1024]);
+    let views: Vec<(&str, TensorView<'_>)> = weights
+        .tensors
         .iter()
-        .map(|(name, (shape, bytes))| Ok((name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .map(|(name, (shape, bytes))| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<Outcome<_>>()?;
     safetensors::serialize_to_file(views, None, path)?;
     Ok(())

@@ -231,3 +231,32 @@ fn photos_can_be_listed_on_standard_input() {
     assert_eq!(files, ["photos/c.webp", "photos/b.jpg"]);
     assert!(ended.err.contains("2 photos, "));
 }
+
+#[test]
+fn annotations_give_their_ids() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    place.write(
+        "gt.json",
+        br#"{"images": [{"id": 70, "file_name": "b.jpg"}, {"id": 50, "file_name": "x/plain.png"}],
+             "categories": [{"id": 9, "name": "washer"}], "annotations": []}"#,
+    );
+    let ended = place
+        .rcnn(&["detect", "photos", "-a", "gt.json", "-o", "out", "--no-draw", "--score", "0.001"])
+        .expect(0);
+    assert_eq!(
+        ended.err,
+        "note: 1 of 3 photos are not among the annotated images and are left out (such as `c.webp`)\n\
+         note: 30 of 31 classes of the model have no category of their name in the annotations: \
+         `AdjustableClamp`, `AdjustableWrench`, `Battery`, `Bolt`, `BoltNutSet`, …\n"
+    );
+    let ids: Vec<_> = place.rows("out").iter().map(|row| row["image_id"].as_u64().unwrap()).collect();
+    assert_eq!(ids, [50, 70]);
+    let categories = place.json("out/images.json")["categories"].clone();
+    let washer = categories.as_array().unwrap().iter().find(|category| category["name"] == "Washer").unwrap();
+    assert_eq!(washer["id"], 9);
+    let ended = place.rcnn(&["detect", "photos/c.webp", "-a", "gt.json", "-o", "none"]).expect(1);
+    assert!(ended.err.contains("none of the photos is among the 2 images of `gt.json`"), "{}", ended.err);
+    let ended = place.rcnn(&["detect", "photos", "-a", "gone.json", "-o", "none"]).expect(1);
+    assert!(ended.err.contains("gone.json"), "{}", ended.err);
+}

@@ -1,12 +1,259 @@
-//! `rcnn evaluate`.
+//! `rcnn evaluate`: what is typed, a call into the library, the numbers on standard output.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::ValueEnum;
+use rcnn::evaluate::{
+    AreaRange, COCO_NAMES, Input, LVIS_NAMES, Params, Protocol, Reading, TIDE_KINDS, Tide, TideThresholds,
+    per_class, summary_lines,
+};
+use serde_json::{Map, Value, json};
 
 use super::Exit;
 
+mod text;
+
+const EXAMPLES: &str = "\
+Examples:
+  rcnn evaluate -a annotations.json -r out/detections.json --per-class
+  rcnn evaluate -a annotations.json -r out/detections.jsonl --bootstrap 1000
+  rcnn evaluate -a annotations.json -r ours.json --versus theirs.json
+  rcnn evaluate -a annotations.json -r ours.json --tide --errors
+  rcnn evaluate -a annotations.json -r ours.json --metric voc
+  rcnn evaluate -a annotations.json -r ours.json --max-dets 1,10,300 --area-ranges all=0:1e10,tiny=0:256
+
+The numbers are pycocotools' to the last bit, its oddities included; warnings on standard error say which of them the
+files trigger and by how much they move AP. `--corrected` reads those files as they were meant.";
+
+/// What to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Metric {
+    /// COCO's twelve numbers
+    #[default]
+    Coco,
+    /// PASCAL VOC's AP: 11 points (2007) and all points (2010), at `--iou`
+    Voc,
+    /// Recall of proposals, all categories as one: AR@100, AR@300, AR@1000
+    Proposals,
+}
+
 /// Judge detections against COCO annotations
+///
+/// Prints pycocotools' twelve numbers, the same to the last bit, and says what in the files makes them other than they
+/// seem.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Annotations: a COCO data set (.json or .json.gz)
+    #[arg(short, long, value_name = "GT.json")]
+    annotations: PathBuf,
+    /// Results: a COCO results list, a data set with scores, or detections.jsonl (.gz of each)
+    #[arg(short, long, value_name = "DETECTIONS.json")]
+    results: PathBuf,
+    /// Print one JSON document instead of lines
+    #[arg(long)]
+    json: bool,
+    /// Write precision.npy, recall.npy and scores.npy into this folder
+    #[arg(long, value_name = "DIR")]
+    arrays: Option<PathBuf>,
+    /// Print AP, AP50, AP75, APs, APm, APl and AR of every category
+    #[arg(long)]
+    per_class: bool,
+    /// Limits on detections per image and category [default: 1,10,100]
+    #[arg(long, value_name = "N,N,N", value_delimiter = ',')]
+    max_dets: Option<Vec<usize>>,
+    /// IoU thresholds [default: 0.5 to 0.95 by 0.05]
+    #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = number)]
+    iou_thresholds: Option<Vec<f64>>,
+    /// Recall thresholds [default: 0 to 1 by 0.01]
+    #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = number)]
+    recall_thresholds: Option<Vec<f64>>,
+    /// Area ranges [default: all=0:1e10,small=0:1024,medium=1024:9216,large=9216:1e10]
+    #[arg(long, value_name = "LABEL=LOW:HIGH,…", value_delimiter = ',', value_parser = area_range)]
+    area_ranges: Option<Vec<AreaRange>>,
+    /// Only these categories
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    category_ids: Option<Vec<String>>,
+    /// Only these images
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    image_ids: Option<Vec<String>>,
+    /// Take all categories for one (pycocotools' useCats = 0)
+    #[arg(long)]
+    class_agnostic: bool,
+    /// Judge as LVIS does: federated categories, 300 detections an image
+    #[arg(long)]
+    lvis: bool,
+    /// Read sanely what pycocotools reads oddly: id 0, shared ids, NaN, areas beyond 1e10
+    #[arg(long)]
+    corrected: bool,
+    /// Match images by file name and categories by name, where the results have names
+    #[arg(long)]
+    map_by_name: bool,
+    /// Which numbers
+    #[arg(long, value_enum, default_value_t)]
+    metric: Metric,
+    /// Give every number a 95 % interval from N resamples of the images
+    #[arg(long, value_name = "N")]
+    bootstrap: Option<usize>,
+    /// Seed of the resamples
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Compare with other results on the same annotations: differences, their intervals, what moved most
+    #[arg(long, value_name = "OTHER.json")]
+    versus: Option<PathBuf>,
+    /// Sort errors into TIDE's six kinds and say what each costs, with tidecv's numbers
+    #[arg(long)]
+    tide: bool,
+    /// TIDE: IoU from which a detection is right
+    #[arg(long, value_name = "T", default_value_t = 0.5, value_parser = number)]
+    tide_positive: f64,
+    /// TIDE: IoU up to which a detection is background
+    #[arg(long, value_name = "T", default_value_t = 0.1, value_parser = number)]
+    tide_background: f64,
+    /// Best-F1 scores, calibration, missed objects and the confusion matrix, at `--iou`
+    #[arg(long)]
+    errors: bool,
+    /// IoU threshold of `--errors` and `--metric voc`
+    #[arg(long, value_name = "T", default_value_t = 0.5, value_parser = number)]
+    iou: f64,
+    /// Threads to use [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    let value: f64 = text.trim().parse().map_err(|_| "a number expected".to_string())?;
+    if value.is_nan() { Err("a number expected, not NaN".into()) } else { Ok(value) }
+}
+
+fn area_range(text: &str) -> Result<AreaRange, String> {
+    let parts = text.split_once('=').and_then(|(label, ends)| Some((label, ends.split_once(':')?)));
+    let (label, (low, high)) = parts.ok_or("a range such as `small=0:1024` expected")?;
+    Ok(AreaRange { label: label.into(), low: number(low)?, high: number(high)? })
+}
+
+impl Args {
+    fn params(&self) -> anyhow::Result<Params> {
+        let mut params = if self.lvis { Params::lvis() } else { Params::default() };
+        if self.metric == Metric::Proposals {
+            params.class_agnostic = true;
+            params.max_dets = vec![100, 300, 1000];
+        }
+        if self.lvis && self.metric != Metric::Coco {
+            bail!("`--lvis` has its own numbers: leave out `--metric`");
+        }
+        if self.lvis && self.max_dets.is_some() {
+            bail!("`--lvis` has one limit, 300 detections an image: leave out `--max-dets`");
+        }
+        if let Some(limits) = &self.max_dets {
+            params.max_dets = limits.clone();
+        }
+        if let Some(thresholds) = &self.iou_thresholds {
+            params.iou_thresholds = thresholds.clone();
+        }
+        if let Some(thresholds) = &self.recall_thresholds {
+            params.recall_thresholds = thresholds.clone();
+        }
+        if let Some(ranges) = &self.area_ranges {
+            params.area_ranges = ranges.clone();
+        }
+        params.category_ids = self.category_ids.clone();
+        params.image_ids = self.image_ids.clone();
+        params.class_agnostic |= self.class_agnostic;
+        Ok(params)
+    }
+}
+
+/// Resamples of a comparison if nothing else is asked for.
+const COMPARISON_RESAMPLES: usize = 1000;
 
 /// Runs the command.
-pub(crate) fn run(_args: Args) -> anyhow::Result<Exit> {
-    anyhow::bail!("`rcnn evaluate` is not built yet")
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    let params = args.params()?;
+    let input = Input::open(&args.annotations, &args.results, &params, args.map_by_name)?;
+    let reading = if args.corrected { Reading::CORRECTED } else { Reading::default() };
+    let full = args.arrays.is_some() || args.per_class;
+    let evaluation = input.evaluate(reading, full)?;
+    let warnings = input.warnings(&evaluation, reading)?;
+    for warning in &warnings {
+        eprintln!("warning: {}", warning.message);
+    }
+    if let Some(folder) = &args.arrays {
+        evaluation.arrays.write(folder, params.protocol)?;
+    }
+    let names: &[&str] = if params.protocol == Protocol::Lvis { &LVIS_NAMES } else { &COCO_NAMES };
+    let mut document = Map::new();
+    document.insert("stats".into(), json!(evaluation.stats));
+    document.insert("names".into(), json!(names));
+    document.insert("warnings".into(), serde_json::to_value(&warnings)?);
+    let mut lines = summary_lines(&evaluation.stats, &params);
+    if args.metric == Metric::Proposals {
+        lines.drain(..6);
+    }
+    if args.metric == Metric::Voc {
+        let voc = input.voc(reading, args.iou)?;
+        lines = text::voc(&voc, &input.category_names(), args.iou, args.per_class);
+        document.insert("voc".into(), serde_json::to_value(&voc)?);
+    } else if args.per_class {
+        let rows = per_class(&input, &evaluation, &params);
+        lines.extend(text::per_class(&rows));
+        document.insert("per_class".into(), serde_json::to_value(&rows)?);
+    }
+    if let Some(count) = args.bootstrap {
+        let intervals = input.intervals(reading, count, args.seed)?;
+        lines.extend(text::intervals(names, &evaluation.stats, &intervals, count));
+        document.insert(
+            "bootstrap".into(),
+            json!({"resamples": count, "seed": args.seed, "intervals": intervals}),
+        );
+    }
+    if let Some(other) = &args.versus {
+        let other = Input::open(&args.annotations, other, &params, args.map_by_name)?;
+        let count = args.bootstrap.unwrap_or(COMPARISON_RESAMPLES);
+        let comparison = input.compare(&other, reading, count, args.seed)?;
+        lines.extend(text::comparison(names, &evaluation.stats, &comparison, count));
+        document.insert("versus".into(), serde_json::to_value(&comparison)?);
+    }
+    if args.tide {
+        let thresholds = TideThresholds { positive: args.tide_positive, background: args.tide_background };
+        let Some(tide) = input.tide(thresholds)? else { bail!("TIDE needs at least one class with a box") };
+        lines.extend(text::tide(&tide));
+        document.insert("tide".into(), tide_json(&tide));
+    }
+    if args.errors {
+        let errors = input.errors(reading, args.iou)?;
+        lines.extend(text::errors(&errors, &input.category_names()));
+        let mut value = serde_json::to_value(&errors)?;
+        value["categories"] = json!(input.category_names());
+        document.insert("errors".into(), value);
+    }
+    if args.json {
+        lines = vec![serde_json::to_string_pretty(&Value::Object(document))?];
+    }
+    super::print(
+        &(lines.join(
+            "
+",
+        ) + "
+"),
+    )?;
+    Ok(Exit::Done)
+}
+
+/// TIDE by tidecv's names.
+fn tide_json(tide: &Tide) -> Value {
+    let main: Map<String, Value> =
+        TIDE_KINDS.iter().zip(tide.main).map(|(kind, gain)| ((*kind).into(), gain.into())).collect();
+    let counts: Map<String, Value> =
+        TIDE_KINDS.iter().zip(tide.counts).map(|(kind, count)| ((*kind).into(), count.into())).collect();
+    json!({
+        "ap": tide.ap,
+        "main": main,
+        "special": {"FalsePos": tide.false_positive, "FalseNeg": tide.false_negative},
+        "counts": counts,
+    })
 }

@@ -1,0 +1,175 @@
+//! What `rcnn evaluate` prints below the twelve numbers.
+
+use rcnn::evaluate::{ClassRow, Comparison, Cut, Errors, Interval, Share, TIDE_KINDS, Tide, Voc};
+
+/// Width of a column of names.
+fn width<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    names.map(|name| name.chars().count()).max().unwrap_or(0).clamp(8, 40)
+}
+
+/// A table of every category's numbers.
+pub(super) fn per_class(rows: &[ClassRow]) -> Vec<String> {
+    let width = width(rows.iter().map(|row| row.name.as_str()));
+    let titles: String = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR"]
+        .iter()
+        .map(|title| format!(" {title:>7}"))
+        .collect();
+    let mut lines = vec![String::new(), format!("{:<width$} {:>8}{titles}", "category", "boxes")];
+    lines.extend(rows.iter().map(|row| {
+        let numbers: String = row.numbers.iter().map(|value| format!(" {value:>7.3}")).collect();
+        format!("{:<width$} {:>8}{numbers}", row.name, row.boxes)
+    }));
+    lines
+}
+
+/// The two VOC numbers.
+pub(super) fn voc(voc: &Voc, names: &[String], iou: f64, per_class: bool) -> Vec<String> {
+    let mut lines = vec![
+        format!(" AP at IoU above {iou:.2}, 11 points (VOC 2007)  = {:.3}", voc.mean.eleven_point),
+        format!(" AP at IoU above {iou:.2}, all points (VOC 2010) = {:.3}", voc.mean.all_point),
+        " (sides count pixels, right - left + 1; crowds and ignored annotations are difficult)".into(),
+    ];
+    if per_class {
+        let width = width(names.iter().map(String::as_str));
+        lines.push(String::new());
+        lines.push(format!("{:<width$} {:>9} {:>10}", "category", "11 points", "all points"));
+        let show = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
+        lines.extend(names.iter().zip(&voc.categories).map(|(name, ap)| {
+            let (eleven, all) = (show(ap.map(|ap| ap.eleven_point)), show(ap.map(|ap| ap.all_point)));
+            format!("{name:<width$} {eleven:>9} {all:>10}")
+        }));
+    }
+    lines
+}
+
+/// Numbers with their intervals.
+pub(super) fn intervals(names: &[&str], stats: &[f64], intervals: &[Interval], count: usize) -> Vec<String> {
+    let mut lines = vec![String::new(), format!("95 % intervals from {count} resamples of the images")];
+    lines.extend(names.iter().zip(stats).zip(intervals).map(|((name, value), interval)| {
+        format!(" {name:<7} {value:>7.3}  [{:.3}, {:.3}]", interval.low, interval.high)
+    }));
+    lines
+}
+
+/// Differences, and what moved most.
+pub(super) fn comparison(
+    names: &[&str],
+    stats: &[f64],
+    comparison: &Comparison,
+    count: usize,
+) -> Vec<String> {
+    let mut lines = vec![
+        String::new(),
+        format!("other results less these, with 95 % intervals from {count} resamples of the images"),
+        format!(" {:<7} {:>7} {:>7} {:>8}", "", "these", "other", "differ"),
+    ];
+    let rows =
+        names.iter().zip(stats).zip(&comparison.other).zip(&comparison.difference).zip(&comparison.intervals);
+    for ((((name, own), other), difference), interval) in rows {
+        let sure = if interval.low > 0.0 || interval.high < 0.0 { "" } else { "  (may be chance)" };
+        lines.push(format!(
+            " {name:<7} {own:>7.3} {other:>7.3} {difference:>+8.3}  [{:+.3}, {:+.3}]{sure}",
+            interval.low, interval.high
+        ));
+    }
+    for (title, moved) in [("categories", &comparison.classes), ("images", &comparison.images)] {
+        if moved.is_empty() {
+            continue;
+        }
+        let width = width(moved.iter().map(|moved| moved.name.as_str()));
+        lines.push(String::new());
+        lines.push(format!("{title} whose AP moved most"));
+        lines.extend(moved.iter().map(|moved| {
+            format!(
+                " {:<width$} {:>7.3} {:>7.3} {:>+8.3}",
+                moved.name,
+                moved.own,
+                moved.other,
+                moved.other - moved.own
+            )
+        }));
+    }
+    lines
+}
+
+/// TIDE's kinds with counts and costs.
+pub(super) fn tide(tide: &Tide) -> Vec<String> {
+    const MEANING: [&str; 6] = [
+        "right place, wrong category",
+        "right category, wrong place",
+        "wrong category and place",
+        "found twice",
+        "nothing there",
+        "not found",
+    ];
+    let mut lines = vec![
+        String::new(),
+        format!("TIDE: AP {:.2} of 100 (tidecv's, not COCO's); what each kind of error costs", tide.ap),
+    ];
+    for (place, kind) in TIDE_KINDS.iter().enumerate() {
+        lines.push(format!(
+            " {kind:<5} {:>7.2} {:>9}  {}",
+            tide.main[place], tide.counts[place], MEANING[place]
+        ));
+    }
+    lines.push(format!(
+        " all wrong detections {:.2}, all missed objects {:.2}",
+        tide.false_positive, tide.false_negative
+    ));
+    lines
+}
+
+/// Cuts, calibration, misses and confusions.
+pub(super) fn errors(errors: &Errors, names: &[String]) -> Vec<String> {
+    let mut lines = vec![String::new(), format!("at IoU {:.2}", errors.iou)];
+    let cut = |cut: &Cut| {
+        format!(
+            "score {:.3}: F1 {:.3}, precision {:.3}, recall {:.3}",
+            cut.score, cut.f1, cut.precision, cut.recall
+        )
+    };
+    lines.push(match &errors.best_f1 {
+        Some(best) => format!("best F1 over all categories at {}", cut(best)),
+        None => "no detection is right, so no score is best".into(),
+    });
+    let width = width(names.iter().map(String::as_str));
+    for (name, best) in names.iter().zip(&errors.best_f1_per_class) {
+        lines.extend(best.as_ref().map(|best| format!(" {name:<width$} {}", cut(best))));
+    }
+    lines.push(String::new());
+    lines.push(format!(
+        "calibration: error {:.3} (ECE), at most {:.3}",
+        errors.calibration.ece, errors.calibration.mce
+    ));
+    for bin in errors.calibration.bins.iter().filter(|bin| bin.count > 0) {
+        lines.push(format!(
+            " score {:.1} to {:.1}: {:>9} detections, mean score {:.3}, right {:.3}",
+            bin.low, bin.high, bin.count, bin.confidence, bin.accuracy
+        ));
+    }
+    for (title, shares) in [
+        ("size", &errors.missed.by_size),
+        ("crowding", &errors.missed.by_crowding),
+        ("category", &errors.missed.by_category),
+    ] {
+        lines.push(String::new());
+        lines.push(format!("missed by any detection, by {title}"));
+        lines.extend(shares.iter().filter(|share| share.count > 0).map(|share| missed(share, width)));
+    }
+    lines.push(String::new());
+    lines.push("most frequent confusions from that score up".into());
+    let mut confused: Vec<_> = errors.confusion.iter().filter(|cell| cell.truth != cell.detection).collect();
+    confused.retain(|cell| cell.truth.is_some() && cell.detection.is_some());
+    confused.sort_by_key(|cell| std::cmp::Reverse(cell.count));
+    let name =
+        |place: Option<usize>| place.and_then(|place| names.get(place)).map_or("nothing", String::as_str);
+    for cell in confused.into_iter().take(10) {
+        lines.push(format!(" {} taken for {}: {}", name(cell.truth), name(cell.detection), cell.count));
+    }
+    lines
+}
+
+fn missed(share: &Share, width: usize) -> String {
+    let part = share.missed as f64 / share.count.max(1) as f64;
+    format!(" {:<width$} {:>7} of {:>7}  {:>5.1} %", share.label, share.missed, share.count, 100.0 * part)
+}

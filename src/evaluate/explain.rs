@@ -1,0 +1,247 @@
+//! Beyond the twelve numbers: intervals, comparison, TIDE, error analysis and VOC for an input that has been read.
+
+use std::collections::HashMap;
+
+use super::analysis::{Verdicts, judge};
+use super::calibration::{Calibration, calibration};
+use super::confusion::{Confused, confusion};
+use super::error::Error;
+use super::evaluation::{self, rules};
+use super::missed::{Missed, missed};
+use super::operating::{Cut, best, best_overall};
+use super::params::Protocol;
+use super::quirk::Reading;
+use super::resample::{Interval, Resampler};
+use super::tide::{self, Guess, Object, Scene, Tide, TideThresholds};
+use super::voc::{self, Voc};
+use super::{Input, lvis};
+use crate::coco::{Detections, Id, Index, NOWHERE, Traits};
+
+/// What goes wrong at one IoU threshold.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Errors {
+    /// The IoU threshold.
+    pub iou: f64,
+    /// The score to cut at for the best F1 over all categories.
+    pub best_f1: Option<Cut>,
+    /// The same for each category, in the categories' order.
+    pub best_f1_per_class: Vec<Option<Cut>>,
+    /// Whether scores mean what they say.
+    pub calibration: Calibration,
+    /// What is missed by any detection, whatever its score.
+    pub missed: Missed,
+    /// What is taken for what among the detections from `best_f1` up.
+    pub confusion: Vec<Confused>,
+}
+
+/// How two results files differ.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Comparison {
+    /// The numbers of the other file.
+    pub other: Vec<f64>,
+    /// Other less own, a number each.
+    pub difference: Vec<f64>,
+    /// Where the differences lie when images are drawn anew, for both files alike.
+    pub intervals: Vec<Interval>,
+    /// Categories whose AP moved most.
+    pub classes: Vec<Moved>,
+    /// Images whose own AP moved most.
+    pub images: Vec<Moved>,
+}
+
+/// Something whose AP moved.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Moved {
+    /// Category or file name.
+    pub name: String,
+    /// AP in the own results.
+    pub own: f64,
+    /// AP in the other results.
+    pub other: f64,
+}
+
+/// Bins of the calibration.
+const BINS: usize = 10;
+/// Categories and images that a comparison names.
+const NAMED: usize = 10;
+
+impl Input {
+    /// Intervals of all numbers from `count` resamples of the images.
+    pub fn intervals(&self, reading: Reading, count: usize, seed: u64) -> Result<Vec<Interval>, Error> {
+        let samples = self.resampler(reading)?.run(count, seed);
+        Ok(columns(&samples).iter().map(|column| Interval::of(column)).collect())
+    }
+
+    /// The numbers in every resample.
+    pub fn resamples(&self, reading: Reading, count: usize, seed: u64) -> Result<Vec<Vec<f64>>, Error> {
+        Ok(self.resampler(reading)?.run(count, seed))
+    }
+
+    /// The numbers if every evaluated image, in order of ids, were there as often as its weight says.
+    pub fn reweighted(&self, reading: Reading, weights: &[u32]) -> Result<Vec<f64>, Error> {
+        Ok(self.resampler(reading)?.weighted(weights))
+    }
+
+    fn resampler(&self, reading: Reading) -> Result<Resampler, Error> {
+        let groups = match self.params.protocol {
+            Protocol::Coco => None,
+            Protocol::Lvis => Some(lvis::groups(&self.set, &self.scope)?),
+        };
+        Resampler::new(&self.problem(reading)?, &self.params, groups)
+    }
+
+    /// Compares with other results on the same annotations: differences with intervals, over the same resamples.
+    pub fn compare(
+        &self,
+        other: &Input,
+        reading: Reading,
+        count: usize,
+        seed: u64,
+    ) -> Result<Comparison, Error> {
+        let (own, others) = (self.evaluate(reading, true)?, other.evaluate(reading, true)?);
+        let samples = self.resampler(reading)?.run(count, seed);
+        let other_samples = other.resampler(reading)?.run(count, seed);
+        let pairs = samples.iter().zip(&other_samples);
+        let differences: Vec<Vec<f64>> = pairs
+            .map(|(own, other)| own.iter().zip(other).map(|(own, other)| other - own).collect())
+            .collect();
+        let all: Vec<usize> = (0..self.params.iou_thresholds.len()).collect();
+        let last = own.arrays.shape[4] - 1;
+        let classes = self.category_names().into_iter().enumerate().map(|(k, name)| Moved {
+            name,
+            own: own.arrays.category_ap(k, &all, 0, last),
+            other: others.arrays.category_ap(k, &all, 0, last),
+        });
+        let images = self.image_aps(reading)?.into_iter().zip(other.image_aps(reading)?);
+        let names: HashMap<Id, &str> = self
+            .set
+            .images()
+            .iter()
+            .filter_map(|image| Some((image.id, image.file_name.as_deref()?)))
+            .collect();
+        let images = self.scope.images.iter().zip(images).map(|(id, (own, other))| Moved {
+            name: names
+                .get(id)
+                .map_or_else(|| self.set.ids.show(*id).to_string(), |name| (*name).to_string()),
+            own,
+            other,
+        });
+        Ok(Comparison {
+            difference: own.stats.iter().zip(&others.stats).map(|(own, other)| other - own).collect(),
+            other: others.stats,
+            intervals: columns(&differences).iter().map(|column| Interval::of(column)).collect(),
+            classes: most_moved(classes.collect()),
+            images: most_moved(images.collect()),
+        })
+    }
+
+    /// AP of every image on its own: the mean over its categories with ground truth; -1 where it has none.
+    fn image_aps(&self, reading: Reading) -> Result<Vec<f64>, Error> {
+        let problem = self.problem(reading)?;
+        let rules = rules(&self.params, problem.images);
+        let made = evaluation::each_category(&problem, &rules, true, |k, matched| {
+            super::image_ap::of_category(problem.category(k).truths, &matched, &rules)
+        });
+        let mut sums = vec![(0.0, 0u32); problem.images];
+        for (image, ap) in made.into_iter().flatten() {
+            let sum = &mut sums[image as usize];
+            *sum = (sum.0 + ap, sum.1 + 1);
+        }
+        Ok(sums
+            .into_iter()
+            .map(|(sum, count)| if count == 0 { -1.0 } else { sum / f64::from(count) })
+            .collect())
+    }
+
+    /// TIDE, with tidecv's numbers; `None` where there is no class at all.
+    pub fn tide(&self, thresholds: TideThresholds) -> Result<Option<Tide>, Error> {
+        // tidecv counts classes that the data set does not list; only then are the results read once more.
+        let foreign: Vec<Id> = self.detections.noticed.foreign_categories.keys().copied().collect();
+        let own_annotations = self.set.annotations().map(|annotation| annotation.category);
+        let mut classes = self.scope.categories.clone();
+        if self.params.category_ids.is_none() {
+            classes.extend(foreign.iter().copied().chain(own_annotations));
+            let mut met = std::collections::HashSet::new();
+            classes.retain(|&id| met.insert(id));
+        }
+        let index = Index::new(&classes);
+        let reread = if foreign.is_empty() || self.params.category_ids.is_some() {
+            None
+        } else {
+            let mut lookup = self.lookup.clone();
+            lookup.categories = index.clone();
+            Some(Detections::open(self.detections.path(), &lookup)?)
+        };
+        let detections = reread.as_ref().unwrap_or(&self.detections);
+        let mut scenes = vec![Scene::default(); self.scope.images.len()];
+        for annotation in self.set.annotations() {
+            let places = self.scope.image(annotation.image).zip(index.get(annotation.category));
+            if let Some((image, class)) = places.filter(|_| !annotation.traits.has(Traits::NO_BOX)) {
+                let crowd = annotation.traits.has(Traits::IGNORED);
+                scenes[image as usize].objects.push(Object { class, bbox: annotation.bbox, crowd });
+            }
+        }
+        for row in detections.rows.iter().filter(|row| row.category != NOWHERE) {
+            scenes[row.image as usize].guesses.push(Guess {
+                class: row.category,
+                bbox: row.bbox,
+                score: row.score,
+            });
+        }
+        // Images in the file's order, which decides between equal scores.
+        let mut order: Vec<u32> =
+            self.set.images().iter().filter_map(|image| self.scope.image(image.id)).collect();
+        let mut met = vec![false; scenes.len()];
+        order.retain(|&image| !std::mem::replace(&mut met[image as usize], true));
+        let scenes: Vec<Scene> =
+            order.iter().map(|&image| std::mem::take(&mut scenes[image as usize])).collect();
+        Ok(tide::run(&scenes, classes.len(), thresholds))
+    }
+
+    /// What goes wrong at one IoU threshold.
+    pub fn errors(&self, reading: Reading, iou: f64) -> Result<Errors, Error> {
+        let problem = self.problem(reading)?;
+        let limit =
+            self.params.max_dets.iter().max().map_or(u32::MAX, |&limit| limit.min(u32::MAX as usize) as u32);
+        let verdicts: Vec<Verdicts> = judge(&problem, iou, limit);
+        let cut = best_overall(&verdicts);
+        let whole = |low: f64, high: f64| low <= 0.0 && high >= 1e10;
+        let ranges: Vec<_> =
+            self.params.area_ranges.iter().filter(|range| !whole(range.low, range.high)).cloned().collect();
+        Ok(Errors {
+            iou,
+            best_f1: cut,
+            best_f1_per_class: verdicts.iter().map(best).collect(),
+            calibration: calibration(&verdicts, BINS),
+            missed: missed(&problem, &verdicts, &ranges, &self.category_names()),
+            confusion: confusion(&problem, &verdicts, cut.map_or(f64::NEG_INFINITY, |cut| cut.score), iou),
+        })
+    }
+
+    /// PASCAL VOC's two average precisions at one IoU threshold.
+    pub fn voc(&self, reading: Reading, iou: f64) -> Result<Voc, Error> {
+        let difficult: Vec<bool> = self
+            .set
+            .annotations()
+            .map(|annotation| {
+                annotation.traits.has(Traits::IGNORED) || annotation.traits.has(Traits::IGNORE_KEY)
+            })
+            .collect();
+        Ok(voc::run(&self.problem(reading)?, iou, |place| difficult[place as usize]))
+    }
+}
+
+/// Rows of numbers as columns.
+fn columns(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let count = rows.first().map_or(0, Vec::len);
+    (0..count).map(|place| rows.iter().map(|row| row[place]).collect()).collect()
+}
+
+/// Those that moved, most first; what has no AP on a side did not move.
+fn most_moved(mut all: Vec<Moved>) -> Vec<Moved> {
+    let change = |moved: &Moved| (moved.other - moved.own).abs();
+    all.retain(|moved| moved.own >= 0.0 && moved.other >= 0.0 && moved.own != moved.other);
+    all.sort_by(|a, b| change(b).total_cmp(&change(a)).then_with(|| a.name.cmp(&b.name)));
+    all.truncate(NAMED);
+    all
+}

@@ -1,0 +1,423 @@
+//! Confidence intervals by resampling images.
+//!
+//! A resample draws as many images as there are, with replacement: every image gets a weight, and the sorted, matched
+//! detections are walked once more with these weights. Nothing is sorted or matched again. An image drawn twice
+//! counts as two images that stand side by side; of equal scores within an image, all copies of the first come first.
+
+use rayon::prelude::*;
+
+use super::error::Error;
+use super::evaluation::{each_category, rules};
+use super::matching::{Matched, Rules};
+use super::params::Params;
+use super::problem::Problem;
+use super::summary;
+
+/// Where a number lies in 95 of 100 resamples.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Interval {
+    /// Lower end: the 2.5th percentile.
+    pub low: f64,
+    /// Upper end: the 97.5th percentile.
+    pub high: f64,
+    /// Standard deviation over the resamples.
+    pub deviation: f64,
+}
+
+impl Interval {
+    /// The interval of some resampled values; -1 throughout where they are.
+    pub fn of(values: &[f64]) -> Interval {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let quantile = |share: f64| {
+            let place = share * (sorted.len().max(1) - 1) as f64;
+            let at = |place: f64| sorted.get(place as usize).copied().unwrap_or(f64::NAN);
+            let (low, high) = (at(place.floor()), at(place.ceil()));
+            low + (high - low) * place.fract()
+        };
+        let count = sorted.len() as f64;
+        let mean = sorted.iter().sum::<f64>() / count;
+        let squares: f64 = sorted.iter().map(|value| (value - mean) * (value - mean)).sum();
+        Interval {
+            low: quantile(0.025),
+            high: quantile(0.975),
+            deviation: (squares / (count - 1.0).max(1.0)).sqrt(),
+        }
+    }
+}
+
+/// The most thresholds that resampling takes.
+const THRESHOLDS: usize = 64;
+
+/// Outcome for one range: a bit each threshold.
+#[derive(Clone, Copy, Debug)]
+struct Bits {
+    hit: u64,
+    off: u64,
+}
+
+/// A detection that reaches something.
+#[derive(Clone, Copy, Debug)]
+struct Touched {
+    image: u32,
+    rank: u32,
+    /// How many of the plain detections come before it.
+    plain: u32,
+}
+
+/// A category, sorted and matched, in few bytes.
+#[derive(Debug)]
+struct Sorted {
+    /// For each range the images of the ground truths that count, one entry each.
+    positives: Vec<Vec<u32>>,
+    /// Image and code of each detection that reaches nothing.
+    plain: Vec<(u32, u16)>,
+    touched: Vec<Touched>,
+    bits: Vec<Bits>,
+    /// For each code and cell whether such a detection counts there.
+    counts: Vec<Vec<bool>>,
+}
+
+/// A range and a limit whose curves some line needs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cell {
+    a: usize,
+    m: usize,
+    precise: bool,
+}
+
+/// One line of the summary over cells.
+#[derive(Debug)]
+struct Plan {
+    precision: bool,
+    thresholds: u64,
+    /// Places in the list of cells.
+    cells: Vec<usize>,
+    group: Option<usize>,
+}
+
+/// Everything that resampling needs, made once.
+#[derive(Debug)]
+pub(super) struct Resampler {
+    categories: Vec<Sorted>,
+    groups: Option<Vec<usize>>,
+    cells: Vec<Cell>,
+    plans: Vec<Plan>,
+    limits: Vec<u32>,
+    recalls: Vec<f64>,
+    thresholds: usize,
+    ranges: usize,
+    images: usize,
+}
+
+/// Memory that each thread uses again.
+#[derive(Default)]
+struct Scratch {
+    weights: Vec<u32>,
+    sums: Vec<u32>,
+    before: Vec<u32>,
+    needs: Vec<u32>,
+    hits: Vec<Vec<(u32, f64)>>,
+}
+
+impl Resampler {
+    /// Sorts and matches once.
+    pub(super) fn new(
+        problem: &Problem<'_>,
+        params: &Params,
+        groups: Option<Vec<usize>>,
+    ) -> Result<Resampler, Error> {
+        if params.iou_thresholds.len() > THRESHOLDS {
+            return Err(Error::Params(format!("intervals take at most {THRESHOLDS} IoU thresholds")));
+        }
+        if !params.recall_thresholds.is_sorted() {
+            return Err(Error::Params("intervals need ascending recall thresholds".into()));
+        }
+        let rules = rules(params, problem.images);
+        let mut cells: Vec<Cell> = Vec::new();
+        let mut plans = Vec::new();
+        for line in summary::lines(params) {
+            let mut places = Vec::new();
+            for (a, m) in line.cells(params) {
+                let place = cells.iter().position(|cell| (cell.a, cell.m) == (a, m)).unwrap_or_else(|| {
+                    cells.push(Cell { a, m, precise: false });
+                    cells.len() - 1
+                });
+                cells[place].precise |= line.precision;
+                places.push(place);
+            }
+            plans.push(Plan {
+                precision: line.precision,
+                thresholds: line.thresholds(params).iter().fold(0, |bits, t| bits | 1 << t),
+                cells: places,
+                group: line.group,
+            });
+        }
+        let categories = each_category(problem, &rules, true, |k, matched| {
+            let truths = problem.category(k).truths;
+            let counting = |a: usize| {
+                let counts =
+                    truths.iter().filter(|truth| !truth.ignored && rules.outside(truth.area) >> a & 1 == 0);
+                counts.map(|truth| truth.image).collect()
+            };
+            compact(&matched, (0..rules.ranges.len()).map(counting).collect(), &rules, &cells)
+        });
+        Ok(Resampler {
+            categories,
+            groups,
+            cells,
+            plans,
+            limits: rules.limits.clone(),
+            recalls: params.recall_thresholds.clone(),
+            thresholds: rules.floors.len(),
+            ranges: rules.ranges.len(),
+            images: problem.images,
+        })
+    }
+
+    /// The summary's numbers in each of `count` resamples. The same seed gives the same resamples on any machine.
+    pub(super) fn run(&self, count: usize, seed: u64) -> Vec<Vec<f64>> {
+        (0..count as u64)
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, number| {
+                draw(&mut scratch.weights, self.images, seed, number);
+                self.stats(scratch)
+            })
+            .collect()
+    }
+
+    /// The numbers where each image has a given weight; images without one have none.
+    pub(super) fn weighted(&self, weights: &[u32]) -> Vec<f64> {
+        let mut scratch = Scratch { weights: weights.to_vec(), ..Scratch::default() };
+        scratch.weights.resize(self.images, 0);
+        self.stats(&mut scratch)
+    }
+
+    /// The numbers under the weights in `scratch`.
+    fn stats(&self, scratch: &mut Scratch) -> Vec<f64> {
+        // For each line the sum of its values and their number.
+        let mut sums = vec![(0.0, 0.0); self.plans.len()];
+        for (k, category) in self.categories.iter().enumerate() {
+            let group = self.groups.as_ref().map(|groups| groups[k]);
+            self.add(category, group, scratch, &mut sums);
+        }
+        sums.iter().map(|&(sum, count)| if count == 0.0 { -1.0 } else { sum / count }).collect()
+    }
+
+    fn add(&self, category: &Sorted, group: Option<usize>, scratch: &mut Scratch, sums: &mut [(f64, f64)]) {
+        let weights = &scratch.weights;
+        let positives: Vec<u32> = category
+            .positives
+            .iter()
+            .map(|images| images.iter().map(|&image| weights[image as usize]).sum())
+            .collect();
+        if positives.iter().all(|&count| count == 0) {
+            return;
+        }
+        self.count_plain(category, scratch);
+        for (c, cell) in self.cells.iter().enumerate() {
+            let positives = positives[cell.a];
+            if positives == 0 {
+                continue;
+            }
+            let right = self.walk(category, c, scratch);
+            let all_precisions: Vec<f64> = if cell.precise {
+                needs(positives, &self.recalls, &mut scratch.needs);
+                let any = !category.plain.is_empty() || !category.touched.is_empty();
+                scratch.hits[..self.thresholds].iter().map(|hits| area(hits, &scratch.needs, any)).collect()
+            } else {
+                Vec::new()
+            };
+            for (plan, sum) in self.plans.iter().zip(sums.iter_mut()) {
+                if plan.group.is_some() && plan.group != group {
+                    continue;
+                }
+                for _ in plan.cells.iter().filter(|&&place| place == c) {
+                    for t in (0..self.thresholds).filter(|t| plan.thresholds >> t & 1 == 1) {
+                        if plan.precision {
+                            sum.0 += all_precisions[t];
+                            sum.1 += self.recalls.len() as f64;
+                        } else {
+                            sum.0 += f64::from(right[t]) / f64::from(positives);
+                            sum.1 += 1.0;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// For each touched detection and precise cell: the weight of the plain ones that count before it.
+    fn count_plain(&self, category: &Sorted, scratch: &mut Scratch) {
+        let Scratch { weights, sums, before, .. } = scratch;
+        sums.clear();
+        sums.resize(category.counts.len(), 0);
+        before.clear();
+        let mut start = 0;
+        for touched in &category.touched {
+            for &(image, code) in &category.plain[start..touched.plain as usize] {
+                sums[code as usize] += weights[image as usize];
+            }
+            start = touched.plain as usize;
+            for (c, _) in self.cells.iter().enumerate().filter(|(_, cell)| cell.precise) {
+                let counting = category.counts.iter().zip(sums.iter()).filter(|(counts, _)| counts[c]);
+                before.push(counting.map(|(_, &sum)| sum).sum());
+            }
+        }
+    }
+
+    /// Lists recall steps and precision at every true positive, and returns how many there are at each threshold.
+    fn walk(&self, category: &Sorted, c: usize, scratch: &mut Scratch) -> [u32; THRESHOLDS] {
+        let cell = self.cells[c];
+        let precise_cells = self.cells.iter().filter(|cell| cell.precise).count();
+        let slot = self.cells[..c].iter().filter(|cell| cell.precise).count();
+        let limit = self.limits[cell.m];
+        let every = u64::MAX >> (64 - self.thresholds);
+        let mut right = [0u32; THRESHOLDS];
+        let mut off_before = [0u32; THRESHOLDS];
+        let mut seen = 0u32;
+        let Scratch { weights, before, hits, .. } = scratch;
+        hits.resize_with(self.thresholds.max(hits.len()), Vec::new);
+        hits.iter_mut().for_each(Vec::clear);
+        for (k, touched) in category.touched.iter().enumerate() {
+            let weight = weights[touched.image as usize];
+            let bits = category.bits[k * self.ranges + cell.a];
+            if weight == 0 || touched.rank >= limit || bits.off == every {
+                continue;
+            }
+            seen += weight;
+            for t in ones(bits.off) {
+                off_before[t] += weight;
+            }
+            for t in ones(bits.hit & !bits.off) {
+                right[t] += weight;
+                if cell.precise {
+                    let counted = before[k * precise_cells + slot] + seen - off_before[t];
+                    hits[t].push((right[t], f64::from(right[t]) / (f64::from(counted) + f64::EPSILON)));
+                }
+            }
+        }
+        right
+    }
+}
+
+/// Places of the bits that are set.
+fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        (bits != 0).then(|| {
+            let place = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            place
+        })
+    })
+}
+
+/// How many true positives each recall threshold takes; one more than there can be where none will do.
+fn needs(positives: u32, recalls: &[f64], needs: &mut Vec<u32>) {
+    let all = f64::from(positives);
+    needs.clear();
+    needs.extend(recalls.iter().map(|&recall| {
+        let mut need = (recall * all).ceil().clamp(0.0, all + 1.0) as u32;
+        // The product may be off by one rounding; the quotient decides, as in the evaluation.
+        while need > 0 && f64::from(need - 1) / all >= recall {
+            need -= 1;
+        }
+        while need <= positives && f64::from(need) / all < recall {
+            need += 1;
+        }
+        need
+    }));
+}
+
+/// The sum of the precisions at all recall thresholds. `any`: whether there is a detection at all.
+fn area(hits: &[(u32, f64)], needs: &[u32], any: bool) -> f64 {
+    let mut reached = match hits.last() {
+        Some(&(last, _)) => needs.partition_point(|&need| need <= last),
+        None => return 0.0,
+    };
+    let (mut sum, mut best) = (0.0, 0.0f64);
+    for (k, &(_, precision)) in hits.iter().enumerate().rev() {
+        best = best.max(precision);
+        let before = if k == 0 { 0 } else { hits[k - 1].0 };
+        while reached > 0 && needs[reached - 1] > before {
+            sum += best;
+            reached -= 1;
+        }
+    }
+    // What is left is reached by the first detection already.
+    if any { sum + best * reached as f64 } else { sum }
+}
+
+fn compact(matched: &Matched, positives: Vec<Vec<u32>>, rules: &Rules, cells: &[Cell]) -> Sorted {
+    let mut codes: Vec<(u32, usize)> = Vec::new();
+    let mut sorted = Sorted {
+        positives,
+        plain: Vec::new(),
+        touched: Vec::new(),
+        bits: matched.masks.iter().map(|mask| Bits { hit: mask.hit as u64, off: mask.off as u64 }).collect(),
+        counts: Vec::new(),
+    };
+    let used = (1u64 << rules.ranges.len()) - 1;
+    for kept in &matched.kept {
+        if kept.touched {
+            let plain = sorted.plain.len() as u32;
+            sorted.touched.push(Touched { image: kept.image, rank: kept.rank, plain });
+            continue;
+        }
+        let outside = kept.outside & used as u32;
+        let level = rules.limits.iter().filter(|&&limit| kept.rank >= limit).count();
+        let code = codes.iter().position(|&code| code == (outside, level)).unwrap_or_else(|| {
+            codes.push((outside, level));
+            codes.len() - 1
+        });
+        sorted.plain.push((kept.image, code as u16));
+    }
+    let counts = |&(outside, level): &(u32, usize)| {
+        cells.iter().map(|cell| outside >> cell.a & 1 == 0 && cell.m >= level).collect()
+    };
+    sorted.counts = codes.iter().map(counts).collect();
+    sorted
+}
+
+/// How often each image is drawn in resample `number`.
+fn draw(weights: &mut Vec<u32>, images: usize, seed: u64, number: u64) {
+    weights.clear();
+    weights.resize(images, 0);
+    // Steele, Lea and Flood's SplitMix64; each resample has a stream of its own, so that threads do not matter.
+    let mut state = mix(seed ^ mix(number.wrapping_add(0x9e37_79b9_7f4a_7c15)));
+    for _ in 0..images {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let place = (u128::from(mix(state)) * images as u128) >> 64;
+        weights[place as usize] += 1;
+    }
+}
+
+fn mix(mut value: u64) -> u64 {
+    value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_draws() {
+        let mut weights = Vec::new();
+        draw(&mut weights, 1000, 1, 0);
+        assert_eq!(weights.iter().sum::<u32>(), 1000);
+        let first = weights.clone();
+        draw(&mut weights, 1000, 1, 1);
+        assert_ne!(first, weights);
+        draw(&mut weights, 1000, 1, 0);
+        assert_eq!(first, weights);
+    }
+
+    #[test]
+    fn an_interval_holds_the_middle() {
+        let values: Vec<f64> = (0..=1000).map(f64::from).collect();
+        let interval = Interval::of(&values);
+        assert_eq!((interval.low, interval.high), (25.0, 975.0));
+    }
+}
