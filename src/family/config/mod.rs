@@ -45,7 +45,7 @@ pub fn read_config_text(text: &str, extension: &str) -> Result<Options, ConfigEr
 fn read_as(text: &str, extension: &str, path: &Path) -> Result<Options, ConfigError> {
     match extension {
         "yaml" | "yml" => detectron2::options(text, path),
-        "py" => mmdet::options(text),
+        "py" => mmdet::from_file(text),
         _ => serde_json::from_str(text).map_err(|error| ConfigError(error.to_string())),
     }
 }
