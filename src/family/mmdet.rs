@@ -3,7 +3,7 @@
 //! The conventions are those of mmdetection 2.28 and 3.3 on a CPU.
 
 use super::classes::coco_names;
-use super::config;
+use super::config::{self, ConfigError};
 use super::conventions::{
     AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
@@ -41,6 +41,9 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     let (mut remarks, mut said) = (Vec::new(), Options::default());
     match text.map(config::mmdet) {
         Some(Ok(options)) => said = options,
+        Some(Err(error @ ConfigError::Unsupported { .. })) => {
+            return Err(Error::Options(format!("the config in the file is not for this program: {error}")));
+        }
         Some(Err(error)) => remarks.push(format!("the config in the file was passed over: {error}")),
         None => {
             remarks.push("the file holds no config: give its own with --config if its boxes are wrong".into())

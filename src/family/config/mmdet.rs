@@ -21,7 +21,7 @@ pub(in crate::family) fn version(text: &str) -> u32 {
 pub(super) fn from_file(text: &str) -> Result<Options, ConfigError> {
     let tree = python::assignments(text, &NEEDED)?;
     if tree.get("_base_").is_some() {
-        return Err(ConfigError(
+        return Err(ConfigError::Unreadable(
             "it stands upon others by `_base_`: give the config as mmdetection dumps it".into(),
         ));
     }
@@ -35,7 +35,7 @@ pub(in crate::family) fn options(text: &str) -> Result<Options, ConfigError> {
 }
 
 fn read(tree: &Json) -> Result<Options, ConfigError> {
-    let model = find(tree, "model").ok_or_else(|| ConfigError("it assigns no `model`".into()))?;
+    let model = find(tree, "model").ok_or_else(|| ConfigError::Unreadable("it assigns no `model`".into()))?;
     refuse(model)?;
     let mut options = Options::default();
     backbone(model, &mut options)?;
@@ -169,7 +169,7 @@ fn get_either<T: DeserializeOwned>(tree: &Json, name: &str, older: &str) -> Resu
 /// What changes the computation and is not repeated here.
 fn refuse(model: &Json) -> Result<(), ConfigError> {
     let expected = [
-        ("type", &["FasterRCNN", "FastRCNN"][..], "another model than Faster R-CNN"),
+        ("type", &["FasterRCNN", "MaskRCNN"][..], "another model than Faster R-CNN"),
         ("backbone.type", &["ResNet", "ResNeXt"], "another backbone than ResNet and ResNeXt"),
         ("neck.type", &["FPN"], "another neck than the FPN"),
         ("rpn_head.type", &["RPNHead"], "another proposal generator than the RPN"),

@@ -104,7 +104,7 @@ impl<'a> Parser<'a> {
 
     fn wrong(&self, what: &str) -> ConfigError {
         let line = 1 + self.text.get(..self.at).unwrap_or_default().matches('\n').count();
-        ConfigError(format!("line {line} of the Python text is no literal: {what}"))
+        ConfigError::Unreadable(format!("line {line} of the Python text is no literal: {what}"))
     }
 
     /// Passes over blanks and comments, and over line ends where `lines` says so.
