@@ -50,6 +50,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         hints: Hints {
             stride_in_1x1: !grouped,
             last_stage_dilation: 1,
+            first_block_dilated: true,
             shortcut: None,
             extra_level: true,
             background_boxes: true,

@@ -19,6 +19,7 @@ pub(super) const FAMILY: Family = Family { name: "mmdet", recognise, norm_eps: 1
 const HINTS: Hints = Hints {
     stride_in_1x1: false,
     last_stage_dilation: 1,
+    first_block_dilated: true,
     shortcut: None,
     extra_level: true,
     background_boxes: false,
