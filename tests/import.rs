@@ -26,6 +26,13 @@ fn path(text: &str) -> &Path {
     Path::new(text)
 }
 
+/// A fixture's checkpoint alone, with no config beside it.
+fn alone(home: &Path, name: &str) -> PathBuf {
+    let copy = home.join("alone.pth");
+    fs::copy(fixture(name).join("model.pth"), &copy).unwrap();
+    copy
+}
+
 /// Whether ONNX Runtime is here, without which nothing can be compared.
 fn runtime() -> bool {
     let opened =
@@ -39,7 +46,7 @@ fn runtime() -> bool {
 #[test]
 fn what_was_read_and_what_was_assumed_is_told() {
     let home = tempfile::tempdir().unwrap();
-    let (model, out) = (fixture("tv-pyramid/model.pth"), home.path().join("m"));
+    let (model, out) = (alone(home.path(), "tv-pyramid"), home.path().join("m"));
     let output = rcnn(home.path(), &[path("import"), &model, path("-o"), &out]);
     assert!(output.status.success(), "{}", said(&output));
     let text = String::from_utf8(output.stdout).unwrap().replace(&out.display().to_string(), "OUT");
@@ -80,7 +87,7 @@ fn what_was_read_and_what_was_assumed_is_told() {
 #[test]
 fn nothing_is_assumed_where_the_file_says_it() {
     let home = tempfile::tempdir().unwrap();
-    let (model, out) = (fixture("mm-r50-fpn/model.pth"), home.path().join("m"));
+    let (model, out) = (alone(home.path(), "mm-r50-fpn"), home.path().join("m"));
     let output = rcnn(home.path(), &[path("import"), &model, path("-o"), &out, path("--json")]);
     let report = json(&output);
     assert_eq!((&report["family"], &report["classes"][0]["name"]), (&"mmdet".into(), &"thing-0".into()));
@@ -89,6 +96,33 @@ fn nothing_is_assumed_where_the_file_says_it() {
         !["dilation", "norm_eps", "roi_aligned", "rpn_score_threshold"].contains(&key.as_str())
     });
     assert!(assumed.is_empty(), "{assumed:?}");
+}
+
+#[test]
+fn a_config_beside_the_checkpoint_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("m");
+    let beside = home.path().join("d2");
+    fs::create_dir(&beside).unwrap();
+    for name in ["model.pth", "config.yaml"] {
+        fs::copy(fixture("d2-x101").join(name), beside.join(name)).unwrap();
+    }
+    let report = json(&rcnn(
+        home.path(),
+        &[path("import"), &beside.join("model.pth"), path("-o"), &out, path("--json")],
+    ));
+    assert!(report["assumed"].get("min_size").is_none(), "{report}");
+    // detectron2's YAML says nothing of torchvision's files.
+    fs::copy(fixture("tv-pyramid/model.pth"), beside.join("model.pth")).unwrap();
+    let report = json(&rcnn(
+        home.path(),
+        &[path("import"), &beside.join("model.pth"), path("-o"), &out, path("--json")],
+    ));
+    assert_eq!(report["assumed"]["min_size"], 800, "{report}");
+    // Our own JSON goes with every family.
+    let model = fixture("tv-pyramid/model.pth");
+    let report = json(&rcnn(home.path(), &[path("import"), &model, path("-o"), &out, path("--json")]));
+    assert_eq!(report["classes"][0]["name"], "disc");
 }
 
 #[test]
@@ -134,7 +168,7 @@ fn a_model_agrees_with_its_framework_and_another_parts_at_a_named_stage() {
 #[test]
 fn mistakes_are_told_in_one_sentence() {
     let home = tempfile::tempdir().unwrap();
-    let model = fixture("tv-pyramid/model.pth");
+    let model = alone(home.path(), "tv-pyramid");
     let write = |name: &str, text: &str| {
         let file = home.path().join(name);
         fs::write(&file, text).unwrap();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rcnn::detector::{Detector, Step, Verdict, verify};
 use rcnn::family::Options;
-use rcnn::model::{ClassifierModel, Imported, Model, read_config};
+use rcnn::model::{ClassifierModel, Imported, Model, config_beside, read_config};
 use rcnn::runtime::{self, Device, Runtime, SessionOptions};
 use serde_json::json;
 
@@ -19,7 +19,8 @@ pub(crate) struct Args {
     /// Folder to write the model into
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// What no tensor shows: the framework's own config (.yaml, .py) or a JSON of import options
+    /// What no tensor shows: the framework's own config (.yaml, .py) or a JSON of import options; by default what
+    /// lies beside the checkpoint (import.json, or detectron2's YAML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The family, where the tensors' names leave a doubt
@@ -35,10 +36,12 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
-    let mut options = match &args.config {
-        Some(path) => read_config(path)?,
-        None => Options::default(),
-    };
+    let beside = if args.config.is_none() { config_beside(&args.file) } else { None };
+    if let Some(path) = &beside {
+        eprintln!("note: `{}` beside the checkpoint is read; --config takes another", path.display());
+    }
+    let config = args.config.as_deref().or(beside.as_deref());
+    let mut options = config.map(read_config).transpose()?.unwrap_or_default();
     if args.family.is_some() {
         options.family.clone_from(&args.family);
     }

@@ -98,6 +98,13 @@ pub(crate) struct Recognised {
     pub remarks: Vec<String>,
 }
 
+/// Whether detectron2's YAML goes with a checkpoint: it would mislead beside another family's.
+pub(crate) fn goes_with_yaml(checkpoint: &Checkpoint) -> bool {
+    [&detectron2::FAMILY, &detectron::FAMILY]
+        .iter()
+        .any(|family| matches!((family.recognise)(checkpoint), Ok(Some(_))))
+}
+
 /// A family, as plain data.
 pub(crate) struct Family {
     /// What users and `model.json` call it.

@@ -8,13 +8,12 @@ use serde::Serialize;
 
 use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
-use super::{Error, Graphs, Imported, Manifest, Model, read_options, sha256};
+use super::{Error, Graphs, Imported, Manifest, Model, config_beside, read_config, sha256};
 use crate::cache;
-use crate::family::Options;
 
 impl Model {
     /// Finds a model by name, folder or checkpoint file; a checkpoint is imported into the cache on
-    /// first use, with the options of an `import.json` beside it.
+    /// first use, with the config beside it ([`config_beside`]).
     ///
     /// A name is looked for in the program, in the cache, in `./models` and in `models` beside the program.
     ///
@@ -171,8 +170,7 @@ fn known() -> Vec<String> {
 /// Imports a checkpoint into the cache, or finds it there. The place is decided by the file's path, size and time
 /// and by the options, so that a start need not read the whole checkpoint.
 fn import_once(path: &Path) -> Result<Model, Error> {
-    let beside = path.with_file_name("import.json");
-    let options = if beside.is_file() { read_options(&beside)? } else { Options::default() };
+    let options = config_beside(path).as_deref().map(read_config).transpose()?.unwrap_or_default();
     let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let full = fs::canonicalize(path).map_err(Error::io("read", path))?;

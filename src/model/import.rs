@@ -1,7 +1,7 @@
 //! From a checkpoint to a model: the graphs and what surrounds them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::manifest::{FileHash, Files, Manifest, Origin, Provenance};
 use super::{Error, Graphs, Model, sha256, store, zoo};
@@ -28,6 +28,24 @@ pub fn read_options(path: &Path) -> Result<Options, Error> {
     let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
     serde_json::from_str(&text)
         .map_err(|error| Error::Options { path: path.into(), cause: error.to_string() })
+}
+
+/// The config beside a checkpoint file, which tells what its tensors cannot: `import.json`, or, for detectron2's and
+/// Detectron's files, a YAML of the file's name or `config.yaml`.
+pub fn config_beside(checkpoint: &Path) -> Option<PathBuf> {
+    let here = |path: PathBuf| Some(path).filter(|path| path.is_file());
+    if let Some(json) = here(checkpoint.with_file_name("import.json")) {
+        return Some(json);
+    }
+    let names = [
+        checkpoint.with_extension("yaml"),
+        checkpoint.with_extension("yml"),
+        checkpoint.with_file_name("config.yaml"),
+        checkpoint.with_file_name("config.yml"),
+    ];
+    let yaml = names.into_iter().find_map(here)?;
+    let checkpoint = Checkpoint::open(checkpoint).ok()?;
+    family::goes_with_yaml(&checkpoint).then_some(yaml)
 }
 
 /// Reads the options of an import from any config that a family's models come with: detectron2's YAML (`.yaml`),

@@ -17,7 +17,7 @@ pub use crate::family::Class;
 pub use bundled::{BUNDLED, DEFAULT};
 pub use classifier::{ClassifierManifest, ClassifierModel};
 pub use find::{Listed, Place, list};
-pub use import::{Imported, read_config, read_options};
+pub use import::{Imported, config_beside, read_config, read_options};
 pub use manifest::{FileHash, Files, Manifest, Origin, Provenance};
 pub use pull::{Expected, PullError, download};
 pub use zoo::{Published, find_published, published};
