@@ -16,12 +16,13 @@ use super::progress::Progress;
 #[command(after_help = "Examples:
   rcnn synth -o scenes
   rcnn synth -o scenes --count 2000 --seed 7 --size 640x480
-  rcnn detect scenes/images -o out && rcnn evaluate -a scenes/annotations.json -r out/detections.json
+  rcnn detect scenes/images -o out
 
-Writes FOLDER/images/ and FOLDER/annotations.json (COCO), all or nothing; scenes of an earlier run
-in the folder are replaced. The same seed, size and version give the same bytes on every machine, and
-the first scenes of a long run are those of a short one. A box holds the whole silhouette of its object,
-hidden parts included, cut at the picture's edges; an object of which less than half shows is left out.")]
+Writes FOLDER/images/ and FOLDER/annotations.json (COCO), all or nothing; scenes of an earlier
+run in the folder are replaced. The same seed, size and version give the same bytes on every
+machine, and the first scenes of a long run are those of a short one. A box holds the whole
+silhouette of its object, hidden parts included, cut at the picture's edges; an object of which
+less than half shows is left out.")]
 pub(crate) struct Args {
     /// Folder for the scenes: new, empty, or of an earlier `rcnn synth`
     #[arg(short, long, value_name = "FOLDER")]
@@ -60,7 +61,9 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     let (width, height) = text.split_once(['x', 'X', '×']).unwrap_or((text, text));
     let side = |text: &str| {
         let side: Option<u32> = text.trim().parse().ok().filter(|side| SIDES.contains(side));
-        side.ok_or_else(|| format!("sides from {} to {} are needed, as in 640x480 or 300", SIDES.start(), SIDES.end()))
+        side.ok_or_else(|| {
+            format!("sides from {} to {} are needed, as in 640x480 or 300", SIDES.start(), SIDES.end())
+        })
     };
     Ok((side(width)?, side(height)?))
 }
@@ -113,8 +116,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     eprint!("{text}");
-    let classes: serde_json::Map<String, serde_json::Value> =
-        synth::classes().zip(&written.objects).map(|(name, &count)| (name.to_owned(), count.into())).collect();
+    let classes: serde_json::Map<String, serde_json::Value> = synth::classes()
+        .zip(&written.objects)
+        .map(|(name, &count)| (name.to_owned(), count.into()))
+        .collect();
     let summary = serde_json::json!({
         "folder": args.out.display().to_string(),
         "annotations": args.out.join("annotations.json").display().to_string(),

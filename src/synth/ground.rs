@@ -29,8 +29,8 @@ impl Ground {
     pub(super) fn any(random: &mut Random) -> Ground {
         use Ground::*;
         random.pick(&[
-            Concrete, Concrete, Concrete, Concrete, Concrete, Concrete, Floor, Floor, Floor, Pebbles, Pebbles, Pebbles, Asphalt,
-            Asphalt, Cream, Cream, Brick, Marking,
+            Concrete, Concrete, Concrete, Concrete, Concrete, Concrete, Floor, Floor, Floor, Pebbles,
+            Pebbles, Pebbles, Asphalt, Asphalt, Cream, Cream, Brick, Marking,
         ])
     }
 

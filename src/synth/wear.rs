@@ -128,10 +128,7 @@ pub(super) fn outside_shadow(width: usize, height: usize, random: &mut Random) -
     for (index, cover) in mask.cover.iter_mut().enumerate() {
         let way: Point = at((index % wide) as f32, (index / wide) as f32) - centre;
         let along = way.dot(inward.across());
-        let bump: f32 = bumps
-            .iter()
-            .map(|(place, wide, tall)| tall * hill((along - place) / wide))
-            .sum();
+        let bump: f32 = bumps.iter().map(|(place, wide, tall)| tall * hill((along - place) / wide)).sum();
         *cover = ramp(-4.0, 4.0, way.dot(inward) - start + bump);
     }
     mask
