@@ -3,8 +3,14 @@
 //! A ResNet feature extractor runs through ONNX Runtime and feeds the region proposal network and
 //! box head of a Faster R-CNN. Checkpoints keep the arithmetic of the framework they come from.
 
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod cache;
 pub mod checkpoint;
+pub mod classify;
 pub mod coco;
 pub mod detector;
 pub mod draw;

@@ -1,5 +1,7 @@
 //! The two 8-bit resizes against hashes of what Pillow 12 and OpenCV 5 gave: every bit of every pixel.
 
+#![allow(clippy::unwrap_used)] // a test may fail anywhere
+
 use std::path::{Path, PathBuf};
 
 use rcnn::photo::{DecodeOptions, decode, resize};

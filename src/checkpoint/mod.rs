@@ -4,6 +4,7 @@
 //! our own that builds plain records; nothing in a file is ever run.
 
 mod error;
+mod notes;
 mod numpy;
 mod pickle;
 mod safetensors;
@@ -15,6 +16,7 @@ use std::fs::File;
 use std::path::Path;
 
 pub use error::{Error, Shown};
+pub(crate) use notes::Notes;
 pub use tensor::{Dtype, Tensor};
 
 /// The named tensors of one file.
@@ -24,6 +26,7 @@ pub struct Checkpoint {
     tensors: Vec<Tensor>,
     by_name: HashMap<String, usize>,
     remarks: Vec<String>,
+    notes: Notes,
 }
 
 /// The bytes of a checkpoint, wherever they are.
@@ -48,6 +51,7 @@ impl Bytes {
 pub(crate) struct Found {
     pub(crate) tensors: Vec<Tensor>,
     pub(crate) remarks: Vec<String>,
+    pub(crate) notes: Notes,
 }
 
 impl Checkpoint {
@@ -83,13 +87,13 @@ impl Checkpoint {
     }
 
     fn read(bytes: Bytes, named_safetensors: bool) -> Result<Checkpoint, Error> {
-        let Found { mut tensors, remarks } = read_any(bytes.get(), named_safetensors)?;
+        let Found { mut tensors, remarks, notes } = read_any(bytes.get(), named_safetensors)?;
         if tensors.is_empty() {
             return Err(Error::NoTensors("it is empty".into()));
         }
         strip_common_prefix(&mut tensors, "module.");
         let by_name = tensors.iter().enumerate().map(|(i, tensor)| (tensor.name().to_owned(), i)).collect();
-        Ok(Checkpoint { bytes, tensors, by_name, remarks })
+        Ok(Checkpoint { bytes, tensors, by_name, remarks, notes })
     }
 
     /// All tensors, in the file's order.
@@ -105,6 +109,11 @@ impl Checkpoint {
     /// What a person should know of the reading: where the tensors stood, what was passed over.
     pub fn remarks(&self) -> &[String] {
         &self.remarks
+    }
+
+    /// Texts beside the tensors.
+    pub(crate) fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     /// The file's bytes, for hashing.

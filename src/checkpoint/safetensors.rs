@@ -9,6 +9,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::Found;
 use super::error::{Error, Shown};
+use super::notes::Notes;
 use super::tensor::{Dtype, Tensor, View, contiguous, element_count};
 
 /// The format's own bound.
@@ -72,7 +73,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found, Error> {
     let data = 8 + length..bytes.len();
     check_cover(&header, data.len())?;
     let tensors = header.0.into_iter().map(|(name, entry)| tensor(&name, entry, data.clone()));
-    Ok(Found { tensors: tensors.collect::<Result<_, _>>()?, remarks: Vec::new() })
+    Ok(Found { tensors: tensors.collect::<Result<_, _>>()?, remarks: Vec::new(), notes: Notes::default() })
 }
 
 fn tensor(name: &str, entry: Entry, data: Range<usize>) -> Result<Tensor, Error> {

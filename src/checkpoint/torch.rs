@@ -6,8 +6,10 @@ use std::ops::Range;
 
 use super::Found;
 use super::error::{Error, Shown};
+use super::notes::Notes;
+use super::numpy;
 use super::pickle::{self, Callable, Id, Pickled, Value};
-use super::tensor::{Dtype, Tensor, View, contiguous};
+use super::tensor::{Dtype, Tensor, View};
 
 /// Keys under which training programs put the tensors.
 const HOMES: [&str; 8] =
@@ -44,11 +46,12 @@ pub(super) fn read_zip(bytes: &[u8]) -> Result<Found, Error> {
         return Err(Error::TorchScript);
     }
     if let Some(order) = members.get(&format!("{prefix}byteorder"))
-        && order.bytes("byteorder", bytes)? == b"big"
+        && &bytes[order.place("byteorder", bytes)?] == b"big"
     {
         return Err(Error::NotACheckpoint("its numbers are big-endian, which is not supported".into()));
     }
-    let pickled = pickle::read(members[&pickle_name].bytes(&pickle_name, bytes)?)?;
+    let place = members[&pickle_name].place(&pickle_name, bytes)?;
+    let pickled = pickle::read(&bytes[..place.end], place.start)?;
     let storage = |key: &str, _: &Dtype| -> Result<Range<usize>, String> {
         let name = format!("{prefix}data/{key}");
         match members.get(&name) {
@@ -66,12 +69,13 @@ struct Member {
 }
 
 impl Member {
-    fn bytes<'a>(&self, name: &str, file: &'a [u8]) -> Result<&'a [u8], Error> {
+    /// Where a stored member lies in the file.
+    fn place(&self, name: &str, file: &[u8]) -> Result<Range<usize>, Error> {
         if !self.stored {
             return Err(compressed(name));
         }
-        let bytes = self.range.clone().and_then(|range| file.get(range));
-        bytes.ok_or_else(|| {
+        let place = self.range.clone().filter(|range| range.start <= range.end && range.end <= file.len());
+        place.ok_or_else(|| {
             Error::Truncated(format!("the member `{}` reaches beyond the file", Shown::new(name)))
         })
     }
@@ -93,9 +97,9 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 /// Reads the old format: magic number, protocol, system, the object, the keys of storages, and the storages.
 pub(super) fn read_legacy(bytes: &[u8]) -> Result<Found, Error> {
     let mut at = 0;
-    let mut next = || -> Result<Pickled, Error> {
-        let pickled = pickle::read(bytes.get(at..).unwrap_or_default())?;
-        at += pickled.length;
+    let mut next = || -> Result<Pickled<'_>, Error> {
+        let pickled = pickle::read(bytes, at)?;
+        at = pickled.end;
         Ok(pickled)
     };
     let (_magic, _protocol, _system, object, keys) = (next()?, next()?, next()?, next()?, next()?);
@@ -121,8 +125,8 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<Found, Error> {
 }
 
 /// Bytes a number of each storage that the object names.
-fn storage_sizes(object: &Pickled) -> HashMap<String, usize> {
-    let storages = object.values.iter().filter_map(|value| match value {
+fn storage_sizes(object: &Pickled<'_>) -> HashMap<String, usize> {
+    let storages = object.values().iter().filter_map(|value| match value {
         Value::Persistent(id) => storage_of(object, *id),
         _ => None,
     });
@@ -133,7 +137,7 @@ fn storage_sizes(object: &Pickled) -> HashMap<String, usize> {
 type Storages<'a> = dyn Fn(&str, &Dtype) -> Result<Range<usize>, String> + 'a;
 
 /// The named tensors of an object, wherever they stand in it.
-fn found(pickled: &Pickled, storages: &Storages<'_>) -> Result<Found, Error> {
+fn found(pickled: &Pickled<'_>, storages: &Storages<'_>) -> Result<Found, Error> {
     let (home, entries) = home(pickled)?;
     let mut tensors = Vec::new();
     for &(key, value) in entries {
@@ -141,6 +145,11 @@ fn found(pickled: &Pickled, storages: &Storages<'_>) -> Result<Found, Error> {
             tensors.push(tensor(pickled, &name, what, args, storages)?);
         }
     }
+    Ok(Found { tensors, remarks: remarks(pickled, home), notes: Notes::of(pickled) })
+}
+
+/// Where the tensors stood, and what was passed over.
+pub(super) fn remarks(pickled: &Pickled<'_>, home: Option<&str>) -> Vec<String> {
     let mut remarks = Vec::new();
     if let Some(home) = home {
         remarks.push(format!("the tensors stand under `{home}`"));
@@ -149,17 +158,17 @@ fn found(pickled: &Pickled, storages: &Storages<'_>) -> Result<Found, Error> {
         let classes: Vec<_> = pickled.opaque.iter().map(|class| Shown::new(class).to_string()).collect();
         remarks.push(format!("objects passed over: {}", classes.join(", ")));
     }
-    Ok(Found { tensors, remarks })
+    remarks
 }
 
 /// The key that the tensors stand under, if any, and the entries of their dict.
 pub(super) type Home<'a> = (Option<&'static str>, &'a [(Id, Id)]);
 
 /// The dict that holds the named tensors: the root, or what stands under one of the usual keys.
-pub(super) fn home(pickled: &Pickled) -> Result<Home<'_>, Error> {
+pub(super) fn home<'a>(pickled: &'a Pickled<'_>) -> Result<Home<'a>, Error> {
     let Value::Dict(root) = pickled.get(pickled.root) else {
         let what = match pickled.get(pickled.root) {
-            Value::Call { .. } => "it holds one bare tensor",
+            Value::Call(_) => "it holds one bare tensor",
             Value::List(_) | Value::Tuple(_) => "it holds a list",
             _ => "it holds no dict",
         };
@@ -186,20 +195,17 @@ pub(super) fn home(pickled: &Pickled) -> Result<Home<'_>, Error> {
     }))
 }
 
-fn is_tensor(pickled: &Pickled, id: Id) -> bool {
-    let numpy =
-        matches!(pickled.get(id), Value::Call { what: Callable::NumpyArray | Callable::NumpyBuffer, .. });
-    numpy || tensor_call(pickled, id).is_some()
+fn is_tensor(pickled: &Pickled<'_>, id: Id) -> bool {
+    numpy::array_call(pickled, id).is_some() || tensor_call(pickled, id).is_some()
 }
 
 /// The call that makes a tensor, through any number of parameters around it.
-fn tensor_call(pickled: &Pickled, mut id: Id) -> Option<(Callable, &[Id])> {
+fn tensor_call<'a>(pickled: &'a Pickled<'_>, mut id: Id) -> Option<(Callable, &'a [Id])> {
     for _ in 0..4 {
-        match pickled.get(id) {
-            Value::Call { what: what @ (Callable::Tensor | Callable::TensorWithDtype), args, .. } => {
-                return Some((*what, args));
-            }
-            Value::Call { what: Callable::Parameter, args, .. } => id = *args.first()?,
+        let call = pickled.call(id)?;
+        match call.what {
+            Callable::Tensor | Callable::TensorWithDtype => return Some((call.what, &call.args)),
+            Callable::Parameter => id = *call.args.first()?,
             _ => return None,
         }
     }
@@ -208,16 +214,13 @@ fn tensor_call(pickled: &Pickled, mut id: Id) -> Option<(Callable, &[Id])> {
 
 /// `_rebuild_tensor_v2(storage, offset, size, stride, …)`.
 fn tensor(
-    pickled: &Pickled,
+    pickled: &Pickled<'_>,
     name: &str,
     what: Callable,
     args: &[Id],
     storages: &Storages<'_>,
 ) -> Result<Tensor, Error> {
     let bad = |what: &str| Error::BadTensor { name: Shown::new(name), what: what.into() };
-    let indices = |id: Id| -> Option<Vec<usize>> {
-        pickled.items(id)?.iter().map(|&item| pickled.index(item)).collect()
-    };
     let [storage, offset, size, stride, ..] = args else {
         return Err(bad("it is described by too few values"));
     };
@@ -228,12 +231,12 @@ fn tensor(
     let (mut dtype, key) = storage.ok_or_else(|| bad("its storage is not described as torch does"))?;
     if what == Callable::TensorWithDtype {
         dtype = match args.get(6).map(|&id| pickled.get(id)) {
-            Some(Value::Global { module, name }) if module == "torch" => dtype_of(name),
+            Some(Value::Global(global)) if global.module == "torch" => dtype_of(&global.name),
             _ => return Err(bad("it has no type")),
         };
     }
-    let shape = indices(*size).ok_or_else(|| bad("its shape is no list of sizes"))?;
-    let stride = indices(*stride).ok_or_else(|| bad("its strides are no list of sizes"))?;
+    let shape = pickled.indices(*size).ok_or_else(|| bad("its shape is no list of sizes"))?;
+    let stride = pickled.indices(*stride).ok_or_else(|| bad("its strides are no list of sizes"))?;
     let offset = pickled.index(*offset).ok_or_else(|| bad("it begins before its storage"))?;
     if stride.len() != shape.len() {
         return Err(bad("it has not as many strides as dimensions"));
@@ -244,10 +247,10 @@ fn tensor(
 }
 
 /// `('storage', class, key, location, size, …)`.
-fn storage_of(pickled: &Pickled, id: Id) -> Option<(Dtype, String)> {
+fn storage_of(pickled: &Pickled<'_>, id: Id) -> Option<(Dtype, String)> {
     let [_, class, key, ..] = pickled.items(id)? else { return None };
-    let Value::Global { name, .. } = pickled.get(*class) else { return None };
-    Some((storage_dtype(name), pickled.text(*key)?))
+    let Value::Global(global) = pickled.get(*class) else { return None };
+    Some((storage_dtype(&global.name), pickled.text(*key)?))
 }
 
 fn storage_dtype(class: &str) -> Dtype {
@@ -276,9 +279,4 @@ fn dtype_of(name: &str) -> Dtype {
         "int16" | "uint16" => Dtype::Other(name.into(), 2),
         other => Dtype::Other(other.into(), 1),
     }
-}
-
-/// A row-major view of a whole storage.
-pub(super) fn whole(shape: Vec<usize>, dtype: Dtype, bytes: Range<usize>) -> View {
-    View { stride: contiguous(&shape), shape, offset: 0, dtype, bytes }
 }

@@ -1,10 +1,11 @@
 //! `rcnn detect`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use rcnn::coco::{DataSet, Id, Want};
 use rcnn::detector::Detector;
 use rcnn::family::Class;
 use rcnn::model::{DEFAULT, Model};
@@ -153,17 +154,50 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     report(&args, &outcome?)
 }
 
-/// Ids of photos and classes.
+/// Ids of photos and classes: counted, or those of the annotations.
 fn identify(
     args: &Args,
     entries: Vec<photo::Entry>,
     model: &Model,
 ) -> anyhow::Result<(Vec<Task>, Vec<Class>)> {
     let classes = &model.manifest().classes;
-    if args.annotations.is_some() {
-        anyhow::bail!("-a is not built yet");
-    }
-    Ok((run::count(entries), classes.clone()))
+    let Some(path) = &args.annotations else { return Ok((run::count(entries), classes.clone())) };
+    let data = DataSet::read(path, Want::Tables)?;
+    let images = data.images().iter().filter_map(|image| Some((image.id, image.file_name.as_deref()?)));
+    let images = numbered(images, "images", path)?;
+    let categories =
+        data.categories().iter().filter_map(|category| Some((category.id, category.name.as_deref()?)));
+    let categories = numbered(categories, "categories", path)?;
+    let (tasks, photo_notes) = run::match_photos(entries, &images);
+    let (classes, class_notes) = run::match_classes(classes, &categories);
+    say(&[photo_notes, class_notes].concat());
+    anyhow::ensure!(
+        !tasks.is_empty(),
+        "none of the photos is among the {} images of `{}`: their file names differ",
+        images.len(),
+        path.display()
+    );
+    Ok((tasks, classes))
+}
+
+/// Results have whole numbers from 0 up as ids.
+fn numbered<'a>(
+    entries: impl Iterator<Item = (Id, &'a str)>,
+    what: &str,
+    path: &Path,
+) -> anyhow::Result<Vec<(u64, &'a str)>> {
+    let number = |(id, name): (Id, &'a str)| {
+        let id = id.integer().and_then(|id| u64::try_from(id).ok());
+        let id = id.with_context(|| {
+            let name = name.escape_debug();
+            format!(
+                "{what} of `{}` have ids that are no whole numbers (such as that of `{name}`)",
+                path.display()
+            )
+        })?;
+        Ok((id, name))
+    };
+    entries.map(number).collect()
 }
 
 /// Places of the classes that the user names or numbers.

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use rcnn::cache;
 use rcnn::model::{DEFAULT, Model};
 use rcnn::onnx::{Element, Graph};
 use rcnn::runtime::{self, Candidate, Device, PINNED_VERSION, Place, Runtime, SessionOptions};
-use rcnn::cache;
 use serde::Serialize;
 
 use super::Exit;
@@ -189,7 +189,8 @@ fn devices(runtime: &Runtime, cures: &mut Vec<String>) -> Vec<Provider> {
         };
         Provider { device: name, works: why_not.is_none(), why_not }
     });
-    let graphics_card = cfg!(target_os = "linux") && std::path::Path::new("/proc/driver/nvidia/version").exists();
+    let graphics_card =
+        cfg!(target_os = "linux") && std::path::Path::new("/proc/driver/nvidia/version").exists();
     if graphics_card && !tried[1].works {
         cures.push("for CUDA, `pip install onnxruntime-gpu` and give its library with --runtime".into());
     }
@@ -218,7 +219,11 @@ fn cache_state(cures: &mut Vec<String>) -> CacheState {
         cures.push(format!("the cache `{}` cannot be written ({error}): set RCNN_CACHE", root.display()));
     }
     let files = walkdir::WalkDir::new(&root).into_iter().filter_map(Result::ok);
-    let bytes = files.filter_map(|file| file.metadata().ok()).filter(|data| data.is_file()).map(|data| data.len()).sum();
+    let bytes = files
+        .filter_map(|file| file.metadata().ok())
+        .filter(|data| data.is_file())
+        .map(|data| data.len())
+        .sum();
     CacheState { path: Some(root.display().to_string()), writable: trial.is_ok(), bytes }
 }
 

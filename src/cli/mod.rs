@@ -36,7 +36,11 @@ pub(crate) struct Usage(pub(crate) String);
 
 /// Finds objects in photos with residual networks
 #[derive(Debug, Parser)]
-#[command(name = "rcnn", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "rcnn", version, arg_required_else_help = true)]
+#[command(after_help = "Example:
+  rcnn detect photos/ -o out
+
+RCNN_CACHE moves the cache folder; RCNN_LOG=debug tells what is going on.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

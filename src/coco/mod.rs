@@ -1,1 +1,27 @@
-//! COCO data sets and results: parsing and writing. Never sees a network.
+//! COCO data sets and results: reading them, as fast as the bytes come, and judging what stands in them.
+//!
+//! Never sees a network, nor an evaluation. [`DataSet`] is for any command that needs images, categories or
+//! annotations; [`Detections`] are what `evaluate` reads.
+
+mod annotation;
+mod dataset;
+mod error;
+mod id;
+mod mask;
+mod number;
+mod result_record;
+mod results;
+mod rows;
+mod scan;
+mod stream;
+mod value;
+
+pub use annotation::{Annotation, Traits};
+pub use dataset::{Category, DataSet, Image, Verified, Want};
+pub use error::Error;
+pub(crate) use error::{quoted, shown};
+pub(crate) use id::Index;
+pub use id::{Id, Ids};
+pub use results::{Detection, Detections, Form, Noticed};
+pub(crate) use results::{Lookup, NOWHERE, Names};
+pub use rows::Rows;

@@ -1,1 +1,98 @@
-//! Judging detections against annotations. Never sees a network.
+//! Judging detections against annotations, bit for bit as pycocotools and lvis do, and explaining the outcome.
+//!
+//! Never sees a network, nor a terminal. [`Input::open`] reads the two files, [`Input::evaluate`] gives the numbers,
+//! [`Input::warnings`] says what in the files makes them other than they seem.
+
+mod curve;
+mod error;
+mod evaluation;
+mod lvis;
+mod matching;
+mod mean;
+mod notices;
+mod npy;
+mod overlap;
+mod params;
+mod per_class;
+mod problem;
+mod quirk;
+mod rows_check;
+mod summary;
+
+use std::path::Path;
+
+pub use error::Error;
+pub use evaluation::{Arrays, Evaluation};
+pub use notices::Warning;
+pub use overlap::overlap;
+pub use params::{AreaRange, MOST_RANGES, MOST_THRESHOLDS, Params, Protocol, linspace};
+pub use per_class::{ClassRow, per_class};
+pub use quirk::Reading;
+pub use summary::{COCO_NAMES, LVIS_NAMES, text as summary_lines};
+
+use crate::coco::{DataSet, Detections, Lookup};
+use problem::{Problem, Scope};
+
+/// Two files that belong together, and how to judge the one by the other.
+#[derive(Debug)]
+pub struct Input {
+    set: DataSet,
+    detections: Detections,
+    scope: Scope,
+    lookup: Lookup,
+    params: Params,
+}
+
+impl Input {
+    /// Reads annotations and results. With `by_name`, images and categories are matched by file name and name where
+    /// the results file has names.
+    pub fn open(annotations: &Path, results: &Path, params: &Params, by_name: bool) -> Result<Input, Error> {
+        evaluation::check(params)?;
+        let mut set = DataSet::open(annotations)?;
+        for (key, needed) in
+            [("images", true), ("categories", true), ("annotations", params.protocol == Protocol::Lvis)]
+        {
+            if needed && !set.has(key) {
+                return Err(Error::set(&set, format!("the annotations have no `{key}`")));
+            }
+        }
+        let scope = Scope::new(&mut set, params)?;
+        let lookup = scope.lookup(&set, params, by_name);
+        let detections = Detections::open(results, &lookup)?;
+        let input = Input { set, detections, scope, lookup, params: params.clone() };
+        input.check_images(by_name)?;
+        Ok(input)
+    }
+
+    /// The data set.
+    pub fn set(&self) -> &DataSet {
+        &self.set
+    }
+
+    /// The detections.
+    pub fn detections(&self) -> &Detections {
+        &self.detections
+    }
+
+    /// Names of the evaluated categories, in the arrays' order; one where all are one.
+    pub fn category_names(&self) -> Vec<String> {
+        if self.scope.together.is_some() {
+            return vec!["all categories".into()];
+        }
+        self.scope.categories.iter().map(|&id| self.set.category_name(id)).collect()
+    }
+
+    /// Evaluates. With `full`, the arrays are complete; else they hold only what the summary needs.
+    pub fn evaluate(&self, reading: Reading, full: bool) -> Result<Evaluation, Error> {
+        let problem = self.problem(reading)?;
+        let groups = match self.params.protocol {
+            Protocol::Coco => None,
+            Protocol::Lvis => Some(lvis::groups(&self.set, &self.scope)?),
+        };
+        Ok(evaluation::run(&problem, &self.params, groups.as_deref(), full))
+    }
+
+    fn problem(&self, reading: Reading) -> Result<Problem<'_>, Error> {
+        Problem::new(&self.set, &self.detections, &self.scope, &self.params, reading)
+    }
+}

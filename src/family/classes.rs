@@ -38,6 +38,11 @@ pub fn coco_classes(count: usize) -> Option<Vec<Class>> {
     }
 }
 
+/// COCO's 80 names in their order.
+pub(super) fn coco_names() -> impl Iterator<Item = &'static str> {
+    COCO.iter().map(|class| class.1)
+}
+
 /// torchvision's 90 foreground slots.
 pub(super) fn coco_slots(count: usize) -> Option<Vec<Class>> {
     let name = |id: u64| COCO.iter().find(|class| class.0 == id).map(|class| class.1.to_owned());

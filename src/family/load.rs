@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::classes::unnamed_classes;
 use super::conventions::Conventions;
 use super::options::{ClassOption, ClassesOption, Options};
-use super::{Class, FAMILIES, Family, Names, Naming, coco_classes};
+use super::{Class, FAMILIES, Family, Names, Naming, Recognised, Rows, coco_classes};
 use crate::checkpoint::{self, Checkpoint, Tensor};
 use crate::network::{Architecture, Layer, LayerShape, LayerWeights, Norm, ReadError, Weights};
 
@@ -77,8 +77,10 @@ pub struct Loaded {
     pub classes: Vec<Class>,
     /// Tensors that nothing uses.
     pub surplus: Vec<String>,
-    /// What no tensor shows and the user has not said: option and the value taken, as JSON.
+    /// What neither tensors nor the file's texts nor the user say: option and the value taken, as JSON.
     pub assumed: Vec<(String, String)>,
+    /// What a person should know, a sentence each.
+    pub remarks: Vec<String>,
 }
 
 /// Makes a network of a checkpoint.
@@ -86,8 +88,9 @@ pub struct Loaded {
 /// # Errors
 /// When no family knows it, tensors are missing, misshapen or not finite, or `options` contradict them.
 pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error> {
-    let (family, naming) = recognise(checkpoint, options)?;
-    let mut hints = family.hints.clone();
+    let (family, recognised) = recognise(checkpoint, options)?;
+    let Recognised { naming, mut hints, said, conventions, rows, idle, remarks } = recognised;
+    let options = &options.over(&said);
     hints.stride_in_1x1 = options.stride_in_1x1.unwrap_or(hints.stride_in_1x1);
     hints.last_stage_dilation = options.dilation.unwrap_or(hints.last_stage_dilation);
     hints.shortcut = options.shortcut.or(hints.shortcut);
@@ -97,25 +100,43 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
         Architecture::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
     let mut used = BTreeSet::new();
     let norm_eps = options.norm_eps.unwrap_or(family.norm_eps);
-    let weights = read_weights(checkpoint, &architecture, &naming, norm_eps, &mut used)?;
-    let mut conventions = (family.conventions)(&architecture);
+    let mut weights = read_weights(checkpoint, &architecture.layers(), &naming, norm_eps, &mut used)?;
+    let mut conventions = conventions(&architecture);
     options.apply(&mut conventions);
     check_options(options, &mut architecture, &conventions)?;
+    if let Some(rows) = rows {
+        rearrange(rows, &mut architecture, &conventions, &mut weights);
+    }
     let classes = classes(options, architecture.head.classes, family)?;
-    let surplus = surplus(checkpoint, &used);
+    let surplus = surplus(checkpoint, &used, idle);
     let assumed = Options::of(&architecture, &conventions, norm_eps).unsaid(options);
-    Ok(Loaded { family: family.name, architecture, weights, conventions, classes, surplus, assumed })
+    Ok(Loaded { family: family.name, architecture, weights, conventions, classes, surplus, assumed, remarks })
 }
 
-fn recognise(checkpoint: &Checkpoint, options: &Options) -> Result<(&'static Family, Naming), Error> {
+fn recognise(checkpoint: &Checkpoint, options: &Options) -> Result<(&'static Family, Recognised), Error> {
     let wanted = |family: &&&'static Family| options.family.as_deref().is_none_or(|name| name == family.name);
     if FAMILIES.iter().filter(wanted).count() == 0 {
         let name = options.family.as_deref().unwrap_or_default().escape_debug().to_string();
         return Err(Error::Options(format!("the family `{name}` is unknown: one of {} expected", known())));
     }
-    let found =
-        FAMILIES.iter().filter(wanted).find_map(|family| Some((*family, (family.recognise)(checkpoint)?)));
-    found.ok_or_else(|| Error::UnknownModel { known: known(), found: first_parts(checkpoint) })
+    for family in FAMILIES.iter().filter(wanted) {
+        if let Some(recognised) = (family.recognise)(checkpoint)? {
+            return Ok((family, recognised));
+        }
+    }
+    Err(Error::UnknownModel { known: known(), found: first_parts(checkpoint) })
+}
+
+/// Puts outputs into the detector's order, leaving out those it has no use for.
+fn rearrange(rows: Rows, architecture: &mut Architecture, conventions: &Conventions, weights: &mut Weights) {
+    for layer in [Layer::RpnLogits, Layer::RpnDeltas, Layer::Scores, Layer::Boxes] {
+        if let Some(order) = rows(architecture, conventions, layer) {
+            weights.rearrange(layer, &order);
+            if layer == Layer::Boxes {
+                architecture.head.box_rows = order.len();
+            }
+        }
+    }
 }
 
 fn known() -> String {
@@ -135,7 +156,7 @@ fn extra_level(options: &Options, shapes: &dyn Fn(Layer) -> Option<Vec<usize>>) 
     options.anchor_sizes.as_ref().map(|sizes| sizes.len() > convs)
 }
 
-fn unreadable(error: ReadError, naming: &Naming, checkpoint: &Checkpoint) -> Error {
+pub(super) fn unreadable(error: ReadError, naming: &Naming, checkpoint: &Checkpoint) -> Error {
     match error {
         ReadError::Missing(layer) => {
             let expected = naming(layer).weight;
@@ -157,16 +178,15 @@ fn unreadable(error: ReadError, naming: &Naming, checkpoint: &Checkpoint) -> Err
     }
 }
 
-fn read_weights(
+pub(super) fn read_weights(
     checkpoint: &Checkpoint,
-    architecture: &Architecture,
+    layers: &[LayerShape],
     naming: &Naming,
     eps: f64,
     used: &mut BTreeSet<String>,
 ) -> Result<Weights, Error> {
-    let layers = architecture.layers();
     let mut problems = Problems::default();
-    for layer in &layers {
+    for layer in layers {
         for (name, shape) in tensors_of(checkpoint, layer, &naming(layer.layer)) {
             problems.check(checkpoint, &name, &shape);
             used.insert(name);
@@ -174,7 +194,7 @@ fn read_weights(
     }
     problems.verdict()?;
     let mut weights = Weights::new();
-    for layer in &layers {
+    for layer in layers {
         weights.insert(layer.layer, read_layer(checkpoint, &naming(layer.layer), eps)?);
     }
     Ok(weights)
@@ -348,15 +368,19 @@ fn classes(options: &Options, count: usize, family: &Family) -> Result<Vec<Class
     }
 }
 
-fn named((class, place): (&ClassOption, u64)) -> Class {
+pub(super) fn named((class, place): (&ClassOption, u64)) -> Class {
     match class {
         ClassOption::Name(name) => Class { id: place, name: name.clone() },
         ClassOption::WithId { id, name } => Class { id: *id, name: name.clone() },
     }
 }
 
-/// Tensors that nothing uses, but for PyTorch's counters.
-fn surplus(checkpoint: &Checkpoint, used: &BTreeSet<String>) -> Vec<String> {
-    let idle = |name: &&str| !used.contains(*name) && !name.ends_with("num_batches_tracked");
-    checkpoint.tensors().map(Tensor::name).filter(idle).map(str::to_owned).collect()
+/// Tensors that nothing uses, but for PyTorch's counters and what the family calls idle.
+pub(super) fn surplus(
+    checkpoint: &Checkpoint,
+    used: &BTreeSet<String>,
+    idle: fn(&str) -> bool,
+) -> Vec<String> {
+    let told = |name: &&str| !used.contains(*name) && !name.ends_with("num_batches_tracked") && !idle(name);
+    checkpoint.tensors().map(Tensor::name).filter(told).map(str::to_owned).collect()
 }

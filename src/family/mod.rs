@@ -4,12 +4,19 @@
 //! [`Conventions`]. Everything else (reading the architecture, checking, folding norms) is common.
 
 mod classes;
+mod classifier;
+mod config;
 mod conventions;
+mod detectron;
+mod detectron2;
 mod load;
+mod mmdet;
 mod options;
 mod torchvision;
 
 pub use classes::{Class, coco_classes};
+pub use classifier::{ClassifierFilter, ClassifierInput, LoadedClassifier, is_classifier, load_classifier};
+pub use config::{ConfigError, read as read_config, read_config_text};
 pub use conventions::{
     AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
@@ -30,6 +37,18 @@ pub(crate) struct Names {
     pub bias: String,
     /// The norm that follows, where there is one.
     pub norm: Option<NormNames>,
+}
+
+impl Names {
+    /// PyTorch's names of a layer.
+    pub(crate) fn torch(layer: &str) -> Names {
+        Names { weight: format!("{layer}.weight"), bias: format!("{layer}.bias"), norm: None }
+    }
+
+    /// PyTorch's names of a layer and of the norm behind it.
+    pub(crate) fn torch_with_norm(layer: &str, norm: &str) -> Names {
+        Names { norm: Some(NormNames::torch(norm)), ..Names::torch(layer) }
+    }
 }
 
 /// What a family calls the tensors of a norm.
@@ -58,21 +77,39 @@ impl NormNames {
 /// The names of every layer of one checkpoint.
 pub(crate) type Naming = Box<dyn Fn(Layer) -> Names>;
 
+/// For each output of a layer as the detector wants it, its place in the file.
+pub(crate) type Rows = fn(&Architecture, &Conventions, Layer) -> Option<Vec<usize>>;
+
+/// A checkpoint that a family knows as its own.
+pub(crate) struct Recognised {
+    /// The names of its layers.
+    pub naming: Naming,
+    /// What no tensor shows of the architecture.
+    pub hints: Hints,
+    /// What the file itself says beside its tensors; what the user says goes before it.
+    pub said: Options,
+    /// Everything around the network, before what is said.
+    pub conventions: fn(&Architecture) -> Conventions,
+    /// Where outputs stand in another order than the detector's.
+    pub rows: Option<Rows>,
+    /// Whether a tensor of this name is no parameter, so that nobody need hear of it.
+    pub idle: fn(&str) -> bool,
+    /// What a person should know, a sentence each.
+    pub remarks: Vec<String>,
+}
+
 /// A family, as plain data.
 pub(crate) struct Family {
     /// What users and `model.json` call it.
     pub name: &'static str,
-    /// The names of a checkpoint's layers, if it is of this family.
-    pub recognise: fn(&Checkpoint) -> Option<Naming>,
-    /// What no tensor shows.
-    pub hints: Hints,
+    /// Whether a checkpoint is of this family, and how it is to be read.
+    pub recognise: fn(&Checkpoint) -> Result<Option<Recognised>, Error>,
     /// What is added to variances.
     pub norm_eps: f64,
-    /// Everything around the network.
-    pub conventions: fn(&Architecture) -> Conventions,
     /// The classes of checkpoints that are known by their number of classes, else nothing.
     pub classes: fn(usize) -> Option<Vec<Class>>,
 }
 
 /// All families, in the order in which they are tried.
-pub(crate) const FAMILIES: [&Family; 1] = [&torchvision::FAMILY];
+pub(crate) const FAMILIES: [&Family; 4] =
+    [&torchvision::FAMILY, &detectron2::FAMILY, &detectron::FAMILY, &mmdet::FAMILY];

@@ -144,6 +144,42 @@ impl Options {
             .collect()
     }
 
+    /// These options, and where they say nothing, those of `other`.
+    pub(super) fn over(&self, other: &Options) -> Options {
+        macro_rules! either {
+            ($($field:ident),*) => { Options { $($field: self.$field.clone().or_else(|| other.$field.clone()),)* } };
+        }
+        either!(
+            family,
+            classes,
+            norm_eps,
+            groups,
+            stride_in_1x1,
+            dilation,
+            shortcut,
+            channel_order,
+            value_range,
+            mean,
+            std,
+            min_size,
+            max_size,
+            pad_to,
+            anchor_sizes,
+            anchor_ratios,
+            rpn_pre_nms_top_n,
+            rpn_post_nms_top_n,
+            rpn_nms_threshold,
+            rpn_score_threshold,
+            roi_resolution,
+            roi_sampling_ratio,
+            roi_aligned,
+            box_weights,
+            score_threshold,
+            nms_threshold,
+            detections_per_image
+        )
+    }
+
     /// Replaces the defaults by what the user says.
     pub fn apply(&self, conventions: &mut Conventions) {
         fn set<T: Clone>(target: &mut T, option: &Option<T>) {

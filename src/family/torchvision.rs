@@ -8,29 +8,25 @@ use super::conventions::{
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
     SizeRule, ValueRange,
 };
-use super::{Family, Names, Naming, NormNames};
+use super::{Error, Family, Names, Options, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
-pub(super) const FAMILY: Family = Family {
-    name: "torchvision",
-    recognise,
-    hints: Hints {
-        stride_in_1x1: false,
-        last_stage_dilation: 1,
-        shortcut: None,
-        extra_level: true,
-        background_boxes: true,
-    },
-    norm_eps: 1e-5,
-    conventions,
-    classes: coco_slots,
+pub(super) const FAMILY: Family =
+    Family { name: "torchvision", recognise, norm_eps: 1e-5, classes: coco_slots };
+
+const HINTS: Hints = Hints {
+    stride_in_1x1: false,
+    last_stage_dilation: 1,
+    shortcut: None,
+    extra_level: true,
+    background_boxes: true,
 };
 
-fn recognise(checkpoint: &Checkpoint) -> Option<Naming> {
+fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     let has = |name: &str| checkpoint.tensor(name).is_some();
     if !has("rpn.head.cls_logits.weight") {
-        return None;
+        return Ok(None);
     }
     // The backbone may be an IntermediateLayerGetter under `body`, stand bare, or be a Sequential of numbers.
     let style = Style {
@@ -45,7 +41,15 @@ fn recognise(checkpoint: &Checkpoint) -> Option<Naming> {
         rpn_wrapped: !has("rpn.head.conv.weight"),
         head_convs: has("roi_heads.box_head.0.0.weight"),
     };
-    Some(Box::new(move |layer| style.names(layer)))
+    Ok(Some(Recognised {
+        naming: Box::new(move |layer| style.names(layer)),
+        hints: HINTS,
+        said: Options::default(),
+        conventions,
+        rows: None,
+        idle: |_| false,
+        remarks: Vec::new(),
+    }))
 }
 
 /// How the backbone's parts are called.
@@ -73,26 +77,29 @@ impl Style {
     fn names(self, layer: Layer) -> Names {
         match layer {
             Layer::Stem => match self.backbone {
-                Stages::Named(prefix) => with_norm(&format!("{prefix}.conv1"), &format!("{prefix}.bn1")),
-                Stages::Numbered => with_norm("backbone.0", "backbone.1"),
+                Stages::Named(prefix) => {
+                    Names::torch_with_norm(&format!("{prefix}.conv1"), &format!("{prefix}.bn1"))
+                }
+                Stages::Numbered => Names::torch_with_norm("backbone.0", "backbone.1"),
             },
             Layer::Block { stage, block, conv } => self.block(stage, block, conv),
             Layer::FpnLateral(level) => self.fpn(&format!("backbone.fpn.inner_blocks.{level}")),
             Layer::FpnOutput(level) => self.fpn(&format!("backbone.fpn.layer_blocks.{level}")),
-            Layer::RpnConv(i) if self.rpn_wrapped => with_bias(&format!("rpn.head.conv.{i}.0")),
+            Layer::RpnConv(i) if self.rpn_wrapped => Names::torch(&format!("rpn.head.conv.{i}.0")),
             // Without the wrapping there is but one convolution; a second has no name that could be there.
-            Layer::RpnConv(0) => with_bias("rpn.head.conv"),
-            Layer::RpnConv(i) => with_bias(&format!("rpn.head.conv.{i}.0")),
-            Layer::RpnLogits => with_bias("rpn.head.cls_logits"),
-            Layer::RpnDeltas => with_bias("rpn.head.bbox_pred"),
-            Layer::HeadConv(i) => {
-                with_norm(&format!("roi_heads.box_head.{i}.0"), &format!("roi_heads.box_head.{i}.1"))
-            }
-            Layer::HeadLinear(i) if self.head_convs => with_bias(&format!("roi_heads.box_head.{}", i + 5)),
-            Layer::HeadLinear(i) => with_bias(&format!("roi_heads.box_head.fc{}", i + 6)),
-            Layer::Scores => with_bias("roi_heads.box_predictor.cls_score"),
-            Layer::Boxes => with_bias("roi_heads.box_predictor.bbox_pred"),
-            Layer::Classifier => with_bias("fc"),
+            Layer::RpnConv(0) => Names::torch("rpn.head.conv"),
+            Layer::RpnConv(i) => Names::torch(&format!("rpn.head.conv.{i}.0")),
+            Layer::RpnLogits => Names::torch("rpn.head.cls_logits"),
+            Layer::RpnDeltas => Names::torch("rpn.head.bbox_pred"),
+            Layer::HeadConv(i) => Names::torch_with_norm(
+                &format!("roi_heads.box_head.{i}.0"),
+                &format!("roi_heads.box_head.{i}.1"),
+            ),
+            Layer::HeadLinear(i) if self.head_convs => Names::torch(&format!("roi_heads.box_head.{}", i + 5)),
+            Layer::HeadLinear(i) => Names::torch(&format!("roi_heads.box_head.fc{}", i + 6)),
+            Layer::Scores => Names::torch("roi_heads.box_predictor.cls_score"),
+            Layer::Boxes => Names::torch("roi_heads.box_predictor.bbox_pred"),
+            Layer::Classifier => Names::torch("fc"),
         }
     }
 
@@ -101,32 +108,25 @@ impl Style {
             Stages::Named(prefix) => format!("{prefix}.layer{}.{block}", stage + 1),
             Stages::Numbered => format!("backbone.{}.{block}", stage + 4),
         };
-        let numbered = |i: usize| with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
+        let numbered =
+            |i: usize| Names::torch_with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
         match conv {
             BlockConv::First => numbered(1),
             BlockConv::Second => numbered(2),
             BlockConv::Third => numbered(3),
             BlockConv::Projection => {
-                with_norm(&format!("{block}.downsample.0"), &format!("{block}.downsample.1"))
+                Names::torch_with_norm(&format!("{block}.downsample.0"), &format!("{block}.downsample.1"))
             }
         }
     }
 
     fn fpn(self, prefix: &str) -> Names {
         if self.fpn_wrapped {
-            with_norm(&format!("{prefix}.0"), &format!("{prefix}.1"))
+            Names::torch_with_norm(&format!("{prefix}.0"), &format!("{prefix}.1"))
         } else {
-            with_bias(prefix)
+            Names::torch(prefix)
         }
     }
-}
-
-fn with_norm(layer: &str, norm: &str) -> Names {
-    Names { norm: Some(NormNames::torch(norm)), ..with_bias(layer) }
-}
-
-fn with_bias(layer: &str) -> Names {
-    Names { weight: format!("{layer}.weight"), bias: format!("{layer}.bias"), norm: None }
 }
 
 fn conventions(architecture: &Architecture) -> Conventions {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::bundled::{BUNDLED, bundled};
+use super::classifier::says_classifier;
 use super::{Error, Graphs, Imported, Manifest, Model, read_options, sha256};
 use crate::cache;
 use crate::family::Options;
@@ -42,6 +43,14 @@ impl Model {
     pub fn open(folder: &Path) -> Result<Model, Error> {
         let json = folder.join("model.json");
         let text = fs::read_to_string(&json).map_err(Error::io("read", &json))?;
+        if says_classifier(&text) {
+            return Err(Error::WrongKind {
+                path: folder.into(),
+                found: "classifier",
+                wanted: "detector",
+                hint: ": `rcnn classify` takes it",
+            });
+        }
         let manifest = Manifest::from_text(&text, &json)?;
         for file in ["trunk.onnx", "head.onnx"] {
             let path = folder.join(file);

@@ -1,13 +1,10 @@
 //! From a checkpoint to a model: the graphs and what surrounds them.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use super::manifest::{FileHash, Files, Manifest, Provenance};
-use super::{Error, Graphs, Model, hexadecimal, sha256};
+use super::{Error, Graphs, Model, sha256, store};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Loaded, Options};
 use crate::network;
@@ -33,12 +30,13 @@ pub fn read_options(path: &Path) -> Result<Options, Error> {
         .map_err(|error| Error::Options { path: path.into(), cause: error.to_string() })
 }
 
-/// Reads the options of an import from any config that a family's models come with; it is told by its name's end.
+/// Reads the options of an import from any config that a family's models come with: detectron2's YAML (`.yaml`),
+/// mmdetection's Python (`.py`), or a JSON of options.
 ///
 /// # Errors
-/// As [`read_options`].
+/// As [`read_options`], and when the config asks for what is not supported.
 pub fn read_config(path: &Path) -> Result<Options, Error> {
-    read_options(path)
+    family::read_config(path).map_err(|error| Error::Options { path: path.into(), cause: error.to_string() })
 }
 
 impl Imported {
@@ -49,6 +47,14 @@ impl Imported {
     pub fn from_file(path: &Path, options: &Options) -> Result<Imported, Error> {
         let checkpoint =
             Checkpoint::open(path).map_err(|cause| Error::Checkpoint { path: path.into(), cause })?;
+        if family::is_classifier(&checkpoint) {
+            return Err(Error::WrongKind {
+                path: path.into(),
+                found: "classifier",
+                wanted: "detector",
+                hint: ": `rcnn classify` takes it",
+            });
+        }
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
         Imported::new(&checkpoint, options, &stem, &name)
@@ -130,48 +136,20 @@ impl Imported {
     /// # Errors
     /// When the folder holds something else, or cannot be written.
     pub fn write(mut self, folder: &Path) -> Result<Model, Error> {
-        let occupied = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-        if occupied && !folder.join("model.json").is_file() || folder.is_file() {
-            return Err(Error::NotOurs(folder.into()));
-        }
-        let parent =
-            folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(parent).map_err(Error::io("create the folder", parent))?;
-        let fresh = tempfile::Builder::new().prefix(".rcnn-import-").tempdir_in(parent);
-        let fresh = fresh.map_err(Error::io("create a folder in", parent))?;
-        let trunk = write_graph(&self.trunk, &fresh.path().join("trunk.onnx"))?;
-        let head = write_graph(&self.head, &fresh.path().join("head.onnx"))?;
-        self.manifest.files = Files { trunk, head };
-        let text = self.manifest.to_text();
-        let json = fresh.path().join("model.json");
-        fs::write(&json, &text).map_err(Error::io("write", &json))?;
-        replace(fresh.path(), folder, occupied)?;
+        let text = store::write(folder, |fresh| {
+            let trunk = store::write_graph(&self.trunk, &fresh.join("trunk.onnx"))?;
+            let head = store::write_graph(&self.head, &fresh.join("head.onnx"))?;
+            self.manifest.files = Files { trunk, head };
+            Ok(self.manifest.to_text())
+        })?;
         let hash = sha256(text.as_bytes());
         Ok(Model { manifest: self.manifest, graphs: Graphs::Folder(folder.into()), hash })
     }
 }
 
-/// Moves a finished folder to its place; what stood there goes only when the new one is ready.
-fn replace(fresh: &Path, folder: &Path, occupied: bool) -> Result<(), Error> {
-    let moving = |to: &Path| Error::io("move the finished model to", to);
-    let old = fresh.with_extension("old");
-    if occupied {
-        fs::rename(folder, &old).map_err(moving(&old))?;
-    }
-    // On Unix an empty folder is replaced by the rename; elsewhere it must go first.
-    let _ = fs::remove_dir(folder);
-    let moved = fs::rename(fresh, folder).map_err(moving(folder));
-    if occupied {
-        match &moved {
-            Ok(()) => drop(fs::remove_dir_all(&old)),
-            Err(_) => drop(fs::rename(&old, folder)),
-        }
-    }
-    moved
-}
-
 fn remarks(checkpoint: &Checkpoint, loaded: &Loaded) -> Vec<String> {
     let mut remarks = checkpoint.remarks().to_vec();
+    remarks.extend(loaded.remarks.iter().cloned());
     if !loaded.surplus.is_empty() {
         let shown: Vec<_> =
             loaded.surplus.iter().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
@@ -182,31 +160,4 @@ fn remarks(checkpoint: &Checkpoint, loaded: &Loaded) -> Vec<String> {
         remarks.push(format!("tensors that nothing uses: {}{more}", shown.join(", ")));
     }
     remarks
-}
-
-fn write_graph(graph: &Graph, path: &Path) -> Result<FileHash, Error> {
-    let file = File::create(path).map_err(Error::io("create", path))?;
-    let mut out = Hashing { out: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };
-    graph.write(&mut out)?;
-    Ok(FileHash { bytes: out.bytes, sha256: hexadecimal(&out.hash.finalize()) })
-}
-
-/// Hashes what passes through to a file.
-struct Hashing {
-    out: BufWriter<File>,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
 }

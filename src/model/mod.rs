@@ -1,9 +1,11 @@
 //! Models: `model.json`, the bundled ones, the cache, importing checkpoints.
 
 mod bundled;
+mod classifier;
 mod find;
 mod import;
 mod manifest;
+mod store;
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 pub use crate::family::Class;
 pub use bundled::{BUNDLED, DEFAULT};
+pub use classifier::{ClassifierManifest, ClassifierModel};
 pub use import::{Imported, read_config, read_options};
 pub use manifest::{FileHash, Files, Manifest, Provenance};
 
@@ -84,6 +87,18 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         cause: family::Error,
+    },
+    /// A classifier stands where a detector is wanted, or the other way round.
+    #[error("`{}` is a {found}, and a {wanted} is wanted{hint}", path.display())]
+    WrongKind {
+        /// The model or checkpoint.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+        /// What to do, after a colon.
+        hint: &'static str,
     },
     /// The graphs cannot be written.
     #[error("cannot write the model: {0}")]

@@ -6,6 +6,7 @@
 
 mod architecture;
 mod backbone;
+mod classifier;
 mod describe;
 mod head;
 mod layer;
@@ -14,6 +15,7 @@ mod trunk;
 mod weights;
 
 pub use architecture::{Architecture, Backbone, Block, Fpn, Head, LayerShape, Rpn, Shortcut, Stage, Stem};
+pub use classifier::{Classifier, classifier};
 pub use head::head;
 pub use layer::{BlockConv, Layer};
 pub use read::{Hints, ReadError};

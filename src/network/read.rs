@@ -41,6 +41,9 @@ pub enum ReadError {
 /// Most blocks a stage, convolutions in a row or levels that a file may ask for.
 const MOST: usize = 512;
 
+/// Cells a side that RoIAlign gives to a last stage of the backbone.
+const C4_RESOLUTION: usize = 14;
+
 /// Looks up the shape of a layer's weight.
 pub(crate) type Shapes<'a> = dyn Fn(Layer) -> Option<Vec<usize>> + 'a;
 
@@ -217,7 +220,8 @@ fn read_head(shapes: &Shapes<'_>, hints: &Hints, architecture: &mut Architecture
     let agnostic = if hints.background_boxes { 8 } else { 4 };
     // Any other number of rows is a misshapen layer; the listing of layers says so.
     let box_rows = if boxes[0] == agnostic { agnostic } else { 4 * shown };
-    let mut resolution = 1;
+    // The last stage runs on 14x14 cells in every C4 network, of which no tensor knows.
+    let mut resolution = if last_stage { C4_RESOLUTION } else { 1 };
     if let (Some(&inputs), false) =
         (linears.first().and(shapes(Layer::HeadLinear(0)).as_deref().and_then(|s| s.get(1))), last_stage)
     {
@@ -249,7 +253,7 @@ fn conv_shape(shapes: &Shapes<'_>, layer: Layer) -> Result<[usize; 4], ReadError
         .ok_or_else(|| ReadError::Shape { layer, shape, expected: "four dimensions above 0".into() })
 }
 
-fn linear_shape(shapes: &Shapes<'_>, layer: Layer) -> Result<[usize; 2], ReadError> {
+pub(super) fn linear_shape(shapes: &Shapes<'_>, layer: Layer) -> Result<[usize; 2], ReadError> {
     let shape = shapes(layer).ok_or(ReadError::Missing(layer))?;
     <[usize; 2]>::try_from(shape.as_slice())
         .ok()

@@ -26,7 +26,8 @@ pub struct LayerWeights {
 
 impl LayerWeights {
     /// Folds a norm into the layer before it: `y = (w x + b - mean) / sqrt(variance + eps) * scale + bias`
-    /// becomes one product and one sum. In float64, rounded once. `own_bias` is b, empty where the layer has none.
+    /// becomes one product and one sum. Where the statistics are folded already, mean 0 and variance 1 stand in for
+    /// them, and `eps` is added all the same, as detectron2 does. In float64, rounded once. `own_bias` is b, empty where the layer has none.
     /// Lengths must agree, as the caller has checked.
     pub fn fold(mut weight: Vec<f32>, own_bias: &[f32], norm: &Norm, eps: f64) -> LayerWeights {
         let channels = norm.scale.len();
@@ -34,10 +35,12 @@ impl LayerWeights {
         let mut bias = Vec::with_capacity(channels);
         for channel in 0..channels {
             let (mut factor, mut offset) = (f64::from(norm.scale[channel]), f64::from(norm.bias[channel]));
-            if let Some((mean, variance)) = &norm.statistics {
-                factor /= (f64::from(variance[channel]) + eps).sqrt();
-                offset -= f64::from(mean[channel]) * factor;
-            }
+            let (mean, variance) = match &norm.statistics {
+                Some((mean, variance)) => (f64::from(mean[channel]), f64::from(variance[channel])),
+                None => (0.0, 1.0),
+            };
+            factor /= (variance + eps).sqrt();
+            offset -= mean * factor;
             offset += own_bias.get(channel).map_or(0.0, |&bias| f64::from(bias)) * factor;
             for value in &mut weight[channel * inputs..(channel + 1) * inputs] {
                 *value = (f64::from(*value) * factor) as f32;
@@ -61,6 +64,16 @@ impl Weights {
     /// Adds a layer.
     pub fn insert(&mut self, layer: Layer, weights: LayerWeights) {
         self.0.insert(layer, weights);
+    }
+
+    /// Puts a layer's outputs into another order: output `i` becomes what was output `order[i]`.
+    pub(crate) fn rearrange(&mut self, layer: Layer, order: &[usize]) {
+        let Some(values) = self.0.get_mut(&layer) else { return };
+        let inputs = values.weight.len() / values.bias.len().max(1);
+        let row = |&from: &usize| values.weight.get(from * inputs..(from + 1) * inputs).unwrap_or_default();
+        let weight = order.iter().flat_map(row).copied().collect();
+        let bias = order.iter().filter_map(|&from| values.bias.get(from)).copied().collect();
+        *values = LayerWeights { weight, bias };
     }
 
     /// Takes a layer out, so that its values move into a graph; empty where it is not there.
@@ -89,9 +102,26 @@ mod tests {
     }
 
     #[test]
-    fn an_affine_map_needs_no_eps() {
+    fn an_affine_map_has_mean_0_and_variance_1() {
         let norm = Norm { scale: vec![2.0, 0.5], bias: vec![1.0, -1.0], statistics: None };
-        let folded = LayerWeights::fold(vec![1.0, 4.0], &[], &norm, 1e-5);
+        let folded = LayerWeights::fold(vec![1.0, 4.0], &[], &norm, 0.0);
         assert_eq!(folded, LayerWeights { weight: vec![2.0, 2.0], bias: vec![1.0, -1.0] });
+        // An eps of 3 halves the factors: the root of 1 + 3 is 2.
+        let folded = LayerWeights::fold(vec![1.0, 4.0], &[], &norm, 3.0);
+        assert_eq!(folded, LayerWeights { weight: vec![1.0, 1.0], bias: vec![1.0, -1.0] });
+    }
+
+    #[test]
+    fn outputs_change_places() {
+        let mut weights = Weights::new();
+        weights.insert(
+            Layer::Scores,
+            LayerWeights { weight: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], bias: vec![7.0, 8.0, 9.0] },
+        );
+        weights.rearrange(Layer::Scores, &[2, 0]);
+        assert_eq!(
+            weights.take(Layer::Scores),
+            LayerWeights { weight: vec![5.0, 6.0, 1.0, 2.0], bias: vec![9.0, 7.0] }
+        );
     }
 }

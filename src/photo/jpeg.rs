@@ -11,9 +11,10 @@ use mozjpeg::{ColorSpace, Decompress, Marker};
 use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr, jpeg_std_error};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, Raw, check_size};
+use super::inks;
 
 thread_local! {
-    /// Warnings of the picture that this thread decodes.
+    /// Complaints about the data of the picture that this thread decodes.
     static WARNINGS: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -28,6 +29,9 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error
         Err(_) if ended.get() => return Err(Error::truncated()),
         Err(cause) => {
             let cause = cause.downcast::<String>().map_or_else(|_| "unknown".to_owned(), |cause| *cause);
+            if cause.starts_with("Maximum supported image dimension") {
+                return Err(Error::new(ErrorKind::TooLarge, format!("the picture is too large: {cause}")));
+            }
             return Err(Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {cause}")));
         }
     };
@@ -52,7 +56,7 @@ fn decompress(source: Source<'_>, options: &DecodeOptions) -> Result<Raw, Error>
         .to_colorspace(if inks { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB })
         .map_err(damaged)?;
     let pixels = if inks {
-        from_inks(&started.read_scanlines::<u8>().map_err(damaged)?)
+        inks::inverted_to_rgb(&started.read_scanlines::<u8>().map_err(damaged)?)
     } else {
         started.read_scanlines::<u8>().map_err(damaged)?
     };
@@ -65,13 +69,6 @@ fn decompress(source: Source<'_>, options: &DecodeOptions) -> Result<Raw, Error>
 
 fn side(pixels: usize) -> u32 {
     u32::try_from(pixels).unwrap_or(u32::MAX)
-}
-
-/// Pillow takes the inks of a JPEG as inverted, as Adobe writes them, and mixes `round(ink * black / 255)`.
-fn from_inks(inks: &[u8]) -> Vec<u8> {
-    let (pixels, _) = inks.as_chunks::<4>();
-    let mix = |ink: u8, black: u8| ((u32::from(ink) * u32::from(black) + 127) / 255) as u8;
-    pixels.iter().flat_map(|&[c, m, y, k]| [mix(c, k), mix(m, k), mix(y, k)]).collect()
 }
 
 /// Whether the frame is progressive; markers stand one after another up to it.
@@ -125,14 +122,20 @@ fn error_manager() -> jpeg_error_mgr {
     manager
 }
 
-extern "C-unwind" fn count(_: &mut jpeg_common_struct, level: c_int) {
-    if level < 0 {
+extern "C-unwind" fn count(common: &mut jpeg_common_struct, level: c_int) {
+    // That the end marker is missing harms no pixel; what is said of the data does.
+    if level < 0 && message(common).starts_with("Corrupt JPEG data") {
         WARNINGS.set(WARNINGS.get().saturating_add(1));
     }
 }
 
-#[allow(unsafe_code)]
 extern "C-unwind" fn fail(common: &mut jpeg_common_struct) {
+    resume_unwind(Box::new(message(common)));
+}
+
+/// What libjpeg has to say, in its own words.
+#[allow(unsafe_code)]
+fn message(common: &mut jpeg_common_struct) -> String {
     let mut text = [0u8; 80];
     // SAFETY: `err` is the manager above, alive as long as the decompressor; libjpeg writes at most 80 bytes.
     unsafe {
@@ -143,5 +146,5 @@ extern "C-unwind" fn fail(common: &mut jpeg_common_struct) {
         }
     }
     let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-    resume_unwind(Box::new(String::from_utf8_lossy(text).into_owned()));
+    String::from_utf8_lossy(text).into_owned()
 }

@@ -313,7 +313,7 @@ mod tests {
         let folder = tree(&["notes.md"]);
         let gone = at(&folder, "gone");
         assert_eq!(
-            list(&[gone.clone()], None).unwrap_err().to_string(),
+            list(std::slice::from_ref(&gone), None).unwrap_err().to_string(),
             format!("no photos at `{gone}`: no such file or folder")
         );
         assert!(matches!(list(&[at(&folder, "")], None), Err(ListError::Empty(_))));

@@ -14,6 +14,7 @@ pub struct Photo {
 }
 
 mod decode;
+mod inks;
 mod jpeg;
 mod list;
 mod others;

@@ -9,17 +9,22 @@ use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, Raw, check_size};
+use super::{inks, jpeg};
 
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error> {
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
     match format {
         None => Err(unknown(bytes)),
         Some(ImageFormat::Jpeg) => {
-            let strict = !options.allow_truncated;
-            let raw = read(JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error))?, options)?;
-            // This decoder fills up what is missing without a word.
-            if strict && !ends_as_jpeg(bytes) { Err(Error::truncated()) } else { Ok(raw) }
+            let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error));
+            match decoder.and_then(|decoder| read(decoder, options)) {
+                // This decoder fills up what is missing without a word, or stumbles over it.
+                _ if !ends_as_jpeg(bytes) && !options.allow_truncated => Err(Error::truncated()),
+                Err(_) if !ends_as_jpeg(bytes) => jpeg::decode(bytes, options),
+                outcome => outcome,
+            }
         }
+        Some(ImageFormat::Tiff) if let Some(outcome) = inks::decode_tiff(bytes, options) => outcome,
         Some(format) => {
             let reader = ImageReader::with_format(Cursor::new(bytes), format);
             read(reader.into_decoder().map_err(|error| failure(&error))?, options)

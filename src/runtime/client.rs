@@ -52,7 +52,7 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String>
 /// The line of an error output that says most: the first that speaks of an error, else the last.
 fn complaint(text: &str) -> Option<String> {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let line = lines().find(|line| line.to_lowercase().contains("error")).or_else(|| lines().last())?;
+    let line = lines().find(|line| line.to_lowercase().contains("error")).or_else(|| lines().next_back())?;
     Some(line.chars().filter(|c| !c.is_control()).take(200).collect())
 }
 

@@ -66,14 +66,8 @@ pub fn search(options: &Options) -> Vec<Candidate> {
     if let Some(path) = named {
         return vec![look(Place::Named, inside(&path).unwrap_or(path))];
     }
-    let places: [(Place, fn() -> Vec<PathBuf>); 4] = [
-        (Place::Executable, beside_executable),
-        (Place::Cache, super::install::installed),
-        (Place::Python, in_python),
-        (Place::System, by_system),
-    ];
-    for (place, paths) in places {
-        for path in paths() {
+    for place in [Place::Executable, Place::Cache, Place::Python, Place::System] {
+        for path in paths(place) {
             let candidate = look(place, path);
             let done = candidate.is_usable();
             // The system's loader does not say whether there was anything to load.
@@ -86,6 +80,17 @@ pub fn search(options: &Options) -> Vec<Candidate> {
         }
     }
     seen
+}
+
+/// Libraries at a place; looked for only when it is the place's turn, as Python takes a while to ask.
+fn paths(place: Place) -> Vec<PathBuf> {
+    match place {
+        Place::Named => Vec::new(),
+        Place::Executable => beside_executable(),
+        Place::Cache => super::install::installed(),
+        Place::Python => in_python(),
+        Place::System => by_system(),
+    }
 }
 
 /// The first library that will do, installed where there is none.

@@ -93,12 +93,12 @@ impl Shape {
                 Near { distance: nearest.length() - radius, out: nearest.unit() }
             }
             Shape::Polygon { points, round } => near_polygon(point, points, *round),
-            Shape::Any(shapes) => shapes
-                .iter()
-                .map(|shape| shape.near(point))
-                .fold(Near { distance: f32::INFINITY, out: at(1.0, 0.0) }, |best, near| {
+            Shape::Any(shapes) => shapes.iter().map(|shape| shape.near(point)).fold(
+                Near { distance: f32::INFINITY, out: at(1.0, 0.0) },
+                |best, near| {
                     if near.distance < best.distance { near } else { best }
-                }),
+                },
+            ),
             Shape::Without(shape, hole) => {
                 let (near, hole) = (shape.near(point), hole.near(point));
                 if -hole.distance > near.distance {

@@ -220,8 +220,7 @@ fn refuse_foreign(folder: &Path) -> Result<(), Error> {
     let foreign = |entry: String| Error::Foreign { folder: folder.to_owned(), entry };
     let mut entries = names(folder)?;
     entries.retain(|name| !name.starts_with(WORKSHOP));
-    if let Some(entry) = entries.iter().find(|name| !["annotations.json", "images"].contains(&name.as_str()))
-    {
+    if let Some(entry) = entries.iter().find(|name| ![ANNOTATIONS, "images"].contains(&name.as_str())) {
         return Err(foreign(entry.clone()));
     }
     if entries.is_empty() {

@@ -6,4 +6,4 @@ mod pillow;
 
 pub use normalised::{Planes, normalised};
 pub use opencv::opencv;
-pub use pillow::pillow;
+pub use pillow::{pillow, pillow_bicubic};

@@ -1,170 +1,40 @@
-//! An interpreter of pickles that builds plain records and never runs anything.
-//!
-//! All values lie in one arena and refer to each other by number, so that neither depth nor cycles can
-//! exhaust the stack. Every opcode makes at most one value, so that memory stays within a few times the file.
+//! The interpreter: one opcode after another, every number from the file checked.
 
 use std::collections::HashMap;
 
-use super::error::{Error, Shown};
+use super::allowed::{Callable, callable, may_be_noted};
+use super::{Call, Global, Id, Pickled, Value};
+use crate::checkpoint::error::{Error, Shown};
 
-/// The number of a value in the arena.
-pub(super) type Id = u32;
+/// Most values, memo entries and open marks; checkpoints have a few hundred thousand at most.
+const MOST: usize = 1 << 22;
 
-/// One value.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
-    None,
-    Bool(bool),
-    Int(i64),
-    /// An integer beyond 64 bits, or one of the legacy magic numbers: its little-endian bytes.
-    Long(Vec<u8>),
-    Float(f64),
-    Str(String),
-    Bytes(Vec<u8>),
-    List(Vec<Id>),
-    Tuple(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    /// A name that the pickle refers to.
-    Global {
-        module: String,
-        name: String,
-    },
-    /// What a persistent id stands for.
-    Persistent(Id),
-    /// The outcome of a call that tensors need; `what` says which, `args` is a tuple, `state` what BUILD brought.
-    Call {
-        what: Callable,
-        args: Vec<Id>,
-        state: Option<Id>,
-    },
-    /// An object of a class that only holds data; never made, only noted.
-    Opaque {
-        class: String,
-    },
-}
+/// Longest name of a module or class.
+const LONGEST_NAME: usize = 512;
 
-/// The functions and classes that tensors need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Callable {
-    /// `torch._utils._rebuild_tensor` and `_rebuild_tensor_v2`.
-    Tensor,
-    /// `torch._utils._rebuild_tensor_v3`: with a dtype over an untyped storage.
-    TensorWithDtype,
-    /// `torch._utils._rebuild_parameter`: its first argument.
-    Parameter,
-    /// numpy's `_reconstruct`, filled by BUILD.
-    NumpyArray,
-    /// numpy's `_frombuffer`.
-    NumpyBuffer,
-    /// `numpy.dtype`.
-    NumpyDtype,
-    /// `_codecs.encode`: text that stands for bytes.
-    Encode,
-    /// An empty or listed `OrderedDict`, `dict`, `defaultdict`.
-    Dict,
-    /// Containers and records that hold data beside the tensors.
-    Data,
-}
+/// Most classes that are told by name.
+const MOST_NOTED: usize = 64;
 
-/// A pickle's values, and its last one.
-#[derive(Debug)]
-pub(super) struct Pickled {
-    pub(super) values: Vec<Value>,
-    pub(super) root: Id,
-    /// Bytes that the pickle took.
-    pub(super) length: usize,
-    /// Classes whose objects were only noted.
-    pub(super) opaque: Vec<String>,
-}
+/// Values that every pickle has: they are shared, so that a byte of a file never costs more than a few of ours.
+const NONE: Id = 0;
+const FALSE: Id = 1;
+const TRUE: Id = 2;
+const EMPTY: Id = 3;
 
-impl Pickled {
-    pub(super) fn get(&self, id: Id) -> &Value {
-        self.values.get(id as usize).unwrap_or(&Value::None)
-    }
-
-    pub(super) fn text(&self, id: Id) -> Option<String> {
-        match self.get(id) {
-            Value::Str(text) => Some(text.clone()),
-            Value::Bytes(bytes) => Some(bytes.iter().map(|&byte| char::from(byte)).collect()),
-            _ => None,
-        }
-    }
-
-    /// A number that counts or places something.
-    pub(super) fn index(&self, id: Id) -> Option<usize> {
-        match self.get(id) {
-            Value::Int(value) => usize::try_from(*value).ok(),
-            _ => None,
-        }
-    }
-
-    pub(super) fn items(&self, id: Id) -> Option<&[Id]> {
-        match self.get(id) {
-            Value::Tuple(items) | Value::List(items) => Some(items),
-            _ => None,
-        }
-    }
-}
-
-/// What may be called: nothing else is.
-fn callable(module: &str, name: &str) -> Option<Callable> {
-    Some(match (module, name) {
-        ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Callable::Tensor,
-        ("torch._utils", "_rebuild_tensor_v3") => Callable::TensorWithDtype,
-        ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Callable::Parameter,
-        ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Callable::NumpyArray,
-        ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Callable::NumpyBuffer,
-        ("numpy", "dtype") => Callable::NumpyDtype,
-        ("_codecs", "encode") => Callable::Encode,
-        ("collections", "OrderedDict" | "defaultdict" | "Counter") | ("builtins" | "__builtin__", "dict") => {
-            Callable::Dict
-        }
-        ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar")
-        | ("collections", "deque")
-        | (
-            "builtins" | "__builtin__",
-            "list" | "tuple" | "set" | "frozenset" | "slice" | "complex" | "bytearray",
-        )
-        | ("copy_reg" | "copyreg", "_reconstructor")
-        | ("torch", "Size" | "device") => Callable::Data,
-        _ => return None,
-    })
-}
-
-/// Classes whose objects may stand beside tensors as inert records. Networks saved whole are not: whoever wants
-/// their weights must know that the file holds a program.
-fn may_be_noted(module: &str) -> bool {
-    ![
-        "torch.nn",
-        "torch.jit",
-        "torch.fx",
-        "builtins",
-        "__builtin__",
-        "os",
-        "posix",
-        "nt",
-        "subprocess",
-        "sys",
-    ]
-    .iter()
-    .any(|refused| {
-        module == *refused || module.strip_prefix(refused).is_some_and(|rest| rest.starts_with('.'))
-    })
-}
-
-/// Interprets one pickle at the start of `bytes`.
-pub(super) fn read(bytes: &[u8]) -> Result<Pickled, Error> {
+/// Interprets the pickle that begins at byte `start` of a file.
+pub(in crate::checkpoint) fn read(file: &[u8], start: usize) -> Result<Pickled<'_>, Error> {
     let mut machine = Machine {
-        bytes,
-        at: 0,
-        values: Vec::new(),
+        bytes: file,
+        at: start,
+        values: vec![Value::None, Value::Bool(false), Value::Bool(true), Value::Tuple(Vec::new())],
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
         opaque: Vec::new(),
+        copies: file.len().saturating_mul(4).saturating_add(1 << 16),
     };
     let root = machine.run()?;
-    Ok(Pickled { values: machine.values, root, length: machine.at, opaque: machine.opaque })
+    Ok(Pickled { file, values: machine.values, root, end: machine.at, opaque: machine.opaque })
 }
 
 struct Machine<'a> {
@@ -175,9 +45,11 @@ struct Machine<'a> {
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
     opaque: Vec<String>,
+    /// Items that may still be copied: a list that is named by the memo a thousand times must not be copied so.
+    copies: usize,
 }
 
-impl Machine<'_> {
+impl<'a> Machine<'a> {
     fn run(&mut self) -> Result<Id, Error> {
         loop {
             let opcode = self.byte()?;
@@ -192,10 +64,11 @@ impl Machine<'_> {
         match opcode {
             0x80 => self.protocol(),
             0x95 => self.take(8).map(|_| ()),
-            b'(' => {
+            b'(' if self.marks.len() < MOST => {
                 self.marks.push(self.stack.len());
                 Ok(())
             }
+            b'(' => Err(too_many("marks")),
             b'0' => self.pop().map(|_| ()),
             b'1' => self.pop_mark().map(|_| ()),
             b'2' => {
@@ -203,14 +76,13 @@ impl Machine<'_> {
                 self.stack.push(top);
                 Ok(())
             }
-            b'N' => self.push(Value::None),
-            0x88 => self.push(Value::Bool(true)),
-            0x89 => self.push(Value::Bool(false)),
+            b'N' => self.share(NONE),
+            0x88 => self.share(TRUE),
+            0x89 => self.share(FALSE),
+            b')' => self.share(EMPTY),
             b'I' | b'L' | b'F' | b'J' | b'K' | b'M' | b'G' | 0x8a | 0x8b => self.number(opcode),
             b'S' | b'V' | b'T' | b'U' | b'X' | 0x8c | 0x8d | b'B' | b'C' | 0x8e | 0x96 => self.string(opcode),
-            b']' | b'}' | b')' | 0x8f | b'l' | b'd' | b't' | 0x85 | 0x86 | 0x87 | 0x91 => {
-                self.container(opcode)
-            }
+            b']' | b'}' | 0x8f | b'l' | b'd' | b't' | 0x85 | 0x86 | 0x87 | 0x91 => self.container(opcode),
             b'a' | b'e' | 0x90 => self.append(opcode != b'a'),
             b's' | b'u' => self.set_items(opcode == b'u'),
             b'g' | b'h' | b'j' => self.fetch(opcode),
@@ -271,11 +143,15 @@ impl Machine<'_> {
             b'T' | b'X' | b'B' => u64::from(u32::from_le_bytes(self.array()?)),
             _ => u64::from_le_bytes(self.array()?),
         };
-        let bytes = self.take(length)?.to_vec();
+        let bytes = self.take(length)?;
         let value = match opcode {
             // Python 2's str is text to some and bytes to others: it stays bytes, and is read as needed.
-            b'T' | b'U' | b'B' | b'C' | 0x8e | 0x96 => Value::Bytes(bytes),
-            _ => Value::Str(String::from_utf8(bytes).map_err(|_| self.damaged("a string is not UTF-8"))?),
+            b'T' | b'U' | b'B' | b'C' | 0x8e | 0x96 => Value::Bytes(self.at - bytes.len()..self.at),
+            _ => match std::str::from_utf8(bytes) {
+                Ok(text) => Value::Str(text.to_owned()),
+                // Python writes lone surrogates; no name of ours has one.
+                Err(_) => Value::Str(String::from_utf8_lossy(bytes).into_owned()),
+            },
         };
         self.push(value)
     }
@@ -284,7 +160,6 @@ impl Machine<'_> {
         let value = match opcode {
             b']' | 0x8f => Value::List(Vec::new()),
             b'}' => Value::Dict(Vec::new()),
-            b')' => Value::Tuple(Vec::new()),
             b'l' | 0x91 => Value::List(self.pop_mark()?),
             b't' => Value::Tuple(self.pop_mark()?),
             b'd' => Value::Dict(pairs(&self.pop_mark()?)),
@@ -304,7 +179,7 @@ impl Machine<'_> {
         match self.values.get_mut(target as usize) {
             Some(Value::List(list)) => list.extend(items),
             // A deque or a set behind a call: what it holds is of no interest.
-            Some(Value::Opaque { .. } | Value::Call { what: Callable::Data, .. }) => {}
+            Some(Value::Opaque) => {}
             _ => return Err(self.damaged("something is appended to what is no list")),
         }
         Ok(())
@@ -320,7 +195,7 @@ impl Machine<'_> {
         let target = self.top()?;
         match self.values.get_mut(target as usize) {
             Some(Value::Dict(dict)) => dict.extend(pairs(&items)),
-            Some(Value::Opaque { .. } | Value::Call { what: Callable::Data, .. }) => {}
+            Some(Value::Opaque) => {}
             _ => return Err(self.damaged("a key is set on what is no dict")),
         }
         Ok(())
@@ -342,6 +217,9 @@ impl Machine<'_> {
     }
 
     fn store(&mut self, opcode: u8) -> Result<(), Error> {
+        if self.memo.len() >= MOST {
+            return Err(too_many("stored values"));
+        }
         let key = match opcode {
             b'p' => self.line()?.parse().map_err(|_| self.damaged("a memo key is no number"))?,
             b'q' => u64::from(self.byte()?),
@@ -358,12 +236,15 @@ impl Machine<'_> {
             (self.line()?, self.line()?)
         } else {
             let (name, module) = (self.pop()?, self.pop()?);
-            match (self.values.get(module as usize), self.values.get(name as usize)) {
-                (Some(Value::Str(module)), Some(Value::Str(name))) => (module.clone(), name.clone()),
+            match (self.value(module), self.value(name)) {
+                (Value::Str(module), Value::Str(name)) => (module.clone(), name.clone()),
                 _ => return Err(self.damaged("a global is not named by text")),
             }
         };
-        self.push(Value::Global { module, name })
+        if module.len().max(name.len()) > LONGEST_NAME {
+            return Err(self.damaged("the name of a global is longer than any real one"));
+        }
+        self.push(Value::Global(Box::new(Global { module, name })))
     }
 
     /// REDUCE, NEWOBJ, NEWOBJ_EX, INST and OBJ: notes what would be called, or refuses.
@@ -390,14 +271,18 @@ impl Machine<'_> {
                 (self.pop()?, self.tuple(args)?)
             }
         };
-        let (module, name) = self.name_of(function)?;
+        let Global { module, name } = self.name_of(function)?;
         match callable(&module, &name) {
             Some(Callable::Data) => {
                 let class = self.class_of(&module, &name, &args)?;
                 self.note(class)
             }
+            Some(Callable::Attribute) => {
+                let class = self.class_argument(&args)?;
+                self.note(class)
+            }
             Some(Callable::Dict) => self.dict(&args),
-            Some(what) => self.push(Value::Call { what, args, state: None }),
+            Some(what) => self.push(Value::Call(Box::new(Call { what, args, state: None }))),
             // Only NEWOBJ makes an object without running its class's code.
             None if matches!(opcode, 0x81 | 0x92) && may_be_noted(&module) => {
                 self.note(format!("{module}.{name}"))
@@ -407,62 +292,67 @@ impl Machine<'_> {
     }
 
     /// What is called. In files from before 2019 a network's class stands behind a persistent id, ('module', class, …).
-    fn name_of(&self, function: Id) -> Result<(String, String), Error> {
-        let value = |id: Id| self.values.get(id as usize);
-        let named = match value(function) {
-            Some(Value::Persistent(id)) => match value(*id) {
-                Some(Value::Tuple(items)) => items.get(1).and_then(|&class| value(class)),
+    fn name_of(&self, function: Id) -> Result<Global, Error> {
+        let named = match self.value(function) {
+            Value::Persistent(id) => match self.value(*id) {
+                Value::Tuple(items) => items.get(1).map(|&class| self.value(class)),
                 _ => None,
             },
-            direct => direct,
+            direct => Some(direct),
         };
         match named {
-            Some(Value::Global { module, name }) => Ok((module.clone(), name.clone())),
+            Some(Value::Global(global)) => Ok((**global).clone()),
             _ => Err(self.damaged("something is called that has no name")),
         }
     }
 
     /// `copyreg._reconstructor(class, base, state)` makes an object of `class`.
     fn class_of(&self, module: &str, name: &str, args: &[Id]) -> Result<String, Error> {
-        if name != "_reconstructor" {
-            return Ok(format!("{module}.{name}"));
-        }
-        match args.first().and_then(|&class| self.values.get(class as usize)) {
-            Some(Value::Global { module, name }) if may_be_noted(module) => Ok(format!("{module}.{name}")),
-            Some(Value::Global { module, name }) => Err(refused(module, name)),
+        if name == "_reconstructor" { self.class_argument(args) } else { Ok(format!("{module}.{name}")) }
+    }
+
+    /// The class that a call's first argument names, if its objects may stand in a file.
+    fn class_argument(&self, args: &[Id]) -> Result<String, Error> {
+        match args.first().map(|&class| self.value(class)) {
+            Some(Value::Global(global)) if may_be_noted(&global.module) => {
+                Ok(format!("{}.{}", global.module, global.name))
+            }
+            Some(Value::Global(global)) => Err(refused(&global.module, &global.name)),
             _ => Err(self.damaged("an object has no class")),
         }
     }
 
     /// A dict, empty or from a list of pairs.
     fn dict(&mut self, args: &[Id]) -> Result<(), Error> {
-        let list = args.iter().find_map(|&arg| match self.values.get(arg as usize) {
-            Some(Value::List(items)) => Some(items.clone()),
+        let list = args.iter().find_map(|&arg| match self.value(arg) {
+            Value::List(items) => Some(items),
             _ => None,
         });
-        let pair = |&id: &Id| match self.values.get(id as usize) {
-            Some(Value::Tuple(items) | Value::List(items)) if items.len() == 2 => Some((items[0], items[1])),
+        let pair = |&id: &Id| match self.value(id) {
+            Value::Tuple(items) | Value::List(items) if items.len() == 2 => Some((items[0], items[1])),
             _ => None,
         };
-        let entries = list.unwrap_or_default().iter().filter_map(pair).collect();
+        let entries: Vec<(Id, Id)> =
+            list.map_or_else(Vec::new, |list| list.iter().filter_map(pair).collect());
+        self.copy(entries.len())?;
         self.push(Value::Dict(entries))
     }
 
     fn note(&mut self, class: String) -> Result<(), Error> {
-        if class.contains('.') && !self.opaque.contains(&class) && self.opaque.len() < 64 {
-            self.opaque.push(class.clone());
+        if self.opaque.len() < MOST_NOTED && !self.opaque.contains(&class) {
+            self.opaque.push(class);
         }
-        self.push(Value::Opaque { class })
+        self.push(Value::Opaque)
     }
 
     fn build(&mut self) -> Result<(), Error> {
         let new = self.pop()?;
         let target = self.top()?;
         match self.values.get_mut(target as usize) {
-            Some(Value::Call { state, .. }) => *state = Some(new),
+            Some(Value::Call(call)) => call.state = Some(new),
             // The attributes of an OrderedDict (`_metadata`) and of records: of no interest.
-            Some(Value::Dict(_) | Value::Opaque { .. }) => {}
-            Some(Value::Global { module, name }) => return Err(refused(module, name)),
+            Some(Value::Dict(_) | Value::Opaque) => {}
+            Some(Value::Global(global)) => return Err(refused(&global.module, &global.name)),
             _ => return Err(self.damaged("state is given to what can have none")),
         }
         Ok(())
@@ -479,16 +369,36 @@ impl Machine<'_> {
         self.push(Value::Persistent(id))
     }
 
-    fn tuple(&self, id: Id) -> Result<Vec<Id>, Error> {
-        match self.values.get(id as usize) {
-            Some(Value::Tuple(items)) => Ok(items.clone()),
-            _ => Err(self.damaged("arguments are no tuple")),
-        }
+    fn tuple(&mut self, id: Id) -> Result<Vec<Id>, Error> {
+        let items = match self.value(id) {
+            Value::Tuple(items) => items.clone(),
+            _ => return Err(self.damaged("arguments are no tuple")),
+        };
+        self.copy(items.len())?;
+        Ok(items)
+    }
+
+    /// Charges a copy of that many items.
+    fn copy(&mut self, items: usize) -> Result<(), Error> {
+        self.copies = self.copies.checked_sub(items).ok_or_else(|| too_many("copies of its lists"))?;
+        Ok(())
+    }
+
+    fn value(&self, id: Id) -> &Value {
+        self.values.get(id as usize).unwrap_or(&Value::None)
+    }
+
+    fn share(&mut self, id: Id) -> Result<(), Error> {
+        self.stack.push(id);
+        Ok(())
     }
 
     fn push(&mut self, value: Value) -> Result<(), Error> {
-        let id = Id::try_from(self.values.len())
-            .map_err(|_| Error::ResourceLimit("the pickle has more than four billion values".into()))?;
+        if self.values.len() >= MOST {
+            return Err(too_many("values"));
+        }
+        // MOST is below 2^32.
+        let id = self.values.len() as Id;
         self.values.push(value);
         self.stack.push(id);
         Ok(())
@@ -527,7 +437,7 @@ impl Machine<'_> {
         Ok(*found)
     }
 
-    fn take(&mut self, length: impl TryInto<usize>) -> Result<&[u8], Error> {
+    fn take(&mut self, length: impl TryInto<usize>) -> Result<&'a [u8], Error> {
         let end = length.try_into().ok().and_then(|length| self.at.checked_add(length));
         let found = end.and_then(|end| self.bytes.get(self.at..end));
         let found = found.ok_or_else(|| Error::Truncated("the pickle ends inside a value".into()))?;
@@ -551,6 +461,10 @@ impl Machine<'_> {
     }
 }
 
+fn too_many(what: &str) -> Error {
+    Error::ResourceLimit(format!("the pickle makes more {what} than any checkpoint has"))
+}
+
 fn refused(module: &str, name: &str) -> Error {
     Error::UnsafeGlobal { module: Shown::new(module), name: Shown::new(name) }
 }
@@ -562,7 +476,7 @@ fn pairs(items: &[Id]) -> Vec<(Id, Id)> {
 /// A little-endian integer of any length.
 fn long(bytes: &[u8]) -> Value {
     if bytes.len() > 8 {
-        return Value::Long(bytes.to_vec());
+        return Value::Long;
     }
     let fill = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
     let mut all = [fill; 8];
@@ -578,14 +492,14 @@ mod tests {
     fn numbers_and_containers() {
         // pickle.dumps({'a': [1, -2, 2.5, None, True]}, protocol=2)
         let bytes = b"\x80\x02}q\x00X\x01\x00\x00\x00aq\x01]q\x02(K\x01J\xfe\xff\xff\xffG@\x04\x00\x00\x00\x00\x00\x00N\x88es.";
-        let pickled = read(bytes).unwrap();
+        let pickled = read(bytes, 0).unwrap();
         let Value::Dict(entries) = pickled.get(pickled.root) else { panic!("a dict") };
         assert_eq!(pickled.text(entries[0].0).as_deref(), Some("a"));
         let items: Vec<_> =
             pickled.items(entries[0].1).unwrap().iter().map(|&id| pickled.get(id).clone()).collect();
         let expected = [Value::Int(1), Value::Int(-2), Value::Float(2.5), Value::None, Value::Bool(true)];
         assert_eq!(items, expected);
-        assert_eq!(pickled.length, bytes.len());
+        assert_eq!(pickled.end, bytes.len());
     }
 
     #[test]
@@ -597,13 +511,13 @@ mod tests {
 
     #[test]
     fn calls_are_refused_by_name() {
-        let error = read(b"cos\nsystem\n(S'true'\ntR.").unwrap_err();
+        let error = read(b"cos\nsystem\n(S'true'\ntR.", 0).unwrap_err();
         assert_eq!(error.kind(), "unsafe_global");
         assert!(error.to_string().contains("os.system"), "{error}");
     }
 
     #[test]
     fn a_value_below_the_mark_cannot_be_taken() {
-        assert_eq!(read(b"N(0.").unwrap_err().kind(), "bad_pickle");
+        assert_eq!(read(b"N(0.", 0).unwrap_err().kind(), "bad_pickle");
     }
 }

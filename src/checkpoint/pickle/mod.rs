@@ -1,0 +1,125 @@
+//! Pickles as plain records: an interpreter that builds values and never runs anything.
+//!
+//! All values lie in one arena and refer to each other by number, so that neither depth nor cycles can exhaust the
+//! stack; what they may cost is bounded by the file's length. Knows nothing of tensors but what they are called.
+
+mod allowed;
+mod machine;
+
+use std::ops::Range;
+
+pub(super) use allowed::Callable;
+pub(super) use machine::read;
+
+/// The number of a value in the arena.
+pub(super) type Id = u32;
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// An integer beyond 64 bits.
+    Long,
+    Float(f64),
+    Str(String),
+    /// Where the bytes lie in the file; they are not copied.
+    Bytes(Range<usize>),
+    List(Vec<Id>),
+    Tuple(Vec<Id>),
+    Dict(Vec<(Id, Id)>),
+    /// A name that the pickle refers to.
+    Global(Box<Global>),
+    /// What a persistent id stands for.
+    Persistent(Id),
+    /// The outcome of a call that tensors need.
+    Call(Box<Call>),
+    /// An object of a class that only holds data; never made, only noted.
+    Opaque,
+}
+
+/// A name that a pickle refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Global {
+    pub(super) module: String,
+    pub(super) name: String,
+}
+
+/// A call that tensors need: `args` are the items of a tuple, `state` is what BUILD brought.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Call {
+    pub(super) what: Callable,
+    pub(super) args: Vec<Id>,
+    pub(super) state: Option<Id>,
+}
+
+/// A pickle's values, and its last one.
+#[derive(Debug)]
+pub(super) struct Pickled<'a> {
+    file: &'a [u8],
+    values: Vec<Value>,
+    /// The value that the pickle stands for.
+    pub(super) root: Id,
+    /// Where the pickle ends in the file.
+    pub(super) end: usize,
+    /// Classes whose objects were only noted.
+    pub(super) opaque: Vec<String>,
+}
+
+impl Pickled<'_> {
+    pub(super) fn get(&self, id: Id) -> &Value {
+        self.values.get(id as usize).unwrap_or(&Value::None)
+    }
+
+    pub(super) fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// Text, whether Python 2 or 3 wrote it; Python 2's bytes are read as Latin-1.
+    pub(super) fn text(&self, id: Id) -> Option<String> {
+        match self.get(id) {
+            Value::Str(text) => Some(text.clone()),
+            Value::Bytes(range) => {
+                let bytes = self.file.get(range.clone())?;
+                Some(bytes.iter().map(|&byte| char::from(byte)).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// A number that counts or places something.
+    pub(super) fn index(&self, id: Id) -> Option<usize> {
+        match self.get(id) {
+            Value::Int(value) => usize::try_from(*value).ok(),
+            _ => None,
+        }
+    }
+
+    /// Numbers that count or place something.
+    pub(super) fn indices(&self, id: Id) -> Option<Vec<usize>> {
+        self.items(id)?.iter().map(|&item| self.index(item)).collect()
+    }
+
+    pub(super) fn items(&self, id: Id) -> Option<&[Id]> {
+        match self.get(id) {
+            Value::Tuple(items) | Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub(super) fn entries(&self, id: Id) -> Option<&[(Id, Id)]> {
+        match self.get(id) {
+            Value::Dict(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The call that a value is.
+    pub(super) fn call(&self, id: Id) -> Option<&Call> {
+        match self.get(id) {
+            Value::Call(call) => Some(call),
+            _ => None,
+        }
+    }
+}

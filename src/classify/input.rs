@@ -1,0 +1,106 @@
+//! From a photo to a classifier's input: resized, cut, normalised.
+
+use super::Error;
+use crate::family::{ClassifierFilter, ClassifierInput};
+use crate::photo::{Photo, resize};
+
+/// Views of one size: (views, 3, height, width).
+pub(super) struct Batch {
+    pub(super) shape: [usize; 4],
+    pub(super) values: Vec<f32>,
+}
+
+/// An 8-bit picture: (height, width), interleaved.
+struct Picture {
+    size: (usize, usize),
+    pixels: Vec<u8>,
+}
+
+/// A square to cut out: its corner, and whether it is mirrored.
+#[derive(Clone, Copy)]
+struct Cut {
+    top: usize,
+    left: usize,
+    mirrored: bool,
+}
+
+/// The centre, at `round((side - crop) / 2)`, half to even.
+pub(super) fn centre(rule: &ClassifierInput, photo: &Photo) -> Result<Batch, Error> {
+    let picture = fitting(rule, photo)?;
+    let cut = middle(rule, &picture);
+    Ok(cut_out(rule, &picture, &[cut]))
+}
+
+/// Corners and centre, and all five mirrored.
+pub(super) fn ten_crops(rule: &ClassifierInput, photo: &Photo) -> Result<Batch, Error> {
+    let picture = fitting(rule, photo)?;
+    let crop = rule.crop as usize;
+    let (bottom, right) = (picture.size.0 - crop, picture.size.1 - crop);
+    let corner = |top, left| Cut { top, left, mirrored: false };
+    let centre = middle(rule, &picture);
+    let mut cuts = vec![corner(0, 0), corner(0, right), corner(bottom, 0), corner(bottom, right), centre];
+    // The same squares of the mirrored picture: corners are mirrored corners, a centre that is off by half a pixel is
+    // off to the other side.
+    cuts.extend([corner(0, 0), corner(0, right), corner(bottom, 0), corner(bottom, right)]);
+    cuts.push(Cut { left: right - centre.left, ..centre });
+    cuts[5..].iter_mut().for_each(|cut| cut.mirrored = true);
+    Ok(cut_out(rule, &picture, &cuts))
+}
+
+/// The whole photo with this shorter side.
+pub(super) fn whole(rule: &ClassifierInput, photo: &Photo, side: u32) -> Batch {
+    let picture = resized(rule.filter, photo, side);
+    let cut = Cut { top: 0, left: 0, mirrored: false };
+    normalised(rule, &picture, picture.size, &[cut])
+}
+
+fn fitting(rule: &ClassifierInput, photo: &Photo) -> Result<Picture, Error> {
+    let picture = resized(rule.filter, photo, rule.resize);
+    let (height, width) = picture.size;
+    if (rule.crop as usize) > height.min(width) {
+        return Err(Error::CropTooLarge { crop: rule.crop, width, height });
+    }
+    Ok(picture)
+}
+
+fn middle(rule: &ClassifierInput, picture: &Picture) -> Cut {
+    let at = |side: usize| ((side - rule.crop as usize) as f64 / 2.0).round_ties_even() as usize;
+    Cut { top: at(picture.size.0), left: at(picture.size.1), mirrored: false }
+}
+
+/// The shorter side becomes `side`, the longer `int(side * long / short)`.
+fn resized(filter: ClassifierFilter, photo: &Photo, side: u32) -> Picture {
+    let (height, width) = (photo.height as usize, photo.width as usize);
+    let side = side.max(1) as usize;
+    let longer = |short: usize, long: usize| (side * long / short.max(1)).max(1);
+    let size = if height < width { (side, longer(height, width)) } else { (longer(width, height), side) };
+    let resize = match filter {
+        ClassifierFilter::Bilinear => resize::pillow,
+        ClassifierFilter::Bicubic => resize::pillow_bicubic,
+    };
+    Picture { size, pixels: resize(&photo.pixels, (height, width), size) }
+}
+
+fn cut_out(rule: &ClassifierInput, picture: &Picture, cuts: &[Cut]) -> Batch {
+    let crop = rule.crop as usize;
+    normalised(rule, picture, (crop, crop), cuts)
+}
+
+/// `(v / 255 - mean) / std`, channel by channel.
+fn normalised(rule: &ClassifierInput, picture: &Picture, size: (usize, usize), cuts: &[Cut]) -> Batch {
+    let (height, width) = size;
+    let mut values = Vec::with_capacity(cuts.len() * 3 * height * width);
+    for cut in cuts {
+        for channel in 0..3 {
+            let (mean, std) = (rule.mean[channel], rule.std[channel]);
+            for row in cut.top..cut.top + height {
+                let at = |i: usize| {
+                    let column = if cut.mirrored { cut.left + width - 1 - i } else { cut.left + i };
+                    picture.pixels[3 * (row * picture.size.1 + column) + channel]
+                };
+                values.extend((0..width).map(|i| (f32::from(at(i)) / 255.0 - mean) / std));
+            }
+        }
+    }
+    Batch { shape: [cuts.len(), 3, height, width], values }
+}

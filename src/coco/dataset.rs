@@ -1,0 +1,307 @@
+//! A COCO data set: images, categories, annotations. Segmentations are checked as JSON and skipped.
+//!
+//! Knows nothing of results and of evaluation; any command may use it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::annotation::{self, Annotation};
+use super::error::{Error, quoted};
+use super::id::{Id, Ids};
+use super::rows::Rows;
+use super::scan::{Cursor, Scan};
+use super::stream::Stream;
+use super::value::{Object, Value, text};
+
+/// An image's entry.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Its id.
+    pub id: Id,
+    /// The file's `file_name`, if there is one.
+    pub file_name: Option<Box<str>>,
+    /// The file's `width` in pixels, if it is a number.
+    pub width: Option<f64>,
+    /// The file's `height` in pixels, if it is a number.
+    pub height: Option<f64>,
+    /// What LVIS says of the image.
+    pub verified: Option<Box<Verified>>,
+}
+
+/// Which categories LVIS has looked for in an image.
+#[derive(Clone, Debug, Default)]
+pub struct Verified {
+    /// `neg_category_ids`: categories known to be absent.
+    pub negative: Option<Vec<Id>>,
+    /// `not_exhaustive_category_ids`: categories of which not every object is annotated.
+    pub not_exhaustive: Option<Vec<Id>>,
+}
+
+/// A category's entry.
+#[derive(Clone, Debug)]
+pub struct Category {
+    /// Its id.
+    pub id: Id,
+    /// Its name, if it has one.
+    pub name: Option<Box<str>>,
+    /// LVIS: how often it is annotated (`r`, `c`, `f`).
+    pub frequency: Option<Box<str>>,
+}
+
+/// What of a file to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Everything.
+    All,
+    /// Images and categories; annotations are checked and skipped.
+    Tables,
+}
+
+/// A data set as its file has it: repeated entries are still there.
+#[derive(Debug, Default)]
+pub struct DataSet {
+    path: PathBuf,
+    /// The ids that are no plain integers.
+    pub(crate) ids: Ids,
+    images: Option<Vec<Image>>,
+    categories: Option<Vec<Category>>,
+    annotations: Option<Rows<Annotation>>,
+    scored: u64,
+}
+
+impl DataSet {
+    /// Reads a data set, packed with gzip or not.
+    pub fn open(path: impl AsRef<Path>) -> Result<DataSet, Error> {
+        DataSet::read(path.as_ref(), Want::All)
+    }
+
+    /// Reads what is wanted of a data set.
+    pub fn read(path: &Path, want: Want) -> Result<DataSet, Error> {
+        let mut stream = Stream::open(path)?;
+        let mut set = DataSet { path: path.to_owned(), ..DataSet::default() };
+        match stream.peek()? {
+            Some(b'{') => set.fill(&mut stream, want)?,
+            Some(b'[') => {
+                return Err(Error::shape(
+                    path,
+                    "the file holds a list, as results do: an object with `images`, `annotations` and `categories` expected",
+                ));
+            }
+            _ => {
+                stream.one("a value", |cursor| cursor.skip())?;
+                return Err(Error::shape(
+                    path,
+                    "an object with `images`, `annotations` and `categories` expected",
+                ));
+            }
+        }
+        Ok(set)
+    }
+
+    fn fill(&mut self, stream: &mut Stream, want: Want) -> Result<(), Error> {
+        stream.one("the file", |cursor| cursor.expect(b'{', "`{`"))?;
+        if stream.peek()? != Some(b'}') {
+            loop {
+                let key = stream.one("a key", |cursor| {
+                    let key = text(cursor)?;
+                    cursor.expect(b':', "`:`")?;
+                    cursor.next_byte()?;
+                    Ok(key)
+                })?;
+                match key.as_str() {
+                    "images" => self.images = Some(self.entries(stream, "images", "image", image)?),
+                    "categories" => {
+                        self.categories = Some(self.entries(stream, "categories", "category", category)?)
+                    }
+                    "annotations" if want == Want::All => self.read_annotations(stream)?,
+                    _ if stream.peek()? == Some(b'[') => {
+                        stream.list(|cursor, _: &mut ()| cursor.skip(), |()| {})?
+                    }
+                    _ => stream.one("a value", |cursor| cursor.skip())?,
+                }
+                if !stream.one("the file", |cursor| cursor.more(b'}'))? {
+                    return stream.end();
+                }
+            }
+        }
+        stream.one("the file", |cursor| cursor.expect(b'}', "`}`"))?;
+        stream.end()
+    }
+
+    fn entries<T: Send>(
+        &mut self,
+        stream: &mut Stream,
+        key: &str,
+        record: &'static str,
+        read: impl Fn(&Object, &mut Ids) -> Result<T, String> + Sync,
+    ) -> Result<Vec<T>, Error> {
+        if stream.peek()? != Some(b'[') {
+            stream.one("a value", |cursor| cursor.skip())?;
+            return Err(Error::shape(stream.path(), format!("`{key}` is not a list")));
+        }
+        let mut entries = Vec::new();
+        let mut trouble = None;
+        let ids = &mut self.ids;
+        stream.list(
+            |cursor, part: &mut Vec<Value>| {
+                part.push(entry(cursor)?);
+                Ok(())
+            },
+            |part| {
+                for value in part {
+                    let made = match &value {
+                        Value::Object(object) => read(object, ids),
+                        _ => Err("is no object".into()),
+                    };
+                    match made {
+                        Ok(made) => entries.push(made),
+                        Err(what) => {
+                            trouble.get_or_insert((entries.len() as u64 + 1, what));
+                        }
+                    }
+                }
+            },
+        )?;
+        match trouble {
+            None => Ok(entries),
+            Some((number, what)) => Err(Error::Record { path: self.path.clone(), record, number, what }),
+        }
+    }
+
+    fn read_annotations(&mut self, stream: &mut Stream) -> Result<(), Error> {
+        if stream.peek()? != Some(b'[') {
+            stream.one("a value", |cursor| cursor.skip())?;
+            return Err(Error::shape(stream.path(), "`annotations` is not a list"));
+        }
+        let mut rows = Rows::default();
+        let mut trouble = None;
+        let mut scored = 0;
+        let ids = &mut self.ids;
+        stream.list(annotation::read, |mut part: annotation::Part| {
+            if !part.ids.is_empty() {
+                for row in &mut part.rows {
+                    for id in [&mut row.id, &mut row.image, &mut row.category] {
+                        *id = ids.adopt(*id, &part.ids);
+                    }
+                }
+            }
+            if let Some((place, what)) = part.trouble {
+                trouble.get_or_insert((rows.len() as u64 + place + 1, what));
+            }
+            rows.extend(&part.rows);
+            scored += part.scored;
+        })?;
+        if let Some((number, what)) = trouble {
+            return Err(Error::Record { path: self.path.clone(), record: "annotation", number, what });
+        }
+        self.scored = scored;
+        self.annotations = Some(rows);
+        Ok(())
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The images in the file's order.
+    pub fn images(&self) -> &[Image] {
+        self.images.as_deref().unwrap_or(&[])
+    }
+
+    /// The categories in the file's order.
+    pub fn categories(&self) -> &[Category] {
+        self.categories.as_deref().unwrap_or(&[])
+    }
+
+    /// The annotations in the file's order.
+    pub fn annotations(&self) -> impl Iterator<Item = &Annotation> {
+        self.annotations.iter().flat_map(Rows::iter)
+    }
+
+    /// Whether the file has a key at all: `images`, `categories` or `annotations`.
+    pub fn has(&self, key: &str) -> bool {
+        match key {
+            "images" => self.images.is_some(),
+            "categories" => self.categories.is_some(),
+            _ => self.annotations.is_some(),
+        }
+    }
+
+    /// How many annotations carry a score.
+    pub fn scored(&self) -> u64 {
+        self.scored
+    }
+
+    /// From file names to images. Of a repeated name the first entry counts.
+    pub fn images_by_name(&self) -> HashMap<&str, Id> {
+        let pairs = self.images().iter().rev();
+        pairs.filter_map(|image| Some((image.file_name.as_deref()?, image.id))).collect()
+    }
+
+    /// From names to categories. Of a repeated name the first entry counts.
+    pub fn categories_by_name(&self) -> HashMap<&str, Id> {
+        let pairs = self.categories().iter().rev();
+        pairs.filter_map(|category| Some((category.name.as_deref()?, category.id))).collect()
+    }
+
+    /// The name of a category, or its id where it has none.
+    pub fn category_name(&self, id: Id) -> String {
+        let entry = self.categories().iter().find(|category| category.id == id);
+        match entry.and_then(|category| category.name.as_deref()) {
+            Some(name) => name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect(),
+            None => self.ids.show(id).to_string(),
+        }
+    }
+
+    /// The id as a JSON value, for writing results.
+    pub fn id_json(&self, id: Id) -> serde_json::Value {
+        self.ids.json(id)
+    }
+}
+
+/// An entry of `images` or `categories`. Only what [`image`] and [`category`] look at would have to be kept, but
+/// there are few entries and they are small.
+fn entry(cursor: &mut Cursor<'_>) -> Scan<Value> {
+    Value::read(cursor)
+}
+
+fn id(object: &Object, ids: &mut Ids) -> Result<Id, String> {
+    let value = object.get("id").ok_or("has no `id`")?;
+    ids.of(value).ok_or_else(|| "has an `id` that can name nothing: a number or a string expected".into())
+}
+
+fn image(object: &Object, ids: &mut Ids) -> Result<Image, String> {
+    let mut list = |key: &str| match object.get(key) {
+        Some(Value::List(list)) => {
+            let known: Option<Vec<Id>> = list.iter().map(|value| ids.of(value)).collect();
+            known.map(Some).ok_or_else(|| format!("has a `{key}` with something that is no id"))
+        }
+        Some(_) => Err(format!("has a `{key}` that is not a list")),
+        None => Ok(None),
+    };
+    let verified = Verified {
+        negative: list("neg_category_ids")?,
+        not_exhaustive: list("not_exhaustive_category_ids")?,
+    };
+    let some = verified.negative.is_some() || verified.not_exhaustive.is_some();
+    Ok(Image {
+        id: id(object, ids)?,
+        file_name: object.get("file_name").and_then(Value::text).map(Into::into),
+        width: object.get("width").and_then(Value::number),
+        height: object.get("height").and_then(Value::number),
+        verified: some.then(|| Box::new(verified)),
+    })
+}
+
+fn category(object: &Object, ids: &mut Ids) -> Result<Category, String> {
+    Ok(Category {
+        id: id(object, ids)?,
+        name: object.get("name").and_then(Value::text).map(Into::into),
+        frequency: match object.get("frequency") {
+            Some(Value::Text(text)) => Some(text.as_str().into()),
+            Some(other) => Some(quoted(&format!("{other:?}")).into()),
+            None => None,
+        },
+    })
+}

@@ -1,0 +1,240 @@
+//! Numbers in JSON: the correctly rounded double, or the exact integer.
+//!
+//! Short numbers are a division of two exact doubles; the rest goes to the standard library.
+
+use super::scan::Number;
+
+/// What stands at a place.
+pub(super) enum Read {
+    Number(Number, usize),
+    Short,
+    Bad(usize, &'static str),
+}
+
+/// Where a number ends whose value nobody needs.
+pub(super) enum End {
+    Plain(usize),
+    /// Not of the usual form, or too near the end of the slice: [`read`] decides.
+    Other,
+}
+
+/// Powers of ten that a double holds exactly.
+const TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
+/// Reads the number at `start`, which must end before the slice does: only what follows shows that it is whole.
+#[inline]
+pub(super) fn read(data: &[u8], start: usize) -> Read {
+    let mut at = start;
+    let negative = data.get(at) == Some(&b'-');
+    at += usize::from(negative);
+    let first = at;
+    let mut mantissa: u64 = 0;
+    while let Some(digit) = digit(data, at) {
+        mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
+        at += 1;
+    }
+    let mut digits = at - first;
+    if digits == 0 {
+        return word(data, first, negative);
+    }
+    if data[first] == b'0' && digits > 1 {
+        // Python reads `0` and then finds no comma.
+        return Read::Number(Number::Int(0), first + 1);
+    }
+    let mut exponent: i64 = 0;
+    let mut whole = true;
+    if data.get(at) == Some(&b'.') {
+        whole = false;
+        let point = at + 1;
+        at = point;
+        while let Some(digit) = digit(data, at) {
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(digit);
+            at += 1;
+        }
+        if at == point {
+            return if at == data.len() {
+                Read::Short
+            } else {
+                Read::Bad(at, "expected a digit behind the point")
+            };
+        }
+        digits += at - point;
+        exponent = -((at - point) as i64);
+    }
+    if let Some(b'e' | b'E') = data.get(at) {
+        whole = false;
+        let sign = data.get(at + 1);
+        let power = at + 1 + usize::from(matches!(sign, Some(b'-' | b'+')));
+        at = power;
+        let mut value: i64 = 0;
+        while let Some(digit) = digit(data, at) {
+            value = value.saturating_mul(10).saturating_add(digit as i64);
+            at += 1;
+        }
+        if at == power {
+            return if at == data.len() {
+                Read::Short
+            } else {
+                Read::Bad(at, "expected a digit in the exponent")
+            };
+        }
+        exponent = exponent.saturating_add(if sign == Some(&b'-') { -value } else { value });
+    }
+    if at == data.len() {
+        return Read::Short;
+    }
+    if whole {
+        return Read::Number(integer(&data[start..at], mantissa, digits, negative), at);
+    }
+    let value = if digits <= 19 { scaled(mantissa, exponent) } else { None };
+    let value = match value {
+        Some(value) if negative => -value,
+        Some(value) => value,
+        None => by_library(&data[start..at]),
+    };
+    Read::Number(Number::Float(value), at)
+}
+
+#[inline]
+fn digit(data: &[u8], at: usize) -> Option<u64> {
+    let digit = data.get(at)?.wrapping_sub(b'0');
+    (digit < 10).then_some(u64::from(digit))
+}
+
+/// `mantissa * 10^exponent` where one correctly rounded operation on exact doubles gives it.
+#[inline]
+fn scaled(mantissa: u64, exponent: i64) -> Option<f64> {
+    if mantissa < 1 << 53 {
+        if let Some(&power) = usize::try_from(-exponent).ok().and_then(|power| TENS.get(power)) {
+            return Some(mantissa as f64 / power);
+        }
+        if let Some(&power) = usize::try_from(exponent).ok().and_then(|power| TENS.get(power)) {
+            return Some(mantissa as f64 * power);
+        }
+    }
+    None
+}
+
+fn integer(text: &[u8], mantissa: u64, digits: usize, negative: bool) -> Number {
+    if digits <= 18 {
+        let value = mantissa as i64;
+        return Number::Int(if negative { -value } else { value });
+    }
+    match std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) {
+        Some(value) => Number::Int(value),
+        None => Number::Big(by_library(text)),
+    }
+}
+
+/// The standard library rounds correctly and gives infinity beyond the range, as Python does.
+fn by_library(text: &[u8]) -> f64 {
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
+}
+
+fn word(data: &[u8], at: usize, negative: bool) -> Read {
+    let sign = if negative { -1.0 } else { 1.0 };
+    for (word, value) in [("Infinity", sign * f64::INFINITY), ("NaN", f64::NAN)] {
+        let rest = &data[at.min(data.len())..];
+        if word == "NaN" && negative {
+            continue;
+        }
+        if rest.starts_with(word.as_bytes()) {
+            return Read::Number(Number::Float(value), at + word.len());
+        }
+        if word.as_bytes().starts_with(rest) {
+            return Read::Short;
+        }
+    }
+    Read::Bad(at, if negative { "expected a digit" } else { "expected a value" })
+}
+
+/// Where the number at `start` ends, without its value.
+#[inline]
+pub(super) fn end(data: &[u8], start: usize) -> End {
+    let mut at = start;
+    at += usize::from(data.get(at) == Some(&b'-'));
+    let first = at;
+    while digit(data, at).is_some() {
+        at += 1;
+    }
+    if at == first || (data[first] == b'0' && at > first + 1) {
+        return End::Other;
+    }
+    if data.get(at) == Some(&b'.') {
+        let point = at + 1;
+        at = point;
+        while digit(data, at).is_some() {
+            at += 1;
+        }
+        if at == point {
+            return End::Other;
+        }
+    }
+    match data.get(at) {
+        None | Some(b'e' | b'E') => End::Other,
+        Some(_) => End::Plain(at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn value(text: &str) -> f64 {
+        match read(format!("{text} ").as_bytes(), 0) {
+            Read::Number(value, end) => {
+                assert_eq!(end, text.len(), "{text}");
+                value.double()
+            }
+            _ => panic!("{text}"),
+        }
+    }
+
+    proptest! {
+            #[test]
+            fn numbers_are_rounded_as_the_standard_library_rounds(
+                sign in "-?", whole in "0|[1-9][0-9]{0,20}", fraction in "(\\.[0-9]{1,25})?", power in "([eE][+-]?[0-9]{1,3})?",
+            ) {
+                let text = format!("{sign}{whole}{fraction}{power}");
+    let expected = text.parse::<f64>().unwrap();
+                // A whole number has no negative zero.
+                let expected = if text == "-0" { 0.0 } else { expected };
+                prop_assert_eq!(value(&text).to_bits(), expected.to_bits(), "{}", text);
+            }
+
+            #[test]
+            fn doubles_read_back(bits in any::<u64>()) {
+                let number = f64::from_bits(bits);
+                prop_assume!(number.is_finite());
+                for text in [format!("{number:?}"), format!("{number:e}"), format!("{:?}", f64::from(number as f32))] {
+                    if let Ok(expected) = text.parse::<f64>() && expected.is_finite() {
+                        prop_assert_eq!(value(&text).to_bits(), expected.to_bits());
+                    }
+                }
+            }
+
+            #[test]
+            fn widened_floats_read_back(number in -2000.0f32..2000.0) {
+                let text = format!("{:?}", f64::from(number));
+                prop_assert_eq!(value(&text), f64::from(number));
+            }
+        }
+
+    #[test]
+    fn integers_are_exact_and_words_are_numbers() {
+        assert!(matches!(read(b"9223372036854775807,", 0), Read::Number(Number::Int(i64::MAX), 19)));
+        assert!(matches!(read(b"9223372036854775808,", 0), Read::Number(Number::Big(_), 19)));
+        assert!(matches!(read(b"-0,", 0), Read::Number(Number::Int(0), 2)));
+        assert_eq!(value("1e400"), f64::INFINITY);
+        assert_eq!(value("-Infinity"), f64::NEG_INFINITY);
+        assert!(value("NaN").is_nan());
+        assert!(value("-0.0").is_sign_negative());
+        assert!(matches!(read(b"12", 0), Read::Short));
+        assert!(matches!(read(b"Infin", 0), Read::Short));
+        assert!(matches!(read(b"-NaN ", 0), Read::Bad(..)));
+    }
+}

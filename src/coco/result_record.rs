@@ -1,0 +1,271 @@
+//! One result: the usual spelling read straight from the bytes, any other through a [`Value`].
+//!
+//! The rules are those of pycocotools' `loadRes`: the first result decides what all of them are taken for.
+
+use super::annotation::{double, four, integer};
+use super::id::Id;
+use super::mask;
+use super::results::{Detection, Lookup, Map, NOWHERE, Noticed, bump};
+use super::scan::{Cursor, Scan, Stop};
+use super::value::{Object, Value};
+
+/// Where the boxes of a results file come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Boxes,
+    Masks,
+    KeyPoints,
+}
+
+/// Results of one piece of a file.
+#[derive(Default)]
+pub(super) struct Part {
+    pub(super) rows: Vec<Detection>,
+    /// Areas that are not width times height; empty or as long as `rows`.
+    pub(super) areas: Vec<f64>,
+    pub(super) noticed: Noticed,
+    /// The first result that cannot be used, by its place in this part counted from 1.
+    pub(super) trouble: Option<(u64, String)>,
+    /// The last image that was looked up; results of an image stand together.
+    last_image: Option<(Id, u32)>,
+}
+
+/// What all results are, by the first one.
+pub(super) fn kind_of(first: &Object) -> Result<Kind, String> {
+    if first.get("caption").is_some() {
+        return Err("is a caption: boxes expected".into());
+    }
+    match first.get("bbox") {
+        Some(Value::List(list)) if list.is_empty() => {}
+        Some(_) => return Ok(Kind::Boxes),
+        None => {}
+    }
+    if first.get("segmentation").is_some() {
+        return Ok(Kind::Masks);
+    }
+    if first.get("keypoints").is_some() {
+        return Ok(Kind::KeyPoints);
+    }
+    Err(match first.get("bbox") {
+        Some(_) => "has an empty `bbox`: [x, y, width, height] expected".into(),
+        None => "has no `bbox`: [x, y, width, height] expected".into(),
+    })
+}
+
+/// Reads one result.
+pub(super) fn read(
+    cursor: &mut Cursor<'_>,
+    part: &mut Part,
+    kind: Kind,
+    lookup: &Lookup,
+    map: Option<&Map>,
+) -> Scan<()> {
+    let start = cursor.at;
+    let plain = if kind == Kind::Boxes && map.is_none() { typed(cursor) } else { Err(Stop::Odd) };
+    match plain {
+        Ok((image, category, bbox, score)) => {
+            part.noticed.count += 1;
+            let place = match part.last_image {
+                Some((id, place)) if id == image => place,
+                _ => {
+                    let Some(place) = lookup.images.get(image) else {
+                        part.noticed.unknown_image(lookup.ids.show(image).to_string());
+                        return Ok(());
+                    };
+                    part.last_image = Some((image, place));
+                    place
+                }
+            };
+            let category = lookup.categories.get(category).unwrap_or_else(|| {
+                part.noticed.foreign_category(category);
+                NOWHERE
+            });
+            let rank = lookup.ranks.get(place as usize).copied().unwrap_or(NOWHERE);
+            if rank != NOWHERE && (category != NOWHERE || lookup.keep_foreign) {
+                part.rows.push(Detection { bbox, score, image: rank, category });
+            }
+            Ok(())
+        }
+        Err(Stop::Odd) => {
+            cursor.at = start;
+            let value = Value::read(cursor)?;
+            part.noticed.count += 1;
+            if let Err(what) = general(&value, part, kind, lookup, map) {
+                let number = part.noticed.count;
+                part.trouble.get_or_insert((number, what));
+            }
+            Ok(())
+        }
+        Err(stop) => Err(stop),
+    }
+}
+
+type Typed = (Id, Id, [f64; 4], f64);
+
+fn typed(cursor: &mut Cursor<'_>) -> Scan<Typed> {
+    const IMAGE: u8 = 1;
+    const CATEGORY: u8 = 2;
+    const BOX: u8 = 4;
+    const SCORE: u8 = 8;
+    if cursor.next_byte()? != b'{' {
+        return Err(Stop::Odd);
+    }
+    cursor.at += 1;
+    let zero = Id::new(0).ok_or(Stop::Odd)?;
+    let (mut image, mut category, mut bbox, mut score) = (zero, zero, [0.0; 4], 0.0);
+    let mut seen = 0;
+    loop {
+        let (key, escaped) = cursor.raw_string()?;
+        cursor.expect(b':', "`:`")?;
+        if escaped {
+            return Err(Stop::Odd);
+        }
+        let known = match key {
+            b"image_id" => IMAGE,
+            b"category_id" => CATEGORY,
+            b"bbox" => BOX,
+            b"score" => SCORE,
+            _ => 0,
+        };
+        if seen & known != 0 {
+            return Err(Stop::Odd);
+        }
+        seen |= known;
+        match known {
+            IMAGE => image = integer(cursor)?,
+            CATEGORY => category = integer(cursor)?,
+            BOX => bbox = four(cursor)?,
+            SCORE => score = double(cursor)?,
+            _ => cursor.skip()?,
+        }
+        if !cursor.more(b'}')? {
+            break;
+        }
+    }
+    if seen != IMAGE | CATEGORY | BOX | SCORE {
+        return Err(Stop::Odd);
+    }
+    Ok((image, category, bbox, score))
+}
+
+fn general(
+    value: &Value,
+    part: &mut Part,
+    kind: Kind,
+    lookup: &Lookup,
+    map: Option<&Map>,
+) -> Result<(), String> {
+    let Value::Object(object) = value else { return Err("is no object".into()) };
+    let id = object.get("image_id").ok_or("has no `image_id`")?;
+    let image = lookup.ids.find(id);
+    let image = image.and_then(|id| map.and_then(|map| map.images.get(&id).copied()).or(Some(id)));
+    let Some(place) = image.and_then(|id| lookup.images.get(id)) else {
+        part.noticed.unknown_image(shown(id)?);
+        return Ok(());
+    };
+    // Boxes are looked at before categories and scores: a bad one stops pycocotools wherever it is.
+    let (bbox, area) = match kind {
+        Kind::Boxes => (plain_box(object)?, None),
+        Kind::Masks => mask_box(object)?,
+        Kind::KeyPoints => (points_box(object)?, None),
+    };
+    let id = object.get("category_id").ok_or("has no `category_id`")?;
+    let category = lookup.ids.find(id);
+    let category = category.and_then(|id| map.and_then(|map| map.categories.get(&id).copied()).or(Some(id)));
+    let found = category.and_then(|id| lookup.categories.get(id));
+    if found.is_none() {
+        match category {
+            Some(id) => part.noticed.foreign_category(id),
+            None => bump(&mut part.noticed.foreign_words, shown(id)?, 1),
+        }
+    }
+    let rank = lookup.ranks.get(place as usize).copied().unwrap_or(NOWHERE);
+    if rank == NOWHERE || (found.is_none() && !lookup.keep_foreign) {
+        return Ok(());
+    }
+    let score = match object.get("score") {
+        None => return Err("has no `score`".into()),
+        Some(Value::Null) => return Err("has null as `score`: a number expected".into()),
+        Some(score) => {
+            part.noticed.bool_scores += u64::from(matches!(score, Value::Bool(_)));
+            score.number().ok_or("has a `score` that is no number")?
+        }
+    };
+    let bbox = bbox.ok_or("has a `bbox` that is not four numbers: [x, y, width, height] expected")?;
+    part.rows.push(Detection { bbox, score, image: rank, category: found.unwrap_or(NOWHERE) });
+    if let Some(area) = area {
+        part.areas.push(area);
+    }
+    Ok(())
+}
+
+fn shown(id: &Value) -> Result<String, String> {
+    Ok(match id {
+        Value::Null => "null".into(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Big(digits) => digits.clone(),
+        Value::Float(value) => value.to_string(),
+        Value::Text(text) => super::error::quoted(text),
+        Value::List(_) | Value::Object(_) => return Err("has a list or an object as an id".into()),
+    })
+}
+
+/// A box of numbers; `None` where it is too long, which matters only if it is evaluated.
+fn plain_box(object: &Object) -> Result<Option<[f64; 4]>, String> {
+    let list = match object.get("bbox") {
+        Some(Value::List(list)) => list,
+        Some(_) => return Err("has a `bbox` that is not a list".into()),
+        None => return Err("has no `bbox`".into()),
+    };
+    if list.len() < 4 {
+        return Err(format!("has a `bbox` of {} numbers: [x, y, width, height] expected", list.len()));
+    }
+    let numbers: Option<Vec<f64>> = list[..4].iter().map(Value::number).collect();
+    let numbers = numbers.ok_or("has a `bbox` with something that is no number")?;
+    Ok(if list.len() == 4 { numbers.try_into().ok() } else { None })
+}
+
+type Boxed = (Option<[f64; 4]>, Option<f64>);
+
+fn mask_box(object: &Object) -> Result<Boxed, String> {
+    let Some(Value::Object(mask)) = object.get("segmentation") else {
+        return Err("has no compressed mask as `segmentation`".into());
+    };
+    let (Some(Value::Text(counts)), Some(Value::List(size))) = (mask.get("counts"), mask.get("size")) else {
+        return Err("has a `segmentation` that is no compressed mask".into());
+    };
+    let (Some(Value::Int(height)), Some(Value::Int(width))) = (size.first(), size.get(1)) else {
+        return Err("has a mask without a size".into());
+    };
+    let side = |value: i64| u32::try_from(value).map_err(|_| "has a mask of impossible size".to_string());
+    let runs = mask::run_lengths(counts).ok_or("has a mask whose run lengths are cut off")?;
+    let bbox = match object.get("bbox") {
+        None => mask::bounding_box(&runs, side(*height)?, side(*width)?),
+        Some(Value::List(list)) => {
+            let numbers: Option<Vec<f64>> = list.iter().map(Value::converted).collect();
+            numbers.and_then(|numbers| numbers.try_into().ok())
+        }
+        Some(_) => None,
+    };
+    let area: u64 = runs.iter().skip(1).step_by(2).map(|&run| u64::from(run)).sum();
+    Ok((bbox, Some((area & 0xffff_ffff) as f64)))
+}
+
+fn points_box(object: &Object) -> Result<Option<[f64; 4]>, String> {
+    let Some(Value::List(points)) = object.get("keypoints") else {
+        return Err("has no `keypoints`".into());
+    };
+    let numbers: Option<Vec<f64>> = points.iter().map(Value::number).collect();
+    let numbers = numbers.ok_or("has `keypoints` with something that is no number")?;
+    if numbers.len() < 2 {
+        return Err("has no `keypoints`".into());
+    }
+    // Python's min and max keep what they have unless the next one is smaller or larger.
+    let least = |values: &mut dyn Iterator<Item = f64>| values.reduce(|a, b| if b < a { b } else { a });
+    let most = |values: &mut dyn Iterator<Item = f64>| values.reduce(|a, b| if b > a { b } else { a });
+    let axis = |from: usize| numbers.iter().copied().skip(from).step_by(3);
+    let corner = |from| least(&mut axis(from)).unwrap_or(f64::NAN);
+    let far = |from| most(&mut axis(from)).unwrap_or(f64::NAN);
+    Ok(Some([corner(0), corner(1), far(0) - corner(0), far(1) - corner(1)]))
+}

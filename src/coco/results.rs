@@ -1,0 +1,401 @@
+//! A results file: a COCO results list, a data set whose annotations carry scores, or our own detections.jsonl.
+//!
+//! Only numbers are kept, and images and categories only as places in the lists that the caller gives.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::dataset::{DataSet, Want};
+use super::error::{Error, quoted};
+use super::id::{Id, Ids, Index};
+use super::result_record::{Kind, Part, kind_of, read};
+use super::rows::Rows;
+use super::stream::Stream;
+use super::value::{Object, Value, text};
+
+/// The place of an image or a category that is not asked for.
+pub(crate) const NOWHERE: u32 = u32::MAX;
+
+/// One detection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detection {
+    /// Left, top, width and height.
+    pub bbox: [f64; 4],
+    /// Score; NaN is allowed.
+    pub score: f64,
+    /// Place of the image among those that are evaluated.
+    pub image: u32,
+    /// Place of the category among those that are evaluated.
+    pub category: u32,
+}
+
+/// What a results file is read against.
+#[derive(Debug, Default)]
+pub(crate) struct Lookup {
+    /// The ids of the data set that are no plain integers.
+    pub(crate) ids: Ids,
+    /// The data set's images.
+    pub(crate) images: Index,
+    /// From places in `images` to places among the evaluated images.
+    pub(crate) ranks: Vec<u32>,
+    /// The evaluated categories.
+    pub(crate) categories: Index,
+    /// Whether detections of other categories are kept, with [`NOWHERE`] as category.
+    pub(crate) keep_foreign: bool,
+    /// By name instead of by id, where the results file has names.
+    pub(crate) names: Option<Names>,
+}
+
+/// Images by file name and categories by name.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) images: HashMap<String, Id>,
+    pub(crate) categories: HashMap<String, Id>,
+}
+
+/// The shape of a results file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// A list of results.
+    #[default]
+    List,
+    /// A data set with scores.
+    DataSet,
+    /// A line a photo.
+    Lines,
+}
+
+/// All detections of a file, and what was noticed while reading it.
+#[derive(Debug, Default)]
+pub struct Detections {
+    path: PathBuf,
+    /// The detections of evaluated images and categories, in the file's order.
+    pub rows: Rows<Detection>,
+    /// Areas that are not width times height, a row each; else empty.
+    pub(crate) areas: Rows<f64>,
+    /// What was noticed.
+    pub noticed: Noticed,
+}
+
+/// What was noticed while a results file was read.
+#[derive(Clone, Debug, Default)]
+pub struct Noticed {
+    /// How many results the file has.
+    pub count: u64,
+    /// The file's shape.
+    pub form: Form,
+    /// The boxes come from masks or key points.
+    pub boxes_from: Option<&'static str>,
+    /// Results on images that the data set does not list.
+    pub unknown_images: u64,
+    /// Some of their ids as they stand in the file, with how many results each.
+    pub unknown_image_ids: BTreeMap<String, u64>,
+    /// Results of categories that are not evaluated, by id.
+    pub foreign_categories: BTreeMap<Id, u64>,
+    /// The same with ids that are no integers, as they stand in the file.
+    pub foreign_words: BTreeMap<String, u64>,
+    /// Results whose score is true or false.
+    pub bool_scores: u64,
+    /// Names of categories in the results file, where it has such a table: (id, name).
+    pub categories: Vec<(Id, String)>,
+    /// Photos that have no result because they failed (detections.jsonl).
+    pub failed_photos: u64,
+}
+
+/// Distinct ids that are remembered for messages.
+const REMEMBERED: usize = 1000;
+
+impl Noticed {
+    pub(super) fn unknown_image(&mut self, shown: String) {
+        self.unknown_images += 1;
+        bump(&mut self.unknown_image_ids, shown, 1);
+    }
+
+    pub(super) fn foreign_category(&mut self, id: Id) {
+        bump(&mut self.foreign_categories, id, 1);
+    }
+
+    pub(super) fn merge(&mut self, part: Noticed) {
+        self.count += part.count;
+        self.unknown_images += part.unknown_images;
+        self.bool_scores += part.bool_scores;
+        self.failed_photos += part.failed_photos;
+        for (id, count) in part.unknown_image_ids {
+            bump(&mut self.unknown_image_ids, id, count);
+        }
+        for (id, count) in part.foreign_categories {
+            bump(&mut self.foreign_categories, id, count);
+        }
+        for (id, count) in part.foreign_words {
+            bump(&mut self.foreign_words, id, count);
+        }
+    }
+}
+
+pub(super) fn bump<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K, by: u64) {
+    if counts.len() < REMEMBERED || counts.contains_key(&key) {
+        *counts.entry(key).or_default() += by;
+    }
+}
+
+impl Detections {
+    /// Reads a results file.
+    pub(crate) fn open(path: &Path, lookup: &Lookup) -> Result<Detections, Error> {
+        let mut stream = Stream::open(path)?;
+        let mut found = Detections { path: path.to_owned(), ..Detections::default() };
+        match stream.peek()? {
+            Some(b'[') => found.list(path, stream, lookup)?,
+            Some(b'{') if is_lines(path)? => found.lines(stream, lookup)?,
+            Some(b'{') => found.data_set(path, lookup)?,
+            _ => {
+                stream.one("a value", |cursor| cursor.skip())?;
+                return Err(Error::shape(path, "a list of results expected"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn list(&mut self, path: &Path, mut stream: Stream, lookup: &Lookup) -> Result<(), Error> {
+        let tables = sibling_tables(path, lookup);
+        let map = tables.as_ref().and_then(|tables| Map::new(tables, lookup));
+        stream.one("a list", |cursor| cursor.expect(b'[', "a list"))?;
+        if stream.peek()? == Some(b']') {
+            stream.one("a list", |cursor| cursor.expect(b']', "`]`"))?;
+            return stream.end();
+        }
+        let kind = first_kind(path, &mut stream)?;
+        let mut stream = Stream::open(path)?;
+        self.records(&mut stream, kind, lookup, map.as_ref())?;
+        stream.end()
+    }
+
+    fn records(
+        &mut self,
+        stream: &mut Stream,
+        kind: Kind,
+        lookup: &Lookup,
+        map: Option<&Map>,
+    ) -> Result<(), Error> {
+        self.noticed.boxes_from = match kind {
+            Kind::Boxes => None,
+            Kind::Masks => Some("masks"),
+            Kind::KeyPoints => Some("key points"),
+        };
+        let mut trouble = None;
+        stream.list(
+            |cursor, part: &mut Part| read(cursor, part, kind, lookup, map),
+            |part| self.take(part, &mut trouble),
+        )?;
+        self.judge(trouble)
+    }
+
+    fn take(&mut self, part: Part, trouble: &mut Option<(u64, String)>) {
+        if let Some((place, what)) = part.trouble {
+            trouble.get_or_insert((self.noticed.count + place, what));
+        }
+        self.rows.extend(&part.rows);
+        self.areas.extend(&part.areas);
+        self.noticed.merge(part.noticed);
+    }
+
+    fn judge(&self, trouble: Option<(u64, String)>) -> Result<(), Error> {
+        match trouble {
+            None => Ok(()),
+            Some((number, what)) => {
+                Err(Error::Record { path: self.path.clone(), record: "result", number, what })
+            }
+        }
+    }
+
+    fn data_set(&mut self, path: &Path, lookup: &Lookup) -> Result<(), Error> {
+        let tables = DataSet::read(path, Want::Tables)?;
+        let map = Map::new(&tables, lookup);
+        self.noticed.form = Form::DataSet;
+        self.noticed.categories =
+            tables.categories().iter().map(|entry| (entry.id, tables.category_name(entry.id))).collect();
+        let mut stream = Stream::open(path)?;
+        stream.one("the file", |cursor| cursor.expect(b'{', "`{`"))?;
+        loop {
+            let key = stream.one("a key", |cursor| {
+                let key = text(cursor)?;
+                cursor.expect(b':', "`:`")?;
+                cursor.next_byte()?;
+                Ok(key)
+            })?;
+            if key == "annotations" {
+                // Repeated keys: the last one counts.
+                (self.rows, self.areas) = (Rows::default(), Rows::default());
+                self.noticed = Noticed {
+                    form: Form::DataSet,
+                    categories: self.noticed.categories.clone(),
+                    ..Noticed::default()
+                };
+                self.records(&mut stream, Kind::Boxes, lookup, map.as_ref()).map_err(
+                    |error| match error {
+                        Error::Record { what, .. } if what.contains("`score`") => Error::shape(
+                            path,
+                            "these are annotations, whose boxes have no `score`: results expected",
+                        ),
+                        other => other,
+                    },
+                )?;
+            } else {
+                stream.one("a value", |cursor| cursor.skip())?;
+            }
+            if !stream.one("the file", |cursor| cursor.more(b'}'))? {
+                break;
+            }
+        }
+        if !tables.has("images") && self.noticed.count == 0 {
+            return Err(Error::shape(path, "the file holds an object: a list of results expected"));
+        }
+        Ok(())
+    }
+
+    fn lines(&mut self, mut stream: Stream, lookup: &Lookup) -> Result<(), Error> {
+        self.noticed.form = Form::Lines;
+        let mut line = 0;
+        let mut trouble = None;
+        while stream.peek()?.is_some() {
+            line += 1;
+            let value = stream.one("a line", Value::read)?;
+            let mut part = Part::default();
+            let Value::Object(object) = value else {
+                return Err(Error::shape(&self.path, format!("line {line} is no object")));
+            };
+            photo(&object, &mut part, lookup).map_err(|what| Error::Record {
+                path: self.path.clone(),
+                record: "photo",
+                number: line,
+                what,
+            })?;
+            self.take(part, &mut trouble);
+        }
+        self.judge(trouble)
+    }
+}
+
+/// The first result decides what all of them are taken for.
+fn first_kind(path: &Path, stream: &mut Stream) -> Result<Kind, Error> {
+    let first = stream.one("a result", Value::read)?;
+    let trouble = |what: String| Error::Record { path: path.to_owned(), record: "result", number: 1, what };
+    match first {
+        Value::Object(object) => kind_of(&object).map_err(trouble),
+        _ => Err(trouble("is no object".into())),
+    }
+}
+
+/// Whether an object at the start of a file is the first of many lines.
+fn is_lines(path: &Path) -> Result<bool, Error> {
+    let name = path.to_string_lossy();
+    if name.ends_with(".jsonl") || name.ends_with(".jsonl.gz") {
+        return Ok(true);
+    }
+    let mut stream = Stream::open(path)?;
+    stream.one("the file", |cursor| cursor.expect(b'{', "`{`"))?;
+    if stream.peek()? != Some(b'"') {
+        return Ok(false);
+    }
+    let key = stream.one("a key", text)?;
+    Ok(matches!(key.as_str(), "image_id" | "file"))
+}
+
+/// `images.json` beside a results list: the tables that its ids belong to, as `rcnn detect` writes them.
+fn sibling_tables(path: &Path, lookup: &Lookup) -> Option<DataSet> {
+    lookup.names.as_ref()?;
+    DataSet::read(&path.parent()?.join("images.json"), Want::Tables).ok()
+}
+
+/// From the results file's ids to the data set's, by name.
+#[derive(Debug)]
+pub(super) struct Map {
+    pub(super) images: HashMap<Id, Id>,
+    pub(super) categories: HashMap<Id, Id>,
+}
+
+impl Map {
+    fn new(tables: &DataSet, lookup: &Lookup) -> Option<Map> {
+        let names = lookup.names.as_ref()?;
+        let images = tables.images().iter();
+        let categories = tables.categories().iter();
+        let image = |name: Option<&str>| names.images.get(name?).copied();
+        let category = |name: Option<&str>| names.categories.get(name?).copied();
+        Some(Map {
+            images: images.filter_map(|entry| Some((entry.id, image(entry.file_name.as_deref())?))).collect(),
+            categories: categories
+                .filter_map(|entry| Some((entry.id, category(entry.name.as_deref())?)))
+                .collect(),
+        })
+    }
+}
+
+/// One line of detections.jsonl.
+fn photo(object: &Object, part: &mut Part, lookup: &Lookup) -> Result<(), String> {
+    if object.get("error").is_some() {
+        part.noticed.failed_photos += 1;
+        return Ok(());
+    }
+    let names = lookup.names.as_ref();
+    let file = object.get("file").and_then(Value::text);
+    let by_name = names.zip(file).and_then(|(names, file)| names.images.get(file).copied());
+    let id = object.get("image_id").ok_or("has no `image_id`")?;
+    let image = by_name.or_else(|| lookup.ids.find(id)).and_then(|id| lookup.images.get(id));
+    let Some(Value::List(list)) = object.get("detections") else {
+        return Err("has no list `detections`".into());
+    };
+    for value in list {
+        part.noticed.count += 1;
+        let Value::Object(detection) = value else { return Err("has a detection that is no object".into()) };
+        let Some(image) = image else {
+            part.noticed.unknown_image(file.map_or_else(|| format!("{id:?}"), quoted));
+            continue;
+        };
+        let label = detection.get("label").and_then(Value::text);
+        let by_name = names.zip(label).and_then(|(names, label)| names.categories.get(label).copied());
+        let id = by_name.or_else(|| lookup.ids.find(detection.get("category_id")?));
+        let category = id.and_then(|id| lookup.categories.get(id));
+        let rank = lookup.ranks.get(image as usize).copied().unwrap_or(NOWHERE);
+        if category.is_none() {
+            match (id, label) {
+                (Some(id), _) => part.noticed.foreign_category(id),
+                (None, label) => bump(&mut part.noticed.foreign_words, quoted(label.unwrap_or("?")), 1),
+            }
+        }
+        if rank == NOWHERE || (category.is_none() && !lookup.keep_foreign) {
+            continue;
+        }
+        let corners = corners(detection).ok_or("has a detection whose `box` is not four numbers")?;
+        let score = detection
+            .get("score")
+            .and_then(Value::number)
+            .ok_or("has a detection without a number as `score`")?;
+        part.rows.push(Detection {
+            bbox: sides(corners),
+            score,
+            image: rank,
+            category: category.unwrap_or(NOWHERE),
+        });
+    }
+    Ok(())
+}
+
+fn corners(detection: &Object) -> Option<[f64; 4]> {
+    let Some(Value::List(list)) = detection.get("box") else { return None };
+    let numbers: Option<Vec<f64>> = list.iter().map(Value::number).collect();
+    numbers?.try_into().ok()
+}
+
+/// Corners as sides, with the numbers that detections.json has: those are float32 in their shortest spelling.
+fn sides([x1, y1, x2, y2]: [f64; 4]) -> [f64; 4] {
+    let short = |number: f32| number.to_string().parse::<f64>().unwrap_or(f64::from(number));
+    let single = |number: f64| short(number as f32) == number;
+    if [x1, y1, x2, y2].into_iter().all(single) {
+        return [x1, y1, short(x2 as f32 - x1 as f32), short(y2 as f32 - y1 as f32)];
+    }
+    [x1, y1, x2 - x1, y2 - y1]
+}

@@ -1,0 +1,132 @@
+//! Precision and recall of one category, as pycocotools accumulates them.
+//!
+//! Precision can only rise at a true positive, so the curve is walked from one to the next; the wrong detections in
+//! between are counted, not visited.
+
+use super::matching::{Matched, Rules};
+
+/// What numpy's `spacing(1)` is.
+const EPSILON: f64 = f64::EPSILON;
+
+/// Which curves are wanted.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) recalls: Vec<f64>,
+    /// For each range and limit: whether its precision is asked for.
+    pub(super) precision: Vec<bool>,
+    /// Whether scores are asked for.
+    pub(super) scores: bool,
+}
+
+/// The curves of one category: [threshold, recall, range, limit] and [threshold, range, limit].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Curves {
+    pub(super) precision: Vec<f64>,
+    pub(super) scores: Vec<f64>,
+    pub(super) recall: Vec<f64>,
+}
+
+/// Accumulates; `None` where no ground truth counts in any range.
+pub(super) fn run(matched: &Matched, rules: &Rules, wanted: &Wanted) -> Option<Curves> {
+    if matched.positives.iter().all(|&count| count == 0) {
+        return None;
+    }
+    let (t_count, a_count, m_count) = (rules.floors.len(), rules.ranges.len(), rules.limits.len());
+    let r_count = wanted.recalls.len();
+    let cells = t_count * r_count * a_count * m_count;
+    let mut curves = Curves {
+        precision: vec![-1.0; cells],
+        scores: if wanted.scores { vec![-1.0; cells] } else { Vec::new() },
+        recall: vec![-1.0; t_count * a_count * m_count],
+    };
+    let mut hits: Vec<(f64, f64)> = Vec::new();
+    for a in 0..a_count {
+        let positives = matched.positives[a];
+        if positives == 0 {
+            continue;
+        }
+        let steps = steps(positives, &wanted.recalls);
+        for m in 0..m_count {
+            let limit = rules.limits[m];
+            let precise = wanted.precision[a * m_count + m];
+            for t in 0..t_count {
+                let found = walk(matched, (a, a_count), (m, m_count), t, limit, precise, &mut hits);
+                let recall = if found == 0 { 0.0 } else { f64::from(found) / f64::from(positives) };
+                curves.recall[(t * a_count + a) * m_count + m] = recall;
+                if !precise {
+                    continue;
+                }
+                for k in (1..hits.len()).rev() {
+                    if hits[k].0 > hits[k - 1].0 {
+                        hits[k - 1].0 = hits[k].0;
+                    }
+                }
+                let first = matched.first_score.filter(|_| limit > 0);
+                let mut reached = true;
+                for (r, step) in steps.iter().enumerate() {
+                    let point = match step {
+                        Some(0) => first.map(|score| (hits.first().map_or(0.0, |hit| hit.0), score)),
+                        Some(step) => hits.get(*step as usize - 1).copied(),
+                        None => None,
+                    };
+                    // Python leaves the loop at the first recall that is not reached.
+                    reached &= point.is_some();
+                    let (precision, score) = point.filter(|_| reached).unwrap_or((0.0, 0.0));
+                    let at = ((t * r_count + r) * a_count + a) * m_count + m;
+                    curves.precision[at] = precision;
+                    if wanted.scores {
+                        curves.scores[at] = score;
+                    }
+                }
+            }
+        }
+    }
+    Some(curves)
+}
+
+/// How many true positives each recall threshold takes: 0 where the first detection already will do.
+fn steps(positives: u32, recalls: &[f64]) -> Vec<Option<u32>> {
+    let step = |&recall: &f64| {
+        if recall <= 0.0 {
+            return Some(0);
+        }
+        let (mut low, mut high) = (1, positives + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if f64::from(middle) / f64::from(positives) < recall { low = middle + 1 } else { high = middle }
+        }
+        (low <= positives).then_some(low)
+    };
+    recalls.iter().map(step).collect()
+}
+
+/// Precision and score at each true positive; returns how many there are.
+fn walk(
+    matched: &Matched,
+    (a, a_count): (usize, usize),
+    (m, m_count): (usize, usize),
+    t: usize,
+    limit: u32,
+    precise: bool,
+    hits: &mut Vec<(f64, f64)>,
+) -> u32 {
+    hits.clear();
+    let (mut right, mut wrong) = (0u32, 0u32);
+    for (k, touched) in matched.touched.iter().enumerate() {
+        let mask = &matched.masks[k * a_count + a];
+        if touched.rank >= limit || mask.off >> t & 1 == 1 {
+            continue;
+        }
+        if mask.hit >> t & 1 == 0 {
+            wrong += 1;
+            continue;
+        }
+        right += 1;
+        if precise {
+            let wrong = wrong + matched.before[(k * a_count + a) * m_count + m];
+            let right = f64::from(right);
+            hits.push((right / ((f64::from(wrong) + right) + EPSILON), touched.score));
+        }
+    }
+    right
+}

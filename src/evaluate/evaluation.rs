@@ -1,0 +1,151 @@
+//! The evaluation itself: every category on its own, on all threads, then the arrays and the numbers drawn from them.
+
+use rayon::prelude::*;
+
+use super::curve::{self, Curves, Wanted};
+use super::error::Error;
+use super::matching::{self, Matched, Rules, Scratch};
+use super::mean::mean_of_valid;
+use super::params::{Params, Protocol};
+use super::problem::Problem;
+use super::summary;
+
+/// Precision, recall and scores over thresholds, recalls, categories, ranges and limits.
+#[derive(Clone, Debug)]
+pub struct Arrays {
+    /// Sizes: IoU thresholds, recall thresholds, categories, area ranges, limits.
+    pub shape: [usize; 5],
+    /// A category each; `None` where no ground truth counts.
+    curves: Vec<Option<Curves>>,
+}
+
+/// An evaluation's outcome.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// The twelve numbers in pycocotools' order, or lvis' thirteen.
+    pub stats: Vec<f64>,
+    /// The arrays behind them.
+    pub arrays: Arrays,
+    /// Detections beyond the largest limit of their image and category.
+    pub unused: u64,
+    /// Ground truths of each category, crowds included.
+    pub boxes: Vec<usize>,
+}
+
+/// The rules that parameters say.
+pub(super) fn rules(params: &Params, images: usize) -> Rules {
+    let mut limits: Vec<u32> =
+        params.max_dets.iter().map(|&limit| limit.min(u32::MAX as usize) as u32).collect();
+    limits.sort_unstable();
+    if params.protocol == Protocol::Lvis {
+        // The limit is one of images, applied before.
+        limits = vec![u32::MAX];
+    }
+    Rules {
+        floors: params.iou_thresholds.iter().map(|&threshold| threshold.min(1.0 - 1e-10)).collect(),
+        ranges: params.area_ranges.iter().map(|range| (range.low, range.high)).collect(),
+        limits,
+        images,
+    }
+}
+
+/// Evaluates; with `full`, all arrays are there, else only what the summary needs.
+pub(super) fn run(
+    problem: &Problem<'_>,
+    params: &Params,
+    groups: Option<&[usize]>,
+    full: bool,
+) -> Evaluation {
+    let rules = rules(params, problem.images);
+    let wanted = Wanted {
+        recalls: params.recall_thresholds.clone(),
+        precision: if full {
+            vec![true; rules.ranges.len() * rules.limits.len()]
+        } else {
+            summary::precision_needed(params)
+        },
+        scores: full && params.protocol == Protocol::Coco,
+    };
+    let made = each_category(problem, &rules, false, |k, matched| {
+        let unused = problem.category(k).rows.len() as u64 - u64::from(matched.count);
+        (curve::run(&matched, &rules, &wanted), unused)
+    });
+    let boxes = (0..problem.len()).map(|k| problem.category(k).truths.len()).collect();
+    let unused = made.iter().map(|&(_, unused)| unused).sum();
+    let curves = made.into_iter().map(|(curves, _)| curves).collect();
+    let shape = [
+        rules.floors.len(),
+        params.recall_thresholds.len(),
+        problem.len(),
+        rules.ranges.len(),
+        rules.limits.len(),
+    ];
+    let arrays = Arrays { shape, curves };
+    Evaluation { stats: summary::stats(&arrays, params, groups), arrays, unused, boxes }
+}
+
+/// Matches every category, largest first so that no thread is left with it at the end, and returns what is made of
+/// each in the categories' order.
+pub(super) fn each_category<T: Send>(
+    problem: &Problem<'_>,
+    rules: &Rules,
+    keep: bool,
+    make: impl Fn(usize, Matched) -> T + Sync,
+) -> Vec<T> {
+    let mut order: Vec<usize> = (0..problem.len()).collect();
+    order.sort_by_key(|&k| std::cmp::Reverse(problem.category(k).rows.len()));
+    let mut made: Vec<(usize, T)> = order
+        .into_par_iter()
+        .with_max_len(1)
+        .map_init(Scratch::default, |scratch, k| {
+            (k, make(k, matching::run(&problem.category(k), rules, scratch, keep)))
+        })
+        .collect();
+    made.sort_by_key(|&(k, _)| k);
+    made.into_iter().map(|(_, made)| made).collect()
+}
+
+impl Arrays {
+    /// Precision at a threshold, recall, category, range and limit, by their places.
+    pub fn precision(&self, t: usize, r: usize, k: usize, a: usize, m: usize) -> f64 {
+        self.curves[k].as_ref().map_or(-1.0, |curves| curves.precision[self.cell(t, r, a, m)])
+    }
+
+    /// Recall at a threshold, category, range and limit.
+    pub fn recall(&self, t: usize, k: usize, a: usize, m: usize) -> f64 {
+        let [_, _, _, ranges, limits] = self.shape;
+        self.curves[k].as_ref().map_or(-1.0, |curves| curves.recall[(t * ranges + a) * limits + m])
+    }
+
+    /// Score at which a recall is reached; only in a full evaluation.
+    pub fn score(&self, t: usize, r: usize, k: usize, a: usize, m: usize) -> f64 {
+        let at = self.cell(t, r, a, m);
+        self.curves[k].as_ref().map_or(-1.0, |curves| curves.scores.get(at).copied().unwrap_or(-1.0))
+    }
+
+    fn cell(&self, t: usize, r: usize, a: usize, m: usize) -> usize {
+        let [_, recalls, _, ranges, limits] = self.shape;
+        ((t * recalls + r) * ranges + a) * limits + m
+    }
+
+    /// Mean precision of one category over thresholds and recalls; -1 where it has no ground truth.
+    pub fn category_ap(&self, k: usize, thresholds: &[usize], a: usize, m: usize) -> f64 {
+        let recalls = 0..self.shape[1];
+        mean_of_valid(
+            thresholds
+                .iter()
+                .flat_map(|&t| recalls.clone().map(move |r| (t, r)))
+                .map(|(t, r)| self.precision(t, r, k, a, m)),
+        )
+    }
+
+    /// Mean recall of one category over thresholds.
+    pub fn category_ar(&self, k: usize, a: usize, m: usize) -> f64 {
+        mean_of_valid((0..self.shape[0]).map(|t| self.recall(t, k, a, m)))
+    }
+}
+
+/// Checks parameters before anything is read.
+pub(super) fn check(params: &Params) -> Result<(), Error> {
+    params.trouble().map_or(Ok(()), |trouble| Err(Error::Params(trouble)))
+}

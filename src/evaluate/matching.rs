@@ -1,0 +1,294 @@
+//! One category: its detections in order of score, each matched to its image's ground truths for every area range
+//! and IoU threshold at once.
+//!
+//! A category's order restricted to one image is that image's own order, so one sort serves the matching of every
+//! image and the curve of the category. Ranges and thresholds are bits of masks.
+
+#![expect(
+    clippy::neg_cmp_op_on_partial_ord,
+    reason = "a NaN is not below anything, and that is how it matches"
+)]
+
+use super::overlap::overlap;
+use super::problem::{Category, Truth};
+
+/// What holds for every category.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    /// What an IoU must not be below, a threshold each.
+    pub(super) floors: Vec<f64>,
+    /// Low and high end of every area range.
+    pub(super) ranges: Vec<(f64, f64)>,
+    /// The limits on detections of an image, ascending.
+    pub(super) limits: Vec<u32>,
+    /// How many images there are.
+    pub(super) images: usize,
+}
+
+impl Rules {
+    fn all(&self) -> u128 {
+        u128::MAX >> (128 - self.floors.len())
+    }
+
+    /// A bit for each range that an area lies outside of. NaN lies in all.
+    #[inline]
+    pub(super) fn outside(&self, area: f64) -> u32 {
+        let outside = |&(low, high): &(f64, f64)| u32::from(area < low || area > high);
+        self.ranges.iter().enumerate().fold(0, |bits, (place, range)| bits | outside(range) << place)
+    }
+}
+
+/// A detection that reaches some threshold with some ground truth.
+#[derive(Clone, Debug)]
+pub(super) struct Touched {
+    /// Its row among all detections.
+    pub(super) row: u32,
+    /// Its image.
+    pub(super) image: u32,
+    /// Its place among the category's detections of the image.
+    pub(super) rank: u32,
+    /// Its place among the kept detections of the category.
+    pub(super) place: u32,
+    /// Its score.
+    pub(super) score: f64,
+}
+
+/// Outcome for one range: a bit each threshold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mask {
+    /// Matched, and read as matched.
+    pub(super) hit: u128,
+    /// Ignored.
+    pub(super) off: u128,
+}
+
+/// A detection that reaches nothing: wrong, or ignored for its size.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// Its row among all detections.
+    pub(super) row: u32,
+    /// Its image.
+    pub(super) image: u32,
+    /// Its place among the category's detections of the image.
+    pub(super) rank: u32,
+    /// A bit for each range in which it does not count while unmatched.
+    pub(super) outside: u32,
+    /// Whether it is in the list of touched detections.
+    pub(super) touched: bool,
+}
+
+/// A category after matching.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Matched {
+    /// Ground truths that count, a range each.
+    pub(super) positives: Vec<u32>,
+    /// All kept detections by falling score; only if asked for.
+    pub(super) kept: Vec<Kept>,
+    /// How many there are.
+    pub(super) count: u32,
+    /// Score of the first of them.
+    pub(super) first_score: Option<f64>,
+    /// Those that reach something.
+    pub(super) touched: Vec<Touched>,
+    /// Their outcomes, `ranges` each.
+    pub(super) masks: Vec<Mask>,
+    /// For each of them, range and limit: how many counted before it that reach nothing.
+    pub(super) before: Vec<u32>,
+}
+
+/// Memory that is used again for every category.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// Detections seen of each image.
+    ranks: Vec<u32>,
+    /// Place + 1 of each image's first ground truth.
+    starts: Vec<u32>,
+    /// Overlaps of one detection.
+    overlaps: Vec<f64>,
+    /// Ground truths that it may take.
+    candidates: Vec<(usize, f64)>,
+}
+
+/// Sorts and matches. With `keep`, all detections are listed in the outcome.
+pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch, keep: bool) -> Matched {
+    let (ranges, limits) = (rules.ranges.len(), rules.limits.len());
+    scratch.ranks.resize(rules.images, 0);
+    scratch.starts.resize(rules.images, 0);
+    let mut state = State::new(category.truths, rules);
+    let positives = |a: usize| state.ignored.iter().filter(|&&bits| bits >> a & 1 == 0).count() as u32;
+    let mut matched = Matched { positives: (0..ranges).map(positives).collect(), ..Matched::default() };
+    for (place, truth) in category.truths.iter().enumerate().rev() {
+        scratch.starts[truth.image as usize] = place as u32 + 1;
+    }
+    let order = by_score(category);
+    let cut = rules.limits.last().copied().unwrap_or(0);
+    let mut before = vec![0u32; ranges * limits];
+    for &(_, image, position) in &order {
+        let rank = scratch.ranks[image as usize];
+        if rank >= cut {
+            continue;
+        }
+        scratch.ranks[image as usize] = rank + 1;
+        let row = category.rows[position as usize];
+        let detection = category.detection(row);
+        if matched.count == 0 {
+            matched.first_score = Some(detection.score);
+        }
+        scratch.candidates.clear();
+        if let Some(first) = scratch.starts[image as usize].checked_sub(1) {
+            state.collect(
+                &detection.bbox,
+                image,
+                first as usize,
+                &mut scratch.overlaps,
+                &mut scratch.candidates,
+            );
+        }
+        let lenient = category.not_exhaustive.binary_search(&image).is_ok();
+        let outside = if lenient { u32::MAX } else { rules.outside(category.area(row)) };
+        let touched = !scratch.candidates.is_empty();
+        if touched {
+            for a in 0..ranges {
+                let mut mask = state.take(&scratch.candidates, a);
+                if outside >> a & 1 == 1 {
+                    mask.off |= rules.all() & !mask.hit;
+                }
+                matched.masks.push(mask);
+            }
+            matched.touched.push(Touched { row, image, rank, place: matched.count, score: detection.score });
+            matched.before.extend_from_slice(&before);
+        } else {
+            for (slot, count) in before.iter_mut().enumerate() {
+                let (a, m) = (slot / limits, slot % limits);
+                *count += u32::from(rank < rules.limits[m]) & !(outside >> a) & 1;
+            }
+        }
+        if keep {
+            matched.kept.push(Kept { row, image, rank, outside, touched });
+        }
+        matched.count += 1;
+    }
+    for &(_, image, _) in &order {
+        scratch.ranks[image as usize] = 0;
+    }
+    for truth in category.truths {
+        scratch.starts[truth.image as usize] = 0;
+    }
+    matched
+}
+
+/// A category's ground truths while they are taken.
+struct State<'a> {
+    truths: &'a [Truth],
+    rules: &'a Rules,
+    lowest: f64,
+    /// A bit for each range in which a ground truth is ignored.
+    ignored: Vec<u32>,
+    /// For each ground truth and range: a bit for each threshold at which it is taken.
+    used: Vec<u128>,
+}
+
+impl<'a> State<'a> {
+    fn new(truths: &'a [Truth], rules: &'a Rules) -> State<'a> {
+        let ignored = |truth: &Truth| if truth.ignored { u32::MAX } else { rules.outside(truth.area) };
+        State {
+            truths,
+            rules,
+            lowest: rules.floors.iter().copied().fold(f64::INFINITY, f64::min),
+            ignored: truths.iter().map(ignored).collect(),
+            used: vec![0; truths.len() * rules.ranges.len()],
+        }
+    }
+
+    /// The image's ground truths whose IoU is not below every floor, in their order.
+    #[inline]
+    fn collect(
+        &self,
+        bbox: &[f64; 4],
+        image: u32,
+        first: usize,
+        all: &mut Vec<f64>,
+        some: &mut Vec<(usize, f64)>,
+    ) {
+        let own = self.truths[first..].iter().take_while(|truth| truth.image == image);
+        all.clear();
+        all.extend(own.map(|truth| overlap(bbox, &truth.bbox, truth.crowd)));
+        // Once a NaN is the best overlap nothing is below it, so that even far boxes may be taken.
+        let nan = all.iter().any(|iou| iou.is_nan());
+        let passes = |iou: f64| nan || !(iou < self.lowest);
+        some.extend((first..).zip(all.iter().copied()).filter(|&(_, iou)| passes(iou)));
+    }
+
+    /// Takes the best candidate at every threshold. A later equal is better, a regular ground truth is better than
+    /// any ignored one, and only crowds are taken twice.
+    #[inline]
+    fn take(&mut self, candidates: &[(usize, f64)], a: usize) -> Mask {
+        let mut mask = Mask::default();
+        if let &[(place, iou)] = candidates {
+            let mut bits = 0;
+            for (t, &floor) in self.rules.floors.iter().enumerate() {
+                bits |= u128::from(!(iou < floor)) << t;
+            }
+            self.mark(place, a, self.free(place, a) & bits, &mut mask);
+            return mask;
+        }
+        for (t, &floor) in self.rules.floors.iter().enumerate() {
+            let (mut best, mut found) = (floor, None);
+            let mut regular = false;
+            for pass in [false, true] {
+                if pass && regular {
+                    break;
+                }
+                for &(place, iou) in candidates {
+                    let ignored = self.ignored[place] >> a & 1 == 1;
+                    if ignored != pass || self.free(place, a) >> t & 1 == 0 || iou < best {
+                        continue;
+                    }
+                    (best, found) = (iou, Some(place));
+                    regular = !ignored;
+                }
+            }
+            if let Some(place) = found {
+                self.mark(place, a, 1 << t, &mut mask);
+            }
+        }
+        mask
+    }
+
+    /// The thresholds at which a ground truth can be taken.
+    #[inline]
+    fn free(&self, place: usize, a: usize) -> u128 {
+        if self.truths[place].crowd { u128::MAX } else { !self.used[place * self.rules.ranges.len() + a] }
+    }
+
+    #[inline]
+    fn mark(&mut self, place: usize, a: usize, bits: u128, mask: &mut Mask) {
+        self.used[place * self.rules.ranges.len() + a] |= bits;
+        if !self.truths[place].unread {
+            mask.hit |= bits;
+        }
+        if self.ignored[place] >> a & 1 == 1 {
+            mask.off |= bits;
+        }
+    }
+}
+
+/// Score (falling, NaN last), image, position in the category's list.
+fn by_score(category: &Category<'_>) -> Vec<(u64, u32, u32)> {
+    let key = |(position, &row): (u32, &u32)| {
+        let detection = category.detection(row);
+        (falling(detection.score), detection.image, position)
+    };
+    let mut order: Vec<(u64, u32, u32)> = (0u32..).zip(category.rows).map(key).collect();
+    order.sort_unstable();
+    order
+}
+
+/// A key that rises as the score falls. -0 equals 0, all NaN are equal and last.
+pub(super) fn falling(score: f64) -> u64 {
+    if score.is_nan() {
+        return u64::MAX;
+    }
+    let bits = (-score + 0.0).to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+}

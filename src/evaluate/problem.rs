@@ -1,0 +1,382 @@
+//! Annotations and detections as plain columns, grouped by category: all that evaluation looks at.
+//!
+//! Here pycocotools' way of choosing annotations lives, with its quirks, and the sane reading of each.
+
+use std::collections::HashMap;
+
+use super::error::Error;
+use super::params::{Params, Protocol};
+use super::quirk::Reading;
+use crate::coco::{
+    Annotation, DataSet, Detection, Detections, Id, Ids, Index, Lookup, NOWHERE, Names, Rows, Traits,
+};
+
+/// A ground truth that is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Truth {
+    pub(super) bbox: [f64; 4],
+    pub(super) area: f64,
+    /// Place of its image.
+    pub(super) image: u32,
+    /// Its place among the data set's annotations.
+    pub(super) annotation: u32,
+    /// Ignored in every area range.
+    pub(super) ignored: bool,
+    pub(super) crowd: bool,
+    /// A match with it reads as none, as its id is 0.
+    pub(super) unread: bool,
+}
+
+/// Which images and categories are evaluated, and where they stand.
+#[derive(Debug)]
+pub(super) struct Scope {
+    /// The evaluated images in order.
+    pub(super) images: Vec<Id>,
+    /// The evaluated categories, each once.
+    pub(super) categories: Vec<Id>,
+    /// Without categories: places in `categories`, in pycocotools' order and with its repetitions.
+    pub(super) together: Option<Vec<u32>>,
+    image_index: Index,
+    category_index: Index,
+}
+
+impl Scope {
+    /// Resolves what was typed against a data set.
+    pub(super) fn new(set: &mut DataSet, params: &Params) -> Result<Scope, Error> {
+        let listed_images: Vec<Id> = set.images().iter().map(|image| image.id).collect();
+        let listed_categories: Vec<Id> = set.categories().iter().map(|category| category.id).collect();
+        let images = match &params.image_ids {
+            Some(typed) => typed.iter().map(|text| typed_id(text, &listed_images, &mut set.ids)).collect(),
+            None => listed_images,
+        };
+        let typed_categories = params.category_ids.as_ref().map(|typed| {
+            typed.iter().map(|text| typed_id(text, &listed_categories, &mut set.ids)).collect::<Vec<Id>>()
+        });
+        let ids = &set.ids;
+        let mixed = |what, (a, b)| Error::Mixed {
+            what,
+            one: ids.show(a).to_string(),
+            other: ids.show(b).to_string(),
+        };
+        let mut images: Vec<Id> = images;
+        ids.sort(&mut images).map_err(|pair| mixed("image", pair))?;
+        let in_order = match typed_categories {
+            Some(typed) => typed,
+            None => {
+                let mut unique = listed_categories.clone();
+                ids.sort(&mut unique).map_err(|pair| mixed("category", pair))?;
+                let index = Index::new(&unique);
+                let mut all = listed_categories;
+                all.sort_by_key(|&id| index.get(id));
+                all
+            }
+        };
+        let mut categories = in_order.clone();
+        ids.sort(&mut categories).map_err(|pair| mixed("category", pair))?;
+        let category_index = Index::new(&categories);
+        let place = |&id: &Id| category_index.get(id).unwrap_or(NOWHERE);
+        Ok(Scope {
+            together: params.class_agnostic.then(|| in_order.iter().map(place).collect()),
+            image_index: Index::new(&images),
+            category_index,
+            images,
+            categories,
+        })
+    }
+
+    /// Place of an evaluated image.
+    pub(super) fn image(&self, id: Id) -> Option<u32> {
+        self.image_index.get(id)
+    }
+
+    /// Place of an evaluated category.
+    pub(super) fn category(&self, id: Id) -> Option<u32> {
+        self.category_index.get(id)
+    }
+
+    /// How results are to be read.
+    pub(super) fn lookup(&self, set: &DataSet, params: &Params, by_name: bool) -> Lookup {
+        let mut listed: Vec<Id> = set.images().iter().map(|image| image.id).collect();
+        listed.sort_unstable();
+        listed.dedup();
+        let own =
+            |pairs: HashMap<&str, Id>| pairs.into_iter().map(|(name, id)| (name.to_owned(), id)).collect();
+        Lookup {
+            ids: set.ids.clone(),
+            ranks: listed.iter().map(|&id| self.image_index.get(id).unwrap_or(NOWHERE)).collect(),
+            images: Index::new(&listed),
+            categories: Index::new(&self.categories),
+            keep_foreign: params.protocol == Protocol::Lvis,
+            names: by_name.then(|| Names {
+                images: own(set.images_by_name()),
+                categories: own(set.categories_by_name()),
+            }),
+        }
+    }
+}
+
+/// An id as it is typed: a listed integer, else a listed string, else an integer if it looks like one.
+fn typed_id(text: &str, listed: &[Id], ids: &mut Ids) -> Id {
+    let bare = text.trim();
+    let unquoted = ['\'', '"'].iter().find_map(|&quote| bare.strip_prefix(quote)?.strip_suffix(quote));
+    let number = bare.parse().ok().and_then(Id::new).filter(|_| unquoted.is_none());
+    if let Some(id) = number
+        && listed.contains(&id)
+    {
+        return id;
+    }
+    let word = ids.of_text(unquoted.unwrap_or(bare));
+    if listed.contains(&word) { word } else { number.unwrap_or(word) }
+}
+
+/// What evaluation works on.
+#[derive(Debug)]
+pub(super) struct Problem<'a> {
+    pub(super) detections: &'a Detections,
+    /// Number of evaluated images.
+    pub(super) images: usize,
+    truths: Vec<Truth>,
+    truth_ends: Vec<usize>,
+    rows: Vec<u32>,
+    row_ends: Vec<usize>,
+    /// For each category the images in which not every object is annotated.
+    not_exhaustive: Vec<Vec<u32>>,
+}
+
+/// One category of a problem.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Category<'a> {
+    /// Ground truths by image.
+    pub(super) truths: &'a [Truth],
+    /// Rows of its detections.
+    pub(super) rows: &'a [u32],
+    pub(super) not_exhaustive: &'a [u32],
+    detections: &'a Detections,
+}
+
+impl Category<'_> {
+    #[inline]
+    pub(super) fn detection(&self, row: u32) -> &Detection {
+        self.detections.rows.at(row)
+    }
+
+    /// The detection's own area.
+    #[inline]
+    pub(super) fn area(&self, row: u32) -> f64 {
+        if self.detections.areas.is_empty() {
+            let bbox = &self.detection(row).bbox;
+            bbox[2] * bbox[3]
+        } else {
+            *self.detections.areas.at(row)
+        }
+    }
+}
+
+impl<'a> Problem<'a> {
+    /// Chooses and groups what is evaluated.
+    pub(super) fn new(
+        set: &DataSet,
+        detections: &'a Detections,
+        scope: &Scope,
+        params: &Params,
+        reading: Reading,
+    ) -> Result<Problem<'a>, Error> {
+        let chosen = match params.protocol {
+            Protocol::Coco => choose(set, scope, reading)?,
+            Protocol::Lvis => super::lvis::choose(set, scope, reading)?,
+        };
+        let (rows, row_ends, not_exhaustive) = match params.protocol {
+            Protocol::Coco => {
+                let (rows, ends) = by_category(detections, scope, reading);
+                (rows, ends, Vec::new())
+            }
+            Protocol::Lvis => super::lvis::select(set, detections, scope, &chosen)?,
+        };
+        let (truths, truth_ends) = group(chosen, scope);
+        Ok(Problem {
+            detections,
+            images: scope.images.len(),
+            truths,
+            truth_ends,
+            rows,
+            row_ends,
+            not_exhaustive,
+        })
+    }
+
+    /// How many categories there are: one where all are one.
+    pub(super) fn len(&self) -> usize {
+        self.truth_ends.len()
+    }
+
+    /// A category by its place.
+    pub(super) fn category(&self, k: usize) -> Category<'_> {
+        let span = |ends: &[usize]| if k == 0 { 0 } else { ends[k - 1] }..ends[k];
+        Category {
+            truths: &self.truths[span(&self.truth_ends)],
+            rows: &self.rows[span(&self.row_ends)],
+            not_exhaustive: self.not_exhaustive.get(k).map_or(&[], Vec::as_slice),
+            detections: self.detections,
+        }
+    }
+}
+
+/// A chosen annotation: category place, content.
+pub(super) type Chosen = (u32, Truth);
+
+/// The annotations that pycocotools evaluates, in its order.
+fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<Vec<Chosen>, Error> {
+    let mut chosen = Vec::new();
+    let last = if reading.has(Reading::DUPLICATE_IDS) { None } else { last_by_id(set) };
+    let all: Vec<&Annotation> = if last.is_some() { set.annotations().collect() } else { Vec::new() };
+    let mut listed: Vec<(u32, usize, &Annotation)> = Vec::new();
+    for (place, listing) in set.annotations().enumerate() {
+        if listing.traits.has(Traits::NO_CATEGORY) {
+            return Err(Error::annotation(set, place, "has no `category_id`"));
+        }
+        let Some(image) = scope.image_index.get(listing.image) else { continue };
+        if scope.together.is_none() && scope.category_index.get(listing.category).is_none() {
+            continue;
+        }
+        match &last {
+            None => {
+                if let Some(truth) = truth(set, scope, place, listing, reading)? {
+                    chosen.push(truth);
+                }
+            }
+            // The content of the last annotation with this id stands where this one was listed.
+            Some(last) => {
+                let content = last.get(&listing.id).copied().unwrap_or(place);
+                listed.push((image, content, all[content]));
+            }
+        }
+    }
+    listed.sort_by_key(|&(image, ..)| image);
+    for (_, place, annotation) in listed {
+        if let Some(truth) = truth(set, scope, place, annotation, reading)? {
+            chosen.push(truth);
+        }
+    }
+    Ok(chosen)
+}
+
+/// The last annotation of each id, if ids repeat.
+fn last_by_id(set: &DataSet) -> Option<HashMap<Id, usize>> {
+    if super::quirk::repeated_ids(set) == 0 {
+        return None;
+    }
+    Some(set.annotations().enumerate().map(|(place, annotation)| (annotation.id, place)).collect())
+}
+
+/// Checks an annotation that is evaluated; `None` if its image or category is not.
+fn truth(
+    set: &DataSet,
+    scope: &Scope,
+    place: usize,
+    annotation: &Annotation,
+    reading: Reading,
+) -> Result<Option<Chosen>, Error> {
+    let category = scope.category_index.get(annotation.category);
+    let (Some(image), Some(category)) = (scope.image_index.get(annotation.image), category) else {
+        return Ok(None);
+    };
+    let traits = annotation.traits;
+    let ignored = traits.has(Traits::IGNORED);
+    let wrong = |what: &str| Err(Error::annotation(set, place, what));
+    if traits.has(Traits::NO_BOX) {
+        return wrong("has no `bbox`");
+    }
+    if traits.has(Traits::BOX_KIND) {
+        return wrong("has a `bbox` that is not four numbers: [x, y, width, height] expected");
+    }
+    if traits.has(Traits::CROWD_RANGE) || traits.has(Traits::CROWD_KIND) {
+        return wrong("has an `iscrowd` that is neither 0 nor 1");
+    }
+    if traits.has(Traits::AREA_KIND) && !ignored {
+        return wrong("has an `area` that is no number");
+    }
+    let [_, _, width, height] = annotation.bbox;
+    let mut area = if traits.has(Traits::NO_AREA) { width * height } else { annotation.area };
+    if reading.has(Reading::AREAS) && (area.is_nan() || area < 0.0) {
+        area = width * height;
+    }
+    if reading.has(Reading::BOXES) && !annotation.bbox.iter().all(|value| value.is_finite()) {
+        return Ok(None);
+    }
+    let crowd = traits.has(Traits::CROWD) || (ignored && reading.has(Reading::CROWDS));
+    let unread = traits.has(Traits::ID_ZERO) && !reading.has(Reading::ID_ZERO);
+    if reading.has(Reading::AREAS) {
+        // The range `all` ends at 1e10, which is meant to be no end.
+        area = area.min(1e10);
+    }
+    let bbox = annotation.bbox;
+    Ok(Some((category, Truth { bbox, area, image, annotation: place as u32, ignored, crowd, unread })))
+}
+
+/// Groups ground truths by category and image; inside, their order stays.
+fn group(mut chosen: Vec<Chosen>, scope: &Scope) -> (Vec<Truth>, Vec<usize>) {
+    if let Some(order) = &scope.together {
+        let mut by_place: Vec<Vec<Truth>> = vec![Vec::new(); scope.categories.len()];
+        for (category, truth) in chosen {
+            by_place[category as usize].push(truth);
+        }
+        let mut truths: Vec<Truth> =
+            order.iter().flat_map(|&place| by_place[place as usize].iter().copied()).collect();
+        truths.sort_by_key(|truth| truth.image);
+        let end = truths.len();
+        return (truths, vec![end]);
+    }
+    chosen.sort_by_key(|&(category, truth)| (category, truth.image));
+    let mut ends = vec![0; scope.categories.len()];
+    for &(category, _) in &chosen {
+        ends[category as usize] += 1;
+    }
+    accumulate(&mut ends);
+    (chosen.into_iter().map(|(_, truth)| truth).collect(), ends)
+}
+
+/// Rows of detections by category, in the file's order.
+fn by_category(detections: &Detections, scope: &Scope, reading: Reading) -> (Vec<u32>, Vec<usize>) {
+    let keep = |detection: &Detection| {
+        !reading.has(Reading::BOXES)
+            || detection.bbox.iter().chain([&detection.score]).all(|value| value.is_finite())
+    };
+    let (rows, ends) = counting_sort(&detections.rows, scope.categories.len(), keep);
+    let Some(order) = &scope.together else { return (rows, ends) };
+    let span = |k: usize| if k == 0 { 0 } else { ends[k - 1] }..ends[k];
+    let rows: Vec<u32> = order.iter().flat_map(|&place| rows[span(place as usize)].iter().copied()).collect();
+    let end = rows.len();
+    (rows, vec![end])
+}
+
+/// Places of rows by category; inside, their order stays. Rows of no category are left out.
+pub(super) fn counting_sort(
+    rows: &Rows<Detection>,
+    categories: usize,
+    keep: impl Fn(&Detection) -> bool,
+) -> (Vec<u32>, Vec<usize>) {
+    let mut ends = vec![0usize; categories + 1];
+    let kept = |detection: &Detection| detection.category != NOWHERE && keep(detection);
+    for detection in rows.iter().filter(|detection| kept(detection)) {
+        ends[detection.category as usize + 1] += 1;
+    }
+    accumulate(&mut ends);
+    let mut sorted = vec![0; ends.last().copied().unwrap_or(0)];
+    for (place, detection) in (0u32..).zip(rows.iter()) {
+        if kept(detection) {
+            let next = &mut ends[detection.category as usize];
+            sorted[*next] = place;
+            *next += 1;
+        }
+    }
+    ends.pop();
+    (sorted, ends)
+}
+
+pub(super) fn accumulate(counts: &mut [usize]) {
+    let mut sum = 0;
+    for count in counts {
+        sum += *count;
+        *count = sum;
+    }
+}

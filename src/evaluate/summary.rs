@@ -1,0 +1,199 @@
+//! The numbers that everybody quotes, and the lines in which they are printed.
+
+use super::evaluation::Arrays;
+use super::lvis::FREQUENCIES;
+use super::mean::mean_of_valid;
+use super::params::{Params, Protocol};
+
+/// Names of the twelve numbers.
+pub const COCO_NAMES: [&str; 12] =
+    ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"];
+/// Names of lvis' thirteen.
+pub const LVIS_NAMES: [&str; 13] = [
+    "AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf", "AR@300", "ARs@300", "ARm@300", "ARl@300",
+];
+
+/// One line of the summary: what it averages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    pub(super) precision: bool,
+    threshold: Option<f64>,
+    area: &'static str,
+    limit: usize,
+    /// LVIS: the group of categories.
+    group: Option<usize>,
+}
+
+/// The lines of the summary, in order.
+pub(super) fn lines(params: &Params) -> Vec<Line> {
+    let line = |precision, threshold, area, limit| Line { precision, threshold, area, limit, group: None };
+    if params.protocol == Protocol::Lvis {
+        let ap = |threshold, area, group| Line { group, ..line(true, threshold, area, 300) };
+        return vec![
+            ap(None, "all", None),
+            ap(Some(0.5), "all", None),
+            ap(Some(0.75), "all", None),
+            ap(None, "small", None),
+            ap(None, "medium", None),
+            ap(None, "large", None),
+            ap(None, "all", Some(0)),
+            ap(None, "all", Some(1)),
+            ap(None, "all", Some(2)),
+            line(false, None, "all", 300),
+            line(false, None, "small", 300),
+            line(false, None, "medium", 300),
+            line(false, None, "large", 300),
+        ];
+    }
+    let mut limits = params.max_dets.clone();
+    limits.sort_unstable();
+    let limit = |place: usize| limits.get(place).copied().unwrap_or(0);
+    let (first, second, third) = (limit(0), limit(1), limit(2));
+    vec![
+        // The first is looked up at 100 by value, whatever the limits are.
+        line(true, None, "all", 100),
+        line(true, Some(0.5), "all", third),
+        line(true, Some(0.75), "all", third),
+        line(true, None, "small", third),
+        line(true, None, "medium", third),
+        line(true, None, "large", third),
+        line(false, None, "all", first),
+        line(false, None, "all", second),
+        line(false, None, "all", third),
+        line(false, None, "small", third),
+        line(false, None, "medium", third),
+        line(false, None, "large", third),
+    ]
+}
+
+impl Line {
+    /// Places of the thresholds that it averages.
+    pub(super) fn thresholds(&self, params: &Params) -> Vec<usize> {
+        let thresholds = params.iou_thresholds.iter().enumerate();
+        thresholds
+            .filter(|&(_, &value)| self.threshold.is_none_or(|wanted| wanted == value))
+            .map(|(t, _)| t)
+            .collect()
+    }
+
+    /// Places of the ranges and limits that it averages, paired as numpy pairs two lists of indices.
+    pub(super) fn cells(&self, params: &Params) -> Vec<(usize, usize)> {
+        let ranges = params.area_ranges.iter().enumerate();
+        let areas: Vec<usize> =
+            ranges.filter(|(_, range)| range.label == self.area).map(|(a, _)| a).collect();
+        if params.protocol == Protocol::Lvis {
+            return areas.into_iter().map(|a| (a, 0)).collect();
+        }
+        let mut limits = params.max_dets.clone();
+        limits.sort_unstable();
+        let limits = limits.iter().enumerate();
+        let limits: Vec<usize> = limits.filter(|&(_, &limit)| limit == self.limit).map(|(m, _)| m).collect();
+        if areas.len() == 1 {
+            return limits.into_iter().map(|m| (areas[0], m)).collect();
+        }
+        if limits.len() == 1 {
+            return areas.into_iter().map(|a| (a, limits[0])).collect();
+        }
+        areas.into_iter().zip(limits).collect()
+    }
+
+    fn value(&self, arrays: &Arrays, params: &Params, groups: Option<&[usize]>) -> f64 {
+        let [_, recalls, categories, ..] = arrays.shape;
+        let thresholds = self.thresholds(params);
+        let cells = &self.cells(params);
+        let categories: &Vec<usize> = &(0..categories)
+            .filter(|&k| self.group.is_none_or(|group| groups.is_some_and(|groups| groups[k] == group)))
+            .collect();
+        if !self.precision {
+            let values = thresholds.iter().flat_map(|&t| categories.iter().map(move |&k| (t, k)));
+            return mean_of_valid(
+                values.flat_map(|(t, k)| cells.iter().map(move |&(a, m)| arrays.recall(t, k, a, m))),
+            );
+        }
+        let values = thresholds.iter().flat_map(|&t| (0..recalls).map(move |r| (t, r)));
+        let values = values.flat_map(|(t, r)| categories.iter().map(move |&k| (t, r, k)));
+        mean_of_valid(
+            values.flat_map(|(t, r, k)| cells.iter().map(move |&(a, m)| arrays.precision(t, r, k, a, m))),
+        )
+    }
+
+    /// The line as pycocotools or lvis prints it.
+    fn text(&self, value: f64, params: &Params) -> String {
+        let (title, kind) =
+            if self.precision { ("Average Precision", "(AP)") } else { ("Average Recall", "(AR)") };
+        let end = |value: Option<&f64>| value.copied().unwrap_or(f64::NAN);
+        let iou = match self.threshold {
+            Some(threshold) => format!("{threshold:.2}"),
+            None => {
+                format!("{:.2}:{:.2}", end(params.iou_thresholds.first()), end(params.iou_thresholds.last()))
+            }
+        };
+        let (area, limit) = (self.area, self.limit);
+        match params.protocol {
+            Protocol::Coco => {
+                format!(
+                    " {title:<18} {kind} @[ IoU={iou:<9} | area={area:>6} | maxDets={limit:>3} ] = {value:.3}"
+                )
+            }
+            Protocol::Lvis => {
+                // lvis prints the first letter of a range only.
+                let area = if area == "all" { area } else { &area[..1] };
+                let group = self.group.map_or("all", |group| FREQUENCIES[group]);
+                format!(
+                    " {title:<18} {kind} @[ IoU={iou:<9} | area={area:>6} | maxDets={limit:>3} catIds={group:>3}] = {value:.3}"
+                )
+            }
+        }
+    }
+}
+
+/// The numbers, drawn from the arrays.
+pub(super) fn stats(arrays: &Arrays, params: &Params, groups: Option<&[usize]>) -> Vec<f64> {
+    lines(params).iter().map(|line| line.value(arrays, params, groups)).collect()
+}
+
+/// The summary's lines for given numbers.
+pub fn text(stats: &[f64], params: &Params) -> Vec<String> {
+    lines(params).iter().zip(stats).map(|(line, &value)| line.text(value, params)).collect()
+}
+
+/// For each range and limit: whether some line needs its precision.
+pub(super) fn precision_needed(params: &Params) -> Vec<bool> {
+    let limits = if params.protocol == Protocol::Lvis { 1 } else { params.max_dets.len() };
+    let mut needed = vec![false; params.area_ranges.len() * limits];
+    for line in lines(params).iter().filter(|line| line.precision) {
+        for (a, m) in line.cells(params) {
+            needed[a * limits + m] = true;
+        }
+    }
+    needed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_pycocotools_to_the_blank() {
+        let mut stats = vec![0.0625; 12];
+        stats[6] = 0.1875;
+        stats[7] = -1.0;
+        let lines = text(&stats, &Params::default());
+        assert_eq!(
+            lines[0],
+            " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.062"
+        );
+        assert_eq!(
+            lines[1],
+            " Average Precision  (AP) @[ IoU=0.50      | area=   all | maxDets=100 ] = 0.062"
+        );
+        assert_eq!(
+            lines[6],
+            " Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets=  1 ] = 0.188"
+        );
+        assert_eq!(
+            lines[7],
+            " Average Recall     (AR) @[ IoU=0.50:0.95 | area=   all | maxDets= 10 ] = -1.000"
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! Bare classification ResNets: torchvision's and timm's names, and the paper's CIFAR networks.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::load::{Error, named, read_weights, surplus, unreadable};
+use super::options::{ClassesOption, Options};
+use super::{Class, Names, Naming};
+use crate::checkpoint::Checkpoint;
+use crate::network::{BlockConv, Classifier, Hints, Layer, Weights};
+
+/// How a photo becomes a classifier's input: shorter side resized on 8 bits, centre cut out, 0 to 1, normalised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifierInput {
+    /// The shorter side after resizing.
+    pub resize: u32,
+    /// Side of the square that is cut out.
+    pub crop: u32,
+    /// Pillow's filter.
+    pub filter: ClassifierFilter,
+    /// Mean a channel, red first.
+    pub mean: [f32; 3],
+    /// Standard deviation a channel.
+    pub std: [f32; 3],
+}
+
+/// The filters that classifiers are resized with, both Pillow's and antialiased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassifierFilter {
+    /// torchvision's presets.
+    Bilinear,
+    /// timm's.
+    Bicubic,
+}
+
+/// A checkpoint made into a classifier.
+#[derive(Debug)]
+pub struct LoadedClassifier {
+    /// What it is made of.
+    pub architecture: Classifier,
+    /// Its weights, norms folded.
+    pub weights: Weights,
+    /// Its classes, numbered from 0.
+    pub classes: Vec<Class>,
+    /// What its photos become.
+    pub input: ClassifierInput,
+    /// Tensors that nothing uses.
+    pub surplus: Vec<String>,
+}
+
+/// Whether a checkpoint is a bare ResNet rather than a detector.
+pub fn is_classifier(checkpoint: &Checkpoint) -> bool {
+    let has = |name: &str| checkpoint.tensor(name).is_some();
+    (has("conv1.weight") || has("conv1.0.weight"))
+        && last(checkpoint).is_some()
+        && has("layer1.0.conv1.weight")
+}
+
+/// The name of the last layer.
+fn last(checkpoint: &Checkpoint) -> Option<&'static str> {
+    ["fc", "linear"].into_iter().find(|name| checkpoint.tensor(&format!("{name}.weight")).is_some())
+}
+
+/// Makes a classifier of a checkpoint. Of the options, `classes`, `norm_eps`, `stride_in_1x1`, `shortcut`, `mean`, `std`
+/// and `min_size` (the shorter side after resizing) matter.
+///
+/// # Errors
+/// When tensors are missing, misshapen or not finite, or `options` contradict them.
+pub fn load_classifier(checkpoint: &Checkpoint, options: &Options) -> Result<LoadedClassifier, Error> {
+    if checkpoint.tensor("conv1.0.weight").is_some() {
+        return Err(Error::Options(
+            "it is a ResNet-D (timm's deep stem, with pooling before the shortcuts), which is not supported"
+                .into(),
+        ));
+    }
+    let last = last(checkpoint).unwrap_or("fc");
+    let naming: Naming = Box::new(move |layer| names(layer, last));
+    let hints = Hints {
+        stride_in_1x1: options.stride_in_1x1.unwrap_or(false),
+        last_stage_dilation: options.dilation.unwrap_or(1),
+        shortcut: options.shortcut,
+        extra_level: false,
+        background_boxes: false,
+    };
+    let shapes = |layer| checkpoint.tensor(&naming(layer).weight).map(|tensor| tensor.shape().to_vec());
+    let architecture =
+        Classifier::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
+    let mut used = BTreeSet::new();
+    let eps = options.norm_eps.unwrap_or(1e-5);
+    let weights = read_weights(checkpoint, &architecture.layers(), &naming, eps, &mut used)?;
+    let classes = classes(options, architecture.classes)?;
+    let input = input(options, architecture.backbone.stem.pool);
+    let surplus = surplus(checkpoint, &used, |_| false);
+    Ok(LoadedClassifier { architecture, weights, classes, input, surplus })
+}
+
+fn names(layer: Layer, last: &str) -> Names {
+    match layer {
+        Layer::Stem => Names::torch_with_norm("conv1", "bn1"),
+        Layer::Block { stage, block, conv } => {
+            let block = format!("layer{}.{block}", stage + 1);
+            let numbered =
+                |i: usize| Names::torch_with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
+            match conv {
+                BlockConv::First => numbered(1),
+                BlockConv::Second => numbered(2),
+                BlockConv::Third => numbered(3),
+                BlockConv::Projection => {
+                    Names::torch_with_norm(&format!("{block}.downsample.0"), &format!("{block}.downsample.1"))
+                }
+            }
+        }
+        Layer::Classifier => Names::torch(last),
+        // A detector's layers have no name here that could be there.
+        other => Names::torch(&format!("no.{other}")),
+    }
+}
+
+/// torchvision's presets; the CIFAR networks see their 32 pixels whole.
+fn input(options: &Options, imagenet: bool) -> ClassifierInput {
+    let (resize, crop) = if imagenet { (256, 224) } else { (32, 32) };
+    ClassifierInput {
+        resize: options.min_size.unwrap_or(resize),
+        crop,
+        filter: ClassifierFilter::Bilinear,
+        mean: options.mean.unwrap_or(if imagenet { [0.485, 0.456, 0.406] } else { [0.4914, 0.4822, 0.4465] }),
+        std: options.std.unwrap_or(if imagenet { [0.229, 0.224, 0.225] } else { [0.247, 0.2435, 0.2616] }),
+    }
+}
+
+fn classes(options: &Options, count: usize) -> Result<Vec<Class>, Error> {
+    match &options.classes {
+        Some(ClassesOption::List(list)) if list.len() == count => {
+            Ok(list.iter().zip(0..).map(named).collect())
+        }
+        Some(_) => Err(Error::Options(format!(
+            "the options do not name {count} classes, as many as the checkpoint has"
+        ))),
+        None => Ok((0..count as u64).map(|id| Class { id, name: format!("class {id}") }).collect()),
+    }
+}

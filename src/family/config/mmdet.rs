@@ -1,0 +1,222 @@
+//! mmdetection's config, of version 2 or 3, as its files keep it: Python text of plain values.
+
+use serde_json::Value as Json;
+
+use super::tree::{as_type, find, get};
+use super::{ConfigError, python, unsupported};
+use crate::family::{ChannelOrder, Options, ValueRange};
+
+/// The names that boxes depend on.
+const NEEDED: [&str; 3] = ["model", "test_cfg", "test_pipeline"];
+
+/// The major version that a config is written for: 2 normalises in its pipeline, 3 in the model.
+pub(in crate::family) fn version(text: &str) -> u32 {
+    let three =
+        python::assignments(text, &[]).is_ok_and(|tree| find(&tree, "model.data_preprocessor").is_some());
+    if three || text.contains("data_preprocessor") { 3 } else { 2 }
+}
+
+/// Reads a config; what it does not say is left open.
+pub(in crate::family) fn options(text: &str) -> Result<Options, ConfigError> {
+    let tree = python::assignments(text, &NEEDED)?;
+    if tree.get("_base_").is_some() {
+        return Err(ConfigError(
+            "it stands upon others by `_base_`: give the config as mmdetection dumps it".into(),
+        ));
+    }
+    let model = find(&tree, "model").ok_or_else(|| ConfigError("it assigns no `model`".into()))?;
+    refuse(model)?;
+    let mut options = Options::default();
+    backbone(model, &mut options)?;
+    input(&tree, model, &mut options)?;
+    anchors(model, &mut options)?;
+    // Version 1's files, and some of version 2, have the test's values beside the model.
+    let test = find(model, "test_cfg").or_else(|| find(&tree, "test_cfg"));
+    if let Some(test) = test {
+        thresholds(test, &mut options)?;
+    }
+    roi(model, &mut options)?;
+    Ok(options)
+}
+
+fn backbone(model: &Json, options: &mut Options) -> Result<(), ConfigError> {
+    let style: Option<String> = get(model, "backbone.style")?;
+    options.stride_in_1x1 = Some(style.as_deref() == Some("caffe"));
+    options.norm_eps = get(model, "backbone.norm_cfg.eps")?;
+    options.groups = get(model, "backbone.groups")?;
+    let dilations: Option<Vec<usize>> = get(model, "backbone.dilations")?;
+    options.dilation = match find(model, "roi_head.shared_head") {
+        // The last stage stands in the head.
+        Some(_) => get(model, "roi_head.shared_head.dilation")?,
+        None => dilations.and_then(|dilations| dilations.last().copied()),
+    };
+    Ok(())
+}
+
+/// A step of the test's pipeline, which may stand inside another's.
+fn step<'a>(pipeline: &'a Json, kind: &str) -> Option<&'a Json> {
+    pipeline.as_array()?.iter().find_map(|step| match find(step, "type") {
+        Some(found) if found == kind => Some(step),
+        _ => find(step, "transforms").and_then(|inner| self::step(inner, kind)),
+    })
+}
+
+fn input(tree: &Json, model: &Json, options: &mut Options) -> Result<(), ConfigError> {
+    let places = ["test_pipeline", "test_dataloader.dataset.pipeline", "data.test.pipeline"];
+    let pipeline = places.iter().find_map(|place| find(tree, place));
+    let (home, to_rgb, pad) = match find(model, "data_preprocessor") {
+        Some(preprocessor) => (Some(preprocessor), "bgr_to_rgb", get(preprocessor, "pad_size_divisor")?),
+        None => {
+            let pad = pipeline.and_then(|pipeline| step(pipeline, "Pad"));
+            let pad = pad.map(|step| get(step, "size_divisor")).transpose()?.flatten();
+            (pipeline.and_then(|pipeline| step(pipeline, "Normalize")), "to_rgb", pad)
+        }
+    };
+    if let Some(home) = home {
+        options.value_range = Some(ValueRange::Byte);
+        options.mean = get(home, "mean")?;
+        options.std = get(home, "std")?;
+        let rgb = get(home, to_rgb)?.unwrap_or(to_rgb == "to_rgb");
+        options.channel_order = Some(if rgb { ChannelOrder::Rgb } else { ChannelOrder::Bgr });
+        options.pad_to = Some(pad.unwrap_or(1));
+    }
+    let Some(pipeline) = pipeline else { return Ok(()) };
+    let resize = step(pipeline, "Resize");
+    if let Some(keep) = resize.and_then(|step| find(step, "keep_ratio"))
+        && *keep == Json::Bool(false)
+    {
+        return Err(unsupported("keep_ratio", "a resize that stretches"));
+    }
+    let scale = resize.and_then(|step| find(step, "scale").or_else(|| find(step, "img_scale")));
+    let scale = scale.or_else(|| find(step(pipeline, "MultiScaleFlipAug")?, "img_scale"));
+    if let Some(scale) = scale {
+        let sides: [u32; 2] = as_type(scale, "scale")?;
+        options.min_size = sides.iter().min().copied();
+        options.max_size = sides.iter().max().copied();
+    }
+    Ok(())
+}
+
+fn anchors(model: &Json, options: &mut Options) -> Result<(), ConfigError> {
+    let Some(generator) = find(model, "rpn_head.anchor_generator") else { return Ok(()) };
+    let strides: Vec<f32> = get(generator, "strides")?.unwrap_or_default();
+    let scales: Option<Vec<f32>> = get(generator, "scales")?;
+    let (Some(scales), false) = (scales, strides.is_empty()) else {
+        return Err(unsupported("anchor_generator", "anchors without scales and strides"));
+    };
+    let bases: Vec<f32> = get(generator, "base_sizes")?.unwrap_or_else(|| strides.clone());
+    let ratios: Vec<f32> = get(generator, "ratios")?.unwrap_or_else(|| vec![0.5, 1.0, 2.0]);
+    options.anchor_sizes =
+        Some(bases.iter().map(|base| scales.iter().map(|scale| base * scale).collect()).collect());
+    options.anchor_ratios = Some(vec![ratios; bases.len()]);
+    Ok(())
+}
+
+fn thresholds(test: &Json, options: &mut Options) -> Result<(), ConfigError> {
+    options.rpn_pre_nms_top_n = get(test, "rpn.nms_pre")?;
+    // Older configs have `nms_post` and `max_num` for what is left in the end.
+    options.rpn_post_nms_top_n = match get(test, "rpn.max_per_img")? {
+        Some(most) => Some(most),
+        None => get(test, "rpn.max_num")?,
+    };
+    options.rpn_nms_threshold = match get(test, "rpn.nms.iou_threshold")? {
+        Some(threshold) => Some(threshold),
+        None => get(test, "rpn.nms_thr")?,
+    };
+    options.score_threshold = get(test, "rcnn.score_thr")?;
+    options.nms_threshold = match get(test, "rcnn.nms.iou_threshold")? {
+        Some(threshold) => Some(threshold),
+        None => get(test, "rcnn.nms.iou_thr")?,
+    };
+    options.detections_per_image = get(test, "rcnn.max_per_img")?;
+    for place in ["rpn.nms.type", "rcnn.nms.type"] {
+        if get::<String>(test, place)?.is_some_and(|kind| kind != "nms") {
+            return Err(unsupported(place, "another suppression than nms"));
+        }
+    }
+    if get::<f64>(test, "rpn.min_bbox_size")?.is_some_and(|size| size != 0.0) {
+        return Err(unsupported("rpn.min_bbox_size", "a smallest size of proposals"));
+    }
+    Ok(())
+}
+
+fn roi(model: &Json, options: &mut Options) -> Result<(), ConfigError> {
+    let layer = "roi_head.bbox_roi_extractor.roi_layer";
+    options.roi_resolution = get(model, &format!("{layer}.output_size"))?;
+    options.roi_sampling_ratio = get(model, &format!("{layer}.sampling_ratio"))?;
+    options.roi_aligned = get(model, &format!("{layer}.aligned"))?;
+    let deviations: Option<[f64; 4]> = get(model, "roi_head.bbox_head.bbox_coder.target_stds")?;
+    options.box_weights = deviations.map(|stds| stds.map(|std| (1.0 / std) as f32));
+    Ok(())
+}
+
+/// What changes the computation and is not repeated here.
+fn refuse(model: &Json) -> Result<(), ConfigError> {
+    let expected = [
+        ("type", &["FasterRCNN", "FastRCNN"][..], "another model than Faster R-CNN"),
+        ("backbone.type", &["ResNet", "ResNeXt"], "another backbone than ResNet and ResNeXt"),
+        ("neck.type", &["FPN"], "another neck than the FPN"),
+        ("rpn_head.type", &["RPNHead"], "another proposal generator than the RPN"),
+        ("rpn_head.anchor_generator.type", &["AnchorGenerator"], "other anchors"),
+        ("rpn_head.bbox_coder.type", &["DeltaXYWHBBoxCoder"], "another box coder"),
+        ("roi_head.type", &["StandardRoIHead"], "another head than the standard one"),
+        ("roi_head.bbox_roi_extractor.type", &["SingleRoIExtractor"], "another choice of maps"),
+        ("roi_head.bbox_roi_extractor.roi_layer.type", &["RoIAlign"], "another pooling than RoIAlign"),
+        ("roi_head.bbox_head.bbox_coder.type", &["DeltaXYWHBBoxCoder"], "another box coder"),
+    ];
+    for (path, known, what) in expected {
+        if get::<String>(model, path)?.is_some_and(|kind| !known.contains(&kind.as_str())) {
+            return Err(unsupported(&format!("model.{path}"), what));
+        }
+    }
+    for path in ["backbone.dcn", "backbone.plugins"] {
+        if find(model, path).is_some() {
+            return Err(unsupported(&format!("model.{path}"), "more than a ResNet's layers"));
+        }
+    }
+    let sigmoid = "roi_head.bbox_head.loss_cls.use_sigmoid";
+    if get::<bool>(model, sigmoid)? == Some(true) {
+        return Err(unsupported(&format!("model.{sigmoid}"), "class scores by sigmoid"));
+    }
+    let stds = "rpn_head.bbox_coder.target_stds";
+    if get::<[f64; 4]>(model, stds)?.is_some_and(|stds| stds != [1.0; 4]) {
+        return Err(unsupported(&format!("model.{stds}"), "other deviations than 1"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_2_normalises_in_its_pipeline() {
+        let text = "
+img_norm_cfg = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
+model = dict(type='FasterRCNN', backbone=dict(type='ResNet', style='pytorch'))
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='MultiScaleFlipAug', img_scale=(1333, 800), flip=False, transforms=[
+        dict(type='Resize', keep_ratio=True), dict(type='Normalize', **img_norm_cfg), dict(type='Pad', size_divisor=32)])]
+";
+        let options = options(text).unwrap();
+        assert_eq!((options.min_size, options.max_size, options.pad_to), (Some(800), Some(1333), Some(32)));
+        assert_eq!((options.channel_order, options.stride_in_1x1), (Some(ChannelOrder::Rgb), Some(false)));
+        assert_eq!(options.std, Some([58.395, 57.12, 57.375]));
+        assert_eq!(version(text), 2);
+    }
+
+    #[test]
+    fn what_would_change_the_boxes_is_refused_by_its_key() {
+        for (text, key) in [
+            ("model = dict(type='CascadeRCNN')", "model.type"),
+            ("model = dict(test_cfg=dict(rcnn=dict(nms=dict(type='soft_nms'))))", "rcnn.nms.type"),
+            ("model = dict(backbone=dict(dcn=dict(type='DCN')))", "model.backbone.dcn"),
+            ("_base_ = ['a.py']\nmodel = dict()", "_base_"),
+            ("x = 1", "model"),
+        ] {
+            let error = options(text).unwrap_err().to_string();
+            assert!(error.contains(key), "{text}: {error}");
+        }
+    }
+}

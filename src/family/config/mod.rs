@@ -1,0 +1,64 @@
+//! Configs as the frameworks write them, read as data into import options: detectron2's and Detectron's YAML,
+//! mmdetection's Python, and our own JSON. Nothing in them is evaluated.
+
+mod detectron;
+mod detectron2;
+mod mmdet;
+mod python;
+mod tree;
+
+use std::fs;
+use std::path::Path;
+
+use super::Options;
+
+pub(super) use detectron::options as detectron;
+pub(super) use mmdet::{options as mmdet, version as mmdet_version};
+
+/// Why a config could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub(super) String);
+
+/// No config of a model is longer.
+const LONGEST: u64 = 16 << 20;
+
+/// Reads a config file; its kind is told by its name's end: `.yaml` and `.yml` are detectron2's, `.py` is
+/// mmdetection's, anything else is a JSON of [`Options`].
+///
+/// # Errors
+/// When the file cannot be read, is no such config, or asks for what is not supported.
+pub fn read(path: &Path) -> Result<Options, ConfigError> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    read_as(&read_text(path)?, extension.as_deref().unwrap_or_default(), path)
+}
+
+/// Reads the text of a config whose kind is told by the end that its name would have. Its `_BASE_` can only be one of
+/// detectron2's own.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_config_text(text: &str, extension: &str) -> Result<Options, ConfigError> {
+    read_as(text, extension, Path::new(""))
+}
+
+fn read_as(text: &str, extension: &str, path: &Path) -> Result<Options, ConfigError> {
+    match extension {
+        "yaml" | "yml" => detectron2::options(text, path),
+        "py" => mmdet::options(text),
+        _ => serde_json::from_str(text).map_err(|error| ConfigError(error.to_string())),
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let wrong = |error: std::io::Error| ConfigError(error.to_string());
+    if fs::metadata(path).map_err(wrong)?.len() > LONGEST {
+        return Err(ConfigError(format!("it has more than {LONGEST} bytes, as no config has")));
+    }
+    fs::read_to_string(path).map_err(wrong)
+}
+
+/// The options that a config makes are the family's own words for what ours are called.
+fn unsupported(key: &str, what: &str) -> ConfigError {
+    ConfigError(format!("`{key}` asks for {what}, which is not supported"))
+}

@@ -1,0 +1,198 @@
+//! Classifiers as models: a folder of `model.json` and `classifier.onnx`, or a checkpoint.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::manifest::{FileHash, Manifest, Provenance};
+use super::{Error, GraphSource, sha256, store};
+use crate::cache;
+use crate::checkpoint::Checkpoint;
+use crate::family::{self, Class, ClassifierInput, LoadedClassifier, Options};
+use crate::network::{self, Classifier};
+
+const GRAPH: &str = "classifier.onnx";
+
+/// What a classifier's `model.json` says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifierManifest {
+    /// Version of this format.
+    pub format: u32,
+    /// Always `classifier`.
+    pub kind: Kind,
+    /// Name of the model.
+    pub name: String,
+    /// Origin.
+    pub provenance: Provenance,
+    /// Architecture.
+    pub network: Classifier,
+    /// Classes in the order of the logits.
+    pub classes: Vec<Class>,
+    /// How photos are prepared.
+    pub input: ClassifierInput,
+    /// The graph.
+    pub file: FileHash,
+}
+
+/// Tells a classifier's `model.json` from a detector's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A classifier.
+    Classifier,
+}
+
+/// A classifier: what it is, and its graph.
+#[derive(Debug)]
+pub struct ClassifierModel {
+    manifest: ClassifierManifest,
+    graph: Source,
+    remarks: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Folder(PathBuf),
+    Memory(Vec<u8>),
+}
+
+impl ClassifierModel {
+    /// Opens a folder, or imports a checkpoint file into memory.
+    ///
+    /// # Errors
+    /// When it is neither, or a detector.
+    pub fn find(path: &Path, options: &Options) -> Result<ClassifierModel, Error> {
+        if path.is_file() {
+            return ClassifierModel::import(path, options);
+        }
+        let cached = cache::root().map(|root| root.join("models").join(path));
+        match cached {
+            Ok(folder) if !path.is_dir() && folder.join("model.json").is_file() => {
+                ClassifierModel::open(&folder)
+            }
+            _ => ClassifierModel::open(path),
+        }
+    }
+
+    /// Opens a model folder.
+    ///
+    /// # Errors
+    /// When its `model.json` cannot be read or is a detector's, or the graph is missing.
+    pub fn open(folder: &Path) -> Result<ClassifierModel, Error> {
+        let json = folder.join("model.json");
+        let text = fs::read_to_string(&json).map_err(Error::io("read", &json))?;
+        if !says_classifier(&text) {
+            return Err(Error::WrongKind {
+                path: folder.into(),
+                found: "detector",
+                wanted: "classifier",
+                hint: ": `rcnn detect` takes it",
+            });
+        }
+        let wrong = |cause: String| Error::Manifest { path: json.clone(), cause };
+        let manifest: ClassifierManifest =
+            serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        if manifest.classes.len() != manifest.network.classes {
+            return Err(wrong(format!(
+                "it names {} classes for {}",
+                manifest.classes.len(),
+                manifest.network.classes
+            )));
+        }
+        let graph = folder.join(GRAPH);
+        fs::metadata(&graph).map_err(Error::io("read", &graph))?;
+        Ok(ClassifierModel { manifest, graph: Source::Folder(graph), remarks: Vec::new() })
+    }
+
+    /// Makes a classifier of a checkpoint file, in memory.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or does not make a classifier.
+    pub fn import(path: &Path, options: &Options) -> Result<ClassifierModel, Error> {
+        let checkpoint =
+            Checkpoint::open(path).map_err(|cause| Error::Checkpoint { path: path.into(), cause })?;
+        if !family::is_classifier(&checkpoint) {
+            return Err(Error::WrongKind {
+                path: path.into(),
+                found: "checkpoint without a bare ResNet's layers (`conv1`, `layer1` …, `fc`)",
+                wanted: "classifier",
+                hint: "",
+            });
+        }
+        let loaded = family::load_classifier(&checkpoint, options);
+        let loaded = loaded.map_err(|cause| Error::Family { path: path.into(), cause })?;
+        let LoadedClassifier { architecture, mut weights, classes, input, surplus } = loaded;
+        let mut remarks = checkpoint.remarks().to_vec();
+        if !surplus.is_empty() {
+            let names: Vec<_> =
+                surplus.iter().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
+            remarks.push(format!("{} tensors that nothing uses: {}", surplus.len(), names.join(", ")));
+        }
+        let graph = network::classifier(&architecture, &mut weights).to_bytes()?;
+        let text =
+            |name: Option<&std::ffi::OsStr>| name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let manifest = ClassifierManifest {
+            format: Manifest::format(),
+            kind: Kind::Classifier,
+            name: text(path.file_stem()),
+            provenance: Provenance {
+                checkpoint: text(path.file_name()),
+                sha256: sha256(checkpoint.bytes()),
+                imported_by: concat!("rcnn ", env!("CARGO_PKG_VERSION")).into(),
+            },
+            network: architecture,
+            classes,
+            input,
+            file: FileHash { bytes: graph.len() as u64, sha256: sha256(&graph) },
+        };
+        Ok(ClassifierModel { manifest, graph: Source::Memory(graph), remarks })
+    }
+
+    /// Writes the model into a folder, whole or not at all; an earlier model there is replaced.
+    ///
+    /// # Errors
+    /// When the folder holds something else, or cannot be written.
+    pub fn write(mut self, folder: &Path, name: &str) -> Result<ClassifierModel, Error> {
+        self.manifest.name = name.into();
+        let bytes = match &self.graph {
+            Source::Memory(bytes) => bytes.clone(),
+            Source::Folder(path) => fs::read(path).map_err(Error::io("read", path))?,
+        };
+        store::write(folder, |fresh| {
+            let graph = fresh.join(GRAPH);
+            fs::write(&graph, &bytes).map_err(Error::io("write", &graph))?;
+            // Plain data with text keys and finite numbers: it always has a text.
+            Ok(serde_json::to_string_pretty(&self.manifest).unwrap_or_default() + "\n")
+        })?;
+        Ok(ClassifierModel { graph: Source::Folder(folder.join(GRAPH)), ..self })
+    }
+
+    /// What it is.
+    pub fn manifest(&self) -> &ClassifierManifest {
+        &self.manifest
+    }
+
+    /// What a person should know of the import, a sentence each.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
+    }
+
+    /// Its graph.
+    pub fn graph(&self) -> GraphSource<'_> {
+        match &self.graph {
+            Source::Folder(path) => GraphSource::File(path.clone()),
+            Source::Memory(bytes) => GraphSource::Memory(GRAPH, bytes),
+        }
+    }
+}
+
+/// Whether the text of a `model.json` is a classifier's.
+pub(super) fn says_classifier(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Peek {
+        kind: Option<String>,
+    }
+    serde_json::from_str::<Peek>(text).is_ok_and(|peek| peek.kind.as_deref() == Some("classifier"))
+}

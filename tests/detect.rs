@@ -1,0 +1,262 @@
+//! `rcnn detect` as its user sees it: files, words and exit codes. Numbers are held against the frameworks in
+//! `golden.rs`.
+
+#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
+
+mod support;
+
+use std::fs;
+
+use support::{Place, fixtures};
+
+/// Three pictures in two folders.
+const PICTURES: [(&str, &str); 3] =
+    [("baseline-420.jpg", "b.jpg"), ("plain.png", "a/plain.png"), ("lossless.webp", "c.webp")];
+
+#[test]
+fn a_run_writes_all_that_is_documented() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    let ended =
+        place.rcnn(&["detect", "photos", "-o", "out", "--score", "0.01", "--draw-score", "0.02"]).expect(0);
+    assert!(ended.out.starts_with("3 photos, "), "{}", ended.out);
+    let rows = place.rows("out");
+    let files: Vec<_> = rows.iter().map(|row| row["file"].as_str().unwrap()).collect();
+    assert_eq!(files, ["a/plain.png", "b.jpg", "c.webp"]);
+    for (row, id) in rows.iter().zip(1..) {
+        assert_eq!((&row["image_id"], &row["width"], &row["height"]), (&id.into(), &61.into(), &43.into()));
+    }
+    let results = place.json("out/detections.json");
+    let listed: usize = rows.iter().map(|row| row["detections"].as_array().unwrap().len()).sum();
+    assert_eq!(results.as_array().unwrap().len(), listed);
+    assert!(listed > 0, "nothing to compare");
+    let (result, item) = (&results[0], &rows.iter().find(|row| row["detections"][0].is_object()).unwrap());
+    let corners: Vec<f64> =
+        item["detections"][0]["box"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    assert_eq!(result["image_id"], item["image_id"]);
+    assert_eq!(result["bbox"][0].as_f64().unwrap(), corners[0]);
+    assert!((result["bbox"][2].as_f64().unwrap() - (corners[2] - corners[0])).abs() < 1e-4);
+    let images = place.json("out/images.json");
+    assert_eq!(images["images"].as_array().unwrap().len(), 3);
+    assert_eq!(images["images"][0]["file_name"], "a/plain.png");
+    assert_eq!(images["categories"].as_array().unwrap().len(), 31);
+    for picture in ["a/plain.png", "b.jpg", "c.webp.jpg"] {
+        let drawn = image::open(place.at(&format!("out/annotated/{picture}"))).unwrap();
+        assert_eq!((drawn.width(), drawn.height()), (61, 43));
+    }
+    let record = place.json("out/run.json");
+    assert_eq!(record["state"], "finished");
+    assert_eq!(record["counts"]["photos"], 3);
+    assert_eq!(record["settings"]["model"], "fod-r18");
+}
+
+#[test]
+fn results_do_not_depend_on_threads_or_batches() {
+    let place = Place::new();
+    place.photos(&[
+        ("baseline-420.jpg", "1.jpg"),
+        ("plain.png", "2.png"),
+        ("orientation-6.jpg", "3.jpg"),
+        ("grey.jpg", "4.jpg"),
+        ("cmyk.jpg", "5.jpg"),
+        ("baseline-444.jpg", "6.jpg"),
+    ]);
+    let run = |out: &str, options: &[&str]| {
+        let mut arguments = vec!["detect", "photos", "--no-draw", "--score", "0.01", "-o", out];
+        arguments.extend(options);
+        place.rcnn(&arguments).expect(0);
+        place.read(&format!("{out}/detections.jsonl"))
+    };
+    let one = run("one", &["--threads", "1"]);
+    assert_eq!(one, run("three", &["--threads", "3"]));
+    assert_eq!(one, run("again", &["--threads", "1"]));
+    assert_eq!(one, run("batched", &["--batch", "4", "--threads", "2"]));
+}
+
+#[test]
+fn bad_photos_are_rows_and_the_rest_goes_on() {
+    let place = Place::new();
+    place.photos(&[("baseline-420.jpg", "1-good.jpg"), ("plain.png", "6-good.png")]);
+    let whole = fs::read(fixtures().join("progressive-444.jpg")).unwrap();
+    place.write("photos/2-cut.jpg", &whole[..whole.len() / 2]);
+    place.write("photos/3-empty.jpg", b"");
+    place.write("photos/4-text.jpg", b"this is no picture");
+    let mut huge = fs::read(fixtures().join("plain.bmp")).unwrap();
+    huge[18..26].copy_from_slice(&[0x60, 0xea, 0, 0, 0x60, 0xea, 0, 0]);
+    place.write("photos/5-huge.bmp", &huge);
+    let ended = place.rcnn(&["detect", "photos", "photos/7-gone.jpg", "-o", "out"]).expect(3);
+    let rows = place.rows("out");
+    let kinds: Vec<_> = rows.iter().map(|row| row["error"]["kind"].as_str().unwrap_or("none")).collect();
+    assert_eq!(kinds, ["none", "truncated", "empty", "not_a_picture", "too_large", "none", "unreadable"]);
+    assert!(rows.iter().all(|row| row["error"].is_null() || row["error"]["stage"] == "decode"));
+    assert!(
+        ended
+            .out
+            .contains("5 photos failed: 1 empty, 1 not_a_picture, 1 too_large, 1 truncated, 1 unreadable")
+    );
+    assert!(ended.out.contains("`2-cut.jpg`: the picture is cut off: --allow-truncated takes what is there"));
+    assert_eq!(place.json("out/images.json")["images"].as_array().unwrap().len(), 2);
+    let lenient = place.rcnn(&["detect", "photos/2-cut.jpg", "-o", "lenient", "--allow-truncated"]).expect(0);
+    assert!(lenient.out.starts_with("1 photo, "));
+}
+
+#[test]
+fn a_run_goes_on_where_it_stopped() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    let arguments = ["detect", "photos", "-o", "out", "--score", "0.01"];
+    place.rcnn(&arguments).expect(0);
+    let whole = place.read("out/detections.jsonl");
+    let results = place.read("out/detections.json");
+    // As if killed while it wrote the second line.
+    let first = whole.find('\n').unwrap() + 1;
+    place.write("out/detections.jsonl", &whole.as_bytes()[..first + 40]);
+    fs::remove_file(place.at("out/detections.json")).unwrap();
+    let ended = place.rcnn(&arguments).expect(0);
+    assert!(ended.err.contains("1 of 3 photos were done before"), "{}", ended.err);
+    assert_eq!(place.read("out/detections.jsonl"), whole);
+    assert_eq!(place.read("out/detections.json"), results);
+    let ended = place.rcnn(&arguments).expect(0);
+    assert!(ended.err.contains("3 of 3 photos were done before"), "{}", ended.err);
+    assert_eq!(place.read("out/detections.jsonl"), whole);
+}
+
+#[test]
+fn another_run_is_not_written_over() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    place.rcnn(&["detect", "photos", "-o", "out"]).expect(0);
+    let before = place.read("out/detections.jsonl");
+    let ended = place.rcnn(&["detect", "photos", "-o", "out", "--score", "0.3"]).expect(1);
+    assert_eq!(ended.err, "rcnn: `out` holds a run with --score 0.05: give another folder, or --overwrite\n");
+    let ended = place.rcnn(&["detect", "photos/b.jpg", "-o", "out"]).expect(1);
+    assert!(ended.err.contains("other photos (such as `a/plain.png`)"), "{}", ended.err);
+    assert_eq!(place.read("out/detections.jsonl"), before);
+    place.rcnn(&["detect", "photos/b.jpg", "-o", "out", "--overwrite"]).expect(0);
+    assert_eq!(place.rows("out").len(), 1);
+}
+
+#[test]
+fn output_that_cannot_be_written_is_named() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    place.write("occupied", b"a file");
+    let ended = place.rcnn(&["detect", "photos", "-o", "occupied"]).expect(1);
+    assert!(ended.err.starts_with("rcnn: cannot create the folder `occupied`: "), "{}", ended.err);
+    assert_eq!(ended.err.lines().count(), 1);
+    // Halfway: the first photo's picture can be written, the second one's cannot; what is done stays.
+    place.write("out/annotated/b.jpg/keep", b"a folder where a picture should go");
+    let ended = place.rcnn(&["detect", "photos", "-o", "out", "--threads", "1"]).expect(1);
+    assert!(ended.err.contains("b.jpg"), "{}", ended.err);
+    assert_eq!(place.rows("out").len(), 1);
+}
+
+#[test]
+fn slips_get_one_sentence() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    let say = |arguments: &[&str], code| {
+        let ended = place.rcnn(arguments).expect(code);
+        assert_eq!(ended.out, "");
+        ended.err
+    };
+    assert_eq!(
+        say(&["detect", "gone", "-o", "out"], 1),
+        "rcnn: no photos at `gone`: no such file or folder\n"
+    );
+    assert!(
+        say(&["detect", "photos", "-o", "out", "-m", "nonesuch"], 1)
+            .starts_with("rcnn: no model `nonesuch`: ")
+    );
+    let unknown = say(&["detect", "photos", "-o", "out", "--classes", "bolt,elephant"], 2);
+    assert!(
+        unknown.starts_with("rcnn: the model has no class `elephant`: it has AdjustableClamp, "),
+        "{unknown}"
+    );
+    assert!(
+        say(&["detect", "photos", "-o", "out", "--score", "7"], 2).contains("a number from 0 to 1 is needed")
+    );
+    assert!(
+        say(&["detect", "photos", "-o", "out", "--device", "tpu"], 2).contains("known are auto, cpu, cuda")
+    );
+    assert!(say(&["detect", "photos", "-o", "out", "--device", "cuda"], 1).starts_with("rcnn: "));
+    assert!(!place.at("out").exists());
+}
+
+#[test]
+fn classes_can_be_chosen_by_name_or_id() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    let all = ["detect", "photos", "-o", "all", "--score", "0.001", "--no-draw"];
+    place.rcnn(&all).expect(0);
+    let found: Vec<u64> = place
+        .json("all/detections.json")
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| d["category_id"].as_u64().unwrap())
+        .collect();
+    let wanted = found[0];
+    place
+        .rcnn(&[
+            "detect",
+            "photos",
+            "-o",
+            "some",
+            "--score",
+            "0.001",
+            "--no-draw",
+            "--classes",
+            &wanted.to_string(),
+        ])
+        .expect(0);
+    let kept = place.json("some/detections.json");
+    assert_eq!(kept.as_array().unwrap().len(), found.iter().filter(|id| **id == wanted).count());
+}
+
+#[test]
+fn photos_can_be_listed_on_standard_input() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    let output = place
+        .command(&["detect", "-", "-o", "out", "--no-draw", "--json"])
+        .write_stdin("photos/c.webp\nphotos/b.jpg\n")
+        .output()
+        .unwrap();
+    let ended = support::Ended::from(output).expect(0);
+    let record: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(record["counts"]["photos"], 2);
+    let files: Vec<_> =
+        place.rows("out").iter().map(|row| row["file"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(files, ["photos/c.webp", "photos/b.jpg"]);
+    assert!(ended.err.contains("2 photos, "));
+}
+
+#[test]
+fn annotations_give_their_ids() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    place.write(
+        "gt.json",
+        br#"{"images": [{"id": 70, "file_name": "b.jpg"}, {"id": 50, "file_name": "x/plain.png"}],
+             "categories": [{"id": 9, "name": "washer"}], "annotations": []}"#,
+    );
+    let ended = place
+        .rcnn(&["detect", "photos", "-a", "gt.json", "-o", "out", "--no-draw", "--score", "0.001"])
+        .expect(0);
+    assert_eq!(
+        ended.err,
+        "note: 1 of 3 photos are not among the annotated images and are left out (such as `c.webp`)\n\
+         note: 30 of 31 classes of the model have no category of their name in the annotations: \
+         `AdjustableClamp`, `AdjustableWrench`, `Battery`, `Bolt`, `BoltNutSet`, …\n"
+    );
+    let ids: Vec<_> = place.rows("out").iter().map(|row| row["image_id"].as_u64().unwrap()).collect();
+    assert_eq!(ids, [50, 70]);
+    let categories = place.json("out/images.json")["categories"].clone();
+    let washer = categories.as_array().unwrap().iter().find(|category| category["name"] == "Washer").unwrap();
+    assert_eq!(washer["id"], 9);
+    let ended = place.rcnn(&["detect", "photos/c.webp", "-a", "gt.json", "-o", "none"]).expect(1);
+    assert!(ended.err.contains("none of the photos is among the 2 images of `gt.json`"), "{}", ended.err);
+    let ended = place.rcnn(&["detect", "photos", "-a", "gone.json", "-o", "none"]).expect(1);
+    assert!(ended.err.contains("gone.json"), "{}", ended.err);
+}

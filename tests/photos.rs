@@ -1,0 +1,126 @@
+//! Pictures of every kind come out with the pixels that Pillow gives, and bad ones with a reason.
+
+#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rcnn::photo::{DecodeOptions, Decoder, ErrorKind, Limits, decode, decode_bytes};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+#[derive(Deserialize)]
+struct Expected {
+    width: u32,
+    height: u32,
+    upright: String,
+    stored: String,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/photos")
+}
+
+fn expected() -> BTreeMap<String, Expected> {
+    serde_json::from_slice(&std::fs::read(folder().join("expected.json")).unwrap()).unwrap()
+}
+
+fn hash(pixels: &[u8]) -> String {
+    Sha256::digest(pixels).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn every_kind_of_picture_has_pillows_pixels() {
+    let mut wrong = Vec::new();
+    for (name, expected) in expected() {
+        let path = folder().join(&name);
+        let photo = decode(&path, &DecodeOptions::default()).unwrap();
+        let stored =
+            decode(&path, &DecodeOptions { ignore_orientation: true, ..Default::default() }).unwrap();
+        if (photo.width, photo.height) != (expected.width, expected.height)
+            || hash(&photo.pixels) != expected.upright
+        {
+            wrong.push(format!("{name}, upright"));
+        }
+        if hash(&stored.pixels) != expected.stored {
+            wrong.push(format!("{name}, as stored"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn the_fast_decoder_is_near() {
+    let path = folder().join("baseline-420.jpg");
+    let exact = decode(&path, &DecodeOptions::default()).unwrap();
+    let fast = decode(&path, &DecodeOptions { decoder: Decoder::Fast, ..Default::default() }).unwrap();
+    let differences: Vec<u8> = exact.pixels.iter().zip(&fast.pixels).map(|(a, b)| a.abs_diff(*b)).collect();
+    let mean = differences.iter().map(|&d| f64::from(d)).sum::<f64>() / differences.len() as f64;
+    assert!(mean < 1.0, "{mean}");
+}
+
+fn kind(bytes: &[u8], options: &DecodeOptions) -> ErrorKind {
+    decode_bytes(bytes, options).unwrap_err().kind
+}
+
+#[test]
+fn a_truncated_picture_is_refused_unless_allowed() {
+    let lenient = DecodeOptions { allow_truncated: true, ..Default::default() };
+    for name in ["baseline-420.jpg", "progressive-444.jpg", "grey.jpg", "cmyk.jpg"] {
+        let bytes = std::fs::read(folder().join(name)).unwrap();
+        let cut = &bytes[..bytes.len() - 120];
+        for decoder in [Decoder::Exact, Decoder::Fast] {
+            assert_eq!(
+                kind(cut, &DecodeOptions { decoder, ..Default::default() }),
+                ErrorKind::Truncated,
+                "{name}"
+            );
+        }
+        let photo = decode_bytes(cut, &lenient).unwrap();
+        assert_eq!((photo.width, photo.height), (61, 43), "{name}");
+    }
+    for name in ["plain.png", "lossless.webp", "plain.bmp", "plain.tif", "plain.gif"] {
+        let bytes = std::fs::read(folder().join(name)).unwrap();
+        let half = &bytes[..bytes.len() * 2 / 3];
+        let error = decode_bytes(half, &DecodeOptions::default()).unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Truncated | ErrorKind::Corrupt), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_missing_end_marker_harms_nothing() {
+    let bytes = std::fs::read(folder().join("baseline-420.jpg")).unwrap();
+    let whole = decode_bytes(&bytes, &DecodeOptions::default()).unwrap();
+    let cut = decode_bytes(&bytes[..bytes.len() - 2], &DecodeOptions::default()).unwrap();
+    assert_eq!(whole, cut);
+}
+
+#[test]
+fn what_is_no_picture_is_named() {
+    let options = DecodeOptions::default();
+    assert_eq!(kind(b"", &options), ErrorKind::Empty);
+    assert_eq!(kind(b"<html>404</html>", &options), ErrorKind::NotAPicture);
+    assert_eq!(kind(b"%PDF-1.7", &options), ErrorKind::NotAPicture);
+    assert_eq!(kind(&[0; 4096], &options), ErrorKind::NotAPicture);
+    assert_eq!(kind(b"\0\0\0\x18ftypheic\0\0\0\0", &options), ErrorKind::Unsupported);
+    assert_eq!(kind(b"\xff\xd8\xff\xe0nonsense", &options), ErrorKind::Truncated);
+    let missing = decode(Path::new("no/such.jpg"), &options).unwrap_err();
+    assert_eq!((missing.kind, missing.detail.as_str()), (ErrorKind::Unreadable, "there is no such file"));
+}
+
+#[test]
+fn limits_hold_before_anything_is_allocated() {
+    let path = folder().join("plain.png");
+    let few = DecodeOptions { limits: Limits { pixels: 1000, ..Limits::default() }, ..Default::default() };
+    let error = decode(&path, &few).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooLarge);
+    assert!(error.detail.contains("61x43") && error.detail.contains("--max-pixels"), "{error}");
+    let small =
+        DecodeOptions { limits: Limits { file_bytes: 100, ..Limits::default() }, ..Default::default() };
+    assert_eq!(decode(&path, &small).unwrap_err().kind, ErrorKind::TooLarge);
+    // A header that claims 65,535 x 65,535 pixels.
+    let mut huge = std::fs::read(folder().join("baseline-444.jpg")).unwrap();
+    let frame = huge.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    huge[frame + 5..frame + 9].fill(0xff);
+    assert_eq!(kind(&huge, &DecodeOptions::default()), ErrorKind::TooLarge);
+}
