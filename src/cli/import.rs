@@ -1,10 +1,11 @@
 //! `rcnn import`: a checkpoint becomes a model folder, and the user learns what was read and what was assumed.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use rcnn::detector::{Detector, Step, Verdict, verify};
 use rcnn::family::Options;
-use rcnn::model::{Imported, Model, read_config};
+use rcnn::model::{ClassifierModel, Imported, Model, read_config};
 use rcnn::runtime::{self, Device, Runtime, SessionOptions};
 use serde_json::json;
 
@@ -42,20 +43,50 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         options.family.clone_from(&args.family);
     }
     let name = args.out.file_name().unwrap_or(args.out.as_os_str()).to_string_lossy();
-    let imported = Imported::from_file(&args.file, &options)?.named(&name);
+    let imported = match Imported::from_file(&args.file, &options) {
+        Ok(imported) => imported.named(&name),
+        Err(rcnn::model::Error::WrongKind { found: "classifier", .. }) if args.verify.is_none() => {
+            return classifier(&args, &options, &name);
+        }
+        Err(error) => return Err(error.into()),
+    };
     let report = Report::of(&imported);
     let model = imported.write(&args.out)?;
     let verdict = args.verify.as_deref().map(|folder| compare(&model, folder)).transpose()?;
+    let mut out = io::stdout().lock();
     if args.json {
-        println!("{}", report.json(&model, &args.out, verdict.as_ref()));
+        writeln!(out, "{}", report.json(&model, &args.out, verdict.as_ref()))?;
     } else {
-        report.print(&model, &args.out);
+        report.print(&mut out, &model, &args.out)?;
         if let Some(verdict) = &verdict {
-            print_verdict(verdict);
+            print_verdict(&mut out, verdict)?;
         }
     }
     let agrees = verdict.is_none_or(|verdict| verdict.first_difference().is_none());
     Ok(if agrees { Exit::Done } else { Exit::Failed })
+}
+
+/// A bare ResNet: there is less to say of it.
+fn classifier(args: &Args, options: &Options, name: &str) -> anyhow::Result<Exit> {
+    let model = ClassifierModel::import(&args.file, options)?.write(&args.out, name)?;
+    let manifest = model.manifest();
+    let mut to = io::stdout().lock();
+    if args.json {
+        writeln!(to, "{}", json!({"model": args.out, "manifest": manifest, "remarks": model.remarks()}))?;
+    } else {
+        writeln!(to, "{}: {} classifier", args.out.display(), manifest.network.backbone.title())?;
+        writeln!(
+            to,
+            "read from the tensors:\n  blocks {}, {} classes",
+            manifest.network.backbone.blocks(),
+            manifest.classes.len()
+        )?;
+        writeln!(to, "assumed: shorter side {}, crop {}", manifest.input.resize, manifest.input.crop)?;
+        for remark in model.remarks() {
+            writeln!(to, "note: {remark}")?;
+        }
+    }
+    Ok(Exit::Done)
 }
 
 /// What an import found, for a person.
@@ -71,25 +102,33 @@ impl Report {
         Report { read: imported.manifest().network.describe(), assumed, remarks }
     }
 
-    fn print(&self, model: &Model, out: &Path) {
+    fn print(&self, to: &mut impl Write, model: &Model, out: &Path) -> io::Result<()> {
         let manifest = model.manifest();
-        println!(
+        writeln!(
+            to,
             "{}: {} of the family {}",
             out.display(),
             manifest.network.backbone.title(),
             manifest.family
-        );
-        println!("read from the tensors:");
-        self.read.iter().for_each(|line| println!("  {line}"));
+        )?;
+        writeln!(to, "read from the tensors:")?;
+        for line in &self.read {
+            writeln!(to, "  {line}")?;
+        }
         let names: Vec<_> =
             manifest.classes.iter().take(6).map(|class| class.name.escape_debug().to_string()).collect();
         let more = if manifest.classes.len() > 6 { ", …" } else { "" };
-        println!("  classes: {} ({}{more})", manifest.classes.len(), names.join(", "));
+        writeln!(to, "  classes: {} ({}{more})", manifest.classes.len(), names.join(", "))?;
         if !self.assumed.is_empty() {
-            println!("assumed, as no tensor and no config says it:");
-            self.assumed.iter().for_each(|(key, value)| println!("  {key} {value}"));
+            writeln!(to, "assumed, as no tensor and no config says it:")?;
+            for (key, value) in &self.assumed {
+                writeln!(to, "  {key} {value}")?;
+            }
         }
-        self.remarks.iter().for_each(|remark| println!("note: {remark}"));
+        for remark in &self.remarks {
+            writeln!(to, "note: {remark}")?;
+        }
+        Ok(())
     }
 
     fn json(&self, model: &Model, out: &Path, verdict: Option<&Verdict>) -> serde_json::Value {
@@ -122,19 +161,20 @@ fn compare(model: &Model, folder: &Path) -> anyhow::Result<Verdict> {
     Ok(verify(&detector, folder)?)
 }
 
-fn print_verdict(verdict: &Verdict) {
-    println!("compared with the reference (largest difference, allowed):");
+fn print_verdict(to: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
+    writeln!(to, "compared with the reference (largest difference, allowed):")?;
     for step in &verdict.steps {
         let mark = if step.agrees() { "  " } else { "! " };
         let note = step.note.as_deref().map_or_else(String::new, |note| format!("  {note}"));
-        println!(
+        writeln!(
+            to,
             "{mark}{:20} {:10.2e} {:10.2e}  {}{note}",
             step.stage, step.difference, step.allowed, step.file
-        );
+        )?;
     }
     match verdict.first_difference() {
-        None => println!("everything agrees: {} comparisons", verdict.steps.len()),
-        Some(step) => println!("model and reference part first at `{}` of {}", step.stage, step.file),
+        None => writeln!(to, "everything agrees: {} comparisons", verdict.steps.len()),
+        Some(step) => writeln!(to, "model and reference part first at `{}` of {}", step.stage, step.file),
     }
 }
 

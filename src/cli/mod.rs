@@ -5,11 +5,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod classify;
 mod detect;
 mod doctor;
 mod evaluate;
 mod import;
+mod inspect;
+mod models;
 mod progress;
+mod pull;
 mod runtime_args;
 mod summary;
 mod synth;
@@ -49,8 +53,12 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Detect(detect::Args),
+    Classify(classify::Args),
     Evaluate(evaluate::Args),
     Import(import::Args),
+    Inspect(inspect::Args),
+    Pull(pull::Args),
+    Models(models::Args),
     Synth(synth::Args),
     Doctor(doctor::Args),
 }
@@ -61,8 +69,12 @@ pub(crate) fn main() -> ExitCode {
     speak_plainly_on_panic();
     let outcome = match Cli::parse().command {
         Command::Detect(args) => detect::run(args),
+        Command::Classify(args) => classify::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Import(args) => import::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Pull(args) => pull::run(args),
+        Command::Models(args) => models::run(args),
         Command::Synth(args) => synth::run(args),
         Command::Doctor(args) => doctor::run(args),
     };

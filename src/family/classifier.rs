@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::load::{Error, named, read_weights, surplus, unreadable};
+use super::load::{Error, Parameters, named, read_weights, surplus, unreadable};
 use super::options::{ClassesOption, Options};
 use super::{Class, Names, Naming};
 use crate::checkpoint::Checkpoint;
@@ -47,6 +47,8 @@ pub struct LoadedClassifier {
     pub classes: Vec<Class>,
     /// What its photos become.
     pub input: ClassifierInput,
+    /// How many numbers were learned.
+    pub parameters: Parameters,
     /// Tensors that nothing uses.
     pub surplus: Vec<String>,
 }
@@ -91,10 +93,11 @@ pub fn load_classifier(checkpoint: &Checkpoint, options: &Options) -> Result<Loa
     let mut used = BTreeSet::new();
     let eps = options.norm_eps.unwrap_or(1e-5);
     let weights = read_weights(checkpoint, &architecture.layers(), &naming, eps, &mut used)?;
+    let parameters = Parameters::of(checkpoint, &architecture.layers(), &naming);
     let classes = classes(options, architecture.classes)?;
     let input = input(options, architecture.backbone.stem.pool);
     let surplus = surplus(checkpoint, &used, |_| false);
-    Ok(LoadedClassifier { architecture, weights, classes, input, surplus })
+    Ok(LoadedClassifier { architecture, weights, classes, input, parameters, surplus })
 }
 
 fn names(layer: Layer, last: &str) -> Names {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::classes::unnamed_classes;
 use super::conventions::Conventions;
 use super::options::{ClassOption, ClassesOption, Options};
@@ -62,6 +64,32 @@ impl Error {
     }
 }
 
+/// Numbers in a checkpoint's layers. Frameworks count those of norms only where they are trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// In weights and biases.
+    pub layers: u64,
+    /// In factors and summands of norms.
+    pub norms: u64,
+}
+
+impl Parameters {
+    pub(super) fn of(checkpoint: &Checkpoint, layers: &[LayerShape], naming: &Naming) -> Parameters {
+        let count =
+            |name: &str| checkpoint.tensor(name).map_or(0, |t| t.shape().iter().product::<usize>() as u64);
+        let mut parameters = Parameters::default();
+        for layer in layers {
+            let names = naming(layer.layer);
+            parameters.layers += count(&names.weight) + count(&names.bias);
+            if let Some(norm) = &names.norm {
+                parameters.norms += count(&norm.scale) + count(&norm.bias);
+            }
+        }
+        parameters
+    }
+}
+
 /// A checkpoint made into a network.
 #[derive(Debug)]
 pub struct Loaded {
@@ -75,6 +103,8 @@ pub struct Loaded {
     pub conventions: Conventions,
     /// Its foreground classes.
     pub classes: Vec<Class>,
+    /// How many numbers were learned.
+    pub parameters: Parameters,
     /// Tensors that nothing uses.
     pub surplus: Vec<String>,
     /// What neither tensors nor the file's texts nor the user say: option and the value taken, as JSON.
@@ -101,6 +131,7 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
     let mut used = BTreeSet::new();
     let norm_eps = options.norm_eps.unwrap_or(family.norm_eps);
     let mut weights = read_weights(checkpoint, &architecture.layers(), &naming, norm_eps, &mut used)?;
+    let parameters = Parameters::of(checkpoint, &architecture.layers(), &naming);
     let mut conventions = conventions(&architecture);
     options.apply(&mut conventions);
     check_options(options, &mut architecture, &conventions)?;
@@ -110,7 +141,17 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
     let classes = classes(options, architecture.head.classes, family)?;
     let surplus = surplus(checkpoint, &used, idle);
     let assumed = Options::of(&architecture, &conventions, norm_eps).unsaid(options);
-    Ok(Loaded { family: family.name, architecture, weights, conventions, classes, surplus, assumed, remarks })
+    Ok(Loaded {
+        family: family.name,
+        architecture,
+        weights,
+        conventions,
+        classes,
+        parameters,
+        surplus,
+        assumed,
+        remarks,
+    })
 }
 
 fn recognise(checkpoint: &Checkpoint, options: &Options) -> Result<(&'static Family, Recognised), Error> {

@@ -22,7 +22,7 @@ pub use conventions::{
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
     SizeRule, ValueRange,
 };
-pub use load::{Error, Loaded, load};
+pub use load::{Error, Loaded, Parameters, load};
 pub use options::{ClassOption, ClassesOption, Options};
 
 use crate::checkpoint::Checkpoint;

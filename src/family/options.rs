@@ -145,7 +145,7 @@ impl Options {
     }
 
     /// These options, and where they say nothing, those of `other`.
-    pub(super) fn over(&self, other: &Options) -> Options {
+    pub(crate) fn over(&self, other: &Options) -> Options {
         macro_rules! either {
             ($($field:ident),*) => { Options { $($field: self.$field.clone().or_else(|| other.$field.clone()),)* } };
         }

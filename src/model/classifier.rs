@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{FileHash, Manifest, Provenance};
+use super::manifest::{FileHash, Manifest, Origin, Provenance};
 use super::{Error, GraphSource, sha256, store};
 use crate::cache;
 use crate::checkpoint::Checkpoint;
-use crate::family::{self, Class, ClassifierInput, LoadedClassifier, Options};
+use crate::family::{self, Class, ClassifierInput, LoadedClassifier, Options, Parameters};
 use crate::network::{self, Classifier};
 
 const GRAPH: &str = "classifier.onnx";
@@ -28,6 +28,8 @@ pub struct ClassifierManifest {
     pub provenance: Provenance,
     /// Architecture.
     pub network: Classifier,
+    /// How many numbers were learned, before norms were folded.
+    pub parameters: Parameters,
     /// Classes in the order of the logits.
     pub classes: Vec<Class>,
     /// How photos are prepared.
@@ -123,7 +125,7 @@ impl ClassifierModel {
         }
         let loaded = family::load_classifier(&checkpoint, options);
         let loaded = loaded.map_err(|cause| Error::Family { path: path.into(), cause })?;
-        let LoadedClassifier { architecture, mut weights, classes, input, surplus } = loaded;
+        let LoadedClassifier { architecture, mut weights, classes, input, parameters, surplus } = loaded;
         let mut remarks = checkpoint.remarks().to_vec();
         if !surplus.is_empty() {
             let names: Vec<_> =
@@ -141,8 +143,10 @@ impl ClassifierModel {
                 checkpoint: text(path.file_name()),
                 sha256: sha256(checkpoint.bytes()),
                 imported_by: concat!("rcnn ", env!("CARGO_PKG_VERSION")).into(),
+                origin: Origin::default(),
             },
             network: architecture,
+            parameters,
             classes,
             input,
             file: FileHash { bytes: graph.len() as u64, sha256: sha256(&graph) },

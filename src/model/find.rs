@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use serde::Serialize;
+
 use super::bundled::{BUNDLED, bundled};
-use super::classifier::says_classifier;
+use super::classifier::{ClassifierModel, says_classifier};
 use super::{Error, Graphs, Imported, Manifest, Model, read_options, sha256};
 use crate::cache;
 use crate::family::Options;
@@ -29,7 +31,7 @@ impl Model {
         if let Some(model) = bundled(name) {
             return model;
         }
-        let folder = homes().into_iter().map(|home| home.join(name)).find(|folder| is_model(folder));
+        let folder = homes().into_iter().map(|(_, home)| home.join(name)).find(|folder| is_model(folder));
         match folder {
             Some(folder) if is_plain(name) => Model::open(&folder),
             _ => Err(Error::Unknown { name: name.escape_debug().to_string(), known: known().join(", ") }),
@@ -70,18 +72,93 @@ fn is_model(folder: &Path) -> bool {
     folder.join("model.json").is_file()
 }
 
+/// Where a model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In the program.
+    Program,
+    /// In the cache: pulled.
+    Cache,
+    /// In `./models` or in `models` beside the program.
+    Folder,
+}
+
+/// A model that is here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub place: Place,
+    /// Its folder, where it has one.
+    pub folder: Option<PathBuf>,
+    /// Its family, or `classifier`.
+    pub family: String,
+    /// Its backbone: `ResNet-50`.
+    pub network: String,
+    /// Its publisher's AP, in percent.
+    pub published_ap: Option<f64>,
+    /// Its terms.
+    pub licence: Option<String>,
+}
+
+/// All models that have a name here. Folders that cannot be read are left out.
+pub fn list() -> Vec<Listed> {
+    let mut all = Vec::new();
+    for name in BUNDLED {
+        if let Some(Ok(model)) = bundled(name) {
+            all.push(listed(name, Place::Program, None, model.manifest()));
+        }
+    }
+    for (place, home) in homes() {
+        let mut folders: Vec<PathBuf> =
+            fs::read_dir(home).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+        folders.retain(|folder| is_model(folder));
+        folders.sort();
+        for folder in folders {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().escape_debug().to_string();
+            if all.iter().any(|other: &Listed| other.name == name) {
+                continue;
+            }
+            if let Ok(model) = Model::open(&folder) {
+                all.push(listed(&name, place, Some(folder), model.manifest()));
+            } else if let Ok(model) = ClassifierModel::open(&folder) {
+                let network = model.manifest().network.backbone.title();
+                let family = "classifier".to_owned();
+                let folder = Some(folder);
+                all.push(Listed { name, place, folder, family, network, published_ap: None, licence: None });
+            }
+        }
+    }
+    all
+}
+
+fn listed(name: &str, place: Place, folder: Option<PathBuf>, manifest: &Manifest) -> Listed {
+    let origin = &manifest.provenance.origin;
+    Listed {
+        name: name.into(),
+        place,
+        folder,
+        family: manifest.family.clone(),
+        network: manifest.network.backbone.title(),
+        published_ap: origin.published_ap,
+        licence: origin.licence.clone(),
+    }
+}
+
 /// Folders whose folders are models.
-fn homes() -> Vec<PathBuf> {
-    let cached = cache::root().map(|root| root.join("models")).ok();
+fn homes() -> Vec<(Place, PathBuf)> {
+    let cached = cache::root().map(|root| (Place::Cache, root.join("models"))).ok();
     let program = std::env::current_exe().ok();
-    let beside = program.and_then(|program| Some(program.parent()?.join("models")));
-    [cached, Some(PathBuf::from("models")), beside].into_iter().flatten().collect()
+    let beside = program.and_then(|program| Some((Place::Folder, program.parent()?.join("models"))));
+    [cached, Some((Place::Folder, PathBuf::from("models"))), beside].into_iter().flatten().collect()
 }
 
 /// Names that [`Model::find`] knows.
 fn known() -> Vec<String> {
     let mut names: Vec<String> = BUNDLED.map(str::to_owned).to_vec();
-    for home in homes() {
+    for (_, home) in homes() {
         let entries = fs::read_dir(home).into_iter().flatten().filter_map(Result::ok);
         let models = entries.filter(|entry| is_model(&entry.path()));
         names.extend(models.map(|entry| entry.file_name().to_string_lossy().escape_debug().to_string()));

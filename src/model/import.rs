@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::manifest::{FileHash, Files, Manifest, Provenance};
-use super::{Error, Graphs, Model, sha256, store};
+use super::manifest::{FileHash, Files, Manifest, Origin, Provenance};
+use super::{Error, Graphs, Model, sha256, store, zoo};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Loaded, Options};
 use crate::network;
@@ -68,9 +68,15 @@ impl Imported {
         name: &str,
         file: &str,
     ) -> Result<Imported, family::Error> {
+        let hash = sha256(checkpoint.bytes());
+        // Of a published file more is known than its tensors show; what the user says goes before it.
+        let published = zoo::by_hash(&hash);
+        let options = &published.map_or_else(|| options.clone(), |known| options.over(&known.options));
         let loaded = family::load(checkpoint, options)?;
-        let remarks = remarks(checkpoint, &loaded);
-        let Loaded { family, architecture, mut weights, conventions, classes, assumed, .. } = loaded;
+        let mut remarks = remarks(checkpoint, &loaded);
+        remarks.extend(published.map(|known| format!("it is the published checkpoint `{}`", known.name)));
+        let Loaded { family, architecture, mut weights, conventions, classes, assumed, parameters, .. } =
+            loaded;
         let coarsest = architecture.roi_strides().last().copied().unwrap_or(1);
         let pad_to = conventions.input.pad_to as usize;
         let doubling = pad_to > 0 && pad_to.is_multiple_of(coarsest);
@@ -84,10 +90,12 @@ impl Imported {
             family: family.into(),
             provenance: Provenance {
                 checkpoint: file.into(),
-                sha256: sha256(checkpoint.bytes()),
+                sha256: hash,
                 imported_by: concat!("rcnn ", env!("CARGO_PKG_VERSION")).into(),
+                origin: Origin::default(),
             },
             network: architecture,
+            parameters,
             classes,
             conventions,
             files: Files { trunk: unknown(), head: unknown() },
@@ -114,6 +122,13 @@ impl Imported {
     #[must_use]
     pub fn named(mut self, name: &str) -> Imported {
         self.manifest.name = name.into();
+        self
+    }
+
+    /// The same with its publisher named.
+    #[must_use]
+    pub fn from(mut self, origin: Origin) -> Imported {
+        self.manifest.provenance.origin = origin;
         self
     }
 

@@ -5,14 +5,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::family::{Class, Conventions};
+use crate::family::{Class, Conventions, Parameters};
 use crate::network::Architecture;
 
 /// The version of the format that this program writes and reads.
 const FORMAT: u32 = 1;
 
 /// Where a model comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// Name of the checkpoint file.
@@ -21,6 +21,30 @@ pub struct Provenance {
     pub sha256: String,
     /// The program that imported it.
     pub imported_by: String,
+    /// Who published it, where that is known.
+    #[serde(default, skip_serializing_if = "Origin::is_empty")]
+    pub origin: Origin,
+}
+
+/// What is known of a published checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Where it was downloaded from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Its terms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Its publisher's AP, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_ap: Option<f64>,
+}
+
+impl Origin {
+    fn is_empty(&self) -> bool {
+        *self == Origin::default()
+    }
 }
 
 /// One file of the model.
@@ -57,6 +81,8 @@ pub struct Manifest {
     pub provenance: Provenance,
     /// Architecture.
     pub network: Architecture,
+    /// How many numbers were learned, before norms were folded.
+    pub parameters: Parameters,
     /// Foreground classes in the network's order.
     pub classes: Vec<Class>,
     /// What surrounds the network.

@@ -5,7 +5,9 @@ mod classifier;
 mod find;
 mod import;
 mod manifest;
+mod pull;
 mod store;
+mod zoo;
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +16,11 @@ use sha2::{Digest, Sha256};
 pub use crate::family::Class;
 pub use bundled::{BUNDLED, DEFAULT};
 pub use classifier::{ClassifierManifest, ClassifierModel};
+pub use find::{Listed, Place, list};
 pub use import::{Imported, read_config, read_options};
-pub use manifest::{FileHash, Files, Manifest, Provenance};
+pub use manifest::{FileHash, Files, Manifest, Origin, Provenance};
+pub use pull::{Expected, PullError, download};
+pub use zoo::{Published, find_published, published};
 
 use crate::runtime::Graph;
 use crate::{cache, checkpoint, family, onnx};

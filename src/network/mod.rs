@@ -7,6 +7,7 @@
 mod architecture;
 mod backbone;
 mod classifier;
+mod cost;
 mod describe;
 mod head;
 mod layer;
@@ -16,6 +17,7 @@ mod weights;
 
 pub use architecture::{Architecture, Backbone, Block, Fpn, Head, LayerShape, Rpn, Shortcut, Stage, Stem};
 pub use classifier::{Classifier, classifier};
+pub use cost::Row;
 pub use head::head;
 pub use layer::{BlockConv, Layer};
 pub use read::{Hints, ReadError};

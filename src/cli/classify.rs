@@ -1,0 +1,225 @@
+//! `rcnn classify`: the classes of whole photos, and the error against known labels.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use rcnn::classify::{Classifier, Verdict, Views};
+use rcnn::family::{Class, ClassifierFilter, Options};
+use rcnn::model::{ClassifierModel, read_config};
+use rcnn::photo::{self, DecodeOptions, Photo};
+use serde_json::{Value as Json, json};
+
+use super::Exit;
+use super::runtime_args::RuntimeArgs;
+
+/// Name the classes of whole photos with a bare ResNet
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn classify cat.jpg -m resnet50-0676ba61.pth
+  rcnn classify val/ -m models/resnet50 --views ten --labels val.txt
+  rcnn classify val/ -m models/resnet50 --views scales --scales 224,256,384,480,640")]
+pub(crate) struct Args {
+    /// Photos: files, folders, patterns, .txt files of paths, or - for paths on standard input
+    #[arg(required = true, value_name = "PHOTOS")]
+    photos: Vec<String>,
+    /// A classifier's folder, or a checkpoint file
+    #[arg(short, long, value_name = "MODEL")]
+    model: PathBuf,
+    /// What of a photo is seen: its centre; corners, centre and all mirrored; or all of it at several sizes.
+    /// Probabilities are averaged
+    #[arg(long, default_value = "centre", value_name = "VIEWS")]
+    views: ViewsArg,
+    /// Shorter sides of `--views scales`
+    #[arg(long, value_delimiter = ',', default_values_t = Views::PAPER, value_name = "N,N",
+          value_parser = clap::value_parser!(u32).range(1..=8192))]
+    scales: Vec<u32>,
+    /// Shorter side after resizing; the model's own by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
+    resize: Option<u32>,
+    /// Side of the square that is cut out; the model's own by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
+    crop: Option<u32>,
+    /// Resize by Pillow's bicubic filter, as timm does
+    #[arg(long)]
+    bicubic: bool,
+    /// Names of the classes, a line each, in the model's order
+    #[arg(long, value_name = "FILE")]
+    names: Option<PathBuf>,
+    /// Right classes: lines of a photo's name and a class, by name or by number from 0
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Classes told for each photo
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    top: usize,
+    /// What no tensor of a checkpoint shows: a JSON of import options
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// One JSON document on standard output, with all logits
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    machine: RuntimeArgs,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ViewsArg {
+    Centre,
+    Ten,
+    Scales,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let options = args.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
+    let listing = photo::list(&args.photos, None)?;
+    listing.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    let (classifier, classes) = load(&args, &options)?;
+    let labels = args.labels.as_deref().map(|path| read_labels(path, &classes)).transpose()?;
+    let views = match args.views {
+        ViewsArg::Centre => Views::Centre,
+        ViewsArg::Ten => Views::TenCrops,
+        ViewsArg::Scales => Views::Scales(args.scales.clone()),
+    };
+    let mut out = io::stdout().lock();
+    let mut tally = Tally::default();
+    let mut rows = Vec::new();
+    for entry in &listing.entries {
+        let outcome = photo::decode(&entry.path, &DecodeOptions::default())
+            .map_err(anyhow::Error::from)
+            .and_then(|photo| Ok((classifier.classify(&photo, &views)?, photo)));
+        match outcome {
+            Ok((verdict, photo)) => {
+                let right = labels.as_ref().and_then(|labels| labels.of(&entry.name));
+                tally.add(&verdict, right);
+                if args.json {
+                    rows.push(row(&entry.name, &photo, &verdict, &classes, args.top, right));
+                } else {
+                    writeln!(out, "{}", told(&entry.name, &verdict, &classes, args.top))?;
+                }
+            }
+            Err(error) => {
+                tally.failed += 1;
+                eprintln!("{}: {error:#}", entry.name.escape_debug());
+                rows.push(json!({"file": entry.name, "error": format!("{error:#}")}));
+            }
+        }
+    }
+    if args.json {
+        writeln!(
+            out,
+            "{}",
+            json!({"photos": rows, "judged": tally.judged, "top1_error": tally.error(tally.top1),
+                              "top5_error": tally.error(tally.top5)})
+        )?;
+    } else if let (Some(top1), Some(top5)) = (tally.error(tally.top1), tally.error(tally.top5)) {
+        let (top1, top5) = (100.0 * top1, 100.0 * top5);
+        writeln!(out, "{} photos judged: top-1 error {top1:.2} %, top-5 error {top5:.2} %", tally.judged)?;
+    }
+    Ok(match tally.failed {
+        0 => Exit::Done,
+        failed if failed == listing.entries.len() => Exit::Failed,
+        _ => Exit::PhotosFailed,
+    })
+}
+
+fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class>)> {
+    let model = ClassifierModel::find(&args.model, options)?;
+    let mut input = model.manifest().input.clone();
+    input.resize = args.resize.unwrap_or(input.resize);
+    input.crop = args.crop.unwrap_or(input.crop);
+    if args.bicubic {
+        input.filter = ClassifierFilter::Bicubic;
+    }
+    let mut classes = model.manifest().classes.clone();
+    if let Some(path) = &args.names {
+        let text = read_text(path)?;
+        let names: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        if names.len() != classes.len() {
+            bail!("`{}` names {} classes, and the model has {}", path.display(), names.len(), classes.len());
+        }
+        classes.iter_mut().zip(names).for_each(|(class, name)| class.name = name.into());
+    }
+    let runtime = args.machine.open()?;
+    Ok((Classifier::new(&model, &runtime, &args.machine.session())?.with_input(input), classes))
+}
+
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+/// The right class of each photo, by its name in results and by its bare file name.
+struct Labels(HashMap<String, usize>);
+
+impl Labels {
+    fn of(&self, name: &str) -> Option<usize> {
+        let bare = name.rsplit('/').next().unwrap_or(name);
+        self.0.get(name).or_else(|| self.0.get(bare)).copied()
+    }
+}
+
+/// Lines of a name and a class, parted by a tab, a comma or the last blank.
+fn read_labels(path: &Path, classes: &[Class]) -> anyhow::Result<Labels> {
+    let text = read_text(path)?;
+    let mut labels = HashMap::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let parted =
+            line.split_once('\t').or_else(|| line.rsplit_once(',')).or_else(|| line.rsplit_once(' '));
+        let place = || format!("line {} of `{}`", number + 1, path.display());
+        let (name, class) = parted.with_context(|| format!("{} holds no photo and class", place()))?;
+        let class = class.trim();
+        let by_name = classes.iter().position(|known| known.name == class);
+        let index = by_name.or_else(|| class.parse().ok().filter(|&index: &usize| index < classes.len()));
+        let index = index
+            .with_context(|| format!("{} names the class `{class}`, which the model has not", place()))?;
+        labels.insert(name.trim().to_owned(), index);
+    }
+    Ok(Labels(labels))
+}
+
+#[derive(Default)]
+struct Tally {
+    judged: usize,
+    top1: usize,
+    top5: usize,
+    failed: usize,
+}
+
+impl Tally {
+    fn add(&mut self, verdict: &Verdict, right: Option<usize>) {
+        let Some(right) = right else { return };
+        let best = verdict.top(5);
+        self.judged += 1;
+        self.top1 += usize::from(best.first() == Some(&right));
+        self.top5 += usize::from(best.contains(&right));
+    }
+
+    /// The part that was wrong, of those that were judged.
+    fn error(&self, hits: usize) -> Option<f64> {
+        (self.judged > 0).then(|| 1.0 - hits as f64 / self.judged as f64)
+    }
+}
+
+fn told(name: &str, verdict: &Verdict, classes: &[Class], top: usize) -> String {
+    let class = |i: usize| format!("{} {:.3}", classes[i].name.escape_debug(), verdict.probabilities[i]);
+    let best: Vec<String> = verdict.top(top).into_iter().map(class).collect();
+    format!("{}: {}", name.escape_debug(), best.join(", "))
+}
+
+fn row(
+    name: &str,
+    photo: &Photo,
+    verdict: &Verdict,
+    classes: &[Class],
+    top: usize,
+    right: Option<usize>,
+) -> Json {
+    let best: Vec<Json> = verdict
+        .top(top)
+        .into_iter()
+        .map(|i| json!({"class": i, "label": classes[i].name, "probability": verdict.probabilities[i]}))
+        .collect();
+    json!({"file": name, "width": photo.width, "height": photo.height, "top": best, "right": right,
+           "logits": verdict.logits, "probabilities": verdict.probabilities})
+}

@@ -1,0 +1,240 @@
+//! `rcnn inspect`: what a model is made of, what it costs, what surrounds it and where it comes from.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use rcnn::family::Options;
+use rcnn::model::{ClassifierModel, FileHash, Manifest, Model, Provenance};
+use rcnn::network::{Backbone, Row};
+use serde_json::{Value as Json, json};
+
+use super::Exit;
+
+/// Show a model's architecture, costs, conventions and origin
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The table is that of the paper \"Deep Residual Learning for Image Recognition\", a row a stage.
+Multiply-adds are what torchvision publishes as GFLOPS: products of a weight and a value, for one photo."
+)]
+pub(crate) struct Args {
+    /// A model's name or folder, or a checkpoint file
+    model: String,
+    /// Size of the input, height x width; 800x800 for detectors and 224x224 for classifiers by default
+    #[arg(long, value_name = "HxW", value_parser = size)]
+    size: Option<(usize, usize)>,
+    /// Proposals that the box head sees; the model's own number by default
+    #[arg(long, value_name = "N")]
+    proposals: Option<u16>,
+    /// One JSON document on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+fn size(text: &str) -> Result<(usize, usize), String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (1..=65_536).contains(side));
+    let sides = text.split_once(['x', 'X', '×']).and_then(|(h, w)| Some((side(h)?, side(w)?)));
+    sides.ok_or_else(|| "a height and a width are needed, as in 800x1216".into())
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let sheet = match Model::find(&args.model) {
+        Ok(model) => detector(model.manifest(), model.hash(), &args),
+        Err(rcnn::model::Error::WrongKind { .. }) => {
+            classifier(&ClassifierModel::find(Path::new(&args.model), &Options::default())?, &args)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", sheet.json())?;
+    } else {
+        sheet.print(&mut out)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Everything that is shown.
+struct Sheet {
+    title: String,
+    kind: &'static str,
+    name: String,
+    hash: Option<String>,
+    input: (usize, usize),
+    proposals: Option<usize>,
+    rows: Vec<Row>,
+    parameters: rcnn::family::Parameters,
+    stride: usize,
+    classes: Vec<String>,
+    conventions: Json,
+    provenance: Provenance,
+    files: Vec<(&'static str, FileHash)>,
+}
+
+fn detector(manifest: &Manifest, hash: &str, args: &Args) -> Sheet {
+    let input = args.size.unwrap_or((800, 800));
+    let proposals = args.proposals.map_or(manifest.conventions.proposals.post_nms_top_n, usize::from);
+    let network = &manifest.network;
+    let features = if network.fpn.is_some() { " with a feature pyramid" } else { ", one feature map" };
+    Sheet {
+        title: format!("Faster R-CNN on {}{features}, family {}", network.backbone.title(), manifest.family),
+        kind: "detector",
+        name: manifest.name.clone(),
+        hash: Some(hash.into()),
+        input,
+        proposals: Some(proposals),
+        rows: network.rows(input, proposals),
+        parameters: manifest.parameters,
+        stride: network.rpn_strides().last().copied().unwrap_or(1),
+        classes: manifest.classes.iter().map(|class| class.name.clone()).collect(),
+        conventions: serde_json::to_value(&manifest.conventions).unwrap_or_default(),
+        provenance: manifest.provenance.clone(),
+        files: vec![("trunk.onnx", manifest.files.trunk.clone()), ("head.onnx", manifest.files.head.clone())],
+    }
+}
+
+fn classifier(model: &ClassifierModel, args: &Args) -> Sheet {
+    let manifest = model.manifest();
+    let backbone: &Backbone = &manifest.network.backbone;
+    let input = args.size.unwrap_or((manifest.input.crop as usize, manifest.input.crop as usize));
+    Sheet {
+        title: format!("{} classifier", backbone.title()),
+        kind: "classifier",
+        name: manifest.name.clone(),
+        hash: None,
+        input,
+        proposals: None,
+        rows: manifest.network.rows(input),
+        parameters: manifest.parameters,
+        stride: backbone.stride_after(backbone.stages.len()),
+        classes: manifest.classes.iter().map(|class| class.name.clone()).collect(),
+        conventions: serde_json::to_value(&manifest.input).unwrap_or_default(),
+        provenance: manifest.provenance.clone(),
+        files: vec![("classifier.onnx", manifest.file.clone())],
+    }
+}
+
+impl Sheet {
+    fn multiply_adds(&self) -> u64 {
+        self.rows.iter().map(|row| row.multiply_adds).sum()
+    }
+
+    fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "{}: {}", self.name.escape_debug(), self.title)?;
+        let proposals = self.proposals.map_or_else(String::new, |count| format!(", {count} proposals"));
+        writeln!(out, "\ninput {}x{}{proposals}", self.input.0, self.input.1)?;
+        writeln!(
+            out,
+            "{:11} {:>6} {:>9} {:>13} {:>15}  layers",
+            "", "stride", "output", "weights", "multiply-adds"
+        )?;
+        for row in &self.rows {
+            let stride = row.stride.map_or_else(String::new, |stride| stride.to_string());
+            let output = row.output.map_or_else(String::new, |(h, w)| format!("{h}x{w}"));
+            let (weights, cost) = (grouped(row.weights), grouped(row.multiply_adds));
+            writeln!(
+                out,
+                "{:11} {stride:>6} {output:>9} {weights:>13} {cost:>15}  {}",
+                row.name, row.layers
+            )?;
+        }
+        let (layers, norms) = (self.parameters.layers, self.parameters.norms);
+        writeln!(
+            out,
+            "\nparameters     {} with norms, {} without",
+            grouped(layers + norms),
+            grouped(layers)
+        )?;
+        writeln!(out, "multiply-adds  {:.3} x 10^9", self.multiply_adds() as f64 / 1e9)?;
+        writeln!(out, "coarsest map   {} input pixels a pixel", self.stride)?;
+        for (name, file) in &self.files {
+            writeln!(out, "{name:14} {} bytes, sha256 {}", grouped(file.bytes), short(&file.sha256))?;
+        }
+        let names: Vec<String> =
+            self.classes.iter().take(8).map(|name| name.escape_debug().to_string()).collect();
+        let more = if self.classes.len() > 8 { ", …" } else { "" };
+        writeln!(out, "classes        {}: {}{more}", self.classes.len(), names.join(", "))?;
+        writeln!(out, "\nconventions")?;
+        print_values(out, "", &self.conventions)?;
+        let Provenance { checkpoint, sha256, imported_by, .. } = &self.provenance;
+        writeln!(
+            out,
+            "\norigin         {}, sha256 {}, by {imported_by}",
+            checkpoint.escape_debug(),
+            short(sha256)
+        )
+    }
+
+    fn json(&self) -> Json {
+        let row = |row: &Row| {
+            json!({"name": row.name, "stride": row.stride, "output": row.output, "layers": row.layers,
+                   "weights": row.weights, "multiply_adds": row.multiply_adds})
+        };
+        let files: serde_json::Map<String, Json> = self
+            .files
+            .iter()
+            .map(|(name, file)| ((*name).to_owned(), json!({"bytes": file.bytes, "sha256": file.sha256})))
+            .collect();
+        json!({
+            "name": self.name, "kind": self.kind, "title": self.title, "sha256": self.hash,
+            "input": self.input, "proposals": self.proposals,
+            "table": self.rows.iter().map(row).collect::<Vec<_>>(),
+            "parameters": {"with_norms": self.parameters.layers + self.parameters.norms,
+                           "without_norms": self.parameters.layers},
+            "multiply_adds": self.multiply_adds(), "stride": self.stride, "files": files,
+            "classes": self.classes, "conventions": self.conventions, "provenance": self.provenance,
+        })
+    }
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
+/// Nested values, a dotted key a line.
+fn print_values(out: &mut impl Write, prefix: &str, value: &Json) -> io::Result<()> {
+    let Json::Object(entries) = value else { return writeln!(out, "  {prefix:32} {}", shortest(value)) };
+    for (key, value) in entries {
+        let dot = if prefix.is_empty() { "" } else { "." };
+        print_values(out, &format!("{prefix}{dot}{key}"), value)?;
+    }
+    Ok(())
+}
+
+/// float32 as short as it reads back the same.
+fn shortest(value: &Json) -> String {
+    match value {
+        Json::Array(items) => format!("[{}]", items.iter().map(shortest).collect::<Vec<_>>().join(", ")),
+        Json::Number(number) => match number.as_f64() {
+            Some(wide) if number.is_f64() && f64::from(wide as f32) == wide => (wide as f32).to_string(),
+            _ => number.to_string(),
+        },
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_groups_and_sizes() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(size("800x1216"), Ok((800, 1216)));
+        assert!(size("800").is_err() && size("0x4").is_err());
+    }
+}

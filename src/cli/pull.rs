@@ -1,0 +1,139 @@
+//! `rcnn pull`: a published checkpoint becomes a model in the cache.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use rcnn::cache;
+use rcnn::family::Options;
+use rcnn::model::{
+    ClassifierModel, Expected, Imported, Origin, Published, download, find_published, read_config,
+};
+
+use super::Exit;
+use super::progress::Progress;
+
+/// Download a published checkpoint and make a model of it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn pull tv-r50-fpn-v2 && rcnn detect photos -m tv-r50-fpn-v2 -o out
+  rcnn pull https://example.org/mine.pth --name mine --sha256 8f3a…
+
+Names are those of `rcnn models`. A broken download goes on where it stopped. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
+NO_PROXY are honoured.")]
+pub(crate) struct Args {
+    /// A name that `rcnn models` lists, or an address
+    name: String,
+    /// What the model is called; by default the name, or the file's
+    #[arg(long = "name", value_name = "NAME")]
+    called: Option<String>,
+    /// The file's SHA-256, or its first digits, for an address
+    #[arg(long, value_name = "HEX")]
+    sha256: Option<String>,
+    /// What no tensor shows, for an address: as for `rcnn import`
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Download and import again what is there already
+    #[arg(long)]
+    again: bool,
+    /// Keep the checkpoint beside the model
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let known = find_published(&args.name);
+    let url = match known {
+        Some(known) => known.url.as_str(),
+        None if args.name.starts_with("https://") || args.name.starts_with("http://") => &args.name,
+        None => bail!(
+            "no published checkpoint is called `{}`: `rcnn models` lists them",
+            args.name.escape_debug()
+        ),
+    };
+    let name =
+        args.called.clone().unwrap_or_else(|| known.map_or_else(|| stem(url), |known| known.name.clone()));
+    if Path::new(&name).components().count() != 1 || name.starts_with('.') {
+        bail!("`{}` is no name for a model: give one with --name", name.escape_debug());
+    }
+    let folder = cache::root()?.join("models").join(&name);
+    if folder.join("model.json").is_file() && !args.again {
+        println!("{name} is there already: `rcnn detect -m {name}` takes it, and --again replaces it");
+        return Ok(Exit::Done);
+    }
+    let expected = args.sha256.clone().map(Expected::Sha256).or_else(|| known.and_then(Published::expected));
+    if let Some(known) = known {
+        eprintln!("{name}: {url}, licence {}", known.licence);
+    }
+    if expected.is_none() {
+        eprintln!("{name}: no hash is known, so that the file cannot be checked");
+    }
+    let checkpoint = load(url, expected.as_ref())?;
+    let options = match (&args.config, known) {
+        (Some(path), _) => read_config(path)?,
+        (None, Some(known)) => known.options.clone(),
+        (None, None) => Options::default(),
+    };
+    import(&checkpoint, &options, &name, &folder, url, known)?;
+    if !args.keep {
+        drop(std::fs::remove_file(&checkpoint));
+    }
+    println!(
+        "{name} is there: `rcnn {} -m {name}` takes it",
+        if known.is_some_and(is_classifier) { "classify" } else { "detect" }
+    );
+    Ok(Exit::Done)
+}
+
+fn is_classifier(known: &Published) -> bool {
+    known.family == "classifier"
+}
+
+fn stem(url: &str) -> String {
+    let file = url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or_default();
+    file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_owned()
+}
+
+fn load(url: &str, expected: Option<&Expected>) -> anyhow::Result<PathBuf> {
+    let mut shown: Option<Progress> = None;
+    let mib = |bytes: u64| bytes >> 20;
+    let path = download(url, expected, &mut |done, all| {
+        let all = mib(all.unwrap_or(done));
+        shown.get_or_insert_with(|| Progress::new("MiB", mib(done), all)).set(mib(done), all, 0);
+    })?;
+    if let Some(shown) = shown {
+        shown.end();
+    }
+    Ok(path)
+}
+
+fn import(
+    checkpoint: &Path,
+    options: &Options,
+    name: &str,
+    folder: &Path,
+    url: &str,
+    known: Option<&Published>,
+) -> anyhow::Result<()> {
+    let origin = Origin {
+        url: Some(url.into()),
+        licence: known.map(|known| known.licence.clone()),
+        published_ap: known.and_then(|known| known.box_ap),
+    };
+    let remarks = match Imported::from_file(checkpoint, options) {
+        Ok(imported) => {
+            let remarks = imported.remarks().to_vec();
+            imported.named(name).from(origin).write(folder)?;
+            remarks
+        }
+        Err(rcnn::model::Error::WrongKind { found: "classifier", .. }) => {
+            let model = ClassifierModel::import(checkpoint, options)?;
+            let remarks = model.remarks().to_vec();
+            model.write(folder, name).with_context(|| format!("cannot import `{name}`"))?;
+            remarks
+        }
+        Err(error) => return Err(error.into()),
+    };
+    remarks.iter().for_each(|remark| eprintln!("note: {remark}"));
+    Ok(())
+}

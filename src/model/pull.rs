@@ -1,0 +1,209 @@
+//! Downloading checkpoints: whole, resumed and checked, into the cache, where they become models.
+//!
+//! The user's proxy variables (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) are honoured.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use md5::Md5;
+use sha2::{Digest, Sha256};
+use ureq::Agent;
+
+use super::{Error, Published, hexadecimal};
+use crate::cache;
+
+/// More than any checkpoint of this kind has.
+const MOST_BYTES: u64 = 8 << 30;
+
+/// How often a broken connection is taken up again.
+const ATTEMPTS: usize = 5;
+
+/// Why a checkpoint could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// The server or the way to it.
+    #[error("cannot download `{url}`: {cause}")]
+    Network {
+        /// The address.
+        url: String,
+        /// What went wrong.
+        cause: String,
+    },
+    /// Not the bytes that were published.
+    #[error(
+        "`{url}` is not what was published: its {kind} begins with {found}, {expected} expected; nothing was kept"
+    )]
+    Hash {
+        /// The address.
+        url: String,
+        /// SHA-256 or MD5.
+        kind: &'static str,
+        /// As many digits as are known.
+        found: String,
+        /// The published ones.
+        expected: String,
+    },
+    /// Another process is at it.
+    #[error("another rcnn is downloading `{0}`: wait for it")]
+    Busy(String),
+    /// The cache.
+    #[error(transparent)]
+    Model(#[from] Error),
+}
+
+/// The digest that a file must begin with, in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// SHA-256, or its first digits.
+    Sha256(String),
+    /// MD5, or its first digits.
+    Md5(String),
+}
+
+impl Published {
+    /// What its file must hash to, where that is published.
+    pub fn expected(&self) -> Option<Expected> {
+        let sha256 = self.sha256_prefix.clone().map(Expected::Sha256);
+        sha256.or_else(|| self.md5_prefix.clone().map(Expected::Md5))
+    }
+}
+
+/// Downloads a file into the cache's `downloads` folder, going on where an earlier attempt stopped, and checks it.
+/// `progress` is told bytes done and, where known, all bytes.
+///
+/// # Errors
+/// See [`PullError`]; what was loaded stays for the next attempt, unless its hash is wrong.
+pub fn download(
+    url: &str,
+    expected: Option<&Expected>,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+) -> Result<PathBuf, PullError> {
+    let name = url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or_default();
+    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
+    let name = if name.trim_matches('.').is_empty() { "checkpoint".to_owned() } else { name };
+    // Files of one name from different places must not meet: `model_final.pkl` is a common one.
+    let place = &super::sha256(url.as_bytes())[..16];
+    let folder = cache::root().map_err(Error::from)?.join("downloads").join(place);
+    fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+    let part = folder.join(format!("{name}.part"));
+    let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&part);
+    let mut file = file.as_mut().map_err(|error| Error::io("open", &part)(copy(error)))?;
+    if file.try_lock().is_err() {
+        return Err(PullError::Busy(name));
+    }
+    fetch(url, &mut file, progress)?;
+    check(url, &mut file, &part, expected)?;
+    let whole = folder.join(name);
+    fs::rename(&part, &whole).map_err(Error::io("rename", &part))?;
+    Ok(whole)
+}
+
+fn copy(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
+}
+
+/// Loads what is missing of a file, trying again where a connection breaks off after some progress.
+fn fetch(url: &str, file: &mut File, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<(), PullError> {
+    let agent: Agent = Agent::config_builder()
+        .timeout_connect(Some(Duration::from_secs(20)))
+        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .user_agent(concat!("rcnn/", env!("CARGO_PKG_VERSION")))
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let failed = |cause: String| PullError::Network { url: url.into(), cause };
+    let mut attempts = 0;
+    loop {
+        let before = file.seek(SeekFrom::End(0)).map_err(|error| failed(error.to_string()))?;
+        let outcome = fetch_once(&agent, url, file, before, progress);
+        let Err(cause) = outcome else { return Ok(()) };
+        let after = file.seek(SeekFrom::End(0)).map_err(|error| failed(error.to_string()))?;
+        attempts += 1;
+        if after <= before || attempts >= ATTEMPTS {
+            return Err(failed(cause));
+        }
+    }
+}
+
+fn fetch_once(
+    agent: &Agent,
+    url: &str,
+    file: &mut File,
+    have: u64,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let mut request = agent.get(url);
+    if have > 0 {
+        request = request.header("Range", format!("bytes={have}-"));
+    }
+    let mut response = request.call().map_err(|error| text(&error))?;
+    let header =
+        |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let length = header("content-length").and_then(|length| length.parse::<u64>().ok());
+    let range = header("content-range");
+    let all_of_range = range.as_deref().and_then(|range| range.rsplit('/').next()?.parse::<u64>().ok());
+    let (start, all) = match response.status().as_u16() {
+        200 => (0, length),
+        206 if range.as_deref().is_some_and(|range| range.starts_with(&format!("bytes {have}-"))) => {
+            (have, all_of_range.or(length.map(|length| have + length)))
+        }
+        // All there was is here already; or what is here is no part of it.
+        416 if all_of_range == Some(have) => return Ok(()),
+        416 => {
+            file.set_len(0).map_err(|error| text(&error))?;
+            return Err("the server has less than was loaded before: try again".into());
+        }
+        status => return Err(format!("the server answers with status {status}")),
+    };
+    if all.is_some_and(|all| all > MOST_BYTES) {
+        return Err(format!("the server announces more than {MOST_BYTES} bytes"));
+    }
+    file.set_len(start).map_err(|error| text(&error))?;
+    file.seek(SeekFrom::Start(start)).map_err(|error| text(&error))?;
+    let mut body = response.body_mut().with_config().limit(MOST_BYTES).reader();
+    let mut block = vec![0; 1 << 16];
+    let mut done = start;
+    loop {
+        let count = body.read(&mut block).map_err(|error| text(&error))?;
+        if count == 0 {
+            break;
+        }
+        file.write_all(&block[..count]).map_err(|error| text(&error))?;
+        done += count as u64;
+        progress(done, all);
+    }
+    match all {
+        Some(all) if all != done => Err(format!("the connection ended after {done} of {all} bytes")),
+        _ => Ok(()),
+    }
+}
+
+fn check(url: &str, file: &mut File, part: &Path, expected: Option<&Expected>) -> Result<(), PullError> {
+    let Some(expected) = expected else { return Ok(()) };
+    let (kind, prefix, digest) = match expected {
+        Expected::Sha256(prefix) => ("SHA-256", prefix, hash::<Sha256>(file)),
+        Expected::Md5(prefix) => ("MD5", prefix, hash::<Md5>(file)),
+    };
+    let digest = digest.map_err(Error::io("read", part))?;
+    if digest.starts_with(&prefix.to_lowercase()) {
+        return Ok(());
+    }
+    let _ = fs::remove_file(part);
+    let found = digest.get(..prefix.len().max(6)).unwrap_or(&digest).to_owned();
+    Err(PullError::Hash { url: url.into(), kind, found, expected: prefix.clone() })
+}
+
+fn hash<D: Digest>(file: &mut File) -> io::Result<String> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut digest = D::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(hexadecimal(&digest.finalize())),
+            count => digest.update(&block[..count]),
+        }
+    }
+}

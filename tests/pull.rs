@@ -1,0 +1,272 @@
+//! Pulling checkpoints from a server on loopback: whole, resumed, checked, through a proxy, refused.
+
+#![allow(clippy::unwrap_used)] // a test may fail anywhere
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+
+use sha2::{Digest, Sha256};
+
+/// What the server does with a request.
+#[derive(Clone, Copy)]
+enum Manner {
+    /// Serves the file, or the part that is asked for.
+    Whole,
+    /// Says how long the file is, and breaks off in the middle of the first request.
+    BreaksOff,
+    /// Breaks off always, and always at once.
+    Dead,
+    /// Ignores ranges.
+    NoRanges,
+    /// There is no such file.
+    Missing,
+}
+
+/// A server of one file that notes what it was asked: the first line of each request and its range.
+struct Server {
+    address: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn new(file: Vec<u8>, manner: Manner) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let notes = asked.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let _ = answer(stream.unwrap(), &file, manner, &notes);
+            }
+        });
+        Server { address, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn answer(
+    mut stream: TcpStream,
+    file: &[u8],
+    manner: Manner,
+    asked: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    loop {
+        let mut first = String::new();
+        if reader.read_line(&mut first)? == 0 {
+            return Ok(());
+        }
+        let (mut range, mut line) = (None, String::new());
+        loop {
+            line.clear();
+            reader.read_line(&mut line)?;
+            if line.trim().is_empty() {
+                break;
+            }
+            let lower = line.to_lowercase();
+            if let Some(start) = lower.strip_prefix("range: bytes=") {
+                range = start.trim().trim_end_matches('-').parse::<usize>().ok();
+            }
+        }
+        let number = {
+            let mut asked = asked.lock().unwrap();
+            asked.push(format!("{} {range:?}", first.trim()));
+            asked.len()
+        };
+        // A proxy is asked to open a tunnel, and then everything goes to whom it would have gone.
+        if first.starts_with("CONNECT") {
+            stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+            continue;
+        }
+        match (manner, range) {
+            (Manner::Missing, _) => {
+                stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?
+            }
+            (Manner::Dead, _) => return Ok(()),
+            (Manner::BreaksOff, None) if number == 1 => {
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", file.len())?;
+                stream.write_all(&file[..file.len() / 2])?;
+                return Ok(());
+            }
+            (Manner::NoRanges, _) | (_, None) => {
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", file.len())?;
+                stream.write_all(file)?;
+            }
+            (_, Some(start)) if start >= file.len() => {
+                write!(
+                    stream,
+                    "HTTP/1.1 416 No\r\nContent-Range: bytes */{}\r\nContent-Length: 0\r\n\r\n",
+                    file.len()
+                )?;
+            }
+            (_, Some(start)) => {
+                let (length, last) = (file.len() - start, file.len() - 1);
+                write!(stream, "HTTP/1.1 206 Partial Content\r\nContent-Length: {length}\r\n")?;
+                write!(stream, "Content-Range: bytes {start}-{last}/{}\r\n\r\n", file.len())?;
+                stream.write_all(&file[start..])?;
+            }
+        }
+    }
+}
+
+fn checkpoint() -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/tv-pyramid/model.pth"))
+        .unwrap()
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Home {
+        Home(tempfile::tempdir().unwrap())
+    }
+
+    fn rcnn(&self, args: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rcnn"));
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            command.env_remove(name);
+        }
+        command.args(args).env("RCNN_CACHE", self.0.path()).envs(variables.iter().copied()).output().unwrap()
+    }
+
+    /// The unfinished download, of which there is one.
+    fn part(&self) -> Option<PathBuf> {
+        let folders = std::fs::read_dir(self.0.path().join("downloads")).ok()?;
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+        files.map(|file| file.unwrap().path()).find(|path| path.extension().is_some_and(|end| end == "part"))
+    }
+
+    fn model(&self) -> serde_json::Value {
+        let text = std::fs::read_to_string(self.0.path().join("models/mine/model.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_file_is_loaded_checked_and_imported() {
+    let file = checkpoint();
+    let server = Server::new(file.clone(), Manner::Whole);
+    let (home, url) = (Home::new(), format!("{}/model.pth", server.address));
+    let output = home.rcnn(&["pull", &url, "--name", "mine", "--sha256", &hash(&file)[..8]], &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    let model = home.model();
+    assert_eq!((&model["name"], &model["provenance"]["origin"]["url"]), (&"mine".into(), &url.into()));
+    assert_eq!(model["provenance"]["sha256"], hash(&file));
+    let again = home.rcnn(&["pull", &format!("{}/model.pth", server.address), "--name", "mine"], &[]);
+    assert!(again.status.success() && text(&again).contains("already"), "{}", text(&again));
+    assert_eq!(server.asked().len(), 1, "{:?}", server.asked());
+    let listed = home.rcnn(&["models", "--json"], &[]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let mine = listed["models"].as_array().unwrap().iter().find(|model| model["name"] == "mine").unwrap();
+    assert_eq!((&mine["place"], &mine["family"]), (&"cache".into(), &"torchvision".into()));
+}
+
+#[test]
+fn a_broken_connection_is_taken_up_where_it_broke() {
+    let file = checkpoint();
+    let server = Server::new(file.clone(), Manner::BreaksOff);
+    let home = Home::new();
+    let url = format!("{}/model.pth", server.address);
+    let output = home.rcnn(&["pull", &url, "--name", "mine", "--sha256", &hash(&file)], &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    let half = file.len() / 2;
+    assert_eq!(
+        server.asked(),
+        ["GET /model.pth HTTP/1.1 None".to_owned(), format!("GET /model.pth HTTP/1.1 Some({half})")]
+    );
+}
+
+#[test]
+fn a_later_run_goes_on_with_what_is_there() {
+    let file = checkpoint();
+    for (manner, ranges) in [(Manner::Whole, true), (Manner::NoRanges, false)] {
+        let server = Server::new(file.clone(), manner);
+        let home = Home::new();
+        let url = format!("{}/model.pth", server.address);
+        // What an interrupted run leaves behind.
+        let place = &hash(url.as_bytes())[..16];
+        let folder = home.0.path().join("downloads").join(place);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("model.pth.part"), &file[..1000]).unwrap();
+        let output = home.rcnn(&["pull", &url, "--name", "mine", "--sha256", &hash(&file)], &[]);
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(server.asked(), ["GET /model.pth HTTP/1.1 Some(1000)"], "{ranges}");
+        assert_eq!(home.model()["provenance"]["sha256"], hash(&file));
+    }
+}
+
+#[test]
+fn other_bytes_than_published_are_thrown_away() {
+    let mut file = checkpoint();
+    let right = hash(&file);
+    file[5000] ^= 1;
+    let server = Server::new(file, Manner::Whole);
+    let home = Home::new();
+    let url = format!("{}/model.pth", server.address);
+    let output = home.rcnn(&["pull", &url, "--name", "mine", "--sha256", &right[..8]], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output);
+    assert!(
+        said.contains("SHA-256") && said.contains(&right[..8]) && said.contains("nothing was kept"),
+        "{said}"
+    );
+    assert!(home.part().is_none() && !home.0.path().join("models").exists());
+}
+
+#[test]
+fn a_server_that_fails_is_told_in_one_line() {
+    for (manner, word) in [(Manner::Missing, "404"), (Manner::Dead, "cannot download")] {
+        let server = Server::new(checkpoint(), manner);
+        let home = Home::new();
+        let output = home.rcnn(&["pull", &format!("{}/model.pth", server.address), "--name", "mine"], &[]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let last = said.lines().last().unwrap();
+        assert!(last.starts_with("rcnn: ") && last.contains(word), "{said}");
+    }
+}
+
+#[test]
+fn what_is_no_checkpoint_is_not_imported() {
+    let server = Server::new(b"<!DOCTYPE html><p>log in first</p>".to_vec(), Manner::Whole);
+    let home = Home::new();
+    let output = home.rcnn(&["pull", &format!("{}/model.pth", server.address), "--name", "mine"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("web page"), "{}", text(&output));
+}
+
+#[test]
+fn proxies_are_asked() {
+    let proxy = Server::new(checkpoint(), Manner::Whole);
+    let home = Home::new();
+    let url = "http://models.invalid/model.pth";
+    let output =
+        home.rcnn(&["pull", url, "--name", "mine"], &[("HTTP_PROXY", &proxy.address), ("NO_PROXY", "")]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(proxy.asked().iter().any(|asked| asked.contains("models.invalid")), "{:?}", proxy.asked());
+}
+
+#[test]
+fn names_that_are_not_known_are_told() {
+    let home = Home::new();
+    let output = home.rcnn(&["pull", "no-such-model"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("rcnn models"), "{}", text(&output));
+    let output = home.rcnn(&["models"], &[]);
+    let said = text(&output);
+    assert!(said.contains("fod-r18") && said.contains("d2-r50-fpn-3x") && said.contains("AP 40.2"), "{said}");
+}
