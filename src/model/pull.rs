@@ -93,8 +93,8 @@ pub fn download(
     if file.try_lock().is_err() {
         return Err(PullError::Busy(name));
     }
-    fetch(url, &mut file, progress)?;
-    check(url, &mut file, &part, expected)?;
+    fetch(url, file, progress)?;
+    check(url, file, &part, expected)?;
     let whole = folder.join(name);
     fs::rename(&part, &whole).map_err(Error::io("rename", &part))?;
     Ok(whole)
