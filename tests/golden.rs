@@ -114,7 +114,7 @@ fn all_agree(golden: &Path, prefixes: &[&str], telling: Telling) {
 fn own_fixtures() {
     all_agree(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"),
-        &["tv-", "d2-"],
+        &["tv-", "d2-", "c2-", "mm-"],
         from_config,
     );
 }

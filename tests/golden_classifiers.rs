@@ -116,3 +116,9 @@ fn every_classifier() {
     }
     all_agree(&golden, &["cls-timm-d"]);
 }
+
+/// The fixtures of this repository: one crop, ten crops and several scales.
+#[test]
+fn own_fixtures() {
+    all_agree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"), &[]);
+}

@@ -91,7 +91,9 @@ impl Checkpoint {
         if tensors.is_empty() {
             return Err(Error::NoTensors("it is empty".into()));
         }
-        strip_common_prefix(&mut tensors, "module.");
+        for prefix in WRAPPERS {
+            strip_common_prefix(&mut tensors, prefix);
+        }
         let by_name = tensors.iter().enumerate().map(|(i, tensor)| (tensor.name().to_owned(), i)).collect();
         Ok(Checkpoint { bytes, tensors, by_name, remarks, notes })
     }
@@ -168,7 +170,9 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// DataParallel puts `module.` before every name.
+/// What DataParallel, `torch.compile` and training programs put before every name.
+const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "model."];
+
 fn strip_common_prefix(tensors: &mut [Tensor], prefix: &str) {
     if tensors.iter().all(|tensor| tensor.name().starts_with(prefix)) {
         for tensor in tensors {

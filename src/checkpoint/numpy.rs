@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::Found;
 use super::error::{Error, Shown};
-use super::notes::Notes;
 use super::pickle::{self, Call, Callable, Id, Pickled, Value};
 use super::tensor::{Dtype, Tensor, View, contiguous};
 use super::torch;
@@ -12,17 +11,7 @@ use super::torch;
 /// Reads a bare pickle.
 pub(super) fn read(bytes: &[u8]) -> Result<Found, Error> {
     let pickled = pickle::read(bytes, 0)?;
-    let (home, entries) = torch::home(&pickled)?;
-    let mut tensors = Vec::new();
-    for &(key, value) in entries {
-        if let (Some(name), Some(call)) = (pickled.text(key), array_call(&pickled, value)) {
-            tensors.push(array(&pickled, &name, call)?);
-        }
-    }
-    if tensors.is_empty() {
-        return Err(Error::NoTensors("its tensors are torch's, whose numbers stand elsewhere".into()));
-    }
-    Ok(Found { tensors, remarks: torch::remarks(&pickled, home), notes: Notes::of(&pickled) })
+    torch::found(&pickled, &|_, _| Err("its numbers stand in another file".into()))
 }
 
 /// The call that makes an array.
@@ -30,7 +19,8 @@ pub(super) fn array_call<'a>(pickled: &'a Pickled<'_>, id: Id) -> Option<&'a Cal
     pickled.call(id).filter(|call| matches!(call.what, Callable::NumpyArray | Callable::NumpyBuffer))
 }
 
-fn array(pickled: &Pickled<'_>, name: &str, call: &Call) -> Result<Tensor, Error> {
+/// An array as a view of the file.
+pub(super) fn array(pickled: &Pickled<'_>, name: &str, call: &Call) -> Result<Tensor, Error> {
     let bad = |what: &str| Error::BadTensor { name: Shown::new(name), what: what.into() };
     // `_reconstruct` is filled by BUILD with (version, shape, dtype, is_fortran, data);
     // `_frombuffer` is called with (data, dtype, shape, order).

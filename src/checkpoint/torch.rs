@@ -134,22 +134,25 @@ fn storage_sizes(object: &Pickled<'_>) -> HashMap<String, usize> {
 }
 
 /// Finds a storage's bytes by its key; an error says why not, an empty one that it is compressed.
-type Storages<'a> = dyn Fn(&str, &Dtype) -> Result<Range<usize>, String> + 'a;
+pub(super) type Storages<'a> = dyn Fn(&str, &Dtype) -> Result<Range<usize>, String> + 'a;
 
 /// The named tensors of an object, wherever they stand in it.
-fn found(pickled: &Pickled<'_>, storages: &Storages<'_>) -> Result<Found, Error> {
+pub(super) fn found(pickled: &Pickled<'_>, storages: &Storages<'_>) -> Result<Found, Error> {
     let (home, entries) = home(pickled)?;
     let mut tensors = Vec::new();
     for &(key, value) in entries {
-        if let (Some(name), Some((what, args))) = (pickled.text(key), tensor_call(pickled, value)) {
+        let Some(name) = pickled.text(key) else { continue };
+        if let Some((what, args)) = tensor_call(pickled, value) {
             tensors.push(tensor(pickled, &name, what, args, storages)?);
+        } else if let Some(call) = numpy::array_call(pickled, value) {
+            tensors.push(numpy::array(pickled, &name, call)?);
         }
     }
     Ok(Found { tensors, remarks: remarks(pickled, home), notes: Notes::of(pickled) })
 }
 
 /// Where the tensors stood, and what was passed over.
-pub(super) fn remarks(pickled: &Pickled<'_>, home: Option<&str>) -> Vec<String> {
+fn remarks(pickled: &Pickled<'_>, home: Option<&str>) -> Vec<String> {
     let mut remarks = Vec::new();
     if let Some(home) = home {
         remarks.push(format!("the tensors stand under `{home}`"));
@@ -162,10 +165,10 @@ pub(super) fn remarks(pickled: &Pickled<'_>, home: Option<&str>) -> Vec<String> 
 }
 
 /// The key that the tensors stand under, if any, and the entries of their dict.
-pub(super) type Home<'a> = (Option<&'static str>, &'a [(Id, Id)]);
+type Home<'a> = (Option<&'static str>, &'a [(Id, Id)]);
 
 /// The dict that holds the named tensors: the root, or what stands under one of the usual keys.
-pub(super) fn home<'a>(pickled: &'a Pickled<'_>) -> Result<Home<'a>, Error> {
+fn home<'a>(pickled: &'a Pickled<'_>) -> Result<Home<'a>, Error> {
     let Value::Dict(root) = pickled.get(pickled.root) else {
         let what = match pickled.get(pickled.root) {
             Value::Call(_) => "it holds one bare tensor",

@@ -83,6 +83,7 @@ pub fn load_classifier(checkpoint: &Checkpoint, options: &Options) -> Result<Loa
     let hints = Hints {
         stride_in_1x1: options.stride_in_1x1.unwrap_or(false),
         last_stage_dilation: options.dilation.unwrap_or(1),
+        first_block_dilated: false,
         shortcut: options.shortcut,
         extra_level: false,
         background_boxes: false,

@@ -3,7 +3,7 @@
 //! What Caffe2 itself did differently (boxes one pixel wider, rounded anchors, its own resize) is not repeated:
 //! there is no Caffe2 left to compare with.
 
-use super::config;
+use super::config::{self, ConfigError};
 use super::conventions::Conventions;
 use super::detectron2::{self, coco};
 use super::{Error, Family, Names, NormNames, Options, Recognised};
@@ -36,6 +36,9 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     let mut remarks = Vec::new();
     let said = match checkpoint.notes().text("cfg").map(config::detectron) {
         Some(Ok(said)) => said,
+        Some(Err(error @ ConfigError::Unsupported { .. })) => {
+            return Err(Error::Options(format!("the cfg text in the file is not for this program: {error}")));
+        }
         Some(Err(error)) => {
             remarks.push(format!("the cfg text in the file was passed over: {error}"));
             Options::default()
@@ -47,6 +50,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         hints: Hints {
             stride_in_1x1: !grouped,
             last_stage_dilation: 1,
+            first_block_dilated: true,
             shortcut: None,
             extra_level: true,
             background_boxes: true,

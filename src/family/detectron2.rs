@@ -41,6 +41,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
             stride_in_1x1: !grouped,
             // One map behind all four stages is DC5, whose last stage is dilated.
             last_stage_dilation: if style.pyramid || style.last_stage_in_head { 1 } else { 2 },
+            first_block_dilated: true,
             shortcut: None,
             extra_level: true,
             background_boxes: false,

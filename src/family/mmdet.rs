@@ -3,7 +3,7 @@
 //! The conventions are those of mmdetection 2.28 and 3.3 on a CPU.
 
 use super::classes::coco_names;
-use super::config;
+use super::config::{self, ConfigError};
 use super::conventions::{
     AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
@@ -19,6 +19,7 @@ pub(super) const FAMILY: Family = Family { name: "mmdet", recognise, norm_eps: 1
 const HINTS: Hints = Hints {
     stride_in_1x1: false,
     last_stage_dilation: 1,
+    first_block_dilated: true,
     shortcut: None,
     extra_level: true,
     background_boxes: false,
@@ -41,6 +42,9 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     let (mut remarks, mut said) = (Vec::new(), Options::default());
     match text.map(config::mmdet) {
         Some(Ok(options)) => said = options,
+        Some(Err(error @ ConfigError::Unsupported { .. })) => {
+            return Err(Error::Options(format!("the config in the file is not for this program: {error}")));
+        }
         Some(Err(error)) => remarks.push(format!("the config in the file was passed over: {error}")),
         None => {
             remarks.push("the file holds no config: give its own with --config if its boxes are wrong".into())

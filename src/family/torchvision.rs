@@ -18,6 +18,7 @@ pub(super) const FAMILY: Family =
 const HINTS: Hints = Hints {
     stride_in_1x1: false,
     last_stage_dilation: 1,
+    first_block_dilated: false,
     shortcut: None,
     extra_level: true,
     background_boxes: true,

@@ -89,7 +89,7 @@ pub fn download(
     fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
     let part = folder.join(format!("{name}.part"));
     let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&part);
-    let mut file = file.as_mut().map_err(|error| Error::io("open", &part)(copy(error)))?;
+    let file = file.as_mut().map_err(|error| Error::io("open", &part)(copy(error)))?;
     if file.try_lock().is_err() {
         return Err(PullError::Busy(name));
     }

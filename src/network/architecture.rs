@@ -56,6 +56,8 @@ pub struct Stage {
     pub stride: usize,
     /// Dilation of the 3x3 convolutions.
     pub dilation: usize,
+    /// Dilation in the first block: torchvision leaves it as it was before the stage, others do not.
+    pub first_dilation: usize,
     /// Blocks whose shortcut is a projection.
     pub projections: Vec<usize>,
 }

@@ -85,21 +85,22 @@ impl<'a> Builder<'a> {
         let stage = &backbone.stages[stage_index];
         let stride = if block == 0 { stage.stride } else { 1 };
         let layer = |conv| Layer::Block { stage: stage_index, block, conv };
+        let dilation = if block == 0 { stage.first_dilation } else { stage.dilation };
         let (mut y, last) = match backbone.block {
             Block::Basic => {
-                let y = self.conv(layer(BlockConv::First), x, stride, stage.dilation, 1);
+                let y = self.conv(layer(BlockConv::First), x, stride, dilation, 1);
                 (y, BlockConv::Second)
             }
             Block::Bottleneck => {
                 let (first, second) = if backbone.stride_in_1x1 { (stride, 1) } else { (1, stride) };
                 let y = self.conv(layer(BlockConv::First), x, first, 1, 1);
                 let y = self.graph.relu(&format!("{}.relu", layer(BlockConv::First)), &y);
-                let y = self.conv(layer(BlockConv::Second), &y, second, stage.dilation, stage.groups);
+                let y = self.conv(layer(BlockConv::Second), &y, second, dilation, stage.groups);
                 (y, BlockConv::Third)
             }
         };
         y = self.graph.relu(&format!("{y}.relu"), &y);
-        let dilation = if backbone.block == Block::Basic { stage.dilation } else { 1 };
+        let dilation = if backbone.block == Block::Basic { dilation } else { 1 };
         y = self.conv(layer(last), &y, 1, dilation, 1);
         if let Some(shortcut) = self.shortcut(backbone, stage_index, block, stride, x) {
             y = self.graph.add(&format!("backbone.stage{}.{block}.sum", stage_index + 1), &y, &shortcut);

@@ -231,6 +231,7 @@ mod tests {
             groups: 1,
             stride: if i == 0 { 1 } else { 2 },
             dilation: 1,
+            first_dilation: 1,
             projections: if i == 0 && expansion == 1 { vec![] } else { vec![0] },
         };
         Backbone {

@@ -12,6 +12,8 @@ pub struct Hints {
     pub stride_in_1x1: bool,
     /// Dilation of the last stage, which then has stride 1 (DC5).
     pub last_stage_dilation: usize,
+    /// Whether the first block of a dilated stage is dilated too.
+    pub first_block_dilated: bool,
     /// What the shortcuts are, where the user says so.
     pub shortcut: Option<Shortcut>,
     /// Whether the pyramid has a level beyond its convolutions.
@@ -78,7 +80,8 @@ impl Backbone {
         for (index, &blocks) in counts.iter().enumerate() {
             let last = index + 1 == counts.len();
             let dilation = if last { hints.last_stage_dilation } else { 1 };
-            let stage = read_stage(shapes, block, index, blocks, dilation)?;
+            let first_dilation = if hints.first_block_dilated { dilation } else { 1 };
+            let stage = Stage { first_dilation, ..read_stage(shapes, block, index, blocks, dilation)? };
             backbone.stages.push(stage);
         }
         backbone.shortcut = hints.shortcut.unwrap_or_else(|| read_shortcut(&backbone));
@@ -166,6 +169,7 @@ fn read_stage(
         groups,
         stride: if stage == 0 || dilation > 1 { 1 } else { 2 },
         dilation,
+        first_dilation: dilation,
         projections: (0..blocks).filter(projected).collect(),
     })
 }

@@ -19,12 +19,13 @@ pub(super) fn options(text: &str, path: &Path) -> Result<Options, ConfigError> {
         let Some(base) = tree.as_object_mut().and_then(|keys| keys.remove("_BASE_")) else {
             return read(&tree);
         };
-        let name = base.as_str().ok_or_else(|| ConfigError("`_BASE_` is no text".into()))?.to_owned();
+        let name =
+            base.as_str().ok_or_else(|| ConfigError::Unreadable("`_BASE_` is no text".into()))?.to_owned();
         home = home.parent().unwrap_or(Path::new("")).join(&name);
         let lower = if home.is_file() { yaml(&read_text(&home)?)? } else { known_base(&name)? };
         tree = merge(lower, tree);
     }
-    Err(ConfigError(format!("more than {MOST_BASES} configs stand upon each other by `_BASE_`")))
+    Err(ConfigError::Unreadable(format!("more than {MOST_BASES} configs stand upon each other by `_BASE_`")))
 }
 
 /// The three bases of the model zoo, as far as they matter here.
@@ -42,7 +43,7 @@ fn known_base(name: &str) -> Result<Json, ConfigError> {
             "ROI_BOX_HEAD": {"POOLER_RESOLUTION": 7},
         }})),
         "Base-RCNN-C4.yaml" => Ok(json!({})),
-        _ => Err(ConfigError(format!(
+        _ => Err(ConfigError::Unreadable(format!(
             "its `_BASE_`, `{}`, is not there: put it where it is looked for, or give the whole config",
             name.escape_debug()
         ))),

@@ -1,5 +1,6 @@
 //! mmdetection's config, of version 2 or 3, as its files keep it: Python text of plain values.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::tree::{as_type, find, get};
@@ -16,22 +17,32 @@ pub(in crate::family) fn version(text: &str) -> u32 {
     if three || text.contains("data_preprocessor") { 3 } else { 2 }
 }
 
-/// Reads a config; what it does not say is left open.
-pub(in crate::family) fn options(text: &str) -> Result<Options, ConfigError> {
+/// Reads a config from a file; what it does not say is left open.
+pub(super) fn from_file(text: &str) -> Result<Options, ConfigError> {
     let tree = python::assignments(text, &NEEDED)?;
     if tree.get("_base_").is_some() {
-        return Err(ConfigError(
+        return Err(ConfigError::Unreadable(
             "it stands upon others by `_base_`: give the config as mmdetection dumps it".into(),
         ));
     }
-    let model = find(&tree, "model").ok_or_else(|| ConfigError("it assigns no `model`".into()))?;
+    read(&tree)
+}
+
+/// Reads the config that a checkpoint holds. Some hold the texts of all files that the config stands upon, one
+/// after another: later ones are laid over earlier ones.
+pub(in crate::family) fn options(text: &str) -> Result<Options, ConfigError> {
+    read(&python::assignments_of_all(text, &NEEDED)?)
+}
+
+fn read(tree: &Json) -> Result<Options, ConfigError> {
+    let model = find(tree, "model").ok_or_else(|| ConfigError::Unreadable("it assigns no `model`".into()))?;
     refuse(model)?;
     let mut options = Options::default();
     backbone(model, &mut options)?;
-    input(&tree, model, &mut options)?;
+    input(tree, model, &mut options)?;
     anchors(model, &mut options)?;
     // Version 1's files, and some of version 2, have the test's values beside the model.
-    let test = find(model, "test_cfg").or_else(|| find(&tree, "test_cfg"));
+    let test = find(model, "test_cfg").or_else(|| find(tree, "test_cfg"));
     if let Some(test) = test {
         thresholds(test, &mut options)?;
     }
@@ -114,21 +125,15 @@ fn anchors(model: &Json, options: &mut Options) -> Result<(), ConfigError> {
 
 fn thresholds(test: &Json, options: &mut Options) -> Result<(), ConfigError> {
     options.rpn_pre_nms_top_n = get(test, "rpn.nms_pre")?;
-    // Older configs have `nms_post` and `max_num` for what is left in the end.
-    options.rpn_post_nms_top_n = match get(test, "rpn.max_per_img")? {
-        Some(most) => Some(most),
-        None => get(test, "rpn.max_num")?,
-    };
-    options.rpn_nms_threshold = match get(test, "rpn.nms.iou_threshold")? {
-        Some(threshold) => Some(threshold),
-        None => get(test, "rpn.nms_thr")?,
-    };
+    // The second names are those of early 2020.
+    options.rpn_post_nms_top_n = get_either(test, "rpn.max_per_img", "rpn.max_num")?;
+    options.rpn_nms_threshold = get_either(test, "rpn.nms.iou_threshold", "rpn.nms_thr")?;
     options.score_threshold = get(test, "rcnn.score_thr")?;
-    options.nms_threshold = match get(test, "rcnn.nms.iou_threshold")? {
-        Some(threshold) => Some(threshold),
-        None => get(test, "rcnn.nms.iou_thr")?,
-    };
+    options.nms_threshold = get_either(test, "rcnn.nms.iou_threshold", "rcnn.nms.iou_thr")?;
     options.detections_per_image = get(test, "rcnn.max_per_img")?;
+    if get::<bool>(test, "rpn.nms_across_levels")? == Some(true) {
+        return Err(unsupported("rpn.nms_across_levels", "suppression across levels"));
+    }
     for place in ["rpn.nms.type", "rcnn.nms.type"] {
         if get::<String>(test, place)?.is_some_and(|kind| kind != "nms") {
             return Err(unsupported(place, "another suppression than nms"));
@@ -142,18 +147,29 @@ fn thresholds(test: &Json, options: &mut Options) -> Result<(), ConfigError> {
 
 fn roi(model: &Json, options: &mut Options) -> Result<(), ConfigError> {
     let layer = "roi_head.bbox_roi_extractor.roi_layer";
-    options.roi_resolution = get(model, &format!("{layer}.output_size"))?;
-    options.roi_sampling_ratio = get(model, &format!("{layer}.sampling_ratio"))?;
+    // The second names are those of early 2020.
+    options.roi_resolution =
+        get_either(model, &format!("{layer}.output_size"), &format!("{layer}.out_size"))?;
+    options.roi_sampling_ratio =
+        get_either(model, &format!("{layer}.sampling_ratio"), &format!("{layer}.sample_num"))?;
     options.roi_aligned = get(model, &format!("{layer}.aligned"))?;
     let deviations: Option<[f64; 4]> = get(model, "roi_head.bbox_head.bbox_coder.target_stds")?;
     options.box_weights = deviations.map(|stds| stds.map(|std| (1.0 / std) as f32));
     Ok(())
 }
 
+/// The value under a name, or else under an older one.
+fn get_either<T: DeserializeOwned>(tree: &Json, name: &str, older: &str) -> Result<Option<T>, ConfigError> {
+    match get(tree, name)? {
+        Some(value) => Ok(Some(value)),
+        None => get(tree, older),
+    }
+}
+
 /// What changes the computation and is not repeated here.
 fn refuse(model: &Json) -> Result<(), ConfigError> {
     let expected = [
-        ("type", &["FasterRCNN", "FastRCNN"][..], "another model than Faster R-CNN"),
+        ("type", &["FasterRCNN", "MaskRCNN"][..], "another model than Faster R-CNN"),
         ("backbone.type", &["ResNet", "ResNeXt"], "another backbone than ResNet and ResNeXt"),
         ("neck.type", &["FPN"], "another neck than the FPN"),
         ("rpn_head.type", &["RPNHead"], "another proposal generator than the RPN"),
@@ -207,6 +223,21 @@ test_pipeline = [
     }
 
     #[test]
+    fn texts_of_several_files_are_laid_over_each_other() {
+        let text = "
+configs/_base_/models/a.py
+model = dict(type='FasterRCNN', backbone=dict(type='ResNet', style='pytorch', depth=50))
+configs/b.py
+_base_ = ['_base_/models/a.py']
+model = dict(backbone=dict(style='caffe'))
+test_cfg = dict(rpn=dict(nms_thr=0.6, max_num=500))
+";
+        let options = options(text).unwrap();
+        assert_eq!((options.stride_in_1x1, options.rpn_post_nms_top_n), (Some(true), Some(500)));
+        assert_eq!(options.rpn_nms_threshold, Some(0.6));
+    }
+
+    #[test]
     fn what_would_change_the_boxes_is_refused_by_its_key() {
         for (text, key) in [
             ("model = dict(type='CascadeRCNN')", "model.type"),
@@ -215,7 +246,7 @@ test_pipeline = [
             ("_base_ = ['a.py']\nmodel = dict()", "_base_"),
             ("x = 1", "model"),
         ] {
-            let error = options(text).unwrap_err().to_string();
+            let error = from_file(text).unwrap_err().to_string();
             assert!(error.contains(key), "{text}: {error}");
         }
     }

@@ -17,8 +17,19 @@ pub(super) use mmdet::{options as mmdet, version as mmdet_version};
 
 /// Why a config could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(pub(super) String);
+pub enum ConfigError {
+    /// It is no config of that kind.
+    #[error("{0}")]
+    Unreadable(String),
+    /// It is one, and asks for another computation than ours.
+    #[error("`{key}` asks for {what}, which is not supported")]
+    Unsupported {
+        /// Where in the config.
+        key: String,
+        /// What it asks for.
+        what: String,
+    },
+}
 
 /// No config of a model is longer.
 const LONGEST: u64 = 16 << 20;
@@ -45,20 +56,19 @@ pub fn read_config_text(text: &str, extension: &str) -> Result<Options, ConfigEr
 fn read_as(text: &str, extension: &str, path: &Path) -> Result<Options, ConfigError> {
     match extension {
         "yaml" | "yml" => detectron2::options(text, path),
-        "py" => mmdet::options(text),
-        _ => serde_json::from_str(text).map_err(|error| ConfigError(error.to_string())),
+        "py" => mmdet::from_file(text),
+        _ => serde_json::from_str(text).map_err(|error| ConfigError::Unreadable(error.to_string())),
     }
 }
 
 fn read_text(path: &Path) -> Result<String, ConfigError> {
-    let wrong = |error: std::io::Error| ConfigError(error.to_string());
+    let wrong = |error: std::io::Error| ConfigError::Unreadable(error.to_string());
     if fs::metadata(path).map_err(wrong)?.len() > LONGEST {
-        return Err(ConfigError(format!("it has more than {LONGEST} bytes, as no config has")));
+        return Err(ConfigError::Unreadable(format!("it has more than {LONGEST} bytes, as no config has")));
     }
     fs::read_to_string(path).map_err(wrong)
 }
 
-/// The options that a config makes are the family's own words for what ours are called.
 fn unsupported(key: &str, what: &str) -> ConfigError {
-    ConfigError(format!("`{key}` asks for {what}, which is not supported"))
+    ConfigError::Unsupported { key: key.into(), what: what.into() }
 }

@@ -25,6 +25,32 @@ pub(super) fn literal(text: &str) -> Result<Json, ConfigError> {
 /// # Errors
 /// When one of the names in `needed` is assigned something else.
 pub(super) fn assignments(text: &str, needed: &[&str]) -> Result<Json, ConfigError> {
+    read(text, needed, |_, later| later)
+}
+
+/// The same of several files in one text: a dict that is assigned again is laid over the earlier one, key by key,
+/// unless it says `_delete_=True`.
+pub(super) fn assignments_of_all(text: &str, needed: &[&str]) -> Result<Json, ConfigError> {
+    read(text, needed, lay_over)
+}
+
+fn lay_over(earlier: Json, later: Json) -> Json {
+    match (earlier, later) {
+        (Json::Object(mut earlier), Json::Object(mut later)) => {
+            if later.remove("_delete_") == Some(Json::Bool(true)) {
+                return Json::Object(later);
+            }
+            for (key, value) in later {
+                let under = earlier.remove(&key).unwrap_or(Json::Null);
+                earlier.insert(key, lay_over(under, value));
+            }
+            Json::Object(earlier)
+        }
+        (_, later) => later,
+    }
+}
+
+fn read(text: &str, needed: &[&str], again: fn(Json, Json) -> Json) -> Result<Json, ConfigError> {
     let mut parser = Parser::new(text);
     loop {
         parser.space(true);
@@ -35,7 +61,8 @@ pub(super) fn assignments(text: &str, needed: &[&str]) -> Result<Json, ConfigErr
         let name = parser.name().to_owned();
         match parser.assignment(&name) {
             Ok(value) => {
-                parser.names.insert(name, value);
+                let earlier = parser.names.remove(&name).unwrap_or(Json::Null);
+                parser.names.insert(name, again(earlier, value));
             }
             Err(error) if needed.contains(&name.as_str()) => return Err(error),
             Err(_) => {
@@ -77,7 +104,7 @@ impl<'a> Parser<'a> {
 
     fn wrong(&self, what: &str) -> ConfigError {
         let line = 1 + self.text.get(..self.at).unwrap_or_default().matches('\n').count();
-        ConfigError(format!("line {line} of the Python text is no literal: {what}"))
+        ConfigError::Unreadable(format!("line {line} of the Python text is no literal: {what}"))
     }
 
     /// Passes over blanks and comments, and over line ends where `lines` says so.

@@ -19,7 +19,7 @@ pub(super) fn get<T: DeserializeOwned>(tree: &Json, path: &str) -> Result<Option
 pub(super) fn as_type<T: DeserializeOwned>(value: &Json, path: &str) -> Result<T, ConfigError> {
     let wrong = |error: serde_json::Error| {
         let shown: String = value.to_string().chars().take(80).collect();
-        ConfigError(format!("`{path}` is {shown}: {error}"))
+        ConfigError::Unreadable(format!("`{path}` is {shown}: {error}"))
     };
     match value {
         Json::String(text) if text.trim_start().starts_with(['(', '[']) => {
@@ -36,9 +36,14 @@ pub(super) fn as_type<T: DeserializeOwned>(value: &Json, path: &str) -> Result<T
 
 /// Parses YAML.
 pub(super) fn yaml(text: &str) -> Result<Json, ConfigError> {
-    let tree: Json = serde_saphyr::from_str(text)
-        .map_err(|error| ConfigError(format!("it is no YAML: {}", first_line(&error.to_string()))))?;
-    if tree.is_object() { Ok(tree) } else { Err(ConfigError("it is no mapping of keys to values".into())) }
+    let tree: Json = serde_saphyr::from_str(text).map_err(|error| {
+        ConfigError::Unreadable(format!("it is no YAML: {}", first_line(&error.to_string())))
+    })?;
+    if tree.is_object() {
+        Ok(tree)
+    } else {
+        Err(ConfigError::Unreadable("it is no mapping of keys to values".into()))
+    }
 }
 
 fn first_line(text: &str) -> &str {
