@@ -127,21 +127,31 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<(Annotation, bool)> {
     };
     let mut seen = 0;
     loop {
-        let (key, escaped) = cursor.raw_string()?;
-        cursor.expect(b':', "`:`")?;
-        if escaped {
-            return Err(Stop::Odd);
-        }
-        let known = match key {
-            b"id" => ID,
-            b"image_id" => IMAGE,
-            b"category_id" => CATEGORY,
-            b"bbox" => BOX,
-            b"area" => AREA,
-            b"iscrowd" => CROWD,
-            b"ignore" => IGNORE,
-            b"score" => SCORE,
-            _ => 0,
+        cursor.next_byte()?;
+        let known = if cursor.literal(b"\"area\":") {
+            AREA
+        } else if cursor.literal(b"\"iscrowd\":") {
+            CROWD
+        } else if cursor.literal(b"\"image_id\":") {
+            IMAGE
+        } else if cursor.literal(b"\"bbox\":") {
+            BOX
+        } else if cursor.literal(b"\"category_id\":") {
+            CATEGORY
+        } else if cursor.literal(b"\"id\":") {
+            ID
+        } else {
+            match cursor.key()? {
+                b"id" => ID,
+                b"image_id" => IMAGE,
+                b"category_id" => CATEGORY,
+                b"bbox" => BOX,
+                b"area" => AREA,
+                b"iscrowd" => CROWD,
+                b"ignore" => IGNORE,
+                b"score" => SCORE,
+                _ => 0,
+            }
         };
         if seen & known != 0 {
             return Err(Stop::Odd);

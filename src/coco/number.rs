@@ -100,29 +100,64 @@ fn digit(data: &[u8], at: usize) -> Option<u64> {
     (digit < 10).then_some(u64::from(digit))
 }
 
-/// Appends the digits from `at` on to a number, eight at a time where there are as many.
+/// How many of eight bytes are digits before the first that is none.
+#[inline]
+fn leading_digits(bytes: u64) -> usize {
+    const UPPER: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const THREES: u64 = 0x3030_3030_3030_3030;
+    // A byte is a digit if its upper half is 3 and stays 3 when 6 is added to it. A carry out of a byte that is no
+    // digit spoils only bytes behind it.
+    let other = ((bytes & UPPER) ^ THREES) | ((bytes.wrapping_add(0x0606_0606_0606_0606) & UPPER) ^ THREES);
+    other.trailing_zeros() as usize / 8
+}
+
+/// The number that the first `count` of eight bytes spell; `count` is not 0 and all of these are digits.
+#[inline]
+fn spelled(bytes: u64, count: usize) -> u64 {
+    // The bytes move up so that zeros stand before them; then neighbours are joined: eight digits, four pairs, two
+    // quadruples, one number.
+    let digits = bytes.wrapping_sub(0x3030_3030_3030_3030) << (64 - 8 * count);
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let quads = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    (quads * 10_000 + (quads >> 32)) & 0xffff_ffff
+}
+
+/// Appends the digits from `at` on to a number.
 #[inline]
 fn digits_into(data: &[u8], at: &mut usize, number: &mut u64) {
+    const TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
     while let Some(&eight) = data[*at..].first_chunk::<8>() {
         let bytes = u64::from_le_bytes(eight);
-        // A byte is a digit if its upper half is 3 and stays 3 when 6 is added to it.
-        let upper = (bytes & 0xf0f0_f0f0_f0f0_f0f0)
-            | ((bytes.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0) >> 4);
-        if upper != 0x3333_3333_3333_3333 {
-            break;
+        let count = leading_digits(bytes);
+        if count == 0 {
+            return;
         }
-        // Neighbours are joined: eight digits, four pairs, two quadruples, one number.
-        let digits = bytes - 0x3030_3030_3030_3030;
-        let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
-        let quads = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-        let eight = (quads * 10_000 + (quads >> 32)) & 0xffff_ffff;
-        *number = number.wrapping_mul(100_000_000).wrapping_add(eight);
-        *at += 8;
+        *number = number.wrapping_mul(TENS[count]).wrapping_add(spelled(bytes, count));
+        *at += count;
+        if count < 8 {
+            return;
+        }
     }
     while let Some(digit) = digit(data, *at) {
         *number = number.wrapping_mul(10).wrapping_add(digit);
         *at += 1;
     }
+}
+
+/// Where the digits from `at` on end.
+#[inline]
+fn past_digits(data: &[u8], mut at: usize) -> usize {
+    while let Some(&eight) = data[at..].first_chunk::<8>() {
+        let count = leading_digits(u64::from_le_bytes(eight));
+        at += count;
+        if count < 8 {
+            return at;
+        }
+    }
+    while digit(data, at).is_some() {
+        at += 1;
+    }
+    at
 }
 
 /// The most decimal places that [`wide`] can take off without a second look at the rounding.
@@ -228,18 +263,13 @@ pub(super) fn end(data: &[u8], start: usize) -> End {
     let mut at = start;
     at += usize::from(data.get(at) == Some(&b'-'));
     let first = at;
-    while digit(data, at).is_some() {
-        at += 1;
-    }
+    at = past_digits(data, at);
     if at == first || (data[first] == b'0' && at > first + 1) {
         return End::Other;
     }
     if data.get(at) == Some(&b'.') {
         let point = at + 1;
-        at = point;
-        while digit(data, at).is_some() {
-            at += 1;
-        }
+        at = past_digits(data, point);
         if at == point {
             return End::Other;
         }

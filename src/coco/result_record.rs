@@ -115,17 +115,23 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<Typed> {
     let (mut image, mut category, mut bbox, mut score) = (zero, zero, [0.0; 4], 0.0);
     let mut seen = 0;
     loop {
-        let (key, escaped) = cursor.raw_string()?;
-        cursor.expect(b':', "`:`")?;
-        if escaped {
-            return Err(Stop::Odd);
-        }
-        let known = match key {
-            b"image_id" => IMAGE,
-            b"category_id" => CATEGORY,
-            b"bbox" => BOX,
-            b"score" => SCORE,
-            _ => 0,
+        cursor.next_byte()?;
+        let known = if cursor.literal(b"\"image_id\":") {
+            IMAGE
+        } else if cursor.literal(b"\"category_id\":") {
+            CATEGORY
+        } else if cursor.literal(b"\"bbox\":") {
+            BOX
+        } else if cursor.literal(b"\"score\":") {
+            SCORE
+        } else {
+            match cursor.key()? {
+                b"image_id" => IMAGE,
+                b"category_id" => CATEGORY,
+                b"bbox" => BOX,
+                b"score" => SCORE,
+                _ => 0,
+            }
         };
         if seen & known != 0 {
             return Err(Stop::Odd);

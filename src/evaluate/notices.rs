@@ -7,7 +7,7 @@ use super::params::Protocol;
 use super::quirk::{Reading, repeated_ids};
 use super::rows_check::Look;
 use super::{Evaluation, Input};
-use crate::coco::{Form, Id, Traits, quoted, shown};
+use crate::coco::{Form, Id, Index, Traits, quoted, shown};
 
 /// Something a user would want to be told.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -112,8 +112,9 @@ impl Input {
         let mut list = List(Vec::new());
         self.about_annotations(&mut list, evaluation, reading)?;
         self.about_tables(&mut list);
-        self.about_results(&mut list, evaluation, reading)?;
-        self.about_boxes(&mut list);
+        let look = self.look();
+        self.about_results(&mut list, evaluation, reading, &look)?;
+        about_boxes(&mut list, &look);
         self.about_params(&mut list);
         self.about_zero(&mut list, evaluation);
         Ok(list.0)
@@ -149,11 +150,11 @@ impl Input {
             list.say("no_annotations", "there is no annotation: every number is -1".into());
         }
         let mut counts = Counts::default();
-        let listed: HashSet<Id> = self.set.images().iter().map(|image| image.id).collect();
-        let categories: HashSet<Id> = self.set.categories().iter().map(|category| category.id).collect();
+        let categories: Vec<Id> = self.set.categories().iter().map(|category| category.id).collect();
+        let categories = Index::new(&categories);
         for annotation in self.set.annotations() {
-            let unknown_image = !listed.contains(&annotation.image);
-            let unknown_category = !categories.contains(&annotation.category);
+            let unknown_image = self.lookup.images.get(annotation.image).is_none();
+            let unknown_category = categories.get(annotation.category).is_none();
             counts.unknown_image += u64::from(unknown_image);
             counts.unknown_category += u64::from(unknown_category);
             if unknown_image || unknown_category {
@@ -307,7 +308,13 @@ impl Input {
         }
     }
 
-    fn about_results(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) -> Result<(), Error> {
+    fn about_results(
+        &self,
+        list: &mut List,
+        evaluation: &Evaluation,
+        reading: Reading,
+        look: &Look,
+    ) -> Result<(), Error> {
         let noticed = &self.detections.noticed;
         match noticed.form {
             Form::List if noticed.count == 0 => {
@@ -353,7 +360,6 @@ impl Input {
             "detection",
             "beyond the largest limit of an image and category: not used",
         );
-        let look = self.look();
         if look.nan_scores > 0 && !reading.has(Reading::BOXES) {
             list.count("score_nan", look.nan_scores, "detection", "with NaN as score: ranked last");
             self.moves(list, evaluation, reading, Reading::BOXES)?;
@@ -402,35 +408,6 @@ impl Input {
             }
         }
         Look::at(&self.detections, &sizes)
-    }
-
-    fn about_boxes(&self, list: &mut List) {
-        let look = self.look();
-        let most = |count: u64, of: u64| of >= 10 && count * 20 >= of * 19;
-        if most(look.normalised, look.count) {
-            list.count("box_normalised", look.normalised, "detection", "with a box between 0 and 1: boxes must be in pixels, multiply them by the image's width and height");
-        } else if most(look.corners, look.count) && (look.sized == 0 || look.outside * 10 > look.sized) {
-            list.count(
-                "box_corners",
-                look.corners,
-                "detection",
-                "with a box that looks like [x1, y1, x2, y2]: [x, y, width, height] expected",
-            );
-        } else if look.outside > 0 {
-            list.count(
-                "box_outside_image",
-                look.outside,
-                "detection",
-                "with a box that reaches far beyond its image",
-            );
-        }
-        list.count(
-            "box_negative",
-            look.negative_sides,
-            "detection",
-            "with a box of negative width or height: it matches nothing",
-        );
-        list.count("box_empty", look.empty, "detection", "with a box without size: it matches nothing");
     }
 
     fn about_params(&self, list: &mut List) {
@@ -534,6 +511,34 @@ impl Input {
         }
         String::new()
     }
+}
+
+fn about_boxes(list: &mut List, look: &Look) {
+    let most = |count: u64, of: u64| of >= 10 && count * 20 >= of * 19;
+    if most(look.normalised, look.count) {
+        list.count("box_normalised", look.normalised, "detection", "with a box between 0 and 1: boxes must be in pixels, multiply them by the image's width and height");
+    } else if most(look.corners, look.count) && (look.sized == 0 || look.outside * 10 > look.sized) {
+        list.count(
+            "box_corners",
+            look.corners,
+            "detection",
+            "with a box that looks like [x1, y1, x2, y2]: [x, y, width, height] expected",
+        );
+    } else if look.outside > 0 {
+        list.count(
+            "box_outside_image",
+            look.outside,
+            "detection",
+            "with a box that reaches far beyond its image",
+        );
+    }
+    list.count(
+        "box_negative",
+        look.negative_sides,
+        "detection",
+        "with a box of negative width or height: it matches nothing",
+    );
+    list.count("box_empty", look.empty, "detection", "with a box without size: it matches nothing");
 }
 
 #[derive(Default)]
