@@ -122,17 +122,19 @@ fn spelled(bytes: u64, count: usize) -> u64 {
     (quads * 10_000 + (quads >> 32)) & 0xffff_ffff
 }
 
+/// What a number is multiplied by when digits are appended.
+const EIGHTS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
 /// Appends the digits from `at` on to a number.
 #[inline]
 fn digits_into(data: &[u8], at: &mut usize, number: &mut u64) {
-    const TENS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
     while let Some(&eight) = data[*at..].first_chunk::<8>() {
         let bytes = u64::from_le_bytes(eight);
         let count = leading_digits(bytes);
         if count == 0 {
             return;
         }
-        *number = number.wrapping_mul(TENS[count]).wrapping_add(spelled(bytes, count));
+        *number = number.wrapping_mul(EIGHTS[count]).wrapping_add(spelled(bytes, count));
         *at += count;
         if count < 8 {
             return;
@@ -142,6 +144,60 @@ fn digits_into(data: &[u8], at: &mut usize, number: &mut u64) {
         *number = number.wrapping_mul(10).wrapping_add(digit);
         *at += 1;
     }
+}
+
+/// Bytes that the quick ways look at.
+const QUICK: usize = 40;
+
+/// A number such as `-123.456` that is not near the end of the slice, and its end; `None` for any other spelling.
+#[inline]
+pub(super) fn quick(data: &[u8], start: usize) -> Option<(f64, usize)> {
+    let text = data.get(start..)?.first_chunk::<QUICK>()?;
+    let eight = |at: usize| text[at..].first_chunk::<8>().map(|&eight| u64::from_le_bytes(eight));
+    let negative = text[0] == b'-';
+    let first = usize::from(negative);
+    let front = eight(first)?;
+    let whole = leading_digits(front);
+    if whole == 0 || whole == 8 || text[first + whole] != b'.' || (text[first] == b'0' && whole > 1) {
+        return None;
+    }
+    let mut mantissa = spelled(front, whole);
+    let mut at = first + whole + 1;
+    let mut places = 0;
+    for _ in 0..3 {
+        let next = eight(at)?;
+        let count = leading_digits(next);
+        if count == 0 {
+            break;
+        }
+        mantissa = mantissa.checked_mul(EIGHTS[count])?.checked_add(spelled(next, count))?;
+        at += count;
+        places += count;
+        if count < 8 {
+            break;
+        }
+    }
+    if places == 0 || matches!(text[at], b'0'..=b'9' | b'e' | b'E') {
+        return None;
+    }
+    let value = match TENS.get(places) {
+        Some(power) if mantissa < 1 << 53 => mantissa as f64 / power,
+        _ => wide(mantissa, places)?,
+    };
+    Some((if negative { -value } else { value }, start + at))
+}
+
+/// A whole number of up to seven digits that is not near the end of the slice, and its end.
+#[inline]
+pub(super) fn quick_integer(data: &[u8], start: usize) -> Option<(i64, usize)> {
+    let text = data.get(start..)?.first_chunk::<8>()?;
+    let bytes = u64::from_le_bytes(*text);
+    let count = leading_digits(bytes);
+    if count == 0 || count == 8 || matches!(text[count], b'.' | b'e' | b'E') || (text[0] == b'0' && count > 1)
+    {
+        return None;
+    }
+    Some((spelled(bytes, count) as i64, start + count))
 }
 
 /// Where the digits from `at` on end.
@@ -286,6 +342,18 @@ mod tests {
     use proptest::prelude::*;
 
     fn value(text: &str) -> f64 {
+        let padded = format!("{text},{}", " ".repeat(QUICK));
+        let value = slow_value(text);
+        if let Some((found, end)) = quick(padded.as_bytes(), 0) {
+            assert_eq!((found.to_bits(), end), (value.to_bits(), text.len()), "{text}");
+        }
+        if let Some((found, end)) = quick_integer(padded.as_bytes(), 0) {
+            assert_eq!((found as f64, end), (value, text.len()), "{text}");
+        }
+        value
+    }
+
+    fn slow_value(text: &str) -> f64 {
         match read(format!("{text} ").as_bytes(), 0) {
             Read::Number(value, end) => {
                 assert_eq!(end, text.len(), "{text}");

@@ -121,7 +121,11 @@ impl Arrays {
     /// Score at which a recall is reached; only in a full evaluation.
     pub fn score(&self, t: usize, r: usize, k: usize, a: usize, m: usize) -> f64 {
         let at = self.cell(t, r, a, m);
-        self.curves[k].as_ref().zip(at).and_then(|(curves, at)| curves.scores.get(at).copied()).unwrap_or(-1.0)
+        self.curves[k]
+            .as_ref()
+            .zip(at)
+            .and_then(|(curves, at)| curves.scores.get(at).copied())
+            .unwrap_or(-1.0)
     }
 
     #[inline]

@@ -295,6 +295,9 @@ struct Look {
     touched: bool,
 }
 
+/// Rows that are fetched before they are looked at.
+const GATHER: usize = 256;
+
 /// Score (falling, NaN last), image and position in the category's list, in order.
 type Order = Vec<(u64, u32, u32)>;
 
@@ -302,15 +305,23 @@ type Order = Vec<(u64, u32, u32)>;
 fn by_score(category: &Category<'_>, state: &State<'_>, scratch: &Scratch) -> (Order, Vec<Look>) {
     let mut order = Vec::with_capacity(category.rows.len());
     let mut looks = Vec::with_capacity(category.rows.len());
-    for (position, &row) in (0u32..).zip(category.rows) {
-        let detection = category.detection(row);
-        let image = detection.image;
-        let first = scratch.starts[image as usize].checked_sub(1);
-        let touched = first.is_some_and(|first| state.reaches(&detection.bbox, image, first as usize));
-        let lenient = category.not_exhaustive.binary_search(&image).is_ok();
-        let outside = if lenient { u32::MAX } else { state.rules.outside(category.area(row)) };
-        looks.push(Look { outside, touched });
-        order.push((falling(detection.score), image, position));
+    let mut gathered = Vec::with_capacity(GATHER);
+    let mut position = 0;
+    for rows in category.rows.chunks(GATHER) {
+        // Rows lie scattered in memory. Fetched in a loop that does nothing else, many are under way at once.
+        gathered.clear();
+        gathered.extend(rows.iter().map(|&row| (*category.detection(row), category.area(row))));
+        for (detection, area) in &gathered {
+            let image = detection.image;
+            let first = scratch.starts[image as usize].checked_sub(1);
+            let touched = first.is_some_and(|first| state.reaches(&detection.bbox, image, first as usize));
+            let lenient =
+                !category.not_exhaustive.is_empty() && category.not_exhaustive.binary_search(&image).is_ok();
+            let outside = if lenient { u32::MAX } else { state.rules.outside(*area) };
+            looks.push(Look { outside, touched });
+            order.push((falling(detection.score), image, position));
+            position += 1;
+        }
     }
     order.sort_unstable();
     (order, looks)

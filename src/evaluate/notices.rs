@@ -108,38 +108,27 @@ impl Input {
     }
 
     /// All that is to be said about this evaluation. Quirks that `reading` reads sanely are not mentioned.
-    pub fn warnings(&self, evaluation: &Evaluation, reading: Reading) -> Result<Vec<Warning>, Error> {
+    pub fn warnings(&self, evaluation: &Evaluation, reading: Reading) -> Vec<Warning> {
         let mut list = List(Vec::new());
-        self.about_annotations(&mut list, evaluation, reading)?;
+        self.about_annotations(&mut list, evaluation, reading);
         self.about_tables(&mut list);
         let look = self.look();
-        self.about_results(&mut list, evaluation, reading, &look)?;
+        self.about_results(&mut list, evaluation, reading, &look);
         about_boxes(&mut list, &look);
         self.about_params(&mut list);
         self.about_zero(&mut list, evaluation);
-        Ok(list.0)
+        list.0
     }
 
-    fn moves(
-        &self,
-        list: &mut List,
-        evaluation: &Evaluation,
-        reading: Reading,
-        quirk: Reading,
-    ) -> Result<(), Error> {
-        let without = self.evaluate(reading | quirk, false)?;
+    /// Says by how much the sane reading of a quirk moves AP, where it can be evaluated at all.
+    fn moves(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, quirk: Reading) {
+        let Ok(without) = self.evaluate(reading | quirk, false) else { return };
         if let (Some(&with), Some(&without)) = (evaluation.stats.first(), without.stats.first()) {
             list.last_moves(without - with);
         }
-        Ok(())
     }
 
-    fn about_annotations(
-        &self,
-        list: &mut List,
-        evaluation: &Evaluation,
-        reading: Reading,
-    ) -> Result<(), Error> {
+    fn about_annotations(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
         let lvis = self.params.protocol == Protocol::Lvis;
         if !self.set.has("annotations") {
             list.say(
@@ -180,12 +169,12 @@ impl Input {
         }
         if counts.zero > 0 && !reading.has(Reading::ID_ZERO) {
             list.count("annotation_id_zero", counts.zero, "annotation", "with id 0: every detection matched to it counts as wrong, as in pycocotools: number annotations from 1, or use `--corrected`");
-            self.moves(list, evaluation, reading, Reading::ID_ZERO)?;
+            self.moves(list, evaluation, reading, Reading::ID_ZERO);
         }
         let repeated = repeated_ids(&self.set) as u64;
         if repeated > 0 && !reading.has(Reading::DUPLICATE_IDS) {
             list.count("duplicate_annotation_ids", repeated, "annotation", "with an id that an earlier one has: the last one stands for all of them, as in pycocotools: number annotations anew, or use `--corrected`");
-            self.moves(list, evaluation, reading, Reading::DUPLICATE_IDS)?;
+            self.moves(list, evaluation, reading, Reading::DUPLICATE_IDS);
         }
         list.count(
             "annotation_id_not_a_number",
@@ -218,7 +207,7 @@ impl Input {
                 "annotation",
                 "with `iscrowd`, which LVIS does not use",
             );
-            return Ok(());
+            return;
         }
         list.count(
             "no_iscrowd",
@@ -240,7 +229,7 @@ impl Input {
         );
         if counts.unusual > 0 && !reading.has(Reading::CROWDS) {
             list.count("iscrowd_unusual", counts.unusual, "annotation", "with an `iscrowd` that is neither 0 nor 1: ignored if true in Python's sense, a crowd if its whole part is not 0");
-            self.moves(list, evaluation, reading, Reading::CROWDS)?;
+            self.moves(list, evaluation, reading, Reading::CROWDS);
         }
         let areas = counts.nan_area + counts.negative_area + counts.huge_area;
         if areas > 0 && !reading.has(Reading::AREAS) {
@@ -262,11 +251,11 @@ impl Input {
                 "annotation",
                 "with an area above 1e10, where the range `all` ends: ignored",
             );
-            self.moves(list, evaluation, reading, Reading::AREAS)?;
+            self.moves(list, evaluation, reading, Reading::AREAS);
         }
         if counts.odd_box > 0 && !reading.has(Reading::BOXES) {
             list.count("annotation_box_not_finite", counts.odd_box, "annotation", "with a box of NaN, infinity or sides too long to multiply: its overlaps may be NaN, which matches anything");
-            self.moves(list, evaluation, reading, Reading::BOXES)?;
+            self.moves(list, evaluation, reading, Reading::BOXES);
         }
         list.count(
             "annotation_box_empty",
@@ -274,7 +263,6 @@ impl Input {
             "annotation",
             "with a box without size: nothing can match it",
         );
-        Ok(())
     }
 
     fn about_tables(&self, list: &mut List) {
@@ -308,13 +296,7 @@ impl Input {
         }
     }
 
-    fn about_results(
-        &self,
-        list: &mut List,
-        evaluation: &Evaluation,
-        reading: Reading,
-        look: &Look,
-    ) -> Result<(), Error> {
+    fn about_results(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, look: &Look) {
         let noticed = &self.detections.noticed;
         match noticed.form {
             Form::List if noticed.count == 0 => {
@@ -362,14 +344,13 @@ impl Input {
         );
         if look.nan_scores > 0 && !reading.has(Reading::BOXES) {
             list.count("score_nan", look.nan_scores, "detection", "with NaN as score: ranked last");
-            self.moves(list, evaluation, reading, Reading::BOXES)?;
+            self.moves(list, evaluation, reading, Reading::BOXES);
         }
         if look.odd_boxes > 0 && !reading.has(Reading::BOXES) {
             list.count("box_not_finite", look.odd_boxes, "detection", "with a box of NaN, infinity or sides too long to multiply: its overlaps may be NaN, which matches anything");
-            self.moves(list, evaluation, reading, Reading::BOXES)?;
+            self.moves(list, evaluation, reading, Reading::BOXES);
         }
         list.count("score_outside_0_1", look.odd_scores, "detection", "with a score below 0 or above 1");
-        Ok(())
     }
 
     fn about_names(&self, list: &mut List) {

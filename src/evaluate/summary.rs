@@ -101,7 +101,8 @@ impl Line {
         let [_, recalls, categories, ..] = arrays.shape;
         let thresholds = self.thresholds(params);
         let cells = self.cells(params);
-        let in_group = |&k: &usize| self.group.is_none_or(|group| groups.is_some_and(|groups| groups[k] == group));
+        let in_group =
+            |&k: &usize| self.group.is_none_or(|group| groups.is_some_and(|groups| groups[k] == group));
         let categories: Vec<usize> = (0..categories).filter(in_group).collect();
         // In the arrays' order, as the sum is taken in it.
         let mut values = Vec::new();
