@@ -100,15 +100,20 @@ fn digit(data: &[u8], at: usize) -> Option<u64> {
     (digit < 10).then_some(u64::from(digit))
 }
 
+/// A byte that is not 0 for each of eight bytes that is no digit, up to the first of them; behind it anything.
+#[inline]
+fn others(bytes: u64) -> u64 {
+    const UPPER: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const THREES: u64 = 0x3030_3030_3030_3030;
+    // A byte is a digit if its upper half is 3 and stays 3 when 6 is added to it. A carry out of a byte of 250 or
+    // more spoils bytes behind it.
+    ((bytes & UPPER) ^ THREES) | ((bytes.wrapping_add(0x0606_0606_0606_0606) & UPPER) ^ THREES)
+}
+
 /// How many of eight bytes are digits before the first that is none.
 #[inline]
 fn leading_digits(bytes: u64) -> usize {
-    const UPPER: u64 = 0xf0f0_f0f0_f0f0_f0f0;
-    const THREES: u64 = 0x3030_3030_3030_3030;
-    // A byte is a digit if its upper half is 3 and stays 3 when 6 is added to it. A carry out of a byte that is no
-    // digit spoils only bytes behind it.
-    let other = ((bytes & UPPER) ^ THREES) | ((bytes.wrapping_add(0x0606_0606_0606_0606) & UPPER) ^ THREES);
-    other.trailing_zeros() as usize / 8
+    others(bytes).trailing_zeros() as usize / 8
 }
 
 /// The number that the first `count` of eight bytes spell; `count` is not 0 and all of these are digits.
@@ -146,45 +151,53 @@ fn digits_into(data: &[u8], at: &mut usize, number: &mut u64) {
     }
 }
 
-/// Bytes that the quick ways look at.
+/// Bytes that the quick way looks at: a sign, seven digits and a point, and three eights of digits behind it.
 const QUICK: usize = 40;
 
+/// A bit for each of eight bytes: set where it is no digit.
+#[inline]
+fn not_digits(bytes: u64) -> u32 {
+    const SEVENS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let other = others(bytes);
+    let tops = (((other & SEVENS) + SEVENS) | other) & !SEVENS;
+    // One product moves the top bit of byte k to bit 56 + k.
+    ((tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
+}
+
 /// A number such as `-123.456` that is not near the end of the slice, and its end; `None` for any other spelling.
+///
+/// Point and end are found by looking at 24 bytes at once, as each number waits for the end of the one before it.
 #[inline]
 pub(super) fn quick(data: &[u8], start: usize) -> Option<(f64, usize)> {
     let text = data.get(start..)?.first_chunk::<QUICK>()?;
-    let eight = |at: usize| text[at..].first_chunk::<8>().map(|&eight| u64::from_le_bytes(eight));
+    let eight = |at: usize| text.get(at..)?.first_chunk::<8>().map(|&eight| u64::from_le_bytes(eight));
     let negative = text[0] == b'-';
     let first = usize::from(negative);
     let front = eight(first)?;
-    let whole = leading_digits(front);
-    if whole == 0 || whole == 8 || text[first + whole] != b'.' || (text[first] == b'0' && whole > 1) {
+    let stops = not_digits(front) | not_digits(eight(first + 8)?) << 8 | not_digits(eight(first + 16)?) << 16;
+    let whole = stops.trailing_zeros() as usize;
+    let end = (stops & stops.wrapping_sub(1)).trailing_zeros() as usize;
+    if whole == 0 || whole > 7 || end > 23 || end < whole + 2 {
         return None;
     }
+    if text[first + whole] != b'.' || matches!(text[first + end], b'e' | b'E') || (text[first] == b'0' && whole > 1) {
+        return None;
+    }
+    let places = end - whole - 1;
     let mut mantissa = spelled(front, whole);
     let mut at = first + whole + 1;
-    let mut places = 0;
-    for _ in 0..3 {
-        let next = eight(at)?;
-        let count = leading_digits(next);
-        if count == 0 {
-            break;
-        }
-        mantissa = mantissa.checked_mul(EIGHTS[count])?.checked_add(spelled(next, count))?;
+    let mut left = places;
+    while left > 0 {
+        let count = left.min(8);
+        mantissa = mantissa.checked_mul(EIGHTS[count])?.checked_add(spelled(eight(at)?, count))?;
         at += count;
-        places += count;
-        if count < 8 {
-            break;
-        }
-    }
-    if places == 0 || matches!(text[at], b'0'..=b'9' | b'e' | b'E') {
-        return None;
+        left -= count;
     }
     let value = match TENS.get(places) {
         Some(power) if mantissa < 1 << 53 => mantissa as f64 / power,
         _ => wide(mantissa, places)?,
     };
-    Some((if negative { -value } else { value }, start + at))
+    Some((if negative { -value } else { value }, start + first + end))
 }
 
 /// A whole number of up to seven digits that is not near the end of the slice, and its end.

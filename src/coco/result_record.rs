@@ -52,6 +52,9 @@ pub(super) fn kind_of(first: &Object) -> Result<Kind, String> {
     })
 }
 
+/// Bytes that a result takes at least, as most are written.
+const TYPICAL: usize = 100;
+
 /// Reads one result.
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
@@ -61,6 +64,9 @@ pub(super) fn read(
     map: Option<&Map>,
 ) -> Scan<()> {
     let start = cursor.at;
+    if part.rows.capacity() == 0 {
+        part.rows.reserve(cursor.data.len().saturating_sub(start) / TYPICAL);
+    }
     let plain = if kind == Kind::Boxes && map.is_none() { typed(cursor) } else { Err(Stop::Odd) };
     match plain {
         Ok((image, category, bbox, score)) => {

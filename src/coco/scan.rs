@@ -141,9 +141,9 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over a key and its colon if they stand here in just these bytes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn literal<const N: usize>(&mut self, text: &[u8; N]) -> bool {
-        let found = self.data[self.at..].first_chunk::<N>() == Some(text);
+        let found = self.data[self.at..].first_chunk::<N>().is_some_and(|here| here == text);
         self.at += if found { N } else { 0 };
         found
     }
