@@ -260,3 +260,39 @@ fn annotations_give_their_ids() {
     let ended = place.rcnn(&["detect", "photos", "-a", "gone.json", "-o", "none"]).expect(1);
     assert!(ended.err.contains("gone.json"), "{}", ended.err);
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_is_valid_and_goes_on() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    let place = Place::new();
+    let many: Vec<String> = (0..60).map(|number| format!("{number:03}.jpg")).collect();
+    place.photos(&many.iter().map(|name| ("baseline-420.jpg", name.as_str())).collect::<Vec<_>>());
+    let arguments = ["detect", "photos", "-o", "out", "--no-draw"];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rcnn"))
+        .args(arguments)
+        .current_dir(place.at(""))
+        .env("RCNN_CACHE", place.at("cache"))
+        .env("ORT_DYLIB_PATH", support::runtime())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    let journal = place.at("out/detections.jsonl");
+    while fs::read(&journal).map_or(0, |bytes| bytes.len()) == 0 {
+        assert!(started.elapsed() < Duration::from_secs(60), "no first photo");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let done = place.rows("out").len();
+    assert!((1..60).contains(&done), "{done}");
+    assert_eq!(place.json("out/run.json")["state"], "interrupted");
+    assert_eq!(place.json("out/images.json")["images"].as_array().unwrap().len(), done);
+    place.rcnn(&arguments).expect(0);
+    assert_eq!(place.rows("out").len(), 60);
+    assert_eq!(place.json("out/run.json")["photos_before"], done);
+}

@@ -1,11 +1,8 @@
 //! `rcnn detect`.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
 
 use anyhow::Context;
-use rcnn::coco::{DataSet, Id, Want};
 use rcnn::detector::Detector;
 use rcnn::family::Class;
 use rcnn::model::{DEFAULT, Model};
@@ -13,9 +10,10 @@ use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
 use rcnn::run::{self, Machine, Record, Settings, State, Task};
 use rcnn::runtime::{Device, Runtime};
 
+use super::annotated::Annotated;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
-use super::{Exit, Usage, summary};
+use super::{Exit, Usage, say, stop_on_interrupt, summary};
 
 /// Find objects in photos, and draw them
 #[derive(Debug, clap::Args)]
@@ -115,7 +113,7 @@ fn probability(text: &str) -> Result<f32, String> {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
-    let listing = photo::list(&args.photos, Some(&args.out))?;
+    let listing = photo::list(&args.photos, Some(&args.out.join("annotated")))?;
     say(&listing.notes);
     let model = Model::find(&args.model)?;
     let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
@@ -162,42 +160,11 @@ fn identify(
 ) -> anyhow::Result<(Vec<Task>, Vec<Class>)> {
     let classes = &model.manifest().classes;
     let Some(path) = &args.annotations else { return Ok((run::count(entries), classes.clone())) };
-    let data = DataSet::read(path, Want::Tables)?;
-    let images = data.images().iter().filter_map(|image| Some((image.id, image.file_name.as_deref()?)));
-    let images = numbered(images, "images", path)?;
-    let categories =
-        data.categories().iter().filter_map(|category| Some((category.id, category.name.as_deref()?)));
-    let categories = numbered(categories, "categories", path)?;
-    let (tasks, photo_notes) = run::match_photos(entries, &images);
-    let (classes, class_notes) = run::match_classes(classes, &categories);
+    let annotated = Annotated::open(path)?;
+    let (tasks, photo_notes) = annotated.photos(entries)?;
+    let (classes, class_notes) = annotated.classes(classes);
     say(&[photo_notes, class_notes].concat());
-    anyhow::ensure!(
-        !tasks.is_empty(),
-        "none of the photos is among the {} images of `{}`: their file names differ",
-        images.len(),
-        path.display()
-    );
     Ok((tasks, classes))
-}
-
-/// Results have whole numbers from 0 up as ids.
-fn numbered<'a>(
-    entries: impl Iterator<Item = (Id, &'a str)>,
-    what: &str,
-    path: &Path,
-) -> anyhow::Result<Vec<(u64, &'a str)>> {
-    let number = |(id, name): (Id, &'a str)| {
-        let id = id.integer().and_then(|id| u64::try_from(id).ok());
-        let id = id.with_context(|| {
-            let name = name.escape_debug();
-            format!(
-                "{what} of `{}` have ids that are no whole numbers (such as that of `{name}`)",
-                path.display()
-            )
-        })?;
-        Ok((id, name))
-    };
-    entries.map(number).collect()
 }
 
 /// Places of the classes that the user names or numbers.
@@ -253,20 +220,6 @@ fn machine(runtime: &Runtime, detector: &Detector, options: &run::Options) -> Ma
     }
 }
 
-/// The first interrupt ends the run in order, the second at once.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // Where the system allows no handler, an interrupt ends the program, and the journal is valid anyway.
-    let _ = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::SeqCst) {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-        eprintln!("stopping after the photos under way; once more stops at once");
-    });
-    stop
-}
-
 fn report(args: &Args, record: &Record) -> anyhow::Result<Exit> {
     let text = summary::text(record, &args.out);
     if args.json {
@@ -281,10 +234,4 @@ fn report(args: &Args, record: &Record) -> anyhow::Result<Exit> {
         State::Finished if record.counts.failed > 0 => Exit::PhotosFailed,
         State::Finished => Exit::Done,
     })
-}
-
-fn say(notes: &[String]) {
-    for note in notes {
-        eprintln!("note: {note}");
-    }
 }

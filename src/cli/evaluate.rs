@@ -178,7 +178,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let reading = if args.corrected { Reading::CORRECTED } else { Reading::default() };
     let full = args.arrays.is_some() || args.per_class;
     let evaluation = input.evaluate(reading, full)?;
-    let warnings = input.warnings(&evaluation, reading)?;
+    let warnings = input.warnings(&evaluation, reading);
     for warning in &warnings {
         eprintln!("warning: {}", warning.message);
     }

@@ -2,10 +2,14 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
+mod annotated;
 mod classify;
+mod compare;
 mod detect;
 mod doctor;
 mod evaluate;
@@ -54,6 +58,7 @@ struct Cli {
 enum Command {
     Detect(detect::Args),
     Classify(classify::Args),
+    Compare(compare::Args),
     Evaluate(evaluate::Args),
     Import(import::Args),
     Inspect(inspect::Args),
@@ -70,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Detect(args) => detect::run(args),
         Command::Classify(args) => classify::run(args),
+        Command::Compare(args) => compare::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Import(args) => import::run(args),
         Command::Inspect(args) => inspect::run(args),
@@ -111,6 +117,27 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// The first interrupt ends the run in order, the second at once.
+pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    // Where the system allows no handler, an interrupt ends the program, and the journal is valid anyway.
+    let _ = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        eprintln!("stopping after the photos under way; once more stops at once");
+    });
+    stop
+}
+
+/// Sentences that a person should know, on standard error.
+pub(crate) fn say(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
+    }
 }
 
 /// A panic is a mistake of ours: one sentence, and the place for whoever mends it.

@@ -16,12 +16,13 @@ use super::progress::Progress;
 #[command(after_help = "Examples:
   rcnn synth -o scenes
   rcnn synth -o scenes --count 2000 --seed 7 --size 640x480
-  rcnn detect scenes/images -o out && rcnn evaluate -a scenes/annotations.json -r out/detections.json
+  rcnn detect scenes/images -o out
 
-Writes FOLDER/images/ and FOLDER/annotations.json (COCO), all or nothing; scenes of an earlier run
-in the folder are replaced. The same seed, size and version give the same bytes on every machine, and
-the first scenes of a long run are those of a short one. A box holds the whole silhouette of its object,
-hidden parts included, cut at the picture's edges; an object of which less than half shows is left out.")]
+Writes FOLDER/images/ and FOLDER/annotations.json (COCO), all or nothing; scenes of an earlier
+run in the folder are replaced. The same seed, size and version give the same bytes on every
+machine, and the first scenes of a long run are those of a short one. A box holds the whole
+silhouette of its object, hidden parts included, cut at the picture's edges; an object of which
+less than half shows is left out.")]
 pub(crate) struct Args {
     /// Folder for the scenes: new, empty, or of an earlier `rcnn synth`
     #[arg(short, long, value_name = "FOLDER")]

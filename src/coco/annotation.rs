@@ -3,6 +3,7 @@
 //! What is missing or strange is noted, not refused: pycocotools looks at most of it only where it needs it.
 
 use super::id::{Id, Ids};
+use super::number;
 use super::scan::{Cursor, Number, Scan, Stop};
 use super::value::{Object, Value};
 
@@ -127,21 +128,31 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<(Annotation, bool)> {
     };
     let mut seen = 0;
     loop {
-        let (key, escaped) = cursor.raw_string()?;
-        cursor.expect(b':', "`:`")?;
-        if escaped {
-            return Err(Stop::Odd);
-        }
-        let known = match key {
-            b"id" => ID,
-            b"image_id" => IMAGE,
-            b"category_id" => CATEGORY,
-            b"bbox" => BOX,
-            b"area" => AREA,
-            b"iscrowd" => CROWD,
-            b"ignore" => IGNORE,
-            b"score" => SCORE,
-            _ => 0,
+        cursor.next_byte()?;
+        let known = if cursor.literal(b"\"area\":") {
+            AREA
+        } else if cursor.literal(b"\"iscrowd\":") {
+            CROWD
+        } else if cursor.literal(b"\"image_id\":") {
+            IMAGE
+        } else if cursor.literal(b"\"bbox\":") {
+            BOX
+        } else if cursor.literal(b"\"category_id\":") {
+            CATEGORY
+        } else if cursor.literal(b"\"id\":") {
+            ID
+        } else {
+            match cursor.key()? {
+                b"id" => ID,
+                b"image_id" => IMAGE,
+                b"category_id" => CATEGORY,
+                b"bbox" => BOX,
+                b"area" => AREA,
+                b"iscrowd" => CROWD,
+                b"ignore" => IGNORE,
+                b"score" => SCORE,
+                _ => 0,
+            }
         };
         if seen & known != 0 {
             return Err(Stop::Odd);
@@ -179,7 +190,12 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<(Annotation, bool)> {
 /// An id in its usual form.
 #[inline]
 pub(super) fn integer(cursor: &mut Cursor<'_>) -> Scan<Id> {
-    match cursor.next_byte()? {
+    let byte = cursor.next_byte()?;
+    if let Some((value, end)) = number::quick_integer(cursor.data, cursor.at) {
+        cursor.at = end;
+        return Id::new(value).ok_or(Stop::Odd);
+    }
+    match byte {
         b'0'..=b'9' | b'-' => match cursor.number()? {
             Number::Int(value) => Id::new(value).ok_or(Stop::Odd),
             _ => Err(Stop::Odd),
@@ -191,7 +207,12 @@ pub(super) fn integer(cursor: &mut Cursor<'_>) -> Scan<Id> {
 /// A number in its usual form.
 #[inline]
 pub(super) fn double(cursor: &mut Cursor<'_>) -> Scan<f64> {
-    match cursor.next_byte()? {
+    let byte = cursor.next_byte()?;
+    if let Some((value, end)) = number::quick(cursor.data, cursor.at) {
+        cursor.at = end;
+        return Ok(value);
+    }
+    match byte {
         b'0'..=b'9' | b'-' | b'N' | b'I' => Ok(cursor.number()?.double()),
         _ => Err(Stop::Odd),
     }

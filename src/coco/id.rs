@@ -65,6 +65,14 @@ impl Ids {
         }
     }
 
+    /// The id of a number as it is typed, if it is one.
+    pub fn of_number(&mut self, text: &str) -> Option<Id> {
+        match text.parse() {
+            Ok(value) => self.of(&Value::Int(value)),
+            Err(_) => self.of(&Value::Float(text.parse().ok()?)),
+        }
+    }
+
     /// The id of a string.
     pub fn of_text(&mut self, text: &str) -> Id {
         self.intern(Odd::Text(text.into()))

@@ -100,29 +100,133 @@ fn digit(data: &[u8], at: usize) -> Option<u64> {
     (digit < 10).then_some(u64::from(digit))
 }
 
-/// Appends the digits from `at` on to a number, eight at a time where there are as many.
+/// A byte that is not 0 for each of eight bytes that is no digit, up to the first of them; behind it anything.
+#[inline]
+fn others(bytes: u64) -> u64 {
+    const UPPER: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const THREES: u64 = 0x3030_3030_3030_3030;
+    // A byte is a digit if its upper half is 3 and stays 3 when 6 is added to it. A carry out of a byte of 250 or
+    // more spoils bytes behind it.
+    ((bytes & UPPER) ^ THREES) | ((bytes.wrapping_add(0x0606_0606_0606_0606) & UPPER) ^ THREES)
+}
+
+/// How many of eight bytes are digits before the first that is none.
+#[inline]
+fn leading_digits(bytes: u64) -> usize {
+    others(bytes).trailing_zeros() as usize / 8
+}
+
+/// The number that the first `count` of eight bytes spell; `count` is not 0 and all of these are digits.
+#[inline]
+fn spelled(bytes: u64, count: usize) -> u64 {
+    // The bytes move up so that zeros stand before them; then neighbours are joined: eight digits, four pairs, two
+    // quadruples, one number.
+    let digits = bytes.wrapping_sub(0x3030_3030_3030_3030) << (64 - 8 * count);
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let quads = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    (quads * 10_000 + (quads >> 32)) & 0xffff_ffff
+}
+
+/// What a number is multiplied by when digits are appended.
+const EIGHTS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// Appends the digits from `at` on to a number.
 #[inline]
 fn digits_into(data: &[u8], at: &mut usize, number: &mut u64) {
     while let Some(&eight) = data[*at..].first_chunk::<8>() {
         let bytes = u64::from_le_bytes(eight);
-        // A byte is a digit if its upper half is 3 and stays 3 when 6 is added to it.
-        let upper = (bytes & 0xf0f0_f0f0_f0f0_f0f0)
-            | ((bytes.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0) >> 4);
-        if upper != 0x3333_3333_3333_3333 {
-            break;
+        let count = leading_digits(bytes);
+        if count == 0 {
+            return;
         }
-        // Neighbours are joined: eight digits, four pairs, two quadruples, one number.
-        let digits = bytes - 0x3030_3030_3030_3030;
-        let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
-        let quads = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-        let eight = (quads * 10_000 + (quads >> 32)) & 0xffff_ffff;
-        *number = number.wrapping_mul(100_000_000).wrapping_add(eight);
-        *at += 8;
+        *number = number.wrapping_mul(EIGHTS[count]).wrapping_add(spelled(bytes, count));
+        *at += count;
+        if count < 8 {
+            return;
+        }
     }
     while let Some(digit) = digit(data, *at) {
         *number = number.wrapping_mul(10).wrapping_add(digit);
         *at += 1;
     }
+}
+
+/// Bytes that the quick way looks at: a sign, seven digits and a point, and three eights of digits behind it.
+const QUICK: usize = 40;
+
+/// A bit for each of eight bytes: set where it is no digit.
+#[inline]
+fn not_digits(bytes: u64) -> u32 {
+    const SEVENS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let other = others(bytes);
+    let tops = (((other & SEVENS) + SEVENS) | other) & !SEVENS;
+    // One product moves the top bit of byte k to bit 56 + k.
+    ((tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
+}
+
+/// A number such as `-123.456` that is not near the end of the slice, and its end; `None` for any other spelling.
+///
+/// Point and end are found by looking at 24 bytes at once, as each number waits for the end of the one before it.
+#[inline]
+pub(super) fn quick(data: &[u8], start: usize) -> Option<(f64, usize)> {
+    let text = data.get(start..)?.first_chunk::<QUICK>()?;
+    let eight = |at: usize| text.get(at..)?.first_chunk::<8>().map(|&eight| u64::from_le_bytes(eight));
+    let negative = text[0] == b'-';
+    let first = usize::from(negative);
+    let front = eight(first)?;
+    let stops = not_digits(front) | not_digits(eight(first + 8)?) << 8 | not_digits(eight(first + 16)?) << 16;
+    let whole = stops.trailing_zeros() as usize;
+    let end = (stops & stops.wrapping_sub(1)).trailing_zeros() as usize;
+    if whole == 0 || whole > 7 || end > 23 || end < whole + 2 {
+        return None;
+    }
+    if text[first + whole] != b'.' || matches!(text[first + end], b'e' | b'E') || (text[first] == b'0' && whole > 1) {
+        return None;
+    }
+    let places = end - whole - 1;
+    let mut mantissa = spelled(front, whole);
+    let mut at = first + whole + 1;
+    let mut left = places;
+    while left > 0 {
+        let count = left.min(8);
+        mantissa = mantissa.checked_mul(EIGHTS[count])?.checked_add(spelled(eight(at)?, count))?;
+        at += count;
+        left -= count;
+    }
+    let value = match TENS.get(places) {
+        Some(power) if mantissa < 1 << 53 => mantissa as f64 / power,
+        _ => wide(mantissa, places)?,
+    };
+    Some((if negative { -value } else { value }, start + first + end))
+}
+
+/// A whole number of up to seven digits that is not near the end of the slice, and its end.
+#[inline]
+pub(super) fn quick_integer(data: &[u8], start: usize) -> Option<(i64, usize)> {
+    let text = data.get(start..)?.first_chunk::<8>()?;
+    let bytes = u64::from_le_bytes(*text);
+    let count = leading_digits(bytes);
+    if count == 0 || count == 8 || matches!(text[count], b'.' | b'e' | b'E') || (text[0] == b'0' && count > 1)
+    {
+        return None;
+    }
+    Some((spelled(bytes, count) as i64, start + count))
+}
+
+/// Where the digits from `at` on end.
+#[inline]
+fn past_digits(data: &[u8], mut at: usize) -> usize {
+    while let Some(&eight) = data[at..].first_chunk::<8>() {
+        let count = leading_digits(u64::from_le_bytes(eight));
+        at += count;
+        if count < 8 {
+            return at;
+        }
+    }
+    while digit(data, at).is_some() {
+        at += 1;
+    }
+    at
 }
 
 /// The most decimal places that [`wide`] can take off without a second look at the rounding.
@@ -228,18 +332,13 @@ pub(super) fn end(data: &[u8], start: usize) -> End {
     let mut at = start;
     at += usize::from(data.get(at) == Some(&b'-'));
     let first = at;
-    while digit(data, at).is_some() {
-        at += 1;
-    }
+    at = past_digits(data, at);
     if at == first || (data[first] == b'0' && at > first + 1) {
         return End::Other;
     }
     if data.get(at) == Some(&b'.') {
         let point = at + 1;
-        at = point;
-        while digit(data, at).is_some() {
-            at += 1;
-        }
+        at = past_digits(data, point);
         if at == point {
             return End::Other;
         }
@@ -256,6 +355,18 @@ mod tests {
     use proptest::prelude::*;
 
     fn value(text: &str) -> f64 {
+        let padded = format!("{text},{}", " ".repeat(QUICK));
+        let value = slow_value(text);
+        if let Some((found, end)) = quick(padded.as_bytes(), 0) {
+            assert_eq!((found.to_bits(), end), (value.to_bits(), text.len()), "{text}");
+        }
+        if let Some((found, end)) = quick_integer(padded.as_bytes(), 0) {
+            assert_eq!((found as f64, end), (value, text.len()), "{text}");
+        }
+        value
+    }
+
+    fn slow_value(text: &str) -> f64 {
         match read(format!("{text} ").as_bytes(), 0) {
             Read::Number(value, end) => {
                 assert_eq!(end, text.len(), "{text}");

@@ -52,6 +52,9 @@ pub(super) fn kind_of(first: &Object) -> Result<Kind, String> {
     })
 }
 
+/// Bytes that a result takes at least, as most are written.
+const TYPICAL: usize = 100;
+
 /// Reads one result.
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
@@ -61,6 +64,9 @@ pub(super) fn read(
     map: Option<&Map>,
 ) -> Scan<()> {
     let start = cursor.at;
+    if part.rows.capacity() == 0 {
+        part.rows.reserve(cursor.data.len().saturating_sub(start) / TYPICAL);
+    }
     let plain = if kind == Kind::Boxes && map.is_none() { typed(cursor) } else { Err(Stop::Odd) };
     match plain {
         Ok((image, category, bbox, score)) => {
@@ -115,17 +121,23 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<Typed> {
     let (mut image, mut category, mut bbox, mut score) = (zero, zero, [0.0; 4], 0.0);
     let mut seen = 0;
     loop {
-        let (key, escaped) = cursor.raw_string()?;
-        cursor.expect(b':', "`:`")?;
-        if escaped {
-            return Err(Stop::Odd);
-        }
-        let known = match key {
-            b"image_id" => IMAGE,
-            b"category_id" => CATEGORY,
-            b"bbox" => BOX,
-            b"score" => SCORE,
-            _ => 0,
+        cursor.next_byte()?;
+        let known = if cursor.literal(b"\"image_id\":") {
+            IMAGE
+        } else if cursor.literal(b"\"category_id\":") {
+            CATEGORY
+        } else if cursor.literal(b"\"bbox\":") {
+            BOX
+        } else if cursor.literal(b"\"score\":") {
+            SCORE
+        } else {
+            match cursor.key()? {
+                b"image_id" => IMAGE,
+                b"category_id" => CATEGORY,
+                b"bbox" => BOX,
+                b"score" => SCORE,
+                _ => 0,
+            }
         };
         if seen & known != 0 {
             return Err(Stop::Odd);

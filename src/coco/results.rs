@@ -220,6 +220,9 @@ impl Detections {
             tables.categories().iter().map(|entry| (entry.id, tables.category_name(entry.id))).collect();
         let mut stream = Stream::open(path)?;
         stream.one("the file", |cursor| cursor.expect(b'{', "`{`"))?;
+        if stream.peek()? == Some(b'}') {
+            return Err(Error::shape(path, "the file holds an empty object: a list of results expected"));
+        }
         loop {
             let key = stream.one("a key", |cursor| {
                 let key = text(cursor)?;

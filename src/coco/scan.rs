@@ -140,6 +140,21 @@ impl<'a> Cursor<'a> {
         Ok((text, !plain))
     }
 
+    /// Steps over a key and its colon if they stand here in just these bytes.
+    #[inline(always)]
+    pub(super) fn literal<const N: usize>(&mut self, text: &[u8; N]) -> bool {
+        let found = self.data[self.at..].first_chunk::<N>().is_some_and(|here| here == text);
+        self.at += if found { N } else { 0 };
+        found
+    }
+
+    /// Steps over a key of an object and its colon. The key's bytes, if it has no escapes; else [`Stop::Odd`].
+    pub(super) fn key(&mut self) -> Scan<&'a [u8]> {
+        let (key, escaped) = self.raw_string()?;
+        self.expect(b':', "`:`")?;
+        if escaped { Err(Stop::Odd) } else { Ok(key) }
+    }
+
     /// Checks the escape at `at`; the place behind it.
     fn escape(&self, at: usize) -> Scan<usize> {
         match self.data.get(at + 1) {

@@ -16,9 +16,9 @@ use super::scan::{Bad, Cursor, Scan, Stop};
 
 /// The longest single record or value; longer ones are refused rather than held in memory.
 pub(super) const LONGEST: usize = 256 << 20;
-/// What is read at once, and the pieces in which it is parsed.
-const WAVE: usize = 4 << 20;
-const PIECES: usize = 8;
+/// What is parsed at once by one thread, and how many pieces each thread gets before all wait for each other.
+const PIECE: usize = 128 << 10;
+const PIECES: usize = 4;
 
 /// An open file.
 pub(super) struct Stream {
@@ -185,16 +185,17 @@ impl Stream {
         parse: &(impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()> + Sync),
         sink: &mut impl FnMut(P),
     ) -> Result<Wave, Error> {
-        self.top_up(WAVE)?;
+        let pieces_at_once = PIECES * rayon::current_num_threads().max(2);
+        let wave = PIECE * pieces_at_once;
+        self.top_up(wave)?;
         let data = &self.buffer[..];
         let cut = if self.finished { Some(data.len()) } else { last_boundary(data, self.at) };
         let Some(cut) = cut else { return Ok(Wave::Single) };
-        let pieces = pieces(data, self.at, cut);
+        let pieces = pieces(data, self.at, cut, pieces_at_once);
         let mut next = std::mem::take(&mut self.spare);
         next.clear();
-        next.reserve(WAVE + (data.len() - cut) + 1);
         next.extend_from_slice(&data[cut..]);
-        let missing = WAVE.saturating_sub(next.len());
+        let missing = wave.saturating_sub(next.len());
         let (reader, finished) = (&mut self.reader, self.finished);
         let (read, parts) = rayon::join(
             || if finished { Ok(true) } else { read_on(reader, &mut next, missing) },
@@ -301,8 +302,8 @@ fn piece<P: Default>(
 }
 
 /// Cuts `data[from..to]` into pieces of about equal length.
-fn pieces(data: &[u8], from: usize, to: usize) -> Vec<(usize, usize)> {
-    let length = (to - from) / PIECES + 1;
+fn pieces(data: &[u8], from: usize, to: usize, count: usize) -> Vec<(usize, usize)> {
+    let length = (to - from) / count + 1;
     let mut cuts = vec![from];
     while let Some(&last) = cuts.last()
         && last + length < to
@@ -333,6 +334,8 @@ fn is_boundary(data: &[u8], from: usize, at: usize) -> bool {
 
 /// Appends up to `count` bytes; true at the end of the file, where a line break is added: so that every number ends.
 fn read_on(reader: &mut (dyn Read + Send), buffer: &mut Vec<u8>, count: usize) -> std::io::Result<bool> {
+    // One byte more for the line break; exactly, as a vector that grows by itself doubles.
+    buffer.reserve_exact(count + 1);
     let read = reader.take(count as u64).read_to_end(buffer)?;
     let finished = read < count;
     if finished {

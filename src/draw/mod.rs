@@ -25,7 +25,7 @@ pub struct Mark {
     pub label: String,
 }
 
-/// Draws boxes and labels onto the photo, boxes in order of the list (last on top), labels over all boxes.
+/// Draws boxes and labels onto the photo: the first mark on top, labels over all boxes.
 ///
 /// A box with a NaN corner or wholly outside is left out; one that is inside out is drawn with its corners
 /// swapped. Earlier marks choose the place of their label first. Labels stay inside the picture and never cover
@@ -43,7 +43,7 @@ pub fn annotate(photo: &mut Photo, marks: &[Mark]) {
     let page = Rect { x: 0, y: 0, width: i64::from(width), height: i64::from(height) };
     let frames: Vec<(Rect, &Mark)> =
         marks.iter().filter_map(|mark| Some((frame(&mark.bbox, page, sizes.line)?, mark))).collect();
-    for (frame, mark) in &frames {
+    for (frame, mark) in frames.iter().rev() {
         ink::outline(&mut picture, *frame, sizes.line, colour(mark.class));
     }
     for label in labels(page, &frames, sizes) {

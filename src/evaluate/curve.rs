@@ -14,11 +14,22 @@ pub(super) struct Wanted {
     pub(super) recalls: Vec<f64>,
     /// For each range and limit: whether its precision is asked for.
     pub(super) precision: Vec<bool>,
+    /// For each range and limit: whether its recall is asked for.
+    pub(super) recall: Vec<bool>,
     /// Whether scores are asked for.
     pub(super) scores: bool,
 }
 
-/// The curves of one category: [threshold, recall, range, limit] and [threshold, range, limit].
+impl Wanted {
+    /// For each range and limit its slot in the arrays of precision and scores.
+    pub(super) fn slots(&self) -> Vec<Option<usize>> {
+        let mut next = 0..;
+        self.precision.iter().map(|&wanted| if wanted { next.next() } else { None }).collect()
+    }
+}
+
+/// The curves of one category: [threshold, recall, slot] and [threshold, range, limit]. A slot is a range and limit
+/// whose precision is wanted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Curves {
     pub(super) precision: Vec<f64>,
@@ -33,7 +44,9 @@ pub(super) fn run(matched: &Matched, rules: &Rules, wanted: &Wanted) -> Option<C
     }
     let (t_count, a_count, m_count) = (rules.floors.len(), rules.ranges.len(), rules.limits.len());
     let r_count = wanted.recalls.len();
-    let cells = t_count * r_count * a_count * m_count;
+    let slots = wanted.slots();
+    let slot_count = slots.iter().flatten().count();
+    let cells = t_count * r_count * slot_count;
     let mut curves = Curves {
         precision: vec![-1.0; cells],
         scores: if wanted.scores { vec![-1.0; cells] } else { Vec::new() },
@@ -48,14 +61,16 @@ pub(super) fn run(matched: &Matched, rules: &Rules, wanted: &Wanted) -> Option<C
         let steps = steps(positives, &wanted.recalls);
         for m in 0..m_count {
             let limit = rules.limits[m];
-            let precise = wanted.precision[a * m_count + m];
+            let slot = slots[a * m_count + m];
+            let precise = slot.is_some();
+            if !precise && !wanted.recall[a * m_count + m] {
+                continue;
+            }
             for t in 0..t_count {
                 let found = walk(matched, (a, a_count), (m, m_count), t, limit, precise, &mut hits);
                 let recall = if found == 0 { 0.0 } else { f64::from(found) / f64::from(positives) };
                 curves.recall[(t * a_count + a) * m_count + m] = recall;
-                if !precise {
-                    continue;
-                }
+                let Some(slot) = slot else { continue };
                 for k in (1..hits.len()).rev() {
                     if hits[k].0 > hits[k - 1].0 {
                         hits[k - 1].0 = hits[k].0;
@@ -72,7 +87,7 @@ pub(super) fn run(matched: &Matched, rules: &Rules, wanted: &Wanted) -> Option<C
                     // Python leaves the loop at the first recall that is not reached.
                     reached &= point.is_some();
                     let (precision, score) = point.filter(|_| reached).unwrap_or((0.0, 0.0));
-                    let at = ((t * r_count + r) * a_count + a) * m_count + m;
+                    let at = (t * r_count + r) * slot_count + slot;
                     curves.precision[at] = precision;
                     if wanted.scores {
                         curves.scores[at] = score;

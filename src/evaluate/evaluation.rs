@@ -15,6 +15,8 @@ use super::summary;
 pub struct Arrays {
     /// Sizes: IoU thresholds, recall thresholds, categories, area ranges, limits.
     pub shape: [usize; 5],
+    /// For each range and limit its slot in the curves' precision, if it has one.
+    slots: Vec<Option<usize>>,
     /// A category each; `None` where no ground truth counts.
     curves: Vec<Option<Curves>>,
 }
@@ -57,13 +59,11 @@ pub(super) fn run(
     full: bool,
 ) -> Evaluation {
     let rules = rules(params, problem.images);
+    let all = vec![true; rules.ranges.len() * rules.limits.len()];
     let wanted = Wanted {
         recalls: params.recall_thresholds.clone(),
-        precision: if full {
-            vec![true; rules.ranges.len() * rules.limits.len()]
-        } else {
-            summary::precision_needed(params)
-        },
+        precision: if full { all.clone() } else { summary::needed(params, true) },
+        recall: if full { all } else { summary::needed(params, false) },
         scores: full && params.protocol == Protocol::Coco,
     };
     let made = each_category(problem, &rules, false, |k, matched| {
@@ -80,7 +80,7 @@ pub(super) fn run(
         rules.ranges.len(),
         rules.limits.len(),
     ];
-    let arrays = Arrays { shape, curves };
+    let arrays = Arrays { shape, slots: wanted.slots(), curves };
     Evaluation { stats: summary::stats(&arrays, params, groups), arrays, unused, boxes }
 }
 
@@ -106,9 +106,10 @@ pub(super) fn each_category<T: Send>(
 }
 
 impl Arrays {
-    /// Precision at a threshold, recall, category, range and limit, by their places.
+    /// Precision at a threshold, recall, category, range and limit, by their places; -1 where it was not asked for.
     pub fn precision(&self, t: usize, r: usize, k: usize, a: usize, m: usize) -> f64 {
-        self.curves[k].as_ref().map_or(-1.0, |curves| curves.precision[self.cell(t, r, a, m)])
+        let at = self.cell(t, r, a, m);
+        self.curves[k].as_ref().zip(at).map_or(-1.0, |(curves, at)| curves.precision[at])
     }
 
     /// Recall at a threshold, category, range and limit.
@@ -120,12 +121,18 @@ impl Arrays {
     /// Score at which a recall is reached; only in a full evaluation.
     pub fn score(&self, t: usize, r: usize, k: usize, a: usize, m: usize) -> f64 {
         let at = self.cell(t, r, a, m);
-        self.curves[k].as_ref().map_or(-1.0, |curves| curves.scores.get(at).copied().unwrap_or(-1.0))
+        self.curves[k]
+            .as_ref()
+            .zip(at)
+            .and_then(|(curves, at)| curves.scores.get(at).copied())
+            .unwrap_or(-1.0)
     }
 
-    fn cell(&self, t: usize, r: usize, a: usize, m: usize) -> usize {
-        let [_, recalls, _, ranges, limits] = self.shape;
-        ((t * recalls + r) * ranges + a) * limits + m
+    #[inline]
+    fn cell(&self, t: usize, r: usize, a: usize, m: usize) -> Option<usize> {
+        let [_, recalls, _, _, limits] = self.shape;
+        let count = self.slots.iter().flatten().count();
+        self.slots[a * limits + m].map(|slot| (t * recalls + r) * count + slot)
     }
 
     /// Mean precision of one category over thresholds and recalls; -1 where it has no ground truth.

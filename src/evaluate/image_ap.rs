@@ -11,7 +11,7 @@ pub(super) fn of_category(truths: &[Truth], matched: &Matched, rules: &Rules) ->
     for truth in truths.iter().filter(|truth| !truth.ignored && rules.outside(truth.area) & 1 == 0) {
         *positives.entry(truth.image).or_default() += 1;
     }
-    let mut own: HashMap<u32, Vec<(u128, u128)>> = HashMap::new();
+    let mut own: HashMap<u32, Vec<(u64, u64)>> = HashMap::new();
     let ranges = rules.ranges.len();
     let mut touched = (0..).step_by(ranges);
     for kept in &matched.kept {
@@ -19,7 +19,7 @@ pub(super) fn of_category(truths: &[Truth], matched: &Matched, rules: &Rules) ->
             let mask = touched.next().map_or_else(Default::default, |at: usize| matched.masks[at]);
             (mask.hit, mask.off)
         } else {
-            (0, if kept.outside & 1 == 1 { u128::MAX } else { 0 })
+            (0, if kept.outside & 1 == 1 { u64::MAX } else { 0 })
         };
         if positives.contains_key(&kept.image) {
             own.entry(kept.image).or_default().push(outcome);
@@ -38,7 +38,7 @@ pub(super) fn of_category(truths: &[Truth], matched: &Matched, rules: &Rules) ->
     aps
 }
 
-fn average(outcomes: &[(u128, u128)], t: usize, positives: u32) -> f64 {
+fn average(outcomes: &[(u64, u64)], t: usize, positives: u32) -> f64 {
     let (mut right, mut count) = (0u32, 0u32);
     let mut curve = Vec::new();
     for (hit, off) in outcomes {

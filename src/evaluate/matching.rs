@@ -26,8 +26,8 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    fn all(&self) -> u128 {
-        u128::MAX >> (128 - self.floors.len())
+    fn all(&self) -> u64 {
+        u64::MAX >> (64 - self.floors.len())
     }
 
     /// A bit for each range that an area lies outside of. NaN lies in all.
@@ -51,9 +51,9 @@ pub(super) struct Touched {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mask {
     /// Matched, and read as matched.
-    pub(super) hit: u128,
+    pub(super) hit: u64,
     /// Ignored.
-    pub(super) off: u128,
+    pub(super) off: u64,
 }
 
 /// A detection that reaches nothing: wrong, or ignored for its size.
@@ -116,7 +116,7 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
     for (place, truth) in category.truths.iter().enumerate().rev() {
         scratch.starts[truth.image as usize] = place as u32 + 1;
     }
-    let order = by_score(category);
+    let (order, looks) = by_score(category, &state, scratch);
     let cut = rules.limits.last().copied().unwrap_or(0);
     let mut before = vec![0u32; ranges * limits];
     for &(_, image, position) in &order {
@@ -126,24 +126,15 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
         }
         scratch.ranks[image as usize] = rank + 1;
         let row = category.rows[position as usize];
-        let detection = category.detection(row);
         if matched.count == 0 {
-            matched.first_score = Some(detection.score);
+            matched.first_score = Some(category.detection(row).score);
         }
-        scratch.candidates.clear();
-        if let Some(first) = scratch.starts[image as usize].checked_sub(1) {
-            state.collect(
-                &detection.bbox,
-                image,
-                first as usize,
-                &mut scratch.overlaps,
-                &mut scratch.candidates,
-            );
-        }
-        let lenient = category.not_exhaustive.binary_search(&image).is_ok();
-        let outside = if lenient { u32::MAX } else { rules.outside(category.area(row)) };
-        let touched = !scratch.candidates.is_empty();
+        let Look { outside, touched } = looks[position as usize];
         if touched {
+            let detection = category.detection(row);
+            let first = scratch.starts[image as usize].max(1) as usize - 1;
+            let (all, some) = (&mut scratch.overlaps, &mut scratch.candidates);
+            state.collect(&detection.bbox, image, first, all, some);
             state.score = detection.score;
             for a in 0..ranges {
                 let mut mask = state.take(&scratch.candidates, a);
@@ -152,12 +143,14 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
                 }
                 matched.masks.push(mask);
             }
-            matched.touched.push(Touched { rank, score: detection.score });
+            matched.touched.push(Touched { rank, score: state.score });
             matched.before.extend_from_slice(&before);
         } else {
-            for (slot, count) in before.iter_mut().enumerate() {
-                let (a, m) = (slot / limits, slot % limits);
-                *count += u32::from(rank < rules.limits[m]) & !(outside >> a) & 1;
+            let level = rules.limits.partition_point(|&limit| limit <= rank);
+            for (a, counts) in before.chunks_exact_mut(limits).enumerate() {
+                if outside >> a & 1 == 0 {
+                    counts[level..].iter_mut().for_each(|count| *count += 1);
+                }
             }
         }
         if keep {
@@ -185,7 +178,7 @@ struct State<'a> {
     /// A bit for each range in which a ground truth is ignored.
     ignored: Vec<u32>,
     /// For each ground truth and range: a bit for each threshold at which it is taken.
-    used: Vec<u128>,
+    used: Vec<u64>,
     /// For each ground truth the score of its first taker, if that is asked for.
     takers: Vec<Option<f64>>,
     /// Score of the detection at hand.
@@ -206,6 +199,13 @@ impl<'a> State<'a> {
         }
     }
 
+    /// Whether some IoU is not below every floor.
+    #[inline]
+    fn reaches(&self, bbox: &[f64; 4], image: u32, first: usize) -> bool {
+        let own = self.truths[first..].iter().take_while(|truth| truth.image == image);
+        own.fold(false, |reached, truth| reached | !(overlap(bbox, &truth.bbox, truth.crowd) < self.lowest))
+    }
+
     /// The image's ground truths whose IoU is not below every floor, in their order.
     #[inline]
     fn collect(
@@ -218,6 +218,7 @@ impl<'a> State<'a> {
     ) {
         let own = self.truths[first..].iter().take_while(|truth| truth.image == image);
         all.clear();
+        some.clear();
         all.extend(own.map(|truth| overlap(bbox, &truth.bbox, truth.crowd)));
         // Once a NaN is the best overlap nothing is below it, so that even far boxes may be taken.
         let nan = all.iter().any(|iou| iou.is_nan());
@@ -233,7 +234,7 @@ impl<'a> State<'a> {
         if let &[(place, iou)] = candidates {
             let mut bits = 0;
             for (t, &floor) in self.rules.floors.iter().enumerate() {
-                bits |= u128::from(!(iou < floor)) << t;
+                bits |= u64::from(!(iou < floor)) << t;
             }
             self.mark(place, a, self.free(place, a) & bits, &mut mask);
             return mask;
@@ -263,12 +264,12 @@ impl<'a> State<'a> {
 
     /// The thresholds at which a ground truth can be taken.
     #[inline]
-    fn free(&self, place: usize, a: usize) -> u128 {
-        if self.truths[place].crowd { u128::MAX } else { !self.used[place * self.rules.ranges.len() + a] }
+    fn free(&self, place: usize, a: usize) -> u64 {
+        if self.truths[place].crowd { u64::MAX } else { !self.used[place * self.rules.ranges.len() + a] }
     }
 
     #[inline]
-    fn mark(&mut self, place: usize, a: usize, bits: u128, mask: &mut Mask) {
+    fn mark(&mut self, place: usize, a: usize, bits: u64, mask: &mut Mask) {
         self.used[place * self.rules.ranges.len() + a] |= bits;
         if a == 0
             && bits != 0
@@ -285,15 +286,45 @@ impl<'a> State<'a> {
     }
 }
 
-/// Score (falling, NaN last), image, position in the category's list.
-fn by_score(category: &Category<'_>) -> Vec<(u64, u32, u32)> {
-    let key = |(position, &row): (u32, &u32)| {
-        let detection = category.detection(row);
-        (falling(detection.score), detection.image, position)
-    };
-    let mut order: Vec<(u64, u32, u32)> = (0u32..).zip(category.rows).map(key).collect();
+/// What is seen of a detection before it has its place among the others.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    /// A bit for each range in which it does not count while unmatched.
+    outside: u32,
+    /// Whether it reaches some ground truth.
+    touched: bool,
+}
+
+/// Rows that are fetched before they are looked at.
+const GATHER: usize = 256;
+
+/// Score (falling, NaN last), image and position in the category's list, in order.
+type Order = Vec<(u64, u32, u32)>;
+
+/// Looks at the detections in the file's order, which is kind to memory, and puts them in order.
+fn by_score(category: &Category<'_>, state: &State<'_>, scratch: &Scratch) -> (Order, Vec<Look>) {
+    let mut order = Vec::with_capacity(category.rows.len());
+    let mut looks = Vec::with_capacity(category.rows.len());
+    let mut gathered = Vec::with_capacity(GATHER);
+    let mut position = 0;
+    for rows in category.rows.chunks(GATHER) {
+        // Rows lie scattered in memory. Fetched in a loop that does nothing else, many are under way at once.
+        gathered.clear();
+        gathered.extend(rows.iter().map(|&row| (*category.detection(row), category.area(row))));
+        for (detection, area) in &gathered {
+            let image = detection.image;
+            let first = scratch.starts[image as usize].checked_sub(1);
+            let touched = first.is_some_and(|first| state.reaches(&detection.bbox, image, first as usize));
+            let lenient =
+                !category.not_exhaustive.is_empty() && category.not_exhaustive.binary_search(&image).is_ok();
+            let outside = if lenient { u32::MAX } else { state.rules.outside(*area) };
+            looks.push(Look { outside, touched });
+            order.push((falling(detection.score), image, position));
+            position += 1;
+        }
+    }
     order.sort_unstable();
-    order
+    (order, looks)
 }
 
 /// A key that rises as the score falls. -0 equals 0, all NaN are equal and last.

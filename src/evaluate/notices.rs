@@ -7,7 +7,7 @@ use super::params::Protocol;
 use super::quirk::{Reading, repeated_ids};
 use super::rows_check::Look;
 use super::{Evaluation, Input};
-use crate::coco::{Form, Id, Traits, quoted, shown};
+use crate::coco::{Form, Id, Index, Traits, quoted, shown};
 
 /// Something a user would want to be told.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -108,37 +108,27 @@ impl Input {
     }
 
     /// All that is to be said about this evaluation. Quirks that `reading` reads sanely are not mentioned.
-    pub fn warnings(&self, evaluation: &Evaluation, reading: Reading) -> Result<Vec<Warning>, Error> {
+    pub fn warnings(&self, evaluation: &Evaluation, reading: Reading) -> Vec<Warning> {
         let mut list = List(Vec::new());
-        self.about_annotations(&mut list, evaluation, reading)?;
+        self.about_annotations(&mut list, evaluation, reading);
         self.about_tables(&mut list);
-        self.about_results(&mut list, evaluation, reading)?;
-        self.about_boxes(&mut list);
+        let look = self.look();
+        self.about_results(&mut list, evaluation, reading, &look);
+        about_boxes(&mut list, &look);
         self.about_params(&mut list);
         self.about_zero(&mut list, evaluation);
-        Ok(list.0)
+        list.0
     }
 
-    fn moves(
-        &self,
-        list: &mut List,
-        evaluation: &Evaluation,
-        reading: Reading,
-        quirk: Reading,
-    ) -> Result<(), Error> {
-        let without = self.evaluate(reading | quirk, false)?;
+    /// Says by how much the sane reading of a quirk moves AP, where it can be evaluated at all.
+    fn moves(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, quirk: Reading) {
+        let Ok(without) = self.evaluate(reading | quirk, false) else { return };
         if let (Some(&with), Some(&without)) = (evaluation.stats.first(), without.stats.first()) {
             list.last_moves(without - with);
         }
-        Ok(())
     }
 
-    fn about_annotations(
-        &self,
-        list: &mut List,
-        evaluation: &Evaluation,
-        reading: Reading,
-    ) -> Result<(), Error> {
+    fn about_annotations(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
         let lvis = self.params.protocol == Protocol::Lvis;
         if !self.set.has("annotations") {
             list.say(
@@ -149,11 +139,11 @@ impl Input {
             list.say("no_annotations", "there is no annotation: every number is -1".into());
         }
         let mut counts = Counts::default();
-        let listed: HashSet<Id> = self.set.images().iter().map(|image| image.id).collect();
-        let categories: HashSet<Id> = self.set.categories().iter().map(|category| category.id).collect();
+        let categories: Vec<Id> = self.set.categories().iter().map(|category| category.id).collect();
+        let categories = Index::new(&categories);
         for annotation in self.set.annotations() {
-            let unknown_image = !listed.contains(&annotation.image);
-            let unknown_category = !categories.contains(&annotation.category);
+            let unknown_image = self.lookup.images.get(annotation.image).is_none();
+            let unknown_category = categories.get(annotation.category).is_none();
             counts.unknown_image += u64::from(unknown_image);
             counts.unknown_category += u64::from(unknown_category);
             if unknown_image || unknown_category {
@@ -179,12 +169,12 @@ impl Input {
         }
         if counts.zero > 0 && !reading.has(Reading::ID_ZERO) {
             list.count("annotation_id_zero", counts.zero, "annotation", "with id 0: every detection matched to it counts as wrong, as in pycocotools: number annotations from 1, or use `--corrected`");
-            self.moves(list, evaluation, reading, Reading::ID_ZERO)?;
+            self.moves(list, evaluation, reading, Reading::ID_ZERO);
         }
         let repeated = repeated_ids(&self.set) as u64;
         if repeated > 0 && !reading.has(Reading::DUPLICATE_IDS) {
             list.count("duplicate_annotation_ids", repeated, "annotation", "with an id that an earlier one has: the last one stands for all of them, as in pycocotools: number annotations anew, or use `--corrected`");
-            self.moves(list, evaluation, reading, Reading::DUPLICATE_IDS)?;
+            self.moves(list, evaluation, reading, Reading::DUPLICATE_IDS);
         }
         list.count(
             "annotation_id_not_a_number",
@@ -217,7 +207,7 @@ impl Input {
                 "annotation",
                 "with `iscrowd`, which LVIS does not use",
             );
-            return Ok(());
+            return;
         }
         list.count(
             "no_iscrowd",
@@ -239,7 +229,7 @@ impl Input {
         );
         if counts.unusual > 0 && !reading.has(Reading::CROWDS) {
             list.count("iscrowd_unusual", counts.unusual, "annotation", "with an `iscrowd` that is neither 0 nor 1: ignored if true in Python's sense, a crowd if its whole part is not 0");
-            self.moves(list, evaluation, reading, Reading::CROWDS)?;
+            self.moves(list, evaluation, reading, Reading::CROWDS);
         }
         let areas = counts.nan_area + counts.negative_area + counts.huge_area;
         if areas > 0 && !reading.has(Reading::AREAS) {
@@ -261,11 +251,11 @@ impl Input {
                 "annotation",
                 "with an area above 1e10, where the range `all` ends: ignored",
             );
-            self.moves(list, evaluation, reading, Reading::AREAS)?;
+            self.moves(list, evaluation, reading, Reading::AREAS);
         }
         if counts.odd_box > 0 && !reading.has(Reading::BOXES) {
             list.count("annotation_box_not_finite", counts.odd_box, "annotation", "with a box of NaN, infinity or sides too long to multiply: its overlaps may be NaN, which matches anything");
-            self.moves(list, evaluation, reading, Reading::BOXES)?;
+            self.moves(list, evaluation, reading, Reading::BOXES);
         }
         list.count(
             "annotation_box_empty",
@@ -273,7 +263,6 @@ impl Input {
             "annotation",
             "with a box without size: nothing can match it",
         );
-        Ok(())
     }
 
     fn about_tables(&self, list: &mut List) {
@@ -307,7 +296,7 @@ impl Input {
         }
     }
 
-    fn about_results(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) -> Result<(), Error> {
+    fn about_results(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, look: &Look) {
         let noticed = &self.detections.noticed;
         match noticed.form {
             Form::List if noticed.count == 0 => {
@@ -353,17 +342,15 @@ impl Input {
             "detection",
             "beyond the largest limit of an image and category: not used",
         );
-        let look = self.look();
         if look.nan_scores > 0 && !reading.has(Reading::BOXES) {
             list.count("score_nan", look.nan_scores, "detection", "with NaN as score: ranked last");
-            self.moves(list, evaluation, reading, Reading::BOXES)?;
+            self.moves(list, evaluation, reading, Reading::BOXES);
         }
         if look.odd_boxes > 0 && !reading.has(Reading::BOXES) {
             list.count("box_not_finite", look.odd_boxes, "detection", "with a box of NaN, infinity or sides too long to multiply: its overlaps may be NaN, which matches anything");
-            self.moves(list, evaluation, reading, Reading::BOXES)?;
+            self.moves(list, evaluation, reading, Reading::BOXES);
         }
         list.count("score_outside_0_1", look.odd_scores, "detection", "with a score below 0 or above 1");
-        Ok(())
     }
 
     fn about_names(&self, list: &mut List) {
@@ -402,35 +389,6 @@ impl Input {
             }
         }
         Look::at(&self.detections, &sizes)
-    }
-
-    fn about_boxes(&self, list: &mut List) {
-        let look = self.look();
-        let most = |count: u64, of: u64| of >= 10 && count * 20 >= of * 19;
-        if most(look.normalised, look.count) {
-            list.count("box_normalised", look.normalised, "detection", "with a box between 0 and 1: boxes must be in pixels, multiply them by the image's width and height");
-        } else if most(look.corners, look.count) && (look.sized == 0 || look.outside * 10 > look.sized) {
-            list.count(
-                "box_corners",
-                look.corners,
-                "detection",
-                "with a box that looks like [x1, y1, x2, y2]: [x, y, width, height] expected",
-            );
-        } else if look.outside > 0 {
-            list.count(
-                "box_outside_image",
-                look.outside,
-                "detection",
-                "with a box that reaches far beyond its image",
-            );
-        }
-        list.count(
-            "box_negative",
-            look.negative_sides,
-            "detection",
-            "with a box of negative width or height: it matches nothing",
-        );
-        list.count("box_empty", look.empty, "detection", "with a box without size: it matches nothing");
     }
 
     fn about_params(&self, list: &mut List) {
@@ -534,6 +492,34 @@ impl Input {
         }
         String::new()
     }
+}
+
+fn about_boxes(list: &mut List, look: &Look) {
+    let most = |count: u64, of: u64| of >= 10 && count * 20 >= of * 19;
+    if most(look.normalised, look.count) {
+        list.count("box_normalised", look.normalised, "detection", "with a box between 0 and 1: boxes must be in pixels, multiply them by the image's width and height");
+    } else if most(look.corners, look.count) && (look.sized == 0 || look.outside * 10 > look.sized) {
+        list.count(
+            "box_corners",
+            look.corners,
+            "detection",
+            "with a box that looks like [x1, y1, x2, y2]: [x, y, width, height] expected",
+        );
+    } else if look.outside > 0 {
+        list.count(
+            "box_outside_image",
+            look.outside,
+            "detection",
+            "with a box that reaches far beyond its image",
+        );
+    }
+    list.count(
+        "box_negative",
+        look.negative_sides,
+        "detection",
+        "with a box of negative width or height: it matches nothing",
+    );
+    list.count("box_empty", look.empty, "detection", "with a box without size: it matches nothing");
 }
 
 #[derive(Default)]

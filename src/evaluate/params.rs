@@ -43,7 +43,7 @@ pub struct Params {
 }
 
 /// Most thresholds that one evaluation takes: a bit each.
-pub const MOST_THRESHOLDS: usize = 128;
+pub const MOST_THRESHOLDS: usize = 64;
 /// Most area ranges that one evaluation takes: a bit each.
 pub const MOST_RANGES: usize = 32;
 

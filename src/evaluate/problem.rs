@@ -115,11 +115,11 @@ impl Scope {
     }
 }
 
-/// An id as it is typed: a listed integer, else a listed string, else an integer if it looks like one.
+/// An id as it is typed: a listed number, else a listed string, else a number if it looks like one.
 fn typed_id(text: &str, listed: &[Id], ids: &mut Ids) -> Id {
     let bare = text.trim();
     let unquoted = ['\'', '"'].iter().find_map(|&quote| bare.strip_prefix(quote)?.strip_suffix(quote));
-    let number = bare.parse().ok().and_then(Id::new).filter(|_| unquoted.is_none());
+    let number = ids.of_number(bare).filter(|_| unquoted.is_none());
     if let Some(id) = number
         && listed.contains(&id)
     {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::error::Error;
 use super::evaluation::{each_category, rules};
 use super::matching::{Matched, Rules};
-use super::params::Params;
+use super::params::{MOST_THRESHOLDS, Params};
 use super::problem::Problem;
 use super::summary;
 
@@ -46,8 +46,8 @@ impl Interval {
     }
 }
 
-/// The most thresholds that resampling takes.
-const THRESHOLDS: usize = 64;
+/// Room for every threshold.
+const THRESHOLDS: usize = MOST_THRESHOLDS;
 
 /// Outcome for one range: a bit each threshold.
 #[derive(Clone, Copy, Debug)]
@@ -127,9 +127,6 @@ impl Resampler {
         params: &Params,
         groups: Option<Vec<usize>>,
     ) -> Result<Resampler, Error> {
-        if params.iou_thresholds.len() > THRESHOLDS {
-            return Err(Error::Params(format!("intervals take at most {THRESHOLDS} IoU thresholds")));
-        }
         if !params.recall_thresholds.is_sorted() {
             return Err(Error::Params("intervals need ascending recall thresholds".into()));
         }
@@ -354,7 +351,7 @@ fn compact(matched: &Matched, positives: Vec<Vec<u32>>, rules: &Rules, cells: &[
         positives,
         plain: Vec::new(),
         touched: Vec::new(),
-        bits: matched.masks.iter().map(|mask| Bits { hit: mask.hit as u64, off: mask.off as u64 }).collect(),
+        bits: matched.masks.iter().map(|mask| Bits { hit: mask.hit, off: mask.off }).collect(),
         counts: Vec::new(),
     };
     let used = (1u64 << rules.ranges.len()) - 1;

@@ -100,21 +100,23 @@ impl Line {
     fn value(&self, arrays: &Arrays, params: &Params, groups: Option<&[usize]>) -> f64 {
         let [_, recalls, categories, ..] = arrays.shape;
         let thresholds = self.thresholds(params);
-        let cells = &self.cells(params);
-        let categories: &Vec<usize> = &(0..categories)
-            .filter(|&k| self.group.is_none_or(|group| groups.is_some_and(|groups| groups[k] == group)))
-            .collect();
-        if !self.precision {
-            let values = thresholds.iter().flat_map(|&t| categories.iter().map(move |&k| (t, k)));
-            return mean_of_valid(
-                values.flat_map(|(t, k)| cells.iter().map(move |&(a, m)| arrays.recall(t, k, a, m))),
-            );
+        let cells = self.cells(params);
+        let in_group =
+            |&k: &usize| self.group.is_none_or(|group| groups.is_some_and(|groups| groups[k] == group));
+        let categories: Vec<usize> = (0..categories).filter(in_group).collect();
+        // In the arrays' order, as the sum is taken in it.
+        let mut values = Vec::new();
+        for &t in &thresholds {
+            for r in 0..if self.precision { recalls } else { 1 } {
+                for &k in &categories {
+                    for &(a, m) in &cells {
+                        let recall = || arrays.recall(t, k, a, m);
+                        values.push(if self.precision { arrays.precision(t, r, k, a, m) } else { recall() });
+                    }
+                }
+            }
         }
-        let values = thresholds.iter().flat_map(|&t| (0..recalls).map(move |r| (t, r)));
-        let values = values.flat_map(|(t, r)| categories.iter().map(move |&k| (t, r, k)));
-        mean_of_valid(
-            values.flat_map(|(t, r, k)| cells.iter().map(move |&(a, m)| arrays.precision(t, r, k, a, m))),
-        )
+        mean_of_valid(values.into_iter())
     }
 
     /// The line as pycocotools or lvis prints it.
@@ -157,11 +159,11 @@ pub fn text(stats: &[f64], params: &Params) -> Vec<String> {
     lines(params).iter().zip(stats).map(|(line, &value)| line.text(value, params)).collect()
 }
 
-/// For each range and limit: whether some line needs its precision.
-pub(super) fn precision_needed(params: &Params) -> Vec<bool> {
+/// For each range and limit: whether some line needs its precision, or its recall.
+pub(super) fn needed(params: &Params, precision: bool) -> Vec<bool> {
     let limits = if params.protocol == Protocol::Lvis { 1 } else { params.max_dets.len() };
     let mut needed = vec![false; params.area_ranges.len() * limits];
-    for line in lines(params).iter().filter(|line| line.precision) {
+    for line in lines(params).iter().filter(|line| line.precision == precision) {
         for (a, m) in line.cells(params) {
             needed[a * limits + m] = true;
         }

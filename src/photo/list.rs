@@ -69,7 +69,7 @@ pub enum ListError {
 
 /// Lists photos in input order. Each input is a picture file, a folder, a pattern with `*`, `?`, `[…]` or `**`,
 /// a `.txt` file with a path a line, or `-` for such lines on standard input. `skip` is a folder that is left
-/// out: the run's own output, should it lie among the photos.
+/// out: the run's own pictures, should they lie among the photos.
 ///
 /// # Errors
 /// When a named path is missing, a pattern is malformed, or nothing is found at all.
@@ -276,7 +276,7 @@ mod tests {
     fn folders_are_walked_in_the_order_of_bytes() {
         let folder =
             tree(&["b.JPG", "a/z.png", "a.jpg", "Z.webp", "notes.md", ".hidden.jpg", "out/annotated/b.jpg"]);
-        let out = folder.path().join("out");
+        let out = folder.path().join("out/annotated");
         assert_eq!(names(&[at(&folder, "")], Some(&out)), ["Z.webp", "a.jpg", "a/z.png", "b.JPG"]);
     }
 

@@ -31,7 +31,7 @@ pub(super) fn path(out: &Path, name: &str) -> PathBuf {
 
 /// Draws the detections from `least` up, the best on top.
 pub(super) fn draw(mut photo: Photo, found: &[Detection], classes: &[Class], least: f32) -> Photo {
-    let shown = found.iter().rev().filter(|detection| detection.score >= least);
+    let shown = found.iter().filter(|detection| detection.score >= least);
     let marks: Vec<Mark> = shown
         .map(|detection| {
             let name = classes.get(detection.class).map_or("", |class| class.name.as_str());

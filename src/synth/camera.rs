@@ -41,8 +41,8 @@ impl Camera {
             }),
             vignette: random.range(0.0, 0.22),
             slope: (direction(random.unit()), random.range(0.0, 0.1)),
-            blur: random.range(0.35, 0.95),
-            noise: if lamp { random.range(0.008, 0.03) } else { random.range(0.004, 0.018) },
+            blur: random.range(0.5, 1.2),
+            noise: if lamp { random.range(0.006, 0.025) } else { random.range(0.002, 0.012) },
             contrast: random.range(0.95, 1.1),
         }
     }

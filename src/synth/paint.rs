@@ -136,8 +136,8 @@ fn blank(thing: &Thing, pose: &Pose) -> Patch {
     let far = (at(f32::INFINITY, f32::INFINITY), at(f32::NEG_INFINITY, f32::NEG_INFINITY));
     let (least, most) = corners.fold(far, |(a, b), corner| (low(a, corner), high(b, corner)));
     let (left, top) = (least.x.floor() as i32 - 1, least.y.floor() as i32 - 1);
-    let width = (most.x.floor() as i32 + 2 - left).clamp(1, 4096) as usize;
-    let height = (most.y.floor() as i32 + 2 - top).clamp(1, 4096) as usize;
+    let width = (most.x.floor() as i32 + 2 - left).clamp(1, 8192) as usize;
+    let height = (most.y.floor() as i32 + 2 - top).clamp(1, 8192) as usize;
     Patch { mask: Mask::new(left, top, width, height), colours: vec![[0.0; 3]; width * height] }
 }
 

@@ -183,3 +183,47 @@ fn lay_on(canvas: &mut Canvas, patch: &Patch) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A full square of this side with its corner here.
+    fn square(left: i32, top: i32, side: usize) -> Placed {
+        let mut mask = Mask::new(left, top, side, side);
+        mask.cover.fill(1.0);
+        let patch = Patch { mask, colours: vec![[0.5; 3]; side * side] };
+        Placed { class: 0, patch, shadow: Mask::new(0, 0, 0, 0) }
+    }
+
+    fn left(mut placed: Vec<Placed>) -> Vec<i32> {
+        drop_hidden(&mut placed, 100, 100);
+        placed.iter().map(|placed| placed.patch.mask.left).collect()
+    }
+
+    #[test]
+    fn a_box_is_the_silhouette_cut_at_the_picture() {
+        let mut placed = square(-4, 90, 20);
+        // A faint column on the right is not part of it.
+        for row in placed.patch.mask.cover.chunks_mut(20) {
+            row[19] = 0.49;
+        }
+        let expected = Object { class: 0, x: 0, y: 90, width: 15, height: 10 };
+        assert_eq!(outline(&placed, 100, 100), Some(expected));
+        assert_eq!(outline(&square(200, 0, 20), 100, 100), None);
+    }
+
+    #[test]
+    fn what_hardly_shows_is_taken_out() {
+        assert_eq!(left(vec![square(10, 10, 10), square(12, 11, 20)]), [12], "hidden");
+        assert_eq!(left(vec![square(10, 10, 10), square(16, 10, 10)]), [10, 16], "60 of 100 pixels show");
+        assert_eq!(left(vec![square(-8, 10, 10)]), [0; 0], "outside");
+        assert_eq!(left(vec![square(10, 10, 4)]), [0; 0], "16 pixels");
+    }
+
+    #[test]
+    fn what_goes_itself_hides_nothing() {
+        // The last lies outside by 21 of 40 columns and goes; the first, under it, then shows whole.
+        assert_eq!(left(vec![square(0, 40, 19), square(-21, 30, 40)]), [0]);
+    }
+}

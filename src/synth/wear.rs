@@ -112,9 +112,12 @@ fn hill(x: f32) -> f32 {
 
 /// The shadow of somebody or something outside, over a corner or an edge.
 pub(super) fn outside_shadow(width: usize, height: usize, random: &mut Random) -> Mask {
-    let mut mask = Mask::new(0, 0, width, height);
+    // Larger than the picture, or softening would brighten its border.
+    const ROOM: usize = 12;
+    let (wide, tall) = (width + 2 * ROOM, height + 2 * ROOM);
+    let mut mask = Mask::new(-(ROOM as i32), -(ROOM as i32), wide, tall);
     let inward = direction(random.unit());
-    let centre = at(width as f32, height as f32) * 0.5;
+    let centre = at(wide as f32, tall as f32) * 0.5;
     let side = width.min(height) as f32;
     let start = side * random.range(0.4, 0.6);
     let bumps: Vec<(f32, f32, f32)> = (0..3)
@@ -123,7 +126,7 @@ pub(super) fn outside_shadow(width: usize, height: usize, random: &mut Random) -
         })
         .collect();
     for (index, cover) in mask.cover.iter_mut().enumerate() {
-        let way: Point = at((index % width) as f32, (index / width) as f32) - centre;
+        let way: Point = at((index % wide) as f32, (index / wide) as f32) - centre;
         let along = way.dot(inward.across());
         let bump: f32 = bumps.iter().map(|(place, wide, tall)| tall * hill((along - place) / wide)).sum();
         *cover = ramp(-4.0, 4.0, way.dot(inward) - start + bump);

@@ -133,23 +133,26 @@ pub fn write(
     progress: &(dyn Fn(usize) + Sync),
 ) -> Result<Written, Error> {
     refuse_foreign(folder)?;
-    let folder = std::path::absolute(folder).map_err(io_error("find", folder))?;
-    let parent = folder.parent().unwrap_or(&folder);
-    fs::create_dir_all(parent).map_err(io_error("create", parent))?;
-    // Beside the folder, as only a move within one file system is one step.
-    let workshop = tempfile::Builder::new()
-        .prefix(".rcnn-synth-")
-        .tempdir_in(parent)
-        .map_err(io_error("write into", parent))?;
+    let target = std::path::absolute(folder).map_err(io_error("find", folder))?;
+    // As near to the result as can be: only a move within one file system is one step, and an existing folder may
+    // be a file system of its own.
+    let near = if target.exists() { &target } else { target.parent().unwrap_or(&target) };
+    fs::create_dir_all(near).map_err(io_error("create", near))?;
+    let workshop =
+        tempfile::Builder::new().prefix(WORKSHOP).tempdir_in(near).map_err(io_error("write into", near))?;
     // A folder of its own inside: the workshop itself may be read by its owner only.
     let fresh = workshop.path().join("scenes");
     let images = fresh.join("images");
     fs::create_dir_all(&images).map_err(io_error("create", &images))?;
     let objects = render_all(options, &images, stop, progress)?;
-    let annotations = fresh.join("annotations.json");
+    let annotations = fresh.join(ANNOTATIONS);
     let text = dataset(options, &objects);
     fs::write(&annotations, text).map_err(io_error("write", &annotations))?;
-    swap(&fresh, &folder, &workshop.path().join("earlier"))?;
+    if target.exists() {
+        replace(&fresh, &target, &workshop.path().join("earlier"))?;
+    } else {
+        fs::rename(&fresh, &target).map_err(io_error("create", &target))?;
+    }
     let mut counts = vec![0; super::classes().len()];
     for object in objects.iter().flatten() {
         counts[object.class] += 1;
@@ -215,15 +218,15 @@ fn refuse_foreign(folder: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let foreign = |entry: String| Error::Foreign { folder: folder.to_owned(), entry };
-    let entries = names(folder)?;
-    if let Some(entry) = entries.iter().find(|name| !["annotations.json", "images"].contains(&name.as_str()))
-    {
+    let mut entries = names(folder)?;
+    entries.retain(|name| !name.starts_with(WORKSHOP));
+    if let Some(entry) = entries.iter().find(|name| ![ANNOTATIONS, "images"].contains(&name.as_str())) {
         return Err(foreign(entry.clone()));
     }
     if entries.is_empty() {
         return Ok(());
     }
-    if !made_here(&folder.join("annotations.json")) {
+    if !made_here(&folder.join(ANNOTATIONS)) {
         return Err(foreign(entries[0].clone()));
     }
     let ours = |name: &String| {
@@ -253,6 +256,9 @@ fn names(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
+const ANNOTATIONS: &str = "annotations.json";
+/// Start of the name of the folder that work goes on in; one that is left behind was of a run that was killed.
+const WORKSHOP: &str = ".rcnn-synth-";
 const MADE_BY: &str = "rcnn synth";
 
 /// Whether annotations say that they are ours.
@@ -271,19 +277,29 @@ fn made_here(path: &Path) -> bool {
         .is_some_and(|dataset| dataset.info.made_by == MADE_BY)
 }
 
-/// Puts the fresh folder where the user wants it; what was there goes to a place that is deleted.
-fn swap(fresh: &Path, folder: &Path, earlier: &Path) -> Result<(), Error> {
-    let replaced = folder.exists();
-    if replaced {
-        fs::rename(folder, earlier).map_err(io_error("replace", folder))?;
-    }
-    fs::rename(fresh, folder).map_err(|source| {
-        if replaced {
-            // Better the earlier scenes than none; that it cannot fail better is no reason to hide the cause.
-            let _ = fs::rename(earlier, folder);
-        }
-        Error::Io { action: "create", path: folder.to_owned(), source }
+/// Moves fresh scenes into a folder that stays where it is, as somebody may stand in it; what was there is moved out
+/// of the way first, and back again if the new scenes cannot come in. Annotations come last: where they are, all pictures are.
+fn replace(fresh: &Path, folder: &Path, earlier: &Path) -> Result<(), Error> {
+    fs::create_dir(earlier).map_err(io_error("create", earlier))?;
+    // Better the earlier scenes than none. Where putting them back fails too, the first failure is the one to tell.
+    move_entries(folder, earlier).inspect_err(|_| {
+        let _ = move_entries(earlier, folder);
+    })?;
+    move_entries(fresh, folder).inspect_err(|_| {
+        let _ = move_entries(folder, fresh);
+        let _ = move_entries(earlier, folder);
     })
+}
+
+/// Moves what this module writes, as far as it is there.
+fn move_entries(from: &Path, to: &Path) -> Result<(), Error> {
+    for entry in ["images", ANNOTATIONS] {
+        let (source, target) = (from.join(entry), to.join(entry));
+        if source.exists() {
+            fs::rename(&source, &target).map_err(io_error("write", &target))?;
+        }
+    }
+    Ok(())
 }
 
 #[derive(Serialize)]

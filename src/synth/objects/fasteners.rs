@@ -5,7 +5,7 @@ use super::*;
 /// A hexagonal ring, or a round one with flats, seen from above.
 pub(super) fn nut(random: &mut Random) -> Thing {
     let (colour, pattern) = metal(random);
-    let bore = random.range(0.24, 0.31);
+    let bore = random.range(0.27, 0.36);
     let middle = at(0.0, 0.0);
     let body = Shape::regular(middle, 0.56, 6, random.unit(), 0.05).without(Shape::disc(middle, bore));
     let flange = Shape::disc(middle, 0.5).without(Shape::disc(middle, bore));

@@ -13,41 +13,38 @@ pub(super) fn rock(random: &mut Random) -> Thing {
         [0.4, 0.36, 0.3],
     ]);
     let colour = near(random, colour, 0.15);
-    let flat = random.range(0.55, 0.85);
-    let corners = 7 + random.below(3);
-    let mut points: Vec<Point> = (0..corners)
+    let flat = random.range(0.42, 0.78);
+    let corners = 7 + random.below(4);
+    let outline: Vec<Point> = (0..corners)
         .map(|index| {
-            let way = direction((index as f32 + random.range(-0.25, 0.25)) / corners as f32);
-            at(way.x, way.y * flat) * (0.5 * random.range(0.8, 1.0))
+            let way = direction((index as f32 + random.range(-0.3, 0.3)) / corners as f32);
+            at(way.x, way.y * flat) * (0.5 * random.range(0.72, 1.0))
         })
         .collect();
-    if random.chance(0.6) {
-        points = curve(&points, 3, true);
-    }
+    let rounded = random.chance(0.5);
+    let whole = if rounded { curve(&outline, 3, true) } else { outline.clone() };
     let dark = colour.map(|level| level * 0.55);
-    let light = colour.map(|level| (level * 1.2).min(1.0));
-    let facet = |random: &mut Random, share: f32| {
-        let middle = at(random.range(-0.12, 0.12), random.range(-0.1, 0.1) * flat);
-        let shape: Vec<Point> = points
-            .iter()
-            .map(|&point| middle + (point - middle) * (share * random.range(0.85, 1.1)))
-            .collect();
-        Shape::Polygon { points: shape, round: 0.01 }
-    };
-    let (upper, top) = (facet(random, 0.66), facet(random, 0.36));
-    let speckle = |size: f32, depth: f32, colour: Colour| Pattern::Blotches { size, depth, colour };
-    let parts = vec![
-        Part::new(Shape::Polygon { points: points.clone(), round: 0.02 }, colour, Finish::Matt, 0.22)
-            .with(speckle(0.16, 0.8, dark)),
-        Part::new(upper, colour, Finish::Matt, 0.12).with(speckle(0.09, 0.6, light)),
-        Part::new(top, light, Finish::Matt, 0.1).with(speckle(0.06, 0.6, colour)),
-    ];
-    Thing { parts, wall: random.range(0.1, 0.25), height: 0.35 }
+    let rough = Pattern::Blotches { size: random.range(0.08, 0.2), depth: 0.5, colour: dark };
+    let mut parts =
+        vec![Part::new(Shape::Polygon { points: whole, round: 0.02 }, colour, Finish::Matt, 0.2).with(rough)];
+    // Faces that meet at a peak off the middle, each leaning its own way.
+    let peak = at(random.range(-0.22, 0.22), random.range(-0.2, 0.2) * flat);
+    let mut index = random.below(2);
+    while index + 1 < corners {
+        let step = 1 + random.below(2);
+        let edge = (index..=(index + step).min(corners - 1)).map(|corner| outline[corner] * 0.9);
+        let points: Vec<Point> = std::iter::once(peak).chain(edge).collect();
+        let level = random.range(0.85, 1.25);
+        let face = colour.map(|channel| (channel * level).min(1.0));
+        parts.push(Part::new(Shape::Polygon { points, round: 0.012 }, face, Finish::Matt, 0.07).with(rough));
+        index += step;
+    }
+    Thing { parts, wall: random.range(0.1, 0.22), height: 0.35 }
 }
 
 /// A broken branch with stubs of twigs, or a splintered slat.
 pub(super) fn wood(random: &mut Random) -> Thing {
-    if random.chance(0.25) {
+    if random.chance(0.15) {
         let colour = near(random, [0.7, 0.55, 0.36], 0.12);
         let half = random.range(0.04, 0.07);
         let splinter = [
@@ -64,7 +61,7 @@ pub(super) fn wood(random: &mut Random) -> Thing {
             .with(Pattern::Streaks { axis: 0.0, size: 0.018, depth: 0.2 });
         return Thing { parts: vec![slat], wall: 0.04, height: 0.07 };
     }
-    let bark = random.pick(&[[0.42, 0.33, 0.28], [0.48, 0.4, 0.34], [0.36, 0.29, 0.24]]);
+    let bark = random.pick(&[[0.46, 0.37, 0.32], [0.54, 0.46, 0.4], [0.42, 0.34, 0.3]]);
     let bark = near(random, bark, 0.12);
     let inner = near(random, [0.72, 0.6, 0.46], 0.1);
     let thick = random.range(0.028, 0.045);

@@ -125,7 +125,12 @@ pub(super) fn hose(random: &mut Random) -> Thing {
         fitting(points[last - 1], points[last - 3], 0.5),
     ]);
     let parts = vec![
-        Part::new(Shape::disc(points[last], thick * 1.15), near(random, STEEL, 0.15), Finish::Metal, thick),
+        Part::new(
+            Shape::disc(points[last], thick * 1.15),
+            near(random, [0.5, 0.49, 0.48], 0.2),
+            Finish::Metal,
+            thick,
+        ),
         Part::new(
             Shape::disc(points[last] + (points[last] - points[last - 1]) * 0.4, thick * 0.7),
             HOLE,
@@ -134,7 +139,7 @@ pub(super) fn hose(random: &mut Random) -> Thing {
         ),
         Part::new(Shape::Path { points, radius: thick }, rubber, Finish::Gloss, thick)
             .with(Pattern::Blotches { size: 0.1, depth: 0.3, colour: rubber.map(|level| level * 0.6) }),
-        Part::new(ends, near(random, [0.6, 0.58, 0.56], 0.15), Finish::Metal, thick),
+        Part::new(ends, near(random, [0.46, 0.44, 0.43], 0.2), Finish::Metal, thick),
     ];
     Thing { parts, wall: 0.0, height: thick * 2.2 }
 }

@@ -112,7 +112,7 @@ pub(super) fn hammer(random: &mut Random) -> Thing {
     let red: Colour = near(random, [0.85, 0.13, 0.16], 0.1);
     let shaft = if wooden { near(random, [0.72, 0.54, 0.33], 0.1) } else { red };
     let grain = Pattern::Streaks { axis: 0.0, size: 0.02, depth: if wooden { 0.18 } else { 0.0 } };
-    let grip = if wooden { shaft } else { near(random, [0.2, 0.2, 0.22], 0.15) };
+    let grip = if wooden { shaft } else { near(random, [0.22, 0.22, 0.24], 0.15) };
     let face = [
         (0.34, 0.05),
         (0.335, 0.12),
@@ -244,12 +244,14 @@ pub(super) fn pliers(random: &mut Random) -> Thing {
     Thing { parts, wall: 0.03, height: 0.08 }
 }
 
+const RED: Colour = [0.8, 0.1, 0.14];
+
 /// A clear, fluted handle and a steel shaft with a flat or pointed tip.
 pub(super) fn screwdriver(random: &mut Random) -> Thing {
     let (steel, _) = tool_steel(random);
-    let colour = random.pick(&[[0.8, 0.1, 0.14], [0.78, 0.12, 0.1], [0.85, 0.6, 0.08], [0.1, 0.25, 0.7]]);
+    let colour = random.pick(&[RED, RED, RED, RED, [0.85, 0.6, 0.08], [0.1, 0.25, 0.7]]);
     let colour = near(random, colour, 0.1);
-    let thick = random.range(0.062, 0.085);
+    let thick = random.range(0.055, 0.08);
     let slim = thick * random.range(0.22, 0.32);
     let flute = |y: f32| Shape::bar(at(-0.4, y * thick), at(-0.14, y * thick), thick * 0.1);
     let parts = vec![
@@ -276,7 +278,7 @@ pub(super) fn screwdriver(random: &mut Random) -> Thing {
             Finish::Gloss,
             thick * 0.6,
         ),
-        Part::new(Shape::slab(at(-0.29, 0.0), 0.18, thick, thick * 0.5), colour, Finish::Gloss, thick),
+        Part::new(Shape::slab(at(-0.27, 0.0), 0.2, thick, thick * 0.5), colour, Finish::Gloss, thick),
         Part::new(
             Shape::Any(vec![flute(-0.45), flute(0.45)]),
             colour.map(|level| (level * 1.15 + 0.12).min(1.0)),

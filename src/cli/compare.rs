@@ -1,0 +1,202 @@
+//! `rcnn compare`.
+
+use std::path::{Path, PathBuf};
+
+use rcnn::compare::{Contender, Costs, Judged, judge, measure, table};
+use rcnn::detector::Detector;
+use rcnn::model::Model;
+use rcnn::photo::{self, DecodeOptions};
+use rcnn::report::{Plot, Point};
+use rcnn::run::Task;
+use rcnn::runtime::Runtime;
+use serde_json::json;
+
+use super::annotated::Annotated;
+use super::progress::Progress;
+use super::runtime_args::RuntimeArgs;
+use super::{Exit, Usage, say, stop_on_interrupt};
+
+/// Compare models on the same photos: accuracy, cost, and whether the difference is more than noise
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn compare -a gt.json -i photos/ fod-r18 models/mine checkpoint.pth -o comparison
+  rcnn compare -a gt.json before.json after.json
+
+Differences are taken against the first. Intervals come from drawing the photos anew; they say how far the
+numbers could lie apart by the choice of photos alone.")]
+pub(crate) struct Args {
+    /// COCO annotations
+    #[arg(short, long, value_name = "GT.json")]
+    annotations: PathBuf,
+    /// Photos, as for `rcnn detect`; not needed where all models are saved results
+    #[arg(short, long, value_name = "PHOTOS", num_args = 1..)]
+    images: Vec<String>,
+    /// Names, folders or checkpoints of models, or saved results (.json, .jsonl, .gz of each)
+    #[arg(required = true, value_name = "MODEL")]
+    models: Vec<String>,
+    /// Folder for compare.json, compare.md, plots of AP against time (.svg, .png) and each model's results
+    #[arg(short, long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Draws of the photos for the intervals
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..), value_name = "N")]
+    bootstrap: u32,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// One JSON document on standard output
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    machine: RuntimeArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let scratch = tempfile::tempdir()?;
+    let folder = args.out.as_deref().unwrap_or(scratch.path());
+    std::fs::create_dir_all(folder)
+        .map_err(|error| anyhow::anyhow!("cannot create `{}`: {error}", folder.display()))?;
+    let saved: Vec<bool> = args.models.iter().map(|model| is_results(model)).collect();
+    let names = names(&args.models);
+    let costs = if saved.iter().all(|saved| *saved) {
+        Vec::new()
+    } else {
+        run_models(&args, &names, &saved, folder)?
+    };
+    let mut costs = costs.into_iter();
+    let mut results = Vec::new();
+    for ((model, name), saved) in args.models.iter().zip(&names).zip(saved) {
+        let cost = if saved { None } else { costs.next() };
+        let path = if saved { PathBuf::from(model) } else { folder.join(format!("{name}.json")) };
+        results.push((name.clone(), path, cost));
+    }
+    let judged = judge(&args.annotations, &results, args.bootstrap as usize, args.seed)?;
+    let text = table(&judged);
+    let document = json!({ "models": judged, "resamples": args.bootstrap, "seed": args.seed });
+    let document = format!("{}\n", serde_json::to_string_pretty(&document)?);
+    if args.out.is_some() {
+        write_all(folder, &text, &document, &judged)?;
+        eprintln!("comparison in `{}`", folder.display());
+    }
+    super::print(if args.json { &document } else { &text })?;
+    Ok(Exit::Done)
+}
+
+fn is_results(model: &str) -> bool {
+    let path = Path::new(model);
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    path.is_file() && (name.ends_with(".json") || name.ends_with(".jsonl"))
+}
+
+/// Short names: the last part of a path without its ending, with a number where two are alike.
+fn names(models: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for model in models {
+        let path = Path::new(model);
+        let generic = ["model", "detections", "model_final"];
+        let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let own = stem(path).unwrap_or_else(|| model.clone());
+        let name =
+            if generic.contains(&own.as_str()) { path.parent().and_then(stem).unwrap_or(own) } else { own };
+        let same =
+            names.iter().filter(|other| **other == name || other.starts_with(&format!("{name} ("))).count();
+        names.push(if same == 0 { name } else { format!("{name} ({})", same + 1) });
+    }
+    names
+}
+
+fn run_models(args: &Args, names: &[String], saved: &[bool], folder: &Path) -> anyhow::Result<Vec<Costs>> {
+    if args.images.is_empty() {
+        return Err(Usage("models need photos to run on: give them with -i".into()).into());
+    }
+    let listing = photo::list(&args.images, None)?;
+    say(&listing.notes);
+    let annotated = Annotated::open(&args.annotations)?;
+    let (tasks, notes) = annotated.photos(listing.entries)?;
+    say(&notes);
+    let runtime = args.machine.open()?;
+    let decode = DecodeOptions::default();
+    let mut contenders = Vec::new();
+    for ((model, name), saved) in args.models.iter().zip(names).zip(saved) {
+        if !saved {
+            contenders.push(contender(model, name, args, &annotated, &runtime, &tasks, &decode)?);
+        }
+    }
+    let stop = stop_on_interrupt();
+    let total = tasks.len() as u64;
+    let mut progress = Progress::new("photos", 0, total);
+    let costs =
+        measure(&contenders, &tasks, &decode, folder, &stop, &mut |done| progress.set(done as u64, total, 0));
+    progress.end();
+    Ok(costs?)
+}
+
+/// Loads a model and lets it see the first photo, which is not timed.
+fn contender(
+    model: &str,
+    name: &str,
+    args: &Args,
+    annotated: &Annotated,
+    runtime: &Runtime,
+    tasks: &[Task],
+    decode: &DecodeOptions,
+) -> anyhow::Result<Contender> {
+    let before = resident();
+    let model = Model::find(model)?;
+    let manifest = model.manifest();
+    let (classes, notes) = annotated.classes(&manifest.classes);
+    say(&notes);
+    let detector = Detector::new(&model, runtime, &args.machine.session())?;
+    if let Some(photo) = tasks.first().and_then(|task| photo::decode(&task.entry.path, decode).ok()) {
+        detector.detect(&photo)?;
+    }
+    let memory = resident().zip(before).map(|(after, before)| after.saturating_sub(before));
+    let (network, parameters) =
+        (manifest.network.clone(), manifest.parameters.layers + manifest.parameters.norms);
+    Ok(Contender { name: name.into(), detector, classes, network, parameters, memory })
+}
+
+/// Bytes of this process in memory, where Linux tells.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+fn write_all(folder: &Path, text: &str, document: &str, judged: &[Judged]) -> anyhow::Result<()> {
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes)
+            .map_err(|error| anyhow::anyhow!("cannot write `{}`: {error}", path.display()))
+    };
+    write("compare.md", text.as_bytes())?;
+    write("compare.json", document.as_bytes())?;
+    let point = |model: &Judged| {
+        let (costs, interval) = (model.costs.as_ref()?, model.intervals.first()?);
+        let (y, interval) = (*model.stats.first()?, (interval.low, interval.high));
+        Some(Point { name: model.name.clone(), x: costs.milliseconds, y, interval })
+    };
+    let points: Vec<Point> = judged.iter().filter_map(point).collect();
+    if points.is_empty() {
+        return Ok(());
+    }
+    let plot = Plot {
+        title: "Average precision against time".into(),
+        x_label: "milliseconds a photo (median)".into(),
+        y_label: "AP, with its 95 % interval".into(),
+        points,
+    };
+    write("compare.svg", plot.svg()?.as_bytes())?;
+    write("compare.png", &plot.png()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_short_and_different() {
+        let models = ["fod-r18", "a/resnet-34", "b/resnet-34", "x/model.pth", "runs/one/detections.json"];
+        let names = super::names(&models.map(str::to_owned));
+        assert_eq!(names, ["fod-r18", "resnet-34", "resnet-34 (2)", "x", "one"]);
+    }
+}

@@ -1,0 +1,80 @@
+//! Results against the annotations, and against the first results: numbers with the intervals in which they lie.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Costs, Error};
+use crate::evaluate::{Input, Interval, Moved, Params, Reading};
+
+/// One model's numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judged {
+    /// What it is called.
+    pub name: String,
+    /// The twelve numbers.
+    pub stats: Vec<f64>,
+    /// Where each of them lies when the photos are drawn anew, in 95 of 100 draws.
+    pub intervals: Vec<Interval>,
+    /// What it costs; nothing where saved results were given.
+    pub costs: Option<Costs>,
+    /// How it differs from the first; nothing for the first.
+    pub difference: Option<Difference>,
+}
+
+/// How one model differs from the first, over the same draws of photos for both.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// Its numbers less the first one's.
+    pub stats: Vec<f64>,
+    /// Where these differences lie.
+    pub intervals: Vec<Interval>,
+    /// AP gained, as a share of the first one's AP: the paper's +28 % from VGG-16 to ResNet-101.
+    pub relative: f64,
+    /// Whether the interval of AP's difference holds 0.
+    pub within_noise: bool,
+    /// Classes whose AP moved most: name, AP of the first, its own.
+    pub classes: Vec<Moved>,
+    /// Photos whose AP moved most.
+    pub photos: Vec<Moved>,
+}
+
+/// Judges results, a file a model, against the annotations and the first of them.
+///
+/// # Errors
+/// When a file cannot be read or judged.
+pub fn judge(
+    annotations: &Path,
+    results: &[(String, PathBuf, Option<Costs>)],
+    resamples: usize,
+    seed: u64,
+) -> Result<Vec<Judged>, Error> {
+    let (params, reading) = (Params::default(), Reading::default());
+    let mut first: Option<Input> = None;
+    let mut judged = Vec::new();
+    for (name, path, costs) in results {
+        let input = Input::open(annotations, path, &params, false)?;
+        let stats = input.evaluate(reading, true)?.stats;
+        let intervals = input.intervals(reading, resamples, seed)?;
+        let difference =
+            first.as_ref().map(|first| difference(first, &input, resamples, seed)).transpose()?;
+        judged.push(Judged { name: name.clone(), stats, intervals, costs: *costs, difference });
+        first.get_or_insert(input);
+    }
+    Ok(judged)
+}
+
+fn difference(first: &Input, own: &Input, resamples: usize, seed: u64) -> Result<Difference, Error> {
+    let compared = first.compare(own, Reading::default(), resamples, seed)?;
+    let interval = compared.intervals.first();
+    let before =
+        compared.other.first().zip(compared.difference.first()).map_or(0.0, |(own, gain)| own - gain);
+    Ok(Difference {
+        relative: if before > 0.0 { compared.difference[0] / before } else { f64::NAN },
+        within_noise: interval.is_none_or(|interval| interval.low <= 0.0 && interval.high >= 0.0),
+        stats: compared.difference,
+        intervals: compared.intervals,
+        classes: compared.classes,
+        photos: compared.images,
+    })
+}

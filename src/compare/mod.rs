@@ -1,0 +1,42 @@
+//! Models side by side on the same annotated photos: how well, at what price, and whether the difference is more
+//! than noise.
+//!
+//! Never sees a terminal. [`measure`] runs models and writes their results; [`judge`] holds results against the
+//! annotations and against the first of them.
+
+mod judge;
+mod measure;
+mod table;
+
+pub use judge::{Difference, Judged, judge};
+pub use measure::{Contender, Costs, measure};
+pub use table::table;
+
+use std::path::PathBuf;
+
+/// Why models cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A photo fails, and a comparison over different photos would mean nothing.
+    #[error("`{file}` cannot be used: {cause}; leave it out, as a comparison needs the same photos for all")]
+    Photo {
+        /// Its name.
+        file: String,
+        /// Why.
+        cause: String,
+    },
+    /// The results of a model cannot be written.
+    #[error("cannot write `{}`: {cause}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// Results cannot be judged.
+    #[error(transparent)]
+    Evaluate(#[from] crate::evaluate::Error),
+    /// The user stopped it.
+    #[error("interrupted before all photos were done: a comparison of some says nothing")]
+    Interrupted,
+}

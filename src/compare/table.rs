@@ -1,0 +1,127 @@
+//! A comparison as Markdown, to read and to paste.
+
+use std::fmt::Write;
+
+use super::{Difference, Judged};
+use crate::evaluate::Moved;
+
+/// Places of AP, AP50, AP75 and the three sizes among the twelve numbers.
+const SHOWN: [(&str, usize); 6] =
+    [("AP", 0), ("AP50", 1), ("AP75", 2), ("small", 3), ("medium", 4), ("large", 5)];
+
+/// The table of all models and, for each but the first, what it gains and whether that is more than noise.
+pub fn table(judged: &[Judged]) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_all(&mut text, judged);
+    text
+}
+
+fn write_all(text: &mut String, judged: &[Judged]) -> std::fmt::Result {
+    let head: Vec<&str> = SHOWN.iter().map(|(name, _)| *name).collect();
+    writeln!(
+        text,
+        "| model | {} | AP in 95 % | parameters | multiply-adds | ms a photo | MiB |",
+        head.join(" | ")
+    )?;
+    writeln!(text, "|---|{}", "---|".repeat(SHOWN.len() + 5))?;
+    for model in judged {
+        let stats: Vec<String> = SHOWN.iter().map(|&(_, place)| ap(model.stats.get(place))).collect();
+        let interval =
+            model.intervals.first().map_or(String::new(), |i| format!("{:.3} to {:.3}", i.low, i.high));
+        let costs = match &model.costs {
+            Some(costs) => format!(
+                "{} | {} | {:.1} | {}",
+                large(costs.parameters as f64),
+                large(costs.multiply_adds),
+                costs.milliseconds,
+                costs.memory.map_or("–".into(), |bytes| format!("{:.0}", bytes as f64 / 1_048_576.0))
+            ),
+            None => "– | – | – | –".into(),
+        };
+        writeln!(text, "| {} | {} | {interval} | {costs} |", cell(&model.name), stats.join(" | "))?;
+    }
+    for model in judged {
+        if let (Some(difference), Some(first)) = (&model.difference, judged.first()) {
+            gains(text, &model.name, &first.name, difference)?;
+        }
+    }
+    Ok(())
+}
+
+fn gains(text: &mut String, name: &str, first: &str, difference: &Difference) -> std::fmt::Result {
+    let (gain, interval) =
+        (difference.stats.first().copied().unwrap_or(f64::NAN), difference.intervals.first());
+    let (low, high) = interval.map_or((f64::NAN, f64::NAN), |interval| (interval.low, interval.high));
+    let relative = 100.0 * difference.relative;
+    let verdict =
+        if difference.within_noise { "within the noise of these photos" } else { "more than noise" };
+    let (name, first) = (cell(name), cell(first));
+    writeln!(
+        text,
+        "\n{name} against {first}: AP {gain:+.3} ({relative:+.1} %), in 95 % from {low:+.3} to {high:+.3}: {verdict}"
+    )?;
+    moved(text, "classes that moved most", &difference.classes)?;
+    moved(text, "photos that flipped", &difference.photos)
+}
+
+fn moved(text: &mut String, what: &str, moved: &[Moved]) -> std::fmt::Result {
+    let shown: Vec<String> = moved
+        .iter()
+        .filter(|one| one.own != one.other)
+        .take(5)
+        .map(|one| format!("{} {:.2} to {:.2}", cell(&one.name), one.own, one.other))
+        .collect();
+    if shown.is_empty() { Ok(()) } else { writeln!(text, "  {what}: {}", shown.join(", ")) }
+}
+
+/// -1 stands for nothing to measure.
+fn ap(value: Option<&f64>) -> String {
+    value.filter(|value| **value >= 0.0).map_or("–".into(), |value| format!("{value:.3}"))
+}
+
+fn large(value: f64) -> String {
+    if value >= 1e9 { format!("{:.2} G", value / 1e9) } else { format!("{:.2} M", value / 1e6) }
+}
+
+/// A name that cannot break the table.
+fn cell(name: &str) -> String {
+    name.escape_debug().to_string().replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Costs;
+    use crate::evaluate::Interval;
+
+    fn model(name: &str, ap: f64, difference: Option<Difference>) -> Judged {
+        let interval = Interval { low: ap - 0.02, high: ap + 0.02, deviation: 0.01 };
+        let costs = Costs { parameters: 2_425_039, multiply_adds: 1.3e9, milliseconds: 20.26, memory: None };
+        let stats = vec![ap, 0.6, 0.5, -1.0, 0.4, 0.45, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        Judged { name: name.into(), stats, intervals: vec![interval; 12], costs: Some(costs), difference }
+    }
+
+    #[test]
+    fn the_table_says_what_is_noise() {
+        let difference = Difference {
+            stats: vec![0.01; 12],
+            intervals: vec![Interval { low: -0.005, high: 0.03, deviation: 0.01 }; 12],
+            relative: 0.025,
+            within_noise: true,
+            classes: vec![Moved { name: "a|b".into(), own: 0.5, other: 0.7 }],
+            photos: vec![],
+        };
+        let shown = table(&[model("one", 0.4, None), model("two", 0.41, Some(difference))]);
+        assert_eq!(
+            shown,
+            "| model | AP | AP50 | AP75 | small | medium | large | AP in 95 % | parameters | multiply-adds | ms a photo | MiB |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|---|\n\
+             | one | 0.400 | 0.600 | 0.500 | – | 0.400 | 0.450 | 0.380 to 0.420 | 2.43 M | 1.30 G | 20.3 | – |\n\
+             | two | 0.410 | 0.600 | 0.500 | – | 0.400 | 0.450 | 0.390 to 0.430 | 2.43 M | 1.30 G | 20.3 | – |\n\
+             \n\
+             two against one: AP +0.010 (+2.5 %), in 95 % from -0.005 to +0.030: within the noise of these photos\n  \
+             classes that moved most: a\\|b 0.50 to 0.70\n"
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! Accuracy against cost, a point a model with its interval, as SVG and as PNG from one drawing.
+
+use std::io::Cursor;
+use std::sync::Once;
+
+use image::{ImageFormat, RgbImage};
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::{FontStyle, register_font};
+
+/// Size in pixels.
+const SIZE: (u32, u32) = (900, 560);
+
+/// One model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Its name, written beside the point.
+    pub name: String,
+    /// Cost, above 0.
+    pub x: f64,
+    /// Accuracy.
+    pub y: f64,
+    /// Ends of the interval of the accuracy.
+    pub interval: (f64, f64),
+}
+
+/// A plot to be drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plot {
+    /// What stands above.
+    pub title: String,
+    /// What x is.
+    pub x_label: String,
+    /// What y is.
+    pub y_label: String,
+    /// The models.
+    pub points: Vec<Point>,
+}
+
+/// A plot could not be drawn.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot draw the plot: {0}")]
+pub struct Error(String);
+
+impl Plot {
+    /// As SVG text.
+    ///
+    /// # Errors
+    /// When there is no point, or numbers cannot be drawn.
+    pub fn svg(&self) -> Result<String, Error> {
+        let mut text = String::new();
+        self.draw(&SVGBackend::with_string(&mut text, SIZE).into_drawing_area())?;
+        Ok(text)
+    }
+
+    /// As the bytes of a PNG.
+    ///
+    /// # Errors
+    /// When there is no point, or numbers cannot be drawn.
+    pub fn png(&self) -> Result<Vec<u8>, Error> {
+        let mut pixels = vec![0; 3 * SIZE.0 as usize * SIZE.1 as usize];
+        self.draw(&BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area())?;
+        let picture = RgbImage::from_raw(SIZE.0, SIZE.1, pixels).ok_or_else(|| Error("no picture".into()))?;
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, ImageFormat::Png).map_err(|error| Error(error.to_string()))?;
+        Ok(bytes.into_inner())
+    }
+
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), Error>
+    where
+        B::ErrorType: 'static,
+    {
+        static FONT: Once = Once::new();
+        FONT.call_once(|| {
+            // A font of our own, so that a plot is the same on every machine.
+            let font = include_bytes!("../draw/font/DejaVuSans-subset.ttf");
+            let _ = register_font("sans-serif", FontStyle::Normal, font);
+        });
+        self.draw_on(area).map_err(|error| Error(error.to_string()))
+    }
+
+    fn draw_on<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+    ) -> Result<(), Box<dyn std::error::Error>>
+    where
+        B::ErrorType: 'static,
+    {
+        if self.points.is_empty() {
+            return Err("there is nothing to plot".into());
+        }
+        let (x, y) = self.ranges();
+        area.fill(&WHITE)?;
+        let mut chart = ChartBuilder::on(area)
+            .caption(&self.title, ("sans-serif", 22))
+            .margin(16)
+            .x_label_area_size(48)
+            .y_label_area_size(64)
+            .build_cartesian_2d(0.0..x, y.0..y.1)?;
+        chart
+            .configure_mesh()
+            .light_line_style(WHITE)
+            .x_desc(&self.x_label)
+            .y_desc(&self.y_label)
+            .label_style(("sans-serif", 15))
+            .y_label_formatter(&|value| format!("{value:.2}"))
+            .draw()?;
+        for (number, point) in self.points.iter().enumerate() {
+            let colour = Palette99::pick(number).to_rgba();
+            let ends = [(point.x, point.interval.0), (point.x, point.interval.1)];
+            chart.draw_series(LineSeries::new(ends, colour.stroke_width(2)))?;
+            chart.draw_series([Circle::new((point.x, point.y), 5, colour.filled())])?;
+            let style = ("sans-serif", 15).into_font().color(&BLACK);
+            chart.draw_series([Text::new(format!("  {}", point.name), (point.x, point.y), style)])?;
+        }
+        area.present()?;
+        Ok(())
+    }
+
+    /// The end of the axis of costs, which begins at 0, and the range of accuracy, with room for names and intervals.
+    fn ranges(&self) -> (f64, (f64, f64)) {
+        let over = |values: &dyn Fn(&Point) -> [f64; 2]| {
+            let all = self.points.iter().flat_map(values).filter(|value| value.is_finite());
+            all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+                (low.min(value), high.max(value))
+            })
+        };
+        let x = over(&|point| [point.x; 2]);
+        let y = over(&|point| [point.interval.0.min(point.y), point.interval.1.max(point.y)]);
+        let room = (0.08 * (y.1 - y.0)).max(0.005);
+        ((1.3 * x.1).max(f64::MIN_POSITIVE), ((y.0 - room).max(0.0), y.1 + room))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plot() -> Plot {
+        let point = |name: &str, x, y| Point { name: name.into(), x, y, interval: (y - 0.02, y + 0.02) };
+        Plot {
+            title: "AP against time".into(),
+            x_label: "ms a photo".into(),
+            y_label: "AP".into(),
+            points: vec![point("resnet-18", 20.0, 0.44), point("resnet <34>", 35.0, 0.47)],
+        }
+    }
+
+    #[test]
+    fn the_svg_names_every_model() {
+        let text = plot().svg().unwrap();
+        assert!(text.starts_with("<svg") && text.contains("resnet-18") && text.contains("resnet &lt;34&gt;"));
+        assert_eq!(text.matches("<circle").count(), 2);
+    }
+
+    #[test]
+    fn the_png_is_a_picture_of_that_size() {
+        let picture = image::load_from_memory(&plot().png().unwrap()).unwrap();
+        assert_eq!((picture.width(), picture.height()), SIZE);
+    }
+
+    #[test]
+    fn nothing_to_plot_is_an_error() {
+        assert!(Plot { points: vec![], ..plot() }.svg().is_err());
+    }
+}
