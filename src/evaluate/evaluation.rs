@@ -30,6 +30,8 @@ pub struct Evaluation {
     pub arrays: Arrays,
     /// Detections beyond the largest limit of their image and category.
     pub unused: u64,
+    /// LVIS: detections of categories that nobody looked for in their image.
+    pub unverified: u64,
     /// Ground truths of each category, crowds included.
     pub boxes: Vec<usize>,
 }
@@ -70,8 +72,9 @@ pub(super) fn run(
         let unused = problem.category(k).rows.len() as u64 - u64::from(matched.count);
         (curve::run(&matched, &rules, &wanted), unused)
     });
+    let (unverified, over) = problem.left_out();
     let boxes = (0..problem.len()).map(|k| problem.category(k).truths.len()).collect();
-    let unused = made.iter().map(|&(_, unused)| unused).sum();
+    let unused: u64 = made.iter().map(|&(_, unused)| unused).sum();
     let curves = made.into_iter().map(|(curves, _)| curves).collect();
     let shape = [
         rules.floors.len(),
@@ -81,7 +84,7 @@ pub(super) fn run(
         rules.limits.len(),
     ];
     let arrays = Arrays { shape, slots: wanted.slots(), curves };
-    Evaluation { stats: summary::stats(&arrays, params, groups), arrays, unused, boxes }
+    Evaluation { stats: summary::stats(&arrays, params, groups), arrays, unused: unused + over, unverified, boxes }
 }
 
 /// Matches every category, largest first so that no thread is left with it at the end, and returns what is made of

@@ -59,9 +59,21 @@ pub(super) fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<V
     Ok(chosen)
 }
 
-type Selected = (Vec<u32>, Vec<usize>, Vec<Vec<u32>>);
+/// What is left of the detections.
+pub(super) struct Selected {
+    /// Rows by category.
+    pub(super) rows: Vec<u32>,
+    /// Where each category's rows end.
+    pub(super) ends: Vec<usize>,
+    /// For each category the images in which wrong detections are ignored.
+    pub(super) not_exhaustive: Vec<Vec<u32>>,
+    /// Detections of categories that nobody looked for in their image.
+    pub(super) unverified: u64,
+    /// Detections beyond the limit of their image.
+    pub(super) over: u64,
+}
 
-/// The detections that lvis evaluates, by category; and for each category the images in which wrong ones are ignored.
+/// The detections that lvis evaluates.
 pub(super) fn select(
     set: &DataSet,
     detections: &Detections,
@@ -100,19 +112,23 @@ pub(super) fn select(
     let best = best_of_images(&detections.rows, scope.images.len());
     let (rows, _) = counting_sort(&detections.rows, scope.categories.len(), |_| true);
     let mut kept = Vec::new();
+    let (mut unverified, mut beyond) = (0, 0);
     let mut ends = vec![0; scope.categories.len()];
     for row in rows {
         let detection: &Detection = detections.rows.at(row);
         let area = detection.bbox[2] * detection.bbox[3];
         let sound = area > 0.0 && area < f64::INFINITY;
         let over = best.get(&detection.image).is_some_and(|best| !best.contains(&row));
-        if sound && !over && looked_for.contains(&(detection.image, detection.category)) {
+        let verified = looked_for.contains(&(detection.image, detection.category));
+        beyond += u64::from(over);
+        unverified += u64::from(!over && !verified);
+        if sound && !over && verified {
             kept.push(row);
             ends[detection.category as usize] += 1;
         }
     }
     super::problem::accumulate(&mut ends);
-    Ok((kept, ends, not_exhaustive))
+    Ok(Selected { rows: kept, ends, not_exhaustive, unverified, over: beyond })
 }
 
 /// Of images with too many detections those that are looked at; categories that are not evaluated take places, too.

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::error::Error;
+use super::lvis::Selected;
 use super::params::{Params, Protocol};
 use super::quirk::Reading;
 use crate::coco::{
@@ -130,17 +131,13 @@ fn typed_id(text: &str, listed: &[Id], ids: &mut Ids) -> Id {
 }
 
 /// What evaluation works on.
-#[derive(Debug)]
 pub(super) struct Problem<'a> {
     pub(super) detections: &'a Detections,
     /// Number of evaluated images.
     pub(super) images: usize,
     truths: Vec<Truth>,
     truth_ends: Vec<usize>,
-    rows: Vec<u32>,
-    row_ends: Vec<usize>,
-    /// For each category the images in which not every object is annotated.
-    not_exhaustive: Vec<Vec<u32>>,
+    selected: Selected,
 }
 
 /// One category of a problem.
@@ -185,10 +182,10 @@ impl<'a> Problem<'a> {
             Protocol::Coco => choose(set, scope, reading)?,
             Protocol::Lvis => super::lvis::choose(set, scope, reading)?,
         };
-        let (rows, row_ends, not_exhaustive) = match params.protocol {
+        let selected = match params.protocol {
             Protocol::Coco => {
                 let (rows, ends) = by_category(detections, scope, reading);
-                (rows, ends, Vec::new())
+                Selected { rows, ends, not_exhaustive: Vec::new(), unverified: 0, over: 0 }
             }
             Protocol::Lvis => super::lvis::select(set, detections, scope, &chosen)?,
         };
@@ -198,9 +195,7 @@ impl<'a> Problem<'a> {
             images: scope.images.len(),
             truths,
             truth_ends,
-            rows,
-            row_ends,
-            not_exhaustive,
+            selected,
         })
     }
 
@@ -209,13 +204,18 @@ impl<'a> Problem<'a> {
         self.truth_ends.len()
     }
 
+    /// LVIS: detections of categories that nobody looked for in their image, and those beyond their image's limit.
+    pub(super) fn left_out(&self) -> (u64, u64) {
+        (self.selected.unverified, self.selected.over)
+    }
+
     /// A category by its place.
     pub(super) fn category(&self, k: usize) -> Category<'_> {
         let span = |ends: &[usize]| if k == 0 { 0 } else { ends[k - 1] }..ends[k];
         Category {
             truths: &self.truths[span(&self.truth_ends)],
-            rows: &self.rows[span(&self.row_ends)],
-            not_exhaustive: self.not_exhaustive.get(k).map_or(&[], Vec::as_slice),
+            rows: &self.selected.rows[span(&self.selected.ends)],
+            not_exhaustive: self.selected.not_exhaustive.get(k).map_or(&[], Vec::as_slice),
             detections: self.detections,
         }
     }
