@@ -7,7 +7,7 @@ use super::error::Error;
 use super::matching::{self, Matched, Rules, Scratch};
 use super::mean::mean_of_valid;
 use super::params::{Params, Protocol};
-use super::problem::Problem;
+use super::problem::{Category, Problem};
 use super::summary;
 
 /// Precision, recall and scores over thresholds, recalls, categories, ranges and limits.
@@ -68,12 +68,12 @@ pub(super) fn run(
         recall: if full { all } else { summary::needed(params, false) },
         scores: full && params.protocol == Protocol::Coco,
     };
-    let made = each_category(problem, &rules, false, |k, matched| {
-        let unused = problem.category(k).rows.len() as u64 - u64::from(matched.count);
+    let made = each_category(problem, &rules, false, |category, matched| {
+        let unused = category.rows.len() as u64 - u64::from(matched.count);
         (curve::run(&matched, &rules, &wanted), unused)
     });
     let (unverified, over) = problem.left_out();
-    let boxes = (0..problem.len()).map(|k| problem.category(k).truths.len()).collect();
+    let boxes = (0..problem.len()).map(|k| problem.truths_of(k)).collect();
     let unused: u64 = made.iter().map(|&(_, unused)| unused).sum();
     let curves = made.into_iter().map(|(curves, _)| curves).collect();
     let shape = [
@@ -93,15 +93,18 @@ pub(super) fn each_category<T: Send>(
     problem: &Problem<'_>,
     rules: &Rules,
     keep: bool,
-    make: impl Fn(usize, Matched) -> T + Sync,
+    make: impl Fn(&Category<'_>, Matched) -> T + Sync,
 ) -> Vec<T> {
     let mut order: Vec<usize> = (0..problem.len()).collect();
-    order.sort_by_key(|&k| std::cmp::Reverse(problem.category(k).rows.len()));
+    order.sort_by_key(|&k| std::cmp::Reverse(problem.rows_of(k).len()));
     let mut made: Vec<(usize, T)> = order
         .into_par_iter()
         .with_max_len(1)
         .map_init(Scratch::default, |scratch, k| {
-            (k, make(k, matching::run(&problem.category(k), rules, scratch, keep)))
+            {
+            let category = problem.category(k);
+            (k, make(&category, matching::run(&category, rules, scratch, keep)))
+        }
         })
         .collect();
     made.sort_by_key(|&(k, _)| k);

@@ -110,7 +110,7 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
     let (ranges, limits) = (rules.ranges.len(), rules.limits.len());
     scratch.ranks.resize(rules.images, 0);
     scratch.starts.resize(rules.images, 0);
-    let mut state = State::new(category.truths, rules, keep);
+    let mut state = State::new(&category.truths, rules, keep);
     let positives = |a: usize| state.ignored.iter().filter(|&&bits| bits >> a & 1 == 0).count() as u32;
     let mut matched = Matched { positives: (0..ranges).map(positives).collect(), ..Matched::default() };
     for (place, truth) in category.truths.iter().enumerate().rev() {
@@ -164,7 +164,7 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
     for &(_, image, _) in &order {
         scratch.ranks[image as usize] = 0;
     }
-    for truth in category.truths {
+    for truth in &category.truths {
         scratch.starts[truth.image as usize] = 0;
     }
     matched

@@ -150,8 +150,8 @@ impl Resampler {
                 group: line.group,
             });
         }
-        let categories = each_category(problem, &rules, true, |k, matched| {
-            let truths = problem.category(k).truths;
+        let categories = each_category(problem, &rules, true, |category, matched| {
+            let truths = &category.truths;
             let counting = |a: usize| {
                 let counts =
                     truths.iter().filter(|truth| !truth.ignored && rules.outside(truth.area) >> a & 1 == 0);

@@ -179,12 +179,9 @@ impl Input {
         let integers =
             |ids: &mut dyn Iterator<Item = Id>| -> Option<Vec<i64>> { ids.map(Id::integer).collect() };
         let mut seen: HashSet<Id> = noticed.foreign_categories.keys().copied().collect();
-        seen.extend(
-            self.detections
-                .rows
-                .iter()
-                .filter_map(|row| self.scope.categories.get(row.category as usize).copied()),
-        );
+        let rows = &self.detections.rows;
+        let met = self.scope.categories.iter().enumerate().filter(|&(k, _)| rows.of_group(k).next().is_some());
+        seen.extend(met.map(|(_, &id)| id));
         let (Some(own), Some(seen)) =
             (integers(&mut self.scope.categories.iter().copied()), integers(&mut seen.into_iter()))
         else {
