@@ -113,6 +113,15 @@ impl<T> Grouped<T> {
         chunks.flat_map(|&chunk| (chunk * CHUNK as u32..).zip(&self.chunks[chunk as usize]))
     }
 
+    /// Numbers of a group's rows, a run each chunk.
+    pub fn runs_of_group(&self, group: usize) -> impl Iterator<Item = std::ops::Range<u32>> {
+        let chunks = self.groups.get(group).into_iter().flatten();
+        chunks.map(|&chunk| {
+            let first = chunk * CHUNK as u32;
+            first..first + self.chunks[chunk as usize].len() as u32
+        })
+    }
+
     /// How many groups there are.
     pub fn groups(&self) -> usize {
         self.groups.len()

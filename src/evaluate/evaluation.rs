@@ -50,6 +50,7 @@ pub(super) fn rules(params: &Params, images: usize) -> Rules {
         ranges: params.area_ranges.iter().map(|range| (range.low, range.high)).collect(),
         limits,
         images,
+        counted: Vec::new(),
     }
 }
 
@@ -60,14 +61,16 @@ pub(super) fn run(
     groups: Option<&[usize]>,
     full: bool,
 ) -> Evaluation {
-    let rules = rules(params, problem.images);
-    let all = vec![true; rules.ranges.len() * rules.limits.len()];
+    let mut rules = rules(params, problem.images);
+    let all_cells = rules.ranges.len() * rules.limits.len();
+    let all = vec![true; all_cells];
     let wanted = Wanted {
         recalls: params.recall_thresholds.clone(),
         precision: if full { all.clone() } else { summary::needed(params, true) },
         recall: if full { all } else { summary::needed(params, false) },
         scores: full && params.protocol == Protocol::Coco,
     };
+    rules.counted = (0..all_cells).filter(|&cell| wanted.precision[cell]).collect();
     let made = each_category(problem, &rules, false, |category, matched| {
         let unused = category.rows.len() as u64 - u64::from(matched.count);
         (curve::run(&matched, &rules, &wanted), unused)

@@ -370,8 +370,12 @@ fn by_category(detections: &Detections, scope: &Scope, reading: Reading) -> (Vec
     let mut rows = Vec::with_capacity(detections.rows.len());
     let mut ends = Vec::with_capacity(order.len());
     for &place in order {
-        let own = detections.rows.of_group(place as usize);
-        rows.extend(own.filter(|(_, row)| !reading.has(Reading::BOXES) || sane(row)).map(|(number, _)| number));
+        if reading.has(Reading::BOXES) {
+            let own = detections.rows.of_group(place as usize);
+            rows.extend(own.filter(|(_, row)| sane(row)).map(|(number, _)| number));
+        } else {
+            detections.rows.runs_of_group(place as usize).for_each(|run| rows.extend(run));
+        }
         ends.push(rows.len());
     }
     if scope.together.is_some() {
