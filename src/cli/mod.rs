@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod detect;
 mod doctor;
 mod evaluate;
 mod import;
 mod progress;
+mod runtime;
 mod runtime_args;
 mod summary;
 mod synth;
@@ -48,7 +50,9 @@ enum Command {
     Evaluate(evaluate::Args),
     Import(import::Args),
     Synth(synth::Args),
+    Bench(bench::Args),
     Doctor(doctor::Args),
+    Runtime(runtime::Args),
 }
 
 /// Parses the command line, runs the command and turns its outcome into the process's exit code.
@@ -60,7 +64,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Import(args) => import::run(args),
         Command::Synth(args) => synth::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Runtime(args) => runtime::run(args),
     };
     match outcome {
         Ok(exit) => ExitCode::from(exit as u8),
