@@ -9,7 +9,7 @@
 use std::mem::{offset_of, size_of};
 use std::path::Path;
 
-use ort::sys::{OrtApi, OrtApiBase, stub};
+use ort::sys::{OrtApi, OrtApiBase, OrtExecutionProviderDevicePolicy, OrtSessionOptions, OrtStatusPtr, stub};
 
 /// The newest release whose functions `ort` has been compiled with.
 const NEWEST_MINOR: u32 = ort::MINOR_VERSION;
@@ -37,10 +37,22 @@ pub(super) fn load(path: &Path, minor: u32) -> Result<(), String> {
         let mut table = stub::api();
         let target = std::ptr::from_mut(&mut table).cast::<u8>();
         target.copy_from_nonoverlapping(theirs.cast::<u8>(), known_bytes(version));
+        table.SessionOptionsSetEpSelectionPolicy = leave_devices_alone;
         ort::set_api(table);
         std::mem::forget(library);
     }
     Ok(())
+}
+
+/// `ort` asks for an automatic choice of devices in every session that it builds. Once a plugin is registered, that
+/// would put sessions that are meant for the processor's own kernels onto the plugin, with its own idea of
+/// precision. Devices are chosen here by name, so nothing is done; older releases lack the function anyway.
+#[allow(unsafe_code)]
+unsafe extern "system" fn leave_devices_alone(
+    _: *mut OrtSessionOptions,
+    _: OrtExecutionProviderDevicePolicy,
+) -> OrtStatusPtr {
+    OrtStatusPtr::default()
 }
 
 /// How much of the table a release knows: up to the first function of the next release that added any.
