@@ -87,7 +87,13 @@ pub(super) fn run(
         rules.limits.len(),
     ];
     let arrays = Arrays { shape, slots: wanted.slots(), curves };
-    Evaluation { stats: summary::stats(&arrays, params, groups), arrays, unused: unused + over, unverified, boxes }
+    Evaluation {
+        stats: summary::stats(&arrays, params, groups),
+        arrays,
+        unused: unused + over,
+        unverified,
+        boxes,
+    }
 }
 
 /// Matches every category, largest first so that no thread is left with it at the end, and returns what is made of
@@ -104,10 +110,8 @@ pub(super) fn each_category<T: Send>(
         .into_par_iter()
         .with_max_len(1)
         .map_init(Scratch::default, |scratch, k| {
-            {
             let category = problem.category(k);
             (k, make(&category, matching::run(&category, rules, scratch, keep)))
-        }
         })
         .collect();
     made.sort_by_key(|&(k, _)| k);
