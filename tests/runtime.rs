@@ -1,0 +1,142 @@
+//! `rcnn runtime` and the choice of device and precision, as their user sees them. Nothing is downloaded here: what
+//! needs OpenVINO's plugin runs where it is installed already, and says so where it is not.
+
+#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
+
+mod support;
+
+use rcnn::runtime::Package;
+use support::{Ended, Place};
+
+const PICTURES: [(&str, &str); 2] = [("baseline-420.jpg", "a.jpg"), ("plain.png", "b.png")];
+
+/// The program with this machine's own cache, if OpenVINO's plugin is in it.
+fn with_openvino(place: &Place, arguments: &[&str]) -> Option<Ended> {
+    let there = rcnn::runtime::installed().iter().any(|found| found.package == Package::OpenVino);
+    if !there {
+        println!("skipped: OpenVINO's plugin is not installed (rcnn runtime install openvino)");
+        return None;
+    }
+    let mut command = place.command(arguments);
+    Some(command.env("RCNN_CACHE", rcnn::cache::root().unwrap()).output().unwrap().into())
+}
+
+#[test]
+fn packages_are_listed_and_removed_by_name() {
+    let place = Place::new();
+    let empty = place.rcnn(&["runtime", "list"]).expect(0);
+    assert_eq!((empty.out.as_str(), empty.err.starts_with("nothing is installed: ")), ("", true));
+    place.write("cache/runtime/openvino-9.8/libplugin.so", &[0; 1000]);
+    place.write("cache/runtime/openvino-9.9/libplugin.so", &[0; 2000]);
+    place.write("cache/runtime/onnxruntime-1.0/libother.so", b"");
+    place.write("cache/runtime/.installing-x/libother.so", b"");
+    let listed = place.rcnn(&["runtime", "list", "--json"]).expect(0);
+    let rows: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+    let names: Vec<_> = rows.as_array().unwrap().iter().map(|row| (&row["name"], &row["version"])).collect();
+    assert_eq!(names.len(), 3);
+    assert_eq!((names[0].0, names[0].1), (&"onnxruntime".into(), &"1.0".into()));
+    assert_eq!(rows[2]["bytes"], 2000);
+    let removed = place.rcnn(&["runtime", "remove", "openvino"]).expect(0);
+    assert_eq!(removed.err.lines().count(), 2);
+    assert!(removed.err.starts_with("removed OpenVINO's plugin 9.8 from `"), "{}", removed.err);
+    assert!(!place.at("cache/runtime/openvino-9.9").exists());
+    assert!(place.at("cache/runtime/onnxruntime-1.0/libother.so").exists());
+    let again = place.rcnn(&["runtime", "remove", "openvino"]).expect(1);
+    assert_eq!(again.err, "rcnn: openvino is not installed: nothing to remove\n");
+    let unknown = place.rcnn(&["runtime", "install", "tpu"]).expect(2);
+    assert!(unknown.err.contains("known are onnxruntime and openvino"), "{}", unknown.err);
+}
+
+#[test]
+fn a_missing_or_broken_plugin_is_one_sentence_and_auto_goes_on_without() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    let detect = ["detect", "photos", "-o", "out", "--no-draw", "--device", "openvino"];
+    let missing = place.rcnn(&detect).expect(1);
+    assert_eq!(
+        missing.err,
+        "rcnn: openvino is not installed: run `rcnn runtime install openvino`, or take --device cpu\n"
+    );
+    let plugin = if cfg!(windows) {
+        "onnxruntime_providers_openvino_plugin.dll"
+    } else {
+        "libonnxruntime_providers_openvino_plugin.so"
+    };
+    place.write(&format!("cache/runtime/openvino-9.9/{plugin}"), b"no library");
+    let broken = place.rcnn(&detect).expect(1);
+    assert!(broken.err.starts_with("rcnn: loading `"), "{}", broken.err);
+    assert_eq!(broken.err.lines().count(), 1);
+    let doctor = place.rcnn(&["doctor", "--json"]).expect(0);
+    let findings: serde_json::Value = serde_json::from_str(&doctor.out).unwrap();
+    assert_eq!(
+        (&findings["devices"][0]["device"], &findings["devices"][0]["works"]),
+        (&"cpu".into(), &true.into())
+    );
+    assert!(findings["devices"][0]["nodes"]["CPUExecutionProvider"].as_u64().unwrap() > 10);
+    assert_eq!(findings["devices"][1]["works"], false);
+    let auto = ["detect", "photos", "-o", "out", "--no-draw", "--precision", "fast"];
+    let ended = place.rcnn(&auto).expect(0);
+    assert!(ended.out.contains(", precision: fast\n"), "{}", ended.out);
+}
+
+#[test]
+fn precision_is_part_of_a_run() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    let run = |options: &[&str], code| {
+        let mut arguments = vec!["detect", "photos", "-o", "out", "--no-draw", "--device", "cpu"];
+        arguments.extend(options);
+        place.rcnn(&arguments).expect(code)
+    };
+    assert!(run(&[], 0).out.contains("device: cpu, precision: exact\n"));
+    let record = place.json("out/run.json");
+    assert_eq!(
+        (&record["settings"]["precision"], &record["machine"]["device"]),
+        (&"exact".into(), &"cpu".into())
+    );
+    assert_eq!(
+        run(&["--precision", "fast"], 1).err,
+        "rcnn: `out` holds a run with --precision exact: give another folder, or --overwrite\n"
+    );
+    assert!(run(&["--precision", "half"], 2).err.contains("known are exact and fast"));
+}
+
+#[test]
+fn openvino_finds_the_same_boxes_in_float32() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    let detect =
+        |out, device| ["detect", "photos", "-o", out, "--no-draw", "--score", "0.02", "--device", device];
+    place.rcnn(&detect("cpu", "cpu")).expect(0);
+    let Some(ended) = with_openvino(&place, &detect("openvino", "openvino")) else { return };
+    assert!(ended.expect(0).out.contains("device: openvino, precision: exact\n"));
+    let (theirs, ours) = (place.rows("openvino"), place.rows("cpu"));
+    let mut compared = 0;
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        let lists = [ours, theirs].map(|row| row["detections"].as_array().unwrap());
+        assert_eq!(lists[0].len(), lists[1].len(), "{ours} {theirs}");
+        for (a, b) in lists[0].iter().zip(lists[1]) {
+            let near = |a: &serde_json::Value, b: &serde_json::Value, most: f64| {
+                (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() <= most
+            };
+            assert_eq!(a["category_id"], b["category_id"]);
+            assert!(near(&a["score"], &b["score"], 1e-3));
+            assert!((0..4).all(|i| near(&a["box"][i], &b["box"][i], 0.05)), "{a} {b}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 0, "nothing to compare");
+}
+
+#[test]
+fn doctor_shows_that_openvino_computes() {
+    let place = Place::new();
+    let Some(ended) = with_openvino(&place, &["doctor", "--json"]) else { return };
+    let findings: serde_json::Value = serde_json::from_str(&ended.expect(0).out).unwrap();
+    let openvino = &findings["devices"][1];
+    assert_eq!((&openvino["device"], &openvino["works"]), (&"openvino".into(), &true.into()));
+    assert!(openvino["nodes"]["OpenVINOExecutionProvider"].as_u64().unwrap() >= 1, "{openvino}");
+    // And that what is meant for the processor's own kernels stays there.
+    let own = findings["devices"][0]["nodes"].as_object().unwrap();
+    assert_eq!(own.keys().collect::<Vec<_>>(), ["CPUExecutionProvider"]);
+}
