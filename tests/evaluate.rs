@@ -195,6 +195,8 @@ fn quirks_are_named() {
         ("params-catids-subset", "category_not_listed"),
         ("params-recthrs-descending", "recall_thresholds_descend"),
         ("params-iouthrs-zero", "threshold_zero"),
+        ("lvis-federated", "not_verified"),
+        ("lvis-300-per-image", "unused_detections"),
         ("lvis-one-frequency-group", "empty_frequency_group"),
         ("lvis-area-not-positive", "area_not_positive"),
     ] {

@@ -8,7 +8,7 @@ use rcnn::family::Class;
 use rcnn::model::{DEFAULT, Model};
 use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
 use rcnn::run::{self, Machine, Record, Settings, State, Task};
-use rcnn::runtime::{Device, Runtime};
+use rcnn::runtime::Runtime;
 
 use super::annotated::Annotated;
 use super::progress::Progress;
@@ -201,6 +201,7 @@ fn settings(
             DecoderArg::Exact => "exact".into(),
             DecoderArg::Fast => "fast".into(),
         },
+        precision: args.machine.precision.to_string(),
         ignore_orientation: args.decode.ignore_orientation,
         allow_truncated: args.decode.allow_truncated,
         draw_score: options.draw_score,
@@ -211,10 +212,7 @@ fn machine(runtime: &Runtime, detector: &Detector, options: &run::Options) -> Ma
     Machine {
         runtime: runtime.version().into(),
         runtime_path: runtime.path().display().to_string(),
-        device: match detector.device() {
-            Device::Cuda(number) => format!("cuda:{number}"),
-            Device::Cpu | Device::Auto => "cpu".into(),
-        },
+        device: detector.device().to_string(),
         threads: options.threads,
         batch: options.batch,
     }

@@ -1,12 +1,12 @@
 //! `rcnn doctor`: what this machine has, what truly works, and the cure for what does not.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
 use rcnn::cache;
-use rcnn::model::{DEFAULT, Model};
-use rcnn::onnx::{Element, Graph};
-use rcnn::runtime::{self, Candidate, Device, PINNED_VERSION, Place, Runtime, SessionOptions};
+use rcnn::model::{self, DEFAULT, Model};
+use rcnn::runtime::{self, Candidate, Device, PINNED_VERSION, Place, Runtime, SessionOptions, Value};
 use serde::Serialize;
 
 use super::Exit;
@@ -62,6 +62,8 @@ struct Used {
 struct Provider {
     device: &'static str,
     works: bool,
+    /// Nodes of the model's trunk that each provider computed in a run on this device.
+    nodes: BTreeMap<String, usize>,
     why_not: Option<String>,
 }
 
@@ -96,7 +98,8 @@ impl Findings {
         let mut cures = Vec::new();
         let candidates = runtime::search(&runtime::Options { library: args.runtime.clone(), offline: true });
         let runtime = open(&candidates, &mut cures);
-        let devices = runtime.as_ref().map_or_else(Vec::new, |runtime| devices(runtime, &mut cures));
+        let model = Model::find(&args.model);
+        let devices = runtime.as_ref().map_or_else(Vec::new, |runtime| devices(runtime, &model, &mut cures));
         Findings {
             program: concat!("rcnn ", env!("CARGO_PKG_VERSION")),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
@@ -109,7 +112,7 @@ impl Findings {
             }),
             devices,
             cache: cache_state(&mut cures),
-            model: model_state(&args.model, &mut cures),
+            model: model_state(&args.model, &model, &mut cures),
             cures,
         }
     }
@@ -133,8 +136,7 @@ impl Findings {
             writeln!(text, "  passed over `{}` ({}): {why}", library.path, library.place)?;
         }
         for device in &self.devices {
-            let state = device.why_not.as_ref().map_or("works".into(), |why| format!("does not work: {why}"));
-            writeln!(text, "  {:4}  {state}", device.device)?;
+            writeln!(text, "  {:8}  {}", device.device, device.state())?;
         }
         let path = self.cache.path.as_deref().unwrap_or("nowhere");
         let writable = if self.cache.writable { "writable" } else { "not writable" };
@@ -170,31 +172,60 @@ fn open(candidates: &[Candidate], cures: &mut Vec<String>) -> Option<Runtime> {
     }
 }
 
-/// A session on each device, as that alone shows what works.
-fn devices(runtime: &Runtime, cures: &mut Vec<String>) -> Vec<Provider> {
-    let probe = |device| -> Result<(), String> {
-        let mut graph = Graph::new("probe");
-        let x = graph.input("x", Element::F32, &["n".into()]);
-        let y = graph.relu("y", &x);
-        graph.output(&y, Element::F32, &["n".into()]);
-        let bytes = graph.to_bytes().map_err(|error| error.to_string())?;
-        let graph = runtime::Graph::Memory("probe", &bytes);
-        let session = runtime.session(graph, &SessionOptions { device, threads: 1 });
-        session.map(|_| ()).map_err(|error| error.to_string())
-    };
-    let tried = [("cpu", Device::Cpu), ("cuda", Device::Cuda(0))].map(|(name, device)| {
-        let why_not = match device {
-            Device::Cuda(_) if !runtime.has_cuda() => Some("this build of ONNX Runtime has no CUDA".into()),
-            _ => probe(device).err(),
+/// A run of the model's trunk on each device, as that alone shows what works.
+fn devices(runtime: &Runtime, model: &Result<Model, model::Error>, cures: &mut Vec<String>) -> Vec<Provider> {
+    let tried = [("cpu", Device::Cpu), ("openvino", Device::OpenVino), ("cuda", Device::Cuda(0))];
+    let tried = tried.map(|(name, device)| {
+        let outcome = match device {
+            Device::Cuda(_) if !runtime.has_cuda() => Err("this build of ONNX Runtime has no CUDA".into()),
+            Device::OpenVino if !runtime.has_openvino() => {
+                Err("not installed (rcnn runtime install openvino)".into())
+            }
+            _ => probe(runtime, model, device),
         };
-        Provider { device: name, works: why_not.is_none(), why_not }
+        let (nodes, why_not) = match outcome {
+            Ok(nodes) => (nodes, None),
+            Err(why) => (BTreeMap::new(), Some(why)),
+        };
+        Provider { device: name, works: why_not.is_none(), nodes, why_not }
     });
     let graphics_card =
         cfg!(target_os = "linux") && std::path::Path::new("/proc/driver/nvidia/version").exists();
-    if graphics_card && !tried[1].works {
+    if graphics_card && !tried[2].works {
         cures.push("for CUDA, `pip install onnxruntime-gpu` and give its library with --runtime".into());
     }
     tried.into()
+}
+
+/// Nodes by provider; a device that computes none of them does not work.
+fn probe(
+    runtime: &Runtime,
+    model: &Result<Model, model::Error>,
+    device: Device,
+) -> Result<BTreeMap<String, usize>, String> {
+    let model = model.as_ref().map_err(|_| "there is no model to try it with".to_owned())?;
+    // Small, and a whole number of cells on every level.
+    let (side, options) = (128, SessionOptions { device, threads: 1, ..SessionOptions::default() });
+    let input = Value::from_f32(&[1, 3, side, side], vec![0.0; 3 * side * side]);
+    let input = input.map_err(|error| error.to_string())?;
+    let nodes = runtime.nodes_by_provider(model.trunk().as_graph(), &options, &[("input", input)]);
+    let nodes = nodes.map_err(|error| error.to_string())?;
+    if nodes.contains_key(device.provider()) {
+        Ok(nodes)
+    } else {
+        Err("a session takes it, but computes nothing on it".into())
+    }
+}
+
+impl Provider {
+    fn state(&self) -> String {
+        if let Some(why) = &self.why_not {
+            return format!("does not work: {why}");
+        }
+        let nodes: Vec<String> =
+            self.nodes.iter().map(|(name, count)| format!("{count} by {name}")).collect();
+        format!("works: the trunk's nodes {}", nodes.join(", "))
+    }
 }
 
 fn library(candidate: &Candidate) -> Library {
@@ -227,8 +258,7 @@ fn cache_state(cures: &mut Vec<String>) -> CacheState {
     CacheState { path: Some(root.display().to_string()), writable: trial.is_ok(), bytes }
 }
 
-fn model_state(name: &str, cures: &mut Vec<String>) -> ModelState {
-    let found = Model::find(name);
+fn model_state(name: &str, found: &Result<Model, model::Error>, cures: &mut Vec<String>) -> ModelState {
     let name = name.escape_debug().to_string();
     match found {
         Ok(model) => {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Parser, Subcommand};
 
 mod annotated;
+mod bench;
 mod classify;
 mod compare;
 mod detect;
@@ -18,6 +19,7 @@ mod inspect;
 mod models;
 mod progress;
 mod pull;
+mod runtime;
 mod runtime_args;
 mod summary;
 mod synth;
@@ -65,7 +67,9 @@ enum Command {
     Pull(pull::Args),
     Models(models::Args),
     Synth(synth::Args),
+    Bench(bench::Args),
     Doctor(doctor::Args),
+    Runtime(runtime::Args),
 }
 
 /// Parses the command line, runs the command and turns its outcome into the process's exit code.
@@ -82,7 +86,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Pull(args) => pull::run(args),
         Command::Models(args) => models::run(args),
         Command::Synth(args) => synth::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Runtime(args) => runtime::run(args),
     };
     match outcome {
         Ok(exit) => ExitCode::from(exit as u8),

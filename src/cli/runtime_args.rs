@@ -2,15 +2,20 @@
 
 use std::path::PathBuf;
 
-use rcnn::runtime::{self, Device, Runtime, SessionOptions};
+use rcnn::runtime::{self, Device, Precision, Runtime, SessionOptions};
 
 /// On what networks run.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct RuntimeArgs {
-    /// What computes: auto takes CUDA where it truly works [auto, cpu, cuda, cuda:N]
-    #[arg(long, default_value = "auto", value_parser = device, value_name = "DEVICE")]
+    /// What computes: auto takes CUDA where it truly works, with --precision fast OpenVINO where it is installed
+    /// (rcnn runtime install openvino), and the processor otherwise [auto, cpu, openvino, cuda, cuda:N]
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: Device,
+    /// How networks are computed: exact is float32 everywhere; fast lets the device take bfloat16 or TF32 where it
+    /// has them, and results differ a little [exact, fast]
+    #[arg(long, default_value = "exact", value_name = "PRECISION")]
+    pub(crate) precision: Precision,
     /// Threads of the network, of decoding and of drawing; all cores by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -20,18 +25,6 @@ pub(crate) struct RuntimeArgs {
     /// Never reach for the network
     #[arg(long)]
     offline: bool,
-}
-
-fn device(text: &str) -> Result<Device, String> {
-    match text.split_once(':') {
-        None if text == "auto" => Ok(Device::Auto),
-        None if text == "cpu" => Ok(Device::Cpu),
-        None if text == "cuda" => Ok(Device::Cuda(0)),
-        Some(("cuda", number)) => {
-            number.parse().map(Device::Cuda).map_err(|_| format!("`{number}` is no number of a device"))
-        }
-        _ => Err("known are auto, cpu, cuda and cuda:N".into()),
-    }
 }
 
 impl RuntimeArgs {
@@ -47,7 +40,7 @@ impl RuntimeArgs {
 
     /// How sessions compute.
     pub(crate) fn session(&self) -> SessionOptions {
-        SessionOptions { device: self.device, threads: self.threads() }
+        SessionOptions { device: self.device, precision: self.precision, threads: self.threads() }
     }
 
     /// Threads of each stage.

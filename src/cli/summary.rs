@@ -35,6 +35,8 @@ fn write_all(text: &mut String, record: &Record, out: &Path) -> std::fmt::Result
     if new > 0 {
         stages(text, record)?;
     }
+    let (device, precision) = (&record.machine.device, &record.settings.precision);
+    writeln!(text, "device: {device}, precision: {precision}")?;
     writeln!(text, "results in `{}`", out.display())
 }
 

@@ -219,6 +219,11 @@ impl DataSet {
         self.annotations.iter().flat_map(Rows::iter)
     }
 
+    /// An annotation by its place in the file.
+    pub fn annotation(&self, place: u32) -> Option<&Annotation> {
+        self.annotations.as_ref().filter(|rows| (place as usize) < rows.len()).map(|rows| rows.at(place))
+    }
+
     /// Whether the file has a key at all: `images`, `categories` or `annotations`.
     pub fn has(&self, key: &str) -> bool {
         match key {

@@ -24,4 +24,4 @@ pub(crate) use id::Index;
 pub use id::{Id, Ids};
 pub use results::{Detection, Detections, Form, Noticed};
 pub(crate) use results::{Lookup, NOWHERE, Names};
-pub use rows::Rows;
+pub use rows::{Grouped, Rows};

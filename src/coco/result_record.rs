@@ -20,7 +20,8 @@ pub(super) enum Kind {
 /// Results of one piece of a file.
 #[derive(Default)]
 pub(super) struct Part {
-    pub(super) rows: Vec<Detection>,
+    /// Category and detection.
+    pub(super) rows: Vec<(u32, Detection)>,
     /// Areas that are not width times height; empty or as long as `rows`.
     pub(super) areas: Vec<f64>,
     pub(super) noticed: Noticed,
@@ -88,7 +89,7 @@ pub(super) fn read(
             });
             let rank = lookup.ranks.get(place as usize).copied().unwrap_or(NOWHERE);
             if rank != NOWHERE && (category != NOWHERE || lookup.keep_foreign) {
-                part.rows.push(Detection { bbox, score, image: rank, category });
+                part.rows.push((category, Detection { bbox, score, image: rank, order: 0 }));
             }
             Ok(())
         }
@@ -204,7 +205,7 @@ fn general(
         }
     };
     let bbox = bbox.ok_or("has a `bbox` that is not four numbers: [x, y, width, height] expected")?;
-    part.rows.push(Detection { bbox, score, image: rank, category: found.unwrap_or(NOWHERE) });
+    part.rows.push((found.unwrap_or(NOWHERE), Detection { bbox, score, image: rank, order: 0 }));
     if let Some(area) = area {
         part.areas.push(area);
     }

@@ -9,7 +9,7 @@ use super::dataset::{DataSet, Want};
 use super::error::{Error, quoted};
 use super::id::{Id, Ids, Index};
 use super::result_record::{Kind, Part, kind_of, read};
-use super::rows::Rows;
+use super::rows::{Grouped, MOST_GROUPS, Rows};
 use super::stream::Stream;
 use super::value::{Object, Value, text};
 
@@ -25,8 +25,8 @@ pub struct Detection {
     pub score: f64,
     /// Place of the image among those that are evaluated.
     pub image: u32,
-    /// Place of the category among those that are evaluated.
-    pub category: u32,
+    /// Place among the kept detections in the file's order.
+    pub order: u32,
 }
 
 /// What a results file is read against.
@@ -40,6 +40,8 @@ pub(crate) struct Lookup {
     pub(crate) ranks: Vec<u32>,
     /// The evaluated categories.
     pub(crate) categories: Index,
+    /// How many there are.
+    pub(crate) category_count: usize,
     /// Whether detections of other categories are kept, with [`NOWHERE`] as category.
     pub(crate) keep_foreign: bool,
     /// By name instead of by id, where the results file has names.
@@ -69,9 +71,10 @@ pub enum Form {
 #[derive(Debug, Default)]
 pub struct Detections {
     path: PathBuf,
-    /// The detections of evaluated images and categories, in the file's order.
-    pub rows: Rows<Detection>,
-    /// Areas that are not width times height, a row each; else empty.
+    /// The detections of evaluated images, grouped by place of their category; those of other categories, if they
+    /// are kept, in one group more.
+    pub rows: Grouped<Detection>,
+    /// Areas that are not width times height, in the file's order; else empty.
     pub(crate) areas: Rows<f64>,
     /// What was noticed.
     pub noticed: Noticed,
@@ -142,7 +145,12 @@ impl Detections {
     /// Reads a results file.
     pub(crate) fn open(path: &Path, lookup: &Lookup) -> Result<Detections, Error> {
         let mut stream = Stream::open(path)?;
-        let mut found = Detections { path: path.to_owned(), ..Detections::default() };
+        let groups = lookup.category_count + 1;
+        if groups > MOST_GROUPS {
+            return Err(Error::shape(path, format!("{groups} categories are more than can be evaluated")));
+        }
+        let mut found =
+            Detections { path: path.to_owned(), rows: Grouped::new(groups), ..Detections::default() };
         match stream.peek()? {
             Some(b'[') => found.list(path, stream, lookup)?,
             Some(b'{') if is_lines(path)? => found.lines(stream, lookup)?,
@@ -198,7 +206,11 @@ impl Detections {
         if let Some((place, what)) = part.trouble {
             trouble.get_or_insert((self.noticed.count + place, what));
         }
-        self.rows.extend(&part.rows);
+        let other = self.rows.groups() - 1;
+        for &(category, row) in &part.rows {
+            let order = self.rows.len() as u32;
+            self.rows.push((category as usize).min(other), Detection { order, ..row });
+        }
         self.areas.extend(&part.areas);
         self.noticed.merge(part.noticed);
     }
@@ -232,7 +244,7 @@ impl Detections {
             })?;
             if key == "annotations" {
                 // Repeated keys: the last one counts.
-                (self.rows, self.areas) = (Rows::default(), Rows::default());
+                (self.rows, self.areas) = (Grouped::new(self.rows.groups()), Rows::default());
                 self.noticed = Noticed {
                     form: Form::DataSet,
                     categories: self.noticed.categories.clone(),
@@ -377,12 +389,8 @@ fn photo(object: &Object, part: &mut Part, lookup: &Lookup) -> Result<(), String
             .get("score")
             .and_then(Value::number)
             .ok_or("has a detection without a number as `score`")?;
-        part.rows.push(Detection {
-            bbox: sides(corners),
-            score,
-            image: rank,
-            category: category.unwrap_or(NOWHERE),
-        });
+        let row = Detection { bbox: sides(corners), score, image: rank, order: 0 };
+        part.rows.push((category.unwrap_or(NOWHERE), row));
     }
     Ok(())
 }

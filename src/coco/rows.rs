@@ -1,4 +1,4 @@
-//! A long list in chunks of equal length, which grows without ever being copied whole.
+//! Long lists in chunks, which grow without ever being copied whole.
 
 /// Rows a chunk.
 const CHUNK: usize = 1 << 13;
@@ -50,24 +50,85 @@ impl<T: Copy> Rows<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()
     }
+}
 
-    /// All rows in order, to be changed.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.chunks.iter_mut().flatten()
-    }
+/// Rows that lie together by group, each under a number that does not change.
+#[derive(Clone, Debug)]
+pub struct Grouped<T> {
+    chunks: Vec<Vec<T>>,
+    /// The chunks of each group.
+    groups: Vec<Vec<u32>>,
+    len: usize,
+}
 
-    /// The chunks in order.
-    pub fn chunks(&self) -> &[Vec<T>] {
-        &self.chunks
+impl<T> Default for Grouped<T> {
+    fn default() -> Self {
+        Grouped::new(0)
     }
 }
 
-impl<T: Copy> FromIterator<T> for Rows<T> {
-    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
-        let mut rows = Rows::default();
-        for item in items {
-            rows.extend(&[item]);
-        }
-        rows
+/// The most groups: a row's number is its chunk and its place there.
+pub(super) const MOST_GROUPS: usize = 1 << 18;
+
+impl<T> Grouped<T> {
+    /// Nothing yet, in at most [`MOST_GROUPS`] groups.
+    pub(super) fn new(groups: usize) -> Grouped<T> {
+        Grouped { chunks: Vec::new(), groups: vec![Vec::new(); groups], len: 0 }
+    }
+
+    /// Appends a row to a group.
+    #[inline]
+    pub(super) fn push(&mut self, group: usize, row: T) {
+        let open =
+            self.groups[group].last().copied().filter(|&chunk| self.chunks[chunk as usize].len() < CHUNK);
+        let chunk = open.unwrap_or_else(|| {
+            self.chunks.push(Vec::new());
+            let chunk = self.chunks.len() as u32 - 1;
+            self.groups[group].push(chunk);
+            chunk
+        });
+        self.chunks[chunk as usize].push(row);
+        self.len += 1;
+    }
+
+    /// How many rows there are in all groups.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A row by its number.
+    #[inline]
+    pub fn at(&self, number: u32) -> &T {
+        &self.chunks[number as usize / CHUNK][number as usize % CHUNK]
+    }
+
+    /// Numbers and rows of a group, in the order in which they came.
+    pub fn of_group(&self, group: usize) -> impl Iterator<Item = (u32, &T)> {
+        let chunks = self.groups.get(group).into_iter().flatten();
+        chunks.flat_map(|&chunk| (chunk * CHUNK as u32..).zip(&self.chunks[chunk as usize]))
+    }
+
+    /// Numbers of a group's rows, a run each chunk.
+    pub fn runs_of_group(&self, group: usize) -> impl Iterator<Item = std::ops::Range<u32>> {
+        let chunks = self.groups.get(group).into_iter().flatten();
+        chunks.map(|&chunk| {
+            let first = chunk * CHUNK as u32;
+            first..first + self.chunks[chunk as usize].len() as u32
+        })
+    }
+
+    /// How many groups there are.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// All rows in chunks, in no order that means anything.
+    pub fn chunks(&self) -> &[Vec<T>] {
+        &self.chunks
     }
 }

@@ -110,10 +110,10 @@ impl Detector {
     /// When the runtime cannot use them.
     pub fn new(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Detector, Error> {
         let trunk = runtime.session(model.trunk().as_graph(), options)?;
-        // What the trunk has settled for holds for the head too: its features need not move.
-        let device = trunk.device();
-        let head = runtime.session(model.head().as_graph(), &SessionOptions { device, ..*options })?;
         let manifest = model.manifest();
+        let device = trunk.device();
+        let head = head_device(device, &manifest.network);
+        let head = runtime.session(model.head().as_graph(), &SessionOptions { device: head, ..*options })?;
         let levels = manifest.network.rpn_strides().len();
         let numbered = |what: &str| (0..levels).map(|level| format!("{what}.{level}")).collect();
         Ok(Detector {
@@ -340,6 +340,16 @@ impl Detector {
             (logits, deltas) = (other_logits, other_deltas);
         }
         found
+    }
+}
+
+/// What the trunk has settled for holds for the head too, so that its features need not move. But OpenVINO's
+/// RoIAlign is slow: it pays only for heads that have convolutions behind it.
+fn head_device(trunk: Device, architecture: &Architecture) -> Device {
+    let convolutions = architecture.head.last_stage || !architecture.head.convs.is_empty();
+    match trunk {
+        Device::OpenVino if !convolutions => Device::Cpu,
+        device => device,
     }
 }
 

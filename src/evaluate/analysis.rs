@@ -41,9 +41,10 @@ pub(super) fn judge(problem: &Problem<'_>, threshold: f64, limit: u32) -> Vec<Ve
         ranges: vec![(0.0, 1e10)],
         limits: vec![limit],
         images: problem.images,
+        counted: Vec::new(),
     };
-    each_category(problem, &rules, true, |k, matched| {
-        let truths = problem.category(k).truths;
+    each_category(problem, &rules, true, |category, matched| {
+        let truths = &category.truths;
         let mut touched = matched.touched.iter().zip(&matched.masks);
         let mut judged = Vec::new();
         for kept in &matched.kept {

@@ -5,7 +5,7 @@
 
 use super::analysis::Verdicts;
 use super::overlap::overlap;
-use super::problem::{Problem, Truth};
+use super::problem::{Category, Problem, Truth};
 
 /// One cell of the matrix that is not 0. A side that is absent is the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -35,6 +35,7 @@ pub(super) fn confusion(
     let mut left: Vec<Left<'_>> = vec![Left::default(); problem.images];
     let mut counts = std::collections::BTreeMap::new();
     let mut count = |truth, detection| *counts.entry((truth, detection)).or_insert(0u64) += 1;
+    let categories: Vec<Category<'_>> = (0..problem.len()).map(|k| problem.category(k)).collect();
     for (k, verdicts) in verdicts.iter().enumerate() {
         let kept = verdicts.judged.iter().filter(|judged| judged.score >= score);
         for judged in kept {
@@ -45,7 +46,7 @@ pub(super) fn confusion(
                 left[judged.image as usize].detections.push((k, bbox));
             }
         }
-        for (place, truth) in problem.category(k).truths.iter().enumerate() {
+        for (place, truth) in categories[k].truths.iter().enumerate() {
             if verdicts.counts[place] && verdicts.found[place].is_none_or(|found| found < score) {
                 left[truth.image as usize].truths.push((k, truth));
             }

@@ -4,6 +4,7 @@
 //! between are counted, not visited.
 
 use super::matching::{Matched, Rules};
+use super::params::MOST_THRESHOLDS;
 
 /// What numpy's `spacing(1)` is.
 const EPSILON: f64 = f64::EPSILON;
@@ -52,7 +53,8 @@ pub(super) fn run(matched: &Matched, rules: &Rules, wanted: &Wanted) -> Option<C
         scores: if wanted.scores { vec![-1.0; cells] } else { Vec::new() },
         recall: vec![-1.0; t_count * a_count * m_count],
     };
-    let mut hits: Vec<(f64, f64)> = Vec::new();
+    // Precision and score at every true positive, a list each threshold.
+    let mut hits: Vec<Vec<(f64, f64)>> = vec![Vec::new(); t_count];
     for a in 0..a_count {
         let positives = matched.positives[a];
         if positives == 0 {
@@ -60,14 +62,14 @@ pub(super) fn run(matched: &Matched, rules: &Rules, wanted: &Wanted) -> Option<C
         }
         let steps = steps(positives, &wanted.recalls);
         for m in 0..m_count {
-            let limit = rules.limits[m];
             let slot = slots[a * m_count + m];
             let precise = slot.is_some();
             if !precise && !wanted.recall[a * m_count + m] {
                 continue;
             }
-            for t in 0..t_count {
-                let found = walk(matched, (a, a_count), (m, m_count), t, limit, precise, &mut hits);
+            let found = walk(matched, rules, (a, m), slot, &mut hits);
+            for (t, hits) in hits.iter_mut().enumerate().take(t_count) {
+                let found = found[t];
                 let recall = if found == 0 { 0.0 } else { f64::from(found) / f64::from(positives) };
                 curves.recall[(t * a_count + a) * m_count + m] = recall;
                 let Some(slot) = slot else { continue };
@@ -76,7 +78,7 @@ pub(super) fn run(matched: &Matched, rules: &Rules, wanted: &Wanted) -> Option<C
                         hits[k - 1].0 = hits[k].0;
                     }
                 }
-                let first = matched.first_score.filter(|_| limit > 0);
+                let first = matched.first_score.filter(|_| rules.limits[m] > 0);
                 let mut reached = true;
                 for (r, step) in steps.iter().enumerate() {
                     let point = match step {
@@ -115,33 +117,47 @@ fn steps(positives: u32, recalls: &[f64]) -> Vec<Option<u32>> {
     recalls.iter().map(step).collect()
 }
 
-/// Precision and score at each true positive; returns how many there are.
+/// Lists precision and score at each true positive if `slot` says that they are wanted; returns how many there are at
+/// each threshold.
 fn walk(
     matched: &Matched,
-    (a, a_count): (usize, usize),
-    (m, m_count): (usize, usize),
-    t: usize,
-    limit: u32,
-    precise: bool,
-    hits: &mut Vec<(f64, f64)>,
-) -> u32 {
-    hits.clear();
-    let (mut right, mut wrong) = (0u32, 0u32);
+    rules: &Rules,
+    (a, m): (usize, usize),
+    slot: Option<usize>,
+    hits: &mut [Vec<(f64, f64)>],
+) -> [u32; MOST_THRESHOLDS] {
+    hits.iter_mut().for_each(Vec::clear);
+    let (limit, every) = (rules.limits[m], rules.all());
+    let (mut right, mut off_before) = ([0u32; MOST_THRESHOLDS], [0u32; MOST_THRESHOLDS]);
+    let mut seen = 0u32;
     for (k, touched) in matched.touched.iter().enumerate() {
-        let mask = &matched.masks[k * a_count + a];
-        if touched.rank >= limit || mask.off >> t & 1 == 1 {
+        let mask = &matched.masks[k * rules.ranges.len() + a];
+        if touched.rank >= limit || mask.off == every {
             continue;
         }
-        if mask.hit >> t & 1 == 0 {
-            wrong += 1;
-            continue;
+        seen += 1;
+        for t in ones(mask.off) {
+            off_before[t] += 1;
         }
-        right += 1;
-        if precise {
-            let wrong = wrong + matched.before[(k * a_count + a) * m_count + m];
-            let right = f64::from(right);
-            hits.push((right / ((f64::from(wrong) + right) + EPSILON), touched.score));
+        for t in ones(mask.hit & !mask.off) {
+            right[t] += 1;
+            if let Some(slot) = slot {
+                let counted = matched.before[k * rules.counted.len() + slot] + seen - off_before[t];
+                let precision = f64::from(right[t]) / (f64::from(counted) + EPSILON);
+                hits[t].push((precision, touched.score));
+            }
         }
     }
     right
+}
+
+/// Places of the bits that are set.
+pub(super) fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        (bits != 0).then(|| {
+            let place = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            place
+        })
+    })
 }

@@ -7,7 +7,7 @@ use super::error::Error;
 use super::matching::{self, Matched, Rules, Scratch};
 use super::mean::mean_of_valid;
 use super::params::{Params, Protocol};
-use super::problem::Problem;
+use super::problem::{Category, Problem};
 use super::summary;
 
 /// Precision, recall and scores over thresholds, recalls, categories, ranges and limits.
@@ -30,6 +30,8 @@ pub struct Evaluation {
     pub arrays: Arrays,
     /// Detections beyond the largest limit of their image and category.
     pub unused: u64,
+    /// LVIS: detections of categories that nobody looked for in their image.
+    pub unverified: u64,
     /// Ground truths of each category, crowds included.
     pub boxes: Vec<usize>,
 }
@@ -48,6 +50,7 @@ pub(super) fn rules(params: &Params, images: usize) -> Rules {
         ranges: params.area_ranges.iter().map(|range| (range.low, range.high)).collect(),
         limits,
         images,
+        counted: Vec::new(),
     }
 }
 
@@ -58,20 +61,23 @@ pub(super) fn run(
     groups: Option<&[usize]>,
     full: bool,
 ) -> Evaluation {
-    let rules = rules(params, problem.images);
-    let all = vec![true; rules.ranges.len() * rules.limits.len()];
+    let mut rules = rules(params, problem.images);
+    let all_cells = rules.ranges.len() * rules.limits.len();
+    let all = vec![true; all_cells];
     let wanted = Wanted {
         recalls: params.recall_thresholds.clone(),
         precision: if full { all.clone() } else { summary::needed(params, true) },
         recall: if full { all } else { summary::needed(params, false) },
         scores: full && params.protocol == Protocol::Coco,
     };
-    let made = each_category(problem, &rules, false, |k, matched| {
-        let unused = problem.category(k).rows.len() as u64 - u64::from(matched.count);
+    rules.counted = (0..all_cells).filter(|&cell| wanted.precision[cell]).collect();
+    let made = each_category(problem, &rules, false, |category, matched| {
+        let unused = category.rows.len() as u64 - u64::from(matched.count);
         (curve::run(&matched, &rules, &wanted), unused)
     });
-    let boxes = (0..problem.len()).map(|k| problem.category(k).truths.len()).collect();
-    let unused = made.iter().map(|&(_, unused)| unused).sum();
+    let (unverified, over) = problem.left_out();
+    let boxes = (0..problem.len()).map(|k| problem.truths_of(k)).collect();
+    let unused: u64 = made.iter().map(|&(_, unused)| unused).sum();
     let curves = made.into_iter().map(|(curves, _)| curves).collect();
     let shape = [
         rules.floors.len(),
@@ -81,7 +87,13 @@ pub(super) fn run(
         rules.limits.len(),
     ];
     let arrays = Arrays { shape, slots: wanted.slots(), curves };
-    Evaluation { stats: summary::stats(&arrays, params, groups), arrays, unused, boxes }
+    Evaluation {
+        stats: summary::stats(&arrays, params, groups),
+        arrays,
+        unused: unused + over,
+        unverified,
+        boxes,
+    }
 }
 
 /// Matches every category, largest first so that no thread is left with it at the end, and returns what is made of
@@ -90,15 +102,16 @@ pub(super) fn each_category<T: Send>(
     problem: &Problem<'_>,
     rules: &Rules,
     keep: bool,
-    make: impl Fn(usize, Matched) -> T + Sync,
+    make: impl Fn(&Category<'_>, Matched) -> T + Sync,
 ) -> Vec<T> {
     let mut order: Vec<usize> = (0..problem.len()).collect();
-    order.sort_by_key(|&k| std::cmp::Reverse(problem.category(k).rows.len()));
+    order.sort_by_key(|&k| std::cmp::Reverse(problem.rows_of(k).len()));
     let mut made: Vec<(usize, T)> = order
         .into_par_iter()
         .with_max_len(1)
         .map_init(Scratch::default, |scratch, k| {
-            (k, make(k, matching::run(&problem.category(k), rules, scratch, keep)))
+            let category = problem.category(k);
+            (k, make(&category, matching::run(&category, rules, scratch, keep)))
         })
         .collect();
     made.sort_by_key(|&(k, _)| k);

@@ -15,7 +15,7 @@ use super::resample::{Interval, Resampler};
 use super::tide::{self, Guess, Object, Scene, Tide, TideThresholds};
 use super::voc::{self, Voc};
 use super::{Input, lvis};
-use crate::coco::{Detections, Id, Index, NOWHERE, Traits};
+use crate::coco::{Detections, Id, Index, Traits};
 
 /// What goes wrong at one IoU threshold.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -139,8 +139,8 @@ impl Input {
     fn image_aps(&self, reading: Reading) -> Result<Vec<f64>, Error> {
         let problem = self.problem(reading)?;
         let rules = rules(&self.params, problem.images);
-        let made = evaluation::each_category(&problem, &rules, true, |k, matched| {
-            super::image_ap::of_category(problem.category(k).truths, &matched, &rules)
+        let made = evaluation::each_category(&problem, &rules, true, |category, matched| {
+            super::image_ap::of_category(&category.truths, &matched, &rules)
         });
         let mut sums = vec![(0.0, 0u32); problem.images];
         for (image, ap) in made.into_iter().flatten() {
@@ -170,6 +170,7 @@ impl Input {
         } else {
             let mut lookup = self.lookup.clone();
             lookup.categories = index.clone();
+            lookup.category_count = classes.len();
             Some(Detections::open(self.detections.path(), &lookup)?)
         };
         let detections = reread.as_ref().unwrap_or(&self.detections);
@@ -181,12 +182,11 @@ impl Input {
                 scenes[image as usize].objects.push(Object { class, bbox: annotation.bbox, crowd });
             }
         }
-        for row in detections.rows.iter().filter(|row| row.category != NOWHERE) {
-            scenes[row.image as usize].guesses.push(Guess {
-                class: row.category,
-                bbox: row.bbox,
-                score: row.score,
-            });
+        for class in 0..classes.len() {
+            for (_, row) in detections.rows.of_group(class) {
+                let guess = Guess { class: class as u32, bbox: row.bbox, score: row.score, order: row.order };
+                scenes[row.image as usize].guesses.push(guess);
+            }
         }
         // Images in the file's order, which decides between equal scores.
         let mut order: Vec<u32> =

@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::error::Error;
 use super::matching::falling;
-use super::problem::{Chosen, Scope, Truth, counting_sort};
+use super::problem::{Chosen, Scope};
 use super::quirk::Reading;
-use crate::coco::{Annotation, DataSet, Detection, Detections, Id, Image, NOWHERE, Rows, Traits};
+use crate::coco::{Annotation, DataSet, Detection, Detections, Grouped, Id, Image, NOWHERE, Traits};
 
 /// The best detections of an image that are looked at, over all categories.
 pub(super) const PER_IMAGE: usize = 300;
@@ -50,18 +50,27 @@ pub(super) fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<V
         if annotation.traits.has(Traits::NO_BOX) || annotation.traits.has(Traits::BOX_KIND) {
             return Err(Error::annotation(set, place, "has no `bbox` of four numbers"));
         }
-        let unread = annotation.traits.has(Traits::ID_ZERO) && !reading.has(Reading::ID_ZERO);
-        let ignored = annotation.traits.has(Traits::IGNORE_KEY);
-        let (bbox, area) = (annotation.bbox, annotation.area);
-        let annotation = place as u32;
-        chosen.push((category, Truth { bbox, area, image, annotation, ignored, crowd: false, unread }));
+        chosen.push((category, image, place as u32));
     }
     Ok(chosen)
 }
 
-type Selected = (Vec<u32>, Vec<usize>, Vec<Vec<u32>>);
+/// What is left of the detections.
+#[derive(Default)]
+pub(super) struct Selected {
+    /// Rows by category.
+    pub(super) rows: Vec<u32>,
+    /// Where each category's rows end.
+    pub(super) ends: Vec<usize>,
+    /// For each category the images in which wrong detections are ignored.
+    pub(super) not_exhaustive: Vec<Vec<u32>>,
+    /// Detections of categories that nobody looked for in their image.
+    pub(super) unverified: u64,
+    /// Detections beyond the limit of their image.
+    pub(super) over: u64,
+}
 
-/// The detections that lvis evaluates, by category; and for each category the images in which wrong ones are ignored.
+/// The detections that lvis evaluates.
 pub(super) fn select(
     set: &DataSet,
     detections: &Detections,
@@ -70,7 +79,7 @@ pub(super) fn select(
 ) -> Result<Selected, Error> {
     let entries: HashMap<Id, &Image> = set.images().iter().map(|image| (image.id, image)).collect();
     let mut looked_for: HashSet<(u32, u32)> =
-        chosen.iter().map(|(category, truth)| (truth.image, *category)).collect();
+        chosen.iter().map(|&(category, image, _)| (image, category)).collect();
     let mut not_exhaustive = vec![Vec::new(); scope.categories.len()];
     for (place, id) in (0u32..).zip(&scope.images) {
         let Some(image) = entries.get(id) else { continue };
@@ -98,39 +107,41 @@ pub(super) fn select(
         images.dedup();
     }
     let best = best_of_images(&detections.rows, scope.images.len());
-    let (rows, _) = counting_sort(&detections.rows, scope.categories.len(), |_| true);
-    let mut kept = Vec::new();
-    let mut ends = vec![0; scope.categories.len()];
-    for row in rows {
-        let detection: &Detection = detections.rows.at(row);
-        let area = detection.bbox[2] * detection.bbox[3];
-        let sound = area > 0.0 && area < f64::INFINITY;
-        let over = best.get(&detection.image).is_some_and(|best| !best.contains(&row));
-        if sound && !over && looked_for.contains(&(detection.image, detection.category)) {
-            kept.push(row);
-            ends[detection.category as usize] += 1;
+    let mut selected = Selected { not_exhaustive, ..Selected::default() };
+    for k in 0..scope.categories.len() {
+        for (row, detection) in detections.rows.of_group(k) {
+            let area = detection.bbox[2] * detection.bbox[3];
+            let sound = area > 0.0 && area < f64::INFINITY;
+            let over = best.get(&detection.image).is_some_and(|best| !best.contains(&row));
+            let verified = looked_for.contains(&(detection.image, k as u32));
+            selected.over += u64::from(over);
+            selected.unverified += u64::from(!over && !verified);
+            if sound && !over && verified {
+                selected.rows.push(row);
+            }
         }
+        selected.ends.push(selected.rows.len());
     }
-    super::problem::accumulate(&mut ends);
-    Ok((kept, ends, not_exhaustive))
+    Ok(selected)
 }
 
 /// Of images with too many detections those that are looked at; categories that are not evaluated take places, too.
-fn best_of_images(rows: &Rows<Detection>, images: usize) -> HashMap<u32, HashSet<u32>> {
+fn best_of_images(rows: &Grouped<Detection>, images: usize) -> HashMap<u32, HashSet<u32>> {
     let mut counts = vec![0usize; images];
-    for detection in rows.iter() {
+    for detection in rows.chunks().iter().flatten() {
         counts[detection.image as usize] += 1;
     }
-    let mut full: HashMap<u32, Vec<u32>> = HashMap::new();
-    for (row, detection) in (0u32..).zip(rows.iter()) {
+    let mut full: HashMap<u32, Vec<(u64, u32, u32)>> = HashMap::new();
+    for (row, detection) in (0..rows.groups()).flat_map(|group| rows.of_group(group)) {
         if counts[detection.image as usize] > PER_IMAGE {
-            full.entry(detection.image).or_default().push(row);
+            let key = (falling(detection.score), detection.order, row);
+            full.entry(detection.image).or_default().push(key);
         }
     }
-    let best = |(image, mut own): (u32, Vec<u32>)| {
-        own.sort_by_key(|&row| falling(rows.at(row).score));
+    let best = |(image, mut own): (u32, Vec<(u64, u32, u32)>)| {
+        own.sort_unstable();
         own.truncate(PER_IMAGE);
-        (image, own.into_iter().collect())
+        (image, own.into_iter().map(|(_, _, row)| row).collect())
     };
     full.into_iter().map(best).collect()
 }

@@ -23,10 +23,13 @@ pub(super) struct Rules {
     pub(super) limits: Vec<u32>,
     /// How many images there are.
     pub(super) images: usize,
+    /// Range and limit, as `range * limits + limit`, for which plain detections are counted.
+    pub(super) counted: Vec<usize>,
 }
 
 impl Rules {
-    fn all(&self) -> u64 {
+    /// A bit for every threshold.
+    pub(super) fn all(&self) -> u64 {
         u64::MAX >> (64 - self.floors.len())
     }
 
@@ -86,7 +89,7 @@ pub(super) struct Matched {
     pub(super) touched: Vec<Touched>,
     /// Their outcomes, `ranges` each.
     pub(super) masks: Vec<Mask>,
-    /// For each of them, range and limit: how many counted before it that reach nothing.
+    /// For each of them and each of the rules' `counted`: how many counted before it that reach nothing.
     pub(super) before: Vec<u32>,
     /// For each ground truth the score of the detection that took it first, in the first range; only if asked for.
     pub(super) takers: Vec<Option<f64>>,
@@ -110,7 +113,7 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
     let (ranges, limits) = (rules.ranges.len(), rules.limits.len());
     scratch.ranks.resize(rules.images, 0);
     scratch.starts.resize(rules.images, 0);
-    let mut state = State::new(category.truths, rules, keep);
+    let mut state = State::new(&category.truths, rules, keep);
     let positives = |a: usize| state.ignored.iter().filter(|&&bits| bits >> a & 1 == 0).count() as u32;
     let mut matched = Matched { positives: (0..ranges).map(positives).collect(), ..Matched::default() };
     for (place, truth) in category.truths.iter().enumerate().rev() {
@@ -125,13 +128,13 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
             continue;
         }
         scratch.ranks[image as usize] = rank + 1;
-        let row = category.rows[position as usize];
+        let (outside, touched) = looks.at(position);
+        let row = || category.rows[position as usize];
         if matched.count == 0 {
-            matched.first_score = Some(category.detection(row).score);
+            matched.first_score = Some(category.detection(row()).score);
         }
-        let Look { outside, touched } = looks[position as usize];
         if touched {
-            let detection = category.detection(row);
+            let detection = category.detection(row());
             let first = scratch.starts[image as usize].max(1) as usize - 1;
             let (all, some) = (&mut scratch.overlaps, &mut scratch.candidates);
             state.collect(&detection.bbox, image, first, all, some);
@@ -144,7 +147,7 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
                 matched.masks.push(mask);
             }
             matched.touched.push(Touched { rank, score: state.score });
-            matched.before.extend_from_slice(&before);
+            matched.before.extend(rules.counted.iter().map(|&cell| before[cell]));
         } else {
             let level = rules.limits.partition_point(|&limit| limit <= rank);
             for (a, counts) in before.chunks_exact_mut(limits).enumerate() {
@@ -154,7 +157,7 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
             }
         }
         if keep {
-            matched.kept.push(Kept { row, image, rank, outside, touched });
+            matched.kept.push(Kept { row: row(), image, rank, outside, touched });
         }
         matched.count += 1;
     }
@@ -164,7 +167,7 @@ pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch,
     for &(_, image, _) in &order {
         scratch.ranks[image as usize] = 0;
     }
-    for truth in category.truths {
+    for truth in &category.truths {
         scratch.starts[truth.image as usize] = 0;
     }
     matched
@@ -286,13 +289,33 @@ impl<'a> State<'a> {
     }
 }
 
-/// What is seen of a detection before it has its place among the others.
-#[derive(Clone, Copy, Debug)]
-struct Look {
-    /// A bit for each range in which it does not count while unmatched.
-    outside: u32,
-    /// Whether it reaches some ground truth.
-    touched: bool,
+/// What is seen of detections before they have their places among the others, in few bytes: they are looked up in an
+/// order that is foreign to them.
+#[derive(Debug, Default)]
+struct Looks {
+    /// Twice the place of its pattern, and 1 if it reaches some ground truth.
+    codes: Vec<u16>,
+    /// Bits for the ranges in which a detection does not count while unmatched.
+    patterns: Vec<u32>,
+}
+
+impl Looks {
+    #[inline]
+    fn push(&mut self, outside: u32, touched: bool) {
+        let known = self.patterns.iter().position(|&pattern| pattern == outside);
+        let place = known.unwrap_or_else(|| {
+            self.patterns.push(outside);
+            self.patterns.len() - 1
+        });
+        // 32 ranges have 64 ends and so fewer than 200 patterns.
+        self.codes.push(2 * place as u16 + u16::from(touched));
+    }
+
+    #[inline]
+    fn at(&self, position: u32) -> (u32, bool) {
+        let code = self.codes[position as usize];
+        (self.patterns[usize::from(code / 2)], code % 2 == 1)
+    }
 }
 
 /// Rows that are fetched before they are looked at.
@@ -302,9 +325,9 @@ const GATHER: usize = 256;
 type Order = Vec<(u64, u32, u32)>;
 
 /// Looks at the detections in the file's order, which is kind to memory, and puts them in order.
-fn by_score(category: &Category<'_>, state: &State<'_>, scratch: &Scratch) -> (Order, Vec<Look>) {
+fn by_score(category: &Category<'_>, state: &State<'_>, scratch: &Scratch) -> (Order, Looks) {
     let mut order = Vec::with_capacity(category.rows.len());
-    let mut looks = Vec::with_capacity(category.rows.len());
+    let mut looks = Looks { codes: Vec::with_capacity(category.rows.len()), ..Looks::default() };
     let mut gathered = Vec::with_capacity(GATHER);
     let mut position = 0;
     for rows in category.rows.chunks(GATHER) {
@@ -318,7 +341,7 @@ fn by_score(category: &Category<'_>, state: &State<'_>, scratch: &Scratch) -> (O
             let lenient =
                 !category.not_exhaustive.is_empty() && category.not_exhaustive.binary_search(&image).is_ok();
             let outside = if lenient { u32::MAX } else { state.rules.outside(*area) };
-            looks.push(Look { outside, touched });
+            looks.push(outside, touched);
             order.push((falling(detection.score), image, position));
             position += 1;
         }

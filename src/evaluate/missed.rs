@@ -3,7 +3,7 @@
 use super::analysis::Verdicts;
 use super::overlap::overlap;
 use super::params::AreaRange;
-use super::problem::{Problem, Truth};
+use super::problem::{Category, Problem, Truth};
 
 /// Ground truths of one sort.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -42,13 +42,14 @@ pub(super) fn missed(
     let mut by_crowding: Vec<Share> = CROWDING.iter().map(|&(_, label)| share(label)).collect();
     let mut by_category: Vec<Share> = names.iter().map(|name| share(name)).collect();
     let mut by_image: Vec<Vec<&Truth>> = vec![Vec::new(); problem.images];
-    for k in 0..problem.len() {
-        for truth in problem.category(k).truths {
+    let categories: Vec<Category<'_>> = (0..problem.len()).map(|k| problem.category(k)).collect();
+    for category in &categories {
+        for truth in &category.truths {
             by_image[truth.image as usize].push(truth);
         }
     }
     for (k, verdicts) in verdicts.iter().enumerate() {
-        let truths = problem.category(k).truths.iter().zip(&verdicts.found).zip(&verdicts.counts);
+        let truths = categories[k].truths.iter().zip(&verdicts.found).zip(&verdicts.counts);
         for ((truth, found), _) in truths.filter(|&(_, &counts)| counts) {
             let count = |share: &mut Share| {
                 share.count += 1;

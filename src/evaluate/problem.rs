@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 
 use super::error::Error;
+use super::lvis::Selected;
 use super::params::{Params, Protocol};
 use super::quirk::Reading;
 use crate::coco::{
-    Annotation, DataSet, Detection, Detections, Id, Ids, Index, Lookup, NOWHERE, Names, Rows, Traits,
+    Annotation, DataSet, Detection, Detections, Id, Ids, Index, Lookup, NOWHERE, Names, Traits,
 };
 
 /// A ground truth that is evaluated.
@@ -106,6 +107,7 @@ impl Scope {
             ranks: listed.iter().map(|&id| self.image_index.get(id).unwrap_or(NOWHERE)).collect(),
             images: Index::new(&listed),
             categories: Index::new(&self.categories),
+            category_count: self.categories.len(),
             keep_foreign: params.protocol == Protocol::Lvis,
             names: by_name.then(|| Names {
                 images: own(set.images_by_name()),
@@ -130,24 +132,24 @@ fn typed_id(text: &str, listed: &[Id], ids: &mut Ids) -> Id {
 }
 
 /// What evaluation works on.
-#[derive(Debug)]
 pub(super) struct Problem<'a> {
     pub(super) detections: &'a Detections,
     /// Number of evaluated images.
     pub(super) images: usize,
-    truths: Vec<Truth>,
-    truth_ends: Vec<usize>,
-    rows: Vec<u32>,
-    row_ends: Vec<usize>,
-    /// For each category the images in which not every object is annotated.
-    not_exhaustive: Vec<Vec<u32>>,
+    set: &'a DataSet,
+    protocol: Protocol,
+    reading: Reading,
+    /// Image and annotation of each ground truth, by category and image.
+    chosen: Vec<(u32, u32)>,
+    chosen_ends: Vec<usize>,
+    selected: Selected,
 }
 
 /// One category of a problem.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Category<'a> {
     /// Ground truths by image.
-    pub(super) truths: &'a [Truth],
+    pub(super) truths: Vec<Truth>,
     /// Rows of its detections.
     pub(super) rows: &'a [u32],
     pub(super) not_exhaustive: &'a [u32],
@@ -163,11 +165,11 @@ impl Category<'_> {
     /// The detection's own area.
     #[inline]
     pub(super) fn area(&self, row: u32) -> f64 {
+        let detection = self.detection(row);
         if self.detections.areas.is_empty() {
-            let bbox = &self.detection(row).bbox;
-            bbox[2] * bbox[3]
+            detection.bbox[2] * detection.bbox[3]
         } else {
-            *self.detections.areas.at(row)
+            *self.detections.areas.at(detection.order)
         }
     }
 }
@@ -175,54 +177,89 @@ impl Category<'_> {
 impl<'a> Problem<'a> {
     /// Chooses and groups what is evaluated.
     pub(super) fn new(
-        set: &DataSet,
+        set: &'a DataSet,
         detections: &'a Detections,
         scope: &Scope,
         params: &Params,
         reading: Reading,
     ) -> Result<Problem<'a>, Error> {
-        let chosen = match params.protocol {
+        let protocol = params.protocol;
+        let chosen = match protocol {
             Protocol::Coco => choose(set, scope, reading)?,
             Protocol::Lvis => super::lvis::choose(set, scope, reading)?,
         };
-        let (rows, row_ends, not_exhaustive) = match params.protocol {
+        let selected = match protocol {
             Protocol::Coco => {
                 let (rows, ends) = by_category(detections, scope, reading);
-                (rows, ends, Vec::new())
+                Selected { rows, ends, not_exhaustive: Vec::new(), unverified: 0, over: 0 }
             }
             Protocol::Lvis => super::lvis::select(set, detections, scope, &chosen)?,
         };
-        let (truths, truth_ends) = group(chosen, scope);
-        Ok(Problem {
-            detections,
-            images: scope.images.len(),
-            truths,
-            truth_ends,
-            rows,
-            row_ends,
-            not_exhaustive,
-        })
+        let (chosen, chosen_ends) = group(chosen, scope);
+        let images = scope.images.len();
+        Ok(Problem { detections, images, set, protocol, reading, chosen, chosen_ends, selected })
     }
 
     /// How many categories there are: one where all are one.
     pub(super) fn len(&self) -> usize {
-        self.truth_ends.len()
+        self.chosen_ends.len()
+    }
+
+    /// LVIS: detections of categories that nobody looked for in their image, and those beyond their image's limit.
+    pub(super) fn left_out(&self) -> (u64, u64) {
+        (self.selected.unverified, self.selected.over)
+    }
+
+    /// Rows of a category's detections.
+    pub(super) fn rows_of(&self, k: usize) -> &[u32] {
+        &self.selected.rows[span(&self.selected.ends, k)]
+    }
+
+    /// How many ground truths a category has.
+    pub(super) fn truths_of(&self, k: usize) -> usize {
+        span(&self.chosen_ends, k).len()
     }
 
     /// A category by its place.
     pub(super) fn category(&self, k: usize) -> Category<'_> {
-        let span = |ends: &[usize]| if k == 0 { 0 } else { ends[k - 1] }..ends[k];
+        let chosen = &self.chosen[span(&self.chosen_ends, k)];
         Category {
-            truths: &self.truths[span(&self.truth_ends)],
-            rows: &self.rows[span(&self.row_ends)],
-            not_exhaustive: self.not_exhaustive.get(k).map_or(&[], Vec::as_slice),
+            truths: chosen.iter().filter_map(|&(image, place)| self.truth(image, place)).collect(),
+            rows: self.rows_of(k),
+            not_exhaustive: self.selected.not_exhaustive.get(k).map_or(&[], Vec::as_slice),
             detections: self.detections,
         }
     }
+
+    /// What evaluation sees of an annotation.
+    fn truth(&self, image: u32, place: u32) -> Option<Truth> {
+        let annotation = self.set.annotation(place)?;
+        let (traits, bbox) = (annotation.traits, annotation.bbox);
+        let own = bbox[2] * bbox[3];
+        let mut area = if traits.has(Traits::NO_AREA) { own } else { annotation.area };
+        if self.reading.has(Reading::AREAS) {
+            // The range `all` ends at 1e10, which is meant to be no end.
+            area = if area.is_nan() || area < 0.0 { own } else { area }.min(1e10);
+        }
+        let unread = traits.has(Traits::ID_ZERO) && !self.reading.has(Reading::ID_ZERO);
+        let (ignored, crowd) = match self.protocol {
+            Protocol::Coco => {
+                let ignored = traits.has(Traits::IGNORED);
+                (ignored, traits.has(Traits::CROWD) || (ignored && self.reading.has(Reading::CROWDS)))
+            }
+            Protocol::Lvis => (traits.has(Traits::IGNORE_KEY), false),
+        };
+        Some(Truth { bbox, area, image, annotation: place, ignored, crowd, unread })
+    }
 }
 
-/// A chosen annotation: category place, content.
-pub(super) type Chosen = (u32, Truth);
+/// Places of the k-th of some groups that end where `ends` says.
+fn span(ends: &[usize], k: usize) -> std::ops::Range<usize> {
+    if k == 0 { 0..ends[k] } else { ends[k - 1]..ends[k] }
+}
+
+/// A chosen annotation: places of its category, its image and itself.
+pub(super) type Chosen = (u32, u32, u32);
 
 /// The annotations that pycocotools evaluates, in its order.
 fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<Vec<Chosen>, Error> {
@@ -240,8 +277,8 @@ fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<Vec<Chosen>,
         }
         match &last {
             None => {
-                if let Some(truth) = truth(set, scope, place, listing, reading)? {
-                    chosen.push(truth);
+                if let Some(found) = check(set, scope, place, listing, reading)? {
+                    chosen.push(found);
                 }
             }
             // The content of the last annotation with this id stands where this one was listed.
@@ -253,8 +290,8 @@ fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<Vec<Chosen>,
     }
     listed.sort_by_key(|&(image, ..)| image);
     for (_, place, annotation) in listed {
-        if let Some(truth) = truth(set, scope, place, annotation, reading)? {
-            chosen.push(truth);
+        if let Some(found) = check(set, scope, place, annotation, reading)? {
+            chosen.push(found);
         }
     }
     Ok(chosen)
@@ -269,7 +306,7 @@ fn last_by_id(set: &DataSet) -> Option<HashMap<Id, usize>> {
 }
 
 /// Checks an annotation that is evaluated; `None` if its image or category is not.
-fn truth(
+fn check(
     set: &DataSet,
     scope: &Scope,
     place: usize,
@@ -295,82 +332,56 @@ fn truth(
     if traits.has(Traits::AREA_KIND) && !ignored {
         return wrong("has an `area` that is no number");
     }
-    let [_, _, width, height] = annotation.bbox;
-    let mut area = if traits.has(Traits::NO_AREA) { width * height } else { annotation.area };
-    if reading.has(Reading::AREAS) && (area.is_nan() || area < 0.0) {
-        area = width * height;
-    }
     if reading.has(Reading::BOXES) && !annotation.bbox.iter().all(|value| value.is_finite()) {
         return Ok(None);
     }
-    let crowd = traits.has(Traits::CROWD) || (ignored && reading.has(Reading::CROWDS));
-    let unread = traits.has(Traits::ID_ZERO) && !reading.has(Reading::ID_ZERO);
-    if reading.has(Reading::AREAS) {
-        // The range `all` ends at 1e10, which is meant to be no end.
-        area = area.min(1e10);
-    }
-    let bbox = annotation.bbox;
-    Ok(Some((category, Truth { bbox, area, image, annotation: place as u32, ignored, crowd, unread })))
+    Ok(Some((category, image, place as u32)))
 }
 
 /// Groups ground truths by category and image; inside, their order stays.
-fn group(mut chosen: Vec<Chosen>, scope: &Scope) -> (Vec<Truth>, Vec<usize>) {
+fn group(mut chosen: Vec<Chosen>, scope: &Scope) -> (Vec<(u32, u32)>, Vec<usize>) {
     if let Some(order) = &scope.together {
-        let mut by_place: Vec<Vec<Truth>> = vec![Vec::new(); scope.categories.len()];
-        for (category, truth) in chosen {
-            by_place[category as usize].push(truth);
+        let mut by_place = vec![Vec::new(); scope.categories.len()];
+        for (category, image, place) in chosen {
+            by_place[category as usize].push((image, place));
         }
-        let mut truths: Vec<Truth> =
+        let mut all: Vec<(u32, u32)> =
             order.iter().flat_map(|&place| by_place[place as usize].iter().copied()).collect();
-        truths.sort_by_key(|truth| truth.image);
-        let end = truths.len();
-        return (truths, vec![end]);
+        all.sort_by_key(|&(image, _)| image);
+        let end = all.len();
+        return (all, vec![end]);
     }
-    chosen.sort_by_key(|&(category, truth)| (category, truth.image));
+    chosen.sort_by_key(|&(category, image, _)| (category, image));
     let mut ends = vec![0; scope.categories.len()];
-    for &(category, _) in &chosen {
+    for &(category, ..) in &chosen {
         ends[category as usize] += 1;
     }
     accumulate(&mut ends);
-    (chosen.into_iter().map(|(_, truth)| truth).collect(), ends)
+    (chosen.into_iter().map(|(_, image, place)| (image, place)).collect(), ends)
 }
 
 /// Rows of detections by category, in the file's order.
 fn by_category(detections: &Detections, scope: &Scope, reading: Reading) -> (Vec<u32>, Vec<usize>) {
-    let keep = |detection: &Detection| {
-        !reading.has(Reading::BOXES)
-            || detection.bbox.iter().chain([&detection.score]).all(|value| value.is_finite())
+    let sane = |detection: &Detection| {
+        detection.bbox.iter().chain([&detection.score]).all(|value| value.is_finite())
     };
-    let (rows, ends) = counting_sort(&detections.rows, scope.categories.len(), keep);
-    let Some(order) = &scope.together else { return (rows, ends) };
-    let span = |k: usize| if k == 0 { 0 } else { ends[k - 1] }..ends[k];
-    let rows: Vec<u32> = order.iter().flat_map(|&place| rows[span(place as usize)].iter().copied()).collect();
-    let end = rows.len();
-    (rows, vec![end])
-}
-
-/// Places of rows by category; inside, their order stays. Rows of no category are left out.
-pub(super) fn counting_sort(
-    rows: &Rows<Detection>,
-    categories: usize,
-    keep: impl Fn(&Detection) -> bool,
-) -> (Vec<u32>, Vec<usize>) {
-    let mut ends = vec![0usize; categories + 1];
-    let kept = |detection: &Detection| detection.category != NOWHERE && keep(detection);
-    for detection in rows.iter().filter(|detection| kept(detection)) {
-        ends[detection.category as usize + 1] += 1;
-    }
-    accumulate(&mut ends);
-    let mut sorted = vec![0; ends.last().copied().unwrap_or(0)];
-    for (place, detection) in (0u32..).zip(rows.iter()) {
-        if kept(detection) {
-            let next = &mut ends[detection.category as usize];
-            sorted[*next] = place;
-            *next += 1;
+    let all: Vec<u32> = (0..scope.categories.len() as u32).collect();
+    let order = scope.together.as_ref().unwrap_or(&all);
+    let mut rows = Vec::with_capacity(detections.rows.len());
+    let mut ends = Vec::with_capacity(order.len());
+    for &place in order {
+        if reading.has(Reading::BOXES) {
+            let own = detections.rows.of_group(place as usize);
+            rows.extend(own.filter(|(_, row)| sane(row)).map(|(number, _)| number));
+        } else {
+            detections.rows.runs_of_group(place as usize).for_each(|run| rows.extend(run));
         }
+        ends.push(rows.len());
     }
-    ends.pop();
-    (sorted, ends)
+    if scope.together.is_some() {
+        ends = vec![rows.len()];
+    }
+    (rows, ends)
 }
 
 pub(super) fn accumulate(counts: &mut [usize]) {

@@ -6,6 +6,7 @@
 
 use rayon::prelude::*;
 
+use super::curve::ones;
 use super::error::Error;
 use super::evaluation::{each_category, rules};
 use super::matching::{Matched, Rules};
@@ -150,8 +151,8 @@ impl Resampler {
                 group: line.group,
             });
         }
-        let categories = each_category(problem, &rules, true, |k, matched| {
-            let truths = problem.category(k).truths;
+        let categories = each_category(problem, &rules, true, |category, matched| {
+            let truths = &category.truths;
             let counting = |a: usize| {
                 let counts =
                     truths.iter().filter(|truth| !truth.ignored && rules.outside(truth.area) >> a & 1 == 0);
@@ -296,17 +297,6 @@ impl Resampler {
         }
         right
     }
-}
-
-/// Places of the bits that are set.
-fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        (bits != 0).then(|| {
-            let place = bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            place
-        })
-    })
 }
 
 /// How many true positives each recall threshold takes; one more than there can be where none will do.

@@ -66,9 +66,11 @@ pub(super) struct Guess {
     pub(super) class: u32,
     pub(super) bbox: [f64; 4],
     pub(super) score: f64,
+    /// Place in the file.
+    pub(super) order: u32,
 }
 
-/// One image's ground truths and detections, each in the file's order.
+/// One image's ground truths in the file's order, and its detections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scene {
     pub(super) objects: Vec<Object>,
@@ -160,7 +162,7 @@ fn image(scene: &Scene, thresholds: TideThresholds) -> Found {
     let TideThresholds { positive, background } = thresholds;
     let objects: Vec<&Object> = scene.objects.iter().filter(|object| !object.crowd).collect();
     let mut guesses: Vec<&Guess> = scene.guesses.iter().collect();
-    guesses.sort_by_key(|guess| falling(guess.score));
+    guesses.sort_unstable_by_key(|guess| (falling(guess.score), guess.order));
     guesses.truncate(PER_IMAGE);
     let row =
         |guess: &Guess| objects.iter().map(|object| overlap(&guess.bbox, &object.bbox, false)).collect();

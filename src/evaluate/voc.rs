@@ -53,8 +53,8 @@ fn category(
     if positives == 0 {
         return None;
     }
-    let mut order: Vec<(u64, u32)> =
-        category.rows.iter().map(|&row| (falling(category.detection(row).score), row)).collect();
+    let key = |&row: &u32| (falling(category.detection(row).score), row);
+    let mut order: Vec<(u64, u32)> = category.rows.iter().map(key).collect();
     order.sort_unstable();
     let mut taken = vec![false; category.truths.len()];
     let mut curve = Vec::new();

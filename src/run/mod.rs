@@ -4,6 +4,7 @@
 //! interrupted run is valid as far as it came, and goes on from there when it is started again.
 
 mod atomic;
+mod bench;
 mod journal;
 mod naming;
 mod ordered;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+pub use bench::{BenchReport, Latency, bench};
 pub use journal::{Failed, Failure, Found, Item, Row};
 pub use naming::{count, match_classes, match_photos};
 pub use record::{Bottleneck, Counts, Machine, Record, Settings, StageTimes, State};
@@ -80,6 +82,9 @@ pub enum Error {
         /// The system's words.
         cause: std::io::Error,
     },
+    /// There is nothing to measure.
+    #[error("none of the {0} photos could be processed: `rcnn detect` says why")]
+    NothingToMeasure(usize),
     /// The folder holds another run.
     #[error("`{}` holds a run with {difference}: give another folder, or --overwrite", folder.display())]
     OtherRun {

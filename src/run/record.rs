@@ -36,12 +36,20 @@ pub struct Settings {
     pub category_ids: Vec<u64>,
     /// `exact` or `fast`.
     pub decoder: String,
+    /// `exact` or `fast`: how networks are computed.
+    #[serde(default = "exact")]
+    pub precision: String,
     /// Pixels are taken as stored.
     pub ignore_orientation: bool,
     /// Truncated pictures are taken.
     pub allow_truncated: bool,
     /// Least score in pictures; none where none are drawn.
     pub draw_score: Option<f32>,
+}
+
+/// Runs before there was a choice.
+fn exact() -> String {
+    "exact".into()
 }
 
 impl Settings {
@@ -53,6 +61,7 @@ impl Settings {
             (self.classes != other.classes, "other --classes".into()),
             (self.category_ids != other.category_ids, "other category ids (-a)".into()),
             (self.decoder != other.decoder, format!("--decoder {}", other.decoder)),
+            (self.precision != other.precision, format!("--precision {}", other.precision)),
             (self.ignore_orientation != other.ignore_orientation, "another --ignore-orientation".into()),
             (self.allow_truncated != other.allow_truncated, "another --allow-truncated".into()),
             (self.draw_score != other.draw_score, "other pictures (--draw-score, --no-draw)".into()),
@@ -68,7 +77,7 @@ pub struct Machine {
     pub runtime: String,
     /// ONNX Runtime's file.
     pub runtime_path: String,
-    /// `cpu` or `cuda:N`.
+    /// `cpu`, `openvino` or `cuda:N`.
     pub device: String,
     /// Threads.
     pub threads: usize,

@@ -182,6 +182,22 @@ impl Stages<'_> {
     }
 }
 
+/// One photo through all stages up to its detections, with nothing beside it; the seconds of each.
+pub(super) fn alone(
+    detector: &Detector,
+    task: &Task,
+    options: &photo::DecodeOptions,
+) -> Result<StageTimes, Failure> {
+    let started = Instant::now();
+    let photo = decode(task, options)?;
+    let decoded = started.elapsed().as_secs_f64();
+    let started = Instant::now();
+    let input = detector.prepare(&photo).map_err(|error| failure("too_thin", "prepare", error))?;
+    let prepared = started.elapsed().as_secs_f64();
+    let (_, times) = detector.infer(vec![input]).map_err(|error| failure("session", "infer", error))?;
+    Ok(StageTimes { decode: decoded, prepare: prepared, ..times.into() })
+}
+
 /// Photos that follow one another and have one padded size, up to a number; a failed photo goes along with any.
 struct Batches<'t, P> {
     prepared: P,

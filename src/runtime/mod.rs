@@ -2,20 +2,26 @@
 //!
 //! The only module that sees `ort`. A leaf: knows nothing of detection.
 
+mod api;
 mod client;
+mod device;
 mod find;
 mod install;
+mod plugin;
 mod probe;
+mod profile;
 mod session;
 
 use std::path::{Path, PathBuf};
 
+pub use device::{Device, Precision};
 pub use find::{Candidate, Place, search};
+pub use install::{Installed, Package};
 pub use probe::{OLDEST_MINOR, Unusable};
 
 /// The release that is installed where none is found.
 pub const PINNED_VERSION: &str = install::PINNED;
-pub use session::{Device, Graph, Session, SessionOptions, Value};
+pub use session::{Graph, Session, SessionOptions, Value};
 
 /// Why ONNX Runtime could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +45,28 @@ pub enum Error {
     /// No library was found anywhere, and none could be installed.
     #[error("no ONNX Runtime library was found: {0}")]
     NotFound(String),
+    /// A package cannot be installed.
+    #[error("{what} cannot be installed: {reason}")]
+    Install {
+        /// The package.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// A plugin is asked for that is not there.
+    #[error("{0} is not installed: run `rcnn runtime install {0}`, or take --device cpu")]
+    NotInstalled(&'static str),
+    /// The library is too old for plugins, though it does for the processor.
+    #[error(
+        "plugins need ONNX Runtime {needed} or newer, and this one is {found}: run `rcnn runtime install` and name \
+         what it installs with --runtime, or take --device cpu"
+    )]
+    PluginNeedsNewer {
+        /// The library's version.
+        found: String,
+        /// The oldest that will do.
+        needed: String,
+    },
     /// There is nowhere to install it.
     #[error("ONNX Runtime cannot be installed: {0}")]
     NoCache(#[from] crate::cache::NoCache),
@@ -97,8 +125,8 @@ impl Runtime {
         let found = find::find(options, notice)?;
         let loading =
             |error: &dyn std::fmt::Display| Error::ort(&format!("loading `{}`", found.path.display()), error);
-        let builder = ort::init_from(&found.path).map_err(|error| loading(&error))?;
-        let builder = builder.with_name("rcnn").with_telemetry(false);
+        api::load(&found.path, minor(&found)).map_err(|error| loading(&error))?;
+        let builder = ort::init().with_name("rcnn").with_telemetry(false);
         let environment = builder.build().map_err(|error| loading(&error))?;
         // Its own messages would break progress lines; what fails comes back as an error anyway.
         environment.set_log_level(ort::logging::LogLevel::Fatal);
@@ -110,6 +138,11 @@ impl Runtime {
     /// The library's version, e.g. `1.31.1`.
     pub fn version(&self) -> &str {
         self.found.version.as_deref().unwrap_or_default()
+    }
+
+    /// The second number of the library's version.
+    fn minor(&self) -> u32 {
+        minor(&self.found)
     }
 
     /// The library's file.
@@ -127,4 +160,36 @@ impl Runtime {
     pub fn place(&self) -> Place {
         self.found.place
     }
+}
+
+/// The second number of a usable library's version.
+fn minor(found: &Candidate) -> u32 {
+    let parts = found.version.as_deref().and_then(|version| version.split('.').nth(1));
+    parts.and_then(|part| part.parse().ok()).unwrap_or(OLDEST_MINOR)
+}
+
+/// Packages in the cache, by name and version.
+pub fn installed() -> Vec<Installed> {
+    install::list()
+}
+
+/// Installs a package into the cache, unless it is there in the pinned version. `notice` receives the one line that
+/// says what was done.
+///
+/// # Errors
+/// When it cannot be fetched, is not what it should be, or cannot be written.
+pub fn install(
+    package: Package,
+    options: &Options,
+    notice: &mut dyn FnMut(&str),
+) -> Result<Installed, Error> {
+    install::install_package(package, options, notice)
+}
+
+/// Removes a package from the cache in all its versions; gives what was removed.
+///
+/// # Errors
+/// When its files cannot be removed.
+pub fn remove(package: Package) -> Result<Vec<Installed>, Error> {
+    install::remove(package)
 }

@@ -22,8 +22,8 @@ pub enum Unusable {
     },
 }
 
-/// The oldest minor version of 1.x that has everything we call.
-pub const OLDEST_MINOR: u32 = ort::MINOR_VERSION;
+/// The oldest minor version of 1.x that has everything we call on the processor and on CUDA.
+pub const OLDEST_MINOR: u32 = 17;
 
 /// The version of an ONNX Runtime library.
 ///

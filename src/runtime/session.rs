@@ -7,19 +7,7 @@ use ort::session::SessionInputValue;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{DynValue, Tensor};
 
-use super::{Error, Runtime};
-
-/// What computes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Device {
-    /// CUDA where it truly loads, the processor otherwise.
-    #[default]
-    Auto,
-    /// The processor.
-    Cpu,
-    /// A CUDA device by its number.
-    Cuda(u32),
-}
+use super::{Device, Error, Precision, Runtime};
 
 /// Where a graph's bytes are.
 #[derive(Clone, Copy, Debug)]
@@ -44,12 +32,14 @@ impl Graph<'_> {
 pub struct SessionOptions {
     /// Device.
     pub device: Device,
+    /// How exactly it computes.
+    pub precision: Precision,
     /// Threads inside an operator; 0: as many as there are cores.
     pub threads: usize,
 }
 
 /// A tensor of ONNX Runtime's, on the host or on a device.
-pub struct Value(DynValue);
+pub struct Value(pub(super) DynValue);
 
 impl Value {
     /// A float32 tensor that owns `data` (no copy).
@@ -123,22 +113,30 @@ impl Runtime {
     /// What ONNX Runtime reports.
     pub fn session(&self, graph: Graph<'_>, options: &SessionOptions) -> Result<Session, Error> {
         let name = graph.name();
-        match options.device {
-            Device::Auto => match self.commit(graph, options, Device::Cuda(0)) {
-                Ok(session) => Ok(session),
-                Err(error) => {
-                    tracing::debug!("{name}: no CUDA: {error}");
-                    self.commit(graph, options, Device::Cpu)
-                }
-            },
-            device => self.commit(graph, options, device),
+        if options.device != Device::Auto {
+            return self.commit(graph, options, options.device);
         }
+        for device in self.preferred(options.precision) {
+            match self.commit(graph, options, device) {
+                Ok(session) => return Ok(session),
+                Err(error) => tracing::debug!("{name}: not on {device}: {error}"),
+            }
+        }
+        self.commit(graph, options, Device::Cpu)
+    }
+
+    /// What `auto` tries before the processor's own kernels. OpenVINO's float32 differs from theirs in the last
+    /// bits, and exact results shall not depend on what happens to be installed; so it is for those who ask for
+    /// speed, or for it by name.
+    fn preferred(&self, precision: Precision) -> impl Iterator<Item = Device> + use<> {
+        let openvino = precision == Precision::Fast && self.has_openvino();
+        [Device::Cuda(0)].into_iter().chain(openvino.then_some(Device::OpenVino))
     }
 
     fn commit(&self, graph: Graph<'_>, options: &SessionOptions, device: Device) -> Result<Session, Error> {
         let name = graph.name();
         let error = |error: &dyn std::fmt::Display| Error::ort(&format!("loading the graph `{name}`"), error);
-        let mut builder = self.builder(options, device).map_err(|cause| error(&cause))?;
+        let mut builder = self.builder(options, device)?;
         let session = match graph {
             Graph::File(path) => builder.commit_from_file(path),
             Graph::Memory(_, bytes) => builder.commit_from_memory(bytes),
@@ -146,25 +144,53 @@ impl Runtime {
         Ok(Session { session: session.map_err(|cause| error(&cause))?, name: name.clone(), device })
     }
 
-    fn builder(&self, options: &SessionOptions, device: Device) -> ort::Result<SessionBuilder> {
+    pub(super) fn builder(&self, options: &SessionOptions, device: Device) -> Result<SessionBuilder, Error> {
         let threads = match options.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
-        let builder = ort::session::Session::builder(&self.environment)?
+        let failed = |error: ort::Error| Error::ort("preparing a session", &error);
+        match device {
+            // OpenVINO has threads of its own.
+            Device::OpenVino => {
+                self.with_openvino(self.plain(1).map_err(failed)?, options.precision, threads)
+            }
+            Device::Cuda(number) => {
+                let builder = self.plain(threads).map_err(failed)?;
+                let providers = [cuda(number, options.precision)];
+                builder.with_execution_providers(providers).map_err(|error| failed(error.into()))
+            }
+            Device::Auto | Device::Cpu => {
+                let builder = self.plain(threads).map_err(failed)?;
+                if options.precision == Precision::Exact || !cfg!(target_arch = "aarch64") {
+                    return Ok(builder);
+                }
+                // On x86-64 ONNX Runtime's own kernels know float32 only.
+                let key = "mlas.enable_gemm_fastmath_arm64_bfloat16";
+                builder.with_config_entry(key, "1").map_err(|error| failed(error.into()))
+            }
+        }
+    }
+
+    fn plain(&self, threads: usize) -> ort::Result<SessionBuilder> {
+        Ok(ort::session::Session::builder(&self.environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(threads)?
             .with_inter_threads(1)?
             // A pattern is planned for each new shape and kept: with photos of many shapes, memory would grow.
             .with_memory_pattern(false)?
             // Spinning threads take the cores from the decoders.
-            .with_intra_op_spinning(false)?;
-        Ok(match device {
-            Device::Cuda(number) => builder.with_execution_providers([ort::ep::CUDA::default()
-                .with_device_id(i32::try_from(number).unwrap_or(i32::MAX))
-                .build()
-                .error_on_failure()])?,
-            Device::Auto | Device::Cpu => builder,
-        })
+            .with_intra_op_spinning(false)?)
     }
+}
+
+/// CUDA, without a search of algorithms for each new shape, and with TF32 only where speed is asked for: it is on
+/// by default.
+fn cuda(number: u32, precision: Precision) -> ort::ep::ExecutionProviderDispatch {
+    ort::ep::CUDA::default()
+        .with_device_id(i32::try_from(number).unwrap_or(i32::MAX))
+        .with_tf32(precision == Precision::Fast)
+        .with_conv_algorithm_search(ort::ep::cuda::ConvAlgorithmSearch::Heuristic)
+        .build()
+        .error_on_failure()
 }

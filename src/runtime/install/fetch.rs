@@ -13,7 +13,7 @@ use super::sources::Way;
 use super::unpack::Archive;
 use crate::runtime::client;
 
-/// Longest that a client may take; a slow line needs minutes for 24 MB.
+/// Longest that a client may take; a slow line needs minutes for 50 MB.
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// Fetches a way's file into `folder`.
@@ -24,7 +24,7 @@ pub(super) fn fetch(way: &Way, folder: &Path) -> Result<Archive, String> {
         Way::Release(release) => {
             let (path, sha256) = release::download(release, folder)?;
             check(&path, &sha256)?;
-            Ok(Archive { path, only_under: None })
+            Ok(Archive { path, content: way.content(), only_under: None })
         }
     }
 }
@@ -84,7 +84,7 @@ fn checked(way: &Way, path: PathBuf, only_under: Option<String>) -> Result<Archi
     if let Some(sha256) = way.sha256() {
         check(&path, sha256)?;
     }
-    Ok(Archive { path, only_under })
+    Ok(Archive { path, content: way.content(), only_under })
 }
 
 /// Refuses a file whose SHA-256 is another.

@@ -4,6 +4,7 @@
 //! before anything of it is unpacked, and only the libraries are.
 
 mod fetch;
+mod packages;
 mod release;
 mod sources;
 mod unpack;
@@ -17,6 +18,8 @@ use super::{Error, Options};
 use crate::cache::{self, NoCache};
 use sources::Way;
 
+pub use packages::{Installed, Package};
+pub(super) use packages::{install as install_package, list, plugin, remove};
 pub(super) use sources::PINNED;
 
 /// Where installed runtimes are kept, a folder each.
@@ -49,26 +52,40 @@ pub(super) fn install(
         reasons.push("--offline forbids to install it".into());
         return Err(not_found(&reasons));
     }
-    let home = home()?;
-    let io_error = |doing: &'static str, path: &Path| Error::io(doing, path);
-    fs::create_dir_all(&home).map_err(io_error("create the folder", &home))?;
-    let lock_path = home.join(".lock");
-    let lock = File::create(&lock_path).map_err(io_error("create", &lock_path))?;
-    lock.lock().map_err(io_error("lock", &lock_path))?;
+    let (home, _lock) = locked_home()?;
     // Whoever waited for the lock may find the work done.
     if let Some(found) =
         installed().into_iter().map(|path| look(Place::Cache, path)).find(Candidate::is_usable)
     {
         return Ok(found);
     }
+    install_runtime(&home, reasons, notice)
+}
+
+/// The folder of installations, created where it is missing, for this process alone until the file is dropped.
+fn locked_home() -> Result<(PathBuf, File), Error> {
+    let home = home()?;
+    fs::create_dir_all(&home).map_err(Error::io("create the folder", &home))?;
+    let path = home.join(".lock");
+    let lock = File::create(&path).map_err(Error::io("create", &path))?;
+    lock.lock().map_err(Error::io("lock", &path))?;
+    Ok((home, lock))
+}
+
+/// Tries all ways; `reasons` are why nothing was found before.
+fn install_runtime(
+    home: &Path,
+    mut reasons: Vec<String>,
+    notice: &mut dyn FnMut(&str),
+) -> Result<Candidate, Error> {
     for way in sources::ways() {
-        match install_by(&way, &home) {
+        match install_by(&way, home) {
             Ok(found) => {
                 notice(&format!(
                     "installed ONNX Runtime {} from {} into `{}`",
                     found.version.as_deref().unwrap_or_default(),
                     way.name(),
-                    found.path.parent().unwrap_or(&home).display()
+                    found.path.parent().unwrap_or(home).display()
                 ));
                 return Ok(found);
             }
@@ -91,16 +108,9 @@ fn not_found(reasons: &[String]) -> Error {
 
 /// Fetches, checks, unpacks and moves into place.
 fn install_by(way: &Way, home: &Path) -> Result<Candidate, String> {
-    let work = tempfile::Builder::new().prefix(".installing-").tempdir_in(home).map_err(|e| e.to_string())?;
-    let archive = fetch::fetch(way, work.path())?;
-    let fresh = work.path().join("libraries");
-    unpack::libraries(&archive, &fresh)?;
-    if inside(&fresh).is_none() {
-        return Err("there is no library of ONNX Runtime in it".into());
-    }
     let folder = home.join(format!("onnxruntime-{}", way.version()));
-    move_into_place(&fresh, &folder)
-        .map_err(|error| format!("cannot write `{}`: {error}", folder.display()))?;
+    let missing = "there is no library of ONNX Runtime in it";
+    bring(way, home, &folder, |fresh| inside(fresh).map(|_| ()).ok_or_else(|| missing.into()))?;
     let found = inside(&folder).map(|path| look(Place::Cache, path));
     match found {
         Some(found) if found.is_usable() => Ok(found),
@@ -111,6 +121,21 @@ fn install_by(way: &Way, home: &Path) -> Result<Candidate, String> {
             Err(why.map_or_else(|| "it cannot be found after unpacking".into(), |why| why.to_string()))
         }
     }
+}
+
+/// Fetches and checks a way's file, and moves what is wanted of it to `folder` if `accept` takes it.
+fn bring(
+    way: &Way,
+    home: &Path,
+    folder: &Path,
+    accept: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<(), String> {
+    let work = tempfile::Builder::new().prefix(".installing-").tempdir_in(home).map_err(|e| e.to_string())?;
+    let archive = fetch::fetch(way, work.path())?;
+    let fresh = work.path().join("libraries");
+    unpack::libraries(&archive, &fresh)?;
+    accept(&fresh)?;
+    move_into_place(&fresh, folder).map_err(|error| format!("cannot write `{}`: {error}", folder.display()))
 }
 
 /// An earlier folder of this name can only be one whose library does not load any more.

@@ -9,11 +9,23 @@ const PINNED_NPM: &str = "1.30.0";
 /// SHA-256 of npm's package, which holds the libraries of all systems.
 const NPM_SHA256: &str = "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75";
 
+/// OpenVINO's plugin, which follows its own numbers.
+const OPENVINO: &str = "1.8.1";
+
+/// What a file is fetched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// ONNX Runtime itself.
+    Runtime,
+    /// OpenVINO's plugin with the libraries that it needs on a processor.
+    OpenVino,
+}
+
 /// One way to a file that holds the library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// `pip download` of the wheel for this machine, whatever Python pip itself runs on.
-    Pip { platform: &'static str, sha256: &'static str },
+    Pip { content: Content, platform: &'static str, sha256: &'static str },
     /// `npm pack` of `onnxruntime-node`; the library lies in this folder of the package.
     Npm { folder: &'static str },
     /// The project's release archive over HTTPS.
@@ -45,7 +57,8 @@ impl Way {
     pub(super) fn version(&self) -> &'static str {
         match self {
             Way::Npm { .. } => PINNED_NPM,
-            Way::Pip { .. } | Way::Release(_) => PINNED,
+            Way::Pip { content: Content::OpenVino, .. } => OPENVINO,
+            Way::Pip { content: Content::Runtime, .. } | Way::Release(_) => PINNED,
         }
     }
 
@@ -53,7 +66,16 @@ impl Way {
     pub(super) fn package(&self) -> String {
         match self {
             Way::Npm { .. } => format!("onnxruntime-node@{PINNED_NPM}"),
-            Way::Pip { .. } | Way::Release(_) => format!("onnxruntime=={PINNED}"),
+            Way::Pip { content: Content::OpenVino, .. } => format!("onnxruntime-ep-openvino=={OPENVINO}"),
+            Way::Pip { content: Content::Runtime, .. } | Way::Release(_) => format!("onnxruntime=={PINNED}"),
+        }
+    }
+
+    /// What it is fetched for.
+    pub(super) fn content(&self) -> Content {
+        match self {
+            Way::Pip { content, .. } => *content,
+            Way::Npm { .. } | Way::Release(_) => Content::Runtime,
         }
     }
 
@@ -70,6 +92,24 @@ impl Way {
 /// The ways for this machine, in order; none for a system without releases.
 pub(super) fn ways() -> Vec<Way> {
     machine(std::env::consts::OS, std::env::consts::ARCH).map_or_else(Vec::new, Machine::ways)
+}
+
+/// The way to OpenVINO's plugin; its makers build it for two systems.
+pub(super) fn openvino() -> Option<Way> {
+    openvino_for(std::env::consts::OS, std::env::consts::ARCH)
+}
+
+fn openvino_for(os: &str, processor: &str) -> Option<Way> {
+    let (platform, sha256) = match (os, processor) {
+        ("linux", "x86_64") => {
+            ("manylinux_2_28_x86_64", "3832643158c8c187fcab6db661cde2a8c06a2b3559d95d0f2411ac0e51c5e924")
+        }
+        ("windows", "x86_64") => {
+            ("win_amd64", "1acd878be173b02bb8b953460f2f59b121e5f6e47ebc6aad490c0590cf6718fb")
+        }
+        _ => return None,
+    };
+    Some(Way::Pip { content: Content::OpenVino, platform, sha256 })
 }
 
 /// One system and processor.
@@ -116,7 +156,7 @@ impl Machine {
         let (system, kind) = self.release.split_once('.').unwrap_or((self.release, "tgz"));
         let project = "microsoft/onnxruntime";
         vec![
-            Way::Pip { platform: self.wheel, sha256: self.wheel_sha256 },
+            Way::Pip { content: Content::Runtime, platform: self.wheel, sha256: self.wheel_sha256 },
             Way::Npm { folder: self.npm },
             Way::Release(Release {
                 archive: format!("onnxruntime-{system}-{PINNED}.{kind}"),
@@ -144,5 +184,15 @@ mod tests {
         let Way::Release(release) = machine("windows", "x86_64").unwrap().ways().remove(2) else { panic!() };
         assert_eq!(release.archive, "onnxruntime-win-x64-1.31.1.zip");
         assert!(machine("plan9", "vax").is_none());
+    }
+
+    #[test]
+    fn the_plugin_comes_for_two_systems_with_its_own_version() {
+        for os in ["linux", "windows"] {
+            let way = openvino_for(os, "x86_64").unwrap();
+            assert_eq!(way.package(), format!("onnxruntime-ep-openvino=={}", way.version()));
+            assert_eq!((way.sha256().map(str::len), way.content()), (Some(64), Content::OpenVino));
+        }
+        assert!(openvino_for("macos", "aarch64").is_none());
     }
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
+use super::sources::Content;
+
 /// A library of ONNX Runtime is below 100 MB; what is larger is something else.
 const MOST_BYTES: u64 = 1 << 30;
 
@@ -13,6 +15,8 @@ const MOST_BYTES: u64 = 1 << 30;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Archive {
     pub(super) path: PathBuf,
+    /// What is wanted of it.
+    pub(super) content: Content,
     /// Where an archive holds the libraries of several systems: the folder of ours.
     pub(super) only_under: Option<String>,
 }
@@ -63,12 +67,34 @@ fn target(name: &str, archive: &Archive, folder: &Path) -> Option<PathBuf> {
     let (parent, file) = name.rsplit_once('/').unwrap_or(("", name));
     let ours = archive.only_under.as_ref().is_none_or(|under| parent.ends_with(under.as_str()));
     let plain = !file.contains(['\\', ':']);
-    let bare = file.strip_prefix("lib").unwrap_or(file);
-    let library = [".so", ".dylib", ".dll"].iter().any(|kind| file.contains(kind));
-    // The Python binding is no library to link.
-    let wanted =
-        bare.starts_with("onnxruntime") && library && !file.contains("pybind") && !parent.ends_with(".dSYM");
+    let wanted = !parent.ends_with(".dSYM")
+        && match archive.content {
+            Content::Runtime => is_runtime(file),
+            Content::OpenVino => is_openvino(file),
+        };
     (ours && plain && wanted).then(|| folder.join(file))
+}
+
+/// The Python binding is no library to link.
+fn is_runtime(file: &str) -> bool {
+    bare(file).starts_with("onnxruntime") && is_library(file) && !file.contains("pybind")
+}
+
+/// All but what serves other devices than the processor, which is half of the whole; and the copies of the plugin
+/// under names with versions, which nothing asks for.
+fn is_openvino(file: &str) -> bool {
+    let other_devices = ["_gpu_", "_npu_"].iter().any(|device| file.contains(device));
+    let plugin_copy = file.contains("openvino_plugin.so.");
+    let licences = file == "third-party-programs.txt";
+    licences || (is_library(file) && !other_devices && !plugin_copy)
+}
+
+fn bare(file: &str) -> &str {
+    file.strip_prefix("lib").unwrap_or(file)
+}
+
+fn is_library(file: &str) -> bool {
+    [".so", ".dylib", ".dll"].iter().any(|kind| file.contains(kind))
 }
 
 fn write(member: &mut impl Read, target: &Path) -> io::Result<()> {
@@ -85,7 +111,8 @@ mod tests {
     use super::*;
 
     fn kept(name: &str, under: Option<&str>) -> Option<String> {
-        let archive = Archive { path: PathBuf::new(), only_under: under.map(str::to_owned) };
+        let (path, only_under) = (PathBuf::new(), under.map(str::to_owned));
+        let archive = Archive { path, content: Content::Runtime, only_under };
         target(name, &archive, Path::new("out")).map(|path| path.to_string_lossy().replace('\\', "/"))
     }
 
@@ -107,6 +134,21 @@ mod tests {
             kept(&format!("package/bin/napi-v6/{system}/libonnxruntime.so.1"), Some("linux/x64"))
         };
         assert!(npm("linux/x64").is_some() && npm("linux/arm64").is_none());
+    }
+
+    #[test]
+    fn of_openvino_only_what_the_processor_needs_is_taken() {
+        let archive = Archive { path: PathBuf::new(), content: Content::OpenVino, only_under: None };
+        let kept =
+            |name: &str| target(&format!("onnxruntime_ep_openvino/{name}"), &archive, Path::new("out"));
+        for name in ["libonnxruntime_providers_openvino_plugin.so", "libtbb.so.12", "openvino.dll"] {
+            assert_eq!(kept(name), Some(Path::new("out").join(name)));
+        }
+        assert!(kept("third-party-programs.txt").is_some());
+        for name in ["libonnxruntime_providers_openvino_plugin.so.1.8.1", "libopenvino_intel_gpu_plugin.so"] {
+            assert_eq!(kept(name), None, "{name}");
+        }
+        assert!(kept("cache.json").is_none() && kept("__init__.py").is_none());
     }
 
     #[test]

@@ -1,0 +1,155 @@
+//! `rcnn bench`: how fast a model is on this machine, and against an earlier measurement.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use rcnn::detector::Detector;
+use rcnn::model::Model;
+use rcnn::photo::{self, DecodeOptions};
+use rcnn::run::{self, BenchReport, Machine, Options, Record, Settings};
+
+use super::Exit;
+use super::runtime_args::RuntimeArgs;
+
+/// Measure a model's speed on photos
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn bench fod-r18 -i photos/
+  rcnn bench fod-r18 -i photos/ --json > before.json
+  rcnn bench fod-r18 -i photos/ --device openvino --precision fast --against before.json
+
+First each photo goes through all stages alone, for the latencies; then all photos go through the pipeline
+that `rcnn detect --no-draw` uses, for the rate. Ratios above 1 are faster than FILE; the one of memory, less.")]
+pub(crate) struct Args {
+    /// A model's name or folder, or a checkpoint file
+    #[arg(value_name = "MODEL")]
+    model: String,
+    /// Photos: files, folders, patterns, or .txt files of paths
+    #[arg(short, long, required = true, num_args = 1.., value_name = "PHOTOS")]
+    input: Vec<String>,
+    /// Photos to measure, taken round and round where there are fewer; all of them once by default
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
+    /// Photos that go first, unmeasured
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    warm_up: u32,
+    /// Photos of one size that go through the network together in the pipeline
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
+    batch: u16,
+    /// One JSON document on standard output
+    #[arg(long)]
+    json: bool,
+    /// Compare with what `rcnn bench --json` printed at another time
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    #[command(flatten)]
+    machine: RuntimeArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let started = Instant::now();
+    let against = args.against.as_deref().map(read).transpose()?;
+    let listing = photo::list(&args.input, None)?;
+    let model = Model::find(&args.model)?;
+    let runtime = args.machine.open()?;
+    let detector = Detector::new(&model, &runtime, &args.machine.session())?;
+    let count = args.count.map_or(listing.entries.len(), |count| count as usize);
+    let entries = listing.entries.iter().cycle().take(count).cloned();
+    let tasks = run::count(entries.collect());
+    let place = tempfile::tempdir().context("cannot make a folder for the measurement's journal")?;
+    let options = Options {
+        out: place.path().to_owned(),
+        overwrite: true,
+        only: None,
+        draw_score: None,
+        decode: DecodeOptions::default(),
+        threads: args.machine.threads(),
+        batch: args.batch.into(),
+    };
+    let classes = &model.manifest().classes;
+    let settings = Settings {
+        model: model.name().into(),
+        model_sha256: model.hash().into(),
+        score: detector.score_threshold(),
+        classes: None,
+        category_ids: classes.iter().map(|class| class.id).collect(),
+        decoder: "exact".into(),
+        precision: args.machine.precision.to_string(),
+        ignore_orientation: false,
+        allow_truncated: false,
+        draw_score: None,
+    };
+    let machine = Machine {
+        runtime: runtime.version().into(),
+        runtime_path: runtime.path().display().to_string(),
+        device: detector.device().to_string(),
+        threads: options.threads,
+        batch: options.batch,
+    };
+    let record = Record::new(std::env::args().collect(), settings, machine);
+    let warm_up = args.warm_up as usize;
+    let report = run::bench(&detector, classes, &tasks, &options, record, warm_up, started)?;
+    let text = text(&report, against.as_ref());
+    if args.json {
+        eprint!("{text}");
+        super::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+    } else {
+        super::print(&text)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn read(path: &Path) -> anyhow::Result<BenchReport> {
+    let text = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| {
+        format!("`{}` is not what `rcnn bench --json` of this version prints", path.display())
+    })
+}
+
+fn text(report: &BenchReport, against: Option<&BenchReport>) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_all(&mut text, report, against);
+    text
+}
+
+fn write_all(text: &mut String, now: &BenchReport, then: Option<&BenchReport>) -> std::fmt::Result {
+    let heading = |report: &BenchReport| {
+        let BenchReport { model, precision, machine: Machine { device, threads, runtime, .. }, .. } = report;
+        format!("{model} on {device}, {precision}, {threads} threads, ONNX Runtime {runtime}")
+    };
+    writeln!(text, "{}: {} photos", heading(now), now.photos)?;
+    if now.failed > 0 {
+        writeln!(text, "{} photos failed and are left out", now.failed)?;
+    }
+    if let Some(then) = then {
+        writeln!(text, "against {}: {} photos", heading(then), then.photos)?;
+        if then.model_sha256 != now.model_sha256 {
+            writeln!(text, "note: that was another model")?;
+        }
+    }
+    let ratio = |then: Option<f64>, now: f64| match then {
+        Some(then) if now > 0.0 => format!("  {:5.2} x", then / now),
+        _ => String::new(),
+    };
+    writeln!(text, "ms a photo       p50      p90      p99{}", if then.is_some() { "    p50" } else { "" })?;
+    for latency in &now.latency {
+        let [p50, p90, p99] = [latency.p50, latency.p90, latency.p99].map(|seconds| 1e3 * seconds);
+        let same = |then: &BenchReport| then.latency.iter().find(|old| old.stage == latency.stage).cloned();
+        let ratio = ratio(then.and_then(same).map(|old| old.p50), latency.p50);
+        writeln!(text, "{:12} {p50:8.2} {p90:8.2} {p99:8.2}{ratio}", latency.stage)?;
+    }
+    let rate = then.map(|then| format!("  {:5.2} x", now.photos_per_second / then.photos_per_second));
+    writeln!(text, "{:.2} photos a second{}", now.photos_per_second, rate.unwrap_or_default())?;
+    writeln!(text, "{:.1} % of the time in sessions", 100.0 * now.session_share)?;
+    let first = ratio(then.map(|then| then.first_boxes), now.first_boxes);
+    writeln!(text, "{:.2} s from the start to the first boxes{first}", now.first_boxes)?;
+    if let Some(bytes) = now.peak_memory {
+        let memory = ratio(then.and_then(|then| then.peak_memory).map(|old| old as f64), bytes as f64);
+        writeln!(text, "{:.0} MiB of memory at most{memory}", bytes as f64 / f64::from(1 << 20))?;
+    }
+    Ok(())
+}

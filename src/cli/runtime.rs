@@ -1,0 +1,92 @@
+//! `rcnn runtime`: what is in the cache of ONNX Runtime and its plugins.
+
+use rcnn::runtime::{self, Installed, Options, Package};
+
+use super::Exit;
+
+/// Install, list and remove ONNX Runtime and its plugins
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn runtime install              ONNX Runtime itself, which other commands also do by themselves
+  rcnn runtime install openvino     then: rcnn detect photos/ -o out --device openvino --precision fast
+  rcnn runtime list
+  rcnn runtime remove openvino
+
+Packages come through pip and are checked against hashes that are part of this program. They lie in the
+cache, which RCNN_CACHE moves.")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Put a package into the cache
+    Install {
+        /// onnxruntime, or openvino: kernels for processors of Intel's and others' (about 100 MB)
+        #[arg(default_value = "onnxruntime", value_name = "NAME")]
+        package: Package,
+    },
+    /// Show the packages in the cache
+    List {
+        /// One JSON document on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a package from the cache, in all its versions
+    Remove {
+        /// onnxruntime or openvino
+        #[arg(value_name = "NAME")]
+        package: Package,
+    },
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    match args.verb {
+        Verb::Install { package } => {
+            runtime::install(package, &Options::default(), &mut |line| eprintln!("{line}"))?;
+        }
+        Verb::List { json } => list(json)?,
+        Verb::Remove { package } => return remove(package),
+    }
+    Ok(Exit::Done)
+}
+
+fn list(json: bool) -> anyhow::Result<()> {
+    let installed = runtime::installed();
+    if json {
+        let rows: Vec<serde_json::Value> = installed.iter().map(as_json).collect();
+        super::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?))?;
+        return Ok(());
+    }
+    if installed.is_empty() {
+        eprintln!("nothing is installed: `rcnn runtime install` brings ONNX Runtime");
+    }
+    for Installed { package, version, folder, bytes } in &installed {
+        let size = *bytes as f64 / 1e6;
+        let folder = folder.display();
+        super::print(&format!("{:12} {version:8} {size:6.1} MB  `{folder}`\n", package.name()))?;
+    }
+    Ok(())
+}
+
+fn as_json(installed: &Installed) -> serde_json::Value {
+    serde_json::json!({
+        "name": installed.package.name(),
+        "version": installed.version,
+        "folder": installed.folder.display().to_string(),
+        "bytes": installed.bytes,
+    })
+}
+
+fn remove(package: Package) -> anyhow::Result<Exit> {
+    let removed = runtime::remove(package)?;
+    if removed.is_empty() {
+        anyhow::bail!("{} is not installed: nothing to remove", package.name());
+    }
+    for Installed { version, folder, .. } in removed {
+        eprintln!("removed {package} {version} from `{}`", folder.display());
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,161 @@
+//! Warnings: what in the files or the parameters makes the numbers other than they seem, and by how much.
+
+mod annotations;
+mod results;
+
+use std::collections::HashSet;
+
+use super::params::Protocol;
+use super::quirk::Reading;
+use super::{Evaluation, Input};
+use crate::coco::Id;
+
+/// Something a user would want to be told.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Warning {
+    /// A fixed word for programs.
+    pub kind: &'static str,
+    /// A sentence for people.
+    pub message: String,
+    /// How many records it concerns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// What the first number would be without the quirk, less what it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ap_change: Option<f64>,
+}
+
+impl Warning {
+    fn new(kind: &'static str, message: impl Into<String>) -> Warning {
+        Warning { kind, message: message.into(), count: None, ap_change: None }
+    }
+}
+
+/// "1 annotation", "2 annotations".
+fn some(count: u64, thing: &str) -> String {
+    match (count, thing.strip_suffix('y')) {
+        (1, _) => format!("1 {thing}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) if thing.ends_with('x') => format!("{count} {thing}es"),
+        (_, None) => format!("{count} {thing}s"),
+    }
+}
+
+/// Warnings as they are collected.
+pub(super) struct List(Vec<Warning>);
+
+impl List {
+    pub(super) fn say(&mut self, kind: &'static str, message: String) {
+        self.0.push(Warning::new(kind, message));
+    }
+
+    /// Says something of `count` things, if there are any.
+    pub(super) fn count(&mut self, kind: &'static str, count: u64, thing: &str, rest: &str) {
+        if count > 0 {
+            let message = format!("{} {rest}", some(count, thing));
+            self.0.push(Warning { count: Some(count), ..Warning::new(kind, message) });
+        }
+    }
+
+    pub(super) fn last_moves(&mut self, change: f64) {
+        if let Some(last) = self.0.last_mut() {
+            last.ap_change = Some(change);
+            last.message.push_str(&match change {
+                0.0 => " (AP is the same without this)".to_string(),
+                _ => format!(" (without this AP would be {change:+.3})"),
+            });
+        }
+    }
+}
+
+impl Input {
+    /// All that is to be said about this evaluation. Quirks that `reading` reads sanely are not mentioned.
+    pub fn warnings(&self, evaluation: &Evaluation, reading: Reading) -> Vec<Warning> {
+        let mut list = List(Vec::new());
+        self.about_annotations(&mut list, evaluation, reading);
+        self.about_tables(&mut list);
+        let look = self.look();
+        self.about_results(&mut list, evaluation, reading, &look);
+        results::about_boxes(&mut list, &look);
+        self.about_params(&mut list);
+        self.about_zero(&mut list, evaluation);
+        list.0
+    }
+
+    /// Says by how much the sane reading of a quirk moves AP, where it can be evaluated at all.
+    pub(super) fn moves(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, quirk: Reading) {
+        let Ok(without) = self.evaluate(reading | quirk, false) else { return };
+        if let (Some(&with), Some(&without)) = (evaluation.stats.first(), without.stats.first()) {
+            list.last_moves(without - with);
+        }
+    }
+
+    fn about_tables(&self, list: &mut List) {
+        let repeats = |ids: Vec<Id>| ids.len() as u64 - ids.iter().collect::<HashSet<_>>().len() as u64;
+        let images = repeats(self.set.images().iter().map(|image| image.id).collect());
+        list.count("image_listed_twice", images, "image", "listed more than once: counted once");
+        let categories = repeats(self.set.categories().iter().map(|category| category.id).collect());
+        let effect = if self.params.class_agnostic {
+            "listed more than once: its boxes count more than once"
+        } else {
+            "listed more than once: counted once"
+        };
+        list.count("category_listed_twice", categories, "category", effect);
+        let with_objects: HashSet<Id> =
+            self.set.annotations().map(|annotation| annotation.category).collect();
+        let without = self.scope.categories.iter().filter(|&id| !with_objects.contains(id)).count() as u64;
+        if !with_objects.is_empty() {
+            list.count(
+                "category_without_objects",
+                without,
+                "category",
+                "without annotations: left out of every mean",
+            );
+        }
+        if self.params.protocol == Protocol::Lvis {
+            for (name, title) in [("r", "rare"), ("c", "common"), ("f", "frequent")] {
+                if !self.set.categories().iter().any(|category| category.frequency.as_deref() == Some(name)) {
+                    list.say("empty_frequency_group", format!("no {title} category: its number is -1"));
+                }
+            }
+        }
+    }
+
+    fn about_params(&self, list: &mut List) {
+        let params = &self.params;
+        let listed: HashSet<Id> = self.set.images().iter().map(|image| image.id).collect();
+        let unlisted = self.scope.images.iter().filter(|id| !listed.contains(id)).count() as u64;
+        list.count("image_not_listed", unlisted, "image", "asked for that the annotations do not list");
+        let listed: HashSet<Id> = self.set.categories().iter().map(|category| category.id).collect();
+        let unlisted = self.scope.categories.iter().filter(|id| !listed.contains(id)).count() as u64;
+        list.count("category_not_listed", unlisted, "category", "asked for that the annotations do not list");
+        for threshold in [0.5, 0.75] {
+            if !params.iou_thresholds.contains(&threshold) {
+                list.say(
+                    "no_such_threshold",
+                    format!("AP at IoU {threshold} is -1, as it is not among the thresholds"),
+                );
+            }
+        }
+        if params.iou_thresholds.iter().any(|&threshold| threshold <= 0.0) {
+            list.say("threshold_zero", "an IoU threshold of 0 matches boxes that do not overlap".into());
+        }
+        if params.recall_thresholds.windows(2).any(|pair| pair[0] > pair[1]) {
+            list.say(
+                "recall_thresholds_descend",
+                "recall thresholds should ascend: all behind the first that is not reached count as 0".into(),
+            );
+        }
+        if params.protocol == Protocol::Coco && !params.max_dets.contains(&100) {
+            list.say("no_limit_100", "the first number is -1: pycocotools looks it up at 100 detections, which is not among the limits".into());
+        }
+        for label in ["all", "small", "medium", "large"] {
+            if !params.area_ranges.iter().any(|range| range.label == label) {
+                list.say(
+                    "no_such_range",
+                    format!("the numbers for area `{label}` are -1, as there is no such range"),
+                );
+            }
+        }
+    }
+}

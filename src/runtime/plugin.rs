@@ -1,0 +1,104 @@
+//! Providers that come as plugin libraries: registering them once, and asking sessions for them.
+//!
+//! Knows where plugins are installed; knows nothing of how they come there.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use ort::session::builder::SessionBuilder;
+
+use super::device::Precision;
+use super::{Error, Runtime, install};
+
+/// The name under which OpenVINO's plugin presents its devices.
+const OPENVINO: &str = "OpenVINOExecutionProvider";
+
+/// The oldest minor version of 1.x with which OpenVINO's plugin works, by its makers' word.
+const PLUGIN_MINOR: u32 = 23;
+
+/// The library of OpenVINO's plugin, where one is installed.
+pub(super) fn openvino() -> Option<PathBuf> {
+    install::plugin(install::Package::OpenVino)
+}
+
+impl Runtime {
+    /// Whether OpenVINO's plugin is installed; that it works, only a session shows.
+    pub fn has_openvino(&self) -> bool {
+        openvino().is_some()
+    }
+
+    /// Adds OpenVINO to a session, on the processor.
+    pub(super) fn with_openvino(
+        &self,
+        builder: SessionBuilder,
+        precision: Precision,
+        threads: usize,
+    ) -> Result<SessionBuilder, Error> {
+        self.register_openvino()?;
+        let failed = |error: &dyn std::fmt::Display| Error::ort("using OpenVINO", error);
+        let mut devices = self.environment.devices().filter(|device| {
+            let on_processor = device.hardware_device().ty() == ort::memory::DeviceType::CPU;
+            on_processor && device.ep().is_ok_and(|name| name == OPENVINO)
+        });
+        // Several names may stand for the processor; the first is the plain one.
+        let device = devices.next().ok_or_else(|| failed(&"it offers no processor"))?;
+        let options = [(format!("{OPENVINO}.load_config"), load_config(precision, threads))];
+        builder.with_devices([device], Some(&options)).map_err(|error| failed(&error))
+    }
+
+    /// Loads the plugin into the process; once.
+    fn register_openvino(&self) -> Result<(), Error> {
+        static REGISTERED: Mutex<bool> = Mutex::new(false);
+        let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+        if *registered {
+            return Ok(());
+        }
+        // Before anything of the plugin's functions is called: an older library has none.
+        if self.minor() < PLUGIN_MINOR {
+            return Err(Error::PluginNeedsNewer {
+                found: self.version().to_owned(),
+                needed: format!("1.{PLUGIN_MINOR}"),
+            });
+        }
+        let library = openvino().ok_or(Error::NotInstalled("openvino"))?;
+        let doing = format!("loading `{}`", library.display());
+        let outcome = self.environment.register_ep_library("openvino", &library);
+        outcome.map_err(|error| Error::ort(&doing, &error))?;
+        *registered = true;
+        Ok(())
+    }
+}
+
+/// OpenVINO's own settings, as its plugin reads them: one request at a time with all threads, which is what a photo
+/// after another wants, and the precision said outright, as it takes bfloat16 by itself where the processor has it.
+fn load_config(precision: Precision, threads: usize) -> String {
+    let mut processor = serde_json::json!({
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": "1",
+        "INFERENCE_NUM_THREADS": threads.to_string(),
+    });
+    let (mode, hint) = match precision {
+        Precision::Exact => ("ACCURACY", Some("f32")),
+        // Without a hint it takes the fastest that the processor has, and float32 where that is all.
+        Precision::Fast => ("PERFORMANCE", None),
+    };
+    processor["EXECUTION_MODE_HINT"] = mode.into();
+    if let Some(hint) = hint {
+        processor["INFERENCE_PRECISION_HINT"] = hint.into();
+    }
+    serde_json::json!({ "CPU": processor }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_asks_for_float32_and_fast_leaves_it_open() {
+        let exact: serde_json::Value =
+            serde_json::from_str(&load_config(Precision::Exact, 3)).unwrap_or_default();
+        assert_eq!(exact["CPU"]["INFERENCE_PRECISION_HINT"], "f32");
+        assert_eq!(exact["CPU"]["INFERENCE_NUM_THREADS"], "3");
+        assert!(!load_config(Precision::Fast, 1).contains("PRECISION"));
+    }
+}

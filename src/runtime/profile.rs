@@ -1,0 +1,97 @@
+//! Which provider computes which nodes of a graph, shown by running it once under ONNX Runtime's own profiler.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{Device, Error, Graph, Runtime, SessionOptions, Value};
+
+/// One entry of the profile, as far as it matters.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(default)]
+    cat: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    args: Arguments,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Arguments {
+    provider: String,
+}
+
+impl Runtime {
+    /// Runs a graph once on the device that `options` name ([`Device::Auto`] stands for the processor), and counts
+    /// the nodes that each provider computed. A provider that compiles parts of a graph counts one node a part.
+    ///
+    /// # Errors
+    /// What ONNX Runtime reports, or that its profile cannot be read.
+    pub fn nodes_by_provider(
+        &self,
+        graph: Graph<'_>,
+        options: &SessionOptions,
+        inputs: &[(&str, Value)],
+    ) -> Result<BTreeMap<String, usize>, Error> {
+        let what = "profiling a graph";
+        let failed = |error: &dyn std::fmt::Display| Error::ort(what, error);
+        let folder = tempfile::tempdir().map_err(Error::io("write in", &std::env::temp_dir()))?;
+        let builder = self.builder(options, options.device)?;
+        let mut builder =
+            builder.with_profiling(folder.path().join("profile")).map_err(|error| failed(&error))?;
+        let session = match graph {
+            Graph::File(path) => builder.commit_from_file(path),
+            Graph::Memory(_, bytes) => builder.commit_from_memory(bytes),
+        };
+        let mut session = session.map_err(|error| failed(&error))?;
+        let inputs: Vec<_> = inputs.iter().map(|(name, value)| (*name, &value.0)).collect();
+        session.run(inputs).map_err(|error| failed(&error))?;
+        let path = session.end_profiling().map_err(|error| failed(&error))?;
+        let path = std::path::PathBuf::from(path);
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        count(&text).map_err(|error| failed(&error))
+    }
+}
+
+fn count(profile: &str) -> serde_json::Result<BTreeMap<String, usize>> {
+    let events: Vec<Event> = serde_json::from_str(profile)?;
+    let mut nodes = BTreeMap::new();
+    for event in events {
+        if event.cat == "Node" && event.name.ends_with("_kernel_time") {
+            *nodes.entry(event.args.provider).or_default() += 1;
+        }
+    }
+    Ok(nodes)
+}
+
+impl Device {
+    /// How ONNX Runtime calls the provider.
+    pub fn provider(self) -> &'static str {
+        match self {
+            Device::Auto | Device::Cpu => "CPUExecutionProvider",
+            Device::OpenVino => "OpenVINOExecutionProvider",
+            Device::Cuda(_) => "CUDAExecutionProvider",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_kernels_count() {
+        let profile = r#"[
+            {"cat": "Session", "name": "model_run", "args": {}},
+            {"cat": "Node", "name": "a_fence_before", "args": {"op_name": "Conv"}},
+            {"cat": "Node", "name": "a_kernel_time", "args": {"provider": "CPUExecutionProvider", "op": 1}},
+            {"cat": "Node", "name": "b_kernel_time", "args": {"provider": "CPUExecutionProvider"}},
+            {"cat": "Node", "name": "c_kernel_time", "args": {"provider": "OpenVINOExecutionProvider"}}
+        ]"#;
+        let nodes = count(profile).unwrap();
+        assert_eq!(nodes[Device::Cpu.provider()], 2);
+        assert_eq!(nodes[Device::OpenVino.provider()], 1);
+    }
+}
