@@ -474,7 +474,7 @@ fn pairs(items: &[Id]) -> Vec<(Id, Id)> {
 }
 
 /// A little-endian integer of any length.
-fn long(bytes: &[u8]) -> Value {
+pub(super) fn long(bytes: &[u8]) -> Value {
     if bytes.len() > 8 {
         return Value::Long;
     }
@@ -482,42 +482,4 @@ fn long(bytes: &[u8]) -> Value {
     let mut all = [fill; 8];
     all[..bytes.len()].copy_from_slice(bytes);
     Value::Int(i64::from_le_bytes(all))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_containers() {
-        // pickle.dumps({'a': [1, -2, 2.5, None, True]}, protocol=2)
-        let bytes = b"\x80\x02}q\x00X\x01\x00\x00\x00aq\x01]q\x02(K\x01J\xfe\xff\xff\xffG@\x04\x00\x00\x00\x00\x00\x00N\x88es.";
-        let pickled = read(bytes, 0).unwrap();
-        let Value::Dict(entries) = pickled.get(pickled.root) else { panic!("a dict") };
-        assert_eq!(pickled.text(entries[0].0).as_deref(), Some("a"));
-        let items: Vec<_> =
-            pickled.items(entries[0].1).unwrap().iter().map(|&id| pickled.get(id).clone()).collect();
-        let expected = [Value::Int(1), Value::Int(-2), Value::Float(2.5), Value::None, Value::Bool(true)];
-        assert_eq!(items, expected);
-        assert_eq!(pickled.end, bytes.len());
-    }
-
-    #[test]
-    fn a_long_of_one_byte_keeps_its_sign() {
-        assert_eq!(long(&[0xff]), Value::Int(-1));
-        assert_eq!(long(&[0xff, 0]), Value::Int(255));
-        assert_eq!(long(&[]), Value::Int(0));
-    }
-
-    #[test]
-    fn calls_are_refused_by_name() {
-        let error = read(b"cos\nsystem\n(S'true'\ntR.", 0).unwrap_err();
-        assert_eq!(error.kind(), "unsafe_global");
-        assert!(error.to_string().contains("os.system"), "{error}");
-    }
-
-    #[test]
-    fn a_value_below_the_mark_cannot_be_taken() {
-        assert_eq!(read(b"N(0.", 0).unwrap_err().kind(), "bad_pickle");
-    }
 }

@@ -5,6 +5,8 @@
 
 mod allowed;
 mod machine;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 

@@ -1,0 +1,67 @@
+//! What the interpreter makes of pickles, and what it refuses. Tests only.
+
+use super::{Value, machine, read};
+
+#[test]
+fn numbers_and_containers() {
+    // pickle.dumps({'a': [1, -2, 2.5, None, True]}, protocol=2)
+    let bytes = b"\x80\x02}q\x00X\x01\x00\x00\x00aq\x01]q\x02(K\x01J\xfe\xff\xff\xffG@\x04\x00\x00\x00\x00\x00\x00N\x88es.";
+    let pickled = read(bytes, 0).unwrap();
+    let Value::Dict(entries) = pickled.get(pickled.root) else { panic!("a dict") };
+    assert_eq!(pickled.text(entries[0].0).as_deref(), Some("a"));
+    let items: Vec<_> =
+        pickled.items(entries[0].1).unwrap().iter().map(|&id| pickled.get(id).clone()).collect();
+    let expected = [Value::Int(1), Value::Int(-2), Value::Float(2.5), Value::None, Value::Bool(true)];
+    assert_eq!(items, expected);
+    assert_eq!(pickled.end, bytes.len());
+}
+
+#[test]
+fn a_long_of_one_byte_keeps_its_sign() {
+    assert_eq!(machine::long(&[0xff]), Value::Int(-1));
+    assert_eq!(machine::long(&[0xff, 0]), Value::Int(255));
+    assert_eq!(machine::long(&[]), Value::Int(0));
+}
+
+#[test]
+fn calls_are_refused_by_name() {
+    let error = read(b"cos\nsystem\n(S'true'\ntR.", 0).unwrap_err();
+    assert_eq!(error.kind(), "unsafe_global");
+    assert!(error.to_string().contains("os.system"), "{error}");
+}
+
+#[test]
+fn a_value_below_the_mark_cannot_be_taken() {
+    assert_eq!(read(b"N(0.", 0).unwrap_err().kind(), "bad_pickle");
+}
+
+/// A program that makes as much as it can of every byte must not get far.
+#[test]
+fn growth_is_bounded_by_the_file() {
+    // A tuple of 1,000 values is stored; then a dict is called with it again and again, four bytes a call.
+    let mut bytes = b"\x80\x02(".to_vec();
+    bytes.extend(b"N".repeat(1000));
+    bytes.extend(b"tq\x00ccollections\nOrderedDict\nq\x01");
+    bytes.extend(b"h\x01h\x00R".repeat(1000));
+    assert_eq!(read(&bytes, 0).unwrap_err().kind(), "resource_limit");
+
+    let lists = b"]".repeat(5_000_000);
+    assert_eq!(read(&lists, 0).unwrap_err().kind(), "resource_limit");
+
+    let long = [b"c".as_slice(), &b"a".repeat(600), b"\nb\n."].concat();
+    assert_eq!(read(&long, 0).unwrap_err().kind(), "bad_pickle");
+}
+
+#[test]
+fn an_attribute_is_noted_only_of_classes_that_hold_data() {
+    // getattr(mmengine.logging.history_buffer.HistoryBuffer, 'mean'), as mmdetection's training files have it.
+    let harmless =
+        b"c__builtin__\ngetattr\n(cmmengine.logging.history_buffer\nHistoryBuffer\nX\x04\x00\x00\x00meantR.";
+    assert!(matches!(read(harmless, 0).unwrap().values().last(), Some(Value::Opaque)));
+    let harmful = b"c__builtin__\ngetattr\n(cos\nsystem\nX\x04\x00\x00\x00meantR.";
+    let error = read(harmful, 0).unwrap_err().to_string();
+    assert!(error.contains("os.system"), "{error}");
+    // What an attribute gives cannot be called.
+    let called = b"c__builtin__\ngetattr\n(cmmengine.a\nB\nX\x01\x00\x00\x00ctR)R.";
+    assert_eq!(read(called, 0).unwrap_err().kind(), "bad_pickle");
+}
