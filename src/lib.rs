@@ -18,6 +18,7 @@ pub mod draw;
 pub mod evaluate;
 pub mod family;
 pub mod geometry;
+mod hash;
 pub mod model;
 pub mod network;
 pub mod onnx;

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{FileHash, Manifest, Origin, Provenance};
-use super::{Error, GraphSource, sha256, store};
+use super::{Error, GraphSource, store};
 use crate::cache;
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Class, ClassifierInput, LoadedClassifier, Options, Parameters};
+use crate::hash::sha256;
 use crate::network::{self, Classifier};
 
 const GRAPH: &str = "classifier.onnx";

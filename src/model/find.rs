@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
-use super::{Error, Graphs, Imported, Manifest, Model, config_beside, read_config, sha256};
+use super::{Error, Graphs, Imported, Manifest, Model, config_beside, read_config};
 use crate::cache;
+use crate::hash::sha256;
 
 impl Model {
     /// Finds a model by name, folder or checkpoint file; a checkpoint is imported into the cache on

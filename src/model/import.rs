@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{FileHash, Files, Manifest, Origin, Provenance};
-use super::{Error, Graphs, Model, sha256, store, zoo};
+use super::{Error, Graphs, Model, store, zoo};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Loaded, Options};
+use crate::hash::sha256;
 use crate::network;
 use crate::onnx::Graph;
 

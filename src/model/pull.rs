@@ -11,8 +11,9 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 
-use super::{Error, Published, hexadecimal};
+use super::{Error, Published};
 use crate::cache;
+use crate::hash::{of_reader, sha256};
 
 /// More than any checkpoint of this kind has.
 const MOST_BYTES: u64 = 8 << 30;
@@ -84,7 +85,7 @@ pub fn download(
     let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
     let name = if name.trim_matches('.').is_empty() { "checkpoint".to_owned() } else { name };
     // Files of one name from different places must not meet: `model_final.pkl` is a common one.
-    let place = &super::sha256(url.as_bytes())[..16];
+    let place = &sha256(url.as_bytes())[..16];
     let folder = cache::root().map_err(Error::from)?.join("downloads").join(place);
     fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
     let part = folder.join(format!("{name}.part"));
@@ -198,12 +199,5 @@ fn check(url: &str, file: &mut File, part: &Path, expected: Option<&Expected>) -
 
 fn hash<D: Digest>(file: &mut File) -> io::Result<String> {
     file.seek(SeekFrom::Start(0))?;
-    let mut digest = D::new();
-    let mut block = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut block)? {
-            0 => return Ok(hexadecimal(&digest.finalize())),
-            count => digest.update(&block[..count]),
-        }
-    }
+    of_reader::<D>(file)
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::Error;
 use super::manifest::FileHash;
-use super::{Error, hexadecimal};
+use crate::hash::hexadecimal;
 use crate::onnx::Graph;
 
 /// Fills a fresh folder by `fill`, which gives the text of `model.json`, and moves it to its place; an earlier model

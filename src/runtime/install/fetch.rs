@@ -1,16 +1,16 @@
 //! Bringing one archive to this machine through pip, npm or HTTPS, and checking its hash.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 use super::release;
 use super::sources::Way;
 use super::unpack::Archive;
+use crate::hash::of_reader;
 use crate::runtime::client;
 
 /// Longest that a client may take; a slow line needs minutes for 50 MB.
@@ -89,16 +89,8 @@ fn checked(way: &Way, path: PathBuf, only_under: Option<String>) -> Result<Archi
 
 /// Refuses a file whose SHA-256 is another.
 fn check(path: &Path, expected: &str) -> Result<(), String> {
-    let mut hash = Sha256::new();
-    let mut file = File::open(path).map_err(|error| error.to_string())?;
-    let mut block = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut block).map_err(|error| error.to_string())? {
-            0 => break,
-            count => hash.update(&block[..count]),
-        }
-    }
-    let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let found = of_reader::<Sha256>(file).map_err(|error| error.to_string())?;
     if found == expected {
         return Ok(());
     }

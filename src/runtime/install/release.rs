@@ -118,8 +118,7 @@ mod tests {
     }
 
     fn description(archive: &[u8]) -> Vec<u8> {
-        use sha2::{Digest, Sha256};
-        let hash: String = Sha256::digest(archive).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = crate::hash::sha256(archive);
         format!(r#"{{"tag_name": "v1", "assets": [{{"name": "x.tgz", "digest": "sha256:{hash}"}}]}}"#)
             .into_bytes()
     }
