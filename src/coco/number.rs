@@ -180,7 +180,10 @@ pub(super) fn quick(data: &[u8], start: usize) -> Option<(f64, usize)> {
     if whole == 0 || whole > 7 || end > 23 || end < whole + 2 {
         return None;
     }
-    if text[first + whole] != b'.' || matches!(text[first + end], b'e' | b'E') || (text[first] == b'0' && whole > 1) {
+    if text[first + whole] != b'.'
+        || matches!(text[first + end], b'e' | b'E')
+        || (text[first] == b'0' && whole > 1)
+    {
         return None;
     }
     let places = end - whole - 1;

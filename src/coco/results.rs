@@ -149,7 +149,8 @@ impl Detections {
         if groups > MOST_GROUPS {
             return Err(Error::shape(path, format!("{groups} categories are more than can be evaluated")));
         }
-        let mut found = Detections { path: path.to_owned(), rows: Grouped::new(groups), ..Detections::default() };
+        let mut found =
+            Detections { path: path.to_owned(), rows: Grouped::new(groups), ..Detections::default() };
         match stream.peek()? {
             Some(b'[') => found.list(path, stream, lookup)?,
             Some(b'{') if is_lines(path)? => found.lines(stream, lookup)?,

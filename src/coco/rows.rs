@@ -50,7 +50,6 @@ impl<T: Copy> Rows<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()
     }
-
 }
 
 /// Rows that lie together by group, each under a number that does not change.
@@ -80,7 +79,8 @@ impl<T> Grouped<T> {
     /// Appends a row to a group.
     #[inline]
     pub(super) fn push(&mut self, group: usize, row: T) {
-        let open = self.groups[group].last().copied().filter(|&chunk| self.chunks[chunk as usize].len() < CHUNK);
+        let open =
+            self.groups[group].last().copied().filter(|&chunk| self.chunks[chunk as usize].len() < CHUNK);
         let chunk = open.unwrap_or_else(|| {
             self.chunks.push(Vec::new());
             let chunk = self.chunks.len() as u32 - 1;

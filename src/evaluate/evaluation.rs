@@ -87,7 +87,13 @@ pub(super) fn run(
         rules.limits.len(),
     ];
     let arrays = Arrays { shape, slots: wanted.slots(), curves };
-    Evaluation { stats: summary::stats(&arrays, params, groups), arrays, unused: unused + over, unverified, boxes }
+    Evaluation {
+        stats: summary::stats(&arrays, params, groups),
+        arrays,
+        unused: unused + over,
+        unverified,
+        boxes,
+    }
 }
 
 /// Matches every category, largest first so that no thread is left with it at the end, and returns what is made of
@@ -99,15 +105,13 @@ pub(super) fn each_category<T: Send>(
     make: impl Fn(&Category<'_>, Matched) -> T + Sync,
 ) -> Vec<T> {
     let mut order: Vec<usize> = (0..problem.len()).collect();
-    order.sort_by_key(|&k| std::cmp::Reverse(problem.rows_of(k).len()));
+    order.sort_by_key(|&k| std::cmp::Reverse(problem.size_of(k)));
     let mut made: Vec<(usize, T)> = order
         .into_par_iter()
         .with_max_len(1)
         .map_init(Scratch::default, |scratch, k| {
-            {
             let category = problem.category(k);
             (k, make(&category, matching::run(&category, rules, scratch, keep)))
-        }
         })
         .collect();
     made.sort_by_key(|&(k, _)| k);

@@ -50,7 +50,13 @@ impl Input {
         )))
     }
 
-    pub(super) fn about_results(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, look: &Look) {
+    pub(super) fn about_results(
+        &self,
+        list: &mut List,
+        evaluation: &Evaluation,
+        reading: Reading,
+        look: &Look,
+    ) {
         let noticed = &self.detections.noticed;
         match noticed.form {
             Form::List if noticed.count == 0 => {
@@ -96,7 +102,11 @@ impl Input {
             "unused_detections",
             evaluation.unused,
             "detection",
-            if self.params.protocol == crate::evaluate::Protocol::Lvis { "beyond the 300 best of their image: not used" } else { "beyond the largest limit of an image and category: not used" },
+            if self.params.protocol == crate::evaluate::Protocol::Lvis {
+                "beyond the 300 best of their image: not used"
+            } else {
+                "beyond the largest limit of an image and category: not used"
+            },
         );
         if look.nan_scores > 0 && !reading.has(Reading::BOXES) {
             list.count("score_nan", look.nan_scores, "detection", "with NaN as score: ranked last");
@@ -180,7 +190,8 @@ impl Input {
             |ids: &mut dyn Iterator<Item = Id>| -> Option<Vec<i64>> { ids.map(Id::integer).collect() };
         let mut seen: HashSet<Id> = noticed.foreign_categories.keys().copied().collect();
         let rows = &self.detections.rows;
-        let met = self.scope.categories.iter().enumerate().filter(|&(k, _)| rows.of_group(k).next().is_some());
+        let met =
+            self.scope.categories.iter().enumerate().filter(|&(k, _)| rows.of_group(k).next().is_some());
         seen.extend(met.map(|(_, &id)| id));
         let (Some(own), Some(seen)) =
             (integers(&mut self.scope.categories.iter().copied()), integers(&mut seen.into_iter()))
