@@ -76,7 +76,7 @@ impl Input {
         self.about_tables(&mut list);
         let look = self.look();
         self.about_results(&mut list, evaluation, reading, &look);
-        results::about_boxes(&mut list, &look);
+        self.about_boxes(&mut list, &look, evaluation, reading);
         self.about_params(&mut list);
         self.about_zero(&mut list, evaluation);
         list.0
