@@ -76,7 +76,7 @@ fn twelve_lines_on_standard_output_and_talk_on_standard_error() {
         expected["summary"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     assert_eq!(outcome.out.lines().collect::<Vec<_>>(), lines);
     assert!(outcome.err.starts_with("warning: 1 annotation with id 0"), "{}", outcome.err);
-    assert!(outcome.err.contains("without this AP would be +"), "{}", outcome.err);
+    assert!(outcome.err.contains("without this AP would move by +"), "{}", outcome.err);
 }
 
 #[test]
@@ -173,10 +173,10 @@ fn boxes_in_the_wrong_form_are_named() {
     };
     let corners = with(|[x, y, w, h]| [x, y, x + w, y + h]);
     assert!(corners.contains("looks like [x1, y1, x2, y2]"), "{corners}");
-    assert!(corners.contains("without this AP would be +"), "{corners}");
+    assert!(corners.contains("without this AP would move by +"), "{corners}");
     let normalised = with(|[x, y, w, h]| [x / 200.0, y / 100.0, w / 200.0, h / 100.0]);
     assert!(normalised.contains("between 0 and 1"), "{normalised}");
-    assert!(normalised.contains("without this AP would be +"), "{normalised}");
+    assert!(normalised.contains("without this AP would move by +"), "{normalised}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl List {
             last.ap_change = Some(change);
             last.message.push_str(&match change {
                 0.0 => " (AP is the same without this)".to_string(),
-                _ => format!(" (without this AP would be {change:+.3})"),
+                _ => format!(" (without this AP would move by {change:+.3})"),
             });
         }
     }
