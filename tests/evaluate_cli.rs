@@ -76,7 +76,7 @@ fn twelve_lines_on_standard_output_and_talk_on_standard_error() {
         expected["summary"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     assert_eq!(outcome.out.lines().collect::<Vec<_>>(), lines);
     assert!(outcome.err.starts_with("warning: 1 annotation with id 0"), "{}", outcome.err);
-    assert!(outcome.err.contains("without this AP would be +"), "{}", outcome.err);
+    assert!(outcome.err.contains("without this AP would move by +"), "{}", outcome.err);
 }
 
 #[test]
@@ -173,8 +173,10 @@ fn boxes_in_the_wrong_form_are_named() {
     };
     let corners = with(|[x, y, w, h]| [x, y, x + w, y + h]);
     assert!(corners.contains("looks like [x1, y1, x2, y2]"), "{corners}");
+    assert!(corners.contains("without this AP would move by +"), "{corners}");
     let normalised = with(|[x, y, w, h]| [x / 200.0, y / 100.0, w / 200.0, h / 100.0]);
     assert!(normalised.contains("between 0 and 1"), "{normalised}");
+    assert!(normalised.contains("without this AP would move by +"), "{normalised}");
 }
 
 #[test]
@@ -183,6 +185,7 @@ fn bad_files_end_with_one_sentence() {
     let (gt, dt) = scene();
     let good_gt = write(folder.path(), "gt.json", gt.to_string());
     let good_dt = write(folder.path(), "dt.json", json!(dt).to_string());
+    let numbers = format!("[{}1]", "1.5, ".repeat(1 << 20));
     let deep = format!("[{}{}]", "[".repeat(100_000), "]".repeat(100_000));
     let line = "{\"image_id\": 7, \"category_id\": 3, \"bbox\": [1, 2, 3, 4], \"score\": 0.5},\n";
     let long = format!("[\n{}", line.repeat(9000));
@@ -201,6 +204,7 @@ fn bad_files_end_with_one_sentence() {
         ("[{\"image_id\": 7, \"category_id\": 3, \"bbox\": \"1 2 3 4\", \"score\": 0.5}]", "`bbox`"),
         ("[{\"image_id\": [7], \"category_id\": 3, \"bbox\": [1, 2, 3, 4], \"score\": 0.5}]", "result"),
         ("[{\"image_id\": 7, \"category_id\": 3, \"bbox\": [1, 2, 3, 4], \"score\": \"x\"}]", "`score`"),
+        (numbers.as_str(), "result 1 is no object"),
         (deep.as_str(), "nested more than"),
         ("[{\"a\": \"\u{1}\"}]", "control character"),
     ] {

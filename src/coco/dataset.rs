@@ -219,6 +219,11 @@ impl DataSet {
         self.annotations.iter().flat_map(Rows::iter)
     }
 
+    /// How many annotations there are.
+    pub fn annotation_count(&self) -> usize {
+        self.annotations.as_ref().map_or(0, Rows::len)
+    }
+
     /// An annotation by its place in the file.
     pub fn annotation(&self, place: u32) -> Option<&Annotation> {
         self.annotations.as_ref().filter(|rows| (place as usize) < rows.len()).map(|rows| rows.at(place))

@@ -168,6 +168,16 @@ impl Detections {
         &self.path
     }
 
+    /// The same detections with other boxes.
+    pub(crate) fn with_boxes(&self, change: impl Fn(&Detection) -> [f64; 4]) -> Detections {
+        Detections {
+            path: self.path.clone(),
+            rows: self.rows.map(|row| Detection { bbox: change(row), ..*row }),
+            areas: Rows::default(),
+            noticed: self.noticed.clone(),
+        }
+    }
+
     fn list(&mut self, path: &Path, mut stream: Stream, lookup: &Lookup) -> Result<(), Error> {
         let tables = sibling_tables(path, lookup);
         let map = tables.as_ref().and_then(|tables| Map::new(tables, lookup));

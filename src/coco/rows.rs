@@ -91,6 +91,12 @@ impl<T> Grouped<T> {
         self.len += 1;
     }
 
+    /// The same rows, changed one by one.
+    pub(super) fn map(&self, change: impl Fn(&T) -> T) -> Grouped<T> {
+        let chunks = self.chunks.iter().map(|chunk| chunk.iter().map(&change).collect());
+        Grouped { chunks: chunks.collect(), groups: self.groups.clone(), len: self.len }
+    }
+
     /// How many rows there are in all groups.
     pub fn len(&self) -> usize {
         self.len

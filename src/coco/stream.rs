@@ -15,7 +15,7 @@ use super::error::Error;
 use super::scan::{Bad, Cursor, Scan, Stop};
 
 /// The longest single record or value; longer ones are refused rather than held in memory.
-pub(super) const LONGEST: usize = 256 << 20;
+pub(super) const LONGEST: usize = 64 << 20;
 /// What is parsed at once by one thread, and how many pieces each thread gets before all wait for each other.
 const PIECE: usize = 128 << 10;
 const PIECES: usize = 4;
@@ -156,25 +156,42 @@ impl Stream {
                 Wave::Closed => return Ok(()),
                 Wave::On => {}
                 Wave::Single => {
-                    // Where pieces do not help: one record, with as much memory as it takes.
-                    let mut part = P::default();
-                    loop {
-                        let mut cursor = Cursor::new(&self.buffer, self.at);
-                        match parse(&mut cursor, &mut part) {
-                            Ok(()) => {
-                                self.at = cursor.at;
-                                break;
-                            }
-                            Err(Stop::Bad(bad)) => return Err(self.bad(&bad)),
-                            Err(_) if self.finished => return Err(self.ends_early()),
-                            Err(_) => self.grow("a record")?,
-                        }
-                    }
-                    sink(part);
-                    if !self.one("a list", |cursor| cursor.more(b']'))? {
+                    if self.singly(&parse, &mut sink)? {
                         return Ok(());
                     }
                 }
+            }
+        }
+    }
+
+    /// Where pieces do not help: records one after the other, the first with as much memory as it takes, until the
+    /// buffer ends inside one. Whether the list is over.
+    fn singly<P: Default + Send>(
+        &mut self,
+        parse: &(impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()> + Sync),
+        sink: &mut impl FnMut(P),
+    ) -> Result<bool, Error> {
+        let mut part = P::default();
+        let mut any = false;
+        loop {
+            let mut cursor = Cursor::new(&self.buffer, self.at);
+            match parse(&mut cursor, &mut part) {
+                Ok(()) => self.at = cursor.at,
+                Err(Stop::Bad(bad)) => return Err(self.bad(&bad)),
+                Err(_) if self.finished => return Err(self.ends_early()),
+                Err(_) if any => {
+                    sink(part);
+                    return Ok(false);
+                }
+                Err(_) => {
+                    self.grow("a record")?;
+                    continue;
+                }
+            }
+            any = true;
+            if !self.one("a list", |cursor| cursor.more(b']'))? {
+                sink(part);
+                return Ok(true);
             }
         }
     }

@@ -105,7 +105,7 @@ pub(super) fn each_category<T: Send>(
     make: impl Fn(&Category<'_>, Matched) -> T + Sync,
 ) -> Vec<T> {
     let mut order: Vec<usize> = (0..problem.len()).collect();
-    order.sort_by_key(|&k| std::cmp::Reverse(problem.rows_of(k).len()));
+    order.sort_by_key(|&k| std::cmp::Reverse(problem.size_of(k)));
     let mut made: Vec<(usize, T)> = order
         .into_par_iter()
         .with_max_len(1)

@@ -58,6 +58,8 @@ pub(super) fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<V
 /// What is left of the detections.
 #[derive(Default)]
 pub(super) struct Selected {
+    /// All of them: nothing is listed.
+    pub(super) all: bool,
     /// Rows by category.
     pub(super) rows: Vec<u32>,
     /// Where each category's rows end.

@@ -102,7 +102,16 @@ impl Input {
 
     /// Evaluates. With `full`, the arrays are complete; else they hold only what the summary needs.
     pub fn evaluate(&self, reading: Reading, full: bool) -> Result<Evaluation, Error> {
-        let problem = self.problem(reading)?;
+        self.evaluate_detections(&self.detections, reading, full)
+    }
+
+    fn evaluate_detections(
+        &self,
+        detections: &Detections,
+        reading: Reading,
+        full: bool,
+    ) -> Result<Evaluation, Error> {
+        let problem = Problem::new(&self.set, detections, &self.scope, &self.params, reading)?;
         let groups = match self.params.protocol {
             Protocol::Coco => None,
             Protocol::Lvis => Some(lvis::groups(&self.set, &self.scope)?),

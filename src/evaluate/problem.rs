@@ -2,6 +2,7 @@
 //!
 //! Here pycocotools' way of choosing annotations lives, with its quirks, and the sane reading of each.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::error::Error;
@@ -151,7 +152,7 @@ pub(super) struct Category<'a> {
     /// Ground truths by image.
     pub(super) truths: Vec<Truth>,
     /// Rows of its detections.
-    pub(super) rows: &'a [u32],
+    pub(super) rows: Cow<'a, [u32]>,
     pub(super) not_exhaustive: &'a [u32],
     detections: &'a Detections,
 }
@@ -189,9 +190,12 @@ impl<'a> Problem<'a> {
             Protocol::Lvis => super::lvis::choose(set, scope, reading)?,
         };
         let selected = match protocol {
+            Protocol::Coco if scope.together.is_none() && !reading.has(Reading::BOXES) => {
+                Selected { all: true, ..Selected::default() }
+            }
             Protocol::Coco => {
                 let (rows, ends) = by_category(detections, scope, reading);
-                Selected { rows, ends, not_exhaustive: Vec::new(), unverified: 0, over: 0 }
+                Selected { rows, ends, ..Selected::default() }
             }
             Protocol::Lvis => super::lvis::select(set, detections, scope, &chosen)?,
         };
@@ -210,9 +214,20 @@ impl<'a> Problem<'a> {
         (self.selected.unverified, self.selected.over)
     }
 
-    /// Rows of a category's detections.
-    pub(super) fn rows_of(&self, k: usize) -> &[u32] {
-        &self.selected.rows[span(&self.selected.ends, k)]
+    /// Rows of a category's detections, in order. Where all are taken they are listed only when asked for.
+    fn rows_of(&self, k: usize) -> Cow<'_, [u32]> {
+        if self.selected.all {
+            return Cow::Owned(self.detections.rows.runs_of_group(k).flatten().collect());
+        }
+        Cow::Borrowed(&self.selected.rows[span(&self.selected.ends, k)])
+    }
+
+    /// How many detections a category has.
+    pub(super) fn size_of(&self, k: usize) -> usize {
+        if self.selected.all {
+            return self.detections.rows.runs_of_group(k).map(|run| run.len()).sum();
+        }
+        span(&self.selected.ends, k).len()
     }
 
     /// How many ground truths a category has.
@@ -263,7 +278,7 @@ pub(super) type Chosen = (u32, u32, u32);
 
 /// The annotations that pycocotools evaluates, in its order.
 fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<Vec<Chosen>, Error> {
-    let mut chosen = Vec::new();
+    let mut chosen = Vec::with_capacity(set.annotation_count());
     let last = if reading.has(Reading::DUPLICATE_IDS) { None } else { last_by_id(set) };
     let all: Vec<&Annotation> = if last.is_some() { set.annotations().collect() } else { Vec::new() };
     let mut listed: Vec<(u32, usize, &Annotation)> = Vec::new();

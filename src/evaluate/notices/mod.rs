@@ -62,7 +62,7 @@ impl List {
             last.ap_change = Some(change);
             last.message.push_str(&match change {
                 0.0 => " (AP is the same without this)".to_string(),
-                _ => format!(" (without this AP would be {change:+.3})"),
+                _ => format!(" (without this AP would move by {change:+.3})"),
             });
         }
     }
@@ -76,7 +76,7 @@ impl Input {
         self.about_tables(&mut list);
         let look = self.look();
         self.about_results(&mut list, evaluation, reading, &look);
-        results::about_boxes(&mut list, &look);
+        self.about_boxes(&mut list, &look, evaluation, reading);
         self.about_params(&mut list);
         self.about_zero(&mut list, evaluation);
         list.0

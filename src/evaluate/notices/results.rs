@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::List;
-use crate::coco::{Form, Id, quoted, shown};
+use crate::coco::{Detections, Form, Id, quoted, shown};
 use crate::evaluate::error::Error;
 use crate::evaluate::quirk::Reading;
 use crate::evaluate::rows_check::Look;
@@ -145,16 +145,71 @@ impl Input {
         }
     }
 
-    pub(super) fn look(&self) -> Look {
+    /// Width and height of the evaluated images, NaN where unknown.
+    fn sizes(&self) -> Vec<(f64, f64)> {
         let mut sizes = vec![(f64::NAN, f64::NAN); self.scope.images.len()];
         for image in self.set.images() {
-            if let (Some(place), Some(width), Some(height)) =
-                (self.scope.image(image.id), image.width, image.height)
-            {
+            let place = self.scope.image(image.id);
+            if let (Some(place), Some(width), Some(height)) = (place, image.width, image.height) {
                 sizes[place as usize] = (width, height);
             }
         }
-        Look::at(&self.detections, &sizes)
+        sizes
+    }
+
+    pub(super) fn look(&self) -> Look {
+        Look::at(&self.detections, &self.sizes())
+    }
+
+    pub(super) fn about_boxes(
+        &self,
+        list: &mut List,
+        look: &Look,
+        evaluation: &Evaluation,
+        reading: Reading,
+    ) {
+        let moves = |list: &mut List, detections: &Detections| {
+            let other = self.evaluate_detections(detections, reading, false).ok();
+            if let (Some(&with), Some(&without)) =
+                (evaluation.stats.first(), other.as_ref().and_then(|other| other.stats.first()))
+            {
+                list.last_moves(without - with);
+            }
+        };
+        let most = |count: u64, of: u64| of >= 10 && count * 20 >= of * 19;
+        if most(look.normalised, look.count) {
+            let rest = "with a box between 0 and 1: boxes must be in pixels, multiply them by the image's width and height";
+            list.count("box_normalised", look.normalised, "detection", rest);
+            let sizes = self.sizes();
+            moves(
+                list,
+                &self.detections.with_boxes(|row| {
+                    let (wide, high) = sizes[row.image as usize];
+                    let [x, y, width, height] = row.bbox;
+                    [x * wide, y * high, width * wide, height * high]
+                }),
+            );
+        } else if most(look.corners, look.count) && (look.sized == 0 || look.outside * 10 > look.sized) {
+            let rest = "with a box that looks like [x1, y1, x2, y2]: [x, y, width, height] expected";
+            list.count("box_corners", look.corners, "detection", rest);
+            moves(
+                list,
+                &self.detections.with_boxes(|row| {
+                    let [left, top, right, bottom] = row.bbox;
+                    [left, top, right - left, bottom - top]
+                }),
+            );
+        } else {
+            list.count(
+                "box_outside_image",
+                look.outside,
+                "detection",
+                "with a box that reaches far beyond its image",
+            );
+        }
+        let rest = "with a box of negative width or height: it matches nothing";
+        list.count("box_negative", look.negative_sides, "detection", rest);
+        list.count("box_empty", look.empty, "detection", "with a box without size: it matches nothing");
     }
 
     /// AP is 0 though there are boxes on both sides: say what may be the reason.
@@ -218,32 +273,4 @@ impl Input {
         }
         String::new()
     }
-}
-
-pub(super) fn about_boxes(list: &mut List, look: &Look) {
-    let most = |count: u64, of: u64| of >= 10 && count * 20 >= of * 19;
-    if most(look.normalised, look.count) {
-        list.count("box_normalised", look.normalised, "detection", "with a box between 0 and 1: boxes must be in pixels, multiply them by the image's width and height");
-    } else if most(look.corners, look.count) && (look.sized == 0 || look.outside * 10 > look.sized) {
-        list.count(
-            "box_corners",
-            look.corners,
-            "detection",
-            "with a box that looks like [x1, y1, x2, y2]: [x, y, width, height] expected",
-        );
-    } else if look.outside > 0 {
-        list.count(
-            "box_outside_image",
-            look.outside,
-            "detection",
-            "with a box that reaches far beyond its image",
-        );
-    }
-    list.count(
-        "box_negative",
-        look.negative_sides,
-        "detection",
-        "with a box of negative width or height: it matches nothing",
-    );
-    list.count("box_empty", look.empty, "detection", "with a box without size: it matches nothing");
 }
