@@ -26,7 +26,7 @@ fn a_measurement_can_be_kept_and_compared_with() {
     assert!(report["photos_per_second"].as_f64().unwrap() > 0.0);
     let share = report["session_share"].as_f64().unwrap();
     assert!(0.0 < share && share <= 1.0);
-    assert!(ended.err.contains("1 photos failed and are left out"), "{}", ended.err);
+    assert!(ended.err.contains("1 photo failed and are left out"), "{}", ended.err);
     place.write("before.json", ended.out.as_bytes());
     let ended = place.rcnn(&[&bench[..], &["--against", "before.json"]].concat()).expect(0);
     assert!(ended.out.contains("against fod-r18 on cpu, exact, "), "{}", ended.out);

@@ -123,7 +123,8 @@ fn write_all(text: &mut String, now: &BenchReport, then: Option<&BenchReport>) -
     };
     writeln!(text, "{}: {} photos", heading(now), now.photos)?;
     if now.failed > 0 {
-        writeln!(text, "{} photos failed and are left out", now.failed)?;
+        let photos = if now.failed == 1 { "photo" } else { "photos" };
+        writeln!(text, "{} {photos} failed and are left out", now.failed)?;
     }
     if let Some(then) = then {
         writeln!(text, "against {}: {} photos", heading(then), then.photos)?;

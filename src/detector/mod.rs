@@ -3,6 +3,7 @@
 mod anchors;
 mod busy;
 mod coder;
+mod head;
 mod input;
 mod postprocess;
 mod proposals;
@@ -28,6 +29,7 @@ use crate::network::Architecture;
 use crate::photo::Photo;
 use crate::runtime::{Device, Runtime, Session, SessionOptions, Value};
 use busy::Busy;
+use head::Head;
 use input::Preprocessor;
 use rois::Rois;
 
@@ -81,7 +83,7 @@ pub struct Detector {
     classes: Vec<Class>,
     preprocessor: Preprocessor,
     trunk: Mutex<Session>,
-    head: Mutex<Session>,
+    head: Head,
     device: Device,
     names: Names,
     busy: Busy,
@@ -112,8 +114,7 @@ impl Detector {
         let trunk = runtime.session(model.trunk().as_graph(), options)?;
         let manifest = model.manifest();
         let device = trunk.device();
-        let head = head_device(device, &manifest.network);
-        let head = runtime.session(model.head().as_graph(), &SessionOptions { device: head, ..*options })?;
+        let head = Head::new(model, runtime, device, options)?;
         let levels = manifest.network.rpn_strides().len();
         let numbered = |what: &str| (0..levels).map(|level| format!("{what}.{level}")).collect();
         Ok(Detector {
@@ -122,7 +123,7 @@ impl Detector {
             classes: manifest.classes.clone(),
             preprocessor: Preprocessor::new(&manifest.conventions.input),
             trunk: Mutex::new(trunk),
-            head: Mutex::new(head),
+            head,
             device,
             names: Names {
                 features: numbered("features"),
@@ -317,8 +318,7 @@ impl Detector {
             named.push((&self.names.rois[level], boxes));
             named.push((&self.names.images[level], images));
         }
-        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(self.busy.time(seconds, || head.run(&named, &["box.logits", "box.deltas"]))?)
+        Ok(self.busy.time(seconds, || self.head.run(&named, &["box.logits", "box.deltas"]))?)
     }
 
     fn finish(
@@ -340,16 +340,6 @@ impl Detector {
             (logits, deltas) = (other_logits, other_deltas);
         }
         found
-    }
-}
-
-/// What the trunk has settled for holds for the head too, so that its features need not move. But OpenVINO's
-/// RoIAlign is slow: it pays only for heads that have convolutions behind it.
-fn head_device(trunk: Device, architecture: &Architecture) -> Device {
-    let convolutions = architecture.head.last_stage || !architecture.head.convs.is_empty();
-    match trunk {
-        Device::OpenVino if !convolutions => Device::Cpu,
-        device => device,
     }
 }
 

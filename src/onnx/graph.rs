@@ -278,7 +278,7 @@ impl Graph {
     }
 }
 
-fn value_info(name: &str, element: Element, dims: &[Dim]) -> proto::ValueInfo {
+pub(super) fn value_info(name: &str, element: Element, dims: &[Dim]) -> proto::ValueInfo {
     let dims = dims
         .iter()
         .map(|dim| match dim {

@@ -1,8 +1,10 @@
 //! A typed writer of ONNX graphs. Knows nothing of detection.
 
+mod cut;
 mod graph;
 mod proto;
 mod write;
 
+pub use cut::{CutError, cut};
 pub use graph::{Dim, Edge, Element, Graph, Initializer, OPSET, RoiAlign, Values, Window};
 pub use write::Error;
