@@ -202,6 +202,7 @@ fn settings(
             DecoderArg::Fast => "fast".into(),
         },
         precision: args.machine.precision.to_string(),
+        device: detector.device().to_string(),
         ignore_orientation: args.decode.ignore_orientation,
         allow_truncated: args.decode.allow_truncated,
         draw_score: options.draw_score,

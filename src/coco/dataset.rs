@@ -270,7 +270,7 @@ impl DataSet {
     }
 }
 
-/// An entry of `images` or `categories`. Only what [`image`] and [`category`] look at would have to be kept, but
+/// An entry of `images` or `categories`. Only what [`image()`] and [`category()`] look at would have to be kept, but
 /// there are few entries and they are small.
 fn entry(cursor: &mut Cursor<'_>) -> Scan<Value> {
     Value::read(cursor)

@@ -1,7 +1,7 @@
 //! Models side by side on the same annotated photos: how well, at what price, and whether the difference is more
 //! than noise.
 //!
-//! Never sees a terminal. [`measure`] runs models and writes their results; [`judge`] holds results against the
+//! Never sees a terminal. [`measure()`] runs models and writes their results; [`judge()`] holds results against the
 //! annotations and against the first of them.
 
 mod judge;

@@ -2,7 +2,7 @@
 //!
 //! A network is described by [`Architecture`], which is read from the shapes of a checkpoint's
 //! tensors ([`Architecture::read`]) and lists the layers that it needs ([`Architecture::layers`]).
-//! [`Weights`] hold those layers with their norms folded in; [`trunk`] and [`head`] write the graphs.
+//! [`Weights`] hold those layers with their norms folded in; [`trunk()`] and [`head()`] write the graphs.
 
 mod architecture;
 mod backbone;

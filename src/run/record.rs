@@ -39,6 +39,8 @@ pub struct Settings {
     /// `exact` or `fast`: how networks are computed.
     #[serde(default = "exact")]
     pub precision: String,
+    /// `cpu`, `openvino` or `cuda:N`: their last bits differ, and with `fast` more than these.
+    pub device: String,
     /// Pixels are taken as stored.
     pub ignore_orientation: bool,
     /// Truncated pictures are taken.
@@ -62,6 +64,7 @@ impl Settings {
             (self.category_ids != other.category_ids, "other category ids (-a)".into()),
             (self.decoder != other.decoder, format!("--decoder {}", other.decoder)),
             (self.precision != other.precision, format!("--precision {}", other.precision)),
+            (self.device != other.device, format!("--device {}", other.device)),
             (self.ignore_orientation != other.ignore_orientation, "another --ignore-orientation".into()),
             (self.allow_truncated != other.allow_truncated, "another --allow-truncated".into()),
             (self.draw_score != other.draw_score, "other pictures (--draw-score, --no-draw)".into()),
