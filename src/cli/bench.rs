@@ -78,6 +78,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         category_ids: classes.iter().map(|class| class.id).collect(),
         decoder: "exact".into(),
         precision: args.machine.precision.to_string(),
+        device: detector.device().to_string(),
         ignore_orientation: false,
         allow_truncated: false,
         draw_score: None,
