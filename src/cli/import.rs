@@ -13,6 +13,9 @@ use super::Exit;
 
 /// Turn a checkpoint into a model folder
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn import fasterrcnn.pth -o models/mine --config import.json
+  rcnn import model_final.pkl -o models/d2 --config config.yaml")]
 pub(crate) struct Args {
     /// The checkpoint: .pth, .pkl or .safetensors
     file: PathBuf,

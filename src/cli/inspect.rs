@@ -12,10 +12,11 @@ use super::Exit;
 
 /// Show a model's architecture, costs, conventions and origin
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "The table is that of the paper \"Deep Residual Learning for Image Recognition\", a row a stage.
-Multiply-adds are what torchvision publishes as GFLOPS: products of a weight and a value, for one photo."
-)]
+#[command(after_help = "Example:
+  rcnn inspect models/mine --size 800x1216
+
+The table is that of the paper \"Deep Residual Learning for Image Recognition\", a row a stage.
+Multiply-adds are what torchvision publishes as GFLOPS: products of a weight and a value, for one photo.")]
 pub(crate) struct Args {
     /// A model's name or folder, or a checkpoint file
     model: String,

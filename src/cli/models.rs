@@ -9,6 +9,8 @@ use super::Exit;
 
 /// List the models that are here and those that can be pulled
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  rcnn models --json")]
 pub(crate) struct Args {
     /// One JSON document on standard output
     #[arg(long)]
