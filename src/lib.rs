@@ -8,6 +8,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub mod atomic;
 pub mod cache;
 pub mod checkpoint;
 pub mod classify;

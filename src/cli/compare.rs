@@ -1,7 +1,9 @@
 //! `rcnn compare`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use rcnn::atomic;
 use rcnn::compare::{Contender, Costs, Judged, judge, measure, table};
 use rcnn::detector::Detector;
 use rcnn::model::Model;
@@ -167,7 +169,7 @@ fn resident() -> Option<u64> {
 fn write_all(folder: &Path, text: &str, document: &str, judged: &[Judged]) -> anyhow::Result<()> {
     let write = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
-        std::fs::write(&path, bytes)
+        atomic::write(&path, |out| out.write_all(bytes))
             .map_err(|error| anyhow::anyhow!("cannot write `{}`: {error}", path.display()))
     };
     write("compare.md", text.as_bytes())?;

@@ -8,11 +8,12 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::Error;
+use crate::atomic;
 use crate::detector::{Detection, Detector};
 use crate::family::Class;
 use crate::network::Architecture;
 use crate::photo::{self, DecodeOptions, Photo};
-use crate::run::Task;
+use crate::run::{CocoResult, Task};
 
 /// A model that takes part.
 pub struct Contender {
@@ -41,15 +42,6 @@ pub struct Costs {
     pub milliseconds: f64,
     /// Bytes that the process grew by.
     pub memory: Option<u64>,
-}
-
-/// One detection as COCO's results have it.
-#[derive(Serialize)]
-struct CocoResult {
-    image_id: u64,
-    category_id: u64,
-    bbox: [f32; 4],
-    score: f32,
 }
 
 /// Runs all models over all photos, writes the results of each into `folder` as `NAME.json`, and gives the costs.
@@ -83,8 +75,7 @@ pub fn measure(
     let mut costs = Vec::new();
     for (contender, tally) in contenders.iter().zip(tallies) {
         let path = folder.join(format!("{}.json", contender.name));
-        let text = serde_json::to_vec(&tally.results).map_err(std::io::Error::from);
-        let written = text.and_then(|text| std::fs::write(&path, text));
+        let written = atomic::write(&path, |out| Ok(serde_json::to_writer(out, &tally.results)?));
         written.map_err(|cause| Error::Write { path, cause })?;
         costs.push(Costs {
             parameters: contender.parameters,
@@ -125,13 +116,8 @@ impl Tally {
 }
 
 fn result(task: &Task, classes: &[Class], detection: &Detection) -> Option<CocoResult> {
-    let b = &detection.bbox;
-    Some(CocoResult {
-        image_id: task.image_id,
-        category_id: classes.get(detection.class)?.id,
-        bbox: [b.x1, b.y1, b.width(), b.height()],
-        score: detection.score,
-    })
+    let class = classes.get(detection.class)?;
+    Some(CocoResult::new(task.image_id, class.id, detection.bbox, detection.score))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -8,7 +8,7 @@ use super::load::{Error, Parameters, named, read_weights, surplus, unreadable};
 use super::options::{ClassesOption, Options};
 use super::{Class, Names, Naming};
 use crate::checkpoint::Checkpoint;
-use crate::network::{BlockConv, Classifier, Hints, Layer, Weights};
+use crate::network::{Classifier, Hints, Layer, Weights};
 
 /// How a photo becomes a classifier's input: shorter side resized on 8 bits, centre cut out, 0 to 1, normalised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,16 +106,7 @@ fn names(layer: Layer, last: &str) -> Names {
         Layer::Stem => Names::torch_with_norm("conv1", "bn1"),
         Layer::Block { stage, block, conv } => {
             let block = format!("layer{}.{block}", stage + 1);
-            let numbered =
-                |i: usize| Names::torch_with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
-            match conv {
-                BlockConv::First => numbered(1),
-                BlockConv::Second => numbered(2),
-                BlockConv::Third => numbered(3),
-                BlockConv::Projection => {
-                    Names::torch_with_norm(&format!("{block}.downsample.0"), &format!("{block}.downsample.1"))
-                }
-            }
+            Names::torch_block(&block, conv)
         }
         Layer::Classifier => Names::torch(last),
         // A detector's layers have no name here that could be there.

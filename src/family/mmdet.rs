@@ -12,7 +12,7 @@ use super::conventions::{
 use super::detectron2::coco;
 use super::{ClassOption, ClassesOption, Error, Family, Names, Options, Recognised};
 use crate::checkpoint::Checkpoint;
-use crate::network::{Architecture, BlockConv, Hints, Layer};
+use crate::network::{Architecture, Hints, Layer};
 
 pub(super) const FAMILY: Family = Family { name: "mmdet", recognise, norm_eps: 1e-5, classes: coco };
 
@@ -81,16 +81,7 @@ fn names(layer: Layer, last_stage_in_head: bool) -> Names {
         Layer::Block { stage, block, conv } => {
             let home = if stage == 3 && last_stage_in_head { "roi_head.shared_head" } else { "backbone" };
             let block = format!("{home}.layer{}.{block}", stage + 1);
-            let numbered =
-                |i: usize| Names::torch_with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
-            match conv {
-                BlockConv::First => numbered(1),
-                BlockConv::Second => numbered(2),
-                BlockConv::Third => numbered(3),
-                BlockConv::Projection => {
-                    Names::torch_with_norm(&format!("{block}.downsample.0"), &format!("{block}.downsample.1"))
-                }
-            }
+            Names::torch_block(&block, conv)
         }
         Layer::FpnLateral(level) => wrapped(&format!("neck.lateral_convs.{level}")),
         Layer::FpnOutput(level) => wrapped(&format!("neck.fpn_convs.{level}")),

@@ -26,7 +26,7 @@ pub use load::{Error, Loaded, Parameters, load};
 pub use options::{ClassOption, ClassesOption, Options};
 
 use crate::checkpoint::Checkpoint;
-use crate::network::{Architecture, Hints, Layer};
+use crate::network::{Architecture, BlockConv, Hints, Layer};
 
 /// What a family calls the tensors of one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,17 @@ impl Names {
     /// PyTorch's names of a layer.
     pub(crate) fn torch(layer: &str) -> Names {
         Names { weight: format!("{layer}.weight"), bias: format!("{layer}.bias"), norm: None }
+    }
+
+    /// PyTorch's names of one convolution of the block under a prefix.
+    pub(crate) fn torch_block(block: &str, conv: BlockConv) -> Names {
+        let (layer, norm) = match conv {
+            BlockConv::First => ("conv1", "bn1"),
+            BlockConv::Second => ("conv2", "bn2"),
+            BlockConv::Third => ("conv3", "bn3"),
+            BlockConv::Projection => ("downsample.0", "downsample.1"),
+        };
+        Names::torch_with_norm(&format!("{block}.{layer}"), &format!("{block}.{norm}"))
     }
 
     /// PyTorch's names of a layer and of the norm behind it.

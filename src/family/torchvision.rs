@@ -109,16 +109,7 @@ impl Style {
             Stages::Named(prefix) => format!("{prefix}.layer{}.{block}", stage + 1),
             Stages::Numbered => format!("backbone.{}.{block}", stage + 4),
         };
-        let numbered =
-            |i: usize| Names::torch_with_norm(&format!("{block}.conv{i}"), &format!("{block}.bn{i}"));
-        match conv {
-            BlockConv::First => numbered(1),
-            BlockConv::Second => numbered(2),
-            BlockConv::Third => numbered(3),
-            BlockConv::Projection => {
-                Names::torch_with_norm(&format!("{block}.downsample.0"), &format!("{block}.downsample.1"))
-            }
-        }
+        Names::torch_block(&block, conv)
     }
 
     fn fpn(self, prefix: &str) -> Names {

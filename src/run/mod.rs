@@ -3,7 +3,6 @@
 //! Memory does not depend on the number of photos, and the order of results is that of the photos. An
 //! interrupted run is valid as far as it came, and goes on from there when it is started again.
 
-mod atomic;
 mod bench;
 mod journal;
 mod naming;
@@ -21,7 +20,9 @@ pub use bench::{BenchReport, Latency, bench};
 pub use journal::{Failed, Failure, Found, Item, Row};
 pub use naming::{count, match_classes, match_photos};
 pub use record::{Bottleneck, Counts, Machine, Record, Settings, StageTimes, State};
+pub(crate) use results::CocoResult;
 
+use crate::atomic;
 use crate::detector::Detector;
 use crate::family::Class;
 use crate::photo::{DecodeOptions, Entry};

@@ -8,7 +8,8 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::{Error, atomic};
+use super::Error;
+use crate::atomic;
 use crate::detector::Detection;
 use crate::draw::{self, Mark};
 use crate::family::Class;

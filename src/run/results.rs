@@ -6,18 +6,26 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::atomic;
 use super::journal::{Row, rows};
+use crate::atomic;
 use crate::family::Class;
+use crate::geometry::BBox;
 
 /// One detection as COCO's results have it.
 #[derive(Serialize)]
-struct CocoResult {
+pub(crate) struct CocoResult {
     image_id: u64,
     category_id: u64,
     /// x, y, width, height.
     bbox: [f32; 4],
     score: f32,
+}
+
+impl CocoResult {
+    /// A box by its corners becomes one by its size.
+    pub(crate) fn new(image_id: u64, category_id: u64, bbox: BBox, score: f32) -> CocoResult {
+        CocoResult { image_id, category_id, bbox: [bbox.x1, bbox.y1, bbox.width(), bbox.height()], score }
+    }
 }
 
 #[derive(Serialize)]
@@ -43,12 +51,8 @@ pub(super) fn write(folder: &Path, classes: &[Class]) -> io::Result<()> {
             let Row::Found(found) = row? else { continue };
             for item in &found.detections {
                 let [x1, y1, x2, y2] = item.r#box;
-                list.add(&CocoResult {
-                    image_id: found.image_id,
-                    category_id: item.category_id,
-                    bbox: [x1, y1, x2 - x1, y2 - y1],
-                    score: item.score,
-                })?;
+                let bbox = BBox::new(x1, y1, x2, y2);
+                list.add(&CocoResult::new(found.image_id, item.category_id, bbox, item.score))?;
             }
         }
         list.end("]\n")

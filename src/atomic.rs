@@ -1,19 +1,22 @@
-//! Files that appear whole or not at all.
+//! Files that appear whole or not at all. A leaf.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
 
 /// Writes beside the target, makes sure that it is on the disk, and renames.
-pub(super) fn write(
-    path: &Path,
-    content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
+///
+/// # Errors
+/// What `content` or the system reports; the target is then as it was.
+pub fn write(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     beside(path, content, File::sync_all)
 }
 
 /// The same without waiting for the disk, for what can be made again.
-pub(super) fn write_quickly(
+///
+/// # Errors
+/// As [`write`].
+pub fn write_quickly(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
