@@ -15,7 +15,7 @@ pub fn write(path: &Path, content: impl FnOnce(&mut BufWriter<File>) -> io::Resu
 /// The same without waiting for the disk, for what can be made again.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_quickly(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
