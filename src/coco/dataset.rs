@@ -9,7 +9,6 @@ use super::annotation::{self, Annotation};
 use super::error::{Error, quoted};
 use super::id::{Id, Ids};
 use super::rows::Rows;
-use super::scan::{Cursor, Scan};
 use super::stream::Stream;
 use super::value::{Object, Value, text};
 
@@ -128,7 +127,7 @@ impl DataSet {
         stream.end()
     }
 
-    fn entries<T: Send>(
+    fn entries<T: Entry + Send>(
         &mut self,
         stream: &mut Stream,
         key: &str,
@@ -139,22 +138,25 @@ impl DataSet {
             stream.one("a value", |cursor| cursor.skip())?;
             return Err(Error::shape(stream.path(), format!("`{key}` is not a list")));
         }
-        let mut entries = Vec::new();
+        let mut entries: Vec<T> = Vec::new();
         let mut trouble = None;
         let ids = &mut self.ids;
         stream.list(
-            |cursor, part: &mut Vec<Value>| {
-                part.push(entry(cursor)?);
+            |cursor, part: &mut (Vec<Result<T, String>>, Ids)| {
+                let made = match Value::read(cursor)? {
+                    Value::Object(object) => read(&object, &mut part.1),
+                    _ => Err("is no object".into()),
+                };
+                part.0.push(made);
                 Ok(())
             },
-            |part| {
-                for value in part {
-                    let made = match &value {
-                        Value::Object(object) => read(object, ids),
-                        _ => Err("is no object".into()),
-                    };
+            |(part, own)| {
+                for made in part {
                     match made {
-                        Ok(made) => entries.push(made),
+                        Ok(mut made) => {
+                            made.each_id(|id| *id = ids.adopt(*id, &own));
+                            entries.push(made);
+                        }
                         Err(what) => {
                             trouble.get_or_insert((entries.len() as u64 + 1, what));
                         }
@@ -270,10 +272,25 @@ impl DataSet {
     }
 }
 
-/// An entry of `images` or `categories`. Only what [`image()`] and [`category()`] look at would have to be kept, but
-/// there are few entries and they are small.
-fn entry(cursor: &mut Cursor<'_>) -> Scan<Value> {
-    Value::read(cursor)
+/// An entry of `images` or `categories`.
+trait Entry {
+    /// Every id that it holds.
+    fn each_id(&mut self, change: impl FnMut(&mut Id));
+}
+
+impl Entry for Image {
+    fn each_id(&mut self, mut change: impl FnMut(&mut Id)) {
+        change(&mut self.id);
+        let verified = self.verified.as_deref_mut().into_iter();
+        let lists = verified.flat_map(|verified| [&mut verified.negative, &mut verified.not_exhaustive]);
+        lists.flatten().flatten().for_each(change);
+    }
+}
+
+impl Entry for Category {
+    fn each_id(&mut self, mut change: impl FnMut(&mut Id)) {
+        change(&mut self.id);
+    }
 }
 
 fn id(object: &Object, ids: &mut Ids) -> Result<Id, String> {

@@ -126,6 +126,11 @@ impl Ids {
 
     /// Sorts ids in Python's order and drops repetitions; a pair that Python refuses to compare, if there is one.
     pub(crate) fn sort(&self, ids: &mut Vec<Id>) -> Result<(), (Id, Id)> {
+        if self.is_empty() {
+            ids.sort_unstable();
+            ids.dedup();
+            return Ok(());
+        }
         ids.sort_by(|&a, &b| {
             let ((kind_a, whole_a, part_a, text_a), (kind_b, whole_b, part_b, text_b)) =
                 (self.rank(a), self.rank(b));

@@ -4,6 +4,7 @@
 //! annotations; [`Detections`] are what `evaluate` reads.
 
 mod annotation;
+mod blocks;
 mod dataset;
 mod error;
 mod id;

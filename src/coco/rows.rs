@@ -1,7 +1,10 @@
 //! Long lists in chunks, which grow without ever being copied whole.
 
-/// Rows a chunk.
-const CHUNK: usize = 1 << 13;
+/// The most rows of a chunk.
+const CHUNK: usize = 1 << 10;
+
+/// Rows of the first chunks of a group.
+const FIRST_CHUNKS: [usize; 2] = [16, 128];
 
 /// Rows in the order in which they came.
 #[derive(Clone, Debug)]
@@ -79,12 +82,14 @@ impl<T> Grouped<T> {
     /// Appends a row to a group.
     #[inline]
     pub(super) fn push(&mut self, group: usize, row: T) {
-        let open =
-            self.groups[group].last().copied().filter(|&chunk| self.chunks[chunk as usize].len() < CHUNK);
+        let own = &mut self.groups[group];
+        let full = |chunk: &Vec<T>| chunk.len() == chunk.capacity().min(CHUNK);
+        let open = own.last().copied().filter(|&chunk| !full(&self.chunks[chunk as usize]));
         let chunk = open.unwrap_or_else(|| {
-            self.chunks.push(Vec::new());
+            // A chunk that grew would be copied; one of full size would be a waste where groups are many and small.
+            self.chunks.push(Vec::with_capacity(FIRST_CHUNKS.get(own.len()).copied().unwrap_or(CHUNK)));
             let chunk = self.chunks.len() as u32 - 1;
-            self.groups[group].push(chunk);
+            own.push(chunk);
             chunk
         });
         self.chunks[chunk as usize].push(row);

@@ -1,47 +1,29 @@
 //! A JSON file read in blocks: single values one after the other, long lists of records on all threads.
 //!
-//! Knows nothing of what the records mean. A list is cut where `}, {` stands, which need not be between two of its
-//! records. So each piece must begin where the one before it ended between two records; the first piece for which
-//! this does not hold is dropped together with all behind it, and reading goes on from the last sure place.
+//! Knows nothing of what the records mean.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
-use rayon::prelude::*;
 
+use super::blocks::{self, Feed, Outcome, read_on};
 use super::error::Error;
 use super::scan::{Bad, Cursor, Scan, Stop};
 
 /// The longest single record or value; longer ones are refused rather than held in memory.
 pub(super) const LONGEST: usize = 64 << 20;
-/// What is parsed at once by one thread, and how many pieces each thread gets before all wait for each other.
-const PIECE: usize = 128 << 10;
-const PIECES: usize = 4;
 
 /// An open file.
 pub(super) struct Stream {
     path: PathBuf,
     reader: Box<dyn Read + Send>,
     buffer: Vec<u8>,
-    /// The buffer of the wave before, to be filled again.
-    spare: Vec<u8>,
     at: usize,
     /// Offset in the file of the buffer's first byte.
     base: u64,
     finished: bool,
-}
-
-/// How the parsing of a piece ended; all places are places in the buffer.
-enum End {
-    /// Behind a comma, at the piece's own end.
-    Comma,
-    /// Behind the list's closing bracket.
-    Closed(usize),
-    /// The record that begins here is not complete.
-    Short(usize),
-    Bad(Box<Bad>),
 }
 
 impl Stream {
@@ -52,7 +34,6 @@ impl Stream {
             path: path.to_owned(),
             reader,
             buffer: Vec::new(),
-            spare: Vec::new(),
             at: 0,
             base: 0,
             finished: false,
@@ -144,7 +125,7 @@ impl Stream {
     pub(super) fn list<P: Default + Send>(
         &mut self,
         parse: impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()> + Sync,
-        mut sink: impl FnMut(P),
+        mut sink: impl FnMut(P) + Send,
     ) -> Result<(), Error> {
         self.one("a list", |cursor| cursor.expect(b'[', "a list"))?;
         if self.peek()? == Some(b']') {
@@ -152,14 +133,10 @@ impl Stream {
             return Ok(());
         }
         loop {
-            match self.wave(&parse, &mut sink)? {
-                Wave::Closed => return Ok(()),
-                Wave::On => {}
-                Wave::Single => {
-                    if self.singly(&parse, &mut sink)? {
-                        return Ok(());
-                    }
-                }
+            if matches!(self.blocks(&parse, &mut sink)?, Outcome::Closed)
+                || self.singly(&parse, &mut sink)?
+            {
+                return Ok(());
             }
         }
     }
@@ -169,7 +146,7 @@ impl Stream {
     fn singly<P: Default + Send>(
         &mut self,
         parse: &(impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()> + Sync),
-        sink: &mut impl FnMut(P),
+        sink: &mut (impl FnMut(P) + Send),
     ) -> Result<bool, Error> {
         let mut part = P::default();
         let mut any = false;
@@ -196,62 +173,28 @@ impl Stream {
         }
     }
 
-    /// Parses what lies ahead in pieces while the next bytes are read.
-    fn wave<P: Default + Send>(
+    /// Parses what lies ahead on all threads, as far as that goes.
+    fn blocks<P: Default + Send>(
         &mut self,
         parse: &(impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()> + Sync),
-        sink: &mut impl FnMut(P),
-    ) -> Result<Wave, Error> {
-        let pieces_at_once = PIECES * rayon::current_num_threads().max(2);
-        let wave = PIECE * pieces_at_once;
-        self.top_up(wave)?;
-        let data = &self.buffer[..];
-        let cut = if self.finished { Some(data.len()) } else { last_boundary(data, self.at) };
-        let Some(cut) = cut else { return Ok(Wave::Single) };
-        let pieces = pieces(data, self.at, cut, pieces_at_once);
-        let mut next = std::mem::take(&mut self.spare);
-        next.clear();
-        next.extend_from_slice(&data[cut..]);
-        let missing = wave.saturating_sub(next.len());
-        let (reader, finished) = (&mut self.reader, self.finished);
-        let (read, parts) = rayon::join(
-            || if finished { Ok(true) } else { read_on(reader, &mut next, missing) },
-            || {
-                pieces
-                    .par_iter()
-                    .map(|&(from, to)| piece(&data[..to], from, parse))
-                    .collect::<Vec<(P, End)>>()
-            },
-        );
-        let finished = read.map_err(|source| Error::Io { path: self.path.clone(), source })?;
-        let mut stop = None;
-        for (part, end) in parts {
-            let end = match end {
-                End::Bad(bad) => return Err(self.bad(&bad)),
-                End::Comma => None,
-                End::Closed(at) => Some((at, Wave::Closed)),
-                End::Short(at) => Some((at, Wave::Single)),
-            };
-            sink(part);
-            stop = end;
-            if stop.is_some() {
-                break;
-            }
+        sink: &mut (impl FnMut(P) + Send),
+    ) -> Result<Outcome, Error> {
+        let mut feed = Feed {
+            reader: &mut self.reader,
+            ahead: self.buffer.split_off(self.at),
+            base: self.base + self.at as u64,
+            finished: self.finished,
+            error: None,
+        };
+        let outcome = blocks::run(&mut feed, parse, sink);
+        let Feed { ahead, base, finished, error, .. } = feed;
+        (self.buffer, self.at, self.base, self.finished) = (ahead, 0, base, finished);
+        match (outcome, error) {
+            (Outcome::Bad(bad), _) => Err(self.bad(&bad)),
+            (Outcome::Ended, _) => Err(self.ends_early()),
+            (Outcome::Single, Some(source)) => Err(Error::Io { path: self.path.clone(), source }),
+            (outcome, _) => Ok(outcome),
         }
-        if stop.is_none() && self.finished {
-            return Err(self.ends_early());
-        }
-        let (resume, outcome) = stop.unwrap_or((cut, Wave::On));
-        if resume < cut {
-            let mut rest = self.buffer[resume..cut].to_vec();
-            rest.append(&mut next);
-            next = rest;
-        }
-        self.base += resume as u64;
-        self.spare = std::mem::replace(&mut self.buffer, next);
-        self.at = 0;
-        self.finished = finished;
-        Ok(outcome)
     }
 
     /// The error for a byte of the buffer.
@@ -282,83 +225,6 @@ impl Stream {
         }
         (line, column)
     }
-}
-
-/// What a wave says about the list.
-enum Wave {
-    On,
-    Closed,
-    Single,
-}
-
-/// Parses records from `from` to the end of `data`.
-fn piece<P: Default>(
-    data: &[u8],
-    from: usize,
-    parse: &impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()>,
-) -> (P, End) {
-    let mut part = P::default();
-    let mut cursor = Cursor::new(data, from);
-    loop {
-        if cursor.peek().is_none() {
-            return (part, End::Comma);
-        }
-        let start = cursor.at;
-        match parse(&mut cursor, &mut part) {
-            Ok(()) => {}
-            Err(Stop::Bad(bad)) => return (part, End::Bad(bad)),
-            Err(_) => return (part, End::Short(start)),
-        }
-        match cursor.more(b']') {
-            Ok(true) => {}
-            Ok(false) => return (part, End::Closed(cursor.at)),
-            Err(Stop::Bad(bad)) => return (part, End::Bad(bad)),
-            Err(_) => return (part, End::Short(start)),
-        }
-    }
-}
-
-/// Cuts `data[from..to]` into pieces of about equal length.
-fn pieces(data: &[u8], from: usize, to: usize, count: usize) -> Vec<(usize, usize)> {
-    let length = (to - from) / count + 1;
-    let mut cuts = vec![from];
-    while let Some(&last) = cuts.last()
-        && last + length < to
-        && let Some(cut) = next_boundary(&data[..to], last + length)
-    {
-        cuts.push(cut);
-    }
-    let ends = cuts.iter().copied().skip(1).chain([to]);
-    cuts.iter().copied().zip(ends).collect()
-}
-
-/// The first `{` from `from` on that stands behind `},`.
-fn next_boundary(data: &[u8], from: usize) -> Option<usize> {
-    (from..data.len()).find(|&at| is_boundary(data, from, at))
-}
-
-fn last_boundary(data: &[u8], from: usize) -> Option<usize> {
-    (from..data.len()).rev().find(|&at| is_boundary(data, from, at))
-}
-
-fn is_boundary(data: &[u8], from: usize, at: usize) -> bool {
-    if data[at] != b'{' {
-        return false;
-    }
-    let mut before = data[from..at].iter().rev().filter(|byte| !byte.is_ascii_whitespace());
-    before.next() == Some(&b',') && before.next() == Some(&b'}')
-}
-
-/// Appends up to `count` bytes; true at the end of the file, where a line break is added: so that every number ends.
-fn read_on(reader: &mut (dyn Read + Send), buffer: &mut Vec<u8>, count: usize) -> std::io::Result<bool> {
-    // One byte more for the line break; exactly, as a vector that grows by itself doubles.
-    buffer.reserve_exact(count + 1);
-    let read = reader.take(count as u64).read_to_end(buffer)?;
-    let finished = read < count;
-    if finished {
-        buffer.push(b'\n');
-    }
-    Ok(finished)
 }
 
 fn open(path: &Path) -> std::io::Result<Box<dyn Read + Send>> {

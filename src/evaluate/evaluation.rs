@@ -17,6 +17,8 @@ pub struct Arrays {
     pub shape: [usize; 5],
     /// For each range and limit its slot in the curves' precision, if it has one.
     slots: Vec<Option<usize>>,
+    /// How many slots there are.
+    slot_count: usize,
     /// A category each; `None` where no ground truth counts.
     curves: Vec<Option<Curves>>,
 }
@@ -86,7 +88,9 @@ pub(super) fn run(
         rules.ranges.len(),
         rules.limits.len(),
     ];
-    let arrays = Arrays { shape, slots: wanted.slots(), curves };
+    let slots = wanted.slots();
+    let slot_count = slots.iter().flatten().count();
+    let arrays = Arrays { shape, slots, slot_count, curves };
     Evaluation {
         stats: summary::stats(&arrays, params, groups),
         arrays,
@@ -144,8 +148,7 @@ impl Arrays {
     #[inline]
     fn cell(&self, t: usize, r: usize, a: usize, m: usize) -> Option<usize> {
         let [_, recalls, _, _, limits] = self.shape;
-        let count = self.slots.iter().flatten().count();
-        self.slots[a * limits + m].map(|slot| (t * recalls + r) * count + slot)
+        self.slots[a * limits + m].map(|slot| (t * recalls + r) * self.slot_count + slot)
     }
 
     /// Mean precision of one category over thresholds and recalls; -1 where it has no ground truth.

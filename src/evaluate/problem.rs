@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use super::error::Error;
 use super::lvis::Selected;
 use super::params::{Params, Protocol};
@@ -354,25 +356,22 @@ fn check(
 }
 
 /// Groups ground truths by category and image; inside, their order stays.
-fn group(mut chosen: Vec<Chosen>, scope: &Scope) -> (Vec<(u32, u32)>, Vec<usize>) {
+fn group(chosen: Vec<Chosen>, scope: &Scope) -> (Vec<(u32, u32)>, Vec<usize>) {
+    let mut by_category = vec![Vec::new(); scope.categories.len()];
+    for (category, image, place) in chosen {
+        by_category[category as usize].push((image, place));
+    }
     if let Some(order) = &scope.together {
-        let mut by_place = vec![Vec::new(); scope.categories.len()];
-        for (category, image, place) in chosen {
-            by_place[category as usize].push((image, place));
-        }
         let mut all: Vec<(u32, u32)> =
-            order.iter().flat_map(|&place| by_place[place as usize].iter().copied()).collect();
+            order.iter().flat_map(|&place| by_category[place as usize].iter().copied()).collect();
         all.sort_by_key(|&(image, _)| image);
         let end = all.len();
         return (all, vec![end]);
     }
-    chosen.sort_by_key(|&(category, image, _)| (category, image));
-    let mut ends = vec![0; scope.categories.len()];
-    for &(category, ..) in &chosen {
-        ends[category as usize] += 1;
-    }
+    by_category.par_iter_mut().for_each(|own: &mut Vec<(u32, u32)>| own.sort_by_key(|&(image, _)| image));
+    let mut ends: Vec<usize> = by_category.iter().map(Vec::len).collect();
     accumulate(&mut ends);
-    (chosen.into_iter().map(|(_, image, place)| (image, place)).collect(), ends)
+    (by_category.concat(), ends)
 }
 
 /// Rows of detections by category, in the file's order.

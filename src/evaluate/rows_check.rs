@@ -30,7 +30,12 @@ impl Look {
     /// Looks at all detections. `sizes` are width and height of the evaluated images, NaN where unknown.
     pub(super) fn at(detections: &Detections, sizes: &[(f64, f64)]) -> Look {
         let chunks = detections.rows.chunks().par_iter();
-        chunks.map(|chunk| chunk.iter().fold(Look::default(), |look, row| look.with(row, sizes))).reduce(
+        let of_chunk = |chunk: &Vec<Detection>| {
+            let mut look = Look::default();
+            chunk.iter().for_each(|row| look.add(row, sizes));
+            look
+        };
+        chunks.map(of_chunk).reduce(
             Look::default,
             |a, b| Look {
                 count: a.count + b.count,
@@ -47,25 +52,25 @@ impl Look {
         )
     }
 
-    fn with(mut self, row: &Detection, sizes: &[(f64, f64)]) -> Look {
+    fn add(&mut self, row: &Detection, sizes: &[(f64, f64)]) {
         let [x, y, width, height] = row.bbox;
         let (wide, high) = sizes.get(row.image as usize).copied().unwrap_or((f64::NAN, f64::NAN));
-        let sized = wide > 0.0 && high > 0.0;
+        let sized = (wide > 0.0) & (high > 0.0);
+        // Without branches: what the conditions say follows no pattern.
         self.count += 1;
         self.nan_scores += u64::from(row.score.is_nan());
-        self.odd_scores += u64::from(row.score < 0.0 || row.score > 1.0);
+        self.odd_scores += u64::from((row.score < 0.0) | (row.score > 1.0));
         self.odd_boxes += u64::from(!(x + y + width * height).is_finite());
-        self.negative_sides += u64::from(width < 0.0 || height < 0.0);
-        self.empty += u64::from(width == 0.0 || height == 0.0);
-        self.normalised += u64::from(row.bbox.iter().all(|value| (0.0..=1.0).contains(value)));
+        self.negative_sides += u64::from((width < 0.0) | (height < 0.0));
+        self.empty += u64::from((width == 0.0) | (height == 0.0));
+        self.normalised += u64::from(row.bbox.iter().fold(true, |all, value| all & (0.0..=1.0).contains(value)));
         self.sized += u64::from(sized);
-        let over = x + width > 1.1 * wide + 1.0
-            || y + height > 1.1 * high + 1.0
-            || x < -0.1 * wide - 1.0
-            || y < -0.1 * high - 1.0;
-        self.outside += u64::from(sized && over);
-        let inside = !sized || (width <= wide + 1.0 && height <= high + 1.0);
-        self.corners += u64::from(width > x && height > y && inside);
-        self
+        let over = (x + width > 1.1 * wide + 1.0)
+            | (y + height > 1.1 * high + 1.0)
+            | (x < -0.1 * wide - 1.0)
+            | (y < -0.1 * high - 1.0);
+        self.outside += u64::from(sized & over);
+        let inside = !sized | ((width <= wide + 1.0) & (height <= high + 1.0));
+        self.corners += u64::from((width > x) & (height > y) & inside);
     }
 }

@@ -1,5 +1,7 @@
 //! The numbers that everybody quotes, and the lines in which they are printed.
 
+use rayon::prelude::*;
+
 use super::evaluation::Arrays;
 use super::lvis::FREQUENCIES;
 use super::mean::mean_of_valid;
@@ -105,7 +107,7 @@ impl Line {
             |&k: &usize| self.group.is_none_or(|group| groups.is_some_and(|groups| groups[k] == group));
         let categories: Vec<usize> = (0..categories).filter(in_group).collect();
         // In the arrays' order, as the sum is taken in it.
-        let mut values = Vec::new();
+        let mut values = Vec::with_capacity(thresholds.len() * categories.len() * cells.len());
         for &t in &thresholds {
             for r in 0..if self.precision { recalls } else { 1 } {
                 for &k in &categories {
@@ -151,7 +153,7 @@ impl Line {
 
 /// The numbers, drawn from the arrays.
 pub(super) fn stats(arrays: &Arrays, params: &Params, groups: Option<&[usize]>) -> Vec<f64> {
-    lines(params).iter().map(|line| line.value(arrays, params, groups)).collect()
+    lines(params).par_iter().map(|line| line.value(arrays, params, groups)).collect()
 }
 
 /// The summary's lines for given numbers.
