@@ -148,6 +148,39 @@ fn realistic_cases_are_repeated_to_the_last_bit() {
     }
 }
 
+/// Two classes whose ids are swapped between the files: AP is 0 by id and 1 by name, and the warning says so.
+#[test]
+fn names_that_differ_tell_what_they_cost() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_set = |names: [&str; 2], score: &str| {
+        let rows: Vec<String> = (1..=2)
+            .map(|k| {
+                format!(
+                    r#"{{"id": {k}, "image_id": 7, "category_id": {}, "bbox": [{k}0, 5, 8, 8], "area": 64, "iscrowd": 0{score}}}"#,
+                    1 + names.iter().position(|name| *name == ["cat", "dog"][k - 1]).unwrap(),
+                )
+            })
+            .collect();
+        let categories: Vec<String> =
+            (1..).zip(names).map(|(id, name)| format!(r#"{{"id": {id}, "name": "{name}"}}"#)).collect();
+        format!(
+            r#"{{"images": [{{"id": 7, "file_name": "a.jpg"}}], "categories": [{}], "annotations": [{}]}}"#,
+            categories.join(", "),
+            rows.join(", ")
+        )
+    };
+    let (truths, guesses) = (folder.path().join("gt.json"), folder.path().join("dt.json"));
+    std::fs::write(&truths, data_set(["cat", "dog"], "")).unwrap();
+    std::fs::write(&guesses, data_set(["dog", "cat"], r#", "score": 0.5"#)).unwrap();
+    let input = Input::open(&truths, &guesses, &Params::default(), false).unwrap();
+    let evaluation = input.evaluate(Reading::default(), false).unwrap();
+    assert_eq!(evaluation.stats[0], 0.0);
+    let warnings = input.warnings(&evaluation, Reading::default());
+    let differ = warnings.iter().find(|warning| warning.kind == "category_names_differ").unwrap();
+    assert_eq!(differ.count, Some(2));
+    assert!((differ.ap_change.unwrap() - 1.0).abs() < 1e-12);
+}
+
 /// What a user is told, by the kind of the warning.
 #[test]
 fn quirks_are_named() {

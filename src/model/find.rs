@@ -38,12 +38,18 @@ impl Model {
         }
     }
 
-    /// Opens a model folder.
+    /// Opens a model folder: `model.json` with its graphs, or `model.safetensors` with `import.json`, of which the
+    /// graphs are made in memory.
     ///
     /// # Errors
-    /// When its `model.json` cannot be read, or a graph is missing.
+    /// When its `model.json` cannot be read, a graph is missing, or the checkpoint makes no network.
     pub fn open(folder: &Path) -> Result<Model, Error> {
         let json = folder.join("model.json");
+        if !json.exists() && is_checkpoint(folder) {
+            let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
+            let options = read_config(&folder.join(CHECKPOINT[1]))?;
+            return Imported::from_file(&folder.join(CHECKPOINT[0]), &options)?.named(&name).into_memory();
+        }
         let text = fs::read_to_string(&json).map_err(Error::io("read", &json))?;
         if says_classifier(&text) {
             return Err(Error::WrongKind {
@@ -69,7 +75,14 @@ fn is_plain(name: &str) -> bool {
 }
 
 fn is_model(folder: &Path) -> bool {
-    folder.join("model.json").is_file()
+    folder.join("model.json").is_file() || is_checkpoint(folder)
+}
+
+/// A small model may be kept as its weights, in float16, and what an import needs to know.
+const CHECKPOINT: [&str; 2] = ["model.safetensors", "import.json"];
+
+fn is_checkpoint(folder: &Path) -> bool {
+    CHECKPOINT.iter().all(|file| folder.join(file).is_file())
 }
 
 /// Where a model is.

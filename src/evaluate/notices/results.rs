@@ -93,10 +93,11 @@ impl Input {
                 ids.join(", ")
             );
             list.count("result_unknown_category", count, "result", &rest);
+            self.names_move(list, evaluation, reading);
         }
         let rest = "of a category that nobody looked for in its image: left out, as in lvis";
         list.count("not_verified", evaluation.unverified, "detection", rest);
-        self.about_names(list);
+        self.about_names(list, evaluation, reading);
         list.count("score_bool", noticed.bool_scores, "result", "with true or false as score, which stops pycocotools where a category has no other: taken for 1 and 0");
         list.count(
             "unused_detections",
@@ -119,7 +120,7 @@ impl Input {
         list.count("score_outside_0_1", look.odd_scores, "detection", "with a score below 0 or above 1");
     }
 
-    pub(super) fn about_names(&self, list: &mut List) {
+    fn about_names(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
         let mut differ = Vec::new();
         for (id, name) in &self.detections.noticed.categories {
             let own = self.set.categories().iter().find(|category| category.id == *id);
@@ -142,6 +143,27 @@ impl Input {
                 differ.join(", ")
             );
             list.count("category_names_differ", count, "category", &rest);
+            self.names_move(list, evaluation, reading);
+        }
+    }
+
+    /// Says by how much matching by name moves AP, where the results have names.
+    fn names_move(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
+        if self.lookup.names.is_some() || self.detections.noticed.categories.is_empty() {
+            return;
+        }
+        let lookup = self.scope.lookup(&self.set, &self.params, true);
+        if let Ok(mapped) = Detections::open(self.detections.path(), &lookup) {
+            self.moves_with(list, evaluation, reading, &mapped);
+        }
+    }
+
+    /// Says by how much other detections move AP.
+    fn moves_with(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, other: &Detections) {
+        let other = self.evaluate_detections(other, reading, false).ok();
+        let other = other.as_ref().and_then(|other| other.stats.first());
+        if let (Some(with), Some(without)) = (evaluation.stats.first(), other) {
+            list.last_moves(without - with);
         }
     }
 
@@ -169,12 +191,7 @@ impl Input {
         reading: Reading,
     ) {
         let moves = |list: &mut List, detections: &Detections| {
-            let other = self.evaluate_detections(detections, reading, false).ok();
-            if let (Some(&with), Some(&without)) =
-                (evaluation.stats.first(), other.as_ref().and_then(|other| other.stats.first()))
-            {
-                list.last_moves(without - with);
-            }
+            self.moves_with(list, evaluation, reading, detections);
         };
         let most = |count: u64, of: u64| of >= 10 && count * 20 >= of * 19;
         if most(look.normalised, look.count) {
