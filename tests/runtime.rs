@@ -44,7 +44,7 @@ fn packages_are_listed_and_removed_by_name() {
     let again = place.rcnn(&["runtime", "remove", "openvino"]).expect(1);
     assert_eq!(again.err, "rcnn: openvino is not installed: nothing to remove\n");
     let unknown = place.rcnn(&["runtime", "install", "tpu"]).expect(2);
-    assert!(unknown.err.contains("known are onnxruntime and openvino"), "{}", unknown.err);
+    assert!(unknown.err.contains("known are onnxruntime, openvino and cuda"), "{}", unknown.err);
 }
 
 #[test]

@@ -37,6 +37,7 @@ struct Findings {
     processor: Vec<&'static str>,
     libraries: Vec<Library>,
     runtime: Option<Used>,
+    packages: Vec<Package>,
     devices: Vec<Provider>,
     cache: CacheState,
     model: ModelState,
@@ -49,6 +50,14 @@ struct Library {
     place: String,
     path: String,
     version: Option<String>,
+    refused: Option<String>,
+}
+
+/// What `rcnn runtime install` has put into the cache.
+#[derive(Serialize)]
+struct Package {
+    name: &'static str,
+    version: String,
     refused: Option<String>,
 }
 
@@ -96,7 +105,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 impl Findings {
     fn collect(args: &Args) -> Findings {
         let mut cures = Vec::new();
-        let candidates = runtime::search(&runtime::Options { library: args.runtime.clone(), offline: true });
+        let options =
+            runtime::Options { library: args.runtime.clone(), offline: true, ..runtime::Options::default() };
+        let candidates = runtime::search(&options);
         let runtime = open(&candidates, &mut cures);
         let model = Model::find(&args.model);
         let devices = runtime.as_ref().map_or_else(Vec::new, |runtime| devices(runtime, &model, &mut cures));
@@ -110,6 +121,7 @@ impl Findings {
                 version: runtime.version().into(),
                 path: runtime.path().display().to_string(),
             }),
+            packages: packages(),
             devices,
             cache: cache_state(&mut cures),
             model: model_state(&args.model, &model, &mut cures),
@@ -134,6 +146,10 @@ impl Findings {
         for library in self.libraries.iter().filter(|library| library.refused.is_some()) {
             let why = library.refused.as_deref().unwrap_or_default();
             writeln!(text, "  passed over `{}` ({}): {why}", library.path, library.place)?;
+        }
+        for Package { name, version, refused } in &self.packages {
+            let why = refused.as_ref().map_or_else(String::new, |why| format!(", cannot be used: {why}"));
+            writeln!(text, "  package {name} {version}{why}")?;
         }
         for device in &self.devices {
             writeln!(text, "  {:8}  {}", device.device, device.state())?;
@@ -162,8 +178,7 @@ fn open(candidates: &[Candidate], cures: &mut Vec<String>) -> Option<Runtime> {
         ));
         return None;
     };
-    let options = runtime::Options { library: Some(found.path.clone()), offline: true };
-    match Runtime::open(&options, &mut |_| {}) {
+    match Runtime::load(found) {
         Ok(runtime) => Some(runtime),
         Err(error) => {
             cures.push(format!("{error}: name another library with --runtime"));
@@ -177,7 +192,6 @@ fn devices(runtime: &Runtime, model: &Result<Model, model::Error>, cures: &mut V
     let tried = [("cpu", Device::Cpu), ("openvino", Device::OpenVino), ("cuda", Device::Cuda(0))];
     let tried = tried.map(|(name, device)| {
         let outcome = match device {
-            Device::Cuda(_) if !runtime.has_cuda() => Err("this build of ONNX Runtime has no CUDA".into()),
             Device::OpenVino if !runtime.has_openvino() => {
                 Err("not installed (rcnn runtime install openvino)".into())
             }
@@ -191,10 +205,20 @@ fn devices(runtime: &Runtime, model: &Result<Model, model::Error>, cures: &mut V
     });
     let graphics_card =
         cfg!(target_os = "linux") && std::path::Path::new("/proc/driver/nvidia/version").exists();
-    if graphics_card && !tried[2].works {
-        cures.push("for CUDA, `pip install onnxruntime-gpu` and give its library with --runtime".into());
+    let installed = runtime::installed().iter().any(|found| found.package == runtime::Package::Cuda);
+    if graphics_card && !installed && !tried[2].works {
+        cures.push("for CUDA, `rcnn runtime install cuda`".into());
     }
     tried.into()
+}
+
+fn packages() -> Vec<Package> {
+    let package = |found: runtime::Installed| Package {
+        name: found.package.name(),
+        refused: runtime::check(&found).err(),
+        version: found.version,
+    };
+    runtime::installed().into_iter().map(package).collect()
 }
 
 /// Nodes by provider; a device that computes none of them does not work.

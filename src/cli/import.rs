@@ -160,8 +160,9 @@ impl Report {
 }
 
 fn compare(model: &Model, folder: &Path) -> anyhow::Result<Verdict> {
-    let runtime = Runtime::open(&runtime::Options::default(), &mut |line| eprintln!("{line}"))?;
     // Reference values are compared with what the processor computes, whatever devices are there.
+    let options = runtime::Options { device: Device::Cpu, ..runtime::Options::default() };
+    let runtime = Runtime::open(&options, &mut |line| eprintln!("{line}"))?;
     let detector =
         Detector::new(model, &runtime, &SessionOptions { device: Device::Cpu, ..SessionOptions::default() })?;
     Ok(verify(&detector, folder)?)

@@ -9,11 +9,13 @@ use super::Exit;
 #[command(after_help = "Examples:
   rcnn runtime install              ONNX Runtime itself, which other commands also do by themselves
   rcnn runtime install openvino     then: rcnn detect photos/ -o out --device openvino --precision fast
+  rcnn runtime install cuda         then: rcnn detect photos/ -o out --device cuda
   rcnn runtime list
   rcnn runtime remove openvino
 
 Packages come through pip and are checked against hashes that are part of this program. They lie in the
-cache, which RCNN_CACHE moves.")]
+cache, which RCNN_CACHE moves. CUDA's hold libraries of NVIDIA's under their own licences, which lie beside
+them; a driver that serves CUDA 13 is needed besides.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -23,7 +25,8 @@ pub(crate) struct Args {
 enum Verb {
     /// Put a package into the cache
     Install {
-        /// onnxruntime, or openvino: kernels for processors of Intel's and others' (about 100 MB)
+        /// onnxruntime; openvino: kernels for processors of Intel's and others' (about 100 MB); or cuda: ONNX
+        /// Runtime for CUDA with NVIDIA's libraries (1.4 GB to download, 2.1 GB in the cache)
         #[arg(default_value = "onnxruntime", value_name = "NAME")]
         package: Package,
     },
@@ -35,7 +38,7 @@ enum Verb {
     },
     /// Delete a package from the cache, in all its versions
     Remove {
-        /// onnxruntime or openvino
+        /// onnxruntime, openvino or cuda
         #[arg(value_name = "NAME")]
         package: Package,
     },
@@ -63,10 +66,14 @@ fn list(json: bool) -> anyhow::Result<()> {
     if installed.is_empty() {
         eprintln!("nothing is installed: `rcnn runtime install` brings ONNX Runtime");
     }
-    for Installed { package, version, folder, bytes } in &installed {
+    for found in &installed {
+        let Installed { package, version, folder, bytes } = found;
         let size = *bytes as f64 / 1e6;
         let folder = folder.display();
         super::print(&format!("{:12} {version:8} {size:6.1} MB  `{folder}`\n", package.name()))?;
+        if let Err(why) = runtime::check(found) {
+            super::print(&format!("  cannot be used: {why}\n"))?;
+        }
     }
     Ok(())
 }
@@ -77,6 +84,7 @@ fn as_json(installed: &Installed) -> serde_json::Value {
         "version": installed.version,
         "folder": installed.folder.display().to_string(),
         "bytes": installed.bytes,
+        "refused": runtime::check(installed).err(),
     })
 }
 

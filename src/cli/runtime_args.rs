@@ -8,8 +8,9 @@ use rcnn::runtime::{self, Device, Precision, Runtime, SessionOptions};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct RuntimeArgs {
-    /// What computes: auto takes CUDA where it truly works, with --precision fast OpenVINO where it is installed
-    /// (rcnn runtime install openvino), and the processor otherwise [auto, cpu, openvino, cuda, cuda:N]
+    /// What computes: auto takes CUDA where it truly works (rcnn runtime install cuda), with --precision fast
+    /// OpenVINO where it is installed (rcnn runtime install openvino), and the processor otherwise [auto, cpu,
+    /// openvino, cuda, cuda:N]
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: Device,
     /// How networks are computed: exact is float32 everywhere; fast lets the device take bfloat16 or TF32 where it
@@ -30,7 +31,7 @@ pub(crate) struct RuntimeArgs {
 impl RuntimeArgs {
     /// Where ONNX Runtime may come from.
     pub(crate) fn options(&self) -> runtime::Options {
-        runtime::Options { library: self.runtime.clone(), offline: self.offline }
+        runtime::Options { library: self.runtime.clone(), device: self.device, offline: self.offline }
     }
 
     /// Finds or installs ONNX Runtime.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::client;
 use super::probe::{self, Unusable};
-use super::{Error, Options};
+use super::{Device, Error, Options, cuda, install};
 
 /// The places, in the order in which they are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +66,19 @@ pub fn search(options: &Options) -> Vec<Candidate> {
     if let Some(path) = named {
         return vec![look(Place::Named, inside(&path).unwrap_or(path))];
     }
+    if let Some(path) = for_cuda(options.device) {
+        let candidate = look(Place::Cache, path);
+        let done = candidate.is_usable();
+        seen.push(candidate);
+        if done {
+            return seen;
+        }
+    }
     for place in [Place::Executable, Place::Cache, Place::Python, Place::System] {
         for path in paths(place) {
+            if seen.iter().any(|candidate| candidate.path == path) {
+                continue;
+            }
             let candidate = look(place, path);
             let done = candidate.is_usable();
             // The system's loader does not say whether there was anything to load.
@@ -82,12 +93,31 @@ pub fn search(options: &Options) -> Vec<Candidate> {
     seen
 }
 
+/// The library of the package for CUDA, if it is installed and shall be taken before all others.
+fn for_cuda(device: Device) -> Option<PathBuf> {
+    let by_name = match device {
+        Device::Cuda(_) => true,
+        Device::Auto => false,
+        Device::Cpu | Device::OpenVino => return None,
+    };
+    let library = install::cuda()?;
+    match cuda::ready(&library) {
+        Err(why) if !by_name => {
+            tracing::debug!("passed over `{}`: {why}", library.display());
+            None
+        }
+        // By name it is taken as it is: the session will say what is wrong.
+        _ => Some(library),
+    }
+}
+
 /// Libraries at a place; looked for only when it is the place's turn, as Python takes a while to ask.
 fn paths(place: Place) -> Vec<PathBuf> {
     match place {
         Place::Named => Vec::new(),
         Place::Executable => beside_executable(),
-        Place::Cache => super::install::installed(),
+        // The package for CUDA computes on the processor too, if there is no other.
+        Place::Cache => install::installed().into_iter().chain(install::cuda()).collect(),
         Place::Python => in_python(),
         Place::System => by_system(),
     }
@@ -101,9 +131,11 @@ pub(super) fn find(options: &Options, notice: &mut dyn FnMut(&str)) -> Result<Ca
         Some(Candidate { place: Place::Named, path, unusable: Some(why), .. }) => {
             Err(Error::Named { path, why })
         }
+        // ONNX Runtime for processors would be no use.
+        _ if matches!(options.device, Device::Cuda(_)) => Err(Error::NotInstalled("cuda")),
         last => {
             seen.extend(last);
-            super::install::install(options, &seen, notice)
+            install::install(options, &seen, notice)
         }
     }
 }

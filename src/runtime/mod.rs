@@ -4,6 +4,7 @@
 
 mod api;
 mod client;
+mod cuda;
 mod device;
 mod find;
 mod install;
@@ -14,6 +15,7 @@ mod session;
 
 use std::path::{Path, PathBuf};
 
+pub use cuda::NoCuda;
 pub use device::{Device, Precision};
 pub use find::{Candidate, Place, search};
 pub use install::{Installed, Package};
@@ -53,9 +55,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
-    /// A plugin is asked for that is not there.
+    /// A package is asked for that is not there.
     #[error("{0} is not installed: run `rcnn runtime install {0}`, or take --device cpu")]
     NotInstalled(&'static str),
+    /// CUDA cannot be used.
+    #[error(transparent)]
+    Cuda(#[from] NoCuda),
     /// The library is too old for plugins, though it does for the processor.
     #[error(
         "plugins need ONNX Runtime {needed} or newer, and this one is {found}: run `rcnn runtime install` and name \
@@ -99,6 +104,9 @@ impl Error {
 pub struct Options {
     /// The library the user names (`--runtime`); `ORT_DYLIB_PATH` otherwise.
     pub library: Option<PathBuf>,
+    /// What sessions will compute on: the package for CUDA is taken for CUDA by name, and for [`Device::Auto`] where
+    /// there is a driver for it. Everything else computes with the plain library.
+    pub device: Device,
     /// Never reach for the network.
     pub offline: bool,
 }
@@ -117,12 +125,31 @@ impl Runtime {
     /// # Errors
     /// When no usable library is found or it cannot be loaded.
     pub fn open(options: &Options, notice: &mut dyn FnMut(&str)) -> Result<Runtime, Error> {
+        Runtime::opened_or(|| {
+            if let Device::Cuda(_) = options.device {
+                // Before anything is looked for or installed that would be of no use.
+                cuda::driver()?;
+            }
+            find::find(options, notice)
+        })
+    }
+
+    /// Loads a library that [`search`] found.
+    ///
+    /// # Errors
+    /// When it cannot be loaded.
+    pub fn load(found: &Candidate) -> Result<Runtime, Error> {
+        Runtime::opened_or(|| Ok(found.clone()))
+    }
+
+    /// The runtime that is loaded already, or the one that is found now.
+    fn opened_or(find: impl FnOnce() -> Result<Candidate, Error>) -> Result<Runtime, Error> {
         static OPENED: std::sync::Mutex<Option<Runtime>> = std::sync::Mutex::new(None);
         let mut opened = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(runtime) = opened.as_ref() {
             return Ok(runtime.clone());
         }
-        let found = find::find(options, notice)?;
+        let found = find()?;
         let loading =
             |error: &dyn std::fmt::Display| Error::ort(&format!("loading `{}`", found.path.display()), error);
         api::load(&found.path, minor(&found)).map_err(|error| loading(&error))?;
@@ -150,12 +177,6 @@ impl Runtime {
         &self.found.path
     }
 
-    /// Whether the library was built with CUDA; that it works, only a session shows.
-    pub fn has_cuda(&self) -> bool {
-        use ort::ep::ExecutionProvider as _;
-        ort::ep::CUDA::is_available().unwrap_or(false)
-    }
-
     /// Where it was found.
     pub fn place(&self) -> Place {
         self.found.place
@@ -173,8 +194,20 @@ pub fn installed() -> Vec<Installed> {
     install::list()
 }
 
-/// Installs a package into the cache, unless it is there in the pinned version. `notice` receives the one line that
-/// says what was done.
+/// Whether a package in the cache can be used on this machine; a sentence that says why not.
+///
+/// # Errors
+/// When something of it is missing or does not load.
+pub fn check(installed: &Installed) -> Result<(), String> {
+    let library = install::whole(installed.package, &installed.folder)?;
+    if installed.package == Package::Cuda {
+        cuda::ready(&library).map_err(|why| why.to_string())?;
+    }
+    Ok(())
+}
+
+/// Installs a package into the cache, unless it is there in the pinned version. `notice` receives the lines that
+/// say what is done.
 ///
 /// # Errors
 /// When it cannot be fetched, is not what it should be, or cannot be written.

@@ -156,9 +156,7 @@ impl Runtime {
                 self.with_openvino(self.plain(1).map_err(failed)?, options.precision, threads)
             }
             Device::Cuda(number) => {
-                let builder = self.plain(threads).map_err(failed)?;
-                let providers = [cuda(number, options.precision)];
-                builder.with_execution_providers(providers).map_err(|error| failed(error.into()))
+                self.with_cuda(self.plain(threads).map_err(failed)?, number, options.precision)
             }
             Device::Auto | Device::Cpu => {
                 let builder = self.plain(threads).map_err(failed)?;
@@ -182,15 +180,4 @@ impl Runtime {
             // Spinning threads take the cores from the decoders.
             .with_intra_op_spinning(false)?)
     }
-}
-
-/// CUDA, without a search of algorithms for each new shape, and with TF32 only where speed is asked for: it is on
-/// by default.
-fn cuda(number: u32, precision: Precision) -> ort::ep::ExecutionProviderDispatch {
-    ort::ep::CUDA::default()
-        .with_device_id(i32::try_from(number).unwrap_or(i32::MAX))
-        .with_tf32(precision == Precision::Fast)
-        .with_conv_algorithm_search(ort::ep::cuda::ConvAlgorithmSearch::Heuristic)
-        .build()
-        .error_on_failure()
 }

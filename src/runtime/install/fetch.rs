@@ -8,18 +8,33 @@ use std::time::Duration;
 use sha2::Sha256;
 
 use super::release;
-use super::sources::Way;
+use super::sources::{self, Way};
 use super::unpack::Archive;
+use super::wheels::Wheel;
 use crate::hash::of_reader;
 use crate::runtime::client;
 
 /// Longest that a client may take; a slow line needs minutes for 50 MB.
 const LIMIT: Duration = Duration::from_secs(900);
 
+/// And this much longer for each million bytes: a line of two megabits a second.
+const LIMIT_PER_MEGABYTE: Duration = Duration::from_secs(4);
+
+/// Ways to call pip: a program, and what comes before pip's own arguments.
+type Pips<'a> = &'a [(&'a str, &'a [&'a str])];
+
+const PIPS: Pips<'_> = &[
+    ("pip", &[]),
+    ("pip3", &[]),
+    ("python3", &["-m", "pip"]),
+    ("python", &["-m", "pip"]),
+    ("py", &["-m", "pip"]),
+];
+
 /// Fetches a way's file into `folder`.
 pub(super) fn fetch(way: &Way, folder: &Path) -> Result<Archive, String> {
     match way {
-        Way::Pip { platform, .. } => by_pip(way, platform, folder),
+        Way::Pip(wheel) => by_pip(wheel, PIPS, folder),
         Way::Npm { folder: inner } => by_npm(way, inner, folder),
         Way::Release(release) => {
             let (path, sha256) = release::download(release, folder)?;
@@ -29,23 +44,20 @@ pub(super) fn fetch(way: &Way, folder: &Path) -> Result<Archive, String> {
     }
 }
 
-fn by_pip(way: &Way, platform: &str, folder: &Path) -> Result<Archive, String> {
+pub(super) fn by_pip(wheel: &Wheel, pips: Pips<'_>, folder: &Path) -> Result<Archive, String> {
     let wheels = folder.join("wheel");
-    let pips: [(&str, &[&str]); 5] = [
-        ("pip", &[]),
-        ("pip3", &[]),
-        ("python3", &["-m", "pip"]),
-        ("python", &["-m", "pip"]),
-        ("py", &["-m", "pip"]),
-    ];
+    let limit = LIMIT + LIMIT_PER_MEGABYTE * u32::try_from(wheel.megabytes).unwrap_or(u32::MAX);
     let mut refusals = Vec::new();
     for (program, before) in pips {
         let mut command = Command::new(program);
-        command.args(before).args(["download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]);
+        command.args(*before).args(["download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]);
         command.args(["--disable-pip-version-check", "--implementation", "cp", "--python-version", "3.11"]);
-        command.args(["--platform", platform, "--dest"]).arg(&wheels).arg(way.package());
-        match client::output(&mut command, LIMIT) {
-            Ok(_) => return checked(way, only_file(&wheels)?, None),
+        command.args(["--platform", wheel.platform, "--dest"]).arg(&wheels);
+        command.arg(format!("{}=={}", wheel.project, wheel.version));
+        // pip writes there first, and where the cache is, there must be room anyway.
+        command.env("TMPDIR", folder);
+        match client::output(&mut command, limit) {
+            Ok(_) => return checked(&Way::Pip(*wheel), only_file(&wheels)?, None),
             Err(reason) => refusals.push(reason),
         }
     }
@@ -60,7 +72,7 @@ fn by_npm(way: &Way, inner: &str, folder: &Path) -> Result<Archive, String> {
         let mut command = Command::new(program);
         command.args(["pack", "--silent", "--ignore-scripts", "--pack-destination"]).arg(&packs);
         // Outside any package of the user's.
-        command.arg(way.package()).current_dir(folder);
+        command.arg(sources::npm_package()).current_dir(folder);
         match client::output(&mut command, LIMIT) {
             Ok(_) => return checked(way, only_file(&packs)?, Some(inner.to_owned())),
             Err(reason) => refusals.push(reason),

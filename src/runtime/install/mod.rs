@@ -8,6 +8,7 @@ mod packages;
 mod release;
 mod sources;
 mod unpack;
+mod wheels;
 
 use std::fs::{self, File};
 use std::io;
@@ -17,10 +18,15 @@ use super::find::{Candidate, Place, inside, look};
 use super::{Error, Options};
 use crate::cache::{self, NoCache};
 use sources::Way;
+use unpack::Archive;
 
 pub use packages::{Installed, Package};
-pub(super) use packages::{install as install_package, list, plugin, remove};
+pub(super) use packages::{cuda, install as install_package, list, plugin, remove, whole};
 pub(super) use sources::PINNED;
+pub(super) use wheels::cuda_libraries;
+
+/// How the names of folders begin that are being written or removed.
+const UNFINISHED: [&str; 2] = [".installing-", ".removing-"];
 
 /// Where installed runtimes are kept, a folder each.
 fn home() -> Result<PathBuf, NoCache> {
@@ -69,7 +75,19 @@ fn locked_home() -> Result<(PathBuf, File), Error> {
     let path = home.join(".lock");
     let lock = File::create(&path).map_err(Error::io("create", &path))?;
     lock.lock().map_err(Error::io("lock", &path))?;
+    sweep(&home);
     Ok((home, lock))
+}
+
+/// Removes what interrupted installations have left, which may be gigabytes; whoever holds the lock may do so.
+fn sweep(home: &Path) {
+    let entries = fs::read_dir(home).into_iter().flatten().filter_map(Result::ok);
+    for entry in entries {
+        let name = entry.file_name();
+        if UNFINISHED.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Tries all ways; `reasons` are why nothing was found before.
@@ -110,7 +128,8 @@ fn not_found(reasons: &[String]) -> Error {
 fn install_by(way: &Way, home: &Path) -> Result<Candidate, String> {
     let folder = home.join(format!("onnxruntime-{}", way.version()));
     let missing = "there is no library of ONNX Runtime in it";
-    bring(way, home, &folder, |fresh| inside(fresh).map(|_| ()).ok_or_else(|| missing.into()))?;
+    let accept = |fresh: &Path| inside(fresh).map(|_| ()).ok_or_else(|| missing.into());
+    bring(std::slice::from_ref(way), home, &folder, fetch::fetch, accept)?;
     let found = inside(&folder).map(|path| look(Place::Cache, path));
     match found {
         Some(found) if found.is_usable() => Ok(found),
@@ -123,17 +142,22 @@ fn install_by(way: &Way, home: &Path) -> Result<Candidate, String> {
     }
 }
 
-/// Fetches and checks a way's file, and moves what is wanted of it to `folder` if `accept` takes it.
+/// Fetches and checks the files of all ways, and moves what is wanted of them to `folder` if `accept` takes it.
 fn bring(
-    way: &Way,
+    ways: &[Way],
     home: &Path,
     folder: &Path,
+    mut fetch: impl FnMut(&Way, &Path) -> Result<Archive, String>,
     accept: impl FnOnce(&Path) -> Result<(), String>,
 ) -> Result<(), String> {
-    let work = tempfile::Builder::new().prefix(".installing-").tempdir_in(home).map_err(|e| e.to_string())?;
-    let archive = fetch::fetch(way, work.path())?;
+    let inside = |parent: &Path| tempfile::Builder::new().prefix(UNFINISHED[0]).tempdir_in(parent);
+    let work = inside(home).map_err(|error| error.to_string())?;
     let fresh = work.path().join("libraries");
-    unpack::libraries(&archive, &fresh)?;
+    for way in ways {
+        // Each is gone before the next comes: together they may be gigabytes.
+        let fetched = inside(work.path()).map_err(|error| error.to_string())?;
+        unpack::libraries(&fetch(way, fetched.path())?, &fresh)?;
+    }
     accept(&fresh)?;
     move_into_place(&fresh, folder).map_err(|error| format!("cannot write `{}`: {error}", folder.display()))
 }
@@ -144,4 +168,92 @@ fn move_into_place(fresh: &Path, folder: &Path) -> io::Result<()> {
         fs::remove_dir_all(folder)?;
     }
     fs::rename(fresh, folder)
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::sources::Content;
+    use super::wheels::Wheel;
+    use super::*;
+
+    /// A folder with a pip that brings the wheels that lie beside it.
+    fn index(wheels: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (project, wheel) in wheels {
+            fs::write(folder.path().join(format!("{project}.whl")), wheel).unwrap();
+        }
+        let pip = folder.path().join("pip");
+        let script = "#!/bin/sh\nbeside=$(dirname \"$0\")\n\
+            while [ $# -gt 1 ]; do [ \"$1\" = --dest ] && dest=$2; shift; done\n\
+            mkdir -p \"$dest\" && cp \"$beside/${1%%==*}.whl\" \"$dest\"\n";
+        fs::write(&pip, script).unwrap();
+        fs::set_permissions(&pip, fs::Permissions::from_mode(0o755)).unwrap();
+        folder
+    }
+
+    fn wheel(files: &[&str]) -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        for file in files {
+            zip.start_file(*file, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(file.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn way(project: &'static str, wheel: &[u8]) -> Way {
+        let sha256 = crate::hash::sha256(wheel).leak();
+        let (content, version, platform) = (Content::Cuda, "1.0", "manylinux_2_28_x86_64");
+        Way::Pip(Wheel { content, project, version, platform, sha256, megabytes: 1 })
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn several_wheels_become_one_flat_folder_and_a_bad_one_leaves_nothing() {
+        let one = wheel(&["onnxruntime/capi/libonnxruntime.so.1", "onnxruntime/__init__.py"]);
+        let two = wheel(&["nvidia/cu13/lib/libcudart.so.13", "nvidia_two-1.dist-info/licenses/License.txt"]);
+        let index = index(&[("one", &one), ("two", &two)]);
+        let pip = index.path().join("pip");
+        let pips: &[(&str, &[&str])] = &[(pip.to_str().unwrap(), &[])];
+        let fetch = |way: &Way, folder: &Path| match way {
+            Way::Pip(wheel) => fetch::by_pip(wheel, pips, folder),
+            _ => Err("no wheel".into()),
+        };
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("cuda-1.0");
+
+        let bad = [way("one", &one), way("two", b"another")];
+        let refusal = bring(&bad, home.path(), &folder, fetch, |_| Ok(())).unwrap_err();
+        assert!(refusal.starts_with("`two.whl` has the SHA-256 "), "{refusal}");
+        let good = [way("one", &one), way("two", &two)];
+        let refusal = bring(&good, home.path(), &folder, fetch, |_| Err("not whole".into())).unwrap_err();
+        assert_eq!(refusal, "not whole");
+        let missing = [way("one", &one), way("three", b"")];
+        assert!(bring(&missing, home.path(), &folder, fetch, |_| Ok(())).is_err());
+        assert_eq!(names(home.path()), Vec::<String>::new());
+
+        bring(&good, home.path(), &folder, fetch, |_| Ok(())).unwrap();
+        assert_eq!(names(home.path()), ["cuda-1.0"]);
+        assert_eq!(names(&folder), ["libcudart.so.13", "libonnxruntime.so.1", "nvidia_two-1.License.txt"]);
+    }
+
+    #[test]
+    fn what_interrupted_installations_have_left_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        for folder in [".installing-a/libraries", ".removing-b", "cuda-1.0", ".other"] {
+            fs::create_dir_all(home.path().join(folder)).unwrap();
+        }
+        sweep(home.path());
+        assert_eq!(names(home.path()), [".other", "cuda-1.0"]);
+    }
 }

@@ -1,4 +1,4 @@
-//! Installing, listing and removing by name: ONNX Runtime and the plugins that can be added to it.
+//! Installing, listing and removing by name: ONNX Runtime and what can be added to it.
 //!
 //! What the `rcnn runtime` commands do. Knows where packages lie; how they come there is its siblings' matter.
 
@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::sources::{self, Way};
-use super::{bring, home, install_runtime, locked_home};
+use super::sources::{PINNED, Way};
+use super::wheels::{self, Wheel};
+use super::{bring, fetch, home, install_runtime, locked_home};
 use crate::runtime::find::{Place, inside, look};
 use crate::runtime::{Error, Options};
 
@@ -19,17 +20,20 @@ pub enum Package {
     Runtime,
     /// OpenVINO's plugin, for `--device openvino`.
     OpenVino,
+    /// ONNX Runtime with CUDA and NVIDIA's libraries, for `--device cuda`.
+    Cuda,
 }
 
 impl Package {
     /// All of them.
-    pub const ALL: [Package; 2] = [Package::Runtime, Package::OpenVino];
+    pub const ALL: [Package; 3] = [Package::Runtime, Package::OpenVino, Package::Cuda];
 
     /// Its name in commands, and before the version in the name of its folder.
     pub fn name(self) -> &'static str {
         match self {
             Package::Runtime => "onnxruntime",
             Package::OpenVino => "openvino",
+            Package::Cuda => "cuda",
         }
     }
 }
@@ -39,6 +43,7 @@ impl fmt::Display for Package {
         f.write_str(match self {
             Package::Runtime => "ONNX Runtime",
             Package::OpenVino => "OpenVINO's plugin",
+            Package::Cuda => "ONNX Runtime for CUDA",
         })
     }
 }
@@ -48,7 +53,7 @@ impl FromStr for Package {
 
     fn from_str(text: &str) -> Result<Package, String> {
         let found = Package::ALL.into_iter().find(|package| package.name() == text);
-        found.ok_or_else(|| "known are onnxruntime and openvino".into())
+        found.ok_or_else(|| "known are onnxruntime, openvino and cuda".into())
     }
 }
 
@@ -96,23 +101,45 @@ fn plugin_in(folder: &Path) -> PathBuf {
     })
 }
 
+/// The core library of the installed package for CUDA, the newest where there are several.
+pub(in crate::runtime) fn cuda() -> Option<PathBuf> {
+    let installed = list().into_iter().filter(|installed| installed.package == Package::Cuda);
+    installed.rev().find_map(|installed| whole(Package::Cuda, &installed.folder).ok())
+}
+
+/// That a package's folder holds what makes it one; gives the library to load first.
+pub(in crate::runtime) fn whole(package: Package, folder: &Path) -> Result<PathBuf, String> {
+    let core = || inside(folder).ok_or_else(|| "there is no library of ONNX Runtime in it".to_owned());
+    match package {
+        Package::Runtime => {
+            let found = look(Place::Cache, core()?);
+            found.unusable.map_or(Ok(found.path), |why| Err(why.to_string()))
+        }
+        Package::OpenVino => {
+            let library = plugin_in(folder);
+            if library.is_file() { Ok(library) } else { Err("there is no plugin in it".into()) }
+        }
+        Package::Cuda => {
+            let os = std::env::consts::OS;
+            let names = wheels::cuda_libraries(os).iter().copied().chain([wheels::cuda_provider(os)]);
+            match names.into_iter().find(|name| !folder.join(name).is_file()) {
+                Some(missing) => Err(format!("there is no `{missing}` in it")),
+                None => core(),
+            }
+        }
+    }
+}
+
 /// Installs a package, unless it is there in the version that is pinned.
 pub(in crate::runtime) fn install(
     package: Package,
     options: &Options,
     notice: &mut dyn FnMut(&str),
 ) -> Result<Installed, Error> {
-    let version = match package {
-        Package::Runtime => sources::PINNED,
-        Package::OpenVino => plugin_way()?.version(),
-    };
+    let wheels = wheels(package)?;
+    let version = wheels.first().map_or(PINNED, |wheel| wheel.version);
     let of_version = || list().into_iter().find(|found| found.package == package && found.version == version);
-    let usable = |found: &Installed| match package {
-        Package::Runtime => {
-            inside(&found.folder).is_some_and(|library| look(Place::Cache, library).is_usable())
-        }
-        Package::OpenVino => plugin_in(&found.folder).is_file(),
-    };
+    let usable = |found: &Installed| whole(found.package, &found.folder).is_ok();
     let refused = |reason: String| Error::Install { what: package.to_string(), reason };
     let present = |found: &Installed, notice: &mut dyn FnMut(&str)| {
         notice(&format!("{package} {version} is in `{}` already", found.folder.display()));
@@ -135,18 +162,49 @@ pub(in crate::runtime) fn install(
         let found = folder.parent().and_then(recognise);
         return found.ok_or_else(|| refused("it cannot be found after unpacking".into()));
     }
-    let way = plugin_way()?;
     let folder = home.join(format!("{}-{version}", package.name()));
-    bring(&way, &home, &folder, |fresh| loads(&plugin_in(fresh)))
-        .map_err(|reason| refused(format!("{}: {reason}", way.name())))?;
+    let long = wheels.len() > 1;
+    if long {
+        notice(&announcement(package, &wheels));
+    }
+    let ways: Vec<Way> = wheels.into_iter().map(Way::Pip).collect();
+    let mut at = "";
+    let fetch = |way: &Way, folder: &Path| {
+        if let Way::Pip(wheel) = way {
+            at = wheel.project;
+            if long {
+                notice(&format!("  {} {}, {} MB", wheel.project, wheel.version, wheel.megabytes));
+            }
+        }
+        fetch::fetch(way, folder)
+    };
+    let accept = |fresh: &Path| match package {
+        Package::OpenVino => loads(&plugin_in(fresh)),
+        Package::Runtime | Package::Cuda => whole(package, fresh).map(|_| ()),
+    };
+    let brought = bring(&ways, &home, &folder, fetch, accept);
+    brought.map_err(|reason| refused(format!("pip's wheel of {at}: {reason}")))?;
     let installed = of_version().ok_or_else(|| refused("it cannot be found after unpacking".into()))?;
-    notice(&format!("installed {package} {version} from {} into `{}`", way.name(), folder.display()));
+    notice(&format!("installed {package} {version} from pip's wheels into `{}`", folder.display()));
     Ok(installed)
 }
 
-fn plugin_way() -> Result<Way, Error> {
-    sources::openvino().ok_or_else(|| Error::Install {
-        what: Package::OpenVino.to_string(),
+/// What is told before a long download.
+fn announcement(package: Package, wheels: &[Wheel]) -> String {
+    let gigabytes = wheels.iter().map(|wheel| wheel.megabytes).sum::<u64>() as f64 / 1e3;
+    format!("fetching {package} with pip, {gigabytes:.1} GB in {} wheels, which takes a while:", wheels.len())
+}
+
+/// What a package is made of; nothing for ONNX Runtime itself, which has ways of its own.
+fn wheels(package: Package) -> Result<Vec<Wheel>, Error> {
+    let (os, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+    let found = match package {
+        Package::Runtime => return Ok(Vec::new()),
+        Package::OpenVino => wheels::openvino(os, processor),
+        Package::Cuda => wheels::cuda(os, processor),
+    };
+    found.ok_or_else(|| Error::Install {
+        what: package.to_string(),
         reason: "its makers build it for Linux and Windows on x86_64 only".into(),
     })
 }
@@ -186,4 +244,38 @@ pub(in crate::runtime) fn remove(package: Package) -> Result<Vec<Installed>, Err
         grave.close().map_err(failed)?;
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back_and_an_unknown_one_tells_the_known() {
+        for package in Package::ALL {
+            assert_eq!(package.name().parse(), Ok(package));
+        }
+        let refusal = "tpu".parse::<Package>().unwrap_err();
+        assert!(Package::ALL.iter().all(|package| refusal.contains(package.name())), "{refusal}");
+    }
+
+    #[test]
+    fn a_long_download_is_told_with_its_size() {
+        let wheels = wheels::cuda("linux", "x86_64").unwrap();
+        let said = announcement(Package::Cuda, &wheels);
+        assert!(said.contains("ONNX Runtime for CUDA with pip, 1.4 GB in 6 wheels"), "{said}");
+    }
+
+    #[test]
+    fn a_package_that_lacks_a_library_is_not_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let os = std::env::consts::OS;
+        for name in wheels::cuda_libraries(os).iter().copied().chain([wheels::cuda_provider(os)]) {
+            let missing = whole(Package::Cuda, folder.path()).unwrap_err();
+            assert_eq!(missing, format!("there is no `{name}` in it"));
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let missing = whole(Package::Cuda, folder.path()).unwrap_err();
+        assert_eq!(missing, "there is no library of ONNX Runtime in it");
+    }
 }

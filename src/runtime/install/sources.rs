@@ -1,4 +1,6 @@
-//! What is installed, from where, and the hashes that it must have: plain data.
+//! Where ONNX Runtime itself comes from, and the hashes that it must have: plain data.
+
+use super::wheels::Wheel;
 
 /// The release that is installed where none is found.
 pub(in crate::runtime) const PINNED: &str = "1.31.1";
@@ -9,9 +11,6 @@ const PINNED_NPM: &str = "1.30.0";
 /// SHA-256 of npm's package, which holds the libraries of all systems.
 const NPM_SHA256: &str = "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75";
 
-/// OpenVINO's plugin, which follows its own numbers.
-const OPENVINO: &str = "1.8.1";
-
 /// What a file is fetched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
@@ -19,13 +18,15 @@ pub(super) enum Content {
     Runtime,
     /// OpenVINO's plugin with the libraries that it needs on a processor.
     OpenVino,
+    /// ONNX Runtime with CUDA, or libraries of NVIDIA's that it needs.
+    Cuda,
 }
 
 /// One way to a file that holds the library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// `pip download` of the wheel for this machine, whatever Python pip itself runs on.
-    Pip { content: Content, platform: &'static str, sha256: &'static str },
+    /// `pip download` of the wheel for this machine.
+    Pip(Wheel),
     /// `npm pack` of `onnxruntime-node`; the library lies in this folder of the package.
     Npm { folder: &'static str },
     /// The project's release archive over HTTPS.
@@ -47,7 +48,7 @@ impl Way {
     /// What it is called in messages.
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Way::Pip { .. } => "pip's wheel",
+            Way::Pip(_) => "pip's wheel",
             Way::Npm { .. } => "npm's package",
             Way::Release(_) => "the release archive",
         }
@@ -56,25 +57,16 @@ impl Way {
     /// The version that it brings.
     pub(super) fn version(&self) -> &'static str {
         match self {
+            Way::Pip(wheel) => wheel.version,
             Way::Npm { .. } => PINNED_NPM,
-            Way::Pip { content: Content::OpenVino, .. } => OPENVINO,
-            Way::Pip { content: Content::Runtime, .. } | Way::Release(_) => PINNED,
-        }
-    }
-
-    /// What the client is asked for.
-    pub(super) fn package(&self) -> String {
-        match self {
-            Way::Npm { .. } => format!("onnxruntime-node@{PINNED_NPM}"),
-            Way::Pip { content: Content::OpenVino, .. } => format!("onnxruntime-ep-openvino=={OPENVINO}"),
-            Way::Pip { content: Content::Runtime, .. } | Way::Release(_) => format!("onnxruntime=={PINNED}"),
+            Way::Release(_) => PINNED,
         }
     }
 
     /// What it is fetched for.
     pub(super) fn content(&self) -> Content {
         match self {
-            Way::Pip { content, .. } => *content,
+            Way::Pip(wheel) => wheel.content,
             Way::Npm { .. } | Way::Release(_) => Content::Runtime,
         }
     }
@@ -82,34 +74,21 @@ impl Way {
     /// The hash that is known beforehand.
     pub(super) fn sha256(&self) -> Option<&'static str> {
         match self {
-            Way::Pip { sha256, .. } => Some(sha256),
+            Way::Pip(wheel) => Some(wheel.sha256),
             Way::Npm { .. } => Some(NPM_SHA256),
             Way::Release(_) => None,
         }
     }
 }
 
+/// What npm is asked for.
+pub(super) fn npm_package() -> String {
+    format!("onnxruntime-node@{PINNED_NPM}")
+}
+
 /// The ways for this machine, in order; none for a system without releases.
 pub(super) fn ways() -> Vec<Way> {
     machine(std::env::consts::OS, std::env::consts::ARCH).map_or_else(Vec::new, Machine::ways)
-}
-
-/// The way to OpenVINO's plugin; its makers build it for two systems.
-pub(super) fn openvino() -> Option<Way> {
-    openvino_for(std::env::consts::OS, std::env::consts::ARCH)
-}
-
-fn openvino_for(os: &str, processor: &str) -> Option<Way> {
-    let (platform, sha256) = match (os, processor) {
-        ("linux", "x86_64") => {
-            ("manylinux_2_28_x86_64", "3832643158c8c187fcab6db661cde2a8c06a2b3559d95d0f2411ac0e51c5e924")
-        }
-        ("windows", "x86_64") => {
-            ("win_amd64", "1acd878be173b02bb8b953460f2f59b121e5f6e47ebc6aad490c0590cf6718fb")
-        }
-        _ => return None,
-    };
-    Some(Way::Pip { content: Content::OpenVino, platform, sha256 })
 }
 
 /// One system and processor.
@@ -156,7 +135,14 @@ impl Machine {
         let (system, kind) = self.release.split_once('.').unwrap_or((self.release, "tgz"));
         let project = "microsoft/onnxruntime";
         vec![
-            Way::Pip { content: Content::Runtime, platform: self.wheel, sha256: self.wheel_sha256 },
+            Way::Pip(Wheel {
+                content: Content::Runtime,
+                project: "onnxruntime",
+                version: PINNED,
+                platform: self.wheel,
+                sha256: self.wheel_sha256,
+                megabytes: 24,
+            }),
             Way::Npm { folder: self.npm },
             Way::Release(Release {
                 archive: format!("onnxruntime-{system}-{PINNED}.{kind}"),
@@ -184,15 +170,5 @@ mod tests {
         let Way::Release(release) = machine("windows", "x86_64").unwrap().ways().remove(2) else { panic!() };
         assert_eq!(release.archive, "onnxruntime-win-x64-1.31.1.zip");
         assert!(machine("plan9", "vax").is_none());
-    }
-
-    #[test]
-    fn the_plugin_comes_for_two_systems_with_its_own_version() {
-        for os in ["linux", "windows"] {
-            let way = openvino_for(os, "x86_64").unwrap();
-            assert_eq!(way.package(), format!("onnxruntime-ep-openvino=={}", way.version()));
-            assert_eq!((way.sha256().map(str::len), way.content()), (Some(64), Content::OpenVino));
-        }
-        assert!(openvino_for("macos", "aarch64").is_none());
     }
 }

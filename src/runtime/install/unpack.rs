@@ -8,8 +8,8 @@ use flate2::read::GzDecoder;
 
 use super::sources::Content;
 
-/// A library of ONNX Runtime is below 100 MB; what is larger is something else.
-const MOST_BYTES: u64 = 1 << 30;
+/// The largest library is NVIDIA's cuBLAS with 552 MB; what is larger than this is something else.
+const MOST_BYTES: u64 = 1 << 31;
 
 /// A file that holds libraries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,17 +62,19 @@ fn from_tar(file: BufReader<File>, archive: &Archive, folder: &Path) -> io::Resu
     Ok(())
 }
 
-/// Where a member goes, if it is a library of ours; its folders are dropped, so that none leads elsewhere.
+/// Where a member goes, if it is wanted; its folders are dropped, so that none leads elsewhere.
 fn target(name: &str, archive: &Archive, folder: &Path) -> Option<PathBuf> {
     let (parent, file) = name.rsplit_once('/').unwrap_or(("", name));
     let ours = archive.only_under.as_ref().is_none_or(|under| parent.ends_with(under.as_str()));
-    let plain = !file.contains(['\\', ':']);
+    let plain = |file: &str| !file.contains(['\\', ':']);
     let wanted = !parent.ends_with(".dSYM")
         && match archive.content {
             Content::Runtime => is_runtime(file),
             Content::OpenVino => is_openvino(file),
+            Content::Cuda => is_cuda(file),
         };
-    (ours && plain && wanted).then(|| folder.join(file))
+    let file = if wanted { Some(file.to_owned()) } else { licence(parent, file, archive.content) };
+    file.filter(|file| ours && plain(file)).map(|file| folder.join(file))
 }
 
 /// The Python binding is no library to link.
@@ -87,6 +89,21 @@ fn is_openvino(file: &str) -> bool {
     let plugin_copy = file.contains("openvino_plugin.so.");
     let licences = file == "third-party-programs.txt";
     licences || (is_library(file) && !other_devices && !plugin_copy)
+}
+
+/// Of ONNX Runtime what [`is_runtime`] takes but TensorRT's provider; of NVIDIA's wheels all but the stand-ins for
+/// other libraries' interfaces.
+fn is_cuda(file: &str) -> bool {
+    let needless = ["pybind", "tensorrt", "nvblas"].iter().any(|part| file.contains(part));
+    is_library(file) && !needless
+}
+
+/// NVIDIA's licence of a wheel, under the wheel's name, as each has a file of the same name.
+fn licence(parent: &str, file: &str, content: Content) -> Option<String> {
+    let wheel = parent.strip_suffix("/licenses")?.strip_suffix(".dist-info")?;
+    let wanted =
+        content == Content::Cuda && file.to_lowercase().starts_with("license") && !wheel.contains('/');
+    wanted.then(|| format!("{wheel}.{file}"))
 }
 
 fn bare(file: &str) -> &str {
@@ -149,6 +166,34 @@ mod tests {
             assert_eq!(kept(name), None, "{name}");
         }
         assert!(kept("cache.json").is_none() && kept("__init__.py").is_none());
+    }
+
+    #[test]
+    fn of_wheels_for_cuda_the_libraries_and_licences_are_taken() {
+        let archive = Archive { path: PathBuf::new(), content: Content::Cuda, only_under: None };
+        let kept = |name: &str| target(name, &archive, Path::new("out"));
+        for (name, file) in [
+            ("onnxruntime/capi/libonnxruntime.so.1.31.1", "libonnxruntime.so.1.31.1"),
+            ("onnxruntime/capi/libonnxruntime_providers_cuda.so", "libonnxruntime_providers_cuda.so"),
+            ("nvidia/cu13/lib/libcublasLt.so.13", "libcublasLt.so.13"),
+            ("nvidia/cudnn/bin/cudnn_ops64_9.dll", "cudnn_ops64_9.dll"),
+            ("nvidia_cublas-13.1.dist-info/licenses/License.txt", "nvidia_cublas-13.1.License.txt"),
+            ("nvidia_cudnn_cu13-9.2.dist-info/licenses/LICENSE", "nvidia_cudnn_cu13-9.2.LICENSE"),
+        ] {
+            assert_eq!(kept(name), Some(Path::new("out").join(file)));
+        }
+        for name in [
+            "onnxruntime/capi/libonnxruntime_providers_tensorrt.so",
+            "onnxruntime/capi/onnxruntime_pybind11_state.cpython-311-x86_64-linux-gnu.so",
+            "nvidia/cu13/lib/libnvblas.so.13",
+            "nvidia/cu13/lib/libcudart_static.a",
+            "nvidia/cu13/include/cublas_v2.h",
+            "../licenses/License.txt",
+            "a/../x.dist-info/licenses/License.txt",
+            "a:b.dist-info/licenses/License.txt",
+        ] {
+            assert_eq!(kept(name), None, "{name}");
+        }
     }
 
     #[test]
