@@ -47,7 +47,7 @@ pub struct Quantization {
     pub weight_bits: u8,
     /// Layers in int8.
     pub int8_layers: usize,
-    /// Layers left in float32 by their noise.
+    /// Layers left in float32, besides those that never are int8.
     pub float_layers: Vec<String>,
 }
 

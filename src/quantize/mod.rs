@@ -2,7 +2,8 @@
 //!
 //! Weights are int8, symmetric, with a scale for each output; activations are uint8 with a scale and a zero point for
 //! each tensor; biases are int32. Class scores and box deltas stay float32, and so do layers that int8 harms: those
-//! whose output, computed in int8 from float32 values, has a signal-to-noise ratio below [`Options::min_snr`].
+//! whose output, computed in int8 from float32 values, has a signal-to-noise ratio below [`Options::min_snr`]. The stem
+//! does too, as int8 is slower there.
 //! Knows graphs, and photos only as what goes through a detector.
 
 mod calibrate;
@@ -58,7 +59,9 @@ pub enum Error {
     #[error("a photo changed while it was used: {0}")]
     Changed(String),
     /// A value is infinite or no number.
-    #[error("the tensor `{0}` has values that are infinite or no numbers: the model cannot be quantised on these photos")]
+    #[error(
+        "the tensor `{0}` has values that are infinite or no numbers: the model cannot be quantised on these photos"
+    )]
     NotFinite(String),
     /// The model cannot be read or written.
     #[error(transparent)]
@@ -100,7 +103,7 @@ impl Default for Options {
             seed: 0,
             method: Method::default(),
             percentile: 99.99,
-            min_snr: 10.0,
+            min_snr: 20.0,
             reduce_range: saturates(),
             threads: 0,
         }
@@ -191,7 +194,8 @@ pub fn quantize(
     let few = &found.used[..found.used.len().min(NOISE_PHOTOS)];
     let largest = if options.reduce_range { 63 } else { 127 };
     let (mut layers, mut graphs) = (Vec::new(), Vec::new());
-    let total = parts.iter().map(|part| calibrate::groups(part.wiring.layers.len())).sum::<usize>() * few.len();
+    let total =
+        parts.iter().map(|part| calibrate::groups(part.wiring.layers.len())).sum::<usize>() * few.len();
     let mut noise_done = 0;
     for (side, histograms) in [Side::Trunk, Side::Head].into_iter().zip(&found.tensors) {
         let known = histograms.iter().filter(|(_, histogram)| !histogram.is_empty());
@@ -213,7 +217,9 @@ pub fn quantize(
             watch(Step::Noise, noise_done, total);
         };
         let noise = machine.noise(&parts, side, &scales, &reached, few, &mut step)?;
-        let quiet = |layer: &Layer| noise.get(&layer.name).is_some_and(|snr| *snr >= options.min_snr);
+        let quiet = |layer: &Layer| {
+            !layer.narrow && noise.get(&layer.name).is_some_and(|snr| *snr >= options.min_snr)
+        };
         let int8: BTreeSet<String> =
             wiring.layers.iter().filter(|layer| quiet(layer)).map(|layer| layer.name.clone()).collect();
         layers.extend(wiring.layers.iter().map(|layer| LayerReport {

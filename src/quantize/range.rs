@@ -87,11 +87,8 @@ impl Sums {
         let mut total = [0.0; 3];
         for bin in &bins {
             let count = bin.count as f64;
-            total = [
-                total[0] + count,
-                total[1] + count * bin.middle,
-                total[2] + count * bin.middle * bin.middle,
-            ];
+            total =
+                [total[0] + count, total[1] + count * bin.middle, total[2] + count * bin.middle * bin.middle];
             sums.push(total);
         }
         Sums { bins, sums }

@@ -45,7 +45,8 @@ pub(super) fn int8_graph(graph: &Graph, wiring: &Wiring, scales: &Scales, int8: 
             continue;
         }
         let raw = if graph.is_output(&output) { format!("{output}.float") } else { output.clone() };
-        node.output = vec![raw.clone()];
+        // Nodes are called as what they give, and no two may have one name.
+        (node.name, node.output) = (raw.clone(), vec![raw.clone()]);
         writer.out.push(node);
         writer.pair(&output, &raw, &quantized(&output), &behind(graph, &output));
     }
@@ -144,7 +145,9 @@ impl<'a> Writer<'a> {
 
     /// Puts a layer's weight and bias into the graph as whole numbers, and lets `node` take them.
     fn take_parameters(&mut self, layer: &Layer, node: &mut Node) {
-        let (Some(weight), Some(bias)) = (self.floats(&layer.weight), self.floats(&layer.bias)) else { return };
+        let (Some(weight), Some(bias)) = (self.floats(&layer.weight), self.floats(&layer.bias)) else {
+            return;
+        };
         let dims = &self.constants[layer.weight.as_str()].dims;
         let back = format!("{}.dequantized", layer.weight);
         if !self.weights.contains_key(&layer.weight) {
@@ -189,5 +192,125 @@ impl<'a> Writer<'a> {
             Values::F32(values) => Some(values),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::onnx::{Element, Window};
+    use crate::runtime::{self, Runtime, SessionOptions, Value};
+
+    const WINDOW: Window = Window { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
+
+    /// A block with an identity shortcut after a pooled stem, and two outputs.
+    pub(in super::super) fn block() -> Graph {
+        let mut graph = Graph::new("block");
+        let dims = ["n".into(), 1.into(), "h".into(), "w".into()];
+        let x = graph.input("input", Element::F32, &dims);
+        let weight = graph.constant("weight", &[1, 1, 1, 1], Values::F32(vec![1.0]));
+        let bias = graph.constant("bias", &[1], Values::F32(vec![0.25]));
+        let stem = graph.conv("stem", &x, &weight, &bias, WINDOW);
+        let stem = graph.relu("stem.relu", &stem);
+        let stem = graph.max_pool("pool", &stem, 3, 2, 1);
+        let y = graph.conv("conv1", &stem, &weight, &bias, WINDOW);
+        let y = graph.relu("conv1.relu", &y);
+        let y = graph.conv("conv2", &y, &weight, &bias, WINDOW);
+        let y = graph.add("sum", &y, &stem);
+        let y = graph.relu("sum.relu", &y);
+        let y = graph.conv("features.0", &y, &weight, &bias, WINDOW);
+        graph.output(&y, Element::F32, &dims);
+        let z = graph.conv("rpn.logits.0", &y, &weight, &bias, WINDOW);
+        graph.output(&z, Element::F32, &dims);
+        graph
+    }
+
+    fn runtime() -> Runtime {
+        Runtime::open(&runtime::Options::default(), &mut |_| {}).unwrap()
+    }
+
+    fn run(graph: &Graph, values: &[f32], outputs: &[&str]) -> Vec<Vec<f32>> {
+        let bytes = graph.to_bytes().unwrap();
+        let graph = runtime::Graph::Memory("test", &bytes);
+        let mut session = runtime().session(graph, &SessionOptions::default()).unwrap();
+        let input = Value::from_f32(&[1, 1, 1, values.len()], values.to_vec()).unwrap();
+        let found = session.run(&[("input", &input)], outputs).unwrap();
+        found.iter().map(|value| value.as_f32().unwrap().to_vec()).collect()
+    }
+
+    /// Steps of a quarter, from 0 up to 63.75.
+    fn quarters(wiring: &Wiring) -> Scales {
+        let step = Affine { scale: 0.25, zero_point: 0 };
+        Scales { tensors: wiring.roots().into_iter().map(|root| (root, step)).collect(), largest: 127 }
+    }
+
+    fn operators(graph: &Graph, op: &str) -> usize {
+        graph.nodes().iter().filter(|node| node.op_type == op).count()
+    }
+
+    #[test]
+    fn whole_numbers_by_hand() {
+        let graph = block();
+        let wiring = Wiring::of(&graph);
+        let scales = quarters(&wiring);
+        let all: BTreeSet<String> = wiring.layers.iter().map(|layer| layer.name.clone()).collect();
+        let whole = int8_graph(&graph, &wiring, &scales, &all);
+        // Each layer adds a quarter: 6 becomes 6.25, 6.5, 6.75, with the shortcut 13, 13.25, and 13.5 in float32. 6.3 is
+        // 6.25 from the start, -5 is 0, and nothing in whole numbers passes 63.75.
+        for (x, features, logits) in
+            [(6.0, 13.25, 13.5), (6.3, 13.75, 14.0), (-5.0, 1.25, 1.5), (1000.0, 63.75, 64.0)]
+        {
+            let found = run(&whole, &[x], &["features.0", "rpn.logits.0"]);
+            assert!(
+                (found[0][0] - features).abs() < 1e-4 && (found[1][0] - logits).abs() < 1e-4,
+                "{x}: {found:?}"
+            );
+        }
+        // Pairs: input, stem.relu, pool, conv1.relu, conv2, sum.relu, features.0.
+        assert_eq!(operators(&whole, "QuantizeLinear"), 7);
+        // One more for the weight, which all layers share, and one for each of four biases.
+        assert_eq!(operators(&whole, "DequantizeLinear"), 7 + 1 + 4);
+        // The logits' layer keeps its own.
+        assert_eq!(whole.nodes().last().unwrap().input[1..], ["weight", "bias"]);
+    }
+
+    #[test]
+    fn without_layers_nothing_changes() {
+        let graph = block();
+        let wiring = Wiring::of(&graph);
+        let same = int8_graph(&graph, &wiring, &quarters(&wiring), &BTreeSet::new());
+        assert_eq!(same.to_bytes().unwrap(), graph.to_bytes().unwrap());
+    }
+
+    #[test]
+    fn a_shadow_sees_float32_and_computes_alone() {
+        let graph = block();
+        let wiring = Wiring::of(&graph);
+        let layers: Vec<&Layer> = wiring.layers.iter().collect();
+        let (shadowed, shown) = shadow_graph(&graph, &wiring, &quarters(&wiring), &layers);
+        assert_eq!(shown[1], ("conv1.relu".to_owned(), "conv1.shadow.dequantized".to_owned()));
+        let names: Vec<&str> = shown.iter().flat_map(|(own, shadow)| [own.as_str(), shadow]).collect();
+        let found = run(&shadowed, &[6.3], &names);
+        // The stem gives 6.55, and its shadow 6.25 + 0.25. conv1 gives 6.8, and its shadow 6.5 + 0.25.
+        let expected = [6.55, 6.5, 6.8, 6.75];
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found[0] - expected).abs() < 1e-5, "{} {expected}", found[0]);
+        }
+    }
+
+    #[test]
+    fn the_operators_round_and_saturate_as_ours_do() {
+        let affine = Affine { scale: 0.5, zero_point: 10 };
+        let mut graph = Graph::new("pair");
+        let dims = [1.into(), 1.into(), 1.into(), "n".into()];
+        let x = graph.input("input", Element::F32, &dims);
+        let scale = graph.constant("scale", &[], Values::F32(vec![affine.scale]));
+        let zero = graph.constant("zero", &[], Values::U8(vec![affine.zero_point]));
+        let x = graph.quantize_linear("numbers", &x, &scale, &zero);
+        let x = graph.dequantize_linear("back", &x, &scale, &zero);
+        graph.output(&x, Element::F32, &dims);
+        let values = [0.25, 0.75, 1.25, -0.25, -0.75, 200.0, -200.0, 0.0, 17.3];
+        let found = run(&graph, &values, &["back"]);
+        assert_eq!(found[0], values.map(|value| affine.dequantize(affine.quantize(value))));
     }
 }

@@ -69,8 +69,22 @@ pub(super) fn weights(weight: &[f32], scales: Vec<f32>, largest: i8) -> Weights8
 pub(super) fn bias(bias: &[f32], input_scale: f32, weight_scales: &[f32]) -> (Vec<i32>, Vec<f32>) {
     let scales: Vec<f32> = weight_scales.iter().map(|scale| input_scale * scale).collect();
     // From float to int, `as` saturates.
-    let number = |(bias, scale): (&f32, &f32)| (f64::from(*bias) / f64::from(*scale)).round_ties_even() as i32;
+    let number =
+        |(bias, scale): (&f32, &f32)| (f64::from(*bias) / f64::from(*scale)).round_ties_even() as i32;
     (bias.iter().zip(&scales).map(number).collect(), scales)
+}
+
+/// What the operators do, for a value and for a number.
+#[cfg(test)]
+impl Affine {
+    pub(super) fn quantize(self, value: f32) -> u8 {
+        let number = (value / self.scale).round_ties_even() + f32::from(self.zero_point);
+        number.clamp(0.0, 255.0) as u8
+    }
+
+    pub(super) fn dequantize(self, number: u8) -> f32 {
+        f32::from(i16::from(number) - i16::from(self.zero_point)) * self.scale
+    }
 }
 
 #[cfg(test)]
@@ -79,18 +93,6 @@ mod tests {
 
     use super::*;
 
-    /// What the operators do, for a value and for a number.
-    impl Affine {
-        fn quantize(self, value: f32) -> u8 {
-            let number = (value / self.scale).round_ties_even() + f32::from(self.zero_point);
-            number.clamp(0.0, 255.0) as u8
-        }
-
-        fn dequantize(self, number: u8) -> f32 {
-            f32::from(i16::from(number) - i16::from(self.zero_point)) * self.scale
-        }
-    }
-
     #[test]
     fn ranges_by_hand() {
         // After a ReLU: 255 steps of 0.1 from 0.
@@ -98,7 +100,7 @@ mod tests {
         // 255 steps of 2 from -100: 0 is number 50.
         assert_eq!(Affine::of_range(-100.0, 410.0), Affine { scale: 2.0, zero_point: 50 });
         // A tie at 127.5 goes to the even 128.
-        assert_eq!(Affine::of_range(-1.0, 1.0).zero_point, 128);
+        assert_eq!(Affine::of_range(-255.0, 255.0), Affine { scale: 2.0, zero_point: 128 });
         // 0 is part of every range.
         assert_eq!(Affine::of_range(51.0, 102.0), Affine { scale: 0.4, zero_point: 0 });
         assert_eq!(Affine::of_range(-51.0, -5.0), Affine { scale: 0.2, zero_point: 255 });
