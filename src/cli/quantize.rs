@@ -241,7 +241,11 @@ fn write_all(
     writeln!(text, "signal-to-noise ratio of each layer, dB:")?;
     for layer in layers {
         let ratio = layer.snr_db.map_or_else(|| "     -".to_owned(), |ratio| format!("{ratio:6.1}"));
-        let kind = if layer.int8 { "int8" } else { "float32" };
+        let kind = match (layer.int8, layer.kept) {
+            (true, _) => "int8".to_owned(),
+            (false, Some(why)) => format!("float32: it {why}"),
+            (false, None) => "float32: below the least ratio".to_owned(),
+        };
         writeln!(text, "  {:34} {:5} {ratio}  {kind}", layer.name, layer.op)?;
     }
     if let [before, after] = judged {

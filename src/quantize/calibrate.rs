@@ -121,8 +121,8 @@ impl Machine<'_> {
         Ok(found)
     }
 
-    /// How far each layer's output is from float32 when that layer alone is int8: signal-to-noise ratio in decibels over
-    /// the photos, ten times the logarithm of the quotient of both sums of squares.
+    /// How far each layer's output is from float32 when that layer alone is int8: signal-to-noise ratio in decibels
+    /// over the photos, ten times the logarithm of the quotient of both sums of squares.
     pub(super) fn noise(
         &self,
         parts: &[Part; 2],

@@ -88,7 +88,8 @@ pub struct Options {
     pub method: Method,
     /// Share of the values, in percent, that [`Method::Percentile`] covers.
     pub percentile: f64,
-    /// Layers with a lower signal-to-noise ratio, in decibels, stay float32.
+    /// Layers with a lower signal-to-noise ratio, in decibels, stay float32. With the default of 32 the bundled model
+    /// loses 0.001 to 0.002 AP on 399 photos, by the calibration photos drawn; with 20, 0.001 to 0.007.
     pub min_snr: f64,
     /// Weights of 7 bits: on processors without VNNI, products of 8 bits may not fit the 16 bits that two are added in.
     pub reduce_range: bool,
@@ -103,7 +104,7 @@ impl Default for Options {
             seed: 0,
             method: Method::default(),
             percentile: 99.99,
-            min_snr: 20.0,
+            min_snr: 32.0,
             reduce_range: saturates(),
             threads: 0,
         }
@@ -144,6 +145,8 @@ pub struct LayerReport {
     pub snr_db: Option<f64>,
     /// Whether it is int8.
     pub int8: bool,
+    /// Why it stays float32 whatever its noise, where it does.
+    pub kept: Option<&'static str>,
 }
 
 /// A quantised model, not written yet.
@@ -211,15 +214,14 @@ pub fn quantize(
         let reached = |layer: &&Layer| {
             [&layer.input, &layer.output].iter().all(|edge| scales.tensors.contains_key(wiring.root(edge)))
         };
-        let reached: Vec<&Layer> = wiring.layers.iter().filter(reached).collect();
+        let free = wiring.layers.iter().filter(|layer| layer.kept.is_none());
+        let reached: Vec<&Layer> = free.filter(reached).collect();
         let mut step = || {
             noise_done += 1;
             watch(Step::Noise, noise_done, total);
         };
         let noise = machine.noise(&parts, side, &scales, &reached, few, &mut step)?;
-        let quiet = |layer: &Layer| {
-            !layer.narrow && noise.get(&layer.name).is_some_and(|snr| *snr >= options.min_snr)
-        };
+        let quiet = |layer: &Layer| noise.get(&layer.name).is_some_and(|snr| *snr >= options.min_snr);
         let int8: BTreeSet<String> =
             wiring.layers.iter().filter(|layer| quiet(layer)).map(|layer| layer.name.clone()).collect();
         layers.extend(wiring.layers.iter().map(|layer| LayerReport {
@@ -228,6 +230,7 @@ pub fn quantize(
             op: layer.op.clone(),
             snr_db: noise.get(&layer.name).copied().filter(|snr| snr.is_finite()),
             int8: int8.contains(&layer.name),
+            kept: layer.kept,
         }));
         graphs.push(int8_graph(graph, wiring, &scales, &int8));
     }
@@ -240,7 +243,11 @@ pub fn quantize(
         seed: options.seed,
         weight_bits: if options.reduce_range { 7 } else { 8 },
         int8_layers: layers.iter().filter(|layer| layer.int8).count(),
-        float_layers: layers.iter().filter(|layer| !layer.int8).map(|layer| layer.name.clone()).collect(),
+        float_layers: layers
+            .iter()
+            .filter(|layer| !layer.int8 && layer.kept.is_none())
+            .map(|layer| layer.name.clone())
+            .collect(),
     });
     let head = graphs.pop().unwrap_or_default();
     let graphs = [graphs.pop().unwrap_or_default(), head];
@@ -249,6 +256,7 @@ pub fn quantize(
 
 fn part(file: &'static str, source: &GraphSource<'_>) -> Result<Part, Error> {
     let graph = Graph::from_bytes(&source.bytes()?).map_err(|cause| Error::Graph { file, cause })?;
+    let graph = wiring::relu_behind_pool(&graph);
     let wiring = Wiring::of(&graph);
     Ok(Part { graph, wiring })
 }
@@ -259,7 +267,7 @@ impl Quantized {
         &self.manifest
     }
 
-    /// What became of each layer that int8 is for, in the order of the computation.
+    /// What became of each layer, in the order of the computation.
     pub fn layers(&self) -> &[LayerReport] {
         &self.layers
     }

@@ -23,7 +23,7 @@ pub(super) struct Scales {
 pub(super) fn int8_graph(graph: &Graph, wiring: &Wiring, scales: &Scales, int8: &BTreeSet<String>) -> Graph {
     let chosen = |layer: &Layer| int8.contains(&layer.name);
     let whole = wiring.whole(&chosen);
-    let is_whole = |edge: &str| whole.contains(wiring.root(edge));
+    let is_whole = |edge: &str| whole.contains(edge);
     let layers = wiring.layers.iter().filter(|layer| chosen(layer));
     let layers: BTreeMap<&str, &Layer> = layers.map(|layer| (layer.name.as_str(), layer)).collect();
     let mut writer = Writer::new(graph, graph.frame(), wiring, scales);
@@ -152,7 +152,8 @@ impl<'a> Writer<'a> {
         let back = format!("{}.dequantized", layer.weight);
         if !self.weights.contains_key(&layer.weight) {
             // A weight that several layers share has one scale for all of them.
-            let sharing = self.wiring.layers.iter().filter(|other| other.weight == layer.weight);
+            let free = self.wiring.layers.iter().filter(|other| other.kept.is_none());
+            let sharing = free.filter(|other| other.weight == layer.weight);
             let smallest = sharing.map(|other| self.scale(&other.input).scale).fold(f32::INFINITY, f32::min);
             let scales = scale::weight_scales(weight, bias, self.scales.largest, smallest);
             let found = scale::weights(weight, scales, self.scales.largest);
@@ -203,14 +204,16 @@ pub(super) mod tests {
 
     const WINDOW: Window = Window { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
 
-    /// A block with an identity shortcut after a pooled stem, and two outputs.
+    /// A block with an identity shortcut after a pooled stem, and two outputs. Every layer adds a quarter.
     pub(in super::super) fn block() -> Graph {
         let mut graph = Graph::new("block");
         let dims = ["n".into(), 1.into(), "h".into(), "w".into()];
         let x = graph.input("input", Element::F32, &dims);
-        let weight = graph.constant("weight", &[1, 1, 1, 1], Values::F32(vec![1.0]));
-        let bias = graph.constant("bias", &[1], Values::F32(vec![0.25]));
-        let stem = graph.conv("stem", &x, &weight, &bias, WINDOW);
+        let ones = graph.constant("ones", &[4, 1, 1, 1], Values::F32(vec![1.0; 4]));
+        let same = (0..16).map(|i| if i % 5 == 0 { 1.0 } else { 0.0 }).collect();
+        let weight = graph.constant("weight", &[4, 4, 1, 1], Values::F32(same));
+        let bias = graph.constant("bias", &[4], Values::F32(vec![0.25; 4]));
+        let stem = graph.conv("stem", &x, &ones, &bias, WINDOW);
         let stem = graph.relu("stem.relu", &stem);
         let stem = graph.max_pool("pool", &stem, 3, 2, 1);
         let y = graph.conv("conv1", &stem, &weight, &bias, WINDOW);
@@ -219,6 +222,7 @@ pub(super) mod tests {
         let y = graph.add("sum", &y, &stem);
         let y = graph.relu("sum.relu", &y);
         let y = graph.conv("features.0", &y, &weight, &bias, WINDOW);
+        let dims = ["n".into(), 4.into(), "h".into(), "w".into()];
         graph.output(&y, Element::F32, &dims);
         let z = graph.conv("rpn.logits.0", &y, &weight, &bias, WINDOW);
         graph.output(&z, Element::F32, &dims);
@@ -229,7 +233,7 @@ pub(super) mod tests {
         Runtime::open(&runtime::Options::default(), &mut |_| {}).unwrap()
     }
 
-    fn run(graph: &Graph, values: &[f32], outputs: &[&str]) -> Vec<Vec<f32>> {
+    pub(in super::super) fn run(graph: &Graph, values: &[f32], outputs: &[&str]) -> Vec<Vec<f32>> {
         let bytes = graph.to_bytes().unwrap();
         let graph = runtime::Graph::Memory("test", &bytes);
         let mut session = runtime().session(graph, &SessionOptions::default()).unwrap();
@@ -253,12 +257,13 @@ pub(super) mod tests {
         let graph = block();
         let wiring = Wiring::of(&graph);
         let scales = quarters(&wiring);
-        let all: BTreeSet<String> = wiring.layers.iter().map(|layer| layer.name.clone()).collect();
+        let free = wiring.layers.iter().filter(|layer| layer.kept.is_none());
+        let all: BTreeSet<String> = free.map(|layer| layer.name.clone()).collect();
         let whole = int8_graph(&graph, &wiring, &scales, &all);
-        // Each layer adds a quarter: 6 becomes 6.25, 6.5, 6.75, with the shortcut 13, 13.25, and 13.5 in float32. 6.3 is
-        // 6.25 from the start, -5 is 0, and nothing in whole numbers passes 63.75.
+        // 6 becomes 6.25, 6.5, 6.75, with the shortcut 13, 13.25, and 13.5 in float32. 6.3 becomes 6.55 in the float32
+        // stem, which is 6.5 behind it; -5 is 0 there; nothing in whole numbers passes 63.75.
         for (x, features, logits) in
-            [(6.0, 13.25, 13.5), (6.3, 13.75, 14.0), (-5.0, 1.25, 1.5), (1000.0, 63.75, 64.0)]
+            [(6.0, 13.25, 13.5), (6.3, 13.75, 14.0), (-5.0, 0.75, 1.0), (1000.0, 63.75, 64.0)]
         {
             let found = run(&whole, &[x], &["features.0", "rpn.logits.0"]);
             assert!(
@@ -266,10 +271,10 @@ pub(super) mod tests {
                 "{x}: {found:?}"
             );
         }
-        // Pairs: input, stem.relu, pool, conv1.relu, conv2, sum.relu, features.0.
-        assert_eq!(operators(&whole, "QuantizeLinear"), 7);
-        // One more for the weight, which all layers share, and one for each of four biases.
-        assert_eq!(operators(&whole, "DequantizeLinear"), 7 + 1 + 4);
+        // Pairs: pool, conv1.relu, conv2, sum.relu, features.0.
+        assert_eq!(operators(&whole, "QuantizeLinear"), 5);
+        // One more for the weight, which all layers share, and one for each of three biases.
+        assert_eq!(operators(&whole, "DequantizeLinear"), 5 + 1 + 3);
         // The logits' layer keeps its own.
         assert_eq!(whole.nodes().last().unwrap().input[1..], ["weight", "bias"]);
     }
@@ -286,13 +291,14 @@ pub(super) mod tests {
     fn a_shadow_sees_float32_and_computes_alone() {
         let graph = block();
         let wiring = Wiring::of(&graph);
-        let layers: Vec<&Layer> = wiring.layers.iter().collect();
+        let layers: Vec<&Layer> = wiring.layers.iter().filter(|layer| layer.kept.is_none()).collect();
         let (shadowed, shown) = shadow_graph(&graph, &wiring, &quarters(&wiring), &layers);
-        assert_eq!(shown[1], ("conv1.relu".to_owned(), "conv1.shadow.dequantized".to_owned()));
+        assert_eq!(shown[0], ("conv1.relu".to_owned(), "conv1.shadow.dequantized".to_owned()));
         let names: Vec<&str> = shown.iter().flat_map(|(own, shadow)| [own.as_str(), shadow]).collect();
         let found = run(&shadowed, &[6.3], &names);
-        // The stem gives 6.55, and its shadow 6.25 + 0.25. conv1 gives 6.8, and its shadow 6.5 + 0.25.
-        let expected = [6.55, 6.5, 6.8, 6.75];
+        // conv1 makes 6.8 of the stem's 6.55, and its shadow 6.75 of 6.5. conv2 makes 7.05 of 6.8, and its shadow 7 of
+        // 6.75, the nearest quarter.
+        let expected = [6.8, 6.75, 7.05, 7.0];
         for (found, expected) in found.iter().zip(expected) {
             assert!((found[0] - expected).abs() < 1e-5, "{} {expected}", found[0]);
         }
