@@ -190,7 +190,7 @@ pub(super) fn relu_behind_pool(graph: &Graph) -> Graph {
             out.push(node);
             continue;
         };
-        let name = std::mem::replace(&mut node.name, String::new());
+        let name = std::mem::take(&mut node.name);
         let raw = format!("{name}.float");
         (node.name, node.input, node.output) = (raw.clone(), vec![(*stem).to_owned()], vec![raw.clone()]);
         out.push(node);
