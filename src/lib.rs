@@ -24,6 +24,7 @@ pub mod model;
 pub mod network;
 pub mod onnx;
 pub mod photo;
+pub mod quantize;
 pub mod report;
 pub mod run;
 pub mod runtime;

@@ -19,6 +19,8 @@ RUNGS = {
     "resnet-34": {"depth": 34, "plain": False, "widths": BASIC},
     "resnet-50": {"depth": 50, "plain": False, "widths": BOTTLENECK},
     "resnet-101": {"depth": 101, "plain": False, "widths": BOTTLENECK},
+    # Not of the ladder: the model inside the program.
+    "fod-r18": {"depth": 18, "plain": False, "widths": (32, 64, 128, 128), "box_head": 256},
 }
 
 
@@ -83,8 +85,8 @@ def configure(rung, classes):
     """Everything that `build` and `rcnn import` need to know, as plain data."""
     c = dict(RUNGS[rung])
     return {
-        "rung": rung, **c, "blocks": list(BLOCKS[c["depth"]]), "widths": list(c["widths"]),
-        "fpn_channels": 64, "box_head": 128, "classes": list(classes),
+        "rung": rung, "box_head": 128, **c, "blocks": list(BLOCKS[c["depth"]]), "widths": list(c["widths"]),
+        "fpn_channels": 64, "classes": list(classes),
         "anchor_sizes": [[16], [32], [64], [128], [256]], "aspect_ratios": [0.5, 1.0, 2.0],
         "min_size": 300, "max_size": 500, "image_mean": MEAN, "image_std": STD,
         "rpn_pre_nms_top_n": 1000, "rpn_post_nms_top_n": 300, "rpn_nms_threshold": 0.7,

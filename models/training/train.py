@@ -21,6 +21,7 @@ import time
 import cv2
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torchvision.models.detection.image_list import ImageList
 
@@ -51,6 +52,10 @@ class Training:
         torch.manual_seed(a.seed)
         self.a, self.config = a, configure(a.rung, sets[0].classes)
         self.model = build(self.config).to(memory_format=torch.channels_last)
+        if a.init:
+            missing, _ = self.model.load_state_dict({k: v.float() for k, v in load_file(a.init).items()}, strict=False)
+            if any(not k.endswith("num_batches_tracked") for k in missing):
+                raise SystemExit(f"{a.init} lacks {missing[0]}")
         self.mean = build(self.config)
         self.mean.load_state_dict(self.model.state_dict())
         self.mean.requires_grad_(False)
@@ -200,6 +205,7 @@ def main():
         help="folder with images/ and annotations.json, and its share of the crops; may be repeated")
     add("--test", type=pathlib.Path, required=True, help="folder measured now and then, for ap.csv")
     add("-o", "--out", type=pathlib.Path, required=True)
+    add("--init", type=pathlib.Path, help="start from these weights (.safetensors) instead of from scratch")
     add("--steps", type=int, default=5000)
     add("--batch", type=int, default=8)
     add("--size", type=int, default=320, help="side of the canvases in pixels")

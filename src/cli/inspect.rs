@@ -157,6 +157,15 @@ impl Sheet {
         writeln!(out, "classes        {}: {}{more}", self.classes.len(), names.join(", "))?;
         writeln!(out, "\nconventions")?;
         print_values(out, "", &self.conventions)?;
+        if let Some(how) = &self.provenance.quantization {
+            let (layers, bits, method) = (how.int8_layers, how.weight_bits, &how.method);
+            let (photos, from) = (how.photos, short(&how.from));
+            writeln!(
+                out,
+                "\nint8           {layers} layers, weights of {bits} bits, ranges by {method} from {photos} photos, of the \
+                 model with sha256 {from}"
+            )?;
+        }
         let Provenance { checkpoint, sha256, imported_by, .. } = &self.provenance;
         writeln!(
             out,

@@ -19,6 +19,7 @@ mod inspect;
 mod models;
 mod progress;
 mod pull;
+mod quantize;
 mod runtime;
 mod runtime_args;
 mod summary;
@@ -64,6 +65,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Import(import::Args),
     Inspect(inspect::Args),
+    Quantize(quantize::Args),
     Pull(pull::Args),
     Models(models::Args),
     Synth(synth::Args),
@@ -83,6 +85,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Import(args) => import::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Quantize(args) => quantize::run(args),
         Command::Pull(args) => pull::run(args),
         Command::Models(args) => models::run(args),
         Command::Synth(args) => synth::run(args),

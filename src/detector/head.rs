@@ -5,7 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::Error;
-use crate::model::{GraphSource, Model};
+use crate::model::Model;
 use crate::network::Architecture;
 use crate::onnx;
 use crate::runtime::{Device, Graph, Runtime, Session, SessionOptions, Value};
@@ -35,13 +35,7 @@ impl Head {
             let rest = Mutex::new(runtime.session(source.as_graph(), &options)?);
             return Ok(Head { pool: None, rest, pooled });
         }
-        let bytes = match &source {
-            GraphSource::File(path) => {
-                let read = std::fs::read(path);
-                read.map_err(|cause| Error::Graph(format!("cannot read `{}`: {cause}", path.display())))?
-            }
-            GraphSource::Memory(_, bytes) => bytes.to_vec(),
-        };
+        let bytes = source.bytes().map_err(|cause| Error::Graph(cause.to_string()))?;
         let (channels, side) = (architecture.feature_channels(), architecture.head.resolution);
         let dims = ["boxes".into(), channels.into(), side.into(), side.into()];
         let (first, second) = onnx::cut(&bytes, &pooled, &dims)

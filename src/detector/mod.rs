@@ -12,6 +12,7 @@ mod trace;
 #[cfg(test)]
 mod units;
 mod verify;
+mod watch;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -214,9 +215,21 @@ impl Detector {
         tensor: Vec<f32>,
         seconds: &mut f64,
     ) -> Result<TrunkOutput, Error> {
+        Ok(self.run_trunk_and(count, padded, tensor, seconds, &[])?.0)
+    }
+
+    /// The same, and more outputs that the graph has.
+    fn run_trunk_and(
+        &self,
+        count: usize,
+        padded: (usize, usize),
+        tensor: Vec<f32>,
+        seconds: &mut f64,
+        more: &[String],
+    ) -> Result<(TrunkOutput, Vec<Value>), Error> {
         let input = Value::from_f32(&[count, 3, padded.0, padded.1], tensor)?;
         let names = &self.names;
-        let outputs: Vec<&str> = [&names.features, &names.logits, &names.deltas]
+        let outputs: Vec<&str> = [names.features.as_slice(), &names.logits, &names.deltas, more]
             .into_iter()
             .flatten()
             .map(String::as_str)
@@ -225,8 +238,9 @@ impl Detector {
         let mut features = self.busy.time(seconds, || trunk.run(&[("input", &input)], &outputs))?;
         drop(trunk);
         let mut logits = features.split_off(names.features.len());
-        let deltas = logits.split_off(names.logits.len());
-        Ok(TrunkOutput { features, logits, deltas })
+        let mut deltas = logits.split_off(names.logits.len());
+        let more = deltas.split_off(names.deltas.len());
+        Ok((TrunkOutput { features, logits, deltas }, more))
     }
 
     /// Proposals of every photo, in the resized pictures' pixels.
@@ -277,6 +291,22 @@ impl Detector {
         suggested: &[Vec<BBox>],
         seconds: &mut f64,
     ) -> Result<(Vec<f32>, Vec<f32>), Error> {
+        let mut rois = self.place(trunk, inputs, suggested);
+        let order: Vec<usize> = rois.order.concat();
+        let number = order.len();
+        if number == 0 {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let outputs = self.run_head_on(trunk, &mut rois, seconds, &["box.logits", "box.deltas"])?;
+        let columns = (self.architecture.head.classes + 1, self.architecture.head.box_rows);
+        if outputs[0].shape() != [number, columns.0] || outputs[1].shape() != [number, columns.1] {
+            return Err(unexpected("box.logits and box.deltas", &outputs[0].shape()));
+        }
+        Ok((unsort(outputs[0].as_f32()?, columns.0, &order), unsort(outputs[1].as_f32()?, columns.1, &order)))
+    }
+
+    /// Boxes on the maps that RoIAlign takes their features from.
+    fn place(&self, trunk: &TrunkOutput, inputs: &[Input], suggested: &[Vec<BBox>]) -> Rois {
         let strides = self.architecture.roi_strides();
         let heights: Vec<usize> = trunk.features[..strides.len()].iter().map(|map| map.shape()[2]).collect();
         let mut rois = Rois::new(strides.len());
@@ -289,16 +319,7 @@ impl Detector {
                 number += 1;
             }
         }
-        if number == 0 {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        let outputs = self.run_head_on(trunk, &mut rois, seconds)?;
-        let order: Vec<usize> = rois.order.concat();
-        let columns = (self.architecture.head.classes + 1, self.architecture.head.box_rows);
-        if outputs[0].shape() != [number, columns.0] || outputs[1].shape() != [number, columns.1] {
-            return Err(unexpected("box.logits and box.deltas", &outputs[0].shape()));
-        }
-        Ok((unsort(outputs[0].as_f32()?, columns.0, &order), unsort(outputs[1].as_f32()?, columns.1, &order)))
+        rois
     }
 
     fn run_head_on(
@@ -306,6 +327,7 @@ impl Detector {
         trunk: &TrunkOutput,
         rois: &mut Rois,
         seconds: &mut f64,
+        outputs: &[&str],
     ) -> Result<Vec<Value>, Error> {
         let mut values = Vec::new();
         for (boxes, images) in rois.boxes.drain(..).zip(rois.images.drain(..)) {
@@ -318,7 +340,7 @@ impl Detector {
             named.push((&self.names.rois[level], boxes));
             named.push((&self.names.images[level], images));
         }
-        Ok(self.busy.time(seconds, || self.head.run(&named, &["box.logits", "box.deltas"]))?)
+        Ok(self.busy.time(seconds, || self.head.run(&named, outputs))?)
     }
 
     fn finish(

@@ -145,6 +145,7 @@ impl ClassifierModel {
                 sha256: sha256(checkpoint.bytes()),
                 imported_by: concat!("rcnn ", env!("CARGO_PKG_VERSION")).into(),
                 origin: Origin::default(),
+                quantization: None,
             },
             network: architecture,
             parameters,

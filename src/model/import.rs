@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{FileHash, Files, Manifest, Origin, Provenance};
-use super::{Error, Graphs, Model, store, zoo};
+use super::{Error, Model, zoo};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Loaded, Options};
 use crate::hash::sha256;
@@ -112,6 +112,7 @@ impl Imported {
                 sha256: hash,
                 imported_by: concat!("rcnn ", env!("CARGO_PKG_VERSION")).into(),
                 origin: Origin::default(),
+                quantization: None,
             },
             network: architecture,
             parameters,
@@ -155,29 +156,16 @@ impl Imported {
     ///
     /// # Errors
     /// When a graph is beyond what ONNX can hold.
-    pub fn into_memory(mut self) -> Result<Model, Error> {
-        let trunk = self.trunk.to_bytes()?;
-        drop(self.trunk);
-        let head = self.head.to_bytes()?;
-        let hash = |bytes: &[u8]| FileHash { bytes: bytes.len() as u64, sha256: sha256(bytes) };
-        self.manifest.files = Files { trunk: hash(&trunk), head: hash(&head) };
-        let hash = sha256(self.manifest.to_text().as_bytes());
-        Ok(Model { manifest: self.manifest, graphs: Graphs::Memory { trunk, head }, hash })
+    pub fn into_memory(self) -> Result<Model, Error> {
+        Model::in_memory(self.manifest, self.trunk, self.head)
     }
 
     /// Writes the model into a folder, whole or not at all; an earlier model there is replaced.
     ///
     /// # Errors
     /// When the folder holds something else, or cannot be written.
-    pub fn write(mut self, folder: &Path) -> Result<Model, Error> {
-        let text = store::write(folder, |fresh| {
-            let trunk = store::write_graph(&self.trunk, &fresh.join("trunk.onnx"))?;
-            let head = store::write_graph(&self.head, &fresh.join("head.onnx"))?;
-            self.manifest.files = Files { trunk, head };
-            Ok(self.manifest.to_text())
-        })?;
-        let hash = sha256(text.as_bytes());
-        Ok(Model { manifest: self.manifest, graphs: Graphs::Folder(folder.into()), hash })
+    pub fn write(self, folder: &Path) -> Result<Model, Error> {
+        Model::write(self.manifest, &self.trunk, &self.head, folder)
     }
 }
 

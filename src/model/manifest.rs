@@ -24,6 +24,31 @@ pub struct Provenance {
     /// Who published it, where that is known.
     #[serde(default, skip_serializing_if = "Origin::is_empty")]
     pub origin: Origin,
+    /// How it was quantised, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<Quantization>,
+}
+
+/// How a model became int8: enough to do it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantization {
+    /// SHA-256 of the `model.json` that it was made from.
+    pub from: String,
+    /// The program that did it.
+    pub quantized_by: String,
+    /// How ranges were chosen.
+    pub method: String,
+    /// Photos that the ranges come from.
+    pub photos: usize,
+    /// Seed of their choice.
+    pub seed: u64,
+    /// Bits of a weight: 8 or 7.
+    pub weight_bits: u8,
+    /// Layers in int8.
+    pub int8_layers: usize,
+    /// Layers left in float32, besides those that never are int8.
+    pub float_layers: Vec<String>,
 }
 
 /// What is known of a published checkpoint.

@@ -9,6 +9,7 @@ mod pull;
 mod store;
 mod zoo;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 pub use crate::family::Class;
@@ -16,10 +17,11 @@ pub use bundled::{BUNDLED, DEFAULT};
 pub use classifier::{ClassifierManifest, ClassifierModel};
 pub use find::{Listed, Place, list};
 pub use import::{Imported, config_beside, read_config, read_options};
-pub use manifest::{FileHash, Files, Manifest, Origin, Provenance};
+pub use manifest::{FileHash, Files, Manifest, Origin, Provenance, Quantization};
 pub use pull::{Expected, PullError, download};
 pub use zoo::{Published, find_published, published};
 
+use crate::hash::sha256;
 use crate::runtime::Graph;
 use crate::{cache, checkpoint, family, onnx};
 
@@ -122,6 +124,45 @@ impl Error {
 }
 
 impl Model {
+    /// A model of these graphs in memory; the files of the manifest are set anew.
+    ///
+    /// # Errors
+    /// When a graph is beyond what ONNX can hold.
+    pub(crate) fn in_memory(
+        mut manifest: Manifest,
+        trunk: onnx::Graph,
+        head: onnx::Graph,
+    ) -> Result<Model, Error> {
+        let bytes = trunk.to_bytes()?;
+        drop(trunk);
+        let (trunk, head) = (bytes, head.to_bytes()?);
+        let hash = |bytes: &[u8]| FileHash { bytes: bytes.len() as u64, sha256: sha256(bytes) };
+        manifest.files = Files { trunk: hash(&trunk), head: hash(&head) };
+        let hash = sha256(manifest.to_text().as_bytes());
+        Ok(Model { manifest, graphs: Graphs::Memory { trunk, head }, hash })
+    }
+
+    /// Writes a model into a folder, whole or not at all; an earlier model there is replaced. The files of the manifest
+    /// are set anew.
+    ///
+    /// # Errors
+    /// When the folder holds something else, or cannot be written.
+    pub(crate) fn write(
+        mut manifest: Manifest,
+        trunk: &onnx::Graph,
+        head: &onnx::Graph,
+        folder: &Path,
+    ) -> Result<Model, Error> {
+        let text = store::write(folder, |fresh| {
+            let trunk = store::write_graph(trunk, &fresh.join("trunk.onnx"))?;
+            let head = store::write_graph(head, &fresh.join("head.onnx"))?;
+            manifest.files = Files { trunk, head };
+            Ok(manifest.to_text())
+        })?;
+        let hash = sha256(text.as_bytes());
+        Ok(Model { manifest, graphs: Graphs::Folder(folder.into()), hash })
+    }
+
     /// What `model.json` says.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -164,6 +205,17 @@ pub enum GraphSource<'a> {
 }
 
 impl GraphSource<'_> {
+    /// The graph's bytes.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
+        match self {
+            GraphSource::File(path) => Ok(std::fs::read(path).map_err(Error::io("read", path))?.into()),
+            GraphSource::Memory(_, bytes) => Ok((*bytes).into()),
+        }
+    }
+
     /// As the runtime takes it.
     pub fn as_graph(&self) -> Graph<'_> {
         match self {

@@ -3,7 +3,9 @@
 //! Every operator's method takes the name of the node that it makes; the node's output has the same
 //! name, so that a graph reads in Netron as the network does. Knows nothing of detection.
 
-use super::proto;
+use std::collections::BTreeSet;
+
+use super::proto::{self, Node};
 
 /// The operator set that our graphs need: 16 is the first whose RoiAlign can leave out the half-pixel shift.
 pub const OPSET: i64 = 16;
@@ -37,6 +39,12 @@ impl From<&str> for Dim {
 pub enum Element {
     /// float32.
     F32 = 1,
+    /// uint8.
+    U8 = 2,
+    /// int8.
+    I8 = 3,
+    /// int32.
+    I32 = 6,
     /// int64.
     I64 = 7,
 }
@@ -46,6 +54,12 @@ pub enum Element {
 pub enum Values {
     /// float32.
     F32(Vec<f32>),
+    /// uint8.
+    U8(Vec<u8>),
+    /// int8.
+    I8(Vec<i8>),
+    /// int32.
+    I32(Vec<i32>),
     /// int64.
     I64(Vec<i64>),
 }
@@ -54,16 +68,32 @@ impl Values {
     pub(super) fn element(&self) -> Element {
         match self {
             Values::F32(_) => Element::F32,
+            Values::U8(_) => Element::U8,
+            Values::I8(_) => Element::I8,
+            Values::I32(_) => Element::I32,
             Values::I64(_) => Element::I64,
+        }
+    }
+
+    /// How many values there are.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Values::F32(v) => v.len(),
+            Values::U8(v) => v.len(),
+            Values::I8(v) => v.len(),
+            Values::I32(v) => v.len(),
+            Values::I64(v) => v.len(),
         }
     }
 
     /// Bytes that the values take in a file.
     pub(super) fn byte_len(&self) -> u64 {
-        match self {
-            Values::F32(v) => v.len() as u64 * 4,
-            Values::I64(v) => v.len() as u64 * 8,
-        }
+        let size = match self.element() {
+            Element::U8 | Element::I8 => 1,
+            Element::F32 | Element::I32 => 4,
+            Element::I64 => 8,
+        };
+        size * self.count() as u64
     }
 }
 
@@ -266,8 +296,63 @@ impl Graph {
         )
     }
 
+    /// Whole numbers for values: `x / scale + zero_point`, rounded half to even, in the zero point's type.
+    pub fn quantize_linear(&mut self, name: &str, x: &str, scale: &str, zero_point: &str) -> Edge {
+        self.node("QuantizeLinear", name, &[x, scale, zero_point], vec![])
+    }
+
+    /// `(x - zero_point) * scale`; scale and zero point are one value each, or one for each index of the first axis.
+    pub fn dequantize_linear(&mut self, name: &str, x: &str, scale: &str, zero_point: &str) -> Edge {
+        self.node("DequantizeLinear", name, &[x, scale, zero_point], vec![int("axis", 0)])
+    }
+
+    /// The nodes, in an order in which they can be computed.
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.body.node
+    }
+
+    /// Adds a node as it stands.
+    pub(crate) fn push(&mut self, node: Node) {
+        self.body.node.push(node);
+    }
+
+    /// The inputs' names.
+    pub(crate) fn input_names(&self) -> impl Iterator<Item = &str> {
+        self.body.input.iter().map(|input| input.name.as_str())
+    }
+
+    /// Whether a tensor is an output.
+    pub(crate) fn is_output(&self, edge: &str) -> bool {
+        self.body.output.iter().any(|output| output.name == edge)
+    }
+
+    /// A graph with the same name, inputs and outputs, and nothing between them.
+    pub(crate) fn frame(&self) -> Graph {
+        let body = proto::Graph {
+            name: self.body.name.clone(),
+            input: self.body.input.clone(),
+            output: self.body.output.clone(),
+            ..Default::default()
+        };
+        Graph { body, initializers: Vec::new() }
+    }
+
+    /// Declares an existing tensor of float32 as an output too, whatever its shape, to be looked at.
+    pub(crate) fn expose(&mut self, edge: &str) {
+        let tensor = proto::TensorKind { element: Element::F32 as i32, shape: None };
+        let kind = Some(proto::Kind { tensor: Some(tensor) });
+        self.body.output.push(proto::ValueInfo { name: edge.into(), kind });
+    }
+
+    /// Leaves out constants that no node takes.
+    pub(crate) fn drop_unused(&mut self) {
+        let used: BTreeSet<&str> =
+            self.body.node.iter().flat_map(|node| node.input.iter().map(String::as_str)).collect();
+        self.initializers.retain(|constant| used.contains(constant.name.as_str()));
+    }
+
     fn node(&mut self, op: &str, name: &str, inputs: &[&str], attribute: Vec<proto::Attribute>) -> Edge {
-        self.body.node.push(proto::Node {
+        self.body.node.push(Node {
             input: inputs.iter().map(|edge| (*edge).to_owned()).collect(),
             output: vec![name.into()],
             name: name.into(),

@@ -3,8 +3,11 @@
 mod cut;
 mod graph;
 mod proto;
+mod read;
 mod write;
 
 pub use cut::{CutError, cut};
 pub use graph::{Dim, Edge, Element, Graph, Initializer, OPSET, RoiAlign, Values, Window};
+pub(crate) use proto::Node;
+pub use read::ReadError;
 pub use write::Error;

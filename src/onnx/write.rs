@@ -125,6 +125,9 @@ fn write_field(out: &mut impl Write, tag: u32, content: u64) -> io::Result<()> {
 fn write_values(out: &mut impl Write, values: &Values) -> io::Result<()> {
     match values {
         Values::F32(values) => write_chunks(out, values, |v| v.to_le_bytes()),
+        Values::U8(values) => out.write_all(values),
+        Values::I8(values) => write_chunks(out, values, |v| v.to_le_bytes()),
+        Values::I32(values) => write_chunks(out, values, |v| v.to_le_bytes()),
         Values::I64(values) => write_chunks(out, values, |v| v.to_le_bytes()),
     }
 }

@@ -1,0 +1,265 @@
+//! `rcnn quantize`: a float32 model becomes an int8 model folder, and the user learns what it costs in accuracy.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use rcnn::compare::{Contender, Judged, judge, measure};
+use rcnn::detector::Detector;
+use rcnn::model::Model;
+use rcnn::photo::{self, DecodeOptions, Entry};
+use rcnn::quantize::{LayerReport, Method, Options, Quantized, Step, quantize, saturates};
+use rcnn::runtime::Runtime;
+use serde_json::json;
+
+use super::annotated::Annotated;
+use super::progress::Progress;
+use super::runtime_args::RuntimeArgs;
+use super::{Exit, Usage, say, stop_on_interrupt};
+
+/// Turn a model into one of 8-bit whole numbers, which processors compute faster
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn quantize fod-r18 -i photos/ -o models/int8
+  rcnn quantize models/mine -i photos/ -o models/int8 -a gt.json
+
+Ranges of the network's values are taken from the photos, which should be of the kind that the model is for.
+The table tells how far each layer's output is from float32 when that layer alone is int8, as a signal-to-noise
+ratio; layers below --min-snr stay float32. With -a, both models run on the annotated photos.")]
+pub(crate) struct Args {
+    /// A model's name or folder, or a checkpoint file
+    #[arg(value_name = "MODEL")]
+    model: String,
+    /// Photos: files, folders, patterns, or .txt files of paths
+    #[arg(short, long, required = true, num_args = 1.., value_name = "PHOTOS")]
+    input: Vec<String>,
+    /// Folder to write the model into
+    #[arg(short, long, value_name = "DIR")]
+    out: PathBuf,
+    /// Photos that the ranges are taken from
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    photos: u32,
+    /// Seed of their choice
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How ranges are chosen: by the least square error, by the least divergence, without the outermost values, or
+    /// from the smallest value to the largest [mse, entropy, percentile, min-max]
+    #[arg(long, default_value_t, value_name = "METHOD")]
+    method: Method,
+    /// Share of the values, in percent, that --method percentile covers
+    #[arg(long, default_value_t = Options::default().percentile, value_name = "P", value_parser = percent)]
+    percentile: f64,
+    /// Layers with a lower signal-to-noise ratio stay float32, in decibels
+    #[arg(long, default_value_t = Options::default().min_snr, value_name = "DB", allow_negative_numbers = true)]
+    min_snr: f64,
+    /// Weights of 7 bits, for x86-64 processors without VNNI, whose 8-bit sums may overflow; auto: as this machine
+    /// needs it [auto, yes, no]
+    #[arg(long, default_value = "auto", value_name = "WHEN", num_args = 0..=1, default_missing_value = "yes")]
+    reduce_range: ReduceRange,
+    /// COCO annotations: also run both models on the annotated photos and print the AP before and after
+    #[arg(short, long, value_name = "GT.json")]
+    annotations: Option<PathBuf>,
+    /// One JSON document on standard output
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    machine: RuntimeArgs,
+}
+
+/// When weights have 7 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ReduceRange {
+    Auto,
+    Yes,
+    No,
+}
+
+impl std::str::FromStr for ReduceRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ReduceRange, String> {
+        match text {
+            "auto" => Ok(ReduceRange::Auto),
+            "yes" => Ok(ReduceRange::Yes),
+            "no" => Ok(ReduceRange::No),
+            _ => Err("known are auto, yes and no".into()),
+        }
+    }
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && *number <= 100.0);
+    number.ok_or_else(|| "it is a number above 0, up to 100".into())
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    if args.min_snr.is_nan() {
+        return Err(Usage("--min-snr is a number of decibels".into()).into());
+    }
+    let listing = photo::list(&args.input, None)?;
+    say(&listing.notes);
+    let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
+    let model = Model::find(&args.model)?;
+    let runtime = args.machine.open()?;
+    let stop = stop_on_interrupt();
+    let options = Options {
+        photos: args.photos as usize,
+        seed: args.seed,
+        method: args.method,
+        percentile: args.percentile,
+        min_snr: args.min_snr,
+        reduce_range: match args.reduce_range {
+            ReduceRange::Auto => saturates(),
+            ReduceRange::Yes => true,
+            ReduceRange::No => false,
+        },
+        threads: args.machine.threads(),
+    };
+    let quantized = calibrate(&model, &runtime, &listing.entries, &options, &stop)?;
+    say(quantized.skipped());
+    let layers = quantized.layers().to_vec();
+    let name = args.out.file_name().unwrap_or(args.out.as_os_str()).to_string_lossy();
+    let written = quantized.named(&name).write(&args.out)?;
+    let judged = match &annotated {
+        Some(annotated) => {
+            judge_both(&args, annotated, &runtime, listing.entries, [&model, &written], &stop)?
+        }
+        None => Vec::new(),
+    };
+    let text = text(&args.out, &written, &layers, &judged);
+    if args.json {
+        eprint!("{text}");
+        let manifest = written.manifest();
+        let document = json!({
+            "model": args.out, "name": manifest.name, "sha256": written.hash(),
+            "quantization": manifest.provenance.quantization, "files": manifest.files,
+            "layers": layers, "models": judged,
+        });
+        super::print(&format!("{}\n", serde_json::to_string_pretty(&document)?))?;
+    } else {
+        super::print(&text)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn calibrate(
+    model: &Model,
+    runtime: &Runtime,
+    photos: &[Entry],
+    options: &Options,
+    stop: &AtomicBool,
+) -> anyhow::Result<Quantized> {
+    let mut shown: Option<(Step, Progress)> = None;
+    let mut watch = |step: Step, done: usize, total: usize| {
+        if shown.as_ref().is_none_or(|(old, _)| *old != step) {
+            if let Some((_, progress)) = &shown {
+                progress.end();
+            }
+            let things = if step == Step::Ranges { "photos for ranges" } else { "runs for noise" };
+            shown = Some((step, Progress::new(things, 0, total as u64)));
+        }
+        if let Some((_, progress)) = &mut shown {
+            progress.set(done as u64, total as u64, 0);
+        }
+    };
+    let quantized = quantize(model, runtime, photos, options, stop, &mut watch);
+    if let Some((_, progress)) = &shown {
+        progress.end();
+    }
+    Ok(quantized?)
+}
+
+/// Runs the model before and after on the annotated photos, in turns.
+fn judge_both(
+    args: &Args,
+    annotated: &Annotated,
+    runtime: &Runtime,
+    entries: Vec<Entry>,
+    models: [&Model; 2],
+    stop: &AtomicBool,
+) -> anyhow::Result<Vec<Judged>> {
+    let path = args.annotations.as_deref().unwrap_or(Path::new(""));
+    let (tasks, notes) = annotated.photos(entries)?;
+    say(&notes);
+    let mut contenders = Vec::new();
+    for (name, model) in ["float32", "int8"].into_iter().zip(models) {
+        let manifest = model.manifest();
+        let (classes, notes) = annotated.classes(&manifest.classes);
+        if name == "float32" {
+            say(&notes);
+        }
+        contenders.push(Contender {
+            name: name.into(),
+            detector: Detector::new(model, runtime, &args.machine.session())?,
+            classes,
+            network: manifest.network.clone(),
+            parameters: manifest.parameters.layers + manifest.parameters.norms,
+            memory: None,
+        });
+    }
+    let folder = tempfile::tempdir()?;
+    let total = tasks.len() as u64;
+    let mut progress = Progress::new("photos", 0, total);
+    let mut watch = |done: usize| progress.set(done as u64, total, 0);
+    let costs = measure(&contenders, &tasks, &DecodeOptions::default(), folder.path(), stop, &mut watch);
+    progress.end();
+    let results = contenders.iter().zip(costs?);
+    let results: Vec<_> = results
+        .map(|(contender, cost)| {
+            let path = folder.path().join(format!("{}.json", contender.name));
+            (contender.name.clone(), path, Some(cost))
+        })
+        .collect();
+    Ok(judge(path, &results, 1000, args.seed)?)
+}
+
+fn text(out: &Path, model: &Model, layers: &[LayerReport], judged: &[Judged]) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_all(&mut text, out, model, layers, judged);
+    text
+}
+
+fn write_all(
+    text: &mut String,
+    out: &Path,
+    model: &Model,
+    layers: &[LayerReport],
+    judged: &[Judged],
+) -> std::fmt::Result {
+    let int8 = layers.iter().filter(|layer| layer.int8).count();
+    if let Some(how) = &model.manifest().provenance.quantization {
+        let (bits, method, photos) = (how.weight_bits, &how.method, how.photos);
+        writeln!(
+            text,
+            "{}: {int8} of {} layers int8, weights of {bits} bits, ranges by {method} from {photos} photos",
+            out.display(),
+            layers.len()
+        )?;
+    }
+    writeln!(text, "signal-to-noise ratio of each layer, dB:")?;
+    for layer in layers {
+        let ratio = layer.snr_db.map_or_else(|| "     -".to_owned(), |ratio| format!("{ratio:6.1}"));
+        let kind = match (layer.int8, layer.kept) {
+            (true, _) => "int8".to_owned(),
+            (false, Some(why)) => format!("float32: it {why}"),
+            (false, None) => "float32: below the least ratio".to_owned(),
+        };
+        writeln!(text, "  {:34} {:5} {ratio}  {kind}", layer.name, layer.op)?;
+    }
+    if let [before, after] = judged {
+        let ap = |model: &Judged| model.stats.first().copied().unwrap_or(f64::NAN);
+        write!(text, "AP {:.4} before, {:.4} after", ap(before), ap(after))?;
+        let interval = after.difference.as_ref().and_then(|difference| difference.intervals.first());
+        if let Some(interval) = interval {
+            write!(text, " (95 % of draws change it by {:+.4} to {:+.4})", interval.low, interval.high)?;
+        }
+        writeln!(text)?;
+        if let (Some(before), Some(after)) = (&before.costs, &after.costs) {
+            let (then, now) = (before.milliseconds, after.milliseconds);
+            writeln!(text, "{then:.1} ms a photo before, {now:.1} after: {:.2} x", then / now)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! The way of one photo with a look at tensors inside the graphs, which must be outputs of them.
+//!
+//! Computes nothing of its own: the stages are those of [`Detector::infer`].
+
+use std::collections::BTreeMap;
+
+use super::{Detector, Error, Input};
+use crate::geometry::BBox;
+use crate::runtime::Value;
+
+impl Detector {
+    /// Runs one input; gives the maps of features and the tensors named, by name. The head's are missing where nothing
+    /// is proposed. Where none of the head is asked for, it does not run.
+    pub(crate) fn watch(
+        &self,
+        mut input: Input,
+        trunk: &[String],
+        head: &[String],
+    ) -> Result<BTreeMap<String, Value>, Error> {
+        let tensor = std::mem::take(&mut input.tensor);
+        let inputs = [input];
+        let inner: Vec<String> =
+            trunk.iter().filter(|name| !self.names.features.contains(name)).cloned().collect();
+        let (output, more) = self.run_trunk_and(1, inputs[0].padded, tensor, &mut 0.0, &inner)?;
+        let mut seen: BTreeMap<String, Value> = inner.into_iter().zip(more).collect();
+        if !head.is_empty() {
+            let suggested: Vec<Vec<BBox>> = self
+                .suggest(&inputs, &output)?
+                .into_iter()
+                .map(|found| found.into_iter().map(|proposal| proposal.bbox).collect())
+                .collect();
+            let mut rois = self.place(&output, &inputs, &suggested);
+            if !rois.order.iter().all(Vec::is_empty) {
+                let names: Vec<&str> = head.iter().map(String::as_str).collect();
+                let values = self.run_head_on(&output, &mut rois, &mut 0.0, &names)?;
+                seen.extend(head.iter().cloned().zip(values));
+            }
+        }
+        seen.extend(self.names.features.iter().cloned().zip(output.features));
+        Ok(seen)
+    }
+}

@@ -1,0 +1,212 @@
+//! Running photos through a model as `detect` does, with an eye on tensors inside its graphs.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+
+use super::histogram::{Histogram, NotFinite};
+use super::rewrite::{Scales, shadow_graph};
+use super::wiring::{Layer, Wiring};
+use super::{Error, Side};
+use crate::detector::Detector;
+use crate::hash::sha256;
+use crate::model::Model;
+use crate::onnx::Graph;
+use crate::photo::{self, DecodeOptions, Entry, Photo};
+use crate::runtime::{Device, Runtime, SessionOptions, Value};
+
+/// Shadows that run beside a graph at once: their outputs are in memory together.
+const SHADOWS: usize = 16;
+
+/// Runs that the noise of this many layers takes, a photo.
+pub(super) fn groups(layers: usize) -> usize {
+    layers.div_ceil(SHADOWS)
+}
+
+/// A model's graph with what was found out about it.
+pub(super) struct Part {
+    pub(super) graph: Graph,
+    pub(super) wiring: Wiring,
+}
+
+/// What all runs share.
+pub(super) struct Machine<'a> {
+    pub(super) model: &'a Model,
+    pub(super) runtime: &'a Runtime,
+    pub(super) threads: usize,
+    pub(super) stop: &'a AtomicBool,
+}
+
+/// What calibration found: the distribution of each root, by the graph's side, and the photos that were used.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) tensors: [BTreeMap<String, Histogram>; 2],
+    pub(super) used: Vec<Entry>,
+    pub(super) skipped: Vec<String>,
+}
+
+/// Photos in an order that depends on the seed and their names alone.
+pub(super) fn shuffled(entries: &[Entry], seed: u64) -> Vec<Entry> {
+    let key = |entry: &Entry| sha256(format!("{seed}/{}", entry.name).as_bytes());
+    let mut entries = entries.to_vec();
+    entries.sort_by_cached_key(key);
+    entries
+}
+
+impl Machine<'_> {
+    /// A detector of the model with other graphs, on the processor: numbers must not depend on the device.
+    fn detector(&self, trunk: Graph, head: Graph) -> Result<Detector, Error> {
+        let model = Model::in_memory(self.model.manifest().clone(), trunk, head)?;
+        let options = SessionOptions { device: Device::Cpu, threads: self.threads, ..Default::default() };
+        Ok(Detector::new(&model, self.runtime, &options)?)
+    }
+
+    /// The distributions of all roots over the first `count` photos that can be used.
+    pub(super) fn distributions(
+        &self,
+        parts: &[Part; 2],
+        entries: &[Entry],
+        count: usize,
+        watch: &mut dyn FnMut(usize),
+    ) -> Result<Found, Error> {
+        let mut found = Found::default();
+        let mut names = [Vec::new(), Vec::new()];
+        let mut graphs = [parts[0].graph.clone(), parts[1].graph.clone()];
+        for (side, part) in parts.iter().enumerate() {
+            for root in part.wiring.roots() {
+                let graph = &mut graphs[side];
+                if !graph.input_names().any(|input| input == root) {
+                    names[side].push(root.clone());
+                    if !graph.is_output(&root) {
+                        graph.expose(&root);
+                    }
+                }
+                found.tensors[side].insert(root, Histogram::default());
+            }
+        }
+        let [trunk, head] = graphs;
+        let detector = self.detector(trunk, head)?;
+        for entry in entries {
+            if found.used.len() == count {
+                break;
+            }
+            self.go_on()?;
+            let photo = match decode(entry) {
+                Ok(photo) => photo,
+                Err(why) => {
+                    found.skipped.push(why);
+                    continue;
+                }
+            };
+            let input = match detector.prepare(&photo) {
+                Ok(input) => input,
+                Err(error) => {
+                    found.skipped.push(format!("`{}`: {error}", entry.name.escape_debug()));
+                    continue;
+                }
+            };
+            if let Some(histogram) = found.tensors[0].get_mut("input") {
+                histogram.add(&input.tensor).map_err(|NotFinite| Error::NotFinite("input".into()))?;
+            }
+            let seen = detector.watch(input, &names[0], &names[1])?;
+            for (side, histograms) in found.tensors.iter_mut().enumerate() {
+                let own: Vec<_> =
+                    histograms.iter_mut().filter(|(name, _)| names[side].contains(name)).collect();
+                own.into_par_iter().try_for_each(|(name, histogram)| add(histogram, name, &seen))?;
+            }
+            found.used.push(entry.clone());
+            watch(found.used.len());
+        }
+        Ok(found)
+    }
+
+    /// How far each layer's output is from float32 when that layer alone is int8: signal-to-noise ratio in decibels
+    /// over the photos, ten times the logarithm of the quotient of both sums of squares.
+    pub(super) fn noise(
+        &self,
+        parts: &[Part; 2],
+        side: Side,
+        scales: &Scales,
+        layers: &[&Layer],
+        photos: &[Entry],
+        watch: &mut dyn FnMut(),
+    ) -> Result<BTreeMap<String, f64>, Error> {
+        let mut ratios = BTreeMap::new();
+        for group in layers.chunks(SHADOWS) {
+            let Part { graph, wiring } = &parts[side as usize];
+            let (shadowed, shown) = shadow_graph(graph, wiring, scales, group);
+            let names: Vec<String> = shown.iter().flat_map(|(own, shadow)| [own, shadow]).cloned().collect();
+            let (detector, trunk, head) = match side {
+                Side::Trunk => (self.detector(shadowed, parts[1].graph.clone())?, names.as_slice(), &[][..]),
+                Side::Head => (self.detector(parts[0].graph.clone(), shadowed)?, &[][..], names.as_slice()),
+            };
+            let mut sums = vec![(0.0, 0.0); group.len()];
+            for entry in photos {
+                self.go_on()?;
+                let photo = decode(entry).map_err(Error::Changed)?;
+                let seen = detector.watch(detector.prepare(&photo)?, trunk, head)?;
+                sums.par_iter_mut().zip(&shown).try_for_each(|(sums, (own, shadow))| {
+                    let (Some(own), Some(shadow)) = (seen.get(own), seen.get(shadow)) else { return Ok(()) };
+                    let (signal, noise) = powers(own.as_f32()?, shadow.as_f32()?);
+                    *sums = (sums.0 + signal, sums.1 + noise);
+                    Ok::<(), crate::runtime::Error>(())
+                })?;
+                watch();
+            }
+            ratios.extend(group.iter().zip(sums).map(|(layer, (s, n))| (layer.name.clone(), decibels(s, n))));
+        }
+        Ok(ratios)
+    }
+
+    fn go_on(&self) -> Result<(), Error> {
+        if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    }
+}
+
+fn decode(entry: &Entry) -> Result<Photo, String> {
+    let decoded = photo::decode(&entry.path, &DecodeOptions::default());
+    decoded.map_err(|error| format!("`{}`: {error}", entry.name.escape_debug()))
+}
+
+fn add(histogram: &mut Histogram, name: &str, seen: &BTreeMap<String, Value>) -> Result<(), Error> {
+    let Some(value) = seen.get(name) else { return Ok(()) };
+    let values = value.as_f32().map_err(crate::detector::Error::from)?;
+    histogram.add(values).map_err(|NotFinite| Error::NotFinite(name.into()))
+}
+
+/// Sums of squares of the values and of what is wrong with the others.
+fn powers(values: &[f32], others: &[f32]) -> (f64, f64) {
+    let square = |value: f32| f64::from(value) * f64::from(value);
+    let signal = values.iter().map(|value| square(*value)).sum();
+    let noise = values.iter().zip(others).map(|(value, other)| square(value - other)).sum();
+    (signal, noise)
+}
+
+fn decibels(signal: f64, noise: f64) -> f64 {
+    if noise == 0.0 { f64::INFINITY } else { 10.0 * (signal / noise).log10() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decibels_by_hand() {
+        // 100 + 400 against 1 + 4.
+        let (signal, noise) = powers(&[10.0, -20.0], &[11.0, -22.0]);
+        assert_eq!((signal, noise), (500.0, 5.0));
+        assert_eq!(decibels(signal, noise), 20.0);
+        assert_eq!(decibels(1.0, 0.0), f64::INFINITY);
+    }
+
+    #[test]
+    fn the_order_depends_on_seed_and_names_alone() {
+        let entry = |name: &str| Entry { path: name.into(), name: name.into() };
+        let entries: Vec<Entry> = ["a", "b", "c", "d", "e", "f"].map(entry).to_vec();
+        let backwards: Vec<Entry> = entries.iter().rev().cloned().collect();
+        assert_eq!(shuffled(&entries, 1), shuffled(&backwards, 1));
+        assert_ne!(shuffled(&entries, 1), shuffled(&entries, 2));
+        assert_ne!(shuffled(&entries, 1), entries);
+    }
+}
