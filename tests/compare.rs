@@ -56,6 +56,31 @@ fn numbers_are_those_of_detect_and_evaluate() {
     image::open(place.at("out/compare.png")).unwrap();
 }
 
+/// Two rungs of the ladder, each judged by itself and beside the other.
+#[test]
+fn two_rungs_have_the_numbers_that_each_has_alone() {
+    let place = Place::new();
+    let (annotations, photos) = (debris("annotations.json"), debris("images"));
+    let rungs = ["plain-18", "resnet-18"];
+    let folder = |rung: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(rung).display().to_string();
+    let folders = rungs.map(folder);
+    let alone = [0, 1].map(|k| {
+        place
+            .rcnn(&["detect", &photos, "-m", &folders[k], "-a", &annotations, "-o", rungs[k], "--no-draw"])
+            .expect(0);
+        let results = format!("{}/detections.json", rungs[k]);
+        let ended = place.rcnn(&["evaluate", "-a", &annotations, "-r", &results, "--json"]).expect(0);
+        serde_json::from_str::<Value>(&ended.out).unwrap()
+    });
+    let compare = ["compare", "-a", &annotations, "-i", &photos, "--bootstrap", "100", "--json"];
+    let ended = place.rcnn(&[&compare[..], &[&folders[0], &folders[1]]].concat()).expect(0);
+    let compared: Value = serde_json::from_str(&ended.out).unwrap();
+    for k in [0, 1] {
+        assert_eq!(compared["models"][k]["name"], rungs[k]);
+        assert_eq!(compared["models"][k]["stats"], alone[k]["stats"]);
+    }
+}
+
 #[test]
 fn the_same_results_twice_are_within_the_noise() {
     let place = Place::new();

@@ -1,5 +1,5 @@
-//! The bundled model on the photos that it was tested on: torchvision's own boxes, and pycocotools' AP of them.
-//! The photos are not part of this repository; without them beside it the test says so and passes.
+//! A trained model on the photos that it was tested on: torchvision's own boxes, and pycocotools' AP of them.
+//! Both are not part of this repository; without them beside it the test says so and passes.
 
 #![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
 
@@ -43,13 +43,14 @@ fn by_image(results: &Value) -> HashMap<u64, Vec<(u64, f64, Vec<f64>)>> {
 }
 
 #[test]
-fn the_bundled_model_gives_torchvisions_boxes_and_ap() {
+fn a_trained_model_gives_torchvisions_boxes_and_ap() {
     let Some(shared) = shared() else { return };
     let (photos, model) = (shared.join("data/fod/test"), shared.join("models/fod-r18"));
     let annotations = photos.join("annotations.json").display().to_string();
     let images = photos.join("images").display().to_string();
     let place = Place::new();
-    place.rcnn(&["detect", &images, "-a", &annotations, "-o", "out", "--no-draw"]).expect(0);
+    let weights = model.display().to_string();
+    place.rcnn(&["detect", &images, "-m", &weights, "-a", &annotations, "-o", "out", "--no-draw"]).expect(0);
     let (expected, found) =
         (by_image(&read(&model.join("expected-test.json"))), by_image(&place.json("out/detections.json")));
     assert_eq!(expected.len(), found.len());
