@@ -62,7 +62,8 @@ fn two_rungs_have_the_numbers_that_each_has_alone() {
     let place = Place::new();
     let (annotations, photos) = (debris("annotations.json"), debris("images"));
     let rungs = ["plain-18", "resnet-18"];
-    let folder = |rung: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(rung).display().to_string();
+    let folder =
+        |rung: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(rung).display().to_string();
     let folders = rungs.map(folder);
     let alone = [0, 1].map(|k| {
         place

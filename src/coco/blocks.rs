@@ -118,7 +118,11 @@ fn work<P: Default + Send>(
 }
 
 /// Hands parts to the sink in order while there are any, unless another thread does.
-fn hand_on<P>(source: &Mutex<Source<'_, '_>>, line: &Mutex<Line<P>>, sink: &Mutex<&mut (impl FnMut(P) + Send)>) {
+fn hand_on<P>(
+    source: &Mutex<Source<'_, '_>>,
+    line: &Mutex<Line<P>>,
+    sink: &Mutex<&mut (impl FnMut(P) + Send)>,
+) {
     let mut busy = false;
     loop {
         let (part, block) = {
@@ -275,7 +279,8 @@ mod tests {
 
     /// The lengths of a list's records, in order, as read with some threads.
     fn lengths(name: &str, text: &str, threads: usize) -> Result<Vec<usize>, Error> {
-        let path: PathBuf = std::env::temp_dir().join(format!("rcnn-blocks-{name}-{}.json", std::process::id()));
+        let path: PathBuf =
+            std::env::temp_dir().join(format!("rcnn-blocks-{name}-{}.json", std::process::id()));
         std::fs::write(&path, text).unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let found = pool.install(|| {

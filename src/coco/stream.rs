@@ -30,14 +30,8 @@ impl Stream {
     /// Opens a file, packed with gzip or not.
     pub(super) fn open(path: &Path) -> Result<Stream, Error> {
         let reader = open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        let mut stream = Stream {
-            path: path.to_owned(),
-            reader,
-            buffer: Vec::new(),
-            at: 0,
-            base: 0,
-            finished: false,
-        };
+        let mut stream =
+            Stream { path: path.to_owned(), reader, buffer: Vec::new(), at: 0, base: 0, finished: false };
         stream.top_up(1 << 16)?;
         if stream.buffer.starts_with(b"\xef\xbb\xbf") {
             return Err(
@@ -133,9 +127,7 @@ impl Stream {
             return Ok(());
         }
         loop {
-            if matches!(self.blocks(&parse, &mut sink)?, Outcome::Closed)
-                || self.singly(&parse, &mut sink)?
-            {
+            if matches!(self.blocks(&parse, &mut sink)?, Outcome::Closed) || self.singly(&parse, &mut sink)? {
                 return Ok(());
             }
         }

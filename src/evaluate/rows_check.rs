@@ -35,21 +35,18 @@ impl Look {
             chunk.iter().for_each(|row| look.add(row, sizes));
             look
         };
-        chunks.map(of_chunk).reduce(
-            Look::default,
-            |a, b| Look {
-                count: a.count + b.count,
-                nan_scores: a.nan_scores + b.nan_scores,
-                odd_scores: a.odd_scores + b.odd_scores,
-                odd_boxes: a.odd_boxes + b.odd_boxes,
-                negative_sides: a.negative_sides + b.negative_sides,
-                empty: a.empty + b.empty,
-                normalised: a.normalised + b.normalised,
-                sized: a.sized + b.sized,
-                outside: a.outside + b.outside,
-                corners: a.corners + b.corners,
-            },
-        )
+        chunks.map(of_chunk).reduce(Look::default, |a, b| Look {
+            count: a.count + b.count,
+            nan_scores: a.nan_scores + b.nan_scores,
+            odd_scores: a.odd_scores + b.odd_scores,
+            odd_boxes: a.odd_boxes + b.odd_boxes,
+            negative_sides: a.negative_sides + b.negative_sides,
+            empty: a.empty + b.empty,
+            normalised: a.normalised + b.normalised,
+            sized: a.sized + b.sized,
+            outside: a.outside + b.outside,
+            corners: a.corners + b.corners,
+        })
     }
 
     fn add(&mut self, row: &Detection, sizes: &[(f64, f64)]) {
@@ -63,7 +60,8 @@ impl Look {
         self.odd_boxes += u64::from(!(x + y + width * height).is_finite());
         self.negative_sides += u64::from((width < 0.0) | (height < 0.0));
         self.empty += u64::from((width == 0.0) | (height == 0.0));
-        self.normalised += u64::from(row.bbox.iter().fold(true, |all, value| all & (0.0..=1.0).contains(value)));
+        self.normalised +=
+            u64::from(row.bbox.iter().fold(true, |all, value| all & (0.0..=1.0).contains(value)));
         self.sized += u64::from(sized);
         let over = (x + width > 1.1 * wide + 1.0)
             | (y + height > 1.1 * high + 1.0)
