@@ -1,63 +1,82 @@
-//! The head's sessions: one, or two where what computes the trunk is slow at RoIAlign.
+//! The head's session, with RoIAlign inside it or apart where what computes the trunk is slow at it.
 //!
 //! Knows the head's graph by the names of its edges; knows nothing of boxes.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::Error;
+use super::roi_align::{RoiAlign, Rule};
+use super::rois::Rois;
+use crate::family::Roi;
 use crate::model::Model;
 use crate::network::Architecture;
 use crate::onnx;
-use crate::runtime::{Device, Graph, Runtime, Session, SessionOptions, Value};
+use crate::runtime::{self, Device, Graph, Runtime, Session, SessionOptions, Value};
 
 /// A head that is ready to run.
 pub(super) struct Head {
     /// RoIAlign by itself, where it is apart.
-    pool: Option<Mutex<Session>>,
+    pool: Option<RoiAlign>,
     rest: Mutex<Session>,
     pooled: String,
+    /// Of each map, of the boxes on it and of their pictures.
+    names: Vec<[String; 3]>,
 }
 
 impl Head {
     /// Loads a head for a trunk that runs on `device`, so that features need not move. OpenVINO's RoIAlign is slower
-    /// than all that follows it: there, ONNX Runtime's own kernel does it, and OpenVINO the rest.
+    /// than all that follows it: there, ours does it, and OpenVINO the rest.
     pub(super) fn new(
         model: &Model,
         runtime: &Runtime,
         device: Device,
         options: &SessionOptions,
     ) -> Result<Head, Error> {
-        let architecture = &model.manifest().network;
+        let manifest = model.manifest();
+        let architecture = &manifest.network;
         let options = SessionOptions { device, ..*options };
         let pooled = pooled(architecture);
+        let levels = 0..architecture.roi_strides().len();
+        let names = levels
+            .map(|level| ["features", "rois", "images"].map(|what| format!("{what}.{level}")))
+            .collect();
         let source = model.head();
         if device != Device::OpenVino {
             let rest = Mutex::new(runtime.session(source.as_graph(), &options)?);
-            return Ok(Head { pool: None, rest, pooled });
+            return Ok(Head { pool: None, rest, pooled, names });
         }
         let bytes = source.bytes().map_err(|cause| Error::Graph(cause.to_string()))?;
-        let (channels, side) = (architecture.feature_channels(), architecture.head.resolution);
-        let dims = ["boxes".into(), channels.into(), side.into(), side.into()];
-        let (first, second) = onnx::cut(&bytes, &pooled, &dims)
+        let (channels, bins) = (architecture.feature_channels(), architecture.head.resolution);
+        let dims = ["boxes".into(), channels.into(), bins.into(), bins.into()];
+        let (_, after) = onnx::cut(&bytes, &pooled, &dims)
             .map_err(|cause| Error::Graph(format!("head.onnx cannot be cut in two: {cause}")))?;
-        let own = SessionOptions { device: Device::Cpu, ..options };
-        let pool = runtime.session(Graph::Memory("head.onnx, RoIAlign", &first), &own)?;
-        let rest = runtime.session(Graph::Memory("head.onnx, after RoIAlign", &second), &options)?;
-        Ok(Head { pool: Some(Mutex::new(pool)), rest: Mutex::new(rest), pooled })
+        let rest = runtime.session(Graph::Memory("head.onnx, after RoIAlign", &after), &options)?;
+        let Roi { sampling_ratio: samples, aligned, .. } = manifest.conventions.roi;
+        let pool = RoiAlign::new(Rule { bins, samples, aligned }, options.threads);
+        Ok(Head { pool: Some(pool), rest: Mutex::new(rest), pooled, names })
     }
 
-    /// Runs it.
+    /// Runs it on maps of features, finest first, and on the boxes of `rois`, which it takes.
     pub(super) fn run(
         &self,
-        inputs: &[(&str, &Value)],
+        features: &[Value],
+        rois: &mut Rois,
         outputs: &[&str],
-    ) -> Result<Vec<Value>, crate::runtime::Error> {
+    ) -> Result<Vec<Value>, runtime::Error> {
         let rest = || self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(pool) = &self.pool else { return rest().run(inputs, outputs) };
-        let mut pool = pool.lock().unwrap_or_else(PoisonError::into_inner);
-        let pooled = pool.run(inputs, &[&self.pooled])?;
-        drop(pool);
-        let named: Vec<(&str, &Value)> = pooled.iter().map(|value| (self.pooled.as_str(), value)).collect();
+        if let Some(pool) = &self.pool {
+            let pooled = pool.run(features, rois)?;
+            return rest().run(&[(&self.pooled, &pooled)], outputs);
+        }
+        let mut placed = Vec::new();
+        for (boxes, images) in rois.boxes.drain(..).zip(rois.images.drain(..)) {
+            let count = images.len();
+            placed.push((Value::from_f32(&[count, 4], boxes)?, Value::from_i64(&[count], images)?));
+        }
+        let mut named: Vec<(&str, &Value)> = Vec::new();
+        for ((names, map), (boxes, images)) in self.names.iter().zip(features).zip(&placed) {
+            named.extend([(names[0].as_str(), map), (names[1].as_str(), boxes), (names[2].as_str(), images)]);
+        }
         rest().run(&named, outputs)
     }
 }

@@ -7,6 +7,7 @@ mod head;
 mod input;
 mod postprocess;
 mod proposals;
+mod roi_align;
 mod rois;
 mod trace;
 #[cfg(test)]
@@ -90,13 +91,11 @@ pub struct Detector {
     busy: Busy,
 }
 
-/// The tensors of the two graphs, by level.
+/// The trunk's tensors, by level.
 struct Names {
     features: Vec<String>,
     logits: Vec<String>,
     deltas: Vec<String>,
-    rois: Vec<String>,
-    images: Vec<String>,
 }
 
 /// The trunk's outputs, level by level.
@@ -130,8 +129,6 @@ impl Detector {
                 features: numbered("features"),
                 logits: numbered("rpn.logits"),
                 deltas: numbered("rpn.deltas"),
-                rois: numbered("rois"),
-                images: numbered("images"),
             },
             busy: Busy::default(),
         })
@@ -329,18 +326,7 @@ impl Detector {
         seconds: &mut f64,
         outputs: &[&str],
     ) -> Result<Vec<Value>, Error> {
-        let mut values = Vec::new();
-        for (boxes, images) in rois.boxes.drain(..).zip(rois.images.drain(..)) {
-            let count = images.len();
-            values.push((Value::from_f32(&[count, 4], boxes)?, Value::from_i64(&[count], images)?));
-        }
-        let mut named: Vec<(&str, &Value)> = Vec::new();
-        for (level, (boxes, images)) in values.iter().enumerate() {
-            named.push((&self.names.features[level], &trunk.features[level]));
-            named.push((&self.names.rois[level], boxes));
-            named.push((&self.names.images[level], images));
-        }
-        Ok(self.busy.time(seconds, || self.head.run(&named, outputs))?)
+        Ok(self.busy.time(seconds, || self.head.run(&trunk.features, rois, outputs))?)
     }
 
     fn finish(
