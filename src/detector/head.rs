@@ -1,4 +1,4 @@
-//! The head's session, with RoIAlign inside it or apart where what computes the trunk is slow at it.
+//! The head's session, with RoIAlign inside it, or apart where the features are on the host.
 //!
 //! Knows the head's graph by the names of its edges; knows nothing of boxes.
 
@@ -24,8 +24,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Loads a head for a trunk that runs on `device`, so that features need not move. OpenVINO's RoIAlign is slower
-    /// than all that follows it: there, ours does it, and OpenVINO the rest.
+    /// Loads a head for a trunk that runs on `device`, so that features need not move. Where they are on the host, our
+    /// own RoIAlign is a few times quicker than ONNX Runtime's, and many times quicker than OpenVINO's.
     pub(super) fn new(
         model: &Model,
         runtime: &Runtime,
@@ -41,7 +41,7 @@ impl Head {
             .map(|level| ["features", "rois", "images"].map(|what| format!("{what}.{level}")))
             .collect();
         let source = model.head();
-        if device != Device::OpenVino {
+        if matches!(device, Device::Cuda(_)) {
             let rest = Mutex::new(runtime.session(source.as_graph(), &options)?);
             return Ok(Head { pool: None, rest, pooled, names });
         }
@@ -66,7 +66,12 @@ impl Head {
         let rest = || self.rest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = &self.pool {
             let pooled = pool.run(features, rois)?;
-            return rest().run(&[(&self.pooled, &pooled)], outputs);
+            let others: Vec<&str> = outputs.iter().copied().filter(|name| *name != self.pooled).collect();
+            let mut found = rest().run(&[(&self.pooled, &pooled)], &others)?;
+            if let Some(place) = outputs.iter().position(|name| *name == self.pooled) {
+                found.insert(place, pooled);
+            }
+            return Ok(found);
         }
         let mut placed = Vec::new();
         for (boxes, images) in rois.boxes.drain(..).zip(rois.images.drain(..)) {

@@ -72,7 +72,7 @@ pub struct Times {
     pub trunk: f64,
     /// Between the sessions: top-k, decoding, NMS.
     pub proposals: f64,
-    /// In the head's session.
+    /// In RoIAlign and the head's session.
     pub head: f64,
     /// After them: softmax, decoding, NMS.
     pub postprocess: f64,
@@ -154,7 +154,7 @@ impl Detector {
         self.conventions.detections.score_threshold = score;
     }
 
-    /// Seconds for which at least one session was at work since the model was loaded.
+    /// Seconds for which the network, its sessions and RoIAlign, was at work since the model was loaded.
     pub fn session_seconds(&self) -> f64 {
         self.busy.total().as_secs_f64()
     }

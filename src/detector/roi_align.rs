@@ -1,5 +1,5 @@
-//! RoIAlign on the processor, for where the head's own operator is slow: bilinear samples of a map of features,
-//! averaged in each bin (He et al. 2017, Mask R-CNN, section 3).
+//! RoIAlign on the processor: bilinear samples of a map of features, averaged in each bin (He et al. 2017, Mask R-CNN,
+//! section 3).
 //!
 //! The arithmetic is that of torchvision's `roi_align` and ONNX's RoiAlign in mode `avg`, sample by sample in their
 //! order. It is quick because channels lie together: a map is turned to (height, width, channels) first, so that a

@@ -76,7 +76,8 @@ pub fn cut(model: &[u8], edge: &str, dims: &[Dim]) -> Result<(Vec<u8>, Vec<u8>),
             let keep = match field.tag {
                 INPUT => used.contains(name::<1>(&model[field.content.clone()])?.as_str()),
                 INITIALIZER => used.contains(name::<8>(&model[field.content.clone()])?.as_str()),
-                OUTPUT => !first,
+                // What the second half is given it cannot give.
+                OUTPUT => !first && name::<1>(&model[field.content.clone()])? != edge,
                 _ => true,
             };
             if keep {
