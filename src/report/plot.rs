@@ -105,16 +105,36 @@ impl Plot {
             .label_style(("sans-serif", 15))
             .y_label_formatter(&|value| format!("{value:.2}"))
             .draw()?;
-        for (number, point) in self.points.iter().enumerate() {
+        let labels = self.labels(x, y);
+        for (number, (point, label)) in self.points.iter().zip(labels).enumerate() {
             let colour = Palette99::pick(number).to_rgba();
             let ends = [(point.x, point.interval.0), (point.x, point.interval.1)];
             chart.draw_series(LineSeries::new(ends, colour.stroke_width(2)))?;
             chart.draw_series([Circle::new((point.x, point.y), 5, colour.filled())])?;
             let style = ("sans-serif", 15).into_font().color(&BLACK);
-            chart.draw_series([Text::new(format!("  {}", point.name), (point.x, point.y), style)])?;
+            chart.draw_series([Text::new(format!("  {}", point.name), (point.x, label), style)])?;
         }
         area.present()?;
         Ok(())
+    }
+
+    /// Heights of the names: those of the points, or lower where another name is in the way.
+    fn labels(&self, x: f64, (low, high): (f64, f64)) -> Vec<f64> {
+        let (wide, line) = (0.2 * x, 0.045 * (high - low));
+        let mut placed: Vec<(f64, f64)> = Vec::new();
+        for point in &self.points {
+            let mut height = point.y;
+            let taken = |height: f64| {
+                let near =
+                    |&(x, y): &(f64, f64)| (x - point.x).abs() < wide && (y - height).abs() < 0.99 * line;
+                placed.iter().any(near)
+            };
+            while taken(height) {
+                height -= line;
+            }
+            placed.push((point.x, height));
+        }
+        placed.into_iter().map(|(_, height)| height).collect()
     }
 
     /// The end of the axis of costs, which begins at 0, and the range of accuracy, with room for names and intervals.
@@ -144,6 +164,15 @@ mod tests {
             y_label: "AP".into(),
             points: vec![point("resnet-18", 20.0, 0.44), point("resnet <34>", 35.0, 0.47)],
         }
+    }
+
+    #[test]
+    fn names_of_equal_points_stand_below_each_other() {
+        let mut plot = plot();
+        plot.points = [0, 0, 1].map(|k| plot.points[k].clone()).to_vec();
+        let heights = plot.labels(50.0, (0.4, 0.5));
+        assert_eq!((heights[0], heights[2]), (0.44, 0.47));
+        assert!((heights[1] - 0.4355).abs() < 1e-9, "{heights:?}");
     }
 
     #[test]
