@@ -70,7 +70,7 @@ struct Line<P> {
     waiting: BTreeMap<usize, (P, End, Block)>,
     /// A thread is handing on.
     busy: bool,
-    /// The first block that was not the last of its kind: its end, its bytes.
+    /// The first block that did not end behind a comma.
     stop: Option<(End, Block)>,
 }
 
@@ -198,10 +198,10 @@ impl Source<'_, '_> {
                 Err(error) => feed.error = Some(error),
             }
         }
-        let cut = match last_boundary(&bytes) {
-            _ if feed.error.is_some() => 0,
-            _ if feed.finished => bytes.len(),
-            cut => cut.unwrap_or(0),
+        let cut = match (&feed.error, feed.finished) {
+            (Some(_), _) => 0,
+            (None, true) => bytes.len(),
+            (None, false) => last_boundary(&bytes).unwrap_or(0),
         };
         self.stopped = feed.finished || cut == 0;
         feed.ahead.extend_from_slice(&bytes[cut..]);

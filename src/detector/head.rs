@@ -48,11 +48,12 @@ impl Head {
         let bytes = source.bytes().map_err(|cause| Error::Graph(cause.to_string()))?;
         let (channels, bins) = (architecture.feature_channels(), architecture.head.resolution);
         let dims = ["boxes".into(), channels.into(), bins.into(), bins.into()];
-        let (_, after) = onnx::cut(&bytes, &pooled, &dims)
+        let after = onnx::after(&bytes, &pooled, &dims)
             .map_err(|cause| Error::Graph(format!("head.onnx cannot be cut in two: {cause}")))?;
+        drop(bytes);
         let rest = runtime.session(Graph::Memory("head.onnx, after RoIAlign", &after), &options)?;
         let Roi { sampling_ratio: samples, aligned, .. } = manifest.conventions.roi;
-        let pool = RoiAlign::new(Rule { bins, samples, aligned }, options.threads);
+        let pool = RoiAlign::new(Rule { bins, samples, aligned }, options.thread_count());
         Ok(Head { pool: Some(pool), rest: Mutex::new(rest), pooled, names })
     }
 

@@ -46,12 +46,9 @@ struct Between {
 }
 
 impl RoiAlign {
+    /// On so many threads, at least one.
     pub(super) fn new(rule: Rule, threads: usize) -> RoiAlign {
-        let threads = match threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            threads => threads,
-        };
-        RoiAlign { rule, threads, turned: Mutex::new(Vec::new()) }
+        RoiAlign { rule, threads: threads.max(1), turned: Mutex::new(Vec::new()) }
     }
 
     /// Pools boxes from maps (pictures, channels, height, width), finest first: (boxes, channels, bins, bins), the
@@ -106,7 +103,7 @@ impl RoiAlign {
 fn turn(from: &[f32], shape: &[usize], to: &mut [f32], threads: usize) {
     let (channels, height, width) = (shape[1], shape[2], shape[3]);
     let rows = shape[0] * height;
-    let each = rows.div_ceil(threads.max(1)).max(1);
+    let each = rows.div_ceil(threads);
     std::thread::scope(|scope| {
         for (part, to) in to[..rows * width * channels].chunks_mut(each * width * channels).enumerate() {
             scope.spawn(move || {

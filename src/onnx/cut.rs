@@ -1,4 +1,4 @@
-//! Cutting a graph in two at an edge, so that each part can run on what suits it.
+//! Cutting off what computes an edge of a graph, so that something else can compute it.
 //!
 //! Works on the bytes of a file that our writer made; fields are carried over as they stand, weights included.
 
@@ -35,12 +35,11 @@ struct Field {
     content: Range<usize>,
 }
 
-/// The two halves of an ONNX file: what computes the float32 tensor `edge`, and the rest, which takes it as an input
-/// of the dimensions given.
+/// An ONNX file without what computes the float32 tensor `edge`, which becomes an input of the dimensions given.
 ///
 /// # Errors
 /// When the bytes are no ONNX file, or nothing in it computes the edge.
-pub fn cut(model: &[u8], edge: &str, dims: &[Dim]) -> Result<(Vec<u8>, Vec<u8>), CutError> {
+pub fn after(model: &[u8], edge: &str, dims: &[Dim]) -> Result<Vec<u8>, CutError> {
     let top = fields(model, 0..model.len())?;
     let graph = top.iter().find(|field| field.tag == MODEL_GRAPH);
     let graph = graph.ok_or_else(|| CutError::Unreadable("it has no graph".into()))?;
@@ -62,37 +61,31 @@ pub fn cut(model: &[u8], edge: &str, dims: &[Dim]) -> Result<(Vec<u8>, Vec<u8>),
     if upper.is_empty() {
         return Err(CutError::NoEdge(edge.into()));
     }
-    let joint = value_info(edge, Element::F32, dims).encode_to_vec();
-    let part = |first: bool| {
-        let belongs = |place: usize| upper.contains(&place) == first;
-        let own = nodes.iter().enumerate().filter(|(place, _)| belongs(*place));
-        let used: BTreeSet<&str> =
-            own.clone().flat_map(|(_, (_, node))| node.input.iter().map(String::as_str)).collect();
-        let mut body = Vec::new();
-        for (_, (field, _)) in own {
+    let own = || nodes.iter().enumerate().filter(|(place, _)| !upper.contains(place)).map(|(_, node)| node);
+    let used: BTreeSet<&str> = own().flat_map(|(_, node)| node.input.iter().map(String::as_str)).collect();
+    let mut body = Vec::new();
+    for (field, _) in own() {
+        body.extend_from_slice(&model[field.whole.clone()]);
+    }
+    for field in inner.iter().filter(|field| field.tag != NODE) {
+        let keep = match field.tag {
+            INPUT => used.contains(name::<1>(&model[field.content.clone()])?.as_str()),
+            INITIALIZER => used.contains(name::<8>(&model[field.content.clone()])?.as_str()),
+            // What it is given it cannot give.
+            OUTPUT => name::<1>(&model[field.content.clone()])? != edge,
+            _ => true,
+        };
+        if keep {
             body.extend_from_slice(&model[field.whole.clone()]);
         }
-        for field in inner.iter().filter(|field| field.tag != NODE) {
-            let keep = match field.tag {
-                INPUT => used.contains(name::<1>(&model[field.content.clone()])?.as_str()),
-                INITIALIZER => used.contains(name::<8>(&model[field.content.clone()])?.as_str()),
-                // What the second half is given it cannot give.
-                OUTPUT => !first && name::<1>(&model[field.content.clone()])? != edge,
-                _ => true,
-            };
-            if keep {
-                body.extend_from_slice(&model[field.whole.clone()]);
-            }
-        }
-        write(&mut body, if first { OUTPUT } else { INPUT }, &joint);
-        let mut whole = Vec::with_capacity(body.len() + 256);
-        for field in top.iter().filter(|field| field.tag != MODEL_GRAPH) {
-            whole.extend_from_slice(&model[field.whole.clone()]);
-        }
-        write(&mut whole, MODEL_GRAPH, &body);
-        Ok(whole)
-    };
-    Ok((part(true)?, part(false)?))
+    }
+    write(&mut body, INPUT, &value_info(edge, Element::F32, dims).encode_to_vec());
+    let mut whole = Vec::with_capacity(body.len() + 256);
+    for field in top.iter().filter(|field| field.tag != MODEL_GRAPH) {
+        whole.extend_from_slice(&model[field.whole.clone()]);
+    }
+    write(&mut whole, MODEL_GRAPH, &body);
+    Ok(whole)
 }
 
 /// The string in one field of a message.
@@ -142,7 +135,7 @@ mod tests {
     use crate::runtime::{Graph as Source, Options, Runtime, SessionOptions, Value};
 
     #[test]
-    fn the_halves_compute_what_the_whole_does() {
+    fn the_rest_computes_what_the_whole_does() {
         let mut graph = Graph::new("whole");
         let dims: Vec<Dim> = vec!["n".into(), 2.into()];
         let x = graph.input("x", Element::F32, &dims);
@@ -153,7 +146,7 @@ mod tests {
         let y = graph.add("y", &clipped, &shift);
         graph.output(&y, Element::F32, &dims);
         let whole = graph.to_bytes().unwrap();
-        let (first, second) = cut(&whole, "moved", &dims).unwrap();
+        let rest = after(&whole, "moved", &dims).unwrap();
         let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
         let run = |bytes: &[u8], input: &str, values: Vec<f32>, output: &str| {
             let mut session =
@@ -163,11 +156,12 @@ mod tests {
         };
         let values = vec![-2.0, 1.0, 5.0, 9.0];
         let expected = run(&whole, "x", values.clone(), "y");
-        assert_eq!(run(&second, "moved", run(&first, "x", values, "moved"), "y"), expected);
-        assert!(matches!(cut(&whole, "z", &dims), Err(CutError::NoEdge(_))));
+        let moved = values.iter().zip([1.0, -3.0].into_iter().cycle()).map(|(x, shift)| x + shift).collect();
+        assert_eq!(run(&rest, "moved", moved, "y"), expected);
+        assert!(matches!(after(&whole, "z", &dims), Err(CutError::NoEdge(_))));
         for end in 1..whole.len() {
             // Whatever is missing, it is an error or a shorter graph, never a panic.
-            let _ = cut(&whole[..end], "moved", &dims);
+            let _ = after(&whole[..end], "moved", &dims);
         }
     }
 }

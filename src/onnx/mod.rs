@@ -6,7 +6,7 @@ mod proto;
 mod read;
 mod write;
 
-pub use cut::{CutError, cut};
+pub use cut::{CutError, after};
 pub use graph::{Dim, Edge, Element, Graph, Initializer, OPSET, RoiAlign, Values, Window};
 pub(crate) use proto::Node;
 pub use read::ReadError;

@@ -38,6 +38,16 @@ pub struct SessionOptions {
     pub threads: usize,
 }
 
+impl SessionOptions {
+    /// The number of threads that [`SessionOptions::threads`] means.
+    pub(crate) fn thread_count(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+}
+
 /// A tensor of ONNX Runtime's, on the host or on a device.
 pub struct Value(pub(super) DynValue);
 
@@ -145,10 +155,7 @@ impl Runtime {
     }
 
     pub(super) fn builder(&self, options: &SessionOptions, device: Device) -> Result<SessionBuilder, Error> {
-        let threads = match options.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            threads => threads,
-        };
+        let threads = options.thread_count();
         let failed = |error: ort::Error| Error::ort("preparing a session", &error);
         match device {
             // OpenVINO has threads of its own.

@@ -57,8 +57,11 @@ impl List {
         }
     }
 
-    pub(super) fn last_moves(&mut self, change: f64) {
-        if let Some(last) = self.0.last_mut() {
+    /// Adds to what was said last by how much it moves AP, where the other evaluation could be made.
+    pub(super) fn last_moves_to(&mut self, evaluation: &Evaluation, other: Option<&Evaluation>) {
+        let (with, without) = (evaluation.stats.first(), other.and_then(|other| other.stats.first()));
+        if let (Some(with), Some(without), Some(last)) = (with, without, self.0.last_mut()) {
+            let change = without - with;
             last.ap_change = Some(change);
             last.message.push_str(&match change {
                 0.0 => " (AP is the same without this)".to_string(),
@@ -84,10 +87,7 @@ impl Input {
 
     /// Says by how much the sane reading of a quirk moves AP, where it can be evaluated at all.
     pub(super) fn moves(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, quirk: Reading) {
-        let Ok(without) = self.evaluate(reading | quirk, false) else { return };
-        if let (Some(&with), Some(&without)) = (evaluation.stats.first(), without.stats.first()) {
-            list.last_moves(without - with);
-        }
+        list.last_moves_to(evaluation, self.evaluate(reading | quirk, false).ok().as_ref());
     }
 
     fn about_tables(&self, list: &mut List) {

@@ -1,5 +1,6 @@
 //! Warnings about results: what does not belong to the annotations, what is no box, and why AP is 0.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use super::List;
@@ -80,6 +81,8 @@ impl Input {
             );
             list.count("result_unknown_image", noticed.unknown_images, "result", &rest);
         }
+        // The file is read once more for it, and only where there is something to say.
+        let by_name = LazyCell::new(|| self.by_name(reading));
         let known: HashSet<Id> = self.set.categories().iter().map(|category| category.id).collect();
         let foreign: Vec<_> =
             noticed.foreign_categories.iter().filter(|(id, _)| !known.contains(id)).collect();
@@ -93,11 +96,13 @@ impl Input {
                 ids.join(", ")
             );
             list.count("result_unknown_category", count, "result", &rest);
-            self.names_move(list, evaluation, reading);
+            list.last_moves_to(evaluation, by_name.as_ref());
         }
         let rest = "of a category that nobody looked for in its image: left out, as in lvis";
         list.count("not_verified", evaluation.unverified, "detection", rest);
-        self.about_names(list, evaluation, reading);
+        if self.about_names(list) {
+            list.last_moves_to(evaluation, by_name.as_ref());
+        }
         list.count("score_bool", noticed.bool_scores, "result", "with true or false as score, which stops pycocotools where a category has no other: taken for 1 and 0");
         list.count(
             "unused_detections",
@@ -120,7 +125,8 @@ impl Input {
         list.count("score_outside_0_1", look.odd_scores, "detection", "with a score below 0 or above 1");
     }
 
-    fn about_names(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
+    /// Whether there was anything to say.
+    fn about_names(&self, list: &mut List) -> bool {
         let mut differ = Vec::new();
         for (id, name) in &self.detections.noticed.categories {
             let own = self.set.categories().iter().find(|category| category.id == *id);
@@ -135,7 +141,8 @@ impl Input {
                 ));
             }
         }
-        if !differ.is_empty() && self.lookup.names.is_none() {
+        let matter = !differ.is_empty() && self.lookup.names.is_none();
+        if matter {
             let count = differ.len() as u64;
             differ.truncate(3);
             let rest = format!(
@@ -143,28 +150,18 @@ impl Input {
                 differ.join(", ")
             );
             list.count("category_names_differ", count, "category", &rest);
-            self.names_move(list, evaluation, reading);
         }
+        matter
     }
 
-    /// Says by how much matching by name moves AP, where the results have names.
-    fn names_move(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
+    /// The evaluation with everything matched by name, where the results have names and were read without them.
+    fn by_name(&self, reading: Reading) -> Option<Evaluation> {
         if self.lookup.names.is_some() || self.detections.noticed.categories.is_empty() {
-            return;
+            return None;
         }
         let lookup = self.scope.lookup(&self.set, &self.params, true);
-        if let Ok(mapped) = Detections::open(self.detections.path(), &lookup) {
-            self.moves_with(list, evaluation, reading, &mapped);
-        }
-    }
-
-    /// Says by how much other detections move AP.
-    fn moves_with(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, other: &Detections) {
-        let other = self.evaluate_detections(other, reading, false).ok();
-        let other = other.as_ref().and_then(|other| other.stats.first());
-        if let (Some(with), Some(without)) = (evaluation.stats.first(), other) {
-            list.last_moves(without - with);
-        }
+        let mapped = Detections::open(self.detections.path(), &lookup).ok()?;
+        self.evaluate_detections(&mapped, reading, false).ok()
     }
 
     /// Width and height of the evaluated images, NaN where unknown.
@@ -191,7 +188,8 @@ impl Input {
         reading: Reading,
     ) {
         let moves = |list: &mut List, detections: &Detections| {
-            self.moves_with(list, evaluation, reading, detections);
+            let other = self.evaluate_detections(detections, reading, false).ok();
+            list.last_moves_to(evaluation, other.as_ref());
         };
         let most = |count: u64, of: u64| of >= 10 && count * 20 >= of * 19;
         if most(look.normalised, look.count) {
