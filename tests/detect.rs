@@ -6,6 +6,7 @@
 mod support;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use support::{Place, fixtures};
 
@@ -71,6 +72,37 @@ fn results_do_not_depend_on_threads_or_batches() {
     assert_eq!(one, run("three", &["--threads", "3"]));
     assert_eq!(one, run("again", &["--threads", "1"]));
     assert_eq!(one, run("batched", &["--batch", "4", "--threads", "2"]));
+}
+
+#[test]
+fn an_optimised_graph_is_kept_and_changes_nothing() {
+    let place = Place::new();
+    place.photos(&[("baseline-420.jpg", "1.jpg"), ("plain.png", "2.png")]);
+    let run = |options: &[&str]| {
+        let common = ["detect", "photos", "--no-draw", "--overwrite", "--score", "0.01", "-o", "out"];
+        place.rcnn(&[&common, options].concat()).expect(0);
+        place.read("out/detections.jsonl")
+    };
+    let kept = || -> Vec<PathBuf> {
+        let files = fs::read_dir(place.at("cache/optimised")).into_iter().flatten();
+        files.map(|entry| entry.unwrap().path()).collect()
+    };
+    let first = run(&[]);
+    let files = kept();
+    assert_eq!(files.len(), 1, "{files:?}");
+    assert_eq!(first, run(&[]));
+    // With a broken file, it is made again.
+    let whole = fs::read(&files[0]).unwrap();
+    fs::write(&files[0], &whole[..whole.len() / 2]).unwrap();
+    assert_eq!(first, run(&[]));
+    assert_eq!((kept(), fs::read(&files[0]).unwrap().len()), (files, whole.len()));
+    // Another model has another graph; and where nothing can be kept, nothing is missing.
+    let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/resnet-18");
+    assert_ne!(first, run(&["-m", &other.display().to_string()]));
+    assert_eq!(kept().len(), 2);
+    fs::remove_dir_all(place.at("cache/optimised")).unwrap();
+    place.write("cache/optimised", b"no folder");
+    assert_eq!(first, run(&[]));
 }
 
 #[test]

@@ -51,11 +51,11 @@ fn peak_kib(status: &Path) -> Option<u64> {
 }
 
 /// Numbers that look random and are the same everywhere.
-struct Noise(u64);
+pub struct Noise(pub u64);
 
 impl Noise {
     /// From -1 to 1.
-    fn next(&mut self) -> f32 {
+    pub fn next(&mut self) -> f32 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     }

@@ -92,8 +92,9 @@ class Training:
         model.rpn._pre_nms_top_n["training"], model.rpn._post_nms_top_n["training"] = a.rpn_pre, a.rpn_post
         model.roi_heads.fg_bg_sampler.batch_size_per_image = a.roi_batch
         model.roi_heads.fg_bg_sampler.positive_fraction = 0.4
-        for stage in (model.backbone, model.rpn.head, model.roi_heads.box_head):
-            stage.forward = in_bfloat16(stage.forward)
+        if not a.float32:
+            for stage in (model.backbone, model.rpn.head, model.roi_heads.box_head):
+                stage.forward = in_bfloat16(stage.forward)
         model.roi_heads.box_roi_pool.forward = roi_pool.pool
 
     def rate(self):
@@ -222,6 +223,7 @@ def main():
     add("--rpn-post", type=int, default=256, help="proposals a canvas")
     add("--roi-batch", type=int, default=64, help="proposals a canvas that the box head learns from")
     add("--settle", type=int, default=1200, help="photos for the last batch statistics; 0: leave them")
+    add("--float32", action="store_true", help="no bfloat16: quicker on processors without AMX or AVX-512")
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=1)
     add("--log-every", type=int, default=20)

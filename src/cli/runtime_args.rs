@@ -41,7 +41,8 @@ impl RuntimeArgs {
 
     /// How sessions compute.
     pub(crate) fn session(&self) -> SessionOptions {
-        SessionOptions { device: self.device, precision: self.precision, threads: self.threads() }
+        let (device, precision, threads) = (self.device, self.precision, self.threads());
+        SessionOptions { device, precision, threads, keep: true }
     }
 
     /// Threads of each stage.

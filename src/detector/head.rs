@@ -5,13 +5,14 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::Error;
+use super::form::Form;
 use super::roi_align::{RoiAlign, Rule};
 use super::rois::Rois;
 use crate::family::Roi;
 use crate::model::Model;
 use crate::network::Architecture;
 use crate::onnx;
-use crate::runtime::{self, Device, Graph, Runtime, Session, SessionOptions, Value};
+use crate::runtime::{self, Graph, Runtime, Session, SessionOptions, Value};
 
 /// A head that is ready to run.
 pub(super) struct Head {
@@ -24,28 +25,28 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Loads a head for a trunk that runs on `device`, so that features need not move. Where they are on the host, our
-    /// own RoIAlign is a few times quicker than ONNX Runtime's, and many times quicker than OpenVINO's.
+    /// Loads a head for a trunk on the same device, so that features need not move. Where they are on the host, our own RoIAlign is a few times quicker than ONNX Runtime's, and many times quicker than OpenVINO's.
     pub(super) fn new(
         model: &Model,
         runtime: &Runtime,
-        device: Device,
         options: &SessionOptions,
+        form: Form,
     ) -> Result<Head, Error> {
         let manifest = model.manifest();
         let architecture = &manifest.network;
-        let options = SessionOptions { device, ..*options };
+        // There is nothing in it that could be optimised.
+        let options = SessionOptions { keep: false, ..*options };
         let pooled = pooled(architecture);
         let levels = 0..architecture.roi_strides().len();
         let names = levels
             .map(|level| ["features", "rois", "images"].map(|what| format!("{what}.{level}")))
             .collect();
         let source = model.head();
-        if matches!(device, Device::Cuda(_)) {
-            let rest = Mutex::new(runtime.session(source.as_graph(), &options)?);
+        let bytes = form.bytes(&source)?;
+        if form.resident {
+            let rest = Mutex::new(runtime.session(Graph::Memory("head.onnx", &bytes), &options)?);
             return Ok(Head { pool: None, rest, pooled, names });
         }
-        let bytes = source.bytes().map_err(|cause| Error::Graph(cause.to_string()))?;
         let (channels, bins) = (architecture.feature_channels(), architecture.head.resolution);
         let dims = ["boxes".into(), channels.into(), bins.into(), bins.into()];
         let after = onnx::after(&bytes, &pooled, &dims)

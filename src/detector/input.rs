@@ -4,6 +4,7 @@ use super::Error;
 use crate::family::{ChannelOrder, Filter, InputRule, Scaling, SizeRule, ValueRange};
 use crate::photo::Photo;
 use crate::photo::resize::{self, Planes};
+use crate::runtime::Value;
 
 /// A photo made ready for the trunk.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +17,14 @@ pub struct Input {
     pub resized: (usize, usize),
     /// Height and width of the photo.
     pub photo: (usize, usize),
+}
+
+impl Input {
+    /// Its tensor (1, 3, height, width), which it then is without.
+    pub(super) fn take(&mut self) -> Result<Value, Error> {
+        let shape = [1, 3, self.padded.0, self.padded.1];
+        Ok(Value::from_f32(&shape, std::mem::take(&mut self.tensor))?)
+    }
 }
 
 /// What turns photos into inputs: the rule and the value of each byte.

@@ -3,6 +3,7 @@
 mod anchors;
 mod busy;
 mod coder;
+mod form;
 mod head;
 mod input;
 mod postprocess;
@@ -10,17 +11,17 @@ mod proposals;
 mod roi_align;
 mod rois;
 mod trace;
+mod trunk;
 #[cfg(test)]
 mod units;
 mod verify;
 mod watch;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 pub use input::Input;
 pub use postprocess::{HeadOutput, Sizes, detections};
-pub use proposals::{Proposal, RpnLevel, proposals};
+pub use proposals::{Candidate, Proposal, Ranked, RpnLevel, proposals};
 pub use trace::{Plane, Trace};
 pub use verify::{Step, Verdict, VerifyError, verify};
 
@@ -29,11 +30,13 @@ use crate::geometry::BBox;
 use crate::model::Model;
 use crate::network::Architecture;
 use crate::photo::Photo;
-use crate::runtime::{Device, Runtime, Session, SessionOptions, Value};
+use crate::runtime::{Device, Runtime, SessionOptions, Value};
 use busy::Busy;
+use form::Form;
 use head::Head;
 use input::Preprocessor;
 use rois::Rois;
+use trunk::Trunk;
 
 /// One found object.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,52 +87,47 @@ pub struct Detector {
     conventions: Conventions,
     classes: Vec<Class>,
     preprocessor: Preprocessor,
-    trunk: Mutex<Session>,
+    trunk: Trunk,
     head: Head,
-    device: Device,
-    names: Names,
     busy: Busy,
 }
 
-/// The trunk's tensors, by level.
-struct Names {
-    features: Vec<String>,
-    logits: Vec<String>,
-    deltas: Vec<String>,
-}
-
-/// The trunk's outputs, level by level.
-struct TrunkOutput {
-    features: Vec<Value>,
-    logits: Vec<Value>,
-    deltas: Vec<Value>,
-}
-
 impl Detector {
-    /// Loads a model's two graphs.
+    /// Loads a model's two graphs on the device that the options ask for, or on the first that can of those that they
+    /// leave open.
     ///
     /// # Errors
     /// When the runtime cannot use them.
     pub fn new(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Detector, Error> {
-        let trunk = runtime.session(model.trunk().as_graph(), options)?;
+        let (last, others) = runtime.devices(options);
+        for device in others {
+            match Detector::on(model, runtime, &SessionOptions { device, ..*options }) {
+                Ok(detector) => return Ok(detector),
+                Err(error) => tracing::debug!("not on {device}: {error}"),
+            }
+        }
+        Detector::on(model, runtime, &SessionOptions { device: last, ..*options })
+    }
+
+    /// Loads them on a device that is named.
+    fn on(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Detector, Error> {
+        Detector::in_form(model, runtime, options, Form::of(options))
+    }
+
+    fn in_form(
+        model: &Model,
+        runtime: &Runtime,
+        options: &SessionOptions,
+        form: Form,
+    ) -> Result<Detector, Error> {
         let manifest = model.manifest();
-        let device = trunk.device();
-        let head = Head::new(model, runtime, device, options)?;
-        let levels = manifest.network.rpn_strides().len();
-        let numbered = |what: &str| (0..levels).map(|level| format!("{what}.{level}")).collect();
         Ok(Detector {
             architecture: manifest.network.clone(),
             conventions: manifest.conventions.clone(),
             classes: manifest.classes.clone(),
             preprocessor: Preprocessor::new(&manifest.conventions.input),
-            trunk: Mutex::new(trunk),
-            head,
-            device,
-            names: Names {
-                features: numbered("features"),
-                logits: numbered("rpn.logits"),
-                deltas: numbered("rpn.deltas"),
-            },
+            trunk: Trunk::new(model, runtime, options, form)?,
+            head: Head::new(model, runtime, options, form)?,
             busy: Busy::default(),
         })
     }
@@ -161,7 +159,7 @@ impl Detector {
 
     /// What the sessions compute on.
     pub fn device(&self) -> Device {
-        self.device
+        self.trunk.device()
     }
 
     /// Resizes, normalises and pads; may run on any thread, beside [`Detector::infer`].
@@ -185,7 +183,8 @@ impl Detector {
             return Err(Error::Graph("inputs of one batch differ in size".into()));
         }
         let tensor = batch(&mut inputs);
-        let trunk = self.run_trunk(inputs.len(), padded, tensor, &mut times.trunk)?;
+        let input = Value::from_f32(&[inputs.len(), 3, padded.0, padded.1], tensor)?;
+        let trunk = self.trunk.run(&input, &self.busy, &mut times.trunk)?;
         let suggested = timed(&mut times.proposals, || {
             let boxes = |found: Vec<Proposal>| found.into_iter().map(|proposal| proposal.bbox).collect();
             Ok(self.suggest(&inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<Vec<BBox>>>())
@@ -204,86 +203,20 @@ impl Detector {
         Ok(found.pop().unwrap_or_default())
     }
 
-    /// `seconds` grows by the session's own time, without the waiting for it.
-    fn run_trunk(
-        &self,
-        count: usize,
-        padded: (usize, usize),
-        tensor: Vec<f32>,
-        seconds: &mut f64,
-    ) -> Result<TrunkOutput, Error> {
-        Ok(self.run_trunk_and(count, padded, tensor, seconds, &[])?.0)
-    }
-
-    /// The same, and more outputs that the graph has.
-    fn run_trunk_and(
-        &self,
-        count: usize,
-        padded: (usize, usize),
-        tensor: Vec<f32>,
-        seconds: &mut f64,
-        more: &[String],
-    ) -> Result<(TrunkOutput, Vec<Value>), Error> {
-        let input = Value::from_f32(&[count, 3, padded.0, padded.1], tensor)?;
-        let names = &self.names;
-        let outputs: Vec<&str> = [names.features.as_slice(), &names.logits, &names.deltas, more]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
-        let mut trunk = self.trunk.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut features = self.busy.time(seconds, || trunk.run(&[("input", &input)], &outputs))?;
-        drop(trunk);
-        let mut logits = features.split_off(names.features.len());
-        let mut deltas = logits.split_off(names.logits.len());
-        let more = deltas.split_off(names.deltas.len());
-        Ok((TrunkOutput { features, logits, deltas }, more))
-    }
-
     /// Proposals of every photo, in the resized pictures' pixels.
-    fn suggest(&self, inputs: &[Input], trunk: &TrunkOutput) -> Result<Vec<Vec<Proposal>>, Error> {
+    fn suggest(&self, inputs: &[Input], trunk: &trunk::Output) -> Result<Vec<Vec<Proposal>>, Error> {
         let strides = self.architecture.rpn_strides();
-        let anchors = self.architecture.rpn.anchors;
-        let mut levels: Vec<RpnLevel<'_>> = Vec::new();
-        for (logits, deltas) in trunk.logits.iter().zip(&trunk.deltas) {
-            let shape = logits.shape();
-            let [count, channels, height, width] = shape[..] else {
-                return Err(unexpected("rpn.logits", &shape));
-            };
-            if count != inputs.len()
-                || channels != anchors
-                || deltas.shape() != [count, 4 * anchors, height, width]
-            {
-                return Err(unexpected("rpn.logits and rpn.deltas", &shape));
-            }
-            levels.push(RpnLevel {
-                logits: logits.as_f32()?,
-                deltas: deltas.as_f32()?,
-                map: (height, width),
-            });
-        }
-        let of_photo = |(i, input): (usize, &Input)| {
-            let part = |values: &'_ [f32], size: usize| i * size..values.len().min((i + 1) * size);
-            let maps: Vec<RpnLevel<'_>> = levels
-                .iter()
-                .map(|&RpnLevel { logits, deltas, map }| {
-                    let size = anchors * map.0 * map.1;
-                    RpnLevel {
-                        logits: &logits[part(logits, size)],
-                        deltas: &deltas[part(deltas, 4 * size)],
-                        map,
-                    }
-                })
-                .collect();
-            proposals(&self.conventions, &maps, &strides, input.resized, input.padded)
+        let ranked = self.trunk.ranked(trunk, inputs.len())?;
+        let of_photo = |(input, levels): (&Input, Vec<Ranked>)| {
+            proposals(&self.conventions, &levels, &strides, input.resized, input.padded)
         };
-        Ok(inputs.iter().enumerate().map(of_photo).collect())
+        Ok(inputs.iter().zip(ranked).map(of_photo).collect())
     }
 
     /// Logits and deltas of all proposals, photo by photo.
     fn run_head(
         &self,
-        trunk: &TrunkOutput,
+        trunk: &trunk::Output,
         inputs: &[Input],
         suggested: &[Vec<BBox>],
         seconds: &mut f64,
@@ -303,7 +236,7 @@ impl Detector {
     }
 
     /// Boxes on the maps that RoIAlign takes their features from.
-    fn place(&self, trunk: &TrunkOutput, inputs: &[Input], suggested: &[Vec<BBox>]) -> Rois {
+    fn place(&self, trunk: &trunk::Output, inputs: &[Input], suggested: &[Vec<BBox>]) -> Rois {
         let strides = self.architecture.roi_strides();
         let heights: Vec<usize> = trunk.features[..strides.len()].iter().map(|map| map.shape()[2]).collect();
         let mut rois = Rois::new(strides.len());
@@ -321,7 +254,7 @@ impl Detector {
 
     fn run_head_on(
         &self,
-        trunk: &TrunkOutput,
+        trunk: &trunk::Output,
         rois: &mut Rois,
         seconds: &mut f64,
         outputs: &[&str],

@@ -16,6 +16,26 @@ pub struct RpnLevel<'a> {
     pub map: (usize, usize),
 }
 
+/// A position and anchor of a level, with what the RPN says there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Candidate {
+    /// Row, column and anchor as one number: `(row * width + column) * anchors + anchor`.
+    pub place: usize,
+    /// Objectness.
+    pub logit: f32,
+    /// The four numbers that move the anchor.
+    pub deltas: [f32; 4],
+}
+
+/// The best positions of one level, for one photo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranked {
+    /// Height and width of the level.
+    pub map: (usize, usize),
+    /// By falling rank, equal ones by place. Their logits are numbers.
+    pub best: Vec<Candidate>,
+}
+
 /// A box that the RPN suggests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Proposal {
@@ -31,7 +51,7 @@ pub struct Proposal {
 /// and with padding.
 pub fn proposals(
     conventions: &Conventions,
-    levels: &[RpnLevel<'_>],
+    levels: &[Ranked],
     strides: &[usize],
     resized: (usize, usize),
     padded: (usize, usize),
@@ -42,9 +62,10 @@ pub fn proposals(
     for (index, level) in levels.iter().enumerate() {
         let cell = anchors::cell(&conventions.anchors, index);
         let stride = anchors::stride(&conventions.anchors, strides[index], padded, level.map);
-        for best in top(level, cell.len(), rule.pre_nms_top_n, rule.top_n_by) {
-            let anchor = anchors::at(&cell[best.anchor], best.row, best.column, stride);
-            let bbox = coder.decode(&anchor, level.deltas_of(&best));
+        for best in &level.best {
+            let (at, anchor) = (best.place / cell.len(), best.place % cell.len());
+            let anchor = anchors::at(&cell[anchor], at / level.map.1, at % level.map.1, stride);
+            let bbox = coder.decode(&anchor, best.deltas);
             let clipped = bbox.clip(resized.1 as f32, resized.0 as f32);
             let stays = bbox.is_finite()
                 && rule.min_side.allows(clipped.width(), clipped.height())
@@ -68,49 +89,34 @@ fn sigmoid(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit).exp())
 }
 
-/// One position and anchor of a level.
-struct Best {
-    anchor: usize,
-    row: usize,
-    column: usize,
-    logit: f32,
-}
-
 impl RpnLevel<'_> {
-    fn deltas_of(&self, best: &Best) -> [f32; 4] {
+    /// The `count` best positions by falling rank, equal ones by row, column, anchor. NaN never is among them.
+    pub fn ranked(&self, anchors: usize, count: usize, by: RankBy) -> Ranked {
         let plane = self.map.0 * self.map.1;
-        let at = best.row * self.map.1 + best.column;
-        std::array::from_fn(|i| self.deltas[(4 * best.anchor + i) * plane + at])
-    }
-}
-
-/// The `count` best positions by falling rank, equal ones by row, column, anchor. NaN never is among them.
-fn top(level: &RpnLevel<'_>, anchors: usize, count: usize, by: RankBy) -> Vec<Best> {
-    let plane = level.map.0 * level.map.1;
-    let rank = |logit: f32| match by {
-        RankBy::Logit => logit,
-        RankBy::Sigmoid => sigmoid(logit),
-    };
-    let mut keys: Vec<u64> = Vec::with_capacity(level.logits.len());
-    for (anchor, logits) in level.logits.chunks_exact(plane.max(1)).enumerate() {
-        for (at, &logit) in logits.iter().enumerate() {
-            keys.push(u64::from(falling(rank(logit))) << 32 | (at * anchors + anchor) as u64);
+        let rank = |logit: f32| match by {
+            RankBy::Logit => logit,
+            RankBy::Sigmoid => sigmoid(logit),
+        };
+        let mut keys: Vec<u64> = Vec::with_capacity(self.logits.len());
+        for (anchor, logits) in self.logits.chunks_exact(plane.max(1)).enumerate() {
+            for (at, &logit) in logits.iter().enumerate() {
+                keys.push(u64::from(falling(rank(logit))) << 32 | (at * anchors + anchor) as u64);
+            }
         }
-    }
-    if keys.len() > count {
-        keys.select_nth_unstable(count);
-        keys.truncate(count);
-    }
-    keys.sort_unstable();
-    let places = keys.iter().map(|key| (key & u64::from(u32::MAX)) as usize);
-    places
-        .map(|place| {
+        if keys.len() > count {
+            keys.select_nth_unstable(count);
+            keys.truncate(count);
+        }
+        keys.sort_unstable();
+        let candidate = |key: u64| {
+            let place = (key & u64::from(u32::MAX)) as usize;
             let (at, anchor) = (place / anchors, place % anchors);
-            let (row, column) = (at / level.map.1, at % level.map.1);
-            Best { anchor, row, column, logit: level.logits[anchor * plane + at] }
-        })
-        .filter(|best| !best.logit.is_nan())
-        .collect()
+            let deltas = std::array::from_fn(|i| self.deltas[(4 * anchor + i) * plane + at]);
+            Candidate { place, logit: self.logits[anchor * plane + at], deltas }
+        };
+        let best = keys.into_iter().map(candidate).filter(|best| !best.logit.is_nan()).collect();
+        Ranked { map: self.map, best }
+    }
 }
 
 /// Numbers that rise as the values fall; NaN is last, and the two zeros are equal.
@@ -138,8 +144,9 @@ mod tests {
     fn equal_logits_come_by_row_column_anchor() {
         let logits = [1.0, 5.0, 5.0, 0.0, /* second anchor */ 5.0, 2.0, 5.0, 9.0];
         let level = RpnLevel { logits: &logits, deltas: &[0.0; 32], map: (2, 2) };
-        let best = top(&level, 2, 4, RankBy::Logit);
-        let places: Vec<_> = best.iter().map(|b| (b.row, b.column, b.anchor)).collect();
-        assert_eq!(places, [(1, 1, 1), (0, 0, 1), (0, 1, 0), (1, 0, 0)]);
+        let ranked = level.ranked(2, 4, RankBy::Logit);
+        let places: Vec<_> = ranked.best.iter().map(|best| best.place).collect();
+        // Cells are 0 and 1, and 2 and 3 below them, with two anchors each.
+        assert_eq!(places, [3 * 2 + 1, 1, 2, 2 * 2]);
     }
 }

@@ -41,9 +41,9 @@ impl Detector {
     /// # Errors
     /// When a session fails.
     pub fn trace(&self, mut input: Input, boxes: Option<&[BBox]>) -> Result<Trace, Error> {
-        let tensor = std::mem::take(&mut input.tensor);
+        let tensor = input.take()?;
         let inputs = [input];
-        let trunk = self.run_trunk(1, inputs[0].padded, tensor, &mut 0.0)?;
+        let (trunk, _) = self.trunk.run_and(&tensor, &self.busy, &mut 0.0, &[])?;
         let proposals = self.suggest(&inputs, &trunk)?.pop().unwrap_or_default();
         let boxes = match boxes {
             Some(boxes) => boxes.to_vec(),
@@ -55,9 +55,9 @@ impl Detector {
         let detections = self.finish(&inputs, &suggested, &logits, &deltas).pop().unwrap_or_default();
         let head = &self.architecture.head;
         Ok(Trace {
-            features: planes(&trunk.features)?,
-            logits: planes(&trunk.logits)?,
-            deltas: planes(&trunk.deltas)?,
+            features: planes(trunk.features.iter())?,
+            logits: planes(trunk.maps(0))?,
+            deltas: planes(trunk.maps(1))?,
             proposals,
             box_logits: Plane { shape: vec![count, head.classes + 1], values: logits },
             box_deltas: Plane { shape: vec![count, head.box_rows], values: deltas },
@@ -66,7 +66,7 @@ impl Detector {
     }
 }
 
-fn planes(values: &[Value]) -> Result<Vec<Plane>, Error> {
+fn planes<'a>(values: impl Iterator<Item = &'a Value>) -> Result<Vec<Plane>, Error> {
     let plane = |value: &Value| Ok(Plane { shape: value.shape(), values: value.as_f32()?.to_vec() });
-    values.iter().map(plane).collect()
+    values.map(plane).collect()
 }

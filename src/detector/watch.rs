@@ -17,11 +17,12 @@ impl Detector {
         trunk: &[String],
         head: &[String],
     ) -> Result<BTreeMap<String, Value>, Error> {
-        let tensor = std::mem::take(&mut input.tensor);
+        let tensor = input.take()?;
         let inputs = [input];
+        let features: Vec<&str> = self.trunk.features().collect();
         let inner: Vec<String> =
-            trunk.iter().filter(|name| !self.names.features.contains(name)).cloned().collect();
-        let (output, more) = self.run_trunk_and(1, inputs[0].padded, tensor, &mut 0.0, &inner)?;
+            trunk.iter().filter(|name| !features.contains(&name.as_str())).cloned().collect();
+        let (output, more) = self.trunk.run_and(&tensor, &self.busy, &mut 0.0, &inner)?;
         let mut seen: BTreeMap<String, Value> = inner.into_iter().zip(more).collect();
         if !head.is_empty() {
             let suggested: Vec<Vec<BBox>> = self
@@ -36,7 +37,7 @@ impl Detector {
                 seen.extend(head.iter().cloned().zip(values));
             }
         }
-        seen.extend(self.names.features.iter().cloned().zip(output.features));
+        seen.extend(features.into_iter().map(str::to_owned).zip(output.features));
         Ok(seen)
     }
 }

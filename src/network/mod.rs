@@ -6,6 +6,7 @@
 
 mod architecture;
 mod backbone;
+mod best;
 mod classifier;
 mod cost;
 mod describe;
@@ -16,6 +17,7 @@ mod trunk;
 mod weights;
 
 pub use architecture::{Architecture, Backbone, Block, Fpn, Head, LayerShape, Rpn, Shortcut, Stage, Stem};
+pub use best::best;
 pub use classifier::{Classifier, classifier};
 pub use cost::Row;
 pub use head::head;

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use half::f16;
+
 use super::proto::{self, Node};
 
 /// The operator set that our graphs need: 16 is the first whose RoiAlign can leave out the half-pixel shift.
@@ -47,6 +49,8 @@ pub enum Element {
     I32 = 6,
     /// int64.
     I64 = 7,
+    /// float16.
+    F16 = 10,
 }
 
 /// The values of an initialiser.
@@ -62,6 +66,8 @@ pub enum Values {
     I32(Vec<i32>),
     /// int64.
     I64(Vec<i64>),
+    /// float16.
+    F16(Vec<f16>),
 }
 
 impl Values {
@@ -72,6 +78,7 @@ impl Values {
             Values::I8(_) => Element::I8,
             Values::I32(_) => Element::I32,
             Values::I64(_) => Element::I64,
+            Values::F16(_) => Element::F16,
         }
     }
 
@@ -83,6 +90,7 @@ impl Values {
             Values::I8(v) => v.len(),
             Values::I32(v) => v.len(),
             Values::I64(v) => v.len(),
+            Values::F16(v) => v.len(),
         }
     }
 
@@ -90,6 +98,7 @@ impl Values {
     pub(super) fn byte_len(&self) -> u64 {
         let size = match self.element() {
             Element::U8 | Element::I8 => 1,
+            Element::F16 => 2,
             Element::F32 | Element::I32 => 4,
             Element::I64 => 8,
         };
@@ -259,6 +268,65 @@ impl Graph {
     /// (N, …) to (N, product of the rest).
     pub fn flatten(&mut self, name: &str, x: &str) -> Edge {
         self.node("Flatten", name, &[x], vec![int("axis", 1)])
+    }
+
+    /// The same numbers in another type.
+    pub fn cast(&mut self, name: &str, x: &str, to: Element) -> Edge {
+        self.node("Cast", name, &[x], vec![int("to", to as i64)])
+    }
+
+    /// Axes in another order: axis `i` of the result is axis `order[i]` of `x`.
+    pub fn transpose(&mut self, name: &str, x: &str, order: &[i64]) -> Edge {
+        self.node("Transpose", name, &[x], vec![ints("perm", order.to_vec())])
+    }
+
+    /// The same values under other dimensions: 0 takes the one of `x`, -1 what is left.
+    pub fn reshape(&mut self, name: &str, x: &str, shape: &str) -> Edge {
+        self.node("Reshape", name, &[x, shape], vec![])
+    }
+
+    /// `1 / (1 + exp(-x))`.
+    pub fn sigmoid(&mut self, name: &str, x: &str) -> Edge {
+        self.node("Sigmoid", name, &[x], vec![])
+    }
+
+    /// How many indices an axis has, in a tensor of one value.
+    pub fn size_of_axis(&mut self, name: &str, x: &str, axis: i64) -> Edge {
+        self.node("Shape", name, &[x], vec![int("start", axis), int("end", axis + 1)])
+    }
+
+    /// The smaller of each two values.
+    pub fn min(&mut self, name: &str, a: &str, b: &str) -> Edge {
+        self.node("Min", name, &[a, b], vec![])
+    }
+
+    /// The `count` largest values along an axis, by falling value, equal ones by rising index; gives their indices.
+    /// The values themselves are called `values`.
+    pub fn top(&mut self, values: &str, indices: &str, x: &str, count: &str, axis: i64) -> Edge {
+        let attribute = vec![int("axis", axis), int("largest", 1), int("sorted", 1)];
+        self.body.node.push(Node {
+            input: vec![x.into(), count.into()],
+            output: vec![values.into(), indices.into()],
+            name: values.into(),
+            op_type: "TopK".into(),
+            attribute,
+        });
+        indices.into()
+    }
+
+    /// The values at indices along an axis.
+    pub fn gather_elements(&mut self, name: &str, x: &str, indices: &str, axis: i64) -> Edge {
+        self.node("GatherElements", name, &[x, indices], vec![int("axis", axis)])
+    }
+
+    /// Rows (N, k, …) of `x` (N, n, …) by indices (N, k, 1).
+    pub fn gather_rows(&mut self, name: &str, x: &str, indices: &str) -> Edge {
+        self.node("GatherND", name, &[x, indices], vec![int("batch_dims", 1)])
+    }
+
+    /// One more axis of one index, at the place that `axes` says.
+    pub fn unsqueeze(&mut self, name: &str, x: &str, axes: &str) -> Edge {
+        self.node("Unsqueeze", name, &[x, axes], vec![])
     }
 
     /// Every `step`-th row and column, beginning with the first.

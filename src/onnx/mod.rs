@@ -2,6 +2,7 @@
 
 mod cut;
 mod graph;
+mod half;
 mod proto;
 mod read;
 mod write;

@@ -89,6 +89,7 @@ fn constant(tensor: Tensor) -> Result<Initializer, ReadError> {
         kind if kind == Element::I8 as i32 => Values::I8(numbers(&raw, i8::from_le_bytes)),
         kind if kind == Element::I32 as i32 => Values::I32(numbers(&raw, i32::from_le_bytes)),
         kind if kind == Element::I64 as i32 => Values::I64(numbers(&raw, i64::from_le_bytes)),
+        kind if kind == Element::F16 as i32 => Values::F16(numbers(&raw, half::f16::from_le_bytes)),
         kind => return Err(foreign(&format!("is of the type {kind}"))),
     };
     let count = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size));

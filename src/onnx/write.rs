@@ -65,6 +65,19 @@ impl Graph {
         Ok(bytes)
     }
 
+    /// Adds the graph's nodes, constants and outputs behind those of a graph in the bytes of an ONNX file: readers of
+    /// protobuf put the parts of a message together.
+    ///
+    /// # Errors
+    /// As [`Graph::write`].
+    pub fn append_to(&self, model: &mut Vec<u8>) -> Result<(), Error> {
+        let size = model.len() as u64 + field_len(MODEL_GRAPH, self.graph_len());
+        if size > LARGEST_FILE {
+            return Err(Error::TooLarge { graph: self.body.name.clone(), bytes: size });
+        }
+        self.stream_graph(model).map_err(|cause| Error::Io { graph: self.body.name.clone(), cause })
+    }
+
     fn file_size(&self) -> u64 {
         header().encoded_len() as u64 + field_len(MODEL_GRAPH, self.graph_len())
     }
@@ -77,6 +90,10 @@ impl Graph {
 
     fn stream(&self, out: &mut impl Write) -> io::Result<()> {
         out.write_all(&header().encode_to_vec())?;
+        self.stream_graph(out)
+    }
+
+    fn stream_graph(&self, out: &mut impl Write) -> io::Result<()> {
         write_field(out, MODEL_GRAPH, self.graph_len())?;
         out.write_all(&self.body.encode_to_vec())?;
         for initializer in &self.initializers {
@@ -129,6 +146,7 @@ fn write_values(out: &mut impl Write, values: &Values) -> io::Result<()> {
         Values::I8(values) => write_chunks(out, values, |v| v.to_le_bytes()),
         Values::I32(values) => write_chunks(out, values, |v| v.to_le_bytes()),
         Values::I64(values) => write_chunks(out, values, |v| v.to_le_bytes()),
+        Values::F16(values) => write_chunks(out, values, |v| v.to_le_bytes()),
     }
 }
 

@@ -8,6 +8,7 @@ mod cuda;
 mod device;
 mod find;
 mod install;
+mod kept;
 mod plugin;
 mod probe;
 mod profile;
@@ -61,6 +62,12 @@ pub enum Error {
     /// CUDA cannot be used.
     #[error(transparent)]
     Cuda(#[from] NoCuda),
+    /// OpenVINO's plugin works, and not with this processor.
+    #[error(
+        "OpenVINO's plugin serves no processor of this maker ({0}), only Intel's: take --device cpu (OpenVINO itself \
+         would, but up to now its plugin for ONNX Runtime asks who made it)"
+    )]
+    ForeignProcessor(String),
     /// The library is too old for plugins, though it does for the processor.
     #[error(
         "plugins need ONNX Runtime {needed} or newer, and this one is {found}: run `rcnn runtime install` and name \

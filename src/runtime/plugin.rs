@@ -36,12 +36,15 @@ impl Runtime {
     ) -> Result<SessionBuilder, Error> {
         self.register_openvino()?;
         let failed = |error: &dyn std::fmt::Display| Error::ort("using OpenVINO", error);
-        let mut devices = self.environment.devices().filter(|device| {
-            let on_processor = device.hardware_device().ty() == ort::memory::DeviceType::CPU;
-            on_processor && device.ep().is_ok_and(|name| name == OPENVINO)
-        });
+        let processors = || {
+            let devices = self.environment.devices();
+            devices.filter(|device| device.hardware_device().ty() == ort::memory::DeviceType::CPU)
+        };
         // Several names may stand for the processor; the first is the plain one.
-        let device = devices.next().ok_or_else(|| failed(&"it offers no processor"))?;
+        let Some(device) = processors().find(|device| device.ep().is_ok_and(|name| name == OPENVINO)) else {
+            let maker = processors().find_map(|device| device.hardware_device().vendor().ok());
+            return Err(Error::ForeignProcessor(maker.unwrap_or("unknown").to_owned()));
+        };
         let options = [(format!("{OPENVINO}.load_config"), load_config(precision, threads))];
         builder.with_devices([device], Some(&options)).map_err(|error| failed(&error))
     }

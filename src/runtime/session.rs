@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::SessionInputValue;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{DynValue, Tensor};
@@ -36,6 +37,9 @@ pub struct SessionOptions {
     pub precision: Precision,
     /// Threads inside an operator; 0: as many as there are cores.
     pub threads: usize,
+    /// Whether to keep the graph, optimised for the processor, in the cache, and to take it from there. Results are
+    /// the same; the next session is ready sooner.
+    pub keep: bool,
 }
 
 impl SessionOptions {
@@ -81,6 +85,15 @@ impl Value {
     /// Its values, row-major, without a copy.
     ///
     /// # Errors
+    /// When it is not an int64 tensor on the host.
+    pub fn as_i64(&self) -> Result<&[i64], Error> {
+        let extracted = self.0.try_extract_tensor::<i64>();
+        extracted.map(|(_, values)| values).map_err(|error| Error::ort("reading a tensor", &error))
+    }
+
+    /// Its values, row-major, without a copy.
+    ///
+    /// # Errors
     /// When it is not a float32 tensor on the host.
     pub fn as_f32(&self) -> Result<&[f32], Error> {
         let extracted = self.0.try_extract_tensor::<f32>();
@@ -109,10 +122,50 @@ impl Session {
         outputs.iter().map(|name| found.remove(name).map(Value).ok_or_else(|| missing(name))).collect()
     }
 
+    /// Runs the graph, and leaves outputs on its device where the second of a pair says so; the others come to the
+    /// host.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub(crate) fn run_bound(
+        &mut self,
+        inputs: &[(&str, &Value)],
+        outputs: &[(&str, bool)],
+    ) -> Result<Vec<Value>, Error> {
+        let failed = |error: ort::Error| Error::ort(&format!("running the graph `{}`", self.name), &error);
+        let host = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput);
+        let (host, own) = (host.map_err(failed)?, memory(self.device).map_err(failed)?);
+        let mut binding = self.session.create_binding().map_err(failed)?;
+        for (name, value) in inputs {
+            binding.bind_input(*name, &value.0).map_err(failed)?;
+        }
+        for (name, stays) in outputs {
+            binding.bind_output_to_device(*name, if *stays { &own } else { &host }).map_err(failed)?;
+        }
+        let mut found = self.session.run_binding(&binding).map_err(failed)?;
+        let values = outputs.iter().map(|(name, _)| found.remove(name).map(Value));
+        let values: Option<Vec<Value>> = values.collect();
+        drop(found);
+        values.ok_or_else(|| Error::Ort {
+            what: format!("running the graph `{}`", self.name),
+            cause: "an output is missing".into(),
+        })
+    }
+
     /// What it computes on; never [`Device::Auto`].
     pub fn device(&self) -> Device {
         self.device
     }
+}
+
+/// Where the outputs of a device are, that stay there.
+fn memory(device: Device) -> ort::Result<MemoryInfo<'static>> {
+    let (kind, number) = match device {
+        Device::Cuda(number) => (AllocationDevice::CUDA, number),
+        Device::Auto | Device::Cpu | Device::OpenVino => (AllocationDevice::CPU, 0),
+    };
+    let number = i32::try_from(number).unwrap_or(i32::MAX);
+    MemoryInfo::new(kind, number, AllocatorType::Device, MemoryType::Default)
 }
 
 impl Runtime {
@@ -122,29 +175,35 @@ impl Runtime {
     /// # Errors
     /// What ONNX Runtime reports.
     pub fn session(&self, graph: Graph<'_>, options: &SessionOptions) -> Result<Session, Error> {
-        let name = graph.name();
-        if options.device != Device::Auto {
-            return self.commit(graph, options, options.device);
-        }
-        for device in self.preferred(options.precision) {
+        let (last, others) = self.devices(options);
+        for device in others {
             match self.commit(graph, options, device) {
                 Ok(session) => return Ok(session),
-                Err(error) => tracing::debug!("{name}: not on {device}: {error}"),
+                Err(error) => tracing::debug!("{}: not on {device}: {error}", graph.name()),
             }
         }
-        self.commit(graph, options, Device::Cpu)
+        self.commit(graph, options, last)
     }
 
-    /// What `auto` tries before the processor's own kernels. OpenVINO's float32 differs from theirs in the last
-    /// bits, and exact results shall not depend on what happens to be installed; so it is for those who ask for
-    /// speed, or for it by name.
-    fn preferred(&self, precision: Precision) -> impl Iterator<Item = Device> + use<> {
-        let openvino = precision == Precision::Fast && self.has_openvino();
-        [Device::Cuda(0)].into_iter().chain(openvino.then_some(Device::OpenVino))
+    /// The devices that options may mean: the last resort, and those to try before it. OpenVINO's float32 differs from
+    /// the processor's own kernels' in the last bits, and exact results shall not depend on what happens to be
+    /// installed; so it is for those who ask for speed, or for it by name.
+    pub(crate) fn devices(&self, options: &SessionOptions) -> (Device, Vec<Device>) {
+        if options.device != Device::Auto {
+            return (options.device, Vec::new());
+        }
+        let openvino = options.precision == Precision::Fast && self.has_openvino();
+        (Device::Cpu, [Device::Cuda(0)].into_iter().chain(openvino.then_some(Device::OpenVino)).collect())
     }
 
     fn commit(&self, graph: Graph<'_>, options: &SessionOptions, device: Device) -> Result<Session, Error> {
         let name = graph.name();
+        if options.keep
+            && device == Device::Cpu
+            && let Some(session) = self.kept(graph, options)
+        {
+            return Ok(Session { session, name, device });
+        }
         let error = |error: &dyn std::fmt::Display| Error::ort(&format!("loading the graph `{name}`"), error);
         let mut builder = self.builder(options, device)?;
         let session = match graph {
@@ -177,7 +236,7 @@ impl Runtime {
         }
     }
 
-    fn plain(&self, threads: usize) -> ort::Result<SessionBuilder> {
+    pub(super) fn plain(&self, threads: usize) -> ort::Result<SessionBuilder> {
         Ok(ort::session::Session::builder(&self.environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(threads)?

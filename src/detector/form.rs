@@ -1,0 +1,94 @@
+//! How a model's graphs are changed for the device that they run on.
+
+use std::borrow::Cow;
+
+use super::Error;
+use crate::model::GraphSource;
+use crate::onnx;
+use crate::runtime::{Device, Precision, SessionOptions};
+
+/// What is changed; nothing on the processor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Form {
+    /// The graphs' own work stays on the device: features pass from the trunk to the whole head there, and of the
+    /// RPN's maps only the best positions come out.
+    pub(super) resident: bool,
+    /// Layers compute in float16.
+    pub(super) half: bool,
+}
+
+impl Form {
+    pub(super) fn of(options: &SessionOptions) -> Form {
+        let resident = matches!(options.device, Device::Cuda(_));
+        Form { resident, half: resident && options.precision == Precision::Fast }
+    }
+
+    /// A graph's bytes, in float16 where that is wanted and can be.
+    pub(super) fn bytes<'a>(&self, source: &'a GraphSource<'a>) -> Result<Cow<'a, [u8]>, Error> {
+        let unusable = |cause: &dyn std::fmt::Display| Error::Graph(cause.to_string());
+        let bytes = source.bytes().map_err(|cause| unusable(&cause))?;
+        if !self.half {
+            return Ok(bytes);
+        }
+        match onnx::Graph::from_bytes(&bytes).map(|graph| graph.to_half()) {
+            Ok(Some(half)) => Ok(half.to_bytes().map_err(|cause| unusable(&cause))?.into()),
+            Ok(None) => Ok(bytes),
+            Err(cause) => {
+                tracing::debug!("not in float16: {cause}");
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::detector::{Detection, Detector};
+    use crate::model::{DEFAULT, Model};
+    use crate::photo::{DecodeOptions, decode};
+    use crate::runtime::{Options, Runtime};
+
+    /// Detections above a half in the rendered scenes, by the bundled model on the processor.
+    fn found(form: Form) -> Vec<Vec<Detection>> {
+        let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let options = SessionOptions { device: Device::Cpu, ..SessionOptions::default() };
+        let mut detector =
+            Detector::in_form(&Model::find(DEFAULT).unwrap(), &runtime, &options, form).unwrap();
+        detector.set_score_threshold(0.5);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/debris/images");
+        let mut paths: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        let photos = paths.iter().take(8).map(|path| decode(path, &DecodeOptions::default()).unwrap());
+        photos.map(|photo| detector.detect(&photo).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_resident_finds_the_same() {
+        let plain = found(Form::default());
+        assert!(plain.iter().flatten().count() >= 8);
+        let resident = found(Form { resident: true, half: false });
+        // RoIAlign is ONNX Runtime's there, whose sums are ours.
+        assert_eq!(plain, resident);
+    }
+
+    #[test]
+    fn float16_is_near() {
+        let plain = found(Form::default());
+        let half = found(Form { resident: true, half: true });
+        for (plain, half) in plain.iter().zip(&half) {
+            // One that is near the threshold may come or go.
+            for one in plain.iter().filter(|one| one.score > 0.52) {
+                let other = half.iter().filter(|other| other.class == one.class);
+                let other = other.max_by(|a, b| a.bbox.iou(&one.bbox).total_cmp(&b.bbox.iou(&one.bbox)));
+                let other = other.expect("it is found in float16 too");
+                assert!((other.score - one.score).abs() < 0.02, "{one:?} {other:?}");
+                assert!(other.bbox.iou(&one.bbox) > 0.97, "{one:?} {other:?}");
+            }
+        }
+        assert_ne!(plain, half, "float16 changes something");
+    }
+}
