@@ -13,7 +13,7 @@ pub(crate) struct RuntimeArgs {
     /// openvino, cuda, cuda:N]
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: Device,
-    /// How networks are computed: exact is float32 everywhere; fast lets the device take bfloat16 or TF32 where it
+    /// How networks are computed: exact is float32 everywhere; fast lets the device take bfloat16, float16 or TF32 where it
     /// has them, and results differ a little; on x86-64, cpu has nothing faster than float32 [exact, fast]
     #[arg(long, default_value = "exact", value_name = "PRECISION")]
     pub(crate) precision: Precision,

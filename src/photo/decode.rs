@@ -15,7 +15,8 @@ pub enum Decoder {
     /// libjpeg-turbo's own arithmetic, bit for bit, as Pillow and OpenCV give.
     #[default]
     Exact,
-    /// `image`'s decoder: about twice as fast, up to five levels off.
+    /// `image`'s decoder, up to five levels off. Quicker only in builds without NASM, whose libjpeg-turbo has no
+    /// SIMD.
     Fast,
 }
 
