@@ -1,4 +1,4 @@
-//! How long each step outside the network takes on one thread, beside a rival where Rust has one.
+//! How long each step outside the network takes on one thread.
 //!
 //!     cargo bench --bench kernels [-- --json]
 //!

@@ -99,14 +99,7 @@ impl Detector {
     /// # Errors
     /// When the runtime cannot use them.
     pub fn new(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Detector, Error> {
-        let (last, others) = runtime.devices(options);
-        for device in others {
-            match Detector::on(model, runtime, &SessionOptions { device, ..*options }) {
-                Ok(detector) => return Ok(detector),
-                Err(error) => tracing::debug!("not on {device}: {error}"),
-            }
-        }
-        Detector::on(model, runtime, &SessionOptions { device: last, ..*options })
+        runtime.on_first(options, |options| Detector::on(model, runtime, options))
     }
 
     /// Loads them on a device that is named.

@@ -175,25 +175,28 @@ impl Runtime {
     /// # Errors
     /// What ONNX Runtime reports.
     pub fn session(&self, graph: Graph<'_>, options: &SessionOptions) -> Result<Session, Error> {
-        let (last, others) = self.devices(options);
-        for device in others {
-            match self.commit(graph, options, device) {
-                Ok(session) => return Ok(session),
-                Err(error) => tracing::debug!("{}: not on {device}: {error}", graph.name()),
-            }
-        }
-        self.commit(graph, options, last)
+        self.on_first(options, |options| self.commit(graph, options, options.device))
     }
 
-    /// The devices that options may mean: the last resort, and those to try before it. OpenVINO's float32 differs from
-    /// the processor's own kernels' in the last bits, and exact results shall not depend on what happens to be
-    /// installed; so it is for those who ask for speed, or for it by name.
-    pub(crate) fn devices(&self, options: &SessionOptions) -> (Device, Vec<Device>) {
+    /// What `make` makes on the device that options ask for, or on the first that can of those that they leave open.
+    /// OpenVINO's float32 differs from the processor's own kernels' in the last bits, and exact results shall not
+    /// depend on what happens to be installed; so it is for those who ask for speed, or for it by name.
+    pub(crate) fn on_first<T, E: std::fmt::Display>(
+        &self,
+        options: &SessionOptions,
+        make: impl Fn(&SessionOptions) -> Result<T, E>,
+    ) -> Result<T, E> {
         if options.device != Device::Auto {
-            return (options.device, Vec::new());
+            return make(options);
         }
         let openvino = options.precision == Precision::Fast && self.has_openvino();
-        (Device::Cpu, [Device::Cuda(0)].into_iter().chain(openvino.then_some(Device::OpenVino)).collect())
+        for device in [Device::Cuda(0)].into_iter().chain(openvino.then_some(Device::OpenVino)) {
+            match make(&SessionOptions { device, ..*options }) {
+                Ok(made) => return Ok(made),
+                Err(error) => tracing::debug!("not on {device}: {error}"),
+            }
+        }
+        make(&SessionOptions { device: Device::Cpu, ..*options })
     }
 
     fn commit(&self, graph: Graph<'_>, options: &SessionOptions, device: Device) -> Result<Session, Error> {
