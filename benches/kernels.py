@@ -58,6 +58,15 @@ def decoding(bytes_):
     }
 
 
+def drafting(bytes_, least):
+    """Pillow's reading at a half, a quarter or an eighth."""
+    def draft():
+        picture = Image.open(io.BytesIO(bytes_))
+        picture.draft("RGB", least[::-1])
+        picture.load()
+    return {"Pillow": draft}
+
+
 def resizing(bytes_):
     picture = Image.open(io.BytesIO(bytes_)).convert("RGB")
     array = np.asarray(picture)
@@ -128,6 +137,8 @@ def main():
     rivals = {
         "decode 640x480": decoding(small), "decode 640x480, --decoder fast": {},
         "decode 4000x3000": decoding(large), "decode 4000x3000, --decoder fast": {},
+        "decode 4000x3000, --decoder reduced for 800x1067": drafting(large, (1600, 2134)),
+        "decode 4000x3000, --decoder reduced for 300x400": drafting(large, (600, 800)),
         **resizing(small),
         "top 1,000 of five levels, with deltas": proposals["top"], together: proposals["both"],
         "NMS of 5,000 boxes in five groups": suppression,

@@ -15,7 +15,7 @@ use rcnn::family::RankBy;
 use rcnn::geometry::{BBox, suppress};
 use rcnn::model::{DEFAULT, Model};
 use rcnn::photo::resize::{self, Planes};
-use rcnn::photo::{DecodeOptions, Decoder, decode_bytes};
+use rcnn::photo::{DecodeOptions, Decoder, decode_bytes, decode_for};
 use support::{Noise, Outcome, render_sizes};
 
 const PHOTO: (usize, usize) = (480, 640);
@@ -39,6 +39,14 @@ fn main() -> Outcome<()> {
     ] {
         let options = DecodeOptions { decoder, ..DecodeOptions::default() };
         time(name, &mut || drop(black_box(decode_bytes(bytes, &options))));
+    }
+    let options = DecodeOptions { decoder: Decoder::Reduced, ..DecodeOptions::default() };
+    let path = place.path().join("00001.jpg");
+    for (name, target) in [
+        ("decode 4000x3000, --decoder reduced for 800x1067", (1067, 800)),
+        ("decode 4000x3000, --decoder reduced for 300x400", (400, 300)),
+    ] {
+        time(name, &mut || drop(black_box(decode_for(&path, &options, &|_| target))));
     }
     let photo = decode_bytes(&small, &DecodeOptions::default())?;
     let values = [std::array::from_fn(|byte| (byte as f32 / 255.0 - 0.45) / 0.22); 3];

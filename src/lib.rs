@@ -20,6 +20,7 @@ pub mod evaluate;
 pub mod family;
 pub mod geometry;
 mod hash;
+pub mod memory;
 pub mod model;
 pub mod network;
 pub mod onnx;

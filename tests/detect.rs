@@ -52,7 +52,7 @@ fn a_run_writes_all_that_is_documented() {
 }
 
 #[test]
-fn results_do_not_depend_on_threads_or_batches() {
+fn results_do_not_depend_on_threads_or_lanes_or_batches() {
     let place = Place::new();
     place.photos(&[
         ("baseline-420.jpg", "1.jpg"),
@@ -72,6 +72,68 @@ fn results_do_not_depend_on_threads_or_batches() {
     assert_eq!(one, run("three", &["--threads", "3"]));
     assert_eq!(one, run("again", &["--threads", "1"]));
     assert_eq!(one, run("batched", &["--batch", "4", "--threads", "2"]));
+    assert_eq!(one, run("lanes", &["--lanes", "3", "--threads", "3"]));
+    assert_eq!(one, run("both", &["--lanes", "2", "--threads", "5", "--batch", "2"]));
+    assert_eq!(place.json("three/run.json")["machine"]["lanes"], 1);
+    assert_eq!(place.json("both/run.json")["machine"]["lanes"], 2);
+}
+
+#[test]
+fn many_photos_get_a_lane_for_each_thread() {
+    let place = Place::new();
+    let photo =
+        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/photos/baseline-420.jpg"))
+            .unwrap();
+    (0..17).for_each(|i| drop(place.write(&format!("photos/{i}.jpg"), &photo)));
+    place.rcnn(&["detect", "photos", "-o", "out", "--no-draw", "--threads", "2"]).expect(0);
+    assert_eq!(place.json("out/run.json")["machine"]["lanes"], 2);
+}
+
+#[test]
+fn a_reduced_photo_has_its_boxes_where_the_whole_one_has_them() {
+    let place = Place::new();
+    let scenes = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/debris/images");
+    for name in ["000001.jpg", "000002.jpg", "000003.jpg", "000004.jpg"] {
+        let scene = image::open(scenes.join(name)).unwrap();
+        let large = scene.resize_exact(1500, 1200, image::imageops::FilterType::CatmullRom);
+        fs::create_dir_all(place.at("photos")).unwrap();
+        large.into_rgb8().save(place.at("photos").join(name)).unwrap();
+    }
+    let boxes = |decoder: &str| {
+        let options =
+            ["detect", "photos", "-o", decoder, "--no-draw", "--score", "0.5", "--decoder", decoder];
+        place.rcnn(&options).expect(0);
+        let rows = place.rows(decoder);
+        assert!(rows.iter().all(|row| row["width"] == 1500 && row["height"] == 1200));
+        let found = |row: &serde_json::Value| serde_json::from_value::<Vec<Item>>(row["detections"].clone());
+        rows.iter().flat_map(|row| found(row).unwrap()).collect::<Vec<_>>()
+    };
+    let (whole, reduced) = (boxes("exact"), boxes("reduced"));
+    assert_ne!(whole, reduced, "nothing was reduced");
+    let sure: Vec<&Item> = whole.iter().filter(|item| item.score > 0.7).collect();
+    assert!(sure.len() >= 4, "{whole:?}");
+    for item in sure {
+        let near = |other: &Item| iou(item.r#box, other.r#box) > 0.8;
+        assert!(
+            reduced.iter().any(|other| other.label == item.label && near(other)),
+            "{item:?} is not in {reduced:?}"
+        );
+    }
+    let drawn = place.rcnn(&["detect", "photos", "-o", "drawn", "--decoder", "reduced"]).expect(2);
+    assert!(drawn.err.contains("add --no-draw"), "{}", drawn.err);
+}
+
+fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
+    let area = |x1: f64, y1: f64, x2: f64, y2: f64| (x2 - x1).max(0.0) * (y2 - y1).max(0.0);
+    let shared = area(a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3]));
+    shared / (area(a[0], a[1], a[2], a[3]) + area(b[0], b[1], b[2], b[3]) - shared)
+}
+
+#[derive(Debug, PartialEq, serde::Deserialize)]
+struct Item {
+    label: String,
+    score: f64,
+    r#box: [f64; 4],
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rcnn::photo::{DecodeOptions, Decoder, ErrorKind, Limits, decode, decode_bytes};
+use rcnn::photo::{DecodeOptions, Decoder, ErrorKind, Limits, decode, decode_bytes, decode_for};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -15,6 +15,7 @@ struct Expected {
     height: u32,
     upright: String,
     stored: String,
+    half: Option<String>,
 }
 
 fn folder() -> PathBuf {
@@ -45,6 +46,29 @@ fn every_kind_of_picture_has_pillows_pixels() {
         if hash(&stored.pixels) != expected.stored {
             wrong.push(format!("{name}, as stored"));
         }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn reduced_photos_have_the_pixels_of_pillows_draft_and_stay_twice_as_large_as_needed() {
+    let options = DecodeOptions { decoder: Decoder::Reduced, ..Default::default() };
+    let mut wrong = Vec::new();
+    for (name, expected) in expected() {
+        let Some(half) = expected.half else { continue };
+        let (width, height) = (expected.width, expected.height);
+        let path = folder().join(&name);
+        let reduced = |least| decode_for(&path, &options, &|_| least).unwrap();
+        let (photo, full) = reduced((width / 4, height / 4));
+        if full != (width, height) || hash(&photo.pixels) != half {
+            wrong.push(name.clone());
+        }
+        assert_eq!((photo.width, photo.height), (width.div_ceil(2), height.div_ceil(2)), "{name}");
+        let (photo, _) = reduced((width / 4 + 1, height / 4));
+        assert_eq!((photo.width, photo.height), (width, height), "{name}");
+        assert_eq!(hash(&photo.pixels), expected.upright, "{name}");
+        let (photo, _) = reduced((1, 1));
+        assert_eq!((photo.width, photo.height), (width.div_ceil(8), height.div_ceil(8)), "{name}");
     }
     assert!(wrong.is_empty(), "{wrong:?}");
 }

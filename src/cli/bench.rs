@@ -1,6 +1,7 @@
 //! `rcnn bench`: how fast a model is on this machine, and against an earlier measurement.
 
 use std::fmt::Write;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use rcnn::photo::{self, DecodeOptions};
 use rcnn::run::{self, BenchReport, Machine, Options, Record, Settings};
 
 use super::Exit;
+use super::lanes::LaneArgs;
 use super::runtime_args::RuntimeArgs;
 
 /// Measure a model's speed on photos
@@ -44,6 +46,8 @@ pub(crate) struct Args {
     /// Compare with what `rcnn bench --json` printed at another time
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    #[command(flatten)]
+    lanes: LaneArgs,
     #[command(flatten)]
     machine: RuntimeArgs,
 }
@@ -89,10 +93,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         device: detector.device().to_string(),
         threads: options.threads,
         batch: options.batch,
+        lanes: 1,
     };
     let record = Record::new(std::env::args().collect(), settings, machine);
     let warm_up = args.warm_up as usize;
-    let report = run::bench(&detector, classes, &tasks, &options, record, warm_up, started)?;
+    let lanes = args.lanes.count(&args.machine, &model, tasks.len(), args.batch.into());
+    let widen = |detector: Detector| {
+        if lanes == NonZeroUsize::MIN {
+            return Ok(detector);
+        }
+        drop(detector);
+        Detector::with_lanes(&model, &runtime, &args.machine.session(), lanes)
+    };
+    let report = run::bench(detector, widen, &tasks, &options, record, warm_up, started)?;
     let text = text(&report, against.as_ref());
     if args.json {
         eprint!("{text}");
@@ -119,8 +132,10 @@ fn text(report: &BenchReport, against: Option<&BenchReport>) -> String {
 
 fn write_all(text: &mut String, now: &BenchReport, then: Option<&BenchReport>) -> std::fmt::Result {
     let heading = |report: &BenchReport| {
-        let BenchReport { model, precision, machine: Machine { device, threads, runtime, .. }, .. } = report;
-        format!("{model} on {device}, {precision}, {threads} threads, ONNX Runtime {runtime}")
+        let BenchReport { model, precision, machine, .. } = report;
+        let Machine { device, threads, lanes, runtime, .. } = machine;
+        let lanes = if *lanes > 1 { format!(" in {lanes} lanes") } else { String::new() };
+        format!("{model} on {device}, {precision}, {threads} threads{lanes}, ONNX Runtime {runtime}")
     };
     writeln!(text, "{}: {} photos", heading(now), now.photos)?;
     if now.failed > 0 {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rcnn::atomic;
 use rcnn::compare::{Contender, Costs, Judged, judge, measure, table};
 use rcnn::detector::Detector;
+use rcnn::memory;
 use rcnn::model::Model;
 use rcnn::photo::{self, DecodeOptions};
 use rcnn::report::{Plot, Point};
@@ -144,7 +145,7 @@ fn contender(
     tasks: &[Task],
     decode: &DecodeOptions,
 ) -> anyhow::Result<Contender> {
-    let before = resident();
+    let before = memory::resident();
     let model = Model::find(model)?;
     let manifest = model.manifest();
     let (classes, notes) = annotated.classes(&manifest.classes);
@@ -153,17 +154,10 @@ fn contender(
     if let Some(photo) = tasks.first().and_then(|task| photo::decode(&task.entry.path, decode).ok()) {
         detector.detect(&photo)?;
     }
-    let memory = resident().zip(before).map(|(after, before)| after.saturating_sub(before));
+    let memory = memory::resident().zip(before).map(|(after, before)| after.saturating_sub(before));
     let (network, parameters) =
         (manifest.network.clone(), manifest.parameters.layers + manifest.parameters.norms);
     Ok(Contender { name: name.into(), detector, classes, network, parameters, memory })
-}
-
-/// Bytes of this process in memory, where Linux tells.
-fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 fn write_all(folder: &Path, text: &str, document: &str, judged: &[Judged]) -> anyhow::Result<()> {

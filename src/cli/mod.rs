@@ -16,6 +16,7 @@ mod doctor;
 mod evaluate;
 mod import;
 mod inspect;
+mod lanes;
 mod models;
 mod progress;
 mod pull;

@@ -43,6 +43,7 @@ impl Form {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
     use std::path::Path;
 
     use super::*;
@@ -56,7 +57,8 @@ mod tests {
         let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
         let options = SessionOptions { device: Device::Cpu, ..SessionOptions::default() };
         let mut detector =
-            Detector::in_form(&Model::find(DEFAULT).unwrap(), &runtime, &options, form).unwrap();
+            Detector::in_form(&Model::find(DEFAULT).unwrap(), &runtime, &options, NonZeroUsize::MIN, form)
+                .unwrap();
         detector.set_score_threshold(0.5);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/debris/images");
         let mut paths: Vec<_> =

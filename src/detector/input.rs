@@ -41,9 +41,17 @@ impl Preprocessor {
         Preprocessor { rule: rule.clone(), values: Box::new(values) }
     }
 
-    pub(super) fn prepare(&self, photo: &Photo) -> Result<Input, Error> {
+    /// Width and height that a photo of a width and height is resized to.
+    pub(super) fn resized(&self, (width, height): (u32, u32)) -> (u32, u32) {
+        let (height, width) = resized(&self.rule, (height as usize, width as usize));
+        (u32::try_from(width).unwrap_or(u32::MAX), u32::try_from(height).unwrap_or(u32::MAX))
+    }
+
+    /// `full` are the width and height that boxes refer to; the photo may have been decoded smaller.
+    pub(super) fn prepare(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, Error> {
         let size = (photo.height as usize, photo.width as usize);
-        let resized = resized(&self.rule, size);
+        let full = (full.1 as usize, full.0 as usize);
+        let resized = resized(&self.rule, full);
         if resized.0 == 0 || resized.1 == 0 {
             return Err(Error::TooThin { width: photo.width, height: photo.height });
         }
@@ -66,7 +74,7 @@ impl Preprocessor {
                 resize::normalised(&pixels, resized, planes, order, &self.values)
             }
         };
-        Ok(Input { tensor, padded, resized, photo: size })
+        Ok(Input { tensor, padded, resized, photo: full })
     }
 }
 

@@ -6,6 +6,7 @@ mod coder;
 mod form;
 mod head;
 mod input;
+mod lanes;
 mod postprocess;
 mod proposals;
 mod roi_align;
@@ -17,6 +18,7 @@ mod units;
 mod verify;
 mod watch;
 
+use std::num::NonZeroUsize;
 use std::time::Instant;
 
 pub use input::Input;
@@ -35,6 +37,7 @@ use busy::Busy;
 use form::Form;
 use head::Head;
 use input::Preprocessor;
+use lanes::{Lane, Lanes};
 use rois::Rois;
 use trunk::Trunk;
 
@@ -81,14 +84,13 @@ pub struct Times {
     pub postprocess: f64,
 }
 
-/// A model ready to detect. All methods take `&self`; each session is used by one caller at a time.
+/// A model ready to detect. All methods take `&self`; each lane's sessions are used by one caller at a time.
 pub struct Detector {
     architecture: Architecture,
     conventions: Conventions,
     classes: Vec<Class>,
     preprocessor: Preprocessor,
-    trunk: Trunk,
-    head: Head,
+    lanes: Lanes,
     busy: Busy,
 }
 
@@ -99,28 +101,52 @@ impl Detector {
     /// # Errors
     /// When the runtime cannot use them.
     pub fn new(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Detector, Error> {
-        runtime.on_first(options, |options| Detector::on(model, runtime, options))
+        Detector::with_lanes(model, runtime, options, NonZeroUsize::MIN)
     }
 
-    /// Loads them on a device that is named.
-    fn on(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Detector, Error> {
-        Detector::in_form(model, runtime, options, Form::of(options))
+    /// As [`Detector::new`], for so many calls of [`Detector::infer`] at once, each on its share of the threads and
+    /// with its own copy of the weights: more photos a second than all threads on one photo. Results are the same.
+    /// Devices other than the processor have one lane.
+    ///
+    /// # Errors
+    /// As [`Detector::new`].
+    pub fn with_lanes(
+        model: &Model,
+        runtime: &Runtime,
+        options: &SessionOptions,
+        lanes: NonZeroUsize,
+    ) -> Result<Detector, Error> {
+        runtime.on_first(options, |options| {
+            let lanes = if options.device == Device::Cpu { lanes } else { NonZeroUsize::MIN };
+            let threads = (options.thread_count() / lanes).max(1);
+            Detector::in_form(
+                model,
+                runtime,
+                &SessionOptions { threads, ..*options },
+                lanes,
+                Form::of(options),
+            )
+        })
     }
 
     fn in_form(
         model: &Model,
         runtime: &Runtime,
         options: &SessionOptions,
+        lanes: NonZeroUsize,
         form: Form,
     ) -> Result<Detector, Error> {
         let manifest = model.manifest();
+        let lane = || {
+            let trunk = Trunk::new(model, runtime, options, form)?;
+            Ok::<_, Error>(Lane { trunk, head: Head::new(model, runtime, options, form)? })
+        };
         Ok(Detector {
             architecture: manifest.network.clone(),
             conventions: manifest.conventions.clone(),
             classes: manifest.classes.clone(),
             preprocessor: Preprocessor::new(&manifest.conventions.input),
-            trunk: Trunk::new(model, runtime, options, form)?,
-            head: Head::new(model, runtime, options, form)?,
+            lanes: Lanes::new(lanes, lane)?,
             busy: Busy::default(),
         })
     }
@@ -152,7 +178,12 @@ impl Detector {
 
     /// What the sessions compute on.
     pub fn device(&self) -> Device {
-        self.trunk.device()
+        self.lanes.first().trunk.device()
+    }
+
+    /// Calls of [`Detector::infer`] that compute at the same time; others wait.
+    pub fn lanes(&self) -> usize {
+        self.lanes.count()
     }
 
     /// Resizes, normalises and pads; may run on any thread, beside [`Detector::infer`].
@@ -160,7 +191,21 @@ impl Detector {
     /// # Errors
     /// When the resize rule leaves nothing of the photo.
     pub fn prepare(&self, photo: &Photo) -> Result<Input, Error> {
-        self.preprocessor.prepare(photo)
+        self.preprocessor.prepare(photo, (photo.width, photo.height))
+    }
+
+    /// As [`Detector::prepare`], of a photo that was decoded smaller than its width and height of `full`
+    /// ([`crate::photo::decode_for`]): boxes are found in the pixels of the full photo.
+    ///
+    /// # Errors
+    /// As [`Detector::prepare`].
+    pub fn prepare_reduced(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, Error> {
+        self.preprocessor.prepare(photo, full)
+    }
+
+    /// Width and height that a photo of a width and height is resized to.
+    pub fn resized(&self, full: (u32, u32)) -> (u32, u32) {
+        self.preprocessor.resized(full)
     }
 
     /// Runs the network on inputs of one padded size; detections in the order of the inputs, each
@@ -168,7 +213,11 @@ impl Detector {
     ///
     /// # Errors
     /// When a session fails.
-    pub fn infer(&self, mut inputs: Vec<Input>) -> Result<(Vec<Vec<Detection>>, Times), Error> {
+    pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Detection>>, Times), Error> {
+        self.lanes.with(|lane| self.infer_on(lane, inputs))
+    }
+
+    fn infer_on(&self, lane: &Lane, mut inputs: Vec<Input>) -> Result<(Vec<Vec<Detection>>, Times), Error> {
         let mut times = Times::default();
         let Some(first) = inputs.first() else { return Ok((Vec::new(), times)) };
         let padded = first.padded;
@@ -177,12 +226,12 @@ impl Detector {
         }
         let tensor = batch(&mut inputs);
         let input = Value::from_f32(&[inputs.len(), 3, padded.0, padded.1], tensor)?;
-        let trunk = self.trunk.run(&input, &self.busy, &mut times.trunk)?;
+        let trunk = lane.trunk.run(&input, &self.busy, &mut times.trunk)?;
         let suggested = timed(&mut times.proposals, || {
             let boxes = |found: Vec<Proposal>| found.into_iter().map(|proposal| proposal.bbox).collect();
-            Ok(self.suggest(&inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<Vec<BBox>>>())
+            Ok(self.suggest(lane, &inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<Vec<BBox>>>())
         })?;
-        let (logits, deltas) = self.run_head(&trunk, &inputs, &suggested, &mut times.head)?;
+        let (logits, deltas) = self.run_head(lane, &trunk, &inputs, &suggested, &mut times.head)?;
         let found = timed(&mut times.postprocess, || Ok(self.finish(&inputs, &suggested, &logits, &deltas)))?;
         Ok((found, times))
     }
@@ -197,9 +246,14 @@ impl Detector {
     }
 
     /// Proposals of every photo, in the resized pictures' pixels.
-    fn suggest(&self, inputs: &[Input], trunk: &trunk::Output) -> Result<Vec<Vec<Proposal>>, Error> {
+    fn suggest(
+        &self,
+        lane: &Lane,
+        inputs: &[Input],
+        trunk: &trunk::Output,
+    ) -> Result<Vec<Vec<Proposal>>, Error> {
         let strides = self.architecture.rpn_strides();
-        let ranked = self.trunk.ranked(trunk, inputs.len())?;
+        let ranked = lane.trunk.ranked(trunk, inputs.len())?;
         let of_photo = |(input, levels): (&Input, Vec<Ranked>)| {
             proposals(&self.conventions, &levels, &strides, input.resized, input.padded)
         };
@@ -209,6 +263,7 @@ impl Detector {
     /// Logits and deltas of all proposals, photo by photo.
     fn run_head(
         &self,
+        lane: &Lane,
         trunk: &trunk::Output,
         inputs: &[Input],
         suggested: &[Vec<BBox>],
@@ -220,7 +275,7 @@ impl Detector {
         if number == 0 {
             return Ok((Vec::new(), Vec::new()));
         }
-        let outputs = self.run_head_on(trunk, &mut rois, seconds, &["box.logits", "box.deltas"])?;
+        let outputs = self.run_head_on(lane, trunk, &mut rois, seconds, &["box.logits", "box.deltas"])?;
         let columns = (self.architecture.head.classes + 1, self.architecture.head.box_rows);
         if outputs[0].shape() != [number, columns.0] || outputs[1].shape() != [number, columns.1] {
             return Err(unexpected("box.logits and box.deltas", &outputs[0].shape()));
@@ -247,12 +302,13 @@ impl Detector {
 
     fn run_head_on(
         &self,
+        lane: &Lane,
         trunk: &trunk::Output,
         rois: &mut Rois,
         seconds: &mut f64,
         outputs: &[&str],
     ) -> Result<Vec<Value>, Error> {
-        Ok(self.busy.time(seconds, || self.head.run(&trunk.features, rois, outputs))?)
+        Ok(self.busy.time(seconds, || lane.head.run(&trunk.features, rois, outputs))?)
     }
 
     fn finish(

@@ -2,6 +2,7 @@
 //!
 //! Computes nothing of its own: the stages are those of [`Detector::infer`].
 
+use super::lanes::Lane;
 use super::{Detection, Detector, Error, Input, Proposal};
 use crate::geometry::BBox;
 use crate::runtime::Value;
@@ -40,18 +41,22 @@ impl Detector {
     ///
     /// # Errors
     /// When a session fails.
-    pub fn trace(&self, mut input: Input, boxes: Option<&[BBox]>) -> Result<Trace, Error> {
+    pub fn trace(&self, input: Input, boxes: Option<&[BBox]>) -> Result<Trace, Error> {
+        self.lanes.with(|lane| self.trace_on(lane, input, boxes))
+    }
+
+    fn trace_on(&self, lane: &Lane, mut input: Input, boxes: Option<&[BBox]>) -> Result<Trace, Error> {
         let tensor = input.take()?;
         let inputs = [input];
-        let (trunk, _) = self.trunk.run_and(&tensor, &self.busy, &mut 0.0, &[])?;
-        let proposals = self.suggest(&inputs, &trunk)?.pop().unwrap_or_default();
+        let (trunk, _) = lane.trunk.run_and(&tensor, &self.busy, &mut 0.0, &[])?;
+        let proposals = self.suggest(lane, &inputs, &trunk)?.pop().unwrap_or_default();
         let boxes = match boxes {
             Some(boxes) => boxes.to_vec(),
             None => proposals.iter().map(|proposal| proposal.bbox).collect(),
         };
         let count = boxes.len();
         let suggested = [boxes];
-        let (logits, deltas) = self.run_head(&trunk, &inputs, &suggested, &mut 0.0)?;
+        let (logits, deltas) = self.run_head(lane, &trunk, &inputs, &suggested, &mut 0.0)?;
         let detections = self.finish(&inputs, &suggested, &logits, &deltas).pop().unwrap_or_default();
         let head = &self.architecture.head;
         Ok(Trace {

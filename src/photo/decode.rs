@@ -18,7 +18,14 @@ pub enum Decoder {
     /// `image`'s decoder, up to five levels off. Quicker only in builds without NASM, whose libjpeg-turbo has no
     /// SIMD.
     Fast,
+    /// As `Exact`, but [`decode_for`] reads large JPEGs at a half, a quarter or an eighth of their size, from the
+    /// lowest coefficients of each block alone.
+    Reduced,
 }
+
+/// How many times larger than what the network takes a reduced photo stays at least, on each side. At 2 what the
+/// two ways of resizing make of a photo can hardly be told apart (Pillow's `reducing_gap`).
+const GAP: u32 = 2;
 
 /// Bounds on what a picture may cost before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +112,36 @@ impl Error {
 /// Pixels as stored, and how they are to be turned.
 pub(super) struct Raw {
     pub(super) pixels: RgbImage,
+    /// Width and height that the file has; those of the pixels unless they were reduced.
+    pub(super) stored: (u32, u32),
     pub(super) orientation: Orientation,
+}
+
+/// The width and height that will be made of an upright photo of a width and height.
+pub(super) type Target<'a> = &'a dyn Fn((u32, u32)) -> (u32, u32);
+
+/// The power of two that a photo may be divided by and still have `GAP` times the sides that are needed: 1 to 8.
+pub(super) fn divisor(
+    stored: (u32, u32),
+    orientation: Orientation,
+    options: &DecodeOptions,
+    target: Target<'_>,
+) -> u32 {
+    if options.decoder != Decoder::Reduced {
+        return 1;
+    }
+    let (width, height) = upright(stored, orientation, options);
+    let (least_width, least_height) = target((width, height));
+    let enough =
+        |&divisor: &u32| width / divisor >= GAP * least_width && height / divisor >= GAP * least_height;
+    [8, 4, 2].into_iter().find(enough).unwrap_or(1)
+}
+
+/// Width and height after turning.
+fn upright((width, height): (u32, u32), orientation: Orientation, options: &DecodeOptions) -> (u32, u32) {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    let lies = matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH);
+    if lies && !options.ignore_orientation { (height, width) } else { (width, height) }
 }
 
 /// Reads and decodes one picture file; its format is told by its content.
@@ -116,19 +152,42 @@ pub fn decode(path: &Path, options: &DecodeOptions) -> Result<Photo, Error> {
     decode_bytes(&read(path, options.limits.file_bytes)?, options)
 }
 
+/// As [`decode`], for a use that resizes the photo: `target` tells what width and height it makes of a photo's.
+/// With [`Decoder::Reduced`] the photo may come smaller than it is, though twice as large as that on each side at
+/// least; its full width and height come beside it.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_for(
+    path: &Path,
+    options: &DecodeOptions,
+    target: &dyn Fn((u32, u32)) -> (u32, u32),
+) -> Result<(Photo, (u32, u32)), Error> {
+    from_bytes(&read(path, options.limits.file_bytes)?, options, target)
+}
+
 /// Decodes a picture from memory.
 ///
 /// # Errors
 /// As [`decode`].
 pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<Photo, Error> {
+    from_bytes(bytes, options, &|whole| whole).map(|(photo, _)| photo)
+}
+
+fn from_bytes(
+    bytes: &[u8],
+    options: &DecodeOptions,
+    target: Target<'_>,
+) -> Result<(Photo, (u32, u32)), Error> {
     if bytes.is_empty() {
         return Err(Error::new(ErrorKind::Empty, "the file is empty"));
     }
-    let raw = if bytes.starts_with(&[0xff, 0xd8, 0xff]) && options.decoder == Decoder::Exact {
-        jpeg::decode(bytes, options)?
+    let raw = if bytes.starts_with(&[0xff, 0xd8, 0xff]) && options.decoder != Decoder::Fast {
+        jpeg::decode(bytes, options, target)?
     } else {
         others::decode(bytes, options)?
     };
+    let full = upright(raw.stored, raw.orientation, options);
     let mut picture = raw.pixels;
     if !options.ignore_orientation && raw.orientation != Orientation::NoTransforms {
         let mut turned = DynamicImage::ImageRgb8(picture);
@@ -136,7 +195,7 @@ pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<Photo, Erro
         picture = turned.into_rgb8();
     }
     let (width, height) = picture.dimensions();
-    Ok(Photo { width, height, pixels: picture.into_raw() })
+    Ok((Photo { width, height, pixels: picture.into_raw() }, full))
 }
 
 /// Refuses what has no pixels or too many, before anything is allocated.

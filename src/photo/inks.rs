@@ -48,7 +48,7 @@ fn read(decoder: &mut Decoder<Cursor<&[u8]>>, options: &DecodeOptions) -> Result
     let pixels = RgbImage::from_raw(width, height, to_rgb(inks));
     let pixels =
         pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the TIFF has other sizes than it says"))?;
-    Ok(Raw { pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms) })
+    Ok(Raw { pixels, stored: (width, height), orientation: orientation.unwrap_or(Orientation::NoTransforms) })
 }
 
 fn failure(error: TiffError) -> Error {

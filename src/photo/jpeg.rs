@@ -10,7 +10,7 @@ use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress, Marker};
 use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr, jpeg_std_error};
 
-use super::decode::{DecodeOptions, Error, ErrorKind, Raw, check_size};
+use super::decode::{DecodeOptions, Error, ErrorKind, Raw, Target, check_size, divisor};
 use super::inks;
 
 thread_local! {
@@ -18,12 +18,13 @@ thread_local! {
     static WARNINGS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Decodes a JPEG to RGB, as Pillow's `convert("RGB")` does.
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error> {
+/// Decodes a JPEG to RGB, as Pillow's `convert("RGB")` does, after its `draft` where the photo is reduced.
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Raw, Error> {
     WARNINGS.set(0);
     let ended = Cell::new(false);
     // libjpeg's errors unwind through its frames, which are built for it, without touching the panic hook.
-    let outcome = catch_unwind(AssertUnwindSafe(|| decompress(Source { bytes, ended: &ended }, options)));
+    let outcome =
+        catch_unwind(AssertUnwindSafe(|| decompress(Source { bytes, ended: &ended }, options, target)));
     let raw = match outcome {
         Ok(raw) => raw?,
         Err(_) if ended.get() => return Err(Error::truncated()),
@@ -40,17 +41,20 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error
     if cut && !options.allow_truncated { Err(Error::truncated()) } else { Ok(raw) }
 }
 
-fn decompress(source: Source<'_>, options: &DecodeOptions) -> Result<Raw, Error> {
+fn decompress(source: Source<'_>, options: &DecodeOptions, target: Target<'_>) -> Result<Raw, Error> {
     let damaged = |error: io::Error| Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {error}"));
     let markers = [Marker::APP(1)];
     let builder = Decompress::with_markers(&markers).with_err(error_manager());
-    let header = builder.from_reader(source).map_err(damaged)?;
-    let size = (side(header.width()), side(header.height()));
-    check_size(size.0, size.1, &options.limits)?;
+    let mut header = builder.from_reader(source).map_err(damaged)?;
+    let stored = (side(header.width()), side(header.height()));
+    check_size(stored.0, stored.1, &options.limits)?;
     let orientation = header.markers().find_map(|marker| {
         let exif = marker.data.strip_prefix(b"Exif\0\0")?;
         Orientation::from_exif_chunk(exif)
     });
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+    // In eighths.
+    header.scale((8 / divisor(stored, orientation, options, target)) as u8);
     let inks = header.components().len() == 4;
     let mut started = header
         .to_colorspace(if inks { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB })
@@ -60,11 +64,12 @@ fn decompress(source: Source<'_>, options: &DecodeOptions) -> Result<Raw, Error>
     } else {
         started.read_scanlines::<u8>().map_err(damaged)?
     };
+    let size = (side(started.width()), side(started.height()));
     started.finish().map_err(damaged)?;
     let pixels = RgbImage::from_raw(size.0, size.1, pixels);
     let pixels =
         pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the JPEG has other sizes than it says"))?;
-    Ok(Raw { pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms) })
+    Ok(Raw { pixels, stored, orientation })
 }
 
 fn side(pixels: usize) -> u32 {

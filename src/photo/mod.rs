@@ -20,5 +20,5 @@ mod list;
 mod others;
 pub mod resize;
 
-pub use decode::{DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes};
+pub use decode::{DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes, decode_for};
 pub use list::{Entry, ListError, Listing, list};

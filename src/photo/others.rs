@@ -20,7 +20,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error
             match decoder.and_then(|decoder| read(decoder, options)) {
                 // This decoder fills up what is missing without a word, or stumbles over it.
                 _ if !ends_as_jpeg(bytes) && !options.allow_truncated => Err(Error::truncated()),
-                Err(_) if !ends_as_jpeg(bytes) => jpeg::decode(bytes, options),
+                Err(_) if !ends_as_jpeg(bytes) => jpeg::decode(bytes, options, &|whole| whole),
                 outcome => outcome,
             }
         }
@@ -53,7 +53,7 @@ fn read(mut decoder: impl ImageDecoder, options: &DecodeOptions) -> Result<Raw, 
     let pixels = RgbImage::from_raw(width, height, pixels);
     let pixels =
         pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the picture has other sizes than it says"))?;
-    Ok(Raw { pixels, orientation })
+    Ok(Raw { pixels, stored: (width, height), orientation })
 }
 
 fn too_much(width: u32, height: u32) -> Error {

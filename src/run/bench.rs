@@ -7,8 +7,8 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Machine, Options, Record, StageTimes, Task, run, stages};
-use crate::detector::Detector;
-use crate::family::Class;
+use crate::detector::{self, Detector};
+use crate::memory;
 
 /// Seconds that a stage took for one photo: half, nine tenths and 99 of 100 photos took no longer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,13 +53,14 @@ pub struct BenchReport {
 }
 
 /// Measures a detector. `record` is that of a run with the options given; `warm_up` photos go first, unmeasured,
-/// and `started` is when the command began.
+/// and `started` is when the command began. `widen` makes of the detector, which is measured photo by photo, the one
+/// that is measured in the pipeline.
 ///
 /// # Errors
-/// When the journal cannot be written, or no photo can be processed.
+/// When the journal cannot be written, no photo can be processed, or `widen` fails.
 pub fn bench(
-    detector: &Detector,
-    classes: &[Class],
+    detector: Detector,
+    widen: impl FnOnce(Detector) -> Result<Detector, detector::Error>,
     tasks: &[Task],
     options: &Options,
     record: Record,
@@ -69,7 +70,7 @@ pub fn bench(
     let mut first_boxes = None;
     let mut times = Vec::new();
     let mut failed = 0;
-    let one = |task: &Task| stages::alone(detector, task, &options.decode);
+    let one = |task: &Task| stages::alone(&detector, task, &options.decode);
     // The warm-up goes round where there are fewer photos than it asks for.
     let warming = tasks.iter().cycle().take(if tasks.is_empty() { 0 } else { warm_up.max(1) });
     for (task, measured) in warming.map(|task| (task, false)).chain(tasks.iter().map(|task| (task, true))) {
@@ -90,7 +91,10 @@ pub fn bench(
     let Some(first_boxes) = first_boxes.filter(|_| !times.is_empty()) else {
         return Err(Error::NothingToMeasure(tasks.len()));
     };
-    let record = run(detector, classes, tasks, options, record, &AtomicBool::new(false), &mut |_| {})?;
+    let detector = widen(detector)?;
+    let record = Record { machine: Machine { lanes: detector.lanes(), ..record.machine }, ..record };
+    let record =
+        run(&detector, detector.classes(), tasks, options, record, &AtomicBool::new(false), &mut |_| {})?;
     let done = (tasks.len() - record.counts.failed.min(tasks.len())) as f64;
     Ok(BenchReport {
         program: record.program.clone(),
@@ -104,7 +108,7 @@ pub fn bench(
         latency: latencies(&times),
         photos_per_second: if record.wall > 0.0 { done / record.wall } else { 0.0 },
         session_share: 1.0 - record.overhead(),
-        peak_memory: peak_memory(),
+        peak_memory: memory::peak(),
     })
 }
 
@@ -132,14 +136,6 @@ fn latency(stage: &str, mut seconds: Vec<f64>) -> Latency {
         seconds.get(rank.max(1) - 1).copied().unwrap_or(0.0)
     };
     Latency { stage: stage.into(), p50: at(0.5), p90: at(0.9), p99: at(0.99) }
-}
-
-/// What Linux tells of this process.
-fn peak_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
-    Some(1024 * kib)
 }
 
 #[cfg(test)]

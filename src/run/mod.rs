@@ -23,7 +23,7 @@ pub use record::{Bottleneck, Counts, Machine, Record, Settings, StageTimes, Stat
 pub(crate) use results::CocoResult;
 
 use crate::atomic;
-use crate::detector::Detector;
+use crate::detector::{self, Detector};
 use crate::family::Class;
 use crate::photo::{DecodeOptions, Entry};
 use journal::Journal;
@@ -83,6 +83,9 @@ pub enum Error {
         /// The system's words.
         cause: std::io::Error,
     },
+    /// The model cannot be loaded once more.
+    #[error(transparent)]
+    Detector(#[from] detector::Error),
     /// There is nothing to measure.
     #[error("none of the {0} photos could be processed: `rcnn detect` says why")]
     NothingToMeasure(usize),

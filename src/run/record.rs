@@ -34,7 +34,7 @@ pub struct Settings {
     pub classes: Option<Vec<String>>,
     /// Ids of all classes in results.
     pub category_ids: Vec<u64>,
-    /// `exact` or `fast`.
+    /// `exact`, `reduced` or `fast`.
     pub decoder: String,
     /// `exact` or `fast`: how networks are computed.
     #[serde(default = "exact")]
@@ -86,6 +86,14 @@ pub struct Machine {
     pub threads: usize,
     /// Photos a batch at most.
     pub batch: usize,
+    /// Photos, or batches, in the network at once, each on its share of the threads.
+    #[serde(default = "one")]
+    pub lanes: usize,
+}
+
+/// Runs before there were several.
+fn one() -> usize {
+    1
 }
 
 /// How much a run did.

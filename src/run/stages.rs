@@ -14,9 +14,6 @@ use crate::detector::{self, Detection, Detector, Input};
 use crate::family::Class;
 use crate::photo::{self, Photo};
 
-/// Threads that call the network: while one is between its two sessions, the other has a session to itself.
-const INFERRING: usize = 2;
-
 /// What all stages see.
 pub(super) struct Stages<'a> {
     pub(super) detector: &'a Detector,
@@ -60,11 +57,14 @@ impl Stages<'_> {
     ) -> Result<(), Error> {
         let threads = self.options.threads.max(1);
         let batch = self.options.batch.max(1);
+        // One a lane; two where there is one lane, as one is between its sessions while the other uses one.
+        let callers = self.detector.lanes().max(2);
         std::thread::scope(|scope| {
             let going = tasks.iter().take_while(|_| !self.stop.load(Ordering::Relaxed));
-            let prepared = ordered(scope, threads, threads + 2 * batch, going, |task| self.prepare(task));
+            let prepared =
+                ordered(scope, threads, threads + callers * batch, going, |task| self.prepare(task));
             let batches = Batches { prepared, next: None, most: batch };
-            let inferred = ordered(scope, INFERRING, INFERRING, batches, |batch| self.infer(batch));
+            let inferred = ordered(scope, callers, callers, batches, |batch| self.infer(batch));
             let done = ordered(scope, threads, threads + batch, inferred.flatten(), |one| self.finish(one));
             for done in done {
                 take(done)?;
@@ -78,16 +78,15 @@ impl Stages<'_> {
         let failed =
             |failure, times| Prepared { task, size: (0, 0), photo: None, input: Err(failure), times };
         let started = Instant::now();
-        let photo = decode(task, &self.options.decode);
+        let photo = decode(task, &self.options.decode, self.detector);
         times.decode = started.elapsed().as_secs_f64();
-        let photo = match photo {
+        let (photo, size) = match photo {
             Ok(photo) => photo,
             Err(failure) => return failed(failure, times),
         };
         let started = Instant::now();
-        let input = self.detector.prepare(&photo);
+        let input = self.detector.prepare_reduced(&photo, size);
         times.prepare = started.elapsed().as_secs_f64();
-        let size = (photo.width, photo.height);
         match input {
             Ok(input) => {
                 let photo = self.options.draw_score.is_some().then_some(photo);
@@ -189,10 +188,11 @@ pub(super) fn alone(
     options: &photo::DecodeOptions,
 ) -> Result<StageTimes, Failure> {
     let started = Instant::now();
-    let photo = decode(task, options)?;
+    let (photo, size) = decode(task, options, detector)?;
     let decoded = started.elapsed().as_secs_f64();
     let started = Instant::now();
-    let input = detector.prepare(&photo).map_err(|error| failure("too_thin", "prepare", error))?;
+    let input =
+        detector.prepare_reduced(&photo, size).map_err(|error| failure("too_thin", "prepare", error))?;
     let prepared = started.elapsed().as_secs_f64();
     let (_, times) = detector.infer(vec![input]).map_err(|error| failure("session", "infer", error))?;
     Ok(StageTimes { decode: decoded, prepare: prepared, ..times.into() })
@@ -225,9 +225,14 @@ impl<'t, P: Iterator<Item = Prepared<'t>>> Iterator for Batches<'t, P> {
     }
 }
 
-/// Decodes; a decoder that panics on a hostile file costs that file only.
-fn decode(task: &Task, options: &photo::DecodeOptions) -> Result<Photo, Failure> {
-    match catch_unwind(AssertUnwindSafe(|| photo::decode(&task.entry.path, options))) {
+/// Decodes, to a photo and its full width and height; a decoder that panics on a hostile file costs that file only.
+fn decode(
+    task: &Task,
+    options: &photo::DecodeOptions,
+    detector: &Detector,
+) -> Result<(Photo, (u32, u32)), Failure> {
+    let decoded = || photo::decode_for(&task.entry.path, options, &|full| detector.resized(full));
+    match catch_unwind(AssertUnwindSafe(decoded)) {
         Ok(Ok(photo)) => Ok(photo),
         Ok(Err(error)) => Err(failure(error.kind.as_str(), "decode", error.detail)),
         Err(_) => Err(failure("corrupt", "decode", "the picture's data made the decoder fail")),

@@ -1,0 +1,66 @@
+//! How many photos go through the network at once.
+
+use std::num::NonZeroUsize;
+
+use rcnn::memory;
+use rcnn::model::Model;
+
+use super::runtime_args::RuntimeArgs;
+
+/// Without at least so many photos a lane, all threads work on one photo: lanes take time to load.
+const PHOTOS_A_LANE: usize = 8;
+
+/// What a network takes beside its weights, for each pixel that it sees: what was measured with ResNet-50-FPN, and
+/// half as much again.
+const BYTES_A_PIXEL: u64 = 1024;
+
+/// Where the system does not tell how much memory is left.
+const UNKNOWN_MEMORY: u64 = 4 << 30;
+
+/// Photos side by side.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LaneArgs {
+    /// Photos in the network at once, each on its share of the threads; by default one for each thread where there
+    /// are many photos and memory for it, else one at a time on all threads. Results are the same
+    #[arg(long, value_name = "N", help_heading = "Machine", value_parser = clap::value_parser!(u16).range(1..))]
+    lanes: Option<u16>,
+}
+
+impl LaneArgs {
+    /// How many for a number of photos, so many of them in a batch.
+    pub(crate) fn count(
+        &self,
+        machine: &RuntimeArgs,
+        model: &Model,
+        photos: usize,
+        batch: usize,
+    ) -> NonZeroUsize {
+        let threads = machine.threads();
+        let lanes = match self.lanes {
+            Some(lanes) => usize::from(lanes).min(threads),
+            None => {
+                let room = memory::available().unwrap_or(UNKNOWN_MEMORY) / 2;
+                let most = usize::try_from(room / cost(model, batch)).unwrap_or(usize::MAX);
+                most.min(threads).min(photos / batch.max(1) / PHOTOS_A_LANE)
+            }
+        };
+        NonZeroUsize::new(lanes).unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+/// About the bytes that a lane takes.
+fn cost(model: &Model, batch: usize) -> u64 {
+    let manifest = model.manifest();
+    let (input, proposals) = (&manifest.conventions.input, &manifest.conventions.proposals);
+    // Photos that are not resized may have any size.
+    let (height, width) = if input.min_size == 0 {
+        (1024, 1024)
+    } else {
+        (u64::from(input.min_size), u64::from(input.max_size))
+    };
+    let network = &manifest.network;
+    let bins = u64::from(network.head.resolution as u32).pow(2);
+    let crops = 4 * proposals.post_nms_top_n as u64 * network.feature_channels() as u64 * bins;
+    let weights = manifest.files.trunk.bytes + manifest.files.head.bytes;
+    2 * weights + batch.max(1) as u64 * (BYTES_A_PIXEL * height * width + 3 * crops)
+}
