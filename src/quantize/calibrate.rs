@@ -1,12 +1,12 @@
 //! Running photos through a model as `detect` does, with an eye on tensors inside its graphs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
 use super::histogram::{Histogram, NotFinite};
-use super::rewrite::{Scales, shadow_graph};
+use super::rewrite::{Scales, Shown, shadow_graph};
 use super::wiring::{Layer, Wiring};
 use super::{Error, Side};
 use crate::detector::Detector;
@@ -121,8 +121,7 @@ impl Machine<'_> {
         Ok(found)
     }
 
-    /// How far each layer's output is from float32 when that layer alone is int8: signal-to-noise ratio in decibels
-    /// over the photos, ten times the logarithm of the quotient of both sums of squares.
+    /// How far each layer is from float32 when that layer alone is int8, over the photos.
     pub(super) fn noise(
         &self,
         parts: &[Part; 2],
@@ -131,32 +130,29 @@ impl Machine<'_> {
         layers: &[&Layer],
         photos: &[Entry],
         watch: &mut dyn FnMut(),
-    ) -> Result<BTreeMap<String, f64>, Error> {
-        let mut ratios = BTreeMap::new();
+    ) -> Result<BTreeMap<String, Noise>, Error> {
+        let mut found = BTreeMap::new();
         for group in layers.chunks(SHADOWS) {
             let Part { graph, wiring } = &parts[side as usize];
             let (shadowed, shown) = shadow_graph(graph, wiring, scales, group);
-            let names: Vec<String> = shown.iter().flat_map(|(own, shadow)| [own, shadow]).cloned().collect();
+            let all: BTreeSet<String> =
+                shown.iter().flat_map(|one| one.outputs.iter().chain(&one.sums)).cloned().collect();
+            let names: Vec<String> = all.into_iter().collect();
             let (detector, trunk, head) = match side {
                 Side::Trunk => (self.detector(shadowed, parts[1].graph.clone())?, names.as_slice(), &[][..]),
                 Side::Head => (self.detector(parts[0].graph.clone(), shadowed)?, &[][..], names.as_slice()),
             };
-            let mut sums = vec![(0.0, 0.0); group.len()];
+            let mut sums = vec![Sums::default(); group.len()];
             for entry in photos {
                 self.go_on()?;
                 let photo = decode(entry).map_err(Error::Changed)?;
                 let seen = detector.watch(detector.prepare(&photo)?, trunk, head)?;
-                sums.par_iter_mut().zip(&shown).try_for_each(|(sums, (own, shadow))| {
-                    let (Some(own), Some(shadow)) = (seen.get(own), seen.get(shadow)) else { return Ok(()) };
-                    let (signal, noise) = powers(own.as_f32()?, shadow.as_f32()?);
-                    *sums = (sums.0 + signal, sums.1 + noise);
-                    Ok::<(), crate::runtime::Error>(())
-                })?;
+                sums.par_iter_mut().zip(&shown).try_for_each(|(sums, shown)| sums.add(shown, &seen))?;
                 watch();
             }
-            ratios.extend(group.iter().zip(sums).map(|(layer, (s, n))| (layer.name.clone(), decibels(s, n))));
+            found.extend(group.iter().zip(sums).map(|(layer, sums)| (layer.name.clone(), sums.noise())));
         }
-        Ok(ratios)
+        Ok(found)
     }
 
     fn go_on(&self) -> Result<(), Error> {
@@ -173,6 +169,58 @@ fn add(histogram: &mut Histogram, name: &str, seen: &BTreeMap<String, Value>) ->
     let Some(value) = seen.get(name) else { return Ok(()) };
     let values = value.as_f32().map_err(crate::detector::Error::from)?;
     histogram.add(values).map_err(|NotFinite| Error::NotFinite(name.into()))
+}
+
+/// What int8 does to a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Noise {
+    /// Signal-to-noise ratio of its output in decibels: ten times the logarithm of the quotient of both sums of squares.
+    pub(super) ratio: f64,
+    /// By how much the sums of each channel are lower on average than in float32. Rounded weights meet values that
+    /// are all of one sign behind a ReLU, so their errors do not cancel; added to the bias, this makes the mean right
+    /// (Nagel et al. 2019, "Data-Free Quantization", section 4.2, with the mean taken from photos).
+    pub(super) shift: Vec<f32>,
+}
+
+/// What a layer's noise is made of, over some photos.
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    signal: f64,
+    noise: f64,
+    differences: Vec<f64>,
+    positions: usize,
+}
+
+impl Sums {
+    fn add(&mut self, shown: &Shown, seen: &BTreeMap<String, Value>) -> Result<(), crate::runtime::Error> {
+        let both = |[own, shadow]: &[String; 2]| seen.get(own).zip(seen.get(shadow));
+        let (Some(outputs), Some(sums)) = (both(&shown.outputs), both(&shown.sums)) else { return Ok(()) };
+        let (signal, noise) = powers(outputs.0.as_f32()?, outputs.1.as_f32()?);
+        (self.signal, self.noise) = (self.signal + signal, self.noise + noise);
+        let shape = sums.0.shape();
+        let (count, channels) = (shape.first().copied().unwrap_or(0), shape.get(1).copied().unwrap_or(0));
+        self.differences.resize(channels, 0.0);
+        let positions = shape.get(2..).unwrap_or_default().iter().product::<usize>();
+        self.positions += count * positions;
+        add_differences(&mut self.differences, positions, sums.0.as_f32()?, sums.1.as_f32()?);
+        Ok(())
+    }
+
+    fn noise(self) -> Noise {
+        let positions = self.positions.max(1) as f64;
+        let shift = self.differences.iter().map(|sum| (sum / positions) as f32).collect();
+        Noise { ratio: decibels(self.signal, self.noise), shift }
+    }
+}
+
+/// Adds what the values have more than the others, both (N, channels, positions), to the sum of each channel.
+fn add_differences(sums: &mut [f64], positions: usize, values: &[f32], others: &[f32]) {
+    let rows = values.chunks_exact(positions.max(1)).zip(others.chunks_exact(positions.max(1)));
+    let channels = sums.len().max(1);
+    for (row, (values, others)) in rows.enumerate() {
+        let more: f64 = values.iter().zip(others).map(|(value, other)| f64::from(value - other)).sum();
+        sums[row % channels] += more;
+    }
 }
 
 /// Sums of squares of the values and of what is wrong with the others.
@@ -198,6 +246,17 @@ mod tests {
         assert_eq!((signal, noise), (500.0, 5.0));
         assert_eq!(decibels(signal, noise), 20.0);
         assert_eq!(decibels(1.0, 0.0), f64::INFINITY);
+    }
+
+    #[test]
+    fn mean_differences_of_channels_by_hand() {
+        // Two photos of two channels of two positions.
+        let (values, others) =
+            ([1.0, 2.0, 5.0, 5.0, 3.0, 4.0, 6.0, 6.0], [0.0, 2.0, 5.5, 5.0, 3.0, 3.0, 6.0, 6.5]);
+        let mut differences = vec![0.0; 2];
+        add_differences(&mut differences, 2, &values, &others);
+        let sums = Sums { differences, positions: 4, ..Sums::default() };
+        assert_eq!(sums.noise().shift, [0.5, -0.25]);
     }
 
     #[test]

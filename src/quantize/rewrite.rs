@@ -17,6 +17,17 @@ pub(super) struct Scales {
     pub(super) tensors: BTreeMap<String, Affine>,
     /// The largest number of a weight: 127, or 63 for 7 bits.
     pub(super) largest: i8,
+    /// What is added to a layer's bias, by the layer's name.
+    pub(super) shifts: BTreeMap<String, Vec<f32>>,
+}
+
+/// Where a layer's values and its shadow's can be seen.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// What the layer gives, and its shadow in whole numbers.
+    pub(super) outputs: [String; 2],
+    /// What both give before the ReLU, and before the shadow's is rounded.
+    pub(super) sums: [String; 2],
 }
 
 /// The graph with the layers named in int8.
@@ -61,7 +72,7 @@ pub(super) fn shadow_graph(
     wiring: &Wiring,
     scales: &Scales,
     layers: &[&Layer],
-) -> (Graph, Vec<(String, String)>) {
+) -> (Graph, Vec<Shown>) {
     let mut writer = Writer::new(graph, graph.frame(), wiring, scales);
     graph.nodes().iter().for_each(|node| writer.out.push(node.clone()));
     let mut shown = Vec::new();
@@ -73,6 +84,7 @@ pub(super) fn shadow_graph(
             writer.pair(&layer.input, &layer.input, &quantized(&layer.input), &input);
         }
         let mut node = node.clone();
+        let sum = node.output.first().cloned().unwrap_or_default();
         let shadow = format!("{}.shadow", layer.name);
         node.input[0] = input;
         (node.name, node.output) = (shadow.clone(), vec![shadow.clone()]);
@@ -84,11 +96,13 @@ pub(super) fn shadow_graph(
         }
         let given = format!("{shadow}.dequantized");
         writer.pair(&layer.output, &raw, &quantized(&shadow), &given);
-        if !writer.out.is_output(&layer.output) {
-            writer.out.expose(&layer.output);
+        let one = Shown { outputs: [layer.output.clone(), given], sums: [sum, shadow] };
+        for name in one.outputs.iter().chain(&one.sums) {
+            if !writer.out.is_output(name) {
+                writer.out.expose(name);
+            }
         }
-        writer.out.expose(&given);
-        shown.push((layer.output.clone(), given));
+        shown.push(one);
     }
     writer.out.drop_unused();
     (writer.out, shown)
@@ -161,6 +175,10 @@ impl<'a> Writer<'a> {
             self.weights.insert(layer.weight.clone(), found.scales.clone());
             self.constants(&layer.weight, dims, Values::I8(found.values), found.scales, zeros, &back);
         }
+        let shift = self.scales.shifts.get(&layer.name).filter(|shift| shift.len() == bias.len());
+        let shifted: Option<Vec<f32>> =
+            shift.map(|shift| bias.iter().zip(shift).map(|(bias, shift)| bias + shift).collect());
+        let bias = shifted.as_deref().unwrap_or(bias);
         let (numbers, scales) =
             scale::bias(bias, self.scale(&layer.input).scale, &self.weights[&layer.weight]);
         let zeros = Values::I32(vec![0; numbers.len()]);
@@ -245,7 +263,8 @@ pub(super) mod tests {
     /// Steps of a quarter, from 0 up to 63.75.
     fn quarters(wiring: &Wiring) -> Scales {
         let step = Affine { scale: 0.25, zero_point: 0 };
-        Scales { tensors: wiring.roots().into_iter().map(|root| (root, step)).collect(), largest: 127 }
+        let tensors = wiring.roots().into_iter().map(|root| (root, step)).collect();
+        Scales { tensors, largest: 127, shifts: BTreeMap::new() }
     }
 
     fn operators(graph: &Graph, op: &str) -> usize {
@@ -280,6 +299,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_shift_goes_into_the_bias() {
+        let graph = block();
+        let wiring = Wiring::of(&graph);
+        let mut scales = quarters(&wiring);
+        scales.shifts.insert("conv2".into(), vec![0.5; 4]);
+        let all: BTreeSet<String> = ["conv1", "conv2", "features.0"].map(String::from).into();
+        let whole = int8_graph(&graph, &wiring, &scales, &all);
+        // 13.25 and 13.5 without it, as above.
+        let found = run(&whole, &[6.0], &["features.0", "rpn.logits.0"]);
+        assert!((found[0][0] - 13.75).abs() < 1e-4 && (found[1][0] - 14.0).abs() < 1e-4, "{found:?}");
+    }
+
+    #[test]
     fn without_layers_nothing_changes() {
         let graph = block();
         let wiring = Wiring::of(&graph);
@@ -293,8 +325,10 @@ pub(super) mod tests {
         let wiring = Wiring::of(&graph);
         let layers: Vec<&Layer> = wiring.layers.iter().filter(|layer| layer.kept.is_none()).collect();
         let (shadowed, shown) = shadow_graph(&graph, &wiring, &quarters(&wiring), &layers);
-        assert_eq!(shown[0], ("conv1.relu".to_owned(), "conv1.shadow.dequantized".to_owned()));
-        let names: Vec<&str> = shown.iter().flat_map(|(own, shadow)| [own.as_str(), shadow]).collect();
+        let names = |[own, shadow]: [&str; 2]| [own.to_owned(), shadow.to_owned()];
+        assert_eq!(shown[0].outputs, names(["conv1.relu", "conv1.shadow.dequantized"]));
+        assert_eq!(shown[0].sums, names(["conv1", "conv1.shadow"]));
+        let names: Vec<&str> = shown.iter().flat_map(|one| &one.outputs).map(String::as_str).collect();
         let found = run(&shadowed, &[6.3], &names);
         // conv1 makes 6.8 of the stem's 6.55, and its shadow 6.75 of 6.5. conv2 makes 7.05 of 6.8, and its shadow 7 of
         // 6.75, the nearest quarter.
