@@ -8,6 +8,8 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rcnn::geometry::BBox;
+use rcnn::run::Item;
 use support::{Place, fixtures};
 
 /// Three pictures in two folders.
@@ -81,9 +83,7 @@ fn results_do_not_depend_on_threads_or_lanes_or_batches() {
 #[test]
 fn many_photos_get_a_lane_for_each_thread() {
     let place = Place::new();
-    let photo =
-        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/photos/baseline-420.jpg"))
-            .unwrap();
+    let photo = fs::read(fixtures().join("baseline-420.jpg")).unwrap();
     (0..17).for_each(|i| drop(place.write(&format!("photos/{i}.jpg"), &photo)));
     place.rcnn(&["detect", "photos", "-o", "out", "--no-draw", "--threads", "2"]).expect(0);
     assert_eq!(place.json("out/run.json")["machine"]["lanes"], 2);
@@ -113,7 +113,8 @@ fn a_reduced_photo_has_its_boxes_where_the_whole_one_has_them() {
     let sure: Vec<&Item> = whole.iter().filter(|item| item.score > 0.7).collect();
     assert!(sure.len() >= 4, "{whole:?}");
     for item in sure {
-        let near = |other: &Item| iou(item.r#box, other.r#box) > 0.8;
+        let corners = |item: &Item| BBox::new(item.r#box[0], item.r#box[1], item.r#box[2], item.r#box[3]);
+        let near = |other: &Item| corners(item).iou(&corners(other)) > 0.8;
         assert!(
             reduced.iter().any(|other| other.label == item.label && near(other)),
             "{item:?} is not in {reduced:?}"
@@ -121,19 +122,6 @@ fn a_reduced_photo_has_its_boxes_where_the_whole_one_has_them() {
     }
     let drawn = place.rcnn(&["detect", "photos", "-o", "drawn", "--decoder", "reduced"]).expect(2);
     assert!(drawn.err.contains("add --no-draw"), "{}", drawn.err);
-}
-
-fn iou(a: [f64; 4], b: [f64; 4]) -> f64 {
-    let area = |x1: f64, y1: f64, x2: f64, y2: f64| (x2 - x1).max(0.0) * (y2 - y1).max(0.0);
-    let shared = area(a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3]));
-    shared / (area(a[0], a[1], a[2], a[3]) + area(b[0], b[1], b[2], b[3]) - shared)
-}
-
-#[derive(Debug, PartialEq, serde::Deserialize)]
-struct Item {
-    label: String,
-    score: f64,
-    r#box: [f64; 4],
 }
 
 #[test]

@@ -10,6 +10,7 @@ use rcnn::detector::Detector;
 use rcnn::model::Model;
 use rcnn::photo::{self, DecodeOptions};
 use rcnn::run::{self, BenchReport, Machine, Options, Record, Settings};
+use rcnn::runtime::Device;
 
 use super::Exit;
 use super::lanes::LaneArgs;
@@ -87,19 +88,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         allow_truncated: false,
         draw_score: None,
     };
-    let machine = Machine {
-        runtime: runtime.version().into(),
-        runtime_path: runtime.path().display().to_string(),
-        device: detector.device().to_string(),
-        threads: options.threads,
-        batch: options.batch,
-        lanes: 1,
-    };
+    let machine = Machine::of(&detector, &runtime, &options);
     let record = Record::new(std::env::args().collect(), settings, machine);
     let warm_up = args.warm_up as usize;
     let lanes = args.lanes.count(&args.machine, &model, tasks.len(), args.batch.into());
     let widen = |detector: Detector| {
-        if lanes == NonZeroUsize::MIN {
+        if lanes == NonZeroUsize::MIN || detector.device() != Device::Cpu {
             return Ok(detector);
         }
         drop(detector);

@@ -8,7 +8,6 @@ use rcnn::family::Class;
 use rcnn::model::{DEFAULT, Model};
 use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
 use rcnn::run::{self, Machine, Record, Settings, State, Task};
-use rcnn::runtime::Runtime;
 
 use super::annotated::Annotated;
 use super::lanes::LaneArgs;
@@ -155,7 +154,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         batch: args.batch.into(),
     };
     let settings = settings(&args, &model, &detector, &classes, &options);
-    let record = Record::new(std::env::args().collect(), settings, machine(&runtime, &detector, &options));
+    let record =
+        Record::new(std::env::args().collect(), settings, Machine::of(&detector, &runtime, &options));
     let stop = stop_on_interrupt();
     let mut progress: Option<Progress> = None;
     let outcome = run::run(&detector, &classes, &tasks, &options, record, &stop, &mut |now| {
@@ -225,17 +225,6 @@ fn settings(
         ignore_orientation: args.decode.ignore_orientation,
         allow_truncated: args.decode.allow_truncated,
         draw_score: options.draw_score,
-    }
-}
-
-fn machine(runtime: &Runtime, detector: &Detector, options: &run::Options) -> Machine {
-    Machine {
-        runtime: runtime.version().into(),
-        runtime_path: runtime.path().display().to_string(),
-        device: detector.device().to_string(),
-        threads: options.threads,
-        batch: options.batch,
-        lanes: detector.lanes(),
     }
 }
 

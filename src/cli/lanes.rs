@@ -59,7 +59,7 @@ fn cost(model: &Model, batch: usize) -> u64 {
         (u64::from(input.min_size), u64::from(input.max_size))
     };
     let network = &manifest.network;
-    let bins = u64::from(network.head.resolution as u32).pow(2);
+    let bins = (network.head.resolution as u64).pow(2);
     let crops = 4 * proposals.post_nms_top_n as u64 * network.feature_channels() as u64 * bins;
     let weights = manifest.files.trunk.bytes + manifest.files.head.bytes;
     2 * weights + batch.max(1) as u64 * (BYTES_A_PIXEL * height * width + 3 * crops)

@@ -50,10 +50,11 @@ impl Preprocessor {
     /// `full` are the width and height that boxes refer to; the photo may have been decoded smaller.
     pub(super) fn prepare(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, Error> {
         let size = (photo.height as usize, photo.width as usize);
-        let full = (full.1 as usize, full.0 as usize);
+        let (width, height) = full;
+        let full = (height as usize, width as usize);
         let resized = resized(&self.rule, full);
         if resized.0 == 0 || resized.1 == 0 {
-            return Err(Error::TooThin { width: photo.width, height: photo.height });
+            return Err(Error::TooThin { width, height });
         }
         let padded = padded(&self.rule, resized);
         let order = match self.rule.channel_order {

@@ -16,7 +16,7 @@ pub(super) struct Lane {
     pub(super) head: Head,
 }
 
-/// All lanes, at least one, and which of them nobody uses.
+/// All lanes, and which of the others nobody uses. The first is for whoever finds none of them free.
 pub(super) struct Lanes {
     first: Lane,
     others: Vec<Lane>,
@@ -37,7 +37,8 @@ impl Lanes {
                 .map(|lane| lane.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)));
             joined.collect::<Result<Vec<Lane>, E>>()
         })?;
-        Ok(Lanes { first, others, free: Mutex::new((0..count.get()).rev().collect()) })
+        let free = Mutex::new((0..others.len()).collect());
+        Ok(Lanes { first, others, free })
     }
 
     /// The lane that is always there.
@@ -53,8 +54,8 @@ impl Lanes {
     /// than lanes.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Lane) -> T) -> T {
         let place = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let others = place.and_then(|place| self.others.get(place.checked_sub(1)?));
-        let outcome = work(others.unwrap_or(&self.first));
+        let lane = place.and_then(|place| self.others.get(place));
+        let outcome = work(lane.unwrap_or(&self.first));
         self.free.lock().unwrap_or_else(PoisonError::into_inner).extend(place);
         outcome
     }

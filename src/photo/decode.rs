@@ -131,9 +131,9 @@ pub(super) fn divisor(
         return 1;
     }
     let (width, height) = upright(stored, orientation, options);
-    let (least_width, least_height) = target((width, height));
-    let enough =
-        |&divisor: &u32| width / divisor >= GAP * least_width && height / divisor >= GAP * least_height;
+    let (target_width, target_height) = target((width, height));
+    let (least_width, least_height) = (target_width.saturating_mul(GAP), target_height.saturating_mul(GAP));
+    let enough = |&divisor: &u32| width / divisor >= least_width && height / divisor >= least_height;
     [8, 4, 2].into_iter().find(enough).unwrap_or(1)
 }
 

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::Options;
 use super::journal::{Failed, Row};
+use crate::detector::Detector;
+use crate::runtime::Runtime;
 
 /// Whether a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +92,20 @@ pub struct Machine {
     /// Photos, or batches, in the network at once, each on its share of the threads.
     #[serde(default = "one")]
     pub lanes: usize,
+}
+
+impl Machine {
+    /// That of a detector.
+    pub fn of(detector: &Detector, runtime: &Runtime, options: &Options) -> Machine {
+        Machine {
+            runtime: runtime.version().into(),
+            runtime_path: runtime.path().display().to_string(),
+            device: detector.device().to_string(),
+            threads: options.threads,
+            batch: options.batch,
+            lanes: detector.lanes(),
+        }
+    }
 }
 
 /// Runs before there were several.
