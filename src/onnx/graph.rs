@@ -310,6 +310,7 @@ impl Graph {
             name: values.into(),
             op_type: "TopK".into(),
             attribute,
+            domain: String::new(),
         });
         indices.into()
     }
@@ -426,6 +427,7 @@ impl Graph {
             name: name.into(),
             op_type: op.into(),
             attribute,
+            domain: String::new(),
         });
         name.into()
     }
@@ -443,7 +445,7 @@ pub(super) fn value_info(name: &str, element: Element, dims: &[Dim]) -> proto::V
     proto::ValueInfo { name: name.into(), kind: Some(proto::Kind { tensor: Some(tensor) }) }
 }
 
-fn int(name: &str, value: i64) -> proto::Attribute {
+pub(crate) fn int(name: &str, value: i64) -> proto::Attribute {
     proto::Attribute { name: name.into(), i: Some(value), kind: 2, ..Default::default() }
 }
 

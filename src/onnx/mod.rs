@@ -8,6 +8,7 @@ mod read;
 mod write;
 
 pub use cut::{CutError, after};
+pub(crate) use graph::int;
 pub use graph::{Dim, Edge, Element, Graph, Initializer, OPSET, RoiAlign, Values, Window};
 pub(crate) use proto::Node;
 pub use read::ReadError;

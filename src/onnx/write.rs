@@ -3,6 +3,7 @@
 //! A protobuf message says its length before its content, so lengths are computed first and the
 //! content is streamed after them.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use prost::Message as _;
@@ -79,7 +80,19 @@ impl Graph {
     }
 
     fn file_size(&self) -> u64 {
-        header().encoded_len() as u64 + field_len(MODEL_GRAPH, self.graph_len())
+        self.header().encoded_len() as u64 + field_len(MODEL_GRAPH, self.graph_len())
+    }
+
+    fn header(&self) -> proto::Model {
+        let foreign: BTreeSet<&str> = self.body.node.iter().map(|node| node.domain.as_str()).collect();
+        let foreign = foreign.into_iter().filter(|domain| !domain.is_empty());
+        let set = |domain: &str, version| proto::OperatorSet { domain: domain.into(), version };
+        proto::Model {
+            ir_version: IR_VERSION,
+            producer_name: env!("CARGO_PKG_NAME").into(),
+            producer_version: env!("CARGO_PKG_VERSION").into(),
+            opset_import: [set("", OPSET)].into_iter().chain(foreign.map(|domain| set(domain, 1))).collect(),
+        }
     }
 
     fn graph_len(&self) -> u64 {
@@ -89,7 +102,7 @@ impl Graph {
     }
 
     fn stream(&self, out: &mut impl Write) -> io::Result<()> {
-        out.write_all(&header().encode_to_vec())?;
+        out.write_all(&self.header().encode_to_vec())?;
         self.stream_graph(out)
     }
 
@@ -103,15 +116,6 @@ impl Graph {
             write_values(out, &initializer.values)?;
         }
         out.flush()
-    }
-}
-
-fn header() -> proto::Model {
-    proto::Model {
-        ir_version: IR_VERSION,
-        producer_name: env!("CARGO_PKG_NAME").into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        opset_import: vec![proto::OperatorSet { domain: String::new(), version: OPSET }],
     }
 }
 

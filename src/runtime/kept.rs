@@ -12,7 +12,8 @@ use std::time::SystemTime;
 use ort::session::builder::GraphOptimizationLevel;
 use sha2::Sha256;
 
-use super::{Graph, Runtime, SessionOptions};
+use super::session::load;
+use super::{Device, Graph, Runtime, SessionOptions};
 use crate::cache;
 use crate::hash::{of_reader, sha256};
 
@@ -20,7 +21,7 @@ use crate::hash::{of_reader, sha256};
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Changes where what is kept changes.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 impl Runtime {
     /// A session for the processor of a graph that was optimised in an earlier run, or is now, and kept. `None` where
@@ -60,7 +61,7 @@ impl Runtime {
     }
 
     fn load_kept(&self, path: &Path, options: &SessionOptions) -> ort::Result<ort::session::Session> {
-        let builder = self.plain(options.thread_count())?;
+        let builder = self.on_processor(options.thread_count())?;
         let session =
             builder.with_optimization_level(GraphOptimizationLevel::Disable)?.commit_from_file(path)?;
         let used =
@@ -79,11 +80,8 @@ impl Runtime {
     ) -> Result<ort::session::Session, Box<dyn std::error::Error>> {
         fs::create_dir_all(folder)?;
         let fresh = tempfile::Builder::new().prefix(".fresh-").suffix(".onnx").tempfile_in(folder)?;
-        let mut builder = self.plain(options.thread_count())?.with_optimized_model_path(fresh.path())?;
-        let session = match graph {
-            Graph::File(path) => builder.commit_from_file(path)?,
-            Graph::Memory(_, bytes) => builder.commit_from_memory(bytes)?,
-        };
+        let builder = self.on_processor(options.thread_count())?.with_optimized_model_path(fresh.path())?;
+        let session = load(builder, graph, Device::Cpu)?;
         File::open(fresh.path())?.sync_all()?;
         fresh.persist(path)?;
         Ok(session)

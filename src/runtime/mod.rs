@@ -1,6 +1,6 @@
 //! ONNX Runtime: finding and installing the library, providers, sessions.
 //!
-//! The only module that sees `ort`. A leaf: knows nothing of detection.
+//! The only module that sees `ort`. Knows nothing of detection.
 
 mod api;
 mod client;
@@ -13,6 +13,7 @@ mod plugin;
 mod probe;
 mod profile;
 mod session;
+mod winograd;
 
 use std::path::{Path, PathBuf};
 

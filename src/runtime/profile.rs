@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::session::load;
 use super::{Device, Error, Graph, Runtime, SessionOptions, Value};
 
 /// One entry of the profile, as far as it matters.
@@ -39,13 +40,9 @@ impl Runtime {
         let failed = |error: &dyn std::fmt::Display| Error::ort(what, error);
         let folder = tempfile::tempdir().map_err(Error::io("write in", &std::env::temp_dir()))?;
         let builder = self.builder(options, options.device)?;
-        let mut builder =
+        let builder =
             builder.with_profiling(folder.path().join("profile")).map_err(|error| failed(&error))?;
-        let session = match graph {
-            Graph::File(path) => builder.commit_from_file(path),
-            Graph::Memory(_, bytes) => builder.commit_from_memory(bytes),
-        };
-        let mut session = session.map_err(|error| failed(&error))?;
+        let mut session = load(builder, graph, options.device).map_err(|error| failed(&error))?;
         let inputs: Vec<_> = inputs.iter().map(|(name, value)| (*name, &value.0)).collect();
         session.run(inputs).map_err(|error| failed(&error))?;
         let path = session.end_profiling().map_err(|error| failed(&error))?;

@@ -8,7 +8,7 @@ use ort::session::SessionInputValue;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{DynValue, Tensor};
 
-use super::{Device, Error, Precision, Runtime};
+use super::{Device, Error, Precision, Runtime, winograd};
 
 /// Where a graph's bytes are.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +168,23 @@ fn memory(device: Device) -> ort::Result<MemoryInfo<'static>> {
     MemoryInfo::new(kind, number, AllocatorType::Device, MemoryType::Default)
 }
 
+/// Makes a session of a graph; on the processor, of the graph with what is computed here instead of there.
+pub(super) fn load(
+    mut builder: SessionBuilder,
+    graph: Graph<'_>,
+    device: Device,
+) -> ort::Result<ort::session::Session> {
+    if matches!(device, Device::Auto | Device::Cpu)
+        && let Some(bytes) = winograd::rewritten(graph)
+    {
+        return builder.commit_from_memory(&bytes);
+    }
+    match graph {
+        Graph::File(path) => builder.commit_from_file(path),
+        Graph::Memory(_, bytes) => builder.commit_from_memory(bytes),
+    }
+}
+
 impl Runtime {
     /// Prepares a graph on a device. Fails, rather than falling back in silence, when the device was
     /// asked for by name and cannot be used.
@@ -208,12 +225,8 @@ impl Runtime {
             return Ok(Session { session, name, device });
         }
         let error = |error: &dyn std::fmt::Display| Error::ort(&format!("loading the graph `{name}`"), error);
-        let mut builder = self.builder(options, device)?;
-        let session = match graph {
-            Graph::File(path) => builder.commit_from_file(path),
-            Graph::Memory(_, bytes) => builder.commit_from_memory(bytes),
-        };
-        Ok(Session { session: session.map_err(|cause| error(&cause))?, name: name.clone(), device })
+        let session = load(self.builder(options, device)?, graph, device).map_err(|cause| error(&cause))?;
+        Ok(Session { session, name: name.clone(), device })
     }
 
     pub(super) fn builder(&self, options: &SessionOptions, device: Device) -> Result<SessionBuilder, Error> {
@@ -228,7 +241,7 @@ impl Runtime {
                 self.with_cuda(self.plain(threads).map_err(failed)?, number, options.precision)
             }
             Device::Auto | Device::Cpu => {
-                let builder = self.plain(threads).map_err(failed)?;
+                let builder = self.on_processor(threads).map_err(failed)?;
                 if options.precision == Precision::Exact || !cfg!(target_arch = "aarch64") {
                     return Ok(builder);
                 }
@@ -237,6 +250,11 @@ impl Runtime {
                 builder.with_config_entry(key, "1").map_err(|error| failed(error.into()))
             }
         }
+    }
+
+    /// With what is computed here instead of there.
+    pub(super) fn on_processor(&self, threads: usize) -> ort::Result<SessionBuilder> {
+        Ok(self.plain(threads)?.with_operators(winograd::domain(threads)?)?)
     }
 
     pub(super) fn plain(&self, threads: usize) -> ort::Result<SessionBuilder> {

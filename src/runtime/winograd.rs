@@ -1,0 +1,191 @@
+//! [`crate::winograd`] as an operator of sessions on the processor.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorDomain};
+use ort::operator::{OperatorInput, OperatorOutput};
+use ort::value::{TensorElementType, TensorValueType};
+
+use super::Graph;
+use crate::hash::sha256;
+use crate::onnx;
+use crate::winograd::{DOMAIN, Filter, Layer, OPERATOR, Size, convolve, pays, rewrite};
+
+/// The operator for a session of so many threads.
+pub(super) fn domain(threads: usize) -> ort::Result<OperatorDomain> {
+    OperatorDomain::new(DOMAIN)?.add(Winograd { threads })
+}
+
+/// A graph's bytes with the layers that are computed here; `None` where there are none, or the graph is not of our
+/// writing, or the processor has not what it takes.
+pub(super) fn rewritten(graph: Graph<'_>) -> Option<Vec<u8>> {
+    if !pays() {
+        return None;
+    }
+    let bytes: Cow<'_, [u8]> = match graph {
+        Graph::File(path) => fs::read(path).ok()?.into(),
+        Graph::Memory(_, bytes) => bytes.into(),
+    };
+    rewrite(&onnx::Graph::from_bytes(&bytes).ok()?)?.to_bytes().ok()
+}
+
+struct Winograd {
+    threads: usize,
+}
+
+impl Operator for Winograd {
+    type Kernel<'attr> = Convolution;
+
+    fn name(&self) -> &str {
+        OPERATOR
+    }
+
+    fn versions(&self) -> RangeInclusive<u32> {
+        1..=1
+    }
+
+    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+        let float = TensorElementType::Float32;
+        let required = || OperatorInput::required(float);
+        [required(), required(), required(), OperatorInput::optional(float)]
+    }
+
+    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+        [OperatorOutput::required(TensorElementType::Float32)]
+    }
+
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<Convolution> {
+        let weights = context.constant_input::<TensorValueType<f32>>(1)?;
+        let bias = context.constant_input::<TensorValueType<f32>>(2)?;
+        let (shape, weights) = weights.try_extract_tensor::<f32>()?;
+        let inputs = shape.get(1).and_then(|&inputs| usize::try_from(inputs).ok()).unwrap_or(0);
+        let (_, bias) = bias.try_extract_tensor::<f32>()?;
+        let filter = filter(weights, bias, inputs).ok_or_else(|| failed("weights of another shape"))?;
+        let relu = context.get::<i64>("relu").unwrap_or(0) == 1;
+        Ok(Convolution { filter, relu, threads: self.threads })
+    }
+}
+
+fn failed(what: &str) -> ort::Error {
+    ort::Error::new(format!("{DOMAIN}.{OPERATOR}: {what}"))
+}
+
+/// One layer of a session.
+struct Convolution {
+    filter: Arc<Filter>,
+    relu: bool,
+    threads: usize,
+}
+
+impl Kernel for Convolution {
+    fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
+        let input = context.input(0)?.ok_or_else(|| failed("no input"))?;
+        let (shape, input) = input.try_extract_tensor::<f32>()?;
+        let dims: Vec<usize> = shape.iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect();
+        let &[count, _, height, width] = dims.as_slice() else {
+            return Err(failed("the input has not 4 axes"));
+        };
+        let added = if context.num_inputs()? > 3 { context.input(3)? } else { None };
+        let added = added.as_ref().map(|added| added.try_extract_tensor::<f32>()).transpose()?;
+        let dims = [count, self.filter.outputs(), height, width].map(|dim| dim as i64);
+        let mut output = context.output(0, dims)?.ok_or_else(|| failed("no output"))?;
+        let (_, output) = output.try_extract_tensor_mut::<f32>()?;
+        let layer = Layer {
+            filter: &self.filter,
+            size: Size { count, height, width },
+            input,
+            added: added.map(|(_, added)| added),
+            relu: self.relu,
+        };
+        let mut outcome = Ok(());
+        let agrees = convolve(&layer, output, self.threads, |count, work| {
+            outcome = context.par_for(count, 0, work);
+        });
+        outcome?;
+        if agrees { Ok(()) } else { Err(failed("its inputs' shapes do not agree")) }
+    }
+}
+
+/// Weights once transformed serve all layers that share them, in all sessions.
+fn filter(weights: &[f32], bias: &[f32], inputs: usize) -> Option<Arc<Filter>> {
+    static FILTERS: Mutex<Option<HashMap<String, Weak<Filter>>>> = Mutex::new(None);
+    let bytes: Vec<u8> = weights
+        .iter()
+        .chain(bias)
+        .flat_map(|value| value.to_le_bytes())
+        .chain(inputs.to_le_bytes())
+        .collect();
+    let key = sha256(&bytes);
+    let known = |filters: &HashMap<String, Weak<Filter>>| filters.get(&key).and_then(Weak::upgrade);
+    let lock = || FILTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(filter) = lock().as_ref().and_then(known) {
+        return Some(filter);
+    }
+    let filter = Arc::new(Filter::new(weights, bias, inputs)?);
+    let mut filters = lock();
+    let filters = filters.get_or_insert_default();
+    // Of sessions that are gone nothing is kept.
+    filters.retain(|_, filter| filter.strong_count() > 0);
+    Some(known(filters).unwrap_or_else(|| {
+        filters.insert(key.clone(), Arc::downgrade(&filter));
+        filter
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::{Dim, Element, Values, Window};
+    use crate::runtime::{Device, Options, Runtime, SessionOptions, Value};
+
+    const CHANNELS: usize = 256;
+
+    /// Each output is the next input, moved one pixel to the right and down, plus its number.
+    fn graph() -> Vec<u8> {
+        let mut graph = onnx::Graph::new("moved");
+        let dims: Vec<Dim> = vec!["n".into(), CHANNELS.into(), "h".into(), "w".into()];
+        let x = graph.input("x", Element::F32, &dims);
+        let mut weights = vec![0.0; CHANNELS * CHANNELS * 9];
+        for output in 0..CHANNELS {
+            weights[(output * CHANNELS + (output + 1) % CHANNELS) * 9] = 1.0;
+        }
+        let weights = graph.constant("weights", &[CHANNELS, CHANNELS, 3, 3], Values::F32(weights));
+        let bias = (0..CHANNELS).map(|output| output as f32).collect();
+        let bias = graph.constant("bias", &[CHANNELS], Values::F32(bias));
+        let window = Window { kernel: 3, stride: 1, pad: 1, dilation: 1, groups: 1 };
+        let moved = graph.conv("moved", &x, &weights, &bias, window);
+        let sum = graph.add("sum", &x, &moved);
+        let y = graph.relu("y", &sum);
+        graph.output(&y, Element::F32, &dims);
+        graph.to_bytes().unwrap()
+    }
+
+    #[test]
+    fn a_session_computes_such_layers() {
+        let (count, height, width) = (2, 5, 7);
+        let bytes = graph();
+        assert_eq!(rewritten(Graph::Memory("", &bytes)).is_some(), pays());
+        let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let x: Vec<f32> =
+            (0..count * CHANNELS * height * width).map(|i| (i * 37 % 1009) as f32 - 800.0).collect();
+        for threads in [1, 2] {
+            let options = SessionOptions { device: Device::Cpu, threads, ..SessionOptions::default() };
+            let mut session = runtime.session(Graph::Memory("moved", &bytes), &options).unwrap();
+            let input = Value::from_f32(&[count, CHANNELS, height, width], x.clone()).unwrap();
+            let output = session.run(&[("x", &input)], &["y"]).unwrap().remove(0);
+            assert_eq!(output.shape(), [count, CHANNELS, height, width]);
+            for (place, &is) in output.as_f32().unwrap().iter().enumerate() {
+                let (column, row) = (place % width, place / width % height);
+                let channel = place / width / height % CHANNELS;
+                let next = place - channel * width * height + (channel + 1) % CHANNELS * width * height;
+                let moved = if row > 0 && column > 0 { x[next - width - 1] } else { 0.0 };
+                let should = (moved + channel as f32 + x[place]).max(0.0);
+                assert!((is - should).abs() < 2e-3, "{place}: {is} {should}");
+            }
+        }
+    }
+}

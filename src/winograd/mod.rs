@@ -1,0 +1,286 @@
+//! Convolutions of 3x3 with fewer multiplications (Winograd 1980; Lavin and Gray 2015, "Fast Algorithms for
+//! Convolutional Neural Networks"): a tile of 4x4 results takes 36 products a channel instead of 144.
+//!
+//! [`rewrite()`] finds the layers of a graph for which that pays; [`convolve`] is what computes them. Everything is
+//! float32. Each result is a sum over the channels in their order, whatever the threads, the batch or the size of
+//! the map, so that results are the same bits however the work is divided.
+//!
+//! Knows nothing of detection, nor of ONNX Runtime.
+
+mod plan;
+mod points;
+mod rewrite;
+mod strip;
+
+use std::sync::Mutex;
+
+use plan::Plan;
+use pulp::{Arch, Simd, WithSimd};
+pub use rewrite::{DOMAIN, OPERATOR, rewrite};
+
+/// Output channels that are computed together: with two vectors each, as many sums as AVX2's registers hold.
+const PANEL: usize = 6;
+
+/// Products of a tile.
+const PRODUCTS: usize = points::SIZE * points::SIZE;
+
+/// A 3x3 layer's weights, transformed.
+#[derive(Debug)]
+pub struct Filter {
+    inputs: usize,
+    outputs: usize,
+    /// (products, panels, inputs), of the outputs of a panel; zero where there are fewer.
+    panels: Vec<[f32; PANEL]>,
+    bias: Vec<f32>,
+}
+
+impl Filter {
+    /// `weights` are (outputs, inputs, 3, 3) and `bias` has a value for each output. `None` where their numbers do
+    /// not agree.
+    pub fn new(weights: &[f32], bias: &[f32], inputs: usize) -> Option<Filter> {
+        let outputs = bias.len();
+        let kernels = weights.as_chunks::<9>().0;
+        if weights.len() != outputs.checked_mul(inputs)?.checked_mul(9)? || kernels.is_empty() {
+            return None;
+        }
+        let panel_count = outputs.div_ceil(PANEL);
+        let mut panels = vec![[0.0; PANEL]; PRODUCTS * panel_count * inputs];
+        for (output, row) in kernels.chunks(inputs).enumerate() {
+            for (input, kernel) in row.iter().enumerate() {
+                for (product, value) in points::of_kernel(kernel).into_iter().flatten().enumerate() {
+                    let panel = product * panel_count + output / PANEL;
+                    panels[panel * inputs + input][output % PANEL] = value;
+                }
+            }
+        }
+        Some(Filter { inputs, outputs, panels, bias: bias.to_vec() })
+    }
+
+    /// Channels that go in.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Channels that come out.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    fn panel_count(&self) -> usize {
+        self.outputs.div_ceil(PANEL)
+    }
+
+    /// (inputs) of one product and panel.
+    fn panel(&self, product: usize, panel: usize) -> &[[f32; PANEL]] {
+        &self.panels[(product * self.panel_count() + panel) * self.inputs..][..self.inputs]
+    }
+}
+
+/// Size of a batch of maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Maps in the batch.
+    pub count: usize,
+    /// Pixels.
+    pub height: usize,
+    /// Pixels.
+    pub width: usize,
+}
+
+impl Size {
+    fn pixels(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// Rows of tiles in one map.
+    fn tile_rows(&self) -> usize {
+        self.height.div_ceil(points::TILE)
+    }
+
+    /// The map that a row of tiles, counted through the batch, is in, and its first row of pixels there.
+    fn place(&self, row: usize) -> (usize, usize) {
+        (row / self.tile_rows(), points::TILE * (row % self.tile_rows()))
+    }
+
+    /// Tiles in one row.
+    fn tile_columns(&self) -> usize {
+        self.width.div_ceil(points::TILE)
+    }
+}
+
+/// One layer at work.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    /// Its weights.
+    pub filter: &'a Filter,
+    /// Of the input and the output.
+    pub size: Size,
+    /// (count, inputs, height, width).
+    pub input: &'a [f32],
+    /// (count, outputs, height, width), added to the result.
+    pub added: Option<&'a [f32]>,
+    /// Whether what is below 0 becomes 0.
+    pub relu: bool,
+}
+
+/// Convolves with stride 1 and a border of zeros one pixel wide, into `output` (count, outputs, height, width).
+/// `each` calls the function that it is given once for each number below the one that it is given, on as many
+/// threads as it likes; `threads` says how many that may be. `false`, and nothing done, where a length does not agree
+/// with the size.
+pub fn convolve(
+    layer: &Layer<'_>,
+    output: &mut [f32],
+    threads: usize,
+    each: impl FnOnce(usize, &(dyn Fn(usize) + Sync)),
+) -> bool {
+    let Layer { filter, size, input, added, .. } = layer;
+    let (inputs, outputs) = (filter.inputs, filter.outputs);
+    let map = size.count * size.pixels();
+    if input.len() != map * inputs || output.len() != map * outputs {
+        return false;
+    }
+    if added.is_some_and(|added| added.len() != output.len()) {
+        return false;
+    }
+    if map == 0 {
+        return true;
+    }
+    let arch = Arch::new();
+    let plan = Plan::new(filter, *size, threads, strip::BLOCK * arch.dispatch(Lanes));
+    let parts = plan.parts(filter, *size, output).into_iter().map(Mutex::new).collect::<Vec<_>>();
+    each(parts.len(), &|number| {
+        // Each number comes once; a second time would find the same part, and do the same again.
+        let mut part = parts[number].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        strip::with_scratch(|scratch| arch.dispatch(strip::Strip { layer, part: &mut part, scratch }));
+    });
+    true
+}
+
+/// Whether this processor has what makes it worth while.
+pub fn pays() -> bool {
+    Arch::new().dispatch(Lanes) >= 8
+}
+
+/// Numbers in a vector of this processor.
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Numbers in -1..1 that look random.
+    fn numbers(count: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    /// The same by its definition, in float64.
+    fn by_definition(weights: &[f32], bias: &[f32], layer: &Layer<'_>) -> Vec<f64> {
+        let Size { count, height, width } = layer.size;
+        let inputs = layer.filter.inputs;
+        let mut out = Vec::new();
+        for image in 0..count {
+            for (output, &bias) in bias.iter().enumerate() {
+                for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+                    let mut sum = f64::from(bias);
+                    for (input, dy, dx) in (0..inputs).flat_map(|i| (0..9).map(move |k| (i, k / 3, k % 3))) {
+                        let (row, column) = ((y + dy).wrapping_sub(1), (x + dx).wrapping_sub(1));
+                        if row < height && column < width {
+                            let plane = (image * inputs + input) * height * width;
+                            let weight = weights[(output * inputs + input) * 9 + dy * 3 + dx];
+                            sum += f64::from(weight) * f64::from(layer.input[plane + row * width + column]);
+                        }
+                    }
+                    sum += layer.added.map_or(0.0, |added| f64::from(added[out.len()]));
+                    out.push(if layer.relu { sum.max(0.0) } else { sum });
+                }
+            }
+        }
+        out
+    }
+
+    fn one_after_the_other(count: usize, work: &(dyn Fn(usize) + Sync)) {
+        (0..count).for_each(work);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        #[test]
+        fn it_is_the_convolution(
+            inputs in 1usize..12, outputs in 1usize..20, count in 1usize..4, height in 1usize..23,
+            width in 1usize..90, added: bool, relu: bool, threads in 1usize..9,
+        ) {
+            let size = Size { count, height, width };
+            let weights = numbers(outputs * inputs * 9, 1);
+            let bias = numbers(outputs, 2);
+            let filter = Filter::new(&weights, &bias, inputs).unwrap();
+            let input = numbers(count * inputs * height * width, 3);
+            let sum = numbers(count * outputs * height * width, 4);
+            let layer = Layer { filter: &filter, size, input: &input, added: added.then_some(&sum), relu };
+            let mut output = vec![f32::NAN; sum.len()];
+            prop_assert!(convolve(&layer, &mut output, threads, one_after_the_other));
+            for (place, (&is, should)) in output.iter().zip(by_definition(&weights, &bias, &layer)).enumerate() {
+                // Values are near 1; sums of a hundred products lose some bits.
+                prop_assert!((f64::from(is) - should).abs() < 2e-5, "{place}: {is} {should}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_bits_do_not_depend_on_threads_or_batch() {
+        let (inputs, outputs) = (40, 50);
+        let size = Size { count: 3, height: 27, width: 38 };
+        let filter = Filter::new(&numbers(outputs * inputs * 9, 1), &numbers(outputs, 2), inputs).unwrap();
+        let input = numbers(size.count * inputs * size.pixels(), 3);
+        let layer = Layer { filter: &filter, size, input: &input, added: None, relu: false };
+        let mut whole = vec![0.0; size.count * outputs * size.pixels()];
+        assert!(convolve(&layer, &mut whole, 1, one_after_the_other));
+        for threads in [2, 3, 16] {
+            let mut output = vec![0.0; whole.len()];
+            let in_parallel = |count: usize, work: &(dyn Fn(usize) + Sync)| {
+                std::thread::scope(|scope| {
+                    (0..count).for_each(|number| drop(scope.spawn(move || work(number))))
+                });
+            };
+            assert!(convolve(&layer, &mut output, threads, in_parallel));
+            assert_eq!(output, whole, "{threads}");
+        }
+        let single = Size { count: 1, ..size };
+        let inputs = input.chunks(inputs * size.pixels());
+        for (input, expected) in inputs.zip(whole.chunks(outputs * size.pixels())) {
+            let mut output = vec![0.0; expected.len()];
+            let layer = Layer { size: single, input, ..layer };
+            assert!(convolve(&layer, &mut output, 4, one_after_the_other));
+            assert_eq!(output, expected);
+        }
+    }
+
+    #[test]
+    fn lengths_that_do_not_agree_are_refused() {
+        assert!(Filter::new(&[0.0; 17], &[0.0], 2).is_none());
+        assert!(Filter::new(&[], &[], 2).is_none());
+        let filter = Filter::new(&[0.0; 18], &[0.0], 2).unwrap();
+        let size = Size { count: 1, height: 2, width: 2 };
+        let layer = Layer { filter: &filter, size, input: &[0.0; 7], added: None, relu: false };
+        assert!(!convolve(&layer, &mut [0.0; 4], 1, one_after_the_other));
+        let layer = Layer { input: &[0.0; 8], ..layer };
+        assert!(!convolve(&layer, &mut [0.0; 5], 1, one_after_the_other));
+        assert!(!convolve(&Layer { added: Some(&[0.0; 3]), ..layer }, &mut [0.0; 4], 1, one_after_the_other));
+        assert!(convolve(&layer, &mut [0.0; 4], 1, one_after_the_other));
+    }
+}

@@ -1,0 +1,265 @@
+//! One strip of a layer: its tiles' inputs at the points, the products, and the tiles.
+//!
+//! Tiles are taken in blocks of two vectors: lane by lane, one tile each, so that every step is the same arithmetic on
+//! whole vectors.
+
+use std::cell::RefCell;
+
+use bytemuck::{cast_slice, cast_slice_mut, pod_read_unaligned};
+use pulp::{Simd, WithSimd};
+
+use super::plan::Part;
+use super::points::{SIZE, TILE, pixels_of, rows_at_points, to_output};
+use super::{Layer, PANEL, PRODUCTS};
+
+/// Vectors in a block.
+pub(super) const BLOCK: usize = 2;
+
+/// Memory that a thread keeps for the next strip.
+#[derive(Default)]
+pub(super) struct Scratch {
+    inputs: Vec<f32>,
+    products: Vec<f32>,
+    rows: Vec<f32>,
+}
+
+/// Calls `work` with the thread's own memory.
+pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    thread_local!(static SCRATCH: RefCell<Scratch> = RefCell::default());
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => work(&mut scratch),
+        Err(_) => work(&mut Scratch::default()),
+    })
+}
+
+/// `count` values of a buffer that grows where it must, at the start of a cache line.
+fn aligned(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
+    const LINE: usize = 64;
+    let spare = LINE / size_of::<f32>() - 1;
+    if buffer.len() < count + spare {
+        *buffer = vec![0.0; count + spare];
+    }
+    let skipped = buffer.as_ptr().align_offset(LINE).min(spare);
+    &mut buffer[skipped..][..count]
+}
+
+/// A part of a layer, to be computed.
+pub(super) struct Strip<'a, 'b> {
+    pub(super) layer: &'a Layer<'a>,
+    pub(super) part: &'b mut Part<'a>,
+    pub(super) scratch: &'b mut Scratch,
+}
+
+impl WithSimd for Strip<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Strip { layer, part, scratch } = self;
+        let lanes = BLOCK * S::F32_LANES;
+        let tiles = part.rows * layer.size.tile_columns();
+        let blocks = tiles.div_ceil(lanes);
+        let inputs = aligned(&mut scratch.inputs, PRODUCTS * blocks * layer.filter.inputs * lanes);
+        let inputs: &mut [[S::f32s; BLOCK]] = cast_slice_mut(inputs);
+        transform::<S>(layer, part, blocks, inputs, &mut scratch.rows);
+        let products = aligned(&mut scratch.products, PRODUCTS * blocks * part.panels * PANEL * lanes);
+        let products: &mut [[S::f32s; BLOCK]] = cast_slice_mut(products);
+        multiply(simd, layer, part, blocks, inputs, products);
+        finish(simd, layer, part, blocks, products, &mut scratch.rows);
+    }
+}
+
+/// The strip's inputs at the points: (products, blocks, inputs).
+#[inline(always)]
+fn transform<S: Simd>(
+    layer: &Layer<'_>,
+    part: &Part<'_>,
+    blocks: usize,
+    inputs: &mut [[S::f32s; BLOCK]],
+    scratch: &mut Vec<f32>,
+) {
+    let size = layer.size;
+    let channels = layer.filter.inputs;
+    let lanes = BLOCK * S::F32_LANES;
+    let columns = size.tile_columns();
+    // Pixels of one phase: every fourth of a row, and the last tile reaches one further.
+    let length = columns + 1;
+    let row = TILE * length;
+    let scratch = aligned(scratch, 2 * SIZE * row + PRODUCTS * blocks * lanes);
+    let (pixels, scratch) = scratch.split_at_mut(SIZE * row);
+    let (down, tiles) = scratch.split_at_mut(SIZE * row);
+    pixels.fill(0.0);
+    for channel in 0..channels {
+        for number in 0..part.rows {
+            let (map, top) = size.place(part.first_row + number);
+            let plane = &layer.input[(map * channels + channel) * size.pixels()..][..size.pixels()];
+            for (y, phases) in pixels.chunks_exact_mut(row).enumerate() {
+                let y = (top + y).checked_sub(1);
+                match y.and_then(|y| plane.get(y * size.width..(y + 1) * size.width)) {
+                    Some(pixels) => split(pixels, phases, length),
+                    None => phases.fill(0.0),
+                }
+            }
+            rows_at_points(sixth(pixels, row), sixth_mut(down, row), row);
+            for (y, down) in down.chunks_exact(row).enumerate() {
+                let phase = |x: usize| &down[x % TILE * length + x / TILE..][..columns];
+                let from = [phase(0), phase(1), phase(2), phase(3), phase(4), phase(5)];
+                let to = &mut tiles[y * SIZE * blocks * lanes..][..SIZE * blocks * lanes];
+                rows_at_points(
+                    from,
+                    sixth_mut(to, blocks * lanes).map(|to| &mut to[number * columns..]),
+                    columns,
+                );
+            }
+        }
+        for (product, tiles) in tiles.chunks_exact(blocks * lanes).enumerate() {
+            let to = &mut inputs[product * blocks * channels..][..blocks * channels];
+            for (tiles, to) in tiles.chunks_exact(lanes).zip(to.chunks_exact_mut(channels)) {
+                to[channel] = pod_read_unaligned(cast_slice(tiles));
+            }
+        }
+    }
+}
+
+/// Every fourth pixel of a row together, with the zero before the first; what is beyond the last stays zero.
+#[inline(always)]
+fn split(pixels: &[f32], phases: &mut [f32], length: usize) {
+    let (zero, rest) = phases.split_at_mut(length);
+    let (one, rest) = rest.split_at_mut(length);
+    let (two, three) = rest.split_at_mut(length);
+    // The row's first pixel is the second, after the zero.
+    let (head, body) = pixels.split_at(pixels.len().min(TILE - 1));
+    for (phase, &value) in [&mut one[0], &mut two[0], &mut three[0]].into_iter().zip(head) {
+        *phase = value;
+    }
+    let (whole, tail) = body.as_chunks::<TILE>();
+    let count = whole.len();
+    let (to0, to1) = (&mut zero[1..][..count], &mut one[1..][..count]);
+    let (to2, to3) = (&mut two[1..][..count], &mut three[1..][..count]);
+    for i in 0..count {
+        [to0[i], to1[i], to2[i], to3[i]] = whole[i];
+    }
+    let next = [zero.get_mut(1 + count), one.get_mut(1 + count), two.get_mut(1 + count)];
+    for (phase, &value) in next.into_iter().flatten().zip(tail) {
+        *phase = value;
+    }
+}
+
+/// Six rows of a length, which lie one behind the other.
+#[inline(always)]
+fn sixth(values: &[f32], length: usize) -> [&[f32]; SIZE] {
+    let row = |i: usize| &values[i * length..][..length];
+    [row(0), row(1), row(2), row(3), row(4), row(5)]
+}
+
+/// As [`sixth`].
+#[inline(always)]
+fn sixth_mut(values: &mut [f32], length: usize) -> [&mut [f32]; SIZE] {
+    let (a, values) = values.split_at_mut(length);
+    let (b, values) = values.split_at_mut(length);
+    let (c, values) = values.split_at_mut(length);
+    let (d, values) = values.split_at_mut(length);
+    let (e, values) = values.split_at_mut(length);
+    [a, b, c, d, e, &mut values[..length]]
+}
+
+/// Sums over the inputs: (products, blocks, outputs).
+#[inline(always)]
+fn multiply<S: Simd>(
+    simd: S,
+    layer: &Layer<'_>,
+    part: &Part<'_>,
+    blocks: usize,
+    inputs: &[[S::f32s; BLOCK]],
+    products: &mut [[S::f32s; BLOCK]],
+) {
+    let channels = layer.filter.inputs;
+    for product in 0..PRODUCTS {
+        for block in 0..blocks {
+            let place = product * blocks + block;
+            let inputs = &inputs[place * channels..][..channels];
+            let sums = &mut products[place * part.panels * PANEL..][..part.panels * PANEL];
+            for (panel, sums) in sums.chunks_exact_mut(PANEL).enumerate() {
+                let weights = layer.filter.panel(product, part.first_panel + panel);
+                sums.copy_from_slice(&panel_sums(simd, weights, inputs));
+            }
+        }
+    }
+}
+
+/// All of a panel's sums stay in registers.
+#[inline(always)]
+fn panel_sums<S: Simd>(
+    simd: S,
+    weights: &[[f32; PANEL]],
+    inputs: &[[S::f32s; BLOCK]],
+) -> [[S::f32s; BLOCK]; PANEL] {
+    let mut sums = [[simd.splat_f32s(0.0); BLOCK]; PANEL];
+    for (weights, input) in weights.iter().zip(inputs) {
+        for output in 0..PANEL {
+            let weight = simd.splat_f32s(weights[output]);
+            for half in 0..BLOCK {
+                sums[output][half] = simd.mul_add_f32s(weight, input[half], sums[output][half]);
+            }
+        }
+    }
+    sums
+}
+
+/// The tiles, from the products; with the bias, what is added, and the ReLU.
+// Closures and iterators around vectors are not compiled for the processor that they are for: loops are.
+#[allow(clippy::needless_range_loop)]
+#[inline(always)]
+fn finish<S: Simd>(
+    simd: S,
+    layer: &Layer<'_>,
+    part: &mut Part<'_>,
+    blocks: usize,
+    products: &[[S::f32s; BLOCK]],
+    scratch: &mut Vec<f32>,
+) {
+    let size = layer.size;
+    let lanes = BLOCK * S::F32_LANES;
+    let columns = size.tile_columns();
+    let sums = part.panels * PANEL;
+    let first = part.first_panel * PANEL;
+    let outputs = sums.min(layer.filter.outputs - first);
+    let zero = simd.splat_f32s(0.0);
+    // (rows of a tile, points, tiles)
+    let down = aligned(scratch, TILE * SIZE * blocks * lanes);
+    for output in 0..outputs {
+        for block in 0..blocks {
+            for x in 0..SIZE {
+                for half in 0..BLOCK {
+                    let mut column = [zero; SIZE];
+                    for y in 0..SIZE {
+                        column[y] = products[((y * SIZE + x) * blocks + block) * sums + output][half];
+                    }
+                    let column = to_output(simd, column);
+                    for y in 0..TILE {
+                        let to = ((y * SIZE + x) * blocks + block) * lanes + half * S::F32_LANES;
+                        down[to..to + S::F32_LANES].copy_from_slice(cast_slice(&column[y..=y]));
+                    }
+                }
+            }
+        }
+        let bias = layer.filter.bias[first + output];
+        for row in 0..part.rows {
+            let (map, top) = size.place(part.first_row + row);
+            let to = &mut part.output[row * outputs + output];
+            let plane = (map * layer.filter.outputs + first + output) * size.pixels() + top * size.width;
+            for (y, to) in to.chunks_exact_mut(size.width).enumerate() {
+                let from = &down[y * SIZE * blocks * lanes..][..SIZE * blocks * lanes];
+                let from = sixth(from, blocks * lanes).map(|from| &from[row * columns..][..columns]);
+                pixels_of(from, bias, to);
+                if let Some(added) = layer.added {
+                    let added = &added[plane + y * size.width..][..size.width];
+                    to.iter_mut().zip(added).for_each(|(to, added)| *to += added);
+                }
+                if layer.relu {
+                    to.iter_mut().for_each(|to| *to = to.max(0.0));
+                }
+            }
+        }
+    }
+}
