@@ -51,14 +51,15 @@ class Photos:
 
 
 class Canvases:
-    """Training canvases: whole photos, or mosaics of four crops around an object.
+    """Training canvases: whole photos, mosaics of four crops around an object, or photos with objects pasted in.
 
     One seeded generator makes them, so every run with the same seed and data sees the same canvases in
     the same order, whatever the network.
     """
 
-    def __init__(self, sets, shares, mosaic, seed):
+    def __init__(self, sets, shares, mosaic, seed, cutouts=None, paste=0.0):
         self.sets, self.mosaic = sets, mosaic
+        self.cutouts, self.paste = cutouts, paste
         self.shares = np.cumsum(np.array(shares) / np.sum(shares))
         self.odds = [s.odds() for s in sets]
         self.rng = np.random.default_rng(seed)
@@ -92,16 +93,22 @@ class Canvases:
         boxes[:, 1::2] = boxes[:, 1::2].clip(0, h)
         bw, bh = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
         keep = (bw > 3) & (bh > 3) & (bw * bh > 0.1 * full)
-        return tinted(rng, out), boxes[keep], labels[keep]
+        return out, boxes[keep], labels[keep]
 
     def canvas(self, size, mosaic):
         rng = self.rng
+        if self.paste and rng.random() < self.paste:
+            out, boxes, labels = self.crop(size, size, 0.6, 1.25, True)
+            out, boxes, labels = self.cutouts.pasted(rng, out, boxes, labels)
+            return tinted(rng, out), boxes, labels
         if rng.random() >= mosaic:
-            return self.crop(size, size, 0.75, 1.25, False)
+            out, boxes, labels = self.crop(size, size, 0.75, 1.25, False)
+            return tinted(rng, out), boxes, labels
         cx, cy = (int(size * v) for v in rng.uniform(0.35, 0.65, 2))
         out, boxes, labels = np.empty((size, size, 3), np.float32), [], []
         for x, y, w, h in ((0, 0, cx, cy), (cx, 0, size - cx, cy), (0, cy, cx, size - cy), (cx, cy, size - cx, size - cy)):
-            out[y:y + h, x:x + w], b, v = self.crop(w, h, 0.4, 1.15, True)
+            part, b, v = self.crop(w, h, 0.4, 1.15, True)
+            out[y:y + h, x:x + w] = tinted(rng, part)
             boxes.append(b + np.array([x, y, x, y], np.float32))
             labels.append(v)
         return out, np.concatenate(boxes), np.concatenate(labels)

@@ -26,6 +26,7 @@ from torch import nn
 from torchvision.models.detection.image_list import ImageList
 
 import roi_pool
+from cutouts import Cutouts
 from network import RUNGS, build, configure
 from photos import Canvases, Photos, normalised
 from score import NAMES, detect, score
@@ -63,7 +64,8 @@ class Training:
         groups = [{"params": [p for p in params if p.ndim > 1], "weight_decay": a.decay},
                   {"params": [p for p in params if p.ndim <= 1], "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=a.lr, betas=(0.9, 0.99))
-        self.canvases = Canvases(sets, shares, a.mosaic, a.seed)
+        cutouts = Cutouts.of(sets[0], a.cutouts or a.out / "cutouts.pkl") if a.paste else None
+        self.canvases = Canvases(sets, shares, a.mosaic, a.seed, cutouts, a.paste)
         self.step, self.seconds = 0, 0.0
         if (a.out / "checkpoint.pt").exists():
             self.restore()
@@ -213,6 +215,8 @@ def main():
     add("--small-size", type=int, default=224, help="their side at first")
     add("--small-share", type=float, default=0.6, help="share of the steps with small canvases")
     add("--mosaic", type=float, default=0.7, help="share of canvases that are mosaics")
+    add("--paste", type=float, default=0.0, help="share of canvases with objects of the first folder pasted in")
+    add("--cutouts", type=pathlib.Path, help="where those are kept, for several runs (otherwise in the run's folder)")
     add("--calm", type=float, default=0.1, help="last share of the steps, whole photos only")
     add("--lr", type=float, default=1.5e-3)
     add("--decay", type=float, default=0.03)
