@@ -3,7 +3,7 @@
 //!
 //!     cargo bench --bench providers [-- ROUNDS]
 //!
-//! First the bundled slim model at 300 pixels and a ResNet-50-FPN of full size with random weights at 800: seconds
+//! First the bundled slim model and a ResNet-50-FPN of full size with random weights at 800: seconds
 //! a photo in the sessions, the best of ROUNDS (5 by default), with ratios to the processor's own kernels. Then 500
 //! photos that all differ in shape beside 500 of one shape and of the same area. OpenVINO's rows need its plugin
 //! (`rcnn runtime install openvino`). On Linux.
@@ -92,6 +92,7 @@ fn many_shapes(place: &Path, rows: &[(&str, &str)]) -> Outcome<()> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/fod-r18");
     let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(source.join("import.json"))?)?;
     config["pad_to"] = 1.into();
+    (config["min_size"], config["max_size"]) = (300.into(), 550.into());
     std::fs::write(place.join("import.json"), config.to_string())?;
     let imported = Command::new(env!("CARGO_BIN_EXE_rcnn"))
         .arg("import")
