@@ -3,15 +3,18 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
+use std::io::Read as _;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use bytemuck::cast_slice;
 use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorDomain};
 use ort::operator::{OperatorInput, OperatorOutput};
 use ort::value::{TensorElementType, TensorValueType};
+use sha2::Sha256;
 
 use super::Graph;
-use crate::hash::sha256;
+use crate::hash::of_reader;
 use crate::onnx;
 use crate::winograd::{DOMAIN, Filter, Layer, OPERATOR, Size, convolve, pays, rewrite};
 
@@ -113,13 +116,9 @@ impl Kernel for Convolution {
 /// Weights once transformed serve all layers that share them, in all sessions.
 fn filter(weights: &[f32], bias: &[f32], inputs: usize) -> Option<Arc<Filter>> {
     static FILTERS: Mutex<Option<HashMap<String, Weak<Filter>>>> = Mutex::new(None);
-    let bytes: Vec<u8> = weights
-        .iter()
-        .chain(bias)
-        .flat_map(|value| value.to_le_bytes())
-        .chain(inputs.to_le_bytes())
-        .collect();
-    let key = sha256(&bytes);
+    let size = inputs.to_le_bytes();
+    let content = cast_slice(weights).chain(cast_slice(bias)).chain(size.as_slice());
+    let key = of_reader::<Sha256>(content).ok()?;
     let known = |filters: &HashMap<String, Weak<Filter>>| filters.get(&key).and_then(Weak::upgrade);
     let lock = || FILTERS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(filter) = lock().as_ref().and_then(known) {
