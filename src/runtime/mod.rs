@@ -4,6 +4,7 @@
 
 mod api;
 mod client;
+mod convolution;
 mod cuda;
 mod device;
 mod find;
@@ -13,7 +14,6 @@ mod plugin;
 mod probe;
 mod profile;
 mod session;
-mod winograd;
 
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,7 @@ use ort::session::SessionInputValue;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{DynValue, Tensor};
 
-use super::{Device, Error, Precision, Runtime, winograd};
+use super::{Device, Error, Precision, Runtime, convolution};
 
 /// Where a graph's bytes are.
 #[derive(Clone, Copy, Debug)]
@@ -175,7 +175,7 @@ pub(super) fn load(
     device: Device,
 ) -> ort::Result<ort::session::Session> {
     if matches!(device, Device::Auto | Device::Cpu)
-        && let Some(bytes) = winograd::rewritten(graph)
+        && let Some(bytes) = convolution::rewritten(graph)
     {
         return builder.commit_from_memory(&bytes);
     }
@@ -254,7 +254,7 @@ impl Runtime {
 
     /// With what is computed here instead of there.
     pub(super) fn on_processor(&self, threads: usize) -> ort::Result<SessionBuilder> {
-        Ok(self.plain(threads)?.with_operators(winograd::domain(threads)?)?)
+        Ok(self.plain(threads)?.with_operators(convolution::domain(threads)?)?)
     }
 
     pub(super) fn plain(&self, threads: usize) -> ort::Result<SessionBuilder> {

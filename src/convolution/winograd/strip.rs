@@ -3,49 +3,18 @@
 //! Tiles are taken in blocks of two vectors: lane by lane, one tile each, so that every step is the same arithmetic on
 //! whole vectors.
 
-use std::cell::RefCell;
-
 use bytemuck::{cast_slice, cast_slice_mut, pod_read_unaligned};
 use pulp::{Simd, WithSimd};
 
 use super::plan::Part;
 use super::points::{SIZE, TILE, pixels_of, rows_at_points, to_output};
-use super::{Layer, PANEL, PRODUCTS};
-
-/// Vectors in a block.
-pub(super) const BLOCK: usize = 2;
-
-/// Memory that a thread keeps for the next strip.
-#[derive(Default)]
-pub(super) struct Scratch {
-    inputs: Vec<f32>,
-    products: Vec<f32>,
-    rows: Vec<f32>,
-}
-
-/// Calls `work` with the thread's own memory.
-pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
-    thread_local!(static SCRATCH: RefCell<Scratch> = RefCell::default());
-    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
-        Ok(mut scratch) => work(&mut scratch),
-        Err(_) => work(&mut Scratch::default()),
-    })
-}
-
-/// `count` values of a buffer that grows where it must, at the start of a cache line.
-fn aligned(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
-    const LINE: usize = 64;
-    let spare = LINE / size_of::<f32>() - 1;
-    if buffer.len() < count + spare {
-        *buffer = vec![0.0; count + spare];
-    }
-    let skipped = buffer.as_ptr().align_offset(LINE).min(spare);
-    &mut buffer[skipped..][..count]
-}
+use super::{Filter, PRODUCTS};
+use crate::convolution::Layer;
+use crate::convolution::panel::{BLOCK, PANEL, Scratch, aligned, panel_sums};
 
 /// A part of a layer, to be computed.
 pub(super) struct Strip<'a, 'b> {
-    pub(super) layer: &'a Layer<'a>,
+    pub(super) layer: &'a Layer<'a, Filter>,
     pub(super) part: &'b mut Part<'a>,
     pub(super) scratch: &'b mut Scratch,
 }
@@ -72,7 +41,7 @@ impl WithSimd for Strip<'_, '_> {
 /// The strip's inputs at the points: (products, blocks, inputs).
 #[inline(always)]
 fn transform<S: Simd>(
-    layer: &Layer<'_>,
+    layer: &Layer<'_, Filter>,
     part: &Part<'_>,
     blocks: usize,
     inputs: &mut [[S::f32s; BLOCK]],
@@ -167,7 +136,7 @@ fn sixth_mut(values: &mut [f32], length: usize) -> [&mut [f32]; SIZE] {
 #[inline(always)]
 fn multiply<S: Simd>(
     simd: S,
-    layer: &Layer<'_>,
+    layer: &Layer<'_, Filter>,
     part: &Part<'_>,
     blocks: usize,
     inputs: &[[S::f32s; BLOCK]],
@@ -187,32 +156,13 @@ fn multiply<S: Simd>(
     }
 }
 
-/// All of a panel's sums stay in registers.
-#[inline(always)]
-fn panel_sums<S: Simd>(
-    simd: S,
-    weights: &[[f32; PANEL]],
-    inputs: &[[S::f32s; BLOCK]],
-) -> [[S::f32s; BLOCK]; PANEL] {
-    let mut sums = [[simd.splat_f32s(0.0); BLOCK]; PANEL];
-    for (weights, input) in weights.iter().zip(inputs) {
-        for output in 0..PANEL {
-            let weight = simd.splat_f32s(weights[output]);
-            for half in 0..BLOCK {
-                sums[output][half] = simd.mul_add_f32s(weight, input[half], sums[output][half]);
-            }
-        }
-    }
-    sums
-}
-
 /// The tiles, from the products; with the bias, what is added, and the ReLU.
 // Closures and iterators around vectors are not compiled for the processor that they are for: loops are.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
 fn finish<S: Simd>(
     simd: S,
-    layer: &Layer<'_>,
+    layer: &Layer<'_, Filter>,
     part: &mut Part<'_>,
     blocks: usize,
     products: &[[S::f32s; BLOCK]],

@@ -1,25 +1,17 @@
 //! Convolutions of 3x3 with fewer multiplications (Winograd 1980; Lavin and Gray 2015, "Fast Algorithms for
 //! Convolutional Neural Networks"): a tile of 4x4 results takes 36 products a channel instead of 144.
-//!
-//! [`rewrite()`] finds the layers of a graph for which that pays; [`convolve`] is what computes them. Everything is
-//! float32. Each result is a sum over the channels in their order, whatever the threads, the batch or the size of
-//! the map, so that results are the same bits however the work is divided.
-//!
-//! Knows nothing of detection, nor of ONNX Runtime.
 
 mod plan;
 mod points;
-mod rewrite;
 mod strip;
 
 use std::sync::Mutex;
 
-use plan::Plan;
-use pulp::{Arch, Simd, WithSimd};
-pub use rewrite::{DOMAIN, OPERATOR, rewrite};
+use pulp::Arch;
 
-/// Output channels that are computed together: with two vectors each, as many sums as AVX2's registers hold.
-const PANEL: usize = 6;
+use super::panel::{BLOCK, Lanes, PANEL};
+use super::{Layer, Size};
+use plan::Plan;
 
 /// Products of a tile.
 const PRODUCTS: usize = points::SIZE * points::SIZE;
@@ -76,22 +68,7 @@ impl Filter {
     }
 }
 
-/// Size of a batch of maps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
-    /// Maps in the batch.
-    pub count: usize,
-    /// Pixels.
-    pub height: usize,
-    /// Pixels.
-    pub width: usize,
-}
-
 impl Size {
-    fn pixels(&self) -> usize {
-        self.height * self.width
-    }
-
     /// Rows of tiles in one map.
     fn tile_rows(&self) -> usize {
         self.height.div_ceil(points::TILE)
@@ -108,27 +85,12 @@ impl Size {
     }
 }
 
-/// One layer at work.
-#[derive(Clone, Copy, Debug)]
-pub struct Layer<'a> {
-    /// Its weights.
-    pub filter: &'a Filter,
-    /// Of the input and the output.
-    pub size: Size,
-    /// (count, inputs, height, width).
-    pub input: &'a [f32],
-    /// (count, outputs, height, width), added to the result.
-    pub added: Option<&'a [f32]>,
-    /// Whether what is below 0 becomes 0.
-    pub relu: bool,
-}
-
 /// Convolves with stride 1 and a border of zeros one pixel wide, into `output` (count, outputs, height, width).
 /// `each` calls the function that it is given once for each number below the one that it is given, on as many
 /// threads as it likes; `threads` says how many that may be. `false`, and nothing done, where a length does not agree
 /// with the size.
 pub fn convolve(
-    layer: &Layer<'_>,
+    layer: &Layer<'_, Filter>,
     output: &mut [f32],
     threads: usize,
     each: impl FnOnce(usize, &(dyn Fn(usize) + Sync)),
@@ -146,31 +108,14 @@ pub fn convolve(
         return true;
     }
     let arch = Arch::new();
-    let plan = Plan::new(filter, *size, threads, strip::BLOCK * arch.dispatch(Lanes));
+    let plan = Plan::new(filter, *size, threads, BLOCK * arch.dispatch(Lanes));
     let parts = plan.parts(filter, *size, output).into_iter().map(Mutex::new).collect::<Vec<_>>();
     each(parts.len(), &|number| {
         // Each number comes once; a second time would find the same part, and do the same again.
         let mut part = parts[number].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        strip::with_scratch(|scratch| arch.dispatch(strip::Strip { layer, part: &mut part, scratch }));
+        super::panel::with_scratch(|scratch| arch.dispatch(strip::Strip { layer, part: &mut part, scratch }));
     });
     true
-}
-
-/// Whether this processor has what makes it worth while.
-pub fn pays() -> bool {
-    Arch::new().dispatch(Lanes) >= 8
-}
-
-/// Numbers in a vector of this processor.
-struct Lanes;
-
-impl WithSimd for Lanes {
-    type Output = usize;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> usize {
-        S::F32_LANES
-    }
 }
 
 #[cfg(test)]
@@ -178,19 +123,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    /// Numbers in -1..1 that look random.
-    fn numbers(count: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        };
-        (0..count).map(|_| next()).collect()
-    }
+    use crate::convolution::tests::{in_parallel, numbers, one_after_the_other};
 
     /// The same by its definition, in float64.
-    fn by_definition(weights: &[f32], bias: &[f32], layer: &Layer<'_>) -> Vec<f64> {
+    fn by_definition(weights: &[f32], bias: &[f32], layer: &Layer<'_, Filter>) -> Vec<f64> {
         let Size { count, height, width } = layer.size;
         let inputs = layer.filter.inputs;
         let mut out = Vec::new();
@@ -212,10 +148,6 @@ mod tests {
             }
         }
         out
-    }
-
-    fn one_after_the_other(count: usize, work: &(dyn Fn(usize) + Sync)) {
-        (0..count).for_each(work);
     }
 
     proptest! {
@@ -252,11 +184,6 @@ mod tests {
         assert!(convolve(&layer, &mut whole, 1, one_after_the_other));
         for threads in [2, 3, 16] {
             let mut output = vec![0.0; whole.len()];
-            let in_parallel = |count: usize, work: &(dyn Fn(usize) + Sync)| {
-                std::thread::scope(|scope| {
-                    (0..count).for_each(|number| drop(scope.spawn(move || work(number))))
-                });
-            };
             assert!(convolve(&layer, &mut output, threads, in_parallel));
             assert_eq!(output, whole, "{threads}");
         }

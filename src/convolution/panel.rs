@@ -1,0 +1,70 @@
+//! What the kernels have in common: the sums that stay in registers, and the memory that they work in.
+
+use std::cell::RefCell;
+
+use pulp::{Simd, WithSimd};
+
+/// Output channels that are computed together: with two vectors each, as many sums as AVX2's registers hold.
+pub(super) const PANEL: usize = 6;
+
+/// Vectors in a block.
+pub(super) const BLOCK: usize = 2;
+
+/// Memory that a thread keeps for the next part.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub(super) inputs: Vec<f32>,
+    pub(super) products: Vec<f32>,
+    pub(super) rows: Vec<f32>,
+}
+
+/// Calls `work` with the thread's own memory.
+pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    thread_local!(static SCRATCH: RefCell<Scratch> = RefCell::default());
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => work(&mut scratch),
+        Err(_) => work(&mut Scratch::default()),
+    })
+}
+
+/// `count` values of a buffer that grows where it must, at the start of a cache line.
+pub(super) fn aligned(buffer: &mut Vec<f32>, count: usize) -> &mut [f32] {
+    const LINE: usize = 64;
+    let spare = LINE / size_of::<f32>() - 1;
+    if buffer.len() < count + spare {
+        *buffer = vec![0.0; count + spare];
+    }
+    let skipped = buffer.as_ptr().align_offset(LINE).min(spare);
+    &mut buffer[skipped..][..count]
+}
+
+/// Numbers in a vector of this processor.
+pub(super) struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+/// All of a panel's sums stay in registers.
+#[inline(always)]
+pub(super) fn panel_sums<S: Simd>(
+    simd: S,
+    weights: &[[f32; PANEL]],
+    inputs: &[[S::f32s; BLOCK]],
+) -> [[S::f32s; BLOCK]; PANEL] {
+    let mut sums = [[simd.splat_f32s(0.0); BLOCK]; PANEL];
+    for (weights, input) in weights.iter().zip(inputs) {
+        for output in 0..PANEL {
+            let weight = simd.splat_f32s(weights[output]);
+            for half in 0..BLOCK {
+                sums[output][half] = simd.mul_add_f32s(weight, input[half], sums[output][half]);
+            }
+        }
+    }
+    sums
+}

@@ -1,0 +1,299 @@
+//! [`crate::convolution`] as operators of sessions on the processor.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read as _;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytemuck::cast_slice;
+use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorDomain};
+use ort::operator::{OperatorInput, OperatorOutput};
+use ort::value::{TensorElementType, TensorValueType};
+use sha2::Sha256;
+
+use super::Graph;
+use crate::convolution::{DOMAIN, Layer, POINTWISE, Size, WINOGRAD, lanes, pointwise, rewrite, winograd};
+use crate::hash::of_reader;
+use crate::onnx;
+
+/// The operators for a session of so many threads.
+pub(super) fn domain(threads: usize) -> ort::Result<OperatorDomain> {
+    OperatorDomain::new(DOMAIN)?.add(Winograd { threads })?.add(Pointwise { threads })
+}
+
+/// A graph's bytes with the layers that are computed here; `None` where there are none, or the graph is not of our
+/// writing, or the processor has not what it takes.
+pub(super) fn rewritten(graph: Graph<'_>) -> Option<Vec<u8>> {
+    let bytes: Cow<'_, [u8]> = match graph {
+        Graph::File(path) => fs::read(path).ok()?.into(),
+        Graph::Memory(_, bytes) => bytes.into(),
+    };
+    rewrite(&onnx::Graph::from_bytes(&bytes).ok()?, lanes())?.to_bytes().ok()
+}
+
+/// X, W, B and perhaps S.
+fn inputs() -> [OperatorInput; 4] {
+    let float = TensorElementType::Float32;
+    let required = || OperatorInput::required(float);
+    [required(), required(), required(), OperatorInput::optional(float)]
+}
+
+/// Y.
+fn outputs() -> [OperatorOutput; 1] {
+    [OperatorOutput::required(TensorElementType::Float32)]
+}
+
+struct Winograd {
+    threads: usize,
+}
+
+impl Operator for Winograd {
+    type Kernel<'attr> = WinogradKernel;
+
+    fn name(&self) -> &str {
+        WINOGRAD
+    }
+
+    fn versions(&self) -> RangeInclusive<u32> {
+        1..=1
+    }
+
+    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+        inputs()
+    }
+
+    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+        outputs()
+    }
+
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<WinogradKernel> {
+        let weights = context.constant_input::<TensorValueType<f32>>(1)?;
+        let bias = context.constant_input::<TensorValueType<f32>>(2)?;
+        let (shape, weights) = weights.try_extract_tensor::<f32>()?;
+        let inputs = shape.get(1).and_then(|&inputs| usize::try_from(inputs).ok()).unwrap_or(0);
+        let (_, bias) = bias.try_extract_tensor::<f32>()?;
+        let filter = filter(weights, bias, inputs).ok_or_else(|| failed("weights of another shape"))?;
+        let relu = context.get::<i64>("relu").unwrap_or(0) == 1;
+        Ok(WinogradKernel { filter, relu, threads: self.threads })
+    }
+}
+
+/// One layer of a session.
+struct WinogradKernel {
+    filter: Arc<winograd::Filter>,
+    relu: bool,
+    threads: usize,
+}
+
+impl Kernel for WinogradKernel {
+    fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
+        let filter = &*self.filter;
+        compute(context, filter, self.relu, (filter.outputs(), |size| size), |layer, output| {
+            let mut outcome = Ok(());
+            let agrees = winograd::convolve(layer, output, self.threads, |count, work| {
+                outcome = context.par_for(count, 0, work);
+            });
+            outcome.map(|()| agrees)
+        })
+    }
+}
+
+struct Pointwise {
+    threads: usize,
+}
+
+impl Operator for Pointwise {
+    type Kernel<'attr> = PointwiseKernel;
+
+    fn name(&self) -> &str {
+        POINTWISE
+    }
+
+    fn versions(&self) -> RangeInclusive<u32> {
+        1..=1
+    }
+
+    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
+        inputs()
+    }
+
+    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
+        outputs()
+    }
+
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<PointwiseKernel> {
+        let number = |name: &str| context.get::<i64>(name).unwrap_or(0);
+        let stride = usize::try_from(number("stride")).unwrap_or(0);
+        Ok(PointwiseKernel { stride, relu: number("relu") == 1, threads: self.threads })
+    }
+}
+
+/// One layer of a session. Its weights stay with the session.
+struct PointwiseKernel {
+    stride: usize,
+    relu: bool,
+    threads: usize,
+}
+
+impl Kernel for PointwiseKernel {
+    fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
+        let [weights, bias] = [context.input(1)?, context.input(2)?].map(|value| value.ok_or_else(no_input));
+        let (weights, bias) = (weights?, bias?);
+        let (_, weights) = weights.try_extract_tensor::<f32>()?;
+        let (_, bias) = bias.try_extract_tensor::<f32>()?;
+        let filter = pointwise::Filter::new(weights, bias, self.stride);
+        let filter = filter.ok_or_else(|| failed("weights of another shape"))?;
+        compute(context, &filter, self.relu, (filter.outputs(), |size| filter.size(size)), |layer, output| {
+            let mut outcome = Ok(());
+            let agrees = pointwise::convolve(layer, output, self.threads, |count, work| {
+                outcome = context.par_for(count, 0, work);
+            });
+            outcome.map(|()| agrees)
+        })
+    }
+}
+
+fn no_input() -> ort::Error {
+    failed("no input")
+}
+
+fn failed(what: &str) -> ort::Error {
+    ort::Error::new(format!("{DOMAIN}: {what}"))
+}
+
+/// Takes X and S and makes room for Y of so many channels and of the size that `output` tells; `convolve` tells whether
+/// their lengths agree with its weights.
+fn compute<F>(
+    context: &ComputeContext,
+    filter: &F,
+    relu: bool,
+    (channels, output): (usize, impl Fn(Size) -> Size),
+    convolve: impl FnOnce(&Layer<'_, F>, &mut [f32]) -> ort::Result<bool>,
+) -> ort::Result<()> {
+    let input = context.input(0)?.ok_or_else(no_input)?;
+    let (shape, input) = input.try_extract_tensor::<f32>()?;
+    let dims: Vec<usize> = shape.iter().map(|&dim| usize::try_from(dim).unwrap_or(0)).collect();
+    let &[count, _, height, width] = dims.as_slice() else {
+        return Err(failed("the input has not 4 axes"));
+    };
+    let added = if context.num_inputs()? > 3 { context.input(3)? } else { None };
+    let added = added.as_ref().map(|added| added.try_extract_tensor::<f32>()).transpose()?;
+    let size = Size { count, height, width };
+    let out = output(size);
+    let dims = [out.count, channels, out.height, out.width].map(|dim| dim as i64);
+    let mut output = context.output(0, dims)?.ok_or_else(|| failed("no output"))?;
+    let (_, output) = output.try_extract_tensor_mut::<f32>()?;
+    let layer = Layer { filter, size, input, added: added.map(|(_, added)| added), relu };
+    if convolve(&layer, output)? { Ok(()) } else { Err(failed("its inputs' shapes do not agree")) }
+}
+
+/// Weights once transformed serve all layers that share them, in all sessions.
+fn filter(weights: &[f32], bias: &[f32], inputs: usize) -> Option<Arc<winograd::Filter>> {
+    static FILTERS: Mutex<Option<HashMap<String, Weak<winograd::Filter>>>> = Mutex::new(None);
+    let size = inputs.to_le_bytes();
+    let content = cast_slice(weights).chain(cast_slice(bias)).chain(size.as_slice());
+    let key = of_reader::<Sha256>(content).ok()?;
+    let known = |filters: &HashMap<String, Weak<winograd::Filter>>| filters.get(&key).and_then(Weak::upgrade);
+    let lock = || FILTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(filter) = lock().as_ref().and_then(known) {
+        return Some(filter);
+    }
+    let filter = Arc::new(winograd::Filter::new(weights, bias, inputs)?);
+    let mut filters = lock();
+    let filters = filters.get_or_insert_default();
+    // Of sessions that are gone nothing is kept.
+    filters.retain(|_, filter| filter.strong_count() > 0);
+    Some(known(filters).unwrap_or_else(|| {
+        filters.insert(key.clone(), Arc::downgrade(&filter));
+        filter
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::{Dim, Element, Values, Window};
+    use crate::runtime::{Device, Options, Runtime, SessionOptions, Value};
+
+    const CHANNELS: usize = 256;
+
+    /// Each output is the next input, moved one pixel to the right and down, plus its number.
+    fn graph() -> Vec<u8> {
+        let mut graph = onnx::Graph::new("moved");
+        let dims: Vec<Dim> = vec!["n".into(), CHANNELS.into(), "h".into(), "w".into()];
+        let x = graph.input("x", Element::F32, &dims);
+        let mut weights = vec![0.0; CHANNELS * CHANNELS * 9];
+        for output in 0..CHANNELS {
+            weights[(output * CHANNELS + (output + 1) % CHANNELS) * 9] = 1.0;
+        }
+        let weights = graph.constant("weights", &[CHANNELS, CHANNELS, 3, 3], Values::F32(weights));
+        let bias = (0..CHANNELS).map(|output| output as f32).collect();
+        let bias = graph.constant("bias", &[CHANNELS], Values::F32(bias));
+        let window = Window { kernel: 3, stride: 1, pad: 1, dilation: 1, groups: 1 };
+        let moved = graph.conv("moved", &x, &weights, &bias, window);
+        let sum = graph.add("sum", &x, &moved);
+        let y = graph.relu("y", &sum);
+        graph.output(&y, Element::F32, &dims);
+        graph.to_bytes().unwrap()
+    }
+
+    #[test]
+    fn a_session_computes_such_layers() {
+        let (count, height, width) = (2, 5, 7);
+        let bytes = graph();
+        assert_eq!(rewritten(Graph::Memory("", &bytes)).is_some(), lanes() >= 8);
+        let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let x: Vec<f32> =
+            (0..count * CHANNELS * height * width).map(|i| (i * 37 % 1009) as f32 - 800.0).collect();
+        for threads in [1, 2] {
+            let options = SessionOptions { device: Device::Cpu, threads, ..SessionOptions::default() };
+            let mut session = runtime.session(Graph::Memory("moved", &bytes), &options).unwrap();
+            let input = Value::from_f32(&[count, CHANNELS, height, width], x.clone()).unwrap();
+            let output = session.run(&[("x", &input)], &["y"]).unwrap().remove(0);
+            assert_eq!(output.shape(), [count, CHANNELS, height, width]);
+            for (place, &is) in output.as_f32().unwrap().iter().enumerate() {
+                let (column, row) = (place % width, place / width % height);
+                let channel = place / width / height % CHANNELS;
+                let next = place - channel * width * height + (channel + 1) % CHANNELS * width * height;
+                let moved = if row > 0 && column > 0 { x[next - width - 1] } else { 0.0 };
+                let should = (moved + channel as f32 + x[place]).max(0.0);
+                assert!((is - should).abs() < 2e-3, "{place}: {is} {should}");
+            }
+        }
+    }
+
+    /// Each output is the next input of every second pixel, plus its number.
+    #[test]
+    fn a_session_computes_layers_of_1x1() {
+        let (count, height, width) = (2, 5, 7);
+        let mut graph = onnx::Graph::new("shrunk");
+        let dims: Vec<Dim> = vec!["n".into(), CHANNELS.into(), "h".into(), "w".into()];
+        let x = graph.input("x", Element::F32, &dims);
+        let mut weights = vec![0.0; CHANNELS * CHANNELS];
+        for output in 0..CHANNELS {
+            weights[output * CHANNELS + (output + 1) % CHANNELS] = 1.0;
+        }
+        let weights = graph.constant("weights", &[CHANNELS, CHANNELS, 1, 1], Values::F32(weights));
+        let bias = (0..CHANNELS).map(|output| output as f32).collect();
+        let bias = graph.constant("bias", &[CHANNELS], Values::F32(bias));
+        let window = Window { kernel: 1, stride: 2, pad: 0, dilation: 1, groups: 1 };
+        let y = graph.conv("y", &x, &weights, &bias, window);
+        graph.output(&y, Element::F32, &dims);
+        let bytes = graph.to_bytes().unwrap();
+        assert_eq!(rewritten(Graph::Memory("", &bytes)).is_some(), lanes() == 8);
+        let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let x: Vec<f32> = (0..count * CHANNELS * height * width).map(|i| (i * 37 % 1009) as f32).collect();
+        let options = SessionOptions { device: Device::Cpu, threads: 2, ..SessionOptions::default() };
+        let mut session = runtime.session(Graph::Memory("shrunk", &bytes), &options).unwrap();
+        let input = Value::from_f32(&[count, CHANNELS, height, width], x.clone()).unwrap();
+        let output = session.run(&[("x", &input)], &["y"]).unwrap().remove(0);
+        assert_eq!(output.shape(), [count, CHANNELS, 3, 4]);
+        for (place, &is) in output.as_f32().unwrap().iter().enumerate() {
+            let (column, row, channel) = (place % 4, place / 4 % 3, place / 12 % CHANNELS);
+            let plane = place / 12 / CHANNELS * CHANNELS + (channel + 1) % CHANNELS;
+            assert_eq!(is, x[(plane * height + 2 * row) * width + 2 * column] + channel as f32, "{place}");
+        }
+    }
+}
