@@ -29,8 +29,8 @@ fn beside(
     settle: fn(&File) -> io::Result<()>,
 ) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let fresh = tempfile::Builder::new().prefix(&format!(".{name}.")).tempfile_in(folder)?;
+    // A short name of its own: the target's may be as long as the system allows.
+    let fresh = tempfile::Builder::new().prefix(".rcnn-").tempfile_in(folder)?;
     let (file, fresh) = fresh.into_parts();
     let mut out = BufWriter::new(file);
     content(&mut out)?;
@@ -61,6 +61,14 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    #[test]
+    fn a_name_may_be_as_long_as_the_system_allows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x".repeat(255));
+        write(&path, |out| out.write_all(b"text")).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"text");
+    }
 
     #[test]
     fn a_failure_leaves_what_was_there() {

@@ -6,7 +6,7 @@ mod support;
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::Place;
 
 fn debris(inner: &str) -> String {
@@ -101,6 +101,99 @@ fn the_same_results_twice_are_within_the_noise() {
     );
     let ended = place.rcnn(&["compare", "-a", "gt.json", "fod-r18"]).expect(2);
     assert_eq!(ended.err, "rcnn: models need photos to run on: give them with -i\n");
-    let ended = place.rcnn(&["compare", "-a", "gt.json", "gone.json"]).expect(2);
-    assert!(!ended.err.is_empty());
+    for gone in ["gone.json", "gone.jsonl", "gone.json.gz"] {
+        let ended = place.rcnn(&["compare", "-a", "gt.json", "a.json", gone]).expect(2);
+        assert_eq!(ended.err, format!("rcnn: no such results file `{gone}`\n"));
+    }
+}
+
+/// The order that the help shows, on some of the annotated photos: AP is over these, not over all.
+#[test]
+fn some_of_the_photos_are_judged_alone() {
+    let place = Place::new();
+    let annotations = debris("annotations.json");
+    for name in ["000001.jpg", "000002.jpg", "000003.jpg"] {
+        place.write(&format!("photos/{name}"), &std::fs::read(debris(&format!("images/{name}"))).unwrap());
+    }
+    place.rcnn(&["detect", "photos", "-a", &annotations, "-o", "run", "--no-draw"]).expect(0);
+    let ids: Vec<String> = place.rows("run").iter().map(|row| row["image_id"].to_string()).collect();
+    let ids = ids.join(",");
+    let alone = ["evaluate", "-a", &annotations, "-r", "run/detections.json", "--image-ids", &ids, "--json"];
+    let alone: Value = serde_json::from_str(&place.rcnn(&alone).expect(0).out).unwrap();
+    assert!(alone["stats"][0].as_f64().unwrap() > 0.0);
+    let ended = place.rcnn(&[
+        "compare",
+        "-a",
+        &annotations,
+        "-i",
+        "photos/000001.jpg",
+        "-i",
+        "photos/000002.jpg",
+        "-i",
+        "photos/000003.jpg",
+        "fod-r18",
+        "run/detections.json",
+        "-o",
+        "comparison",
+        "--json",
+    ]);
+    let compared: Value = serde_json::from_str(&ended.expect(0).out).unwrap();
+    for k in [0, 1] {
+        assert_eq!(compared["models"][k]["stats"], alone["stats"]);
+    }
+    place.rcnn(&["compare", "-a", &annotations, "-i", "photos/", "fod-r18", "-o", "again"]).expect(0);
+    assert!(place.at("again/compare.md").is_file());
+}
+
+/// Annotations of one bolt on each of three photos, and results that find them all.
+fn bolts(place: &Place) -> Vec<Value> {
+    let images: Vec<Value> = (1..4).map(|id| json!({"id": id, "file_name": format!("{id}.jpg")})).collect();
+    let rows: Vec<Value> = (0..12)
+        .map(|id| json!({"id": id + 1, "image_id": id % 3 + 1, "category_id": 1, "bbox": [20 * id, 50, 15, 30], "area": 450, "iscrowd": 0, "score": 0.5}))
+        .collect();
+    for (name, rows) in [("gt.json", &rows[..]), ("empty.json", &rows[..0])] {
+        let gt = json!({"images": images, "categories": [{"id": 1, "name": "bolt"}], "annotations": rows});
+        place.write(name, gt.to_string().as_bytes());
+    }
+    place.write("good.json", json!(rows).to_string().as_bytes());
+    rows
+}
+
+#[test]
+fn each_model_has_its_warnings() {
+    let place = Place::new();
+    let mut rows = bolts(&place);
+    for row in &mut rows {
+        let side = |place: usize| row["bbox"][place].as_f64().unwrap();
+        row["bbox"] = json!([side(0), side(1), side(0) + side(2), side(1) + side(3)]);
+    }
+    place.write("corners.json", json!(rows).to_string().as_bytes());
+    let compare = ["compare", "-a", "gt.json", "good.json", "corners.json", "--bootstrap", "10", "--json"];
+    let ended = place.rcnn(&compare).expect(0);
+    assert!(
+        ended.err.contains("warning: corners: 12 detections with a box that looks like [x1, y1, x2, y2]"),
+        "{}",
+        ended.err
+    );
+    let compared: Value = serde_json::from_str(&ended.out).unwrap();
+    let kinds = |k: usize| compared["models"][k]["warnings"].to_string();
+    assert!(!kinds(0).contains("box_corners") && kinds(1).contains("box_corners"), "{}", ended.out);
+}
+
+#[test]
+fn what_cannot_be_measured_is_not_a_number() {
+    let place = Place::new();
+    bolts(&place);
+    place.write(
+        "none.json",
+        br#"[{"image_id": 1, "category_id": 1, "bbox": [900, 900, 9, 9], "score": 0.5}]"#,
+    );
+    // The first has an AP of 0, of which nothing is a share.
+    let ended = place.rcnn(&["compare", "-a", "gt.json", "none.json", "good.json"]).expect(0);
+    assert!(ended.out.contains("good against none: AP +1.000, in 95 % from "), "{}", ended.out);
+    // There is nothing to find: no AP, and no interval of it.
+    let ended = place.rcnn(&["compare", "-a", "empty.json", "none.json", "good.json"]).expect(0);
+    assert!(ended.out.contains("| none | – | – | – | – | – | – | – |"), "{}", ended.out);
+    assert!(ended.out.contains("good against none: there is no AP to compare"), "{}", ended.out);
+    assert!(!ended.out.contains("noise"), "{}", ended.out);
 }

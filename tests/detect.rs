@@ -228,7 +228,7 @@ fn output_that_cannot_be_written_is_named() {
     assert_eq!(ended.err.lines().count(), 1);
     // Halfway: the first photo's picture can be written, the second one's cannot; what is done stays.
     place.write("out/annotated/b.jpg/keep", b"a folder where a picture should go");
-    let ended = place.rcnn(&["detect", "photos", "-o", "out", "--threads", "1"]).expect(1);
+    let ended = place.rcnn(&["detect", "photos", "-o", "out", "--overwrite", "--threads", "1"]).expect(1);
     assert!(ended.err.contains("b.jpg"), "{}", ended.err);
     assert_eq!(place.rows("out").len(), 1);
 }
@@ -294,6 +294,59 @@ fn classes_can_be_chosen_by_name_or_id() {
         .expect(0);
     let kept = place.json("some/detections.json");
     assert_eq!(kept.as_array().unwrap().len(), found.iter().filter(|id| **id == wanted).count());
+}
+
+#[test]
+fn the_order_of_chosen_classes_does_not_matter() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    let run = |classes: &str| {
+        place.rcnn(&["detect", "photos", "-o", "out", "--no-draw", "--classes", classes]).expect(0)
+    };
+    run("Washer,Bolt");
+    let again = run("Bolt,Washer,Bolt");
+    assert!(again.err.contains("3 of 3 photos were done before"), "{}", again.err);
+}
+
+#[test]
+fn a_pattern_takes_what_fits_it_and_no_more() {
+    let place = Place::new();
+    place.photos(&[
+        ("baseline-420.jpg", "1.jpg"),
+        ("plain.png", "photos/2.png"),
+        ("grey.jpg", "photos/3.jpg"),
+    ]);
+    let files = |pattern: &str| {
+        place.rcnn(&["detect", pattern, "-o", "out", "--no-draw", "--overwrite"]).expect(0);
+        let rows = place.rows("out");
+        rows.iter().map(|row| row["file"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(files("photos/*.jpg"), ["1.jpg"]);
+    assert_eq!(files("./photos//*.jpg"), ["1.jpg"]);
+}
+
+#[test]
+fn each_photo_has_a_picture_of_its_own() {
+    let place = Place::new();
+    place.photos(&[("lossless.webp", "s.webp"), ("baseline-420.jpg", "s.webp.jpg")]);
+    place.rcnn(&["detect", "photos", "-o", "out"]).expect(0);
+    assert_eq!(fs::read_dir(place.at("out/annotated")).unwrap().count(), 2);
+}
+
+/// 255 bytes are what Linux allows.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_name_does_not_end_the_run() {
+    let place = Place::new();
+    let (jpeg, webp) = (format!("{}.jpg", "x".repeat(251)), format!("{}.webp", "y".repeat(250)));
+    place.photos(&[("baseline-420.jpg", &jpeg), ("lossless.webp", &webp), ("plain.png", "z.png")]);
+    let ended = place.rcnn(&["detect", "photos", "-o", "out"]).expect(3);
+    let rows = place.rows("out");
+    let kinds: Vec<_> = rows.iter().map(|row| row["error"]["kind"].as_str().unwrap_or("none")).collect();
+    assert_eq!(kinds, ["none", "name_too_long", "none"]);
+    assert!(ended.out.contains("--no-draw writes none"), "{}", ended.out);
+    assert!(place.at(&format!("out/annotated/{jpeg}")).is_file());
+    place.rcnn(&["detect", "photos", "-o", "plain", "--no-draw"]).expect(0);
 }
 
 #[test]

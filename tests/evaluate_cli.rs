@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use serde_json::{Value, json};
 
+#[path = "evaluate_cli/names.rs"]
+mod names;
+
 fn case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/coco/hostile").join(name)
 }
@@ -231,11 +234,22 @@ fn bad_files_end_with_one_sentence() {
 
 #[test]
 fn wrong_usage_is_exit_code_2() {
-    for flags in [&["--max-dets", "a"][..], &["--area-ranges", "small"], &["--no-such-flag"], &["--iou", "x"]]
-    {
-        assert_eq!(run_case("score-ties", flags).code, 2, "{flags:?}");
+    for flags in [
+        &["--max-dets", "a"][..],
+        &["--area-ranges", "small"],
+        &["--no-such-flag"],
+        &["--iou", "x"],
+        &["--max-dets", "1,100"],
+        &["--lvis", "--max-dets", "1,10,100"],
+        &["--bootstrap", "0"],
+        &["--bootstrap", "1"],
+        &["--metric", "voc", "--bootstrap", "10"],
+        &["--metric", "voc", "--versus", "other.json"],
+    ] {
+        let outcome = run_case("score-ties", flags);
+        assert_eq!(outcome.code, 2, "{flags:?}: {}", outcome.err);
+        assert!(outcome.out.is_empty() && !outcome.err.is_empty(), "{flags:?}");
     }
-    assert_eq!(run_case("score-ties", &["--max-dets", "1,100"]).code, 1);
 }
 
 #[test]
@@ -302,4 +316,127 @@ fn the_text_forms_print() {
     }
     let proposals = run_case("score-ties", &["--metric", "proposals"]);
     assert!(proposals.out.lines().next().unwrap().contains("maxDets=100 ]"), "{}", proposals.out);
+}
+
+#[test]
+fn a_zero_for_want_of_results_on_the_image_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gt, mut dt) = scene();
+    dt.truncate(1);
+    let gt = write(folder.path(), "gt.json", gt.to_string());
+    let outcome = run(&gt, &write(folder.path(), "dt.json", json!(dt).to_string()), &["--image-ids", "9"]);
+    assert_eq!(outcome.code, 0);
+    assert!(
+        outcome.err.contains("no result of an evaluated category is on an evaluated image"),
+        "{}",
+        outcome.err
+    );
+    assert!(!outcome.err.contains("map-by-name"), "{}", outcome.err);
+}
+
+/// One of four photos has a small object: draws without it say nothing of small objects.
+#[test]
+fn intervals_leave_out_draws_with_nothing_to_measure() {
+    let folder = tempfile::tempdir().unwrap();
+    let side = |image: i32| if image == 1 { 20 } else { 50 };
+    let images: Vec<Value> =
+        (1..5).map(|id| json!({"id": id, "file_name": format!("\u{1b}[31m{id}.jpg")})).collect();
+    let objects: Vec<Value> = (1..5)
+        .map(|id| json!({"id": id, "image_id": id, "category_id": 1, "bbox": [10, 10, side(id), side(id)], "area": side(id) * side(id), "iscrowd": 0, "score": 0.5}))
+        .collect();
+    let gt = json!({"images": images, "categories": [{"id": 1, "name": "bolt"}], "annotations": objects});
+    let gt = write(folder.path(), "gt.json", gt.to_string());
+    let all = write(folder.path(), "all.json", json!(objects).to_string());
+    let without = write(folder.path(), "without.json", json!(objects[1..]).to_string());
+    let flags = ["--bootstrap", "100", "--versus", without.to_str().unwrap()];
+    let outcome = run(&gt, &all, &[&["--json"], &flags[..]].concat());
+    let document: Value = serde_json::from_str(&outcome.out).unwrap();
+    // The small object is found in every draw that has it, and by the other results in none.
+    for (interval, expected) in [
+        (&document["bootstrap"]["intervals"][3], [1.0, 1.0, 0.0]),
+        (&document["versus"]["intervals"][3], [-1.0, -1.0, 0.0]),
+        // Nobody has a large one.
+        (&document["bootstrap"]["intervals"][5], [-1.0, -1.0, -1.0]),
+    ] {
+        for (key, expected) in ["low", "high", "deviation"].into_iter().zip(expected) {
+            assert!((interval[key].as_f64().unwrap() - expected).abs() < 1e-9, "{interval}");
+        }
+    }
+    let outcome = run(&gt, &all, &flags);
+    let line = |name: &str| outcome.out.lines().rfind(|line| line.starts_with(name)).unwrap();
+    assert!(line(" APs ").ends_with("[-1.000, -1.000]"), "{}", outcome.out);
+    assert!(line(" APl ").ends_with("nothing to measure"), "{}", outcome.out);
+    // Names of images do not steer the terminal.
+    assert!(outcome.out.contains("31m1.jpg") && !outcome.out.contains('\u{1b}'), "{}", outcome.out);
+}
+
+#[test]
+fn the_other_results_have_warnings_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gt, dt) = scene();
+    let gt = write(folder.path(), "gt.json", gt.to_string());
+    let own: Vec<Value> = (0..10).flat_map(|_| dt.clone()).collect();
+    let mut other = own.clone();
+    for result in &mut other {
+        let side = |place: usize| result["bbox"][place].as_f64().unwrap();
+        result["bbox"] = json!([side(0), side(1), side(0) + side(2), side(1) + side(3)]);
+    }
+    let own = write(folder.path(), "own.json", json!(own).to_string());
+    let other = write(folder.path(), "other.json", json!(other).to_string());
+    let outcome = run(&gt, &own, &["--json", "--versus", other.to_str().unwrap()]);
+    let said = format!("warning: {}: 30 detections with a box that looks like", other.display());
+    assert!(outcome.err.contains(&said), "{}", outcome.err);
+    let document: Value = serde_json::from_str(&outcome.out).unwrap();
+    let has = |warnings: &Value| {
+        warnings.as_array().unwrap().iter().any(|warning| warning["kind"] == "box_corners")
+    };
+    assert!(has(&document["versus"]["warnings"]) && !has(&document["warnings"]));
+}
+
+#[test]
+fn numbers_are_named_by_what_they_are() {
+    let document = |flags: &[&str]| -> Value {
+        serde_json::from_str(&run_case("score-ties", &[&["--json"], flags].concat()).out).unwrap()
+    };
+    for (flags, limits) in [
+        (&[][..], ["AR1", "AR10", "AR100"]),
+        (&["--metric", "proposals"][..], ["AR100", "AR300", "AR1000"]),
+        (&["--max-dets", "1,100,5"][..], ["AR1", "AR5", "AR100"]),
+    ] {
+        let names = document(flags)["names"].clone();
+        assert_eq!(names.as_array().unwrap()[6..9], limits, "{flags:?}");
+    }
+    let text = run_case("score-ties", &["--metric", "proposals", "--bootstrap", "10"]).out;
+    let intervals: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("95 %")).skip(1).collect();
+    let names: Vec<&str> = intervals.iter().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["AR100", "AR300", "AR1000", "ARs", "ARm", "ARl"]);
+    let voc = &document(&["--metric", "voc", "--per-class"])["voc"];
+    assert_eq!(voc["names"].as_array().unwrap().len(), voc["categories"].as_array().unwrap().len());
+    let per_class = &document(&["--per-class"])["per_class"];
+    let first: Vec<&Value> = per_class.as_array().unwrap().iter().map(|row| &row["name"]).collect();
+    assert_eq!(voc["names"].as_array().unwrap().iter().collect::<Vec<_>>(), first);
+}
+
+/// `numpy.min` and `numpy.max`, which pycocotools uses, give NaN where there is one.
+#[test]
+fn key_points_that_are_no_numbers_make_no_box() {
+    let folder = tempfile::tempdir().unwrap();
+    let gt = write(folder.path(), "gt.json", scene().0.to_string());
+    let points = "[{\"image_id\": 7, \"category_id\": 3, \"score\": 0.5, \"keypoints\": [10, 10, 2, NaN, 20, 2, 50, 40, 2]}]";
+    let outcome = run(&gt, &write(folder.path(), "dt.json", points), &[]);
+    assert!(outcome.err.contains("1 detection with a box of NaN"), "{}", outcome.err);
+}
+
+/// `int("0.5")`, which pycocotools asks for, is an error.
+#[test]
+fn a_crowd_of_a_half_in_quotes_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut gt, dt) = scene();
+    let dt = write(folder.path(), "dt.json", json!(dt).to_string());
+    for (crowd, code) in [("0.5", 1), ("0", 0), (" 1 ", 0)] {
+        gt["annotations"][0]["iscrowd"] = json!(crowd);
+        let outcome = run(&write(folder.path(), "gt.json", gt.to_string()), &dt, &[]);
+        assert_eq!(outcome.code, code, "{crowd:?}: {}", outcome.err);
+        assert!(code == 0 || outcome.err.contains("`iscrowd`"), "{}", outcome.err);
+    }
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use rcnn::checkpoint::Checkpoint;
+
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden").join(name)
 }
@@ -31,6 +33,30 @@ fn alone(home: &Path, name: &str) -> PathBuf {
     let copy = home.join("alone.pth");
     fs::copy(fixture(name).join("model.pth"), &copy).unwrap();
     copy
+}
+
+/// A tensor: its name, shape and values.
+type Named = (String, Vec<usize>, Vec<f32>);
+
+/// A fixture's tensors, each as `change` wants it (not at all, or several times), in a file of their own.
+fn changed(home: &Path, name: &str, change: impl Fn(Named) -> Vec<Named>) -> PathBuf {
+    let model = ["model.pth", "model.pkl"].map(|file| fixture(name).join(file));
+    let checkpoint = Checkpoint::open(model.iter().find(|path| path.is_file()).unwrap()).unwrap();
+    // Counters of whole numbers are no weights.
+    let floats = checkpoint.tensors().filter_map(|tensor| {
+        Some((tensor.name().to_owned(), tensor.shape().to_vec(), tensor.to_f32(&checkpoint).ok()?))
+    });
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, shape, values) in floats.flat_map(change) {
+        let start = data.len();
+        data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        let entry = serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [start, data.len()]});
+        header.insert(name, entry);
+    }
+    let header = serde_json::Value::Object(header).to_string();
+    let file = home.join(format!("{name}.safetensors"));
+    fs::write(&file, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat()).unwrap();
+    file
 }
 
 /// Whether ONNX Runtime is here, without which nothing can be compared.
@@ -244,4 +270,215 @@ fn inspect_shows_the_papers_table() {
         sheet["table"].as_array().unwrap().iter().map(|row| row["weights"].as_u64().unwrap()).sum();
     assert_eq!(weights + 8 * 12 + 27 + 100, sheet["parameters"]["without_norms"].as_u64().unwrap());
     assert_eq!(sheet["conventions"]["input"]["min_size"], 128);
+}
+
+#[test]
+fn what_others_keep_in_a_folder_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let model = fixture("tv-pyramid/model.pth");
+    let import = |model: &Path, out: &Path| rcnn(home.path(), &[path("import"), model, path("-o"), out]);
+    // TensorFlow.js has a model.json too.
+    let foreign = home.path().join("foreign");
+    fs::create_dir(&foreign).unwrap();
+    let theirs = "{\"format\": \"layers-model\", \"weightsManifest\": []}";
+    for (name, text) in [("model.json", theirs), ("group1-shard1of1.bin", "weights")] {
+        fs::write(foreign.join(name), text).unwrap();
+    }
+    let output = import(&model, &foreign);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("other files"), "{}", said(&output));
+    assert_eq!(fs::read_to_string(foreign.join("model.json")).unwrap(), theirs);
+    assert_eq!(fs::read_to_string(foreign.join("group1-shard1of1.bin")).unwrap(), "weights");
+
+    // A model of ours is replaced, and what the user has put beside it is not.
+    let ours = home.path().join("ours");
+    assert!(import(&model, &ours).status.success());
+    fs::write(ours.join("README.md"), "mine").unwrap();
+    fs::create_dir(ours.join("runs")).unwrap();
+    let output = import(&fixture("cls-r26/model.pth"), &ours);
+    assert!(output.status.success(), "{}", said(&output));
+    let mut names: Vec<_> =
+        fs::read_dir(&ours).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["README.md", "classifier.onnx", "model.json", "runs"]);
+}
+
+#[test]
+fn an_empty_folder_can_be_the_one_we_are_in() {
+    let (home, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let here = here.path().join("mine");
+    fs::create_dir(&here).unwrap();
+    let model = fixture("tv-pyramid/model.pth");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rcnn"));
+    command.arg("import").arg(&model).args(["-o", ".", "--json"]).current_dir(&here);
+    let output = command.env("RCNN_CACHE", home.path()).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(json(&output)["name"], "mine");
+    assert!(here.join("trunk.onnx").is_file());
+}
+
+/// mmdetection names several convolutions of the RPN in another way than one, with a ReLU behind each. A second that
+/// gives back what it gets, which is above 0, changes nothing of what the framework computed.
+#[test]
+fn several_convolutions_of_mmdetections_rpn_are_read() {
+    let home = tempfile::tempdir().unwrap();
+    let model = changed(home.path(), "mm-r50-fpn", |(name, shape, values)| {
+        let Some(part) = name.strip_prefix("rpn_head.rpn_conv.") else { return vec![(name, shape, values)] };
+        let same = match shape[..] {
+            [outputs, inputs, 3, 3] => {
+                let centre = |i: usize| i % 9 == 4 && i / 9 % inputs == i / 9 / inputs;
+                (0..outputs * inputs * 9).map(|i| f32::from(u8::from(centre(i)))).collect()
+            }
+            _ => vec![0.0; values.len()],
+        };
+        let named = |i: usize| format!("rpn_head.rpn_conv.{i}.conv.{part}");
+        vec![(named(0), shape.clone(), values), (named(1), shape, same)]
+    });
+    let (out, folder) = (home.path().join("m"), fixture("mm-r50-fpn"));
+    let config = folder.join("import.json");
+    let args = [path("import"), &model, path("-o"), &out, path("--config"), &config, path("--json")];
+    let report = json(&rcnn(home.path(), &args));
+    assert_eq!(report["network"]["rpn"]["convs"], serde_json::json!([12, 12]), "{report}");
+    if runtime() {
+        let output = rcnn(home.path(), &[&args[..], &[path("--verify"), &folder]].concat());
+        assert_eq!(json(&output)["verify"]["agrees"], true, "{}", said(&output));
+    }
+}
+
+#[test]
+fn without_a_layer_that_shapes_do_not_miss_nothing_is_imported() {
+    let home = tempfile::tempdir().unwrap();
+    for (fixture, missing) in [
+        ("tv-pyramid", "rpn.head.conv"),
+        ("tv-pyramid", "roi_heads.box_head.fc7"),
+        ("d2-x101", "proposal_generator.rpn_head.conv"),
+        ("c2-r50-c4", "conv_rpn_"),
+        ("mm-r50-fpn", "rpn_head.rpn_conv"),
+    ] {
+        let model = changed(home.path(), fixture, |tensor| {
+            if tensor.0.starts_with(missing) { Vec::new() } else { vec![tensor] }
+        });
+        let out = home.path().join("m");
+        let output = rcnn(home.path(), &[path("import"), &model, path("-o"), &out]);
+        assert_eq!(output.status.code(), Some(1), "{fixture} without {missing}: {}", said(&output));
+        assert!(said(&output).contains(&format!("missing: `{missing}")), "{}", said(&output));
+        assert!(!out.exists());
+    }
+}
+
+/// As mmdetection's FPN with `add_extra_convs` has it: boxes would be wrong without it.
+#[test]
+fn layers_of_the_pyramid_that_are_not_known_are_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let model = changed(home.path(), "mm-r50-fpn", |(name, shape, values)| {
+        let extra = name.replace("neck.fpn_convs.3.", "neck.fpn_convs.4.");
+        let more = (extra != name).then(|| (extra, shape.clone(), values.clone()));
+        [Some((name, shape, values)), more].into_iter().flatten().collect()
+    });
+    let output = rcnn(home.path(), &[path("import"), &model, path("-o"), &home.path().join("m")]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("`neck.fpn_convs.4.conv.weight`"), "{}", said(&output));
+}
+
+#[test]
+fn what_an_import_by_the_way_assumed_is_told_each_time() {
+    let home = tempfile::tempdir().unwrap();
+    let model = changed(home.path(), "tv-pyramid", |tensor| {
+        let extra = ("extra.weight".to_owned(), vec![1], vec![1.0]);
+        if tensor.0 == "rpn.head.cls_logits.bias" { vec![tensor, extra] } else { vec![tensor] }
+    });
+    for run in 0..2 {
+        let output = rcnn(home.path(), &[path("inspect"), &model]);
+        assert!(output.status.success(), "{}", said(&output));
+        let notes = said(&output);
+        assert!(notes.contains("note: tensors that nothing uses: `extra.weight`\n"), "{run}: {notes}");
+        assert!(notes.contains("note: assumed, ") && notes.contains(" anchor_sizes, "), "{run}: {notes}");
+    }
+    let folder = home.path().join("d");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(&model, folder.join("m.safetensors")).unwrap();
+    fs::copy(fixture("tv-pyramid/import.json"), folder.join("import.json")).unwrap();
+    let notes = said(&rcnn(home.path(), &[path("inspect"), &folder.join("m.safetensors")]));
+    assert!(notes.contains("import.json` beside the checkpoint is read"), "{notes}");
+}
+
+#[test]
+fn several_programs_may_use_a_new_checkpoint_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let model = alone(home.path(), "tv-pyramid");
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rcnn"));
+        command.arg("inspect").arg(&model).env("RCNN_CACHE", home.path());
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let running: Vec<_> = (0..6).map(|_| start()).collect();
+    for program in running {
+        let output = program.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let kept = fs::read_dir(home.path().join("imported")).unwrap();
+    let kept = kept.filter(|entry| entry.as_ref().unwrap().path().join("model.json").is_file());
+    assert_eq!(kept.count(), 1);
+}
+
+#[test]
+fn a_model_folder_that_is_not_whole_is_told_with_a_cure() {
+    let home = tempfile::tempdir().unwrap();
+    let (model, out) = (fixture("tv-pyramid/model.pth"), home.path().join("m"));
+    assert!(rcnn(home.path(), &[path("import"), &model, path("-o"), &out]).status.success());
+    let fails = |words: &[&str]| {
+        let output = rcnn(home.path(), &[path("inspect"), &out]);
+        let error = said(&output);
+        assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    };
+    let (trunk, json) = (out.join("trunk.onnx"), out.join("model.json"));
+    let (whole, text) = (fs::read(&trunk).unwrap(), fs::read_to_string(&json).unwrap());
+    fs::write(&trunk, &whole[..whole.len() / 2]).unwrap();
+    fails(&["trunk.onnx", &(whole.len() / 2).to_string(), "copy the model's folder again"]);
+    fs::write(&trunk, whole).unwrap();
+    for (right, wrong) in [("\"groups\": 1", "\"groups\": 0"), ("\"kernel\": 7", "\"kernel\": 0")] {
+        assert!(text.contains(right));
+        fs::write(&json, text.replace(right, wrong)).unwrap();
+        fails(&["model.json", "a size of 0"]);
+    }
+}
+
+#[test]
+fn classifiers_are_found_by_name_and_with_the_config_beside_them() {
+    let home = tempfile::tempdir().unwrap();
+    let model = fixture("cls-r26/model.pth");
+    let classes = Checkpoint::open(&model).unwrap().tensor("fc.weight").unwrap().shape()[0];
+    // In the cache, where `pull` puts them, and in `./models`.
+    for folder in [home.path().join("models/cached"), home.path().join("here/models/near")] {
+        let output = rcnn(home.path(), &[path("import"), &model, path("-o"), &folder]);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let inspect = |model: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rcnn"));
+        command.args(["inspect", "--json"]).arg(model).current_dir(home.path().join("here"));
+        command.env("RCNN_CACHE", home.path()).output().unwrap()
+    };
+    for name in ["cached", "near"] {
+        assert_eq!(json(&inspect(path(name)))["kind"], "classifier");
+    }
+    let beside = home.path().join("beside");
+    fs::create_dir(&beside).unwrap();
+    fs::copy(&model, beside.join("model.pth")).unwrap();
+    let names: Vec<String> = (0..classes).map(|i| format!("sort {i}")).collect();
+    fs::write(beside.join("import.json"), serde_json::json!({"classes": names}).to_string()).unwrap();
+    let output = inspect(&beside.join("model.pth"));
+    assert_eq!(json(&output)["classes"][0], "sort 0", "{}", said(&output));
+    assert!(said(&output).contains("import.json` beside the checkpoint is read"), "{}", said(&output));
+    // `classify` looks in the same places.
+    let classify = |name: &str| {
+        let args = [path("classify"), &fixture("images/scene-wide.png"), path("-m"), path(name)];
+        rcnn(home.path(), &args)
+    };
+    let unknown = said(&classify("none"));
+    assert!(unknown.contains("no model `none`") && unknown.contains("cached"), "{unknown}");
+    assert!(said(&classify("fod-r18")).contains("`rcnn detect` takes it"));
+    if runtime() {
+        assert!(classify("cached").status.success(), "{}", said(&classify("cached")));
+    }
 }

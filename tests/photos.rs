@@ -104,10 +104,73 @@ fn a_truncated_picture_is_refused_unless_allowed() {
         assert_eq!((photo.width, photo.height), (61, 43), "{name}");
     }
     for name in ["plain.png", "lossless.webp", "plain.bmp", "plain.tif", "plain.gif"] {
-        let bytes = std::fs::read(folder().join(name)).unwrap();
-        let half = &bytes[..bytes.len() * 2 / 3];
-        let error = decode_bytes(half, &DecodeOptions::default()).unwrap_err();
-        assert!(matches!(error.kind, ErrorKind::Truncated | ErrorKind::Corrupt), "{name}: {error}");
+        let cut = cut(name, 66);
+        let error = decode_bytes(&cut, &DecodeOptions::default()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Truncated, "{name}: {error}");
+        assert!(error.detail.ends_with("--allow-truncated takes what is there"), "{name}: {error}");
+    }
+}
+
+/// The first bytes of a picture, in hundredths.
+fn cut(name: &str, hundredths: usize) -> Vec<u8> {
+    let mut bytes = std::fs::read(folder().join(name)).unwrap();
+    bytes.truncate(bytes.len() * hundredths / 100);
+    bytes
+}
+
+/// How many pixels of a cut picture are the whole one's; the others must be black.
+fn kept(whole: &[u8], cut: &[u8]) -> usize {
+    let mut kept = 0;
+    for (whole, cut) in whole.as_chunks::<3>().0.iter().zip(cut.as_chunks::<3>().0) {
+        kept += usize::from(whole == cut);
+        assert!(whole == cut || cut == &[0; 3], "{cut:?} is not in the picture");
+    }
+    kept
+}
+
+#[test]
+fn what_is_left_of_a_truncated_picture_is_the_whole_ones() {
+    let lenient = DecodeOptions { allow_truncated: true, ..Default::default() };
+    for name in ["plain.png", "plain.bmp"] {
+        let whole = decode(&folder().join(name), &lenient).unwrap();
+        let part = decode_bytes(&cut(name, 60), &lenient).unwrap();
+        let kept = kept(&whole.pixels, &part.pixels);
+        assert!((61 * 20..61 * 30).contains(&kept), "{name}: {kept}");
+    }
+    // Noise of 16 bits a channel, whose bytes stand the other way round in the file; no pixel is black.
+    let mut noise = 1u32;
+    let mut value = || {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        4096 + ((noise >> 8) % 61_440) as u16
+    };
+    let wide = image::ImageBuffer::from_fn(64, 64, |_, _| image::Rgb([value(), value(), value()]));
+    let mut file = std::io::Cursor::new(Vec::new());
+    wide.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    let file = file.into_inner();
+    let whole = decode_bytes(&file, &lenient).unwrap();
+    assert_eq!(whole.pixels[..3], wide.get_pixel(0, 0).0.map(|value| (value >> 8) as u8));
+    let part = decode_bytes(&file[..file.len() * 9 / 10], &lenient).unwrap();
+    assert!(kept(&whole.pixels, &part.pixels) > 64 * 32);
+}
+
+#[test]
+fn what_cannot_be_shown_in_part_is_refused_without_advice_that_was_taken() {
+    let lenient = DecodeOptions { allow_truncated: true, ..Default::default() };
+    let refused = |bytes: &[u8], options: &DecodeOptions, what: &str| {
+        let error = decode_bytes(bytes, options).expect_err(what);
+        assert_eq!(error.kind, ErrorKind::Truncated, "{what}: {error}");
+        assert!(!error.detail.contains("--allow-truncated"), "{what}: {error}");
+    };
+    for name in ["plain.tif", "packed.tif", "cmyk.tif", "plain.gif", "lossless.webp", "alpha.webp"] {
+        for hundredths in [30, 60, 95] {
+            refused(&cut(name, hundredths), &lenient, &format!("{name} at {hundredths} %"));
+        }
+    }
+    // Before the first row, there is nothing yet.
+    refused(&cut("plain.png", 1), &lenient, "plain.png");
+    for decoder in [Decoder::Exact, Decoder::Fast] {
+        let bytes = cut("baseline-420.jpg", 10);
+        refused(&bytes, &DecodeOptions { decoder, ..lenient }, "a JPEG's header");
     }
 }
 

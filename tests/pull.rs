@@ -270,3 +270,39 @@ fn names_that_are_not_known_are_told() {
     let said = text(&output);
     assert!(said.contains("fod-r18") && said.contains("d2-r50-fpn-3x") && said.contains("AP 40.2"), "{said}");
 }
+
+#[test]
+fn a_name_that_is_taken_is_refused_before_anything_is_loaded() {
+    let server = Server::new(checkpoint(), Manner::Whole);
+    let home = Home::new();
+    let output = home.rcnn(&["pull", &format!("{}/model.pth", server.address), "--name", "fod-r18"], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("inside the program"), "{}", text(&output));
+    assert!(server.asked().is_empty() && !home.0.path().join("models").exists());
+}
+
+#[test]
+fn the_command_that_takes_the_model_is_told() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden");
+    let server = Server::new(std::fs::read(fixtures.join("cls-r26/model.pth")).unwrap(), Manner::Whole);
+    let home = Home::new();
+    let url = format!("{}/model.pth", server.address);
+    for _ in 0..2 {
+        let output = home.rcnn(&["pull", &url, "--name", "mine"], &[]);
+        assert!(text(&output).contains("`rcnn classify -m mine` takes it"), "{}", text(&output));
+    }
+}
+
+#[test]
+fn a_checkpoint_leaves_nothing_behind_unless_it_shall_be_kept() {
+    let server = Server::new(checkpoint(), Manner::Whole);
+    let home = Home::new();
+    let url = format!("{}/model.pth", server.address);
+    let left = || std::fs::read_dir(home.0.path().join("downloads")).unwrap().count();
+    assert!(home.rcnn(&["pull", &url, "--name", "mine"], &[]).status.success());
+    assert_eq!(left(), 0);
+    let output = home.rcnn(&["pull", &url, "--name", "mine", "--again", "--keep"], &[]);
+    let said = text(&output);
+    let path = said.split("is kept as `").nth(1).and_then(|rest| rest.split('`').next());
+    assert_eq!(std::fs::read(path.unwrap()).unwrap(), checkpoint(), "{said}");
+}

@@ -101,7 +101,7 @@ fn weights_may_have_seven_bits() {
     let place = scenes("2");
     let report = quantize(&place, "seven", &["--reduce-range"]);
     assert_eq!(report["quantization"]["weight_bits"], 7);
-    let report = quantize(&place, "eight", &["--reduce-range", "no", "--method", "min-max"]);
+    let report = quantize(&place, "eight", &["--reduce-range=no", "--method", "min-max"]);
     assert_eq!(report["quantization"]["weight_bits"], 8);
     for (folder, largest) in [("seven", 63), ("eight", 127)] {
         let graph = Graph::from_bytes(&fs::read(place.at(&format!("{folder}/trunk.onnx"))).unwrap()).unwrap();
@@ -138,6 +138,11 @@ fn slips_get_one_sentence() {
     assert!(!place.at("new").exists());
     let full = say(&["fod-r18", "-i", "scenes/images", "-o", "full"], 1);
     assert!(full.starts_with("rcnn: `full` holds other files"), "{full}");
+    // What would fail in the end fails before the calibration, which has nothing to work on here.
+    let full = say(&["--reduce-range", "fod-r18", "-i", "bad", "-o", "full"], 1);
+    assert!(full.starts_with("rcnn: `full` holds other files"), "{full}");
+    let others = say(&["fod-r18", "-i", "bad", "-o", "new", "-a", "scenes/annotations.json"], 1);
+    assert!(others.starts_with("rcnn: none of the photos is among the 2 images of"), "{others}");
     assert!(say(&["fod-r18", "-i", "gone", "-o", "new"], 1).contains("no photos at `gone`"));
     assert!(say(&["nothing", "-i", "scenes/images", "-o", "new"], 1).contains("no model `nothing`"));
     let method = say(&["fod-r18", "-i", "scenes/images", "-o", "new", "--method", "kl"], 2);

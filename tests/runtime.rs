@@ -148,3 +148,59 @@ fn doctor_shows_that_openvino_computes() {
     let own = findings["devices"][0]["nodes"].as_object().unwrap();
     assert_eq!(own.keys().collect::<Vec<_>>(), ["CPUExecutionProvider"]);
 }
+
+/// On processors that have something faster than float32 a graph may be made otherwise for it.
+#[test]
+fn optimised_graphs_are_kept_for_each_precision() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    let kept = |precision| {
+        let arguments =
+            ["detect", "photos", "-o", "out", "--overwrite", "--no-draw", "--device", "cpu", "--precision"];
+        place.rcnn(&[&arguments[..], &[precision]].concat()).expect(0);
+        std::fs::read_dir(place.at("cache/optimised")).unwrap().count()
+    };
+    let exact = kept("exact");
+    assert!(exact > 0);
+    assert_eq!((kept("fast"), kept("exact")), (2 * exact, 2 * exact));
+}
+
+/// In a shared cache others can read them.
+#[cfg(unix)]
+#[test]
+fn kept_graphs_can_be_read_by_whom_other_files_can() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = Place::new();
+    place.photos(&PICTURES);
+    place.rcnn(&["detect", "photos", "-o", "out", "--no-draw", "--device", "cpu"]).expect(0);
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
+    let usual = mode(&place.write("usual", b""));
+    for file in std::fs::read_dir(place.at("cache/optimised")).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()) & 0o444, usual & 0o444);
+    }
+}
+
+#[test]
+fn doctor_has_a_cure_for_a_package_that_cannot_be_used() {
+    let place = Place::new();
+    place.write("cache/runtime/openvino-9.8/readme.txt", b"no plugin");
+    let findings: serde_json::Value =
+        serde_json::from_str(&place.rcnn(&["doctor", "--json"]).expect(0).out).unwrap();
+    assert!(findings["packages"][0]["refused"].is_string(), "{findings}");
+    assert!(findings["cures"].to_string().contains("rcnn runtime remove openvino"), "{findings}");
+    assert!(!place.rcnn(&["doctor"]).expect(0).out.contains("all is well"));
+}
+
+#[test]
+fn the_newest_version_is_no_matter_of_letters() {
+    let place = Place::new();
+    for version in ["1.9.0", "1.31.1", "1.10.0"] {
+        place.write(&format!("cache/runtime/onnxruntime-{version}/libonnxruntime.so"), b"");
+    }
+    let listed = place.rcnn(&["runtime", "list", "--json"]).expect(0);
+    let rows: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+    let versions: Vec<_> =
+        rows.as_array().unwrap().iter().map(|row| row["version"].as_str().unwrap()).collect();
+    assert_eq!(versions, ["1.9.0", "1.10.0", "1.31.1"]);
+}

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Shown(String);
 
 impl Shown {
-    pub(super) fn new(text: &str) -> Shown {
+    pub(crate) fn new(text: &str) -> Shown {
         let mut shown: String = text.chars().take(200).flat_map(char::escape_debug).collect();
         if text.chars().nth(200).is_some() {
             shown.push('…');

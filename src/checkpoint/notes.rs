@@ -26,7 +26,7 @@ impl Notes {
                 if visited > MOST_VISITED {
                     return notes;
                 }
-                let Some(key) = pickled.text(key).filter(|key| key.len() < 256) else { continue };
+                let Some(key) = pickled.name(key).filter(|key| key.len() < 256) else { continue };
                 let path = if path.is_empty() { key } else { format!("{path}.{key}") };
                 match pickled.get(value) {
                     Value::Dict(_) if depth + 1 < DEEPEST => open.push((path, value, depth + 1)),

@@ -28,7 +28,7 @@ pub(super) fn array(pickled: &Pickled<'_>, name: &str, call: &Call) -> Result<Te
         let [data, dtype, shape, order, ..] = call.args[..] else {
             return Err(bad("it is described by too few values"));
         };
-        (shape, dtype, data, pickled.text(order).as_deref() == Some("F"))
+        (shape, dtype, data, pickled.name(order).as_deref() == Some("F"))
     } else {
         match call.state.and_then(|state| pickled.items(state)) {
             Some(&[_, shape, dtype, fortran, data]) => {
@@ -37,7 +37,7 @@ pub(super) fn array(pickled: &Pickled<'_>, name: &str, call: &Call) -> Result<Te
             _ => return Err(bad("it is not filled as numpy does")),
         }
     };
-    let shape = pickled.indices(shape).ok_or_else(|| bad("its shape is no list of sizes"))?;
+    let shape = pickled.indices(shape).ok_or_else(|| bad("its shape is no list of sizes, 16 at most"))?;
     let dtype = dtype_of(pickled, dtype).ok_or_else(|| bad("its type is not described as numpy does"))?;
     let dtype = dtype.map_err(bad)?;
     let bytes = bytes_of(pickled, data).map_err(bad)?;
@@ -68,9 +68,9 @@ fn bytes_of(pickled: &Pickled<'_>, id: Id) -> Result<Range<usize>, &'static str>
 /// `dtype('f4', False, True)` with the state (3, '<', …); an inner error says what is not supported.
 fn dtype_of(pickled: &Pickled<'_>, id: Id) -> Option<Result<Dtype, &'static str>> {
     let call = pickled.call(id).filter(|call| call.what == Callable::NumpyDtype)?;
-    let code = pickled.text(*call.args.first()?)?;
+    let code = pickled.name(*call.args.first()?)?;
     let order =
-        call.state.and_then(|state| pickled.items(state)?.get(1).and_then(|&order| pickled.text(order)));
+        call.state.and_then(|state| pickled.items(state)?.get(1).and_then(|&order| pickled.name(order)));
     if order.as_deref() == Some(">") || code.starts_with('>') {
         return Some(Err("its numbers are big-endian, which is not supported"));
     }
@@ -129,5 +129,38 @@ mod tests {
         let integers = reconstructed(b"(K\x01K\x02K\x03\x86\x94h\x07\x8c\x05dtype\x94\x93\x94\x8c\x02i8\x94\x89\x88\x87\x94R\x94(K\x03\x8c\x01<\x94NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94b\x89C0\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x94t\x94bss.");
         let error = values(integers).unwrap_err();
         assert!(error.kind() == "bad_dtype" && error.to_string().contains("i8"), "{error}");
+    }
+
+    /// A dict that names one array of a single number by one text, over and over.
+    fn named(length: u32, times: usize) -> Vec<u8> {
+        let mut all = b"\x80\x05}X".to_vec();
+        all.extend(length.to_le_bytes());
+        all.extend(b"w".repeat(length as usize));
+        all.extend(b"\x940\x8c\x13numpy._core.numeric\x8c\x0b_frombuffer\x93(\x96\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80?\x8c\x05numpy\x8c\x05dtype\x93\x8c\x02f4\x89\x88\x87R(K\x03\x8c\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tbK\x01\x85\x8c\x01CtR\x940(");
+        all.extend(b"h\x00h\x01".repeat(times));
+        all.extend(b"u.");
+        all
+    }
+
+    #[test]
+    fn one_name_for_many_tensors_is_not_copied_for_each() {
+        assert_eq!(values(named(1, 1)).unwrap(), (vec![1], vec![1.0]));
+        for (length, times) in [(1 << 20, 2), (1000, 100_000), (1, 1_000_000)] {
+            let error = Checkpoint::from_bytes(named(length, times)).unwrap_err();
+            assert_eq!(error.kind(), "resource_limit", "{length} {times}");
+            assert!(error.to_string().len() < 400, "{error}");
+        }
+    }
+
+    #[test]
+    fn no_tensor_has_more_than_16_dimensions() {
+        let shape =
+            b"(K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01K\x01t"
+                .to_vec();
+        let mut rest = b"(K\x01".to_vec();
+        rest.extend(&shape);
+        rest.extend(b"h\x07\x8c\x05dtype\x94\x93\x94\x8c\x02f4\x94\x89\x88\x87\x94R\x94(K\x03\x8c\x01<\x94NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94b\x89C\x04\x00\x00\x80?t\x94bss.");
+        let error = values(reconstructed(&rest)).unwrap_err();
+        assert!(error.kind() == "bad_tensor" && error.to_string().contains("16 at most"), "{error}");
     }
 }

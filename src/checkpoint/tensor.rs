@@ -4,6 +4,14 @@ use std::ops::Range;
 
 use super::error::{Error, Shown};
 
+/// Bytes of the longest name of a tensor, key or storage; real ones have a tenth of it.
+pub(super) const LONGEST_NAME: usize = 1024;
+
+/// Why a name is refused: it would be copied and printed again and again.
+pub(super) fn long_name(name: &str) -> Error {
+    Error::ResourceLimit(format!("the name `{}` is longer than any tensor's", Shown::new(name)))
+}
+
 /// Types of numbers that frameworks save.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dtype {
@@ -66,8 +74,11 @@ pub(super) struct View {
 }
 
 impl Tensor {
-    /// Checks that every element lies inside the storage.
+    /// Checks that every element lies inside the storage, and that the name is not too long.
     pub(super) fn new(name: &str, view: View) -> Result<Tensor, Error> {
+        if name.len() > LONGEST_NAME {
+            return Err(long_name(name));
+        }
         let bad = |what: &str| Error::BadTensor { name: Shown::new(name), what: what.into() };
         let size = view.dtype.size().max(1);
         let held = view.bytes.len() / size;

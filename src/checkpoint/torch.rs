@@ -9,7 +9,7 @@ use super::error::{Error, Shown};
 use super::notes::Notes;
 use super::numpy;
 use super::pickle::{self, Callable, Id, Pickled, Value};
-use super::tensor::{Dtype, Tensor, View};
+use super::tensor::{Dtype, Tensor, View, long_name};
 
 /// Keys under which training programs put the tensors.
 const HOMES: [&str; 8] =
@@ -17,6 +17,9 @@ const HOMES: [&str; 8] =
 
 /// `torch.save` before 1.6 begins with this number as a pickle of its own.
 const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+
+/// Bytes of a pickle that a tensor must have paid for, a quarter of them its own: real ones have a hundred and more.
+const TENSOR_COST: usize = 128;
 
 /// Reads a zip archive of `torch.save`.
 pub(super) fn read_zip(bytes: &[u8]) -> Result<Found, Error> {
@@ -107,7 +110,7 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<Found, Error> {
     let mut storages = HashMap::new();
     for &key in keys.items(keys.root).unwrap_or_default() {
         let key =
-            keys.text(key).ok_or_else(|| Error::BadPickle { at, what: "a storage has no name".into() })?;
+            keys.name(key).ok_or_else(|| Error::BadPickle { at, what: "a storage has no name".into() })?;
         let cut = || Error::Truncated(format!("the storage `{}` is cut off", Shown::new(&key)));
         let count = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(cut)?;
         let size = sizes.get(&key).copied().unwrap_or(1);
@@ -140,11 +143,25 @@ pub(super) type Storages<'a> = dyn Fn(&str, &Dtype) -> Result<Range<usize>, Stri
 pub(super) fn found(pickled: &Pickled<'_>, storages: &Storages<'_>) -> Result<Found, Error> {
     let (home, entries) = home(pickled)?;
     let mut tensors = Vec::new();
+    let mut left = pickled.file_len().saturating_mul(4).saturating_add(1 << 16);
     for &(key, value) in entries {
-        let Some(name) = pickled.text(key) else { continue };
-        if let Some((what, args)) = tensor_call(pickled, value) {
+        let (call, array) = (tensor_call(pickled, value), numpy::array_call(pickled, value));
+        if call.is_none() && array.is_none() {
+            continue;
+        }
+        let Some(name) = pickled.name(key) else {
+            match pickled.text(key) {
+                Some(name) => return Err(long_name(&name)),
+                None => continue,
+            }
+        };
+        // The memo makes it cheap to name one tensor, and one name, again and again.
+        left = left.checked_sub(name.len() + TENSOR_COST).ok_or_else(|| {
+            Error::ResourceLimit("the pickle names more tensors than its length allows".into())
+        })?;
+        if let Some((what, args)) = call {
             tensors.push(tensor(pickled, &name, what, args, storages)?);
-        } else if let Some(call) = numpy::array_call(pickled, value) {
+        } else if let Some(call) = array {
             tensors.push(numpy::array(pickled, &name, call)?);
         }
     }
@@ -179,7 +196,7 @@ fn home<'a>(pickled: &'a Pickled<'_>) -> Result<Home<'a>, Error> {
     };
     let holds = |entries: &[(Id, Id)]| entries.iter().any(|&(_, value)| is_tensor(pickled, value));
     for home in HOMES {
-        let inner = root.iter().rev().find(|(key, _)| pickled.text(*key).as_deref() == Some(home));
+        let inner = root.iter().rev().find(|(key, _)| pickled.name(*key).as_deref() == Some(home));
         if let Some(&(_, inner)) = inner
             && let Value::Dict(entries) = pickled.get(inner)
             && holds(entries)
@@ -190,7 +207,7 @@ fn home<'a>(pickled: &'a Pickled<'_>) -> Result<Home<'a>, Error> {
     if holds(root) {
         return Ok((None, root));
     }
-    let keys: Vec<_> = root.iter().take(8).filter_map(|&(key, _)| pickled.text(key)).collect();
+    let keys: Vec<_> = root.iter().take(8).filter_map(|&(key, _)| pickled.name(key)).collect();
     Err(Error::NoTensors(if keys.is_empty() {
         "its dict is empty".into()
     } else {
@@ -238,7 +255,7 @@ fn tensor(
             _ => return Err(bad("it has no type")),
         };
     }
-    let shape = pickled.indices(*size).ok_or_else(|| bad("its shape is no list of sizes"))?;
+    let shape = pickled.indices(*size).ok_or_else(|| bad("its shape is no list of sizes, 16 at most"))?;
     let stride = pickled.indices(*stride).ok_or_else(|| bad("its strides are no list of sizes"))?;
     let offset = pickled.index(*offset).ok_or_else(|| bad("it begins before its storage"))?;
     if stride.len() != shape.len() {
@@ -253,7 +270,7 @@ fn tensor(
 fn storage_of(pickled: &Pickled<'_>, id: Id) -> Option<(Dtype, String)> {
     let [_, class, key, ..] = pickled.items(id)? else { return None };
     let Value::Global(global) = pickled.get(*class) else { return None };
-    Some((storage_dtype(&global.name), pickled.text(*key)?))
+    Some((storage_dtype(&global.name), pickled.name(*key)?))
 }
 
 fn storage_dtype(class: &str) -> Dtype {

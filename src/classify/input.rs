@@ -48,14 +48,14 @@ pub(super) fn ten_crops(rule: &ClassifierInput, photo: &Photo) -> Result<Batch, 
 }
 
 /// The whole photo with this shorter side.
-pub(super) fn whole(rule: &ClassifierInput, photo: &Photo, side: u32) -> Batch {
-    let picture = resized(rule.filter, photo, side);
+pub(super) fn whole(rule: &ClassifierInput, photo: &Photo, side: u32) -> Result<Batch, Error> {
+    let picture = resized(rule.filter, photo, side)?;
     let cut = Cut { top: 0, left: 0, mirrored: false };
-    normalised(rule, &picture, picture.size, &[cut])
+    Ok(normalised(rule, &picture, picture.size, &[cut]))
 }
 
 fn fitting(rule: &ClassifierInput, photo: &Photo) -> Result<Picture, Error> {
-    let picture = resized(rule.filter, photo, rule.resize);
+    let picture = resized(rule.filter, photo, rule.resize)?;
     let (height, width) = picture.size;
     if (rule.crop as usize) > height.min(width) {
         return Err(Error::CropTooLarge { crop: rule.crop, width, height });
@@ -68,17 +68,24 @@ fn middle(rule: &ClassifierInput, picture: &Picture) -> Cut {
     Cut { top: at(picture.size.0), left: at(picture.size.1), mirrored: false }
 }
 
+/// Most pixels after resizing: a thin photo's longer side would have no end otherwise.
+const MOST: usize = 1 << 26;
+
 /// The shorter side becomes `side`, the longer `int(side * long / short)`.
-fn resized(filter: ClassifierFilter, photo: &Photo, side: u32) -> Picture {
+fn resized(filter: ClassifierFilter, photo: &Photo, side: u32) -> Result<Picture, Error> {
     let (height, width) = (photo.height as usize, photo.width as usize);
     let side = side.max(1) as usize;
-    let longer = |short: usize, long: usize| (side * long / short.max(1)).max(1);
+    let longer = |short: usize, long: usize| (side.saturating_mul(long) / short.max(1)).max(1);
     let size = if height < width { (side, longer(height, width)) } else { (longer(width, height), side) };
+    if size.0.saturating_mul(size.1) > MOST {
+        let (from, to) = ((photo.width, photo.height), (size.1, size.0));
+        return Err(Error::TooThin { from, to, most: MOST });
+    }
     let resize = match filter {
         ClassifierFilter::Bilinear => resize::pillow,
         ClassifierFilter::Bicubic => resize::pillow_bicubic,
     };
-    Picture { size, pixels: resize(&photo.pixels, (height, width), size) }
+    Ok(Picture { size, pixels: resize(&photo.pixels, (height, width), size) })
 }
 
 fn cut_out(rule: &ClassifierInput, picture: &Picture, cuts: &[Cut]) -> Batch {
@@ -103,4 +110,26 @@ fn normalised(rule: &ClassifierInput, picture: &Picture, size: (usize, usize), c
         }
     }
     Batch { shape: [cuts.len(), 3, height, width], values }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thin_photo_is_refused_before_it_is_resized() {
+        let rule = ClassifierInput {
+            resize: 256,
+            crop: 224,
+            filter: ClassifierFilter::Bilinear,
+            mean: [0.5; 3],
+            std: [0.5; 3],
+        };
+        for (width, height) in [(1_000_000, 1), (1, 1_000_000)] {
+            let photo = Photo { width, height, pixels: vec![7; 3_000_000] };
+            for refused in [centre(&rule, &photo), ten_crops(&rule, &photo), whole(&rule, &photo, 224)] {
+                assert!(matches!(refused, Err(Error::TooThin { from, .. }) if from == (width, height)));
+            }
+        }
+    }
 }

@@ -43,6 +43,20 @@ pub enum Error {
         /// Height after resizing.
         height: usize,
     },
+    /// The photo would grow beyond bounds.
+    #[error(
+        "a photo of {}x{} pixels would be resized to {}x{}, more than the limit of {most} pixels: leave it out, or \
+         resize to a smaller side",
+        from.0, from.1, to.0, to.1
+    )]
+    TooThin {
+        /// Width and height.
+        from: (u32, u32),
+        /// Width and height after resizing.
+        to: (usize, usize),
+        /// Most pixels.
+        most: usize,
+    },
     /// The session failed.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::Error),
@@ -113,13 +127,14 @@ impl Classifier {
     /// Classifies one photo.
     ///
     /// # Errors
-    /// When the crop does not fit, or the session fails.
+    /// When the photo is too thin, the crop does not fit, or the session fails.
     pub fn classify(&self, photo: &Photo, views: &Views) -> Result<Verdict, Error> {
         let inputs = match views {
             Views::Centre => vec![input::centre(&self.input, photo)?],
             Views::TenCrops => vec![input::ten_crops(&self.input, photo)?],
             Views::Scales(sides) => {
-                sides.iter().map(|&side| input::whole(&self.input, photo, side)).collect()
+                let whole = |&side| input::whole(&self.input, photo, side);
+                sides.iter().map(whole).collect::<Result<_, _>>()?
             }
         };
         let classes = self.classes.len();

@@ -7,14 +7,13 @@ use std::time::Instant;
 
 use anyhow::Context;
 use rcnn::detector::Detector;
-use rcnn::model::Model;
 use rcnn::photo::{self, DecodeOptions};
 use rcnn::run::{self, BenchReport, Machine, Options, Record, Settings};
 use rcnn::runtime::Device;
 
-use super::Exit;
 use super::lanes::LaneArgs;
 use super::runtime_args::RuntimeArgs;
+use super::{Exit, say};
 
 /// Measure a model's speed on photos
 #[derive(Debug, clap::Args)]
@@ -24,7 +23,8 @@ use super::runtime_args::RuntimeArgs;
   rcnn bench fod-r18 -i photos/ --device openvino --precision fast --against before.json
 
 First each photo goes through all stages alone, for the latencies; then all photos go through the pipeline
-that `rcnn detect --no-draw` uses, for the rate. Ratios above 1 are faster than FILE; the one of memory, less.")]
+that `rcnn detect --no-draw` uses, for the rate. Ratios above 1 are faster than FILE; the one of memory, less.
+Exit code 3: measured, but some photos failed.")]
 pub(crate) struct Args {
     /// A model's name or folder, or a checkpoint file
     #[arg(value_name = "MODEL")]
@@ -58,7 +58,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let against = args.against.as_deref().map(read).transpose()?;
     let listing = photo::list(&args.input, None)?;
-    let model = Model::find(&args.model)?;
+    say(&listing.notes);
+    let model = super::find_model(&args.model)?;
     let runtime = args.machine.open()?;
     let detector = Detector::new(&model, &runtime, &args.machine.session())?;
     let count = args.count.map_or(listing.entries.len(), |count| count as usize);
@@ -87,6 +88,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         ignore_orientation: false,
         allow_truncated: false,
         draw_score: None,
+        max_pixels: options.decode.limits.pixels,
+        max_file_size: options.decode.limits.file_bytes,
     };
     let machine = Machine::of(&detector, &runtime, &options);
     let record = Record::new(std::env::args().collect(), settings, machine);
@@ -107,7 +110,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     } else {
         super::print(&text)?;
     }
-    Ok(Exit::Done)
+    Ok(if report.failed > 0 { Exit::PhotosFailed } else { Exit::Done })
 }
 
 fn read(path: &Path) -> anyhow::Result<BenchReport> {

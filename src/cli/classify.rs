@@ -11,8 +11,8 @@ use rcnn::model::{ClassifierModel, read_config};
 use rcnn::photo::{self, DecodeOptions, Photo};
 use serde_json::{Value as Json, json};
 
-use super::Exit;
 use super::runtime_args::RuntimeArgs;
+use super::{Exit, say};
 
 /// Name the classes of whole photos with a bare ResNet
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Photos: files, folders, patterns, .txt files of paths, or - for paths on standard input
     #[arg(required = true, value_name = "PHOTOS")]
     photos: Vec<String>,
-    /// A classifier's folder, or a checkpoint file
+    /// A classifier's name or folder, or a checkpoint file
     #[arg(short, long, value_name = "MODEL")]
     model: PathBuf,
     /// What of a photo is seen: its centre; corners, centre and all mirrored; or all of it at several sizes.
@@ -74,7 +74,7 @@ enum ViewsArg {
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let options = args.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
     let listing = photo::list(&args.photos, None)?;
-    listing.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    say(&listing.notes);
     let (classifier, classes) = load(&args, &options)?;
     let labels = args.labels.as_deref().map(|path| read_labels(path, &classes)).transpose()?;
     let views = match args.views {
@@ -84,7 +84,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     };
     let mut out = io::stdout().lock();
     let mut tally = Tally::default();
-    let mut rows = Vec::new();
+    let mut rows = Rows::default();
     for entry in &listing.entries {
         let outcome = photo::decode(&entry.path, &DecodeOptions::default())
             .map_err(anyhow::Error::from)
@@ -94,7 +94,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
                 let right = labels.as_ref().and_then(|labels| labels.of(&entry.name));
                 tally.add(&verdict, right);
                 if args.json {
-                    rows.push(row(&entry.name, &photo, &verdict, &classes, args.top, right));
+                    rows.write(&mut out, &row(&entry.name, &photo, &verdict, &classes, args.top, right))?;
                 } else {
                     writeln!(out, "{}", told(&entry.name, &verdict, &classes, args.top))?;
                 }
@@ -102,17 +102,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             Err(error) => {
                 tally.failed += 1;
                 eprintln!("{}: {error:#}", entry.name.escape_debug());
-                rows.push(json!({"file": entry.name, "error": format!("{error:#}")}));
+                if args.json {
+                    rows.write(&mut out, &json!({"file": entry.name, "error": format!("{error:#}")}))?;
+                }
             }
         }
     }
+    let classified = listing.entries.len() - tally.failed;
+    if let Some(path) = args.labels.as_ref().filter(|_| tally.judged < classified) {
+        let without = classified - tally.judged;
+        eprintln!("note: {without} of {classified} photos have no label in `{}`", path.display());
+    }
     if args.json {
-        writeln!(
-            out,
-            "{}",
-            json!({"photos": rows, "judged": tally.judged, "top1_error": tally.error(tally.top1),
-                              "top5_error": tally.error(tally.top5)})
-        )?;
+        rows.end(&mut out, &tally)?;
     } else if let (Some(top1), Some(top5)) = (tally.error(tally.top1), tally.error(tally.top5)) {
         let (top1, top5) = (100.0 * top1, 100.0 * top5);
         writeln!(out, "{} photos judged: top-1 error {top1:.2} %, top-5 error {top5:.2} %", tally.judged)?;
@@ -126,6 +128,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 
 fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class>)> {
     let model = ClassifierModel::find(&args.model, options)?;
+    super::say(model.remarks());
     let mut input = model.manifest().input.clone();
     input.resize = args.resize.unwrap_or(input.resize);
     input.crop = args.crop.unwrap_or(input.crop);
@@ -147,6 +150,26 @@ fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class
 
 fn read_text(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+/// The JSON document, written photo by photo: a photo of a thousand classes takes 40 KB.
+#[derive(Default)]
+struct Rows {
+    begun: bool,
+}
+
+impl Rows {
+    fn write(&mut self, out: &mut impl Write, row: &Json) -> io::Result<()> {
+        let before = if self.begun { ",\n" } else { "{\"photos\":[\n" };
+        self.begun = true;
+        write!(out, "{before}{row}")
+    }
+
+    fn end(self, out: &mut impl Write, tally: &Tally) -> io::Result<()> {
+        let begin = if self.begun { "\n" } else { "{\"photos\":[" };
+        let [top1, top5] = [tally.top1, tally.top5].map(|hits| json!(tally.error(hits)));
+        writeln!(out, "{begin}],\"judged\":{},\"top1_error\":{top1},\"top5_error\":{top5}}}", tally.judged)
+    }
 }
 
 /// The right class of each photo, by its name in results and by its bare file name.

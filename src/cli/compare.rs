@@ -4,10 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rcnn::atomic;
-use rcnn::compare::{Contender, Costs, Judged, judge, measure, table};
+use rcnn::compare::{Contender, Costs, Judged, judge, measure, table, warnings};
 use rcnn::detector::Detector;
 use rcnn::memory;
-use rcnn::model::Model;
 use rcnn::photo::{self, DecodeOptions};
 use rcnn::report::{Plot, Point};
 use rcnn::run::Task;
@@ -31,8 +30,9 @@ pub(crate) struct Args {
     /// COCO annotations
     #[arg(short, long, value_name = "GT.json")]
     annotations: PathBuf,
-    /// Photos, as for `rcnn detect`; not needed where all models are saved results
-    #[arg(short, long, value_name = "PHOTOS", num_args = 1..)]
+    /// Photos, as for `rcnn detect`, with one -i for each folder, file or pattern; not needed where all models are
+    /// saved results
+    #[arg(short, long, value_name = "PHOTOS")]
     images: Vec<String>,
     /// Names, folders or checkpoints of models, or saved results (.json, .jsonl, .gz of each)
     #[arg(required = true, value_name = "MODEL")]
@@ -55,16 +55,17 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let saved: Vec<bool> = args.models.iter().map(|model| is_results(model)).collect::<Result<_, _>>()?;
     let scratch = tempfile::tempdir()?;
     let folder = args.out.as_deref().unwrap_or(scratch.path());
     std::fs::create_dir_all(folder)
         .map_err(|error| anyhow::anyhow!("cannot create `{}`: {error}", folder.display()))?;
-    let saved: Vec<bool> = args.models.iter().map(|model| is_results(model)).collect();
     let names = names(&args.models);
-    let costs = if saved.iter().all(|saved| *saved) {
-        Vec::new()
+    let (costs, image_ids) = if saved.iter().all(|saved| *saved) {
+        (Vec::new(), None)
     } else {
-        run_models(&args, &names, &saved, folder)?
+        let (costs, image_ids) = run_models(&args, &names, &saved, folder)?;
+        (costs, Some(image_ids))
     };
     let mut costs = costs.into_iter();
     let mut results = Vec::new();
@@ -73,7 +74,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         let path = if saved { PathBuf::from(model) } else { folder.join(format!("{name}.json")) };
         results.push((name.clone(), path, cost));
     }
-    let judged = judge(&args.annotations, &results, args.bootstrap as usize, args.seed)?;
+    let resamples = args.bootstrap as usize;
+    let judged = judge(&args.annotations, &results, image_ids.as_deref(), resamples, args.seed)?;
+    for warning in warnings(&judged) {
+        eprintln!("warning: {warning}");
+    }
     let text = table(&judged);
     let document = json!({ "models": judged, "resamples": args.bootstrap, "seed": args.seed });
     let document = format!("{}\n", serde_json::to_string_pretty(&document)?);
@@ -85,11 +90,30 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn is_results(model: &str) -> bool {
+/// Whether a model is given as saved results, which its name tells.
+fn is_results(model: &str) -> Result<bool, Usage> {
     let path = Path::new(model);
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
-    path.is_file() && (name.ends_with(".json") || name.ends_with(".jsonl"))
+    let named = name.ends_with(".json") || name.ends_with(".jsonl");
+    if named && !path.exists() {
+        return Err(Usage(format!("no such results file `{}`", model.escape_debug())));
+    }
+    Ok(named && path.is_file())
+}
+
+/// Endings of the files that models are given as; a point elsewhere belongs to the name, as in `run-0.1`.
+const ENDINGS: [&str; 7] = [".gz", ".json", ".jsonl", ".pth", ".pt", ".pkl", ".safetensors"];
+
+/// The last part of a path without the endings of a file.
+fn stem(path: &Path) -> Option<String> {
+    let mut name = path.file_name()?.to_string_lossy().into_owned();
+    for ending in ENDINGS {
+        if name.len() > ending.len() && name.ends_with(ending) {
+            name.truncate(name.len() - ending.len());
+        }
+    }
+    Some(name)
 }
 
 /// Short names: the last part of a path without its ending, with a number where two are alike.
@@ -98,7 +122,6 @@ fn names(models: &[String]) -> Vec<String> {
     for model in models {
         let path = Path::new(model);
         let generic = ["model", "detections", "model_final"];
-        let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let own = stem(path).unwrap_or_else(|| model.clone());
         let name =
             if generic.contains(&own.as_str()) { path.parent().and_then(stem).unwrap_or(own) } else { own };
@@ -109,7 +132,13 @@ fn names(models: &[String]) -> Vec<String> {
     names
 }
 
-fn run_models(args: &Args, names: &[String], saved: &[bool], folder: &Path) -> anyhow::Result<Vec<Costs>> {
+/// Runs the models on the photos: what each costs, and the ids of the photos.
+fn run_models(
+    args: &Args,
+    names: &[String],
+    saved: &[bool],
+    folder: &Path,
+) -> anyhow::Result<(Vec<Costs>, Vec<u64>)> {
     if args.images.is_empty() {
         return Err(Usage("models need photos to run on: give them with -i".into()).into());
     }
@@ -132,7 +161,7 @@ fn run_models(args: &Args, names: &[String], saved: &[bool], folder: &Path) -> a
     let costs =
         measure(&contenders, &tasks, &decode, folder, &stop, &mut |done| progress.set(done as u64, total, 0));
     progress.end();
-    Ok(costs?)
+    Ok((costs?, tasks.iter().map(|task| task.image_id).collect()))
 }
 
 /// Loads a model and lets it see the first photo, which is not timed.
@@ -146,18 +175,24 @@ fn contender(
     decode: &DecodeOptions,
 ) -> anyhow::Result<Contender> {
     let before = memory::resident();
-    let model = Model::find(model)?;
+    let model = super::find_model(model)?;
     let manifest = model.manifest();
     let (classes, notes) = annotated.classes(&manifest.classes);
     say(&notes);
     let detector = Detector::new(&model, runtime, &args.machine.session())?;
-    if let Some(photo) = tasks.first().and_then(|task| photo::decode(&task.entry.path, decode).ok()) {
-        detector.detect(&photo)?;
-    }
+    warm_up(&detector, tasks, decode)?;
     let memory = memory::resident().zip(before).map(|(after, before)| after.saturating_sub(before));
     let (network, parameters) =
         (manifest.network.clone(), manifest.parameters.layers + manifest.parameters.norms);
     Ok(Contender { name: name.into(), detector, classes, network, parameters, memory })
+}
+
+/// Lets a detector see the first photo, which takes longer than others.
+pub(super) fn warm_up(detector: &Detector, tasks: &[Task], decode: &DecodeOptions) -> anyhow::Result<()> {
+    if let Some(photo) = tasks.first().and_then(|task| photo::decode(&task.entry.path, decode).ok()) {
+        detector.detect(&photo)?;
+    }
+    Ok(())
 }
 
 fn write_all(folder: &Path, text: &str, document: &str, judged: &[Judged]) -> anyhow::Result<()> {
@@ -169,7 +204,8 @@ fn write_all(folder: &Path, text: &str, document: &str, judged: &[Judged]) -> an
     write("compare.md", text.as_bytes())?;
     write("compare.json", document.as_bytes())?;
     let point = |model: &Judged| {
-        let (costs, interval) = (model.costs.as_ref()?, model.intervals.first()?);
+        let interval = model.intervals.first().filter(|interval| interval.exists())?;
+        let costs = model.costs.as_ref()?;
         let (y, interval) = (*model.stats.first()?, (interval.low, interval.high));
         Some(Point { name: model.name.clone(), x: costs.milliseconds, y, interval })
     };
@@ -194,5 +230,8 @@ mod tests {
         let models = ["fod-r18", "a/resnet-34", "b/resnet-34", "x/model.pth", "runs/one/detections.json"];
         let names = super::names(&models.map(str::to_owned));
         assert_eq!(names, ["fod-r18", "resnet-34", "resnet-34 (2)", "x", "one"]);
+        let models = ["run-0.1", "run-0.2/model.pth", "run-0.3/detections.jsonl.gz", "R50.1x.pkl"];
+        let names = super::names(&models.map(str::to_owned));
+        assert_eq!(names, ["run-0.1", "run-0.2", "run-0.3", "R50.1x"]);
     }
 }

@@ -79,7 +79,7 @@ struct DecodeArgs {
     /// Take pixels as stored, whatever the EXIF orientation says
     #[arg(long)]
     ignore_orientation: bool,
-    /// Take what a truncated picture holds
+    /// Take what a truncated JPEG, PNG or BMP holds
     #[arg(long)]
     allow_truncated: bool,
     /// Refuse pictures with more pixels
@@ -135,7 +135,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let listing = photo::list(&args.photos, Some(&args.out.join("annotated")))?;
     say(&listing.notes);
-    let model = Model::find(&args.model)?;
+    let model = super::find_model(&args.model)?;
     let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
     let (tasks, classes) = identify(&args, listing.entries, &model)?;
     let runtime = args.machine.open()?;
@@ -189,7 +189,7 @@ fn identify(
     Ok((tasks, classes))
 }
 
-/// Places of the classes that the user names or numbers.
+/// Places of the classes that the user names or numbers, in the model's order and each once.
 fn chosen(names: &[String], classes: &[Class]) -> Result<Vec<usize>, Usage> {
     let place = |name: &String| {
         let by_name = classes.iter().position(|class| class.name.eq_ignore_ascii_case(name.trim()));
@@ -201,7 +201,10 @@ fn chosen(names: &[String], classes: &[Class]) -> Result<Vec<usize>, Usage> {
             Usage(format!("the model has no class `{}`: it has {}", name.escape_debug(), known.join(", ")))
         })
     };
-    names.iter().map(place).collect()
+    let mut places = names.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+    places.sort_unstable();
+    places.dedup();
+    Ok(places)
 }
 
 fn settings(
@@ -225,6 +228,8 @@ fn settings(
         ignore_orientation: args.decode.ignore_orientation,
         allow_truncated: args.decode.allow_truncated,
         draw_score: options.draw_score,
+        max_pixels: args.decode.max_pixels,
+        max_file_size: args.decode.max_file_size,
     }
 }
 

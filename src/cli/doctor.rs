@@ -121,7 +121,7 @@ impl Findings {
                 version: runtime.version().into(),
                 path: runtime.path().display().to_string(),
             }),
-            packages: packages(),
+            packages: packages(&mut cures),
             devices,
             cache: cache_state(&mut cures),
             model: model_state(&args.model, &model, &mut cures),
@@ -212,11 +212,18 @@ fn devices(runtime: &Runtime, model: &Result<Model, model::Error>, cures: &mut V
     tried.into()
 }
 
-fn packages() -> Vec<Package> {
-    let package = |found: runtime::Installed| Package {
-        name: found.package.name(),
-        refused: runtime::check(&found).err(),
-        version: found.version,
+/// What is installed; a package that cannot be used only takes room.
+fn packages(cures: &mut Vec<String>) -> Vec<Package> {
+    let package = |found: runtime::Installed| {
+        let (name, refused) = (found.package.name(), runtime::check(&found).err());
+        if let Some(why) = &refused {
+            cures.push(format!(
+                "the package {name} {} cannot be used ({why}): mend that, or free its place by \
+                 `rcnn runtime remove {name}`",
+                found.version
+            ));
+        }
+        Package { name, refused, version: found.version }
     };
     runtime::installed().into_iter().map(package).collect()
 }

@@ -1,16 +1,16 @@
 //! `rcnn evaluate`: what is typed, a call into the library, the numbers on standard output.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::ValueEnum;
 use rcnn::evaluate::{
-    AreaRange, COCO_NAMES, Input, LVIS_NAMES, Params, Protocol, Reading, TIDE_KINDS, Tide, TideThresholds,
-    per_class, summary_lines,
+    AreaRange, Error, Input, Params, Reading, TIDE_KINDS, Tide, TideThresholds, per_class, stat_names,
+    summary_lines,
 };
 use serde_json::{Map, Value, json};
 
-use super::Exit;
+use super::{Exit, Usage};
 
 mod text;
 
@@ -94,8 +94,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t)]
     metric: Metric,
     /// Give every number a 95 % interval from N resamples of the images
-    #[arg(long, value_name = "N")]
-    bootstrap: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    bootstrap: Option<u32>,
     /// Seed of the resamples
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
@@ -134,17 +134,21 @@ fn area_range(text: &str) -> Result<AreaRange, String> {
 }
 
 impl Args {
-    fn params(&self) -> anyhow::Result<Params> {
+    fn params(&self) -> Result<Params, Usage> {
         let mut params = if self.lvis { Params::lvis() } else { Params::default() };
         if self.metric == Metric::Proposals {
             params.class_agnostic = true;
             params.max_dets = vec![100, 300, 1000];
         }
+        let trouble = |text: &str| Err(Usage(text.into()));
         if self.lvis && self.metric != Metric::Coco {
-            bail!("`--lvis` has its own numbers: leave out `--metric`");
+            return trouble("`--lvis` has its own numbers: leave out `--metric`");
         }
         if self.lvis && self.max_dets.is_some() {
-            bail!("`--lvis` has one limit, 300 detections an image: leave out `--max-dets`");
+            return trouble("`--lvis` has one limit, 300 detections an image: leave out `--max-dets`");
+        }
+        if self.metric == Metric::Voc && (self.bootstrap.is_some() || self.versus.is_some()) {
+            return trouble("`--bootstrap` and `--versus` are of COCO's numbers: leave out `--metric voc`");
         }
         if let Some(limits) = &self.max_dets {
             params.max_dets = limits.clone();
@@ -166,7 +170,15 @@ impl Args {
 }
 
 /// Resamples of a comparison if nothing else is asked for.
-const COMPARISON_RESAMPLES: usize = 1000;
+const COMPARISON_RESAMPLES: u32 = 1000;
+
+/// Opens results; parameters that make no sense are wrong usage.
+fn open(args: &Args, results: &Path, params: &Params) -> anyhow::Result<Input> {
+    Input::open(&args.annotations, results, params, args.map_by_name).map_err(|error| match error {
+        Error::Params(text) => Usage(text).into(),
+        other => other.into(),
+    })
+}
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
@@ -174,7 +186,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     let params = args.params()?;
-    let input = Input::open(&args.annotations, &args.results, &params, args.map_by_name)?;
+    let input = open(&args, &args.results, &params)?;
     let reading = if args.corrected { Reading::CORRECTED } else { Reading::default() };
     let full = args.arrays.is_some() || args.per_class;
     let evaluation = input.evaluate(reading, full)?;
@@ -185,38 +197,45 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if let Some(folder) = &args.arrays {
         evaluation.arrays.write(folder, params.protocol)?;
     }
-    let names: &[&str] = if params.protocol == Protocol::Lvis { &LVIS_NAMES } else { &COCO_NAMES };
+    let names = stat_names(&params);
+    // Proposals have recalls only.
+    let skip = if args.metric == Metric::Proposals { 6 } else { 0 };
     let mut document = Map::new();
     document.insert("stats".into(), json!(evaluation.stats));
     document.insert("names".into(), json!(names));
     document.insert("warnings".into(), serde_json::to_value(&warnings)?);
-    let mut lines = summary_lines(&evaluation.stats, &params);
-    if args.metric == Metric::Proposals {
-        lines.drain(..6);
-    }
+    let mut lines = summary_lines(&evaluation.stats, &params).split_off(skip);
     if args.metric == Metric::Voc {
         let voc = input.voc(reading, args.iou)?;
         lines = text::voc(&voc, &input.category_names(), args.iou, args.per_class);
-        document.insert("voc".into(), serde_json::to_value(&voc)?);
+        let mut value = serde_json::to_value(&voc)?;
+        value["names"] = json!(input.category_names());
+        document.insert("voc".into(), value);
     } else if args.per_class {
         let rows = per_class(&input, &evaluation, &params);
         lines.extend(text::per_class(&rows));
         document.insert("per_class".into(), serde_json::to_value(&rows)?);
     }
     if let Some(count) = args.bootstrap {
-        let intervals = input.intervals(reading, count, args.seed)?;
-        lines.extend(text::intervals(names, &evaluation.stats, &intervals, count));
+        let intervals = input.intervals(reading, count as usize, args.seed)?;
+        lines.extend(text::intervals(&names, &evaluation.stats, &intervals, count, skip));
         document.insert(
             "bootstrap".into(),
             json!({"resamples": count, "seed": args.seed, "intervals": intervals}),
         );
     }
-    if let Some(other) = &args.versus {
-        let other = Input::open(&args.annotations, other, &params, args.map_by_name)?;
+    if let Some(path) = &args.versus {
+        let other = open(&args, path, &params)?;
+        let warnings = other.warnings(&other.evaluate(reading, false)?, reading);
+        for warning in &warnings {
+            eprintln!("warning: {}: {}", path.display(), warning.message);
+        }
         let count = args.bootstrap.unwrap_or(COMPARISON_RESAMPLES);
-        let comparison = input.compare(&other, reading, count, args.seed)?;
-        lines.extend(text::comparison(names, &evaluation.stats, &comparison, count));
-        document.insert("versus".into(), serde_json::to_value(&comparison)?);
+        let comparison = input.compare(&other, reading, count as usize, args.seed)?;
+        lines.extend(text::comparison(&names, &evaluation.stats, &comparison, count, skip));
+        let mut value = serde_json::to_value(&comparison)?;
+        value["warnings"] = serde_json::to_value(&warnings)?;
+        document.insert("versus".into(), value);
     }
     if args.tide {
         let thresholds = TideThresholds { positive: args.tide_positive, background: args.tide_background };

@@ -48,7 +48,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.family.is_some() {
         options.family.clone_from(&args.family);
     }
-    let name = args.out.file_name().unwrap_or(args.out.as_os_str()).to_string_lossy();
+    let name = name_of(&args.out);
     let imported = match Imported::from_file(&args.file, &options) {
         Ok(imported) => imported.named(&name),
         Err(rcnn::model::Error::WrongKind { found: "classifier", .. }) if args.verify.is_none() => {
@@ -70,6 +70,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let agrees = verdict.is_none_or(|verdict| verdict.first_difference().is_none());
     Ok(if agrees { Exit::Done } else { Exit::Failed })
+}
+
+/// What a model in this folder is called; `.` is called as the folder that it is.
+fn name_of(folder: &Path) -> String {
+    let full = if folder.file_name().is_none() { folder.canonicalize().ok() } else { None };
+    let folder = full.as_deref().unwrap_or(folder);
+    folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// A bare ResNet: there is less to say of it.

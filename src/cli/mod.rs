@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
+use rcnn::model::Model;
 
 mod annotated;
 mod bench;
@@ -33,7 +34,7 @@ pub(crate) enum Exit {
     Done = 0,
     /// Nothing usable was done.
     Failed = 1,
-    /// An argument names something that does not exist.
+    /// The arguments do not make a command: what clap refuses, and the like of it ([`Usage`]).
     WrongUsage = 2,
     /// Done, but some photos failed.
     PhotosFailed = 3,
@@ -41,7 +42,8 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
-/// The command was given something that does not exist: exit code 2, as for arguments that clap refuses.
+/// The arguments cannot be what was meant: exit code 2, as for those that clap refuses. A model, checkpoint or photo that
+/// is missing or cannot be read is a failure, exit code 1.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
@@ -141,6 +143,13 @@ pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
         eprintln!("stopping after the photos under way; once more stops at once");
     });
     stop
+}
+
+/// Finds a detector by name, folder or checkpoint file, and says what a person should know of its import.
+pub(crate) fn find_model(name: &str) -> Result<Model, rcnn::model::Error> {
+    let model = Model::find(name)?;
+    say(model.remarks());
+    Ok(model)
 }
 
 /// Sentences that a person should know, on standard error.

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use rcnn::cache;
 use rcnn::family::Options;
 use rcnn::model::{
-    ClassifierModel, Expected, Imported, Origin, Published, download, find_published, read_config,
+    BUNDLED, ClassifierModel, Expected, Imported, Origin, Published, download, find_published, read_config,
 };
 
 use super::Exit;
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// Download and import again what is there already
     #[arg(long)]
     again: bool,
-    /// Keep the checkpoint beside the model
+    /// Keep the checkpoint too, in the cache's downloads folder, and tell where
     #[arg(long)]
     keep: bool,
 }
@@ -56,9 +56,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if Path::new(&name).components().count() != 1 || name.starts_with('.') {
         bail!("`{}` is no name for a model: give one with --name", name.escape_debug());
     }
+    if BUNDLED.contains(&name.as_str()) {
+        bail!(
+            "`{name}` is the name of a model inside the program, which goes first: give another with --name"
+        );
+    }
     let folder = cache::root()?.join("models").join(&name);
     if folder.join("model.json").is_file() && !args.again {
-        println!("{name} is there already: `rcnn detect -m {name}` takes it, and --again replaces it");
+        let command = if ClassifierModel::open(&folder).is_ok() { "classify" } else { "detect" };
+        println!("{name} is there already: `rcnn {command} -m {name}` takes it, and --again replaces it");
         return Ok(Exit::Done);
     }
     let expected = args.sha256.clone().map(Expected::Sha256).or_else(|| known.and_then(Published::expected));
@@ -74,19 +80,16 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         (None, Some(known)) => known.options.clone(),
         (None, None) => Options::default(),
     };
-    import(&checkpoint, &options, &name, &folder, url, known)?;
-    if !args.keep {
+    let command = import(&checkpoint, &options, &name, &folder, url, known)?;
+    if args.keep {
+        eprintln!("{name}: the checkpoint is kept as `{}`", checkpoint.display());
+    } else {
         drop(std::fs::remove_file(&checkpoint));
+        // Its folder goes too, unless there is something else in it.
+        let _ = checkpoint.parent().map(std::fs::remove_dir);
     }
-    println!(
-        "{name} is there: `rcnn {} -m {name}` takes it",
-        if known.is_some_and(is_classifier) { "classify" } else { "detect" }
-    );
+    println!("{name} is there: `rcnn {command} -m {name}` takes it");
     Ok(Exit::Done)
-}
-
-fn is_classifier(known: &Published) -> bool {
-    known.family == "classifier"
 }
 
 fn stem(url: &str) -> String {
@@ -107,6 +110,7 @@ fn load(url: &str, expected: Option<&Expected>) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// Makes the model, and tells which command takes it.
 fn import(
     checkpoint: &Path,
     options: &Options,
@@ -114,26 +118,26 @@ fn import(
     folder: &Path,
     url: &str,
     known: Option<&Published>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<&'static str> {
     let origin = Origin {
         url: Some(url.into()),
         licence: known.map(|known| known.licence.clone()),
         published_ap: known.and_then(|known| known.box_ap),
     };
-    let remarks = match Imported::from_file(checkpoint, options) {
+    let (command, remarks) = match Imported::from_file(checkpoint, options) {
         Ok(imported) => {
             let remarks = imported.remarks().to_vec();
             imported.named(name).from(origin).write(folder)?;
-            remarks
+            ("detect", remarks)
         }
         Err(rcnn::model::Error::WrongKind { found: "classifier", .. }) => {
             let model = ClassifierModel::import(checkpoint, options)?;
             let remarks = model.remarks().to_vec();
             model.write(folder, name).with_context(|| format!("cannot import `{name}`"))?;
-            remarks
+            ("classify", remarks)
         }
         Err(error) => return Err(error.into()),
     };
-    remarks.iter().for_each(|remark| eprintln!("note: {remark}"));
-    Ok(())
+    super::say(&remarks);
+    Ok(command)
 }

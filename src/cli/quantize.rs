@@ -4,15 +4,17 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use rcnn::compare::{Contender, Judged, judge, measure};
+use rcnn::compare::{Contender, Judged, judge, measure, warnings};
 use rcnn::detector::Detector;
 use rcnn::model::Model;
 use rcnn::photo::{self, DecodeOptions, Entry};
 use rcnn::quantize::{LayerReport, Method, Options, Quantized, Step, quantize, saturates};
+use rcnn::run::Task;
 use rcnn::runtime::Runtime;
 use serde_json::json;
 
 use super::annotated::Annotated;
+use super::compare::warm_up;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
 use super::{Exit, Usage, say, stop_on_interrupt};
@@ -54,7 +56,8 @@ pub(crate) struct Args {
     min_snr: f64,
     /// Weights of 7 bits, for x86-64 processors without VNNI, whose 8-bit sums may overflow; auto: as this machine
     /// needs it [auto, yes, no]
-    #[arg(long, default_value = "auto", value_name = "WHEN", num_args = 0..=1, default_missing_value = "yes")]
+    #[arg(long, default_value = "auto", value_name = "WHEN", num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes")]
     reduce_range: ReduceRange,
     /// COCO annotations: also run both models on the annotated photos and print the AP before and after
     #[arg(short, long, value_name = "GT.json")]
@@ -99,8 +102,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let listing = photo::list(&args.input, None)?;
     say(&listing.notes);
+    // What would fail after the calibration fails before it.
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
-    let model = Model::find(&args.model)?;
+    let tasks = match &annotated {
+        Some(annotated) => {
+            let (tasks, notes) = annotated.photos(listing.entries.clone())?;
+            say(&notes);
+            tasks
+        }
+        None => Vec::new(),
+    };
+    Model::check_folder(&args.out)?;
+    let model = super::find_model(&args.model)?;
     let runtime = args.machine.open()?;
     let stop = stop_on_interrupt();
     let options = Options {
@@ -122,11 +135,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let name = args.out.file_name().unwrap_or(args.out.as_os_str()).to_string_lossy();
     let written = quantized.named(&name).write(&args.out)?;
     let judged = match &annotated {
-        Some(annotated) => {
-            judge_both(&args, annotated, &runtime, listing.entries, [&model, &written], &stop)?
-        }
+        Some(annotated) => judge_both(&args, annotated, &runtime, &tasks, [&model, &written], &stop)?,
         None => Vec::new(),
     };
+    for warning in warnings(&judged) {
+        eprintln!("warning: {warning}");
+    }
     let text = text(&args.out, &written, &layers, &judged);
     if args.json {
         eprint!("{text}");
@@ -175,13 +189,12 @@ fn judge_both(
     args: &Args,
     annotated: &Annotated,
     runtime: &Runtime,
-    entries: Vec<Entry>,
+    tasks: &[Task],
     models: [&Model; 2],
     stop: &AtomicBool,
 ) -> anyhow::Result<Vec<Judged>> {
     let path = args.annotations.as_deref().unwrap_or(Path::new(""));
-    let (tasks, notes) = annotated.photos(entries)?;
-    say(&notes);
+    let decode = DecodeOptions::default();
     let mut contenders = Vec::new();
     for (name, model) in ["float32", "int8"].into_iter().zip(models) {
         let manifest = model.manifest();
@@ -189,9 +202,11 @@ fn judge_both(
         if name == "float32" {
             say(&notes);
         }
+        let detector = Detector::new(model, runtime, &args.machine.session())?;
+        warm_up(&detector, tasks, &decode)?;
         contenders.push(Contender {
             name: name.into(),
-            detector: Detector::new(model, runtime, &args.machine.session())?,
+            detector,
             classes,
             network: manifest.network.clone(),
             parameters: manifest.parameters.layers + manifest.parameters.norms,
@@ -202,7 +217,7 @@ fn judge_both(
     let total = tasks.len() as u64;
     let mut progress = Progress::new("photos", 0, total);
     let mut watch = |done: usize| progress.set(done as u64, total, 0);
-    let costs = measure(&contenders, &tasks, &DecodeOptions::default(), folder.path(), stop, &mut watch);
+    let costs = measure(&contenders, tasks, &decode, folder.path(), stop, &mut watch);
     progress.end();
     let results = contenders.iter().zip(costs?);
     let results: Vec<_> = results
@@ -211,7 +226,8 @@ fn judge_both(
             (contender.name.clone(), path, Some(cost))
         })
         .collect();
-    Ok(judge(path, &results, 1000, args.seed)?)
+    let image_ids: Vec<u64> = tasks.iter().map(|task| task.image_id).collect();
+    Ok(judge(path, &results, Some(&image_ids), 1000, args.seed)?)
 }
 
 fn text(out: &Path, model: &Model, layers: &[LayerReport], judged: &[Judged]) -> String {
@@ -252,7 +268,7 @@ fn write_all(
         let ap = |model: &Judged| model.stats.first().copied().unwrap_or(f64::NAN);
         write!(text, "AP {:.4} before, {:.4} after", ap(before), ap(after))?;
         let interval = after.difference.as_ref().and_then(|difference| difference.intervals.first());
-        if let Some(interval) = interval {
+        if let Some(interval) = interval.filter(|interval| interval.exists()) {
             write!(text, " (95 % of draws change it by {:+.4} to {:+.4})", interval.low, interval.high)?;
         }
         writeln!(text)?;

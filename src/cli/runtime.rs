@@ -25,8 +25,8 @@ pub(crate) struct Args {
 enum Verb {
     /// Put a package into the cache
     Install {
-        /// onnxruntime; openvino: kernels for processors of Intel's and others' (about 100 MB); or cuda: ONNX
-        /// Runtime for CUDA with NVIDIA's libraries (1.4 GB to download, 2.1 GB in the cache)
+        /// onnxruntime; openvino: kernels for Intel's processors (about 100 MB); or cuda: ONNX Runtime for CUDA with
+        /// NVIDIA's libraries (1.4 GB to download, 2.1 GB in the cache)
         #[arg(default_value = "onnxruntime", value_name = "NAME")]
         package: Package,
     },

@@ -306,7 +306,7 @@ fn crowd(object: &Object, traits: &mut Traits) {
     traits.set(Traits::IGNORED, crowd.truthy());
     let whole = match crowd {
         // `int("0.5")` is an error, `int(0.5)` is 0.
-        Value::Text(text) => text.trim().parse().ok(),
+        Value::Text(text) => text.trim().parse::<i64>().ok().map(|whole| whole as f64),
         other => other.number().filter(|number| number.is_finite()).map(f64::trunc),
     };
     match whole {

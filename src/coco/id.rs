@@ -107,6 +107,14 @@ impl Ids {
         }
     }
 
+    /// The id here of what has an id in another table; `None` if nothing here is known by it.
+    pub(super) fn translate(&self, id: Id, from: &Ids) -> Option<Id> {
+        match id.place() {
+            Some(place) => self.places.get(from.odd.get(place)?).map(|&place| Id(place)),
+            None => Some(id),
+        }
+    }
+
     /// What an id is ordered by: its kind, its number as a whole and a fractional part, its text.
     fn rank(&self, id: Id) -> (u8, i128, f64, &str) {
         match id.place().and_then(|place| self.odd.get(place)) {

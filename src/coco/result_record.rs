@@ -3,9 +3,11 @@
 //! The rules are those of pycocotools' `loadRes`: the first result decides what all of them are taken for.
 
 use super::annotation::{double, four, integer};
+use super::error::quoted;
 use super::id::Id;
 use super::mask;
-use super::results::{Detection, Lookup, Map, NOWHERE, Noticed, bump};
+use super::names::Map;
+use super::results::{Detection, Lookup, NOWHERE, Noticed, bump};
 use super::scan::{Cursor, Scan, Stop};
 use super::value::{Object, Value};
 
@@ -170,10 +172,13 @@ fn general(
 ) -> Result<(), String> {
     let Value::Object(object) = value else { return Err("is no object".into()) };
     let id = object.get("image_id").ok_or("has no `image_id`")?;
-    let image = lookup.ids.find(id);
-    let image = image.and_then(|id| map.and_then(|map| map.images.get(&id).copied()).or(Some(id)));
+    let named = map.and_then(|map| map.image(id));
+    let image = named.map_or_else(|| lookup.ids.find(id), |named| named.id);
     let Some(place) = image.and_then(|id| lookup.images.get(id)) else {
-        part.noticed.unknown_image(shown(id)?);
+        match named {
+            Some(named) => part.noticed.unknown_file(&named.name),
+            None => part.noticed.unknown_image(shown(id)?),
+        }
         return Ok(());
     };
     // Boxes are looked at before categories and scores: a bad one stops pycocotools wherever it is.
@@ -183,13 +188,14 @@ fn general(
         Kind::KeyPoints => (points_box(object)?, None),
     };
     let id = object.get("category_id").ok_or("has no `category_id`")?;
-    let category = lookup.ids.find(id);
-    let category = category.and_then(|id| map.and_then(|map| map.categories.get(&id).copied()).or(Some(id)));
+    let named = map.and_then(|map| map.category(id));
+    let category = named.map_or_else(|| lookup.ids.find(id), |named| named.id);
     let found = category.and_then(|id| lookup.categories.get(id));
     if found.is_none() {
-        match category {
-            Some(id) => part.noticed.foreign_category(id),
-            None => bump(&mut part.noticed.foreign_words, shown(id)?, 1),
+        match (category, named) {
+            (Some(id), _) => part.noticed.foreign_category(id),
+            (None, Some(named)) => bump(&mut part.noticed.foreign_words, quoted(&named.name), 1),
+            (None, None) => bump(&mut part.noticed.foreign_words, shown(id)?, 1),
         }
     }
     let rank = lookup.ranks.get(place as usize).copied().unwrap_or(NOWHERE);
@@ -212,14 +218,15 @@ fn general(
     Ok(())
 }
 
-fn shown(id: &Value) -> Result<String, String> {
+/// An id as it stands in the file.
+pub(super) fn shown(id: &Value) -> Result<String, String> {
     Ok(match id {
         Value::Null => "null".into(),
         Value::Bool(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
         Value::Big(digits) => digits.clone(),
         Value::Float(value) => value.to_string(),
-        Value::Text(text) => super::error::quoted(text),
+        Value::Text(text) => quoted(text),
         Value::List(_) | Value::Object(_) => return Err("has a list or an object as an id".into()),
     })
 }
@@ -274,9 +281,10 @@ fn points_box(object: &Object) -> Result<Option<[f64; 4]>, String> {
     if numbers.len() < 2 {
         return Err("has no `keypoints`".into());
     }
-    // Python's min and max keep what they have unless the next one is smaller or larger.
-    let least = |values: &mut dyn Iterator<Item = f64>| values.reduce(|a, b| if b < a { b } else { a });
-    let most = |values: &mut dyn Iterator<Item = f64>| values.reduce(|a, b| if b > a { b } else { a });
+    // As in numpy's min and max, a NaN wins over all numbers.
+    let over = |wins: bool, a: f64, b: f64| if wins || b.is_nan() { b } else { a };
+    let least = |values: &mut dyn Iterator<Item = f64>| values.reduce(|a, b| over(b < a, a, b));
+    let most = |values: &mut dyn Iterator<Item = f64>| values.reduce(|a, b| over(b > a, a, b));
     let axis = |from: usize| numbers.iter().copied().skip(from).step_by(3);
     let corner = |from| least(&mut axis(from)).unwrap_or(f64::NAN);
     let far = |from| most(&mut axis(from)).unwrap_or(f64::NAN);

@@ -2,13 +2,14 @@
 //!
 //! Only numbers are kept, and images and categories only as places in the lists that the caller gives.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::dataset::{DataSet, Want};
 use super::error::{Error, quoted};
 use super::id::{Id, Ids, Index};
-use super::result_record::{Kind, Part, kind_of, read};
+use super::names::{Map, Names, called, sibling_tables};
+use super::result_record::{Kind, Part, kind_of, read, shown};
 use super::rows::{Grouped, MOST_GROUPS, Rows};
 use super::stream::Stream;
 use super::value::{Object, Value, text};
@@ -46,13 +47,6 @@ pub(crate) struct Lookup {
     pub(crate) keep_foreign: bool,
     /// By name instead of by id, where the results file has names.
     pub(crate) names: Option<Names>,
-}
-
-/// Images by file name and categories by name.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Names {
-    pub(crate) images: HashMap<String, Id>,
-    pub(crate) categories: HashMap<String, Id>,
 }
 
 /// The shape of a results file.
@@ -93,13 +87,17 @@ pub struct Noticed {
     pub unknown_images: u64,
     /// Some of their ids as they stand in the file, with how many results each.
     pub unknown_image_ids: BTreeMap<String, u64>,
+    /// The same with file names, where these and not the ids are looked up.
+    pub unknown_files: BTreeMap<String, u64>,
     /// Results of categories that are not evaluated, by id.
     pub foreign_categories: BTreeMap<Id, u64>,
-    /// The same with ids that are no integers, as they stand in the file.
+    /// The same with ids that are no integers and with names that are looked up, as they stand in the file.
     pub foreign_words: BTreeMap<String, u64>,
     /// Results whose score is true or false.
     pub bool_scores: u64,
-    /// Names of categories in the results file, where it has such a table: (id, name).
+    /// File names that the results file has for images, by their ids, which the data set knows too.
+    pub images: Vec<(Id, String)>,
+    /// Names that the results file has for categories, by their ids, which the data set knows too.
     pub categories: Vec<(Id, String)>,
     /// Photos that have no result because they failed (detections.jsonl).
     pub failed_photos: u64,
@@ -114,6 +112,11 @@ impl Noticed {
         bump(&mut self.unknown_image_ids, shown, 1);
     }
 
+    pub(super) fn unknown_file(&mut self, name: &str) {
+        self.unknown_images += 1;
+        bump(&mut self.unknown_files, quoted(name), 1);
+    }
+
     pub(super) fn foreign_category(&mut self, id: Id) {
         bump(&mut self.foreign_categories, id, 1);
     }
@@ -126,6 +129,10 @@ impl Noticed {
         for (id, count) in part.unknown_image_ids {
             bump(&mut self.unknown_image_ids, id, count);
         }
+        for (name, count) in part.unknown_files {
+            bump(&mut self.unknown_files, name, count);
+        }
+        self.images.extend(part.images);
         for (id, count) in part.foreign_categories {
             bump(&mut self.foreign_categories, id, count);
         }
@@ -179,8 +186,7 @@ impl Detections {
     }
 
     fn list(&mut self, path: &Path, mut stream: Stream, lookup: &Lookup) -> Result<(), Error> {
-        let tables = sibling_tables(path, lookup);
-        let map = tables.as_ref().and_then(|tables| Map::new(tables, lookup));
+        let map = sibling_tables(path).and_then(|tables| self.name(&tables, lookup));
         stream.one("a list", |cursor| cursor.expect(b'[', "a list"))?;
         if stream.peek()? == Some(b']') {
             stream.one("a list", |cursor| cursor.expect(b']', "`]`"))?;
@@ -190,6 +196,12 @@ impl Detections {
         let mut stream = Stream::open(path)?;
         self.records(&mut stream, kind, lookup, map.as_ref())?;
         stream.end()
+    }
+
+    /// Keeps what tables call things, and maps by name if that is asked for.
+    fn name(&mut self, tables: &DataSet, lookup: &Lookup) -> Option<Map> {
+        (self.noticed.images, self.noticed.categories) = called(tables, lookup);
+        lookup.names.as_ref().map(|names| Map::new(tables, names))
     }
 
     fn records(
@@ -236,10 +248,8 @@ impl Detections {
 
     fn data_set(&mut self, path: &Path, lookup: &Lookup) -> Result<(), Error> {
         let tables = DataSet::read(path, Want::Tables)?;
-        let map = Map::new(&tables, lookup);
+        let map = self.name(&tables, lookup);
         self.noticed.form = Form::DataSet;
-        self.noticed.categories =
-            tables.categories().iter().map(|entry| (entry.id, tables.category_name(entry.id))).collect();
         let mut stream = Stream::open(path)?;
         stream.one("the file", |cursor| cursor.expect(b'{', "`{`"))?;
         if stream.peek()? == Some(b'}') {
@@ -257,7 +267,8 @@ impl Detections {
                 (self.rows, self.areas) = (Grouped::new(self.rows.groups()), Rows::default());
                 self.noticed = Noticed {
                     form: Form::DataSet,
-                    categories: self.noticed.categories.clone(),
+                    images: std::mem::take(&mut self.noticed.images),
+                    categories: std::mem::take(&mut self.noticed.categories),
                     ..Noticed::default()
                 };
                 self.records(&mut stream, Kind::Boxes, lookup, map.as_ref()).map_err(
@@ -330,35 +341,6 @@ fn is_lines(path: &Path) -> Result<bool, Error> {
     Ok(matches!(key.as_str(), "image_id" | "file"))
 }
 
-/// `images.json` beside a results list: the tables that its ids belong to, as `rcnn detect` writes them.
-fn sibling_tables(path: &Path, lookup: &Lookup) -> Option<DataSet> {
-    lookup.names.as_ref()?;
-    DataSet::read(&path.parent()?.join("images.json"), Want::Tables).ok()
-}
-
-/// From the results file's ids to the data set's, by name.
-#[derive(Debug)]
-pub(super) struct Map {
-    pub(super) images: HashMap<Id, Id>,
-    pub(super) categories: HashMap<Id, Id>,
-}
-
-impl Map {
-    fn new(tables: &DataSet, lookup: &Lookup) -> Option<Map> {
-        let names = lookup.names.as_ref()?;
-        let images = tables.images().iter();
-        let categories = tables.categories().iter();
-        let image = |name: Option<&str>| names.images.get(name?).copied();
-        let category = |name: Option<&str>| names.categories.get(name?).copied();
-        Some(Map {
-            images: images.filter_map(|entry| Some((entry.id, image(entry.file_name.as_deref())?))).collect(),
-            categories: categories
-                .filter_map(|entry| Some((entry.id, category(entry.name.as_deref())?)))
-                .collect(),
-        })
-    }
-}
-
 /// One line of detections.jsonl.
 fn photo(object: &Object, part: &mut Part, lookup: &Lookup) -> Result<(), String> {
     if object.get("error").is_some() {
@@ -367,9 +349,11 @@ fn photo(object: &Object, part: &mut Part, lookup: &Lookup) -> Result<(), String
     }
     let names = lookup.names.as_ref();
     let file = object.get("file").and_then(Value::text);
-    let by_name = names.zip(file).and_then(|(names, file)| names.images.get(file).copied());
-    let id = object.get("image_id").ok_or("has no `image_id`")?;
-    let image = by_name.or_else(|| lookup.ids.find(id)).and_then(|id| lookup.images.get(id));
+    let image_id = object.get("image_id").ok_or("has no `image_id`")?;
+    let by_id = lookup.ids.find(image_id);
+    part.noticed.images.extend(by_id.zip(file.map(Into::into)));
+    let named = names.zip(file);
+    let image = named.map_or(by_id, |(names, file)| names.image(file)).and_then(|id| lookup.images.get(id));
     let Some(Value::List(list)) = object.get("detections") else {
         return Err("has no list `detections`".into());
     };
@@ -377,12 +361,17 @@ fn photo(object: &Object, part: &mut Part, lookup: &Lookup) -> Result<(), String
         part.noticed.count += 1;
         let Value::Object(detection) = value else { return Err("has a detection that is no object".into()) };
         let Some(image) = image else {
-            part.noticed.unknown_image(file.map_or_else(|| format!("{id:?}"), quoted));
+            match named {
+                Some((_, file)) => part.noticed.unknown_file(file),
+                None => part.noticed.unknown_image(shown(image_id)?),
+            }
             continue;
         };
         let label = detection.get("label").and_then(Value::text);
-        let by_name = names.zip(label).and_then(|(names, label)| names.categories.get(label).copied());
-        let id = by_name.or_else(|| lookup.ids.find(detection.get("category_id")?));
+        let id = match names.zip(label) {
+            Some((names, label)) => names.category(label),
+            None => detection.get("category_id").and_then(|id| lookup.ids.find(id)),
+        };
         let category = id.and_then(|id| lookup.categories.get(id));
         let rank = lookup.ranks.get(image as usize).copied().unwrap_or(NOWHERE);
         if category.is_none() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Costs, Error};
-use crate::evaluate::{Input, Interval, Moved, Params, Reading};
+use crate::evaluate::{Input, Interval, Moved, Params, Reading, Warning};
 
 /// One model's numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,6 +20,8 @@ pub struct Judged {
     pub costs: Option<Costs>,
     /// How it differs from the first; nothing for the first.
     pub difference: Option<Difference>,
+    /// What makes the numbers other than they seem.
+    pub warnings: Vec<Warning>,
 }
 
 /// How one model differs from the first, over the same draws of photos for both.
@@ -29,9 +31,9 @@ pub struct Difference {
     pub stats: Vec<f64>,
     /// Where these differences lie.
     pub intervals: Vec<Interval>,
-    /// AP gained, as a share of the first one's AP: the paper's +28 % from VGG-16 to ResNet-101.
+    /// AP gained, as a share of the first one's AP: the paper's +28 % from VGG-16 to ResNet-101. NaN where that is 0.
     pub relative: f64,
-    /// Whether the interval of AP's difference holds 0.
+    /// Whether the interval of AP's difference holds 0, or there is none.
     pub within_noise: bool,
     /// Classes whose AP moved most: name, AP of the first, its own.
     pub classes: Vec<Moved>,
@@ -39,29 +41,48 @@ pub struct Difference {
     pub photos: Vec<Moved>,
 }
 
-/// Judges results, a file a model, against the annotations and the first of them.
+/// Judges results, a file a model, against the annotations and the first of them: on the images of `image_ids`, or on
+/// all that are annotated.
 ///
 /// # Errors
 /// When a file cannot be read or judged.
 pub fn judge(
     annotations: &Path,
     results: &[(String, PathBuf, Option<Costs>)],
+    image_ids: Option<&[u64]>,
     resamples: usize,
     seed: u64,
 ) -> Result<Vec<Judged>, Error> {
-    let (params, reading) = (Params::default(), Reading::default());
+    let image_ids = image_ids.map(|ids| ids.iter().map(u64::to_string).collect());
+    let (params, reading) = (Params { image_ids, ..Params::default() }, Reading::default());
     let mut first: Option<Input> = None;
     let mut judged = Vec::new();
     for (name, path, costs) in results {
         let input = Input::open(annotations, path, &params, false)?;
-        let stats = input.evaluate(reading, true)?.stats;
+        let evaluation = input.evaluate(reading, true)?;
+        let warnings = input.warnings(&evaluation, reading);
         let intervals = input.intervals(reading, resamples, seed)?;
         let difference =
             first.as_ref().map(|first| difference(first, &input, resamples, seed)).transpose()?;
-        judged.push(Judged { name: name.clone(), stats, intervals, costs: *costs, difference });
+        let (name, stats) = (name.clone(), evaluation.stats);
+        judged.push(Judged { name, stats, intervals, costs: *costs, difference, warnings });
         first.get_or_insert(input);
     }
     Ok(judged)
+}
+
+/// All warnings, each once with the names of the models that it concerns.
+pub fn warnings(judged: &[Judged]) -> Vec<String> {
+    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+    for model in judged {
+        for warning in &model.warnings {
+            match said.iter_mut().find(|(message, _)| *message == warning.message) {
+                Some((_, names)) => names.push(&model.name),
+                None => said.push((&warning.message, vec![&model.name])),
+            }
+        }
+    }
+    said.iter().map(|(message, names)| format!("{}: {message}", names.join(", ").escape_debug())).collect()
 }
 
 fn difference(first: &Input, own: &Input, resamples: usize, seed: u64) -> Result<Difference, Error> {
@@ -71,7 +92,8 @@ fn difference(first: &Input, own: &Input, resamples: usize, seed: u64) -> Result
         compared.other.first().zip(compared.difference.first()).map_or(0.0, |(own, gain)| own - gain);
     Ok(Difference {
         relative: if before > 0.0 { compared.difference[0] / before } else { f64::NAN },
-        within_noise: interval.is_none_or(|interval| interval.low <= 0.0 && interval.high >= 0.0),
+        within_noise: interval
+            .is_none_or(|interval| !interval.exists() || (interval.low <= 0.0 && interval.high >= 0.0)),
         stats: compared.difference,
         intervals: compared.intervals,
         classes: compared.classes,

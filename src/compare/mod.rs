@@ -8,7 +8,7 @@ mod judge;
 mod measure;
 mod table;
 
-pub use judge::{Difference, Judged, judge};
+pub use judge::{Difference, Judged, judge, warnings};
 pub use measure::{Contender, Costs, measure};
 pub use table::table;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Difference, Judged};
-use crate::evaluate::Moved;
+use crate::evaluate::{Interval, Moved};
 
 /// Places of AP, AP50, AP75 and the three sizes among the twelve numbers.
 const SHOWN: [(&str, usize); 6] =
@@ -27,8 +27,8 @@ fn write_all(text: &mut String, judged: &[Judged]) -> std::fmt::Result {
     writeln!(text, "|---|{}", "---|".repeat(SHOWN.len() + 5))?;
     for model in judged {
         let stats: Vec<String> = SHOWN.iter().map(|&(_, place)| ap(model.stats.get(place))).collect();
-        let interval =
-            model.intervals.first().map_or(String::new(), |i| format!("{:.3} to {:.3}", i.low, i.high));
+        let interval = model.intervals.first().filter(|interval| interval.exists());
+        let interval = interval.map_or("–".into(), |i| format!("{:.3} to {:.3}", i.low, i.high));
         let costs = match &model.costs {
             Some(costs) => format!(
                 "{} | {} | {:.1} | {}",
@@ -50,16 +50,21 @@ fn write_all(text: &mut String, judged: &[Judged]) -> std::fmt::Result {
 }
 
 fn gains(text: &mut String, name: &str, first: &str, difference: &Difference) -> std::fmt::Result {
-    let (gain, interval) =
-        (difference.stats.first().copied().unwrap_or(f64::NAN), difference.intervals.first());
-    let (low, high) = interval.map_or((f64::NAN, f64::NAN), |interval| (interval.low, interval.high));
-    let relative = 100.0 * difference.relative;
+    let (name, first) = (cell(name), cell(first));
+    let interval = difference.intervals.first().filter(|interval| interval.exists());
+    let Some((gain, Interval { low, high, .. })) = difference.stats.first().zip(interval) else {
+        return writeln!(text, "\n{name} against {first}: there is no AP to compare");
+    };
+    // Of an AP of 0 nothing is a share.
+    let relative = match 100.0 * difference.relative {
+        share if share.is_finite() => format!(" ({share:+.1} %)"),
+        _ => String::new(),
+    };
     let verdict =
         if difference.within_noise { "within the noise of these photos" } else { "more than noise" };
-    let (name, first) = (cell(name), cell(first));
     writeln!(
         text,
-        "\n{name} against {first}: AP {gain:+.3} ({relative:+.1} %), in 95 % from {low:+.3} to {high:+.3}: {verdict}"
+        "\n{name} against {first}: AP {gain:+.3}{relative}, in 95 % from {low:+.3} to {high:+.3}: {verdict}"
     )?;
     moved(text, "classes that moved most", &difference.classes)?;
     moved(text, "photos that flipped", &difference.photos)
@@ -93,13 +98,19 @@ fn cell(name: &str) -> String {
 mod tests {
     use super::*;
     use crate::compare::Costs;
-    use crate::evaluate::Interval;
 
     fn model(name: &str, ap: f64, difference: Option<Difference>) -> Judged {
         let interval = Interval { low: ap - 0.02, high: ap + 0.02, deviation: 0.01 };
         let costs = Costs { parameters: 2_425_039, multiply_adds: 1.3e9, milliseconds: 20.26, memory: None };
         let stats = vec![ap, 0.6, 0.5, -1.0, 0.4, 0.45, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-        Judged { name: name.into(), stats, intervals: vec![interval; 12], costs: Some(costs), difference }
+        Judged {
+            name: name.into(),
+            stats,
+            intervals: vec![interval; 12],
+            costs: Some(costs),
+            difference,
+            warnings: Vec::new(),
+        }
     }
 
     #[test]

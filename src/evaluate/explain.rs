@@ -41,7 +41,8 @@ pub struct Comparison {
     pub other: Vec<f64>,
     /// Other less own, a number each.
     pub difference: Vec<f64>,
-    /// Where the differences lie when images are drawn anew, for both files alike.
+    /// Where the differences lie when images are drawn anew, for both files alike; -1 throughout where there is
+    /// nothing to measure in any draw.
     pub intervals: Vec<Interval>,
     /// Categories whose AP moved most.
     pub classes: Vec<Moved>,
@@ -66,10 +67,11 @@ const BINS: usize = 10;
 const NAMED: usize = 10;
 
 impl Input {
-    /// Intervals of all numbers from `count` resamples of the images.
+    /// Intervals of all numbers from those of `count` resamples of the images in which they exist.
     pub fn intervals(&self, reading: Reading, count: usize, seed: u64) -> Result<Vec<Interval>, Error> {
         let samples = self.resampler(reading)?.run(count, seed);
-        Ok(columns(&samples).iter().map(|column| Interval::of(column)).collect())
+        let column = |place: usize| samples.iter().map(|row| row[place]).filter(exists).collect::<Vec<f64>>();
+        Ok(places(&samples).map(|place| Interval::of(&column(place))).collect())
     }
 
     /// The numbers in every resample.
@@ -101,10 +103,13 @@ impl Input {
         let (own, others) = (self.evaluate(reading, true)?, other.evaluate(reading, true)?);
         let samples = self.resampler(reading)?.run(count, seed);
         let other_samples = other.resampler(reading)?.run(count, seed);
-        let pairs = samples.iter().zip(&other_samples);
-        let differences: Vec<Vec<f64>> = pairs
-            .map(|(own, other)| own.iter().zip(other).map(|(own, other)| other - own).collect())
-            .collect();
+        let differences = |place: usize| -> Vec<f64> {
+            let pairs = samples.iter().zip(&other_samples).map(|(own, other)| (own[place], other[place]));
+            pairs
+                .filter(|(own, other)| exists(own) && exists(other))
+                .map(|(own, other)| other - own)
+                .collect()
+        };
         let all: Vec<usize> = (0..self.params.iou_thresholds.len()).collect();
         let last = own.arrays.shape[4] - 1;
         let classes = self.category_names().into_iter().enumerate().map(|(k, name)| Moved {
@@ -129,7 +134,7 @@ impl Input {
         Ok(Comparison {
             difference: own.stats.iter().zip(&others.stats).map(|(own, other)| other - own).collect(),
             other: others.stats,
-            intervals: columns(&differences).iter().map(|column| Interval::of(column)).collect(),
+            intervals: places(&samples).map(|place| Interval::of(&differences(place))).collect(),
             classes: most_moved(classes.collect()),
             images: most_moved(images.collect()),
         })
@@ -231,10 +236,14 @@ impl Input {
     }
 }
 
-/// Rows of numbers as columns.
-fn columns(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let count = rows.first().map_or(0, Vec::len);
-    (0..count).map(|place| rows.iter().map(|row| row[place]).collect()).collect()
+/// Places of the numbers in each resample.
+fn places(samples: &[Vec<f64>]) -> std::ops::Range<usize> {
+    0..samples.first().map_or(0, Vec::len)
+}
+
+/// -1 stands for a number that has nothing to measure, as where no image with a small object is drawn.
+fn exists(number: &f64) -> bool {
+    *number > -1.0
 }
 
 /// Those that moved, most first; what has no AP on a side did not move.

@@ -59,7 +59,7 @@ pub(super) struct Mask {
     pub(super) off: u64,
 }
 
-/// A detection that reaches nothing: wrong, or ignored for its size.
+/// A detection within the limits, whether it reaches something or not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
     /// Its row among all detections.

@@ -44,7 +44,7 @@ pub use params::{AreaRange, MOST_RANGES, MOST_THRESHOLDS, Params, Protocol, lins
 pub use per_class::{ClassRow, per_class};
 pub use quirk::Reading;
 pub use resample::Interval;
-pub use summary::{COCO_NAMES, LVIS_NAMES, text as summary_lines};
+pub use summary::{COCO_NAMES, LVIS_NAMES, names as stat_names, text as summary_lines};
 pub use tide::{KINDS as TIDE_KINDS, Tide, TideThresholds};
 pub use voc::{Voc, VocAp};
 

@@ -103,8 +103,6 @@ impl Scope {
         let mut listed: Vec<Id> = set.images().iter().map(|image| image.id).collect();
         listed.sort_unstable();
         listed.dedup();
-        let own =
-            |pairs: HashMap<&str, Id>| pairs.into_iter().map(|(name, id)| (name.to_owned(), id)).collect();
         Lookup {
             ids: set.ids.clone(),
             ranks: listed.iter().map(|&id| self.image_index.get(id).unwrap_or(NOWHERE)).collect(),
@@ -112,10 +110,7 @@ impl Scope {
             categories: Index::new(&self.categories),
             category_count: self.categories.len(),
             keep_foreign: params.protocol == Protocol::Lvis,
-            names: by_name.then(|| Names {
-                images: own(set.images_by_name()),
-                categories: own(set.categories_by_name()),
-            }),
+            names: by_name.then(|| Names::of(set)),
         }
     }
 }

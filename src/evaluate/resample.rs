@@ -26,12 +26,18 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The interval of some resampled values; -1 throughout where they are.
+    /// What stands for the interval of a number that exists in no resample.
+    const NONE: Interval = Interval { low: -1.0, high: -1.0, deviation: -1.0 };
+
+    /// The interval of resampled values; -1 throughout where there are none.
     pub fn of(values: &[f64]) -> Interval {
+        if values.is_empty() {
+            return Interval::NONE;
+        }
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let quantile = |share: f64| {
-            let place = share * (sorted.len().max(1) - 1) as f64;
+            let place = share * (sorted.len() - 1) as f64;
             let at = |place: f64| sorted.get(place as usize).copied().unwrap_or(f64::NAN);
             let (low, high) = (at(place.floor()), at(place.ceil()));
             low + (high - low) * place.fract()
@@ -44,6 +50,11 @@ impl Interval {
             high: quantile(0.975),
             deviation: (squares / (count - 1.0).max(1.0)).sqrt(),
         }
+    }
+
+    /// Whether the number exists in some resample.
+    pub fn exists(&self) -> bool {
+        self.deviation >= 0.0
     }
 }
 
@@ -221,8 +232,7 @@ impl Resampler {
             let right = self.walk(category, c, scratch);
             let all_precisions: Vec<f64> = if cell.precise {
                 needs(positives, &self.recalls, &mut scratch.needs);
-                let any = !category.plain.is_empty() || !category.touched.is_empty();
-                scratch.hits[..self.thresholds].iter().map(|hits| area(hits, &scratch.needs, any)).collect()
+                scratch.hits[..self.thresholds].iter().map(|hits| area(hits, &scratch.needs)).collect()
             } else {
                 Vec::new()
             };
@@ -316,8 +326,8 @@ fn needs(positives: u32, recalls: &[f64], needs: &mut Vec<u32>) {
     }));
 }
 
-/// The sum of the precisions at all recall thresholds. `any`: whether there is a detection at all.
-fn area(hits: &[(u32, f64)], needs: &[u32], any: bool) -> f64 {
+/// The sum of the precisions at all recall thresholds.
+fn area(hits: &[(u32, f64)], needs: &[u32]) -> f64 {
     let mut reached = match hits.last() {
         Some(&(last, _)) => needs.partition_point(|&need| need <= last),
         None => return 0.0,
@@ -332,7 +342,7 @@ fn area(hits: &[(u32, f64)], needs: &[u32], any: bool) -> f64 {
         }
     }
     // What is left is reached by the first detection already.
-    if any { sum + best * reached as f64 } else { sum }
+    sum + best * reached as f64
 }
 
 fn compact(matched: &Matched, positives: Vec<Vec<u32>>, rules: &Rules, cells: &[Cell]) -> Sorted {
@@ -406,5 +416,6 @@ mod tests {
         let values: Vec<f64> = (0..=1000).map(f64::from).collect();
         let interval = Interval::of(&values);
         assert_eq!((interval.low, interval.high), (25.0, 975.0));
+        assert!(interval.exists() && !Interval::of(&[]).exists());
     }
 }

@@ -15,6 +15,19 @@ pub const LVIS_NAMES: [&str; 13] = [
     "AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf", "AR@300", "ARs@300", "ARm@300", "ARl@300",
 ];
 
+/// Names of the numbers under these parameters: recalls are named by their limits.
+pub fn names(params: &Params) -> Vec<String> {
+    if params.protocol == Protocol::Lvis {
+        return LVIS_NAMES.map(String::from).to_vec();
+    }
+    let lines = lines(params);
+    let name = |(name, line): (&str, &Line)| match name.strip_prefix("AR") {
+        Some(limit) if limit.starts_with(|c: char| c.is_ascii_digit()) => format!("AR{}", line.limit),
+        _ => name.into(),
+    };
+    COCO_NAMES.into_iter().zip(&lines).map(name).collect()
+}
+
 /// One line of the summary: what it averages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
@@ -176,6 +189,13 @@ pub(super) fn needed(params: &Params, precision: bool) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn recalls_are_named_by_their_limits() {
+        assert_eq!(names(&Params::default()), COCO_NAMES);
+        let params = Params { max_dets: vec![100, 300, 1000], ..Params::default() };
+        assert_eq!(names(&params)[5..10], ["APl", "AR100", "AR300", "AR1000", "ARs"]);
+    }
 
     #[test]
     fn lines_are_pycocotools_to_the_blank() {

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::Architecture;
+
 /// Order of the colour channels that the network was trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -289,4 +291,13 @@ pub struct Conventions {
     pub roi: Roi,
     /// Detections.
     pub detections: Detections,
+}
+
+/// The anchor sizes that all frameworks begin with: one a level of a pyramid, else all of them on the one level.
+pub(super) fn usual_sizes(architecture: &Architecture) -> Vec<Vec<f32>> {
+    let sizes = [32.0, 64.0, 128.0, 256.0, 512.0];
+    if architecture.fpn.is_none() {
+        return vec![sizes.to_vec()];
+    }
+    sizes.iter().take(architecture.rpn_strides().len()).map(|&size| vec![size]).collect()
 }

@@ -6,6 +6,7 @@
 use super::config::{self, ConfigError};
 use super::conventions::Conventions;
 use super::detectron2::{self, coco};
+use super::load::missing;
 use super::{Error, Family, Names, NormNames, Options, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
@@ -19,6 +20,10 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     let pyramid = has("rpn_cls_logits_fpn2_w");
     if !has("conv1_w") || !pyramid && !has("rpn_cls_logits_w") {
         return Ok(None);
+    }
+    // The box head of two linear layers always has both.
+    if has("fc6_w") && !has("fc7_w") && !has("head_conv1_w") {
+        return Err(missing("fc7_w"));
     }
     // The pyramid's layers are named after the last block of each stage.
     let last = |stage: usize| {
@@ -59,6 +64,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         conventions,
         rows: Some(rows),
         idle: |name| name.ends_with("_momentum"),
+        needed: |_| false,
         remarks,
     }))
 }

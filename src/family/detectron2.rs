@@ -6,7 +6,7 @@ use super::classes::coco_classes;
 use super::conventions::{
     AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
-    SizeRule, ValueRange,
+    SizeRule, ValueRange, usual_sizes,
 };
 use super::{Class, Error, Family, Names, Options, Recognised};
 use crate::checkpoint::Checkpoint;
@@ -54,6 +54,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
                 || name == "pixel_std"
                 || name.starts_with("proposal_generator.anchor_generator.")
         },
+        needed: |name| name.starts_with("backbone.fpn_") || name.starts_with("proposal_generator.rpn_head."),
         remarks: Vec::new(),
     }))
 }
@@ -118,7 +119,6 @@ fn with_norm(layer: &str) -> Names {
 
 /// detectron2's defaults of the model zoo's FPN, C4 and DC5 models.
 pub(super) fn conventions(architecture: &Architecture) -> Conventions {
-    let sizes = [32.0, 64.0, 128.0, 256.0, 512.0];
     let levels = architecture.rpn_strides().len();
     let pyramid = architecture.fpn.is_some();
     let grouped = architecture.backbone.stages.first().is_some_and(|stage| stage.groups > 1);
@@ -138,11 +138,7 @@ pub(super) fn conventions(architecture: &Architecture) -> Conventions {
         },
         anchors: Anchors {
             ratios: vec![vec![0.5, 1.0, 2.0]; levels],
-            sizes: if pyramid {
-                sizes.iter().take(levels).map(|&size| vec![size]).collect()
-            } else {
-                vec![sizes.to_vec()]
-            },
+            sizes: usual_sizes(architecture),
             cell: AnchorCell::SizeMajor,
             stride: AnchorStride::Fixed,
         },

@@ -8,7 +8,7 @@ use super::classes::unnamed_classes;
 use super::conventions::Conventions;
 use super::options::{ClassOption, ClassesOption, Options};
 use super::{Class, FAMILIES, Family, Names, Naming, Recognised, Rows, coco_classes};
-use crate::checkpoint::{self, Checkpoint, Tensor};
+use crate::checkpoint::{self, Checkpoint, Shown, Tensor};
 use crate::network::{Architecture, Layer, LayerShape, LayerWeights, Norm, ReadError, Weights};
 
 /// Why a checkpoint did not become a network.
@@ -38,6 +38,15 @@ pub enum Error {
         /// Tensors whose shape does not fit, with both shapes.
         misshapen: Vec<String>,
     },
+    /// The pyramid or the RPN has layers that are not known here.
+    #[error(
+        "the pyramid or the RPN has layers that are not known here, without which boxes would be wrong: {}",
+        list(unknown.iter().cloned())
+    )]
+    UnknownLayers {
+        /// Their tensors.
+        unknown: Vec<String>,
+    },
     /// A tensor holds NaN or infinity.
     #[error("the tensor `{0}` holds values that are not finite")]
     NotFinite(String),
@@ -57,6 +66,7 @@ impl Error {
             Error::UnknownBackbone { .. } => "unknown_backbone",
             Error::Incomplete { missing, .. } if !missing.is_empty() => "missing_tensor",
             Error::Incomplete { .. } => "shape_mismatch",
+            Error::UnknownLayers { .. } => "surplus_tensor",
             Error::NotFinite(_) => "not_finite",
             Error::Options(_) => "options",
             Error::Checkpoint(error) => error.kind(),
@@ -119,7 +129,7 @@ pub struct Loaded {
 /// When no family knows it, tensors are missing, misshapen or not finite, or `options` contradict them.
 pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error> {
     let (family, recognised) = recognise(checkpoint, options)?;
-    let Recognised { naming, mut hints, said, conventions, rows, idle, remarks } = recognised;
+    let Recognised { naming, mut hints, said, conventions, rows, idle, needed, mut remarks } = recognised;
     let options = &options.over(&said);
     hints.stride_in_1x1 = options.stride_in_1x1.unwrap_or(hints.stride_in_1x1);
     hints.last_stage_dilation = options.dilation.unwrap_or(hints.last_stage_dilation);
@@ -128,6 +138,10 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
     hints.extra_level = extra_level(options, &shapes).unwrap_or(hints.extra_level);
     let mut architecture =
         Architecture::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
+    if architecture.head.linears.len() == 1 && architecture.head.convs.is_empty() {
+        remarks
+            .push("the box head has one linear layer, where most have two: a second may be missing".into());
+    }
     let mut used = BTreeSet::new();
     let norm_eps = options.norm_eps.unwrap_or(family.norm_eps);
     let mut weights = read_weights(checkpoint, &architecture.layers(), &naming, norm_eps, &mut used)?;
@@ -140,6 +154,10 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
     }
     let classes = classes(options, architecture.head.classes, family)?;
     let surplus = surplus(checkpoint, &used, idle);
+    let unknown: Vec<String> = surplus.iter().filter(|name| needed(name)).map(|name| quoted(name)).collect();
+    if !unknown.is_empty() {
+        return Err(Error::UnknownLayers { unknown });
+    }
     let assumed = Options::of(&architecture, &conventions, norm_eps).unsaid(options);
     Ok(Loaded {
         family: family.name,
@@ -188,7 +206,12 @@ fn known() -> String {
 fn first_parts(checkpoint: &Checkpoint) -> String {
     let parts: BTreeSet<_> =
         checkpoint.tensors().map(|t| t.name().split('.').next().unwrap_or_default()).collect();
-    list(parts.iter().map(|part| format!("`{}`", part.escape_debug())))
+    list(parts.iter().map(|part| quoted(part)))
+}
+
+/// A name from a file, safe to print and not too long.
+fn quoted(name: &str) -> String {
+    format!("`{}`", Shown::new(name))
 }
 
 /// Whether the RPN has a level beyond the pyramid's, where the user's anchors tell.
@@ -291,7 +314,7 @@ impl Problems {
     }
 }
 
-fn missing(name: &str) -> Error {
+pub(super) fn missing(name: &str) -> Error {
     Error::Incomplete { missing: vec![format!("`{name}`")], misshapen: Vec::new() }
 }
 

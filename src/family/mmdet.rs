@@ -7,7 +7,7 @@ use super::config::{self, ConfigError};
 use super::conventions::{
     AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
-    SizeRule, ValueRange,
+    SizeRule, ValueRange, usual_sizes,
 };
 use super::detectron2::coco;
 use super::{ClassOption, ClassesOption, Error, Family, Names, Options, Recognised};
@@ -53,14 +53,18 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     said.classes = classes(checkpoint);
     let two = notes.text("meta.mmdet_version").is_some_and(|version| version.starts_with("2."))
         || text.is_some_and(|text| config::mmdet_version(text) == 2);
-    let last_stage_in_head = has("roi_head.shared_head.layer4.0.conv1.weight");
+    let style = Style {
+        last_stage_in_head: has("roi_head.shared_head.layer4.0.conv1.weight"),
+        several_rpn_convs: has("rpn_head.rpn_conv.0.conv.weight"),
+    };
     Ok(Some(Recognised {
-        naming: Box::new(move |layer| names(layer, last_stage_in_head)),
+        naming: Box::new(move |layer| style.names(layer)),
         hints: HINTS,
         said,
         conventions: if two { conventions_2 } else { conventions },
         rows: None,
         idle: |_| false,
+        needed: |name| name.starts_with("neck.") || name.starts_with("rpn_head."),
         remarks,
     }))
 }
@@ -75,25 +79,38 @@ fn classes(checkpoint: &Checkpoint) -> Option<ClassesOption> {
     Some(ClassesOption::List(names.iter().cloned().map(ClassOption::Name).collect()))
 }
 
-fn names(layer: Layer, last_stage_in_head: bool) -> Names {
-    match layer {
-        Layer::Stem => Names::torch_with_norm("backbone.conv1", "backbone.bn1"),
-        Layer::Block { stage, block, conv } => {
-            let home = if stage == 3 && last_stage_in_head { "roi_head.shared_head" } else { "backbone" };
-            let block = format!("{home}.layer{}.{block}", stage + 1);
-            Names::torch_block(&block, conv)
+/// The differences between mmdetection's models.
+#[derive(Clone, Copy, Debug)]
+struct Style {
+    /// The last stage stands in the head (C4).
+    last_stage_in_head: bool,
+    /// `rpn_conv.0.conv`, `rpn_conv.1.conv` … (`num_convs` above 1) rather than `rpn_conv`; a ReLU follows each.
+    several_rpn_convs: bool,
+}
+
+impl Style {
+    fn names(self, layer: Layer) -> Names {
+        match layer {
+            Layer::Stem => Names::torch_with_norm("backbone.conv1", "backbone.bn1"),
+            Layer::Block { stage, block, conv } => {
+                let home =
+                    if stage == 3 && self.last_stage_in_head { "roi_head.shared_head" } else { "backbone" };
+                let block = format!("{home}.layer{}.{block}", stage + 1);
+                Names::torch_block(&block, conv)
+            }
+            Layer::FpnLateral(level) => wrapped(&format!("neck.lateral_convs.{level}")),
+            Layer::FpnOutput(level) => wrapped(&format!("neck.fpn_convs.{level}")),
+            Layer::RpnConv(0) if !self.several_rpn_convs => Names::torch("rpn_head.rpn_conv"),
+            // Where there is but one, a second has no name that could be there.
+            Layer::RpnConv(i) => Names::torch(&format!("rpn_head.rpn_conv.{i}.conv")),
+            Layer::RpnLogits => Names::torch("rpn_head.rpn_cls"),
+            Layer::RpnDeltas => Names::torch("rpn_head.rpn_reg"),
+            Layer::HeadConv(i) => wrapped(&format!("roi_head.bbox_head.shared_convs.{i}")),
+            Layer::HeadLinear(i) => Names::torch(&format!("roi_head.bbox_head.shared_fcs.{i}")),
+            Layer::Scores => Names::torch("roi_head.bbox_head.fc_cls"),
+            Layer::Boxes => Names::torch("roi_head.bbox_head.fc_reg"),
+            Layer::Classifier => Names::torch("head.fc"),
         }
-        Layer::FpnLateral(level) => wrapped(&format!("neck.lateral_convs.{level}")),
-        Layer::FpnOutput(level) => wrapped(&format!("neck.fpn_convs.{level}")),
-        Layer::RpnConv(0) => Names::torch("rpn_head.rpn_conv"),
-        Layer::RpnConv(i) => Names::torch(&format!("rpn_head.rpn_conv.{i}.conv")),
-        Layer::RpnLogits => Names::torch("rpn_head.rpn_cls"),
-        Layer::RpnDeltas => Names::torch("rpn_head.rpn_reg"),
-        Layer::HeadConv(i) => wrapped(&format!("roi_head.bbox_head.shared_convs.{i}")),
-        Layer::HeadLinear(i) => Names::torch(&format!("roi_head.bbox_head.shared_fcs.{i}")),
-        Layer::Scores => Names::torch("roi_head.bbox_head.fc_cls"),
-        Layer::Boxes => Names::torch("roi_head.bbox_head.fc_reg"),
-        Layer::Classifier => Names::torch("head.fc"),
     }
 }
 
@@ -112,7 +129,6 @@ fn conventions_2(architecture: &Architecture) -> Conventions {
 fn conventions(architecture: &Architecture) -> Conventions {
     let levels = architecture.rpn_strides().len();
     let pyramid = architecture.fpn.is_some();
-    let sizes = [32.0, 64.0, 128.0, 256.0, 512.0];
     Conventions {
         input: InputRule {
             channel_order: ChannelOrder::Rgb,
@@ -128,11 +144,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
         },
         anchors: Anchors {
             ratios: vec![vec![0.5, 1.0, 2.0]; levels],
-            sizes: if pyramid {
-                sizes.iter().take(levels).map(|&size| vec![size]).collect()
-            } else {
-                vec![sizes.to_vec()]
-            },
+            sizes: usual_sizes(architecture),
             cell: AnchorCell::RatioMajor,
             stride: AnchorStride::Fixed,
         },

@@ -105,11 +105,13 @@ pub(crate) struct Recognised {
     pub rows: Option<Rows>,
     /// Whether a tensor of this name is no parameter, so that nobody need hear of it.
     pub idle: fn(&str) -> bool,
+    /// Whether a tensor of this name decides boxes: it must not be left over.
+    pub needed: fn(&str) -> bool,
     /// What a person should know, a sentence each.
     pub remarks: Vec<String>,
 }
 
-/// Whether detectron2's YAML goes with a checkpoint: it would mislead beside another family's.
+/// Whether detectron2's or Detectron's YAML goes with a checkpoint: it would mislead beside another family's.
 pub(crate) fn goes_with_yaml(checkpoint: &Checkpoint) -> bool {
     [&detectron2::FAMILY, &detectron::FAMILY]
         .iter()

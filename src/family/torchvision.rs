@@ -6,8 +6,9 @@ use super::classes::coco_slots;
 use super::conventions::{
     AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
-    SizeRule, ValueRange,
+    SizeRule, ValueRange, usual_sizes,
 };
+use super::load::missing;
 use super::{Error, Family, Names, Options, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
@@ -29,6 +30,10 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     if !has("rpn.head.cls_logits.weight") {
         return Ok(None);
     }
+    // `TwoMLPHead` always has both, and without the second the first would serve scores and boxes of the same shape.
+    if has("roi_heads.box_head.fc6.weight") && !has("roi_heads.box_head.fc7.weight") {
+        return Err(missing("roi_heads.box_head.fc7.weight"));
+    }
     // The backbone may be an IntermediateLayerGetter under `body`, stand bare, or be a Sequential of numbers.
     let style = Style {
         backbone: if has("backbone.0.weight") {
@@ -49,6 +54,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         conventions,
         rows: None,
         idle: |_| false,
+        needed: |name| name.starts_with("backbone.fpn.") || name.starts_with("rpn.head."),
         remarks: Vec::new(),
     }))
 }
@@ -122,13 +128,7 @@ impl Style {
 }
 
 fn conventions(architecture: &Architecture) -> Conventions {
-    let sizes = [32.0, 64.0, 128.0, 256.0, 512.0];
     let levels = architecture.rpn_strides().len();
-    let sizes = if architecture.fpn.is_some() {
-        sizes.iter().take(levels).map(|&size| vec![size]).collect()
-    } else {
-        vec![sizes.to_vec()]
-    };
     Conventions {
         input: InputRule {
             channel_order: ChannelOrder::Rgb,
@@ -144,7 +144,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
         },
         anchors: Anchors {
             ratios: vec![vec![0.5, 1.0, 2.0]; levels],
-            sizes,
+            sizes: usual_sizes(architecture),
             cell: AnchorCell::RatioMajorRounded,
             stride: AnchorStride::FromInput,
         },

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{FileHash, Manifest, Origin, Provenance};
-use super::{Error, GraphSource, store};
-use crate::cache;
+use super::manifest::{FileHash, Manifest, Origin, Provenance, check_backbone};
+use super::{BUNDLED, Error, GraphSource, config_beside, find, read_config, store};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Class, ClassifierInput, LoadedClassifier, Options, Parameters};
 use crate::hash::sha256;
@@ -62,21 +61,27 @@ enum Source {
 }
 
 impl ClassifierModel {
-    /// Opens a folder, or imports a checkpoint file into memory.
+    /// Opens a folder or the model of a name, as [`Model::find`](super::Model::find) does, or imports a checkpoint file
+    /// into memory; with the config beside it, where the options say nothing.
     ///
     /// # Errors
-    /// When it is neither, or a detector.
+    /// When it is none of these, or a detector.
     pub fn find(path: &Path, options: &Options) -> Result<ClassifierModel, Error> {
-        if path.is_file() {
-            return ClassifierModel::import(path, options);
+        if path.is_dir() {
+            return ClassifierModel::open(path);
         }
-        let cached = cache::root().map(|root| root.join("models").join(path));
-        match cached {
-            Ok(folder) if !path.is_dir() && folder.join("model.json").is_file() => {
-                ClassifierModel::open(&folder)
+        if !path.is_file() {
+            let name = path.to_string_lossy();
+            if BUNDLED.contains(&name.as_ref()) {
+                return Err(detector(path));
             }
-            _ => ClassifierModel::open(path),
+            return ClassifierModel::open(&find::named(&name)?);
         }
+        let beside = if *options == Options::default() { config_beside(path) } else { None };
+        let Some(beside) = beside else { return ClassifierModel::import(path, options) };
+        let mut model = ClassifierModel::import(path, &read_config(&beside)?)?;
+        model.remarks.push(format!("`{}` beside the checkpoint is read", beside.display()));
+        Ok(model)
     }
 
     /// Opens a model folder.
@@ -87,16 +92,19 @@ impl ClassifierModel {
         let json = folder.join("model.json");
         let text = fs::read_to_string(&json).map_err(Error::io("read", &json))?;
         if !says_classifier(&text) {
-            return Err(Error::WrongKind {
-                path: folder.into(),
-                found: "detector",
-                wanted: "classifier",
-                hint: ": `rcnn detect` takes it",
-            });
+            return Err(detector(folder));
         }
         let wrong = |cause: String| Error::Manifest { path: json.clone(), cause };
         let manifest: ClassifierManifest =
             serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        if manifest.format != Manifest::format() {
+            return Err(wrong(format!(
+                "its format is {}, and {} is known",
+                manifest.format,
+                Manifest::format()
+            )));
+        }
+        check_backbone(&manifest.network.backbone).map_err(wrong)?;
         if manifest.classes.len() != manifest.network.classes {
             return Err(wrong(format!(
                 "it names {} classes for {}",
@@ -105,7 +113,7 @@ impl ClassifierModel {
             )));
         }
         let graph = folder.join(GRAPH);
-        fs::metadata(&graph).map_err(Error::io("read", &graph))?;
+        store::check_file(&graph, &manifest.file)?;
         Ok(ClassifierModel { manifest, graph: Source::Folder(graph), remarks: Vec::new() })
     }
 
@@ -156,7 +164,7 @@ impl ClassifierModel {
         Ok(ClassifierModel { manifest, graph: Source::Memory(graph), remarks })
     }
 
-    /// Writes the model into a folder, whole or not at all; an earlier model there is replaced.
+    /// Writes the model into a folder; an earlier model there is replaced, other files stay.
     ///
     /// # Errors
     /// When the folder holds something else, or cannot be written.
@@ -192,6 +200,12 @@ impl ClassifierModel {
             Source::Memory(bytes) => GraphSource::Memory(GRAPH, bytes),
         }
     }
+}
+
+/// That a detector stands where a classifier is wanted.
+fn detector(path: &Path) -> Error {
+    let hint = ": `rcnn detect` takes it";
+    Error::WrongKind { path: path.into(), found: "detector", wanted: "classifier", hint }
 }
 
 /// Whether the text of a `model.json` is a classifier's.

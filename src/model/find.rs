@@ -1,16 +1,27 @@
 //! From what the user gives to `--model` to a model.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
 use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
-use super::{Error, Graphs, Imported, Manifest, Model, config_beside, read_config};
+use super::{Error, Graphs, Imported, Manifest, Model, config_beside, read_config, store};
 use crate::cache;
+use crate::family::Options;
 use crate::hash::sha256;
+
+/// To be raised whenever an import makes other graphs or another `model.json` of the same checkpoint than before, so
+/// that the cache's older imports are made again.
+const IMPORTS: u32 = 2;
+
+/// Bytes that imports in the cache may take together, but for those used within [`IN_USE`].
+const MOST_BYTES: u64 = 4 << 30;
+
+/// How long an import is certainly left in the cache after its last use: a run may hold many.
+const IN_USE: Duration = Duration::from_hours(24);
 
 impl Model {
     /// Finds a model by name, folder or checkpoint file; a checkpoint is imported into the cache on
@@ -31,11 +42,7 @@ impl Model {
         if let Some(model) = bundled(name) {
             return model;
         }
-        let folder = homes().into_iter().map(|(_, home)| home.join(name)).find(|folder| is_model(folder));
-        match folder {
-            Some(folder) if is_plain(name) => Model::open(&folder),
-            _ => Err(Error::Unknown { name: name.escape_debug().to_string(), known: known().join(", ") }),
-        }
+        Model::open(&named(name)?)
     }
 
     /// Opens a model folder: `model.json` with its graphs, or `model.safetensors` with `import.json`, of which the
@@ -60,12 +67,19 @@ impl Model {
             });
         }
         let manifest = Manifest::from_text(&text, &json)?;
-        for file in ["trunk.onnx", "head.onnx"] {
-            let path = folder.join(file);
-            fs::metadata(&path).map_err(Error::io("read", &path))?;
-        }
-        Ok(Model { manifest, graphs: Graphs::Folder(folder.into()), hash: sha256(text.as_bytes()) })
+        store::check_file(&folder.join("trunk.onnx"), &manifest.files.trunk)?;
+        store::check_file(&folder.join("head.onnx"), &manifest.files.head)?;
+        let (hash, remarks) = (sha256(text.as_bytes()), store::read_notes(folder));
+        Ok(Model { manifest, graphs: Graphs::Folder(folder.into()), hash, remarks })
     }
+}
+
+/// The folder of the model that has this name.
+pub(super) fn named(name: &str) -> Result<PathBuf, Error> {
+    let mut folders = homes().into_iter().map(|(_, home)| home.join(name));
+    let folder = if is_plain(name) { folders.find(|folder| is_model(folder)) } else { None };
+    let unknown = || Error::Unknown { name: name.escape_debug().to_string(), known: known().join(", ") };
+    folder.ok_or_else(unknown)
 }
 
 /// A name is one part of a path, nothing that leads elsewhere.
@@ -181,24 +195,59 @@ fn known() -> Vec<String> {
     names
 }
 
-/// Imports a checkpoint into the cache, or finds it there. The place is decided by the file's path, size and time
-/// and by the options, so that a start need not read the whole checkpoint.
+/// Imports a checkpoint into the cache, or finds it there.
 fn import_once(path: &Path) -> Result<Model, Error> {
-    let options = config_beside(path).as_deref().map(read_config).transpose()?.unwrap_or_default();
+    let beside = config_beside(path);
+    let options = beside.as_deref().map(read_config).transpose()?.unwrap_or_default();
+    let home = cache::root()?.join("imported");
+    let folder = home.join(key(path, &options)?);
+    if let Some(model) = cached(&folder) {
+        return Ok(model);
+    }
+    let _lock = lock(&home)?;
+    // Whoever waited for another process may find its work done.
+    if let Some(model) = cached(&folder) {
+        return Ok(model);
+    }
+    // What cannot be opened is of no use, if it is there at all.
+    let _ = fs::remove_dir_all(&folder);
+    let imported = Imported::from_file(path, &options)?;
+    let model = match imported.write_noted(&folder, beside.as_deref()) {
+        Ok(model) => model,
+        // Where files cannot be locked, the other process may have come first.
+        Err(error) => cached(&folder).ok_or(error)?,
+    };
+    cache::prune(&home, MOST_BYTES, IN_USE);
+    Ok(model)
+}
+
+/// The name of a checkpoint's import: of the file's path, size and time and of the options, so that a start need not
+/// read the whole checkpoint.
+fn key(path: &Path, options: &Options) -> Result<String, Error> {
     let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let full = fs::canonicalize(path).map_err(Error::io("read", path))?;
-    let key = format!(
-        "{}\n{}\n{:?}\n{options:?}\n{}",
-        full.display(),
-        metadata.len(),
-        modified,
-        env!("CARGO_PKG_VERSION")
-    );
-    let folder = cache::root()?.join("imported").join(&sha256(key.as_bytes())[..32]);
-    if let Ok(model) = Model::open(&folder) {
-        return Ok(model);
+    let (full, bytes, version) = (full.display(), metadata.len(), env!("CARGO_PKG_VERSION"));
+    let key = format!("{full}\n{bytes}\n{modified:?}\n{options:?}\n{version}\n{IMPORTS}");
+    Ok(sha256(key.as_bytes())[..32].to_owned())
+}
+
+/// An import that is in the cache, marked as used now.
+fn cached(folder: &Path) -> Option<Model> {
+    let model = Model::open(folder).ok()?;
+    let json = File::options().append(true).open(folder.join("model.json"));
+    // Where the file may not be changed, it goes a little earlier.
+    let _ = json.and_then(|json| json.set_modified(SystemTime::now()));
+    Some(model)
+}
+
+/// Waits until no other process imports; the lock ends with the file.
+fn lock(home: &Path) -> Result<File, Error> {
+    fs::create_dir_all(home).map_err(Error::io("create the folder", home))?;
+    let path = home.join(".lock");
+    let file = File::create(&path).map_err(Error::io("create", &path))?;
+    if let Err(error) = file.lock() {
+        tracing::debug!("`{}` cannot be locked: {error}", path.display());
     }
-    let imported = Imported::from_file(path, &options)?;
-    imported.write(&folder)
+    Ok(file)
 }

@@ -157,15 +157,31 @@ impl Imported {
     /// # Errors
     /// When a graph is beyond what ONNX can hold.
     pub fn into_memory(self) -> Result<Model, Error> {
-        Model::in_memory(self.manifest, self.trunk, self.head)
+        let model = Model::in_memory(self.manifest, self.trunk, self.head)?;
+        Ok(Model { remarks: self.remarks, ..model })
     }
 
-    /// Writes the model into a folder, whole or not at all; an earlier model there is replaced.
+    /// Writes the model into a folder; an earlier model there is replaced, other files stay.
     ///
     /// # Errors
     /// When the folder holds something else, or cannot be written.
     pub fn write(self, folder: &Path) -> Result<Model, Error> {
         Model::write(self.manifest, &self.trunk, &self.head, folder)
+    }
+
+    /// The same for an import that nobody asked for by name: remarks, and a word on what was assumed, are kept in the
+    /// folder, so that whoever opens it hears of them. `config` was read beside the checkpoint.
+    pub(super) fn write_noted(mut self, folder: &Path, config: Option<&Path>) -> Result<Model, Error> {
+        let mut remarks = std::mem::take(&mut self.remarks);
+        remarks.extend(config.map(|path| format!("`{}` beside the checkpoint is read", path.display())));
+        if !self.assumed.is_empty() {
+            let keys: Vec<&str> = self.assumed.iter().map(|(key, _)| key.as_str()).collect();
+            remarks.push(format!(
+                "assumed, as no tensor and no config says it: {} (`rcnn import` shows the values)",
+                keys.join(", ")
+            ));
+        }
+        Model::write_noted(self.manifest, &self.trunk, &self.head, folder, remarks)
     }
 }
 

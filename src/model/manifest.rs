@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::family::{Class, Conventions, Parameters};
-use crate::network::Architecture;
+use crate::network::{Architecture, Backbone, Stage};
 
 /// The version of the format that this program writes and reads.
 const FORMAT: u32 = 1;
@@ -146,11 +146,18 @@ impl Manifest {
         if self.classes.len() != network.head.classes {
             return Err(format!("it names {} classes for {}", self.classes.len(), network.head.classes));
         }
+        check_backbone(&network.backbone)?;
+        let (rpn, head) = (&network.rpn, &network.head);
+        let lists = [&rpn.convs, &head.convs, &head.linears];
+        if lists.iter().any(|list| list.contains(&0))
+            || head.resolution == 0
+            || network.fpn.as_ref().is_some_and(|fpn| fpn.channels == 0)
+        {
+            return Err("its network has a size of 0".into());
+        }
         let stages = network.backbone.stages.len();
         let known = |stage: &usize| *stage < stages;
-        if stages == 0
-            || network.fpn.as_ref().is_some_and(|fpn| fpn.stages.is_empty() || !fpn.stages.iter().all(known))
-        {
+        if network.fpn.as_ref().is_some_and(|fpn| fpn.stages.is_empty() || !fpn.stages.iter().all(known)) {
             return Err("its network has stages that are not there".into());
         }
         let anchors = &conventions.anchors;
@@ -166,4 +173,20 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// What shapes and costs are computed from, for detectors and classifiers.
+pub(super) fn check_backbone(backbone: &Backbone) -> Result<(), String> {
+    let stem = [backbone.stem.channels, backbone.stem.kernel, backbone.stem.stride];
+    let sizes = |stage: &Stage| {
+        let strides = [stage.stride, stage.dilation, stage.first_dilation];
+        [stage.blocks, stage.width, stage.channels, stage.groups].into_iter().chain(strides)
+    };
+    if stem.into_iter().chain(backbone.stages.iter().flat_map(sizes)).any(|size| size == 0) {
+        return Err("its backbone has a size of 0".into());
+    }
+    if backbone.stages.iter().any(|stage| !stage.width.is_multiple_of(stage.groups)) {
+        return Err("its backbone has groups that do not divide their width".into());
+    }
+    if backbone.stages.is_empty() { Err("its backbone has no stages".into()) } else { Ok(()) }
 }

@@ -31,6 +31,7 @@ pub struct Model {
     manifest: Manifest,
     graphs: Graphs,
     hash: String,
+    remarks: Vec<String>,
 }
 
 /// Where the graphs are.
@@ -111,6 +112,20 @@ pub enum Error {
     /// The folder to write to holds something else.
     #[error("`{}` holds other files: give a new folder or one that an import made", .0.display())]
     NotOurs(PathBuf),
+    /// A file of the model is not the one that was written.
+    #[error(
+        "`{}` has {found} bytes, and its model.json says {expected}: copy the model's folder again, or import its \
+         checkpoint again",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that it has.
+        found: u64,
+        /// Bytes that it should have.
+        expected: u64,
+    },
     /// There is nowhere to keep imported models.
     #[error(transparent)]
     NoCache(#[from] cache::NoCache),
@@ -139,28 +154,47 @@ impl Model {
         let hash = |bytes: &[u8]| FileHash { bytes: bytes.len() as u64, sha256: sha256(bytes) };
         manifest.files = Files { trunk: hash(&trunk), head: hash(&head) };
         let hash = sha256(manifest.to_text().as_bytes());
-        Ok(Model { manifest, graphs: Graphs::Memory { trunk, head }, hash })
+        Ok(Model { manifest, graphs: Graphs::Memory { trunk, head }, hash, remarks: Vec::new() })
     }
 
-    /// Writes a model into a folder, whole or not at all; an earlier model there is replaced. The files of the manifest
-    /// are set anew.
+    /// Whether a model can be written into a folder: it is missing, empty or holds one already.
+    ///
+    /// # Errors
+    /// When it holds something else.
+    pub fn check_folder(folder: &Path) -> Result<(), Error> {
+        if store::is_for_us(folder) { Ok(()) } else { Err(Error::NotOurs(folder.into())) }
+    }
+
+    /// Writes a model into a folder; an earlier model there is replaced. The files of the manifest are set anew.
     ///
     /// # Errors
     /// When the folder holds something else, or cannot be written.
     pub(crate) fn write(
+        manifest: Manifest,
+        trunk: &onnx::Graph,
+        head: &onnx::Graph,
+        folder: &Path,
+    ) -> Result<Model, Error> {
+        Model::write_noted(manifest, trunk, head, folder, Vec::new())
+    }
+
+    /// The same with remarks that whoever opens the folder shall hear of.
+    fn write_noted(
         mut manifest: Manifest,
         trunk: &onnx::Graph,
         head: &onnx::Graph,
         folder: &Path,
+        remarks: Vec<String>,
     ) -> Result<Model, Error> {
         let text = store::write(folder, |fresh| {
             let trunk = store::write_graph(trunk, &fresh.join("trunk.onnx"))?;
             let head = store::write_graph(head, &fresh.join("head.onnx"))?;
             manifest.files = Files { trunk, head };
+            store::write_notes(&remarks, fresh)?;
             Ok(manifest.to_text())
         })?;
         let hash = sha256(text.as_bytes());
-        Ok(Model { manifest, graphs: Graphs::Folder(folder.into()), hash })
+        Ok(Model { manifest, graphs: Graphs::Folder(folder.into()), hash, remarks })
     }
 
     /// What `model.json` says.
@@ -176,6 +210,11 @@ impl Model {
     /// SHA-256, in hexadecimal, of `model.json`, which holds those of the graphs: everything that decides results.
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// What a person should know of its import, a sentence each; nothing for a model folder, whose import has told it.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// The trunk's graph.

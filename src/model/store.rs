@@ -1,9 +1,10 @@
-//! Writing a model's folder whole or not at all, hashing what is written.
+//! Writing a model's folder, hashing what is written. What a user keeps in that folder is left alone.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use super::Error;
@@ -11,44 +12,87 @@ use super::manifest::FileHash;
 use crate::hash::hexadecimal;
 use crate::onnx::Graph;
 
-/// Fills a fresh folder by `fill`, which gives the text of `model.json`, and moves it to its place; an earlier model
-/// there is replaced.
+/// Sentences on the import, where they are kept for later runs.
+const NOTES: &str = "import-notes.json";
+
+/// All files that a model of either kind may have; `model.json`, which makes it one, comes last.
+const OURS: [&str; 5] = ["trunk.onnx", "head.onnx", "classifier.onnx", NOTES, "model.json"];
+
+/// Fills a fresh folder by `fill`, which gives the text of `model.json`, and moves it to its place. An earlier model
+/// there is replaced, file by file; other files stay.
 pub(super) fn write(
     folder: &Path,
     fill: impl FnOnce(&Path) -> Result<String, Error>,
 ) -> Result<String, Error> {
-    let occupied = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-    if occupied && !folder.join("model.json").is_file() || folder.is_file() {
+    if !is_for_us(folder) {
         return Err(Error::NotOurs(folder.into()));
     }
+    let there = folder.is_dir();
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(Error::io("create the folder", parent))?;
-    let fresh = tempfile::Builder::new().prefix(".rcnn-import-").tempdir_in(parent);
-    let fresh = fresh.map_err(Error::io("create a folder in", parent))?;
+    let home = if there { folder } else { parent };
+    fs::create_dir_all(home).map_err(Error::io("create the folder", home))?;
+    let fresh = tempfile::Builder::new().prefix(".rcnn-import-").tempdir_in(home);
+    let fresh = fresh.map_err(Error::io("create a folder in", home))?;
     let text = fill(fresh.path())?;
     let json = fresh.path().join("model.json");
     fs::write(&json, &text).map_err(Error::io("write", &json))?;
-    replace(fresh.path(), folder, occupied)?;
+    if there {
+        replace(fresh.path(), folder)?;
+    } else {
+        fs::rename(fresh.path(), folder).map_err(Error::io("move the finished model to", folder))?;
+    }
     Ok(text)
 }
 
-/// Moves a finished folder to its place; what stood there goes only when the new one is ready.
-fn replace(fresh: &Path, folder: &Path, occupied: bool) -> Result<(), Error> {
-    let moving = |to: &Path| Error::io("move the finished model to", to);
-    let old = fresh.with_extension("old");
-    if occupied {
-        fs::rename(folder, &old).map_err(moving(&old))?;
+/// Whether a folder is missing, empty or holds a model of ours: other programs have a `model.json` too.
+pub(super) fn is_for_us(folder: &Path) -> bool {
+    if folder.is_file() {
+        return false;
     }
-    // On Unix an empty folder is replaced by the rename; elsewhere it must go first.
-    let _ = fs::remove_dir(folder);
-    let moved = fs::rename(fresh, folder).map_err(moving(folder));
-    if occupied {
-        match &moved {
-            Ok(()) => drop(fs::remove_dir_all(&old)),
-            Err(_) => drop(fs::rename(&old, folder)),
-        }
+    if fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none()) {
+        return true;
     }
-    moved
+    let text = fs::read_to_string(folder.join("model.json")).unwrap_or_default();
+    let json: Json = serde_json::from_str(&text).unwrap_or_default();
+    json["format"].is_u64() && json["provenance"]["imported_by"].is_string()
+}
+
+/// Moves a finished model's files over an earlier one's, and removes those that the new one has not.
+fn replace(fresh: &Path, folder: &Path) -> Result<(), Error> {
+    let (new, old): (Vec<&str>, Vec<&str>) = OURS.into_iter().partition(|name| fresh.join(name).is_file());
+    for name in new {
+        let to = folder.join(name);
+        fs::rename(fresh.join(name), &to).map_err(Error::io("move the finished model to", &to))?;
+    }
+    for name in old {
+        // Most often it is not there.
+        let _ = fs::remove_file(folder.join(name));
+    }
+    Ok(())
+}
+
+/// Keeps remarks on an import beside the model, if there are any.
+pub(super) fn write_notes(remarks: &[String], folder: &Path) -> Result<(), Error> {
+    if remarks.is_empty() {
+        return Ok(());
+    }
+    let path = folder.join(NOTES);
+    // Texts always have a text.
+    let text = serde_json::to_string_pretty(remarks).unwrap_or_default() + "\n";
+    fs::write(&path, text).map_err(Error::io("write", &path))
+}
+
+/// The remarks that are kept beside a model; what cannot be read is no reason to do without the model.
+pub(super) fn read_notes(folder: &Path) -> Vec<String> {
+    let text = fs::read_to_string(folder.join(NOTES)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// Fails where a model's file is missing or has another size than `model.json` says, as half-copied ones have.
+pub(super) fn check_file(path: &Path, expected: &FileHash) -> Result<(), Error> {
+    let found = fs::metadata(path).map_err(Error::io("read", path))?.len();
+    let expected = expected.bytes;
+    if found == expected { Ok(()) } else { Err(Error::Damaged { path: path.into(), found, expected }) }
 }
 
 /// Writes a graph, and tells its size and hash.

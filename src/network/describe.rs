@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::architecture::{Architecture, Backbone, Block, Shortcut};
 
 impl Backbone {
-    /// `ResNet-50`, `plain-18`, `ResNeXt-101 (32 groups)`; other counts of blocks stand in brackets.
+    /// `ResNet-50`, `plain-18`, `ResNeXt-101 (32 groups)`: the paper's name for the depth, whatever the blocks' counts.
     pub fn title(&self) -> String {
         let groups = self.stages.first().map_or(1, |stage| stage.groups);
         let kind = match (self.shortcut, groups) {

@@ -104,6 +104,9 @@ impl Architecture {
         let fpn = read_fpn(shapes, &backbone, hints)?;
         let anchors = conv_shape(shapes, Layer::RpnLogits)?[0];
         let rpn = Rpn { convs: outputs(shapes, Layer::RpnConv), anchors };
+        if rpn.convs.is_empty() {
+            return Err(ReadError::Missing(Layer::RpnConv(0)));
+        }
         let mut architecture = Architecture {
             backbone,
             fpn,

@@ -49,7 +49,7 @@ pub struct DecodeOptions {
     pub decoder: Decoder,
     /// Leave the pixels as stored, whatever the EXIF orientation says.
     pub ignore_orientation: bool,
-    /// Take what a truncated picture holds instead of refusing it.
+    /// Take what a truncated JPEG, PNG or BMP holds instead of refusing it; other formats give nothing in part.
     pub allow_truncated: bool,
     /// Bounds.
     pub limits: Limits,
@@ -104,8 +104,13 @@ impl Error {
         Error { kind, detail: detail.into() }
     }
 
-    pub(super) fn truncated() -> Error {
-        Error::new(ErrorKind::Truncated, "the picture is cut off: --allow-truncated takes what is there")
+    pub(super) fn truncated(options: &DecodeOptions) -> Error {
+        let detail = if options.allow_truncated {
+            "the picture is cut off, and what is left of it cannot be decoded"
+        } else {
+            "the picture is cut off: --allow-truncated takes what is there"
+        };
+        Error::new(ErrorKind::Truncated, detail)
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn decode_tiff(bytes: &[u8], options: &DecodeOptions) -> Option<Resul
 }
 
 fn read(decoder: &mut Decoder<Cursor<&[u8]>>, options: &DecodeOptions) -> Result<Raw, Error> {
+    let failure = |error| failure(error, options);
     let (width, height) = decoder.dimensions().map_err(failure)?;
     check_size(width, height, &options.limits)?;
     let orientation = decoder.find_tag(Tag::Orientation).map_err(failure)?;
@@ -51,9 +52,11 @@ fn read(decoder: &mut Decoder<Cursor<&[u8]>>, options: &DecodeOptions) -> Result
     Ok(Raw { pixels, stored: (width, height), orientation: orientation.unwrap_or(Orientation::NoTransforms) })
 }
 
-fn failure(error: TiffError) -> Error {
+fn failure(error: TiffError, options: &DecodeOptions) -> Error {
     match error {
-        TiffError::IoError(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => Error::truncated(),
+        TiffError::IoError(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Error::truncated(options)
+        }
         TiffError::UnsupportedError(cause) => {
             Error::new(ErrorKind::Unsupported, format!("not supported: {cause}"))
         }

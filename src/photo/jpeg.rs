@@ -27,7 +27,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) 
         catch_unwind(AssertUnwindSafe(|| decompress(Source { bytes, ended: &ended }, options, target)));
     let raw = match outcome {
         Ok(raw) => raw?,
-        Err(_) if ended.get() => return Err(Error::truncated()),
+        Err(_) if ended.get() => return Err(Error::truncated(options)),
         Err(cause) => {
             let cause = cause.downcast::<String>().map_or_else(|_| "unknown".to_owned(), |cause| *cause);
             if cause.starts_with("Maximum supported image dimension") {
@@ -38,7 +38,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) 
     };
     // A missing end marker alone harms no pixel; data that end early make libjpeg invent them, and complain.
     let cut = ended.get() && (WARNINGS.get() > 0 || is_progressive(bytes));
-    if cut && !options.allow_truncated { Err(Error::truncated()) } else { Ok(raw) }
+    if cut && !options.allow_truncated { Err(Error::truncated(options)) } else { Ok(raw) }
 }
 
 fn decompress(source: Source<'_>, options: &DecodeOptions, target: Target<'_>) -> Result<Raw, Error> {
@@ -138,14 +138,17 @@ extern "C-unwind" fn fail(common: &mut jpeg_common_struct) {
     resume_unwind(Box::new(message(common)));
 }
 
+/// `JMSG_LENGTH_MAX`: what libjpeg expects of a buffer for its words.
+const MESSAGE: usize = 200;
+
 /// What libjpeg has to say, in its own words.
 #[allow(unsafe_code)]
 fn message(common: &mut jpeg_common_struct) -> String {
-    let mut text = [0u8; 80];
-    // SAFETY: `err` is the manager above, alive as long as the decompressor; libjpeg writes at most 80 bytes.
+    let mut text = [0u8; MESSAGE];
+    // SAFETY: `err` is the manager above, alive as long as the decompressor; libjpeg writes at most `MESSAGE` bytes.
     unsafe {
         if let Some(format) = common.err.as_ref().and_then(|manager| manager.format_message) {
-            type Format = unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &mut [u8; 80]);
+            type Format = unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &mut [u8; MESSAGE]);
             let format: Format = std::mem::transmute(format);
             format(common, &mut text);
         }

@@ -2,13 +2,14 @@
 //!
 //! Folders are walked recursively and sorted by the bytes of their names, so that every machine lists alike.
 
-use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, BufRead};
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 use walkdir::{DirEntry, WalkDir};
+
+use super::names::{cleaned, drop_repeated, tell_apart, with_slashes};
 
 /// What pictures are called; only files found in folders are chosen by their names.
 const EXTENSIONS: [&str; 11] =
@@ -69,7 +70,7 @@ pub enum ListError {
 
 /// Lists photos in input order. Each input is a picture file, a folder, a pattern with `*`, `?`, `[…]` or `**`,
 /// a `.txt` file with a path a line, or `-` for such lines on standard input. `skip` is a folder that is left
-/// out: the run's own pictures, should they lie among the photos.
+/// out where it lies in one of them: that of the run's own pictures.
 ///
 /// # Errors
 /// When a named path is missing, a pattern is malformed, or nothing is found at all.
@@ -80,7 +81,8 @@ pub fn list(inputs: &[String], skip: Option<&Path>) -> Result<Listing, ListError
     }
     if found.entries.is_empty() {
         let named: Vec<String> = inputs.iter().map(|input| format!("`{input}`")).collect();
-        return Err(ListError::Empty(named.join(", ")));
+        let notes: String = found.notes.iter().map(|note| format!(" ({note})")).collect();
+        return Err(ListError::Empty(named.join(", ") + &notes));
     }
     Ok(found.finish())
 }
@@ -146,9 +148,15 @@ impl Found {
     }
 
     fn add_pattern(&mut self, pattern: &str) -> Result<(), ListError> {
-        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+        // The folder that the pattern begins with, and what must fit below it.
+        let (mut fixed, mut below) = (PathBuf::new(), PathBuf::new());
+        for part in Path::new(pattern).components() {
+            let place =
+                if below.as_os_str().is_empty() && !is_pattern(&part) { &mut fixed } else { &mut below };
+            place.push(part);
+        }
+        let glob = GlobBuilder::new(&with_slashes(&below)).literal_separator(true).build();
         let glob = glob.map_err(|cause| ListError::Pattern { pattern: pattern.into(), cause })?;
-        let fixed: PathBuf = Path::new(pattern).components().take_while(|part| !is_pattern(part)).collect();
         let root = if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed };
         if !root.is_dir() {
             return Err(ListError::Missing(pattern.into()));
@@ -161,18 +169,24 @@ impl Found {
         Ok(())
     }
 
-    /// All pictures below a folder, or those whose path fits a pattern, whatever they are called.
+    /// All pictures below a folder, or those whose path from there fits a pattern, whatever they are called.
     fn add_folder(&mut self, folder: &Path, pattern: Option<&GlobMatcher>) -> Result<(), ListError> {
         fs::read_dir(folder).map_err(|cause| ListError::Folder { path: folder.into(), cause })?;
-        let mut files = Vec::new();
+        let (mut files, mut skipped) = (Vec::new(), Vec::new());
         let skip = self.skip.clone();
-        let walk = WalkDir::new(folder).follow_links(true).into_iter();
-        for entry in walk.filter_entry(|entry| is_wanted(entry, skip.as_deref())) {
+        let wanted = |entry: &DirEntry| {
+            let own = is_own(entry, skip.as_deref());
+            if own {
+                skipped.push(entry.path().to_owned());
+            }
+            !own && !is_hidden(entry)
+        };
+        for entry in WalkDir::new(folder).follow_links(true).into_iter().filter_entry(wanted) {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => {
                     let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
                     let fits = match pattern {
-                        Some(pattern) => pattern.is_match(entry.path()) || pattern.is_match(relative),
+                        Some(pattern) => pattern.is_match(relative),
                         None => is_picture(entry.path()),
                     };
                     if fits {
@@ -183,42 +197,44 @@ impl Found {
                 Err(error) => self.notes.push(passed_over(&error)),
             }
         }
-        files.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+        // Names that are no Unicode may read alike.
+        files.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()).then_with(|| a.path.cmp(&b.path)));
         self.entries.append(&mut files);
+        for own in skipped.into_iter().filter(|own| holds_pictures(own)) {
+            let own = own.display();
+            self.notes.push(format!("the pictures in `{own}` are passed over: this run's own go there"));
+        }
         Ok(())
     }
 
-    /// Gives photos of one name their whole path as a name, and drops files that are named twice.
     fn finish(mut self) -> Listing {
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        for entry in &self.entries {
-            *counts.entry(entry.name.as_str()).or_default() += 1;
-        }
-        let shared: Vec<bool> = self.entries.iter().map(|entry| counts[entry.name.as_str()] > 1).collect();
-        for (entry, shared) in self.entries.iter_mut().zip(shared) {
-            if shared {
-                entry.name = cleaned(&entry.path);
-            }
-        }
-        let mut seen = HashSet::new();
-        let before = self.entries.len();
-        self.entries.retain(|entry| seen.insert(entry.name.clone()));
-        match before - self.entries.len() {
+        match drop_repeated(&mut self.entries) {
             0 => {}
             1 => self.notes.push("one photo is named twice and is taken once".into()),
             more => self.notes.push(format!("{more} photos are named more than once and are taken once")),
         }
+        tell_apart(&mut self.entries);
         Listing { entries: self.entries, notes: self.notes }
     }
 }
 
-/// Hidden files (macOS leaves `._photo.jpg` on foreign disks) and the run's own output are left out; what the
-/// user names is not.
-fn is_wanted(entry: &DirEntry, skip: Option<&Path>) -> bool {
-    let hidden = entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.');
-    let own = entry.file_type().is_dir()
-        && skip.is_some_and(|skip| fs::canonicalize(entry.path()).is_ok_and(|path| path == skip));
-    !hidden && !own
+/// Whether a file found in a folder is hidden (macOS leaves `._photo.jpg` on foreign disks).
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
+}
+
+/// Whether a folder is the run's own; what the user names is looked at all the same.
+fn is_own(entry: &DirEntry, skip: Option<&Path>) -> bool {
+    entry.depth() > 0
+        && entry.file_type().is_dir()
+        && skip.is_some_and(|skip| fs::canonicalize(entry.path()).is_ok_and(|path| path == skip))
+}
+
+fn holds_pictures(folder: &Path) -> bool {
+    WalkDir::new(folder)
+        .into_iter()
+        .flatten()
+        .any(|entry| entry.file_type().is_file() && is_picture(entry.path()))
 }
 
 fn is_pattern(part: &Component<'_>) -> bool {
@@ -237,17 +253,6 @@ fn passed_over(error: &walkdir::Error) -> String {
     }
     let cause = error.io_error().map_or_else(|| error.to_string(), io::Error::to_string);
     format!("`{place}` is passed over: {cause}")
-}
-
-fn with_slashes(path: &Path) -> String {
-    let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-    parts.join("/")
-}
-
-/// A path without what leads upwards or to a root, so that a name never leaves the output folder.
-fn cleaned(path: &Path) -> String {
-    let inner: PathBuf = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
-    with_slashes(&inner)
 }
 
 #[cfg(test)]
@@ -300,6 +305,67 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_chooses_from_its_own_folder_only() {
+        let folder = tree(&["pics/1.jpg", "pics/pics/2.jpg", "pics/pics/pics/3.jpg"]);
+        assert_eq!(names(&[at(&folder, "pics/*.jpg")], None), ["1.jpg"]);
+        assert_eq!(names(&[at(&folder, "./pics//*.jpg")], None), ["1.jpg"]);
+        assert_eq!(names(&[at(&folder, "pics/p*/*.jpg")], None), ["pics/2.jpg"]);
+        assert_eq!(names(&[at(&folder, "*/{pics/2,1}.jpg")], None), ["pics/1.jpg", "pics/pics/2.jpg"]);
+    }
+
+    #[test]
+    fn different_photos_stay_two_whatever_their_paths_look_like() {
+        let folder = tree(&["p/a/1.jpg", "a/1.jpg", "tree/q/1.jpg", "q/1.jpg", "r/1.jpg"]);
+        let paths = [at(&folder, "p/a/1.jpg"), at(&folder, "p/../a/1.jpg")];
+        let found = list(&paths, None).unwrap();
+        assert!(found.notes.is_empty(), "{:?}", found.notes);
+        let listed: Vec<String> =
+            found.entries.iter().map(|entry| entry.path.display().to_string()).collect();
+        assert_eq!(listed, paths);
+        assert_ne!(found.entries[0].name, found.entries[1].name);
+        let found = names(&[at(&folder, "tree"), at(&folder, "q/1.jpg"), at(&folder, "r/1.jpg")], None);
+        assert_eq!(found.iter().collect::<std::collections::HashSet<_>>().len(), 3, "{found:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn names_that_are_no_unicode_are_told_apart() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tree(&["b.jpg"]);
+        for name in [b"a\xff.jpg", b"a\xfe.jpg"] {
+            fs::write(folder.path().join(std::ffi::OsStr::from_bytes(name)), "").unwrap();
+        }
+        let found = list(&[at(&folder, "")], None).unwrap().entries;
+        assert_eq!(found.len(), 3);
+        let last = |entry: &Entry| entry.path.file_name().unwrap().as_bytes().to_vec();
+        assert_eq!((last(&found[0]), last(&found[1])), (b"a\xfe.jpg".to_vec(), b"a\xff.jpg".to_vec()));
+        assert_ne!(found[0].name, found[1].name);
+    }
+
+    #[test]
+    fn a_photo_that_is_listed_twice_is_taken_once() {
+        let folder = tree(&["ph/a/1.jpg", "ph/b/2.jpg"]);
+        let inputs = [at(&folder, "ph"), at(&folder, "ph/a"), at(&folder, "ph/b/../b/2.jpg")];
+        let found = list(&inputs, None).unwrap();
+        assert_eq!(names(&inputs, None), ["a/1.jpg", "b/2.jpg"]);
+        assert_eq!(found.notes, ["2 photos are named more than once and are taken once"]);
+    }
+
+    #[test]
+    fn pictures_in_the_folder_of_the_runs_own_are_passed_over_with_a_word() {
+        let folder = tree(&["1.jpg", "annotated/2.jpg"]);
+        let own = folder.path().join("annotated");
+        let found = list(&[at(&folder, "")], Some(&own)).unwrap();
+        assert_eq!(found.entries.len(), 1);
+        assert!(found.notes[0].contains("annotated` are passed over"), "{:?}", found.notes);
+        // Named outright, it is listed: whoever writes there refuses it with the reason.
+        assert_eq!(names(&[at(&folder, "annotated")], Some(&own)), ["2.jpg"]);
+        fs::remove_file(folder.path().join("1.jpg")).unwrap();
+        let none = list(&[at(&folder, "")], Some(&own)).unwrap_err().to_string();
+        assert!(none.contains("annotated` are passed over"), "{none}");
+    }
+
+    #[test]
     fn lists_are_read_line_by_line() {
         let folder = tree(&["1.jpg", "2"]);
         fs::write(folder.path().join("photos.txt"), "1.jpg\r\n\n2\nmissing.jpg\n").unwrap();
@@ -318,11 +384,5 @@ mod tests {
         );
         assert!(matches!(list(&[at(&folder, "")], None), Err(ListError::Empty(_))));
         assert_eq!(names(&[at(&folder, "gone.jpg")], None), ["gone.jpg"]);
-    }
-
-    #[test]
-    fn names_never_leave_the_output_folder() {
-        assert_eq!(cleaned(Path::new("../../x/./a.jpg")), "x/a.jpg");
-        assert_eq!(cleaned(Path::new("/x/a.jpg")), "x/a.jpg");
     }
 }

@@ -17,6 +17,7 @@ mod decode;
 mod inks;
 mod jpeg;
 mod list;
+mod names;
 mod others;
 pub mod resize;
 

@@ -16,10 +16,10 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error
     match format {
         None => Err(unknown(bytes)),
         Some(ImageFormat::Jpeg) => {
-            let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error));
-            match decoder.and_then(|decoder| read(decoder, options)) {
+            let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error, options));
+            match decoder.and_then(|decoder| read(decoder, ImageFormat::Jpeg, options)) {
                 // This decoder fills up what is missing without a word, or stumbles over it.
-                _ if !ends_as_jpeg(bytes) && !options.allow_truncated => Err(Error::truncated()),
+                _ if !ends_as_jpeg(bytes) && !options.allow_truncated => Err(Error::truncated(options)),
                 Err(_) if !ends_as_jpeg(bytes) => jpeg::decode(bytes, options, &|whole| whole),
                 outcome => outcome,
             }
@@ -27,33 +27,58 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error
         Some(ImageFormat::Tiff) if let Some(outcome) = inks::decode_tiff(bytes, options) => outcome,
         Some(format) => {
             let reader = ImageReader::with_format(Cursor::new(bytes), format);
-            read(reader.into_decoder().map_err(|error| failure(&error))?, options)
+            let decoder = reader.into_decoder().map_err(|error| failure(&error, options));
+            match decoder.and_then(|decoder| read(decoder, format, options)) {
+                // This decoder calls wrong what is only missing.
+                Err(error)
+                    if error.kind == ErrorKind::Corrupt
+                        && format == ImageFormat::WebP
+                        && is_cut_webp(bytes) =>
+                {
+                    Err(Error::truncated(options))
+                }
+                outcome => outcome,
+            }
         }
     }
 }
 
-fn read(mut decoder: impl ImageDecoder, options: &DecodeOptions) -> Result<Raw, Error> {
+fn read(mut decoder: impl ImageDecoder, format: ImageFormat, options: &DecodeOptions) -> Result<Raw, Error> {
     let (width, height) = decoder.dimensions();
     check_size(width, height, &options.limits)?;
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(options.limits.pixels.saturating_mul(16));
-    decoder.set_limits(limits).map_err(|error| failure(&error))?;
+    decoder.set_limits(limits).map_err(|error| failure(&error, options))?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let colours = decoder.color_type();
     let length = usize::try_from(decoder.total_bytes()).map_err(|_| too_much(width, height))?;
     let mut samples = Vec::new();
     samples.try_reserve_exact(length).map_err(|_| too_much(width, height))?;
     samples.resize(length, 0);
-    match decoder.read_image(&mut samples).map_err(|error| failure(&error)) {
-        // What was read before the end is there already.
-        Err(error) if error.kind == ErrorKind::Truncated && options.allow_truncated => {}
-        outcome => outcome?,
+    if let Err(error) = decoder.read_image(&mut samples).map_err(|error| failure(&error, options)) {
+        let allowed = error.kind == ErrorKind::Truncated && options.allow_truncated;
+        if !allowed || !keeps_part(format, colours, &mut samples) {
+            return Err(error);
+        }
     }
     let pixels = to_rgb(samples, colours)?;
     let pixels = RgbImage::from_raw(width, height, pixels);
     let pixels =
         pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the picture has other sizes than it says"))?;
     Ok(Raw { pixels, stored: (width, height), orientation })
+}
+
+/// Makes samples of what was read before the end, where anything was: only the decoders of PNG and BMP leave rows
+/// that are finished, or nearly so.
+fn keeps_part(format: ImageFormat, colours: ColorType, samples: &mut [u8]) -> bool {
+    let kept =
+        matches!(format, ImageFormat::Png | ImageFormat::Bmp) && samples.iter().any(|&sample| sample != 0);
+    if kept && format == ImageFormat::Png && colours.bytes_per_pixel() > colours.channel_count() {
+        // Wide samples get the machine's order of bytes only after the last row.
+        let (pairs, _) = samples.as_chunks_mut::<2>();
+        pairs.iter_mut().for_each(|pair| *pair = u16::from_be_bytes(*pair).to_ne_bytes());
+    }
+    kept
 }
 
 fn too_much(width: u32, height: u32) -> Error {
@@ -86,9 +111,9 @@ fn to_rgb(samples: Vec<u8>, colours: ColorType) -> Result<Vec<u8>, Error> {
     })
 }
 
-fn failure(error: &ImageError) -> Error {
+fn failure(error: &ImageError, options: &DecodeOptions) -> Error {
     if ends_early(error) {
-        return Error::truncated();
+        return Error::truncated(options);
     }
     let text = error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
     match error {
@@ -113,8 +138,15 @@ fn ends_early(error: &ImageError) -> bool {
         }
         cause = current.source();
     }
+    let told = error.source().map(|cause| cause.to_string().to_lowercase()).unwrap_or_default();
     matches!(error, ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof)
-        || error.source().is_some_and(|cause| cause.to_string().to_lowercase().contains("eof"))
+        || ["eof", "unexpected end"].iter().any(|words| told.contains(words))
+}
+
+/// Whether there are fewer bytes than the first chunk's length says.
+fn is_cut_webp(bytes: &[u8]) -> bool {
+    let length = bytes.get(4..).and_then(|rest| rest.first_chunk::<4>());
+    length.is_some_and(|&length| (bytes.len() as u64) < u64::from(u32::from_le_bytes(length)) + 8)
 }
 
 fn ends_as_jpeg(bytes: &[u8]) -> bool {

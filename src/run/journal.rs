@@ -1,6 +1,6 @@
 //! `detections.jsonl`: a line a photo, written as it happens and read back by whoever goes on with a run.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -64,7 +64,7 @@ pub struct Item {
 pub struct Failure {
     /// A word for programs, such as `truncated`.
     pub kind: String,
-    /// `decode`, `prepare` or `infer`.
+    /// `decode`, `prepare`, `infer` or `write`.
     pub stage: String,
     /// A sentence for people.
     pub detail: String,
@@ -92,12 +92,22 @@ impl Row {
 pub(super) struct Journal(BufWriter<File>);
 
 impl Journal {
-    /// Opens a journal behind its first `keep` bytes; what stands after them goes.
-    pub(super) fn open(path: &Path, keep: u64) -> io::Result<Journal> {
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-        file.set_len(keep)?;
-        file.seek(SeekFrom::End(0))?;
+    /// Opens a journal, made where there is none, and keeps other runs out of it until it is dropped; one that
+    /// another run has open is an error of the kind `WouldBlock`.
+    pub(super) fn open(path: &Path) -> io::Result<Journal> {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        // A lock of Windows would keep out whoever reads along, too; some file systems have no locks, which is no error.
+        if !cfg!(windows) && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         Ok(Journal(BufWriter::new(file)))
+    }
+
+    /// Goes behind the first `keep` bytes; what stands after them goes.
+    pub(super) fn cut(&mut self, keep: u64) -> io::Result<()> {
+        let file = self.0.get_mut();
+        file.set_len(keep)?;
+        file.seek(SeekFrom::Start(keep)).map(drop)
     }
 
     /// A line reaches the file in one piece, so that whoever reads along never sees half of one.
@@ -193,7 +203,7 @@ mod tests {
     fn half_a_line_is_written_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("detections.jsonl");
-        let mut journal = Journal::open(&path, 0).unwrap();
+        let mut journal = Journal::open(&path).unwrap();
         journal.write(&row()).unwrap();
         journal.write(&row()).unwrap();
         drop(journal);
@@ -202,7 +212,8 @@ mod tests {
         let mut found = rows(&path).unwrap();
         assert_eq!(found.by_ref().map(Result::unwrap).collect::<Vec<_>>(), [row()]);
         assert_eq!(found.good_bytes(), whole.len() as u64 / 2);
-        let mut journal = Journal::open(&path, found.good_bytes()).unwrap();
+        let mut journal = Journal::open(&path).unwrap();
+        journal.cut(found.good_bytes()).unwrap();
         journal.write(&row()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), whole);
     }

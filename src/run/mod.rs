@@ -4,6 +4,7 @@
 //! interrupted run is valid as far as it came, and goes on from there when it is started again.
 
 mod bench;
+mod folder;
 mod journal;
 mod naming;
 mod ordered;
@@ -27,6 +28,7 @@ use crate::detector::{self, Detector};
 use crate::family::Class;
 use crate::photo::{DecodeOptions, Entry};
 use journal::Journal;
+use picture::Pictures;
 use stages::Stages;
 
 /// What a run does with its photos; everything here that decides results is part of [`Settings`].
@@ -89,6 +91,24 @@ pub enum Error {
     /// There is nothing to measure.
     #[error("none of the {0} photos could be processed: `rcnn detect` says why")]
     NothingToMeasure(usize),
+    /// Another run has the journal open.
+    #[error("another run is writing into `{}`: wait for its end, or give another folder", .0.display())]
+    Busy(PathBuf),
+    /// A photo lies where pictures go.
+    #[error(
+        "the photo `{}` lies in `{}`, where this run's pictures go and may replace it: give another folder for the results",
+        photo.display(),
+        folder.display()
+    )]
+    PhotoInside {
+        /// The photo's file.
+        photo: PathBuf,
+        /// The pictures' folder.
+        folder: PathBuf,
+    },
+    /// There is a file that a run would replace, and that no run wrote.
+    #[error("`{}` is there without a run that wrote it: give another folder, or --overwrite", .0.display())]
+    Foreign(PathBuf),
     /// The folder holds another run.
     #[error("`{}` holds a run with {difference}: give another folder, or --overwrite", folder.display())]
     OtherRun {
@@ -112,7 +132,8 @@ impl Error {
 /// `stop` ends the run after the photos that are under way. `watch` is called after every photo.
 ///
 /// # Errors
-/// When the results cannot be written, or the folder holds another run. What is in the journal by then stays.
+/// When the results cannot be written, or the folder holds another run, a run that is under way, files of the same
+/// names that no run wrote, or one of the photos where pictures go. What is in the journal by then stays.
 pub fn run(
     detector: &Detector,
     classes: &[Class],
@@ -124,17 +145,27 @@ pub fn run(
 ) -> Result<Record, Error> {
     let (started, session_before) = (Instant::now(), detector.session_seconds());
     let out = &options.out;
+    folder::refuse_photos_inside(tasks, options)?;
     std::fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
     let path = out.join("detections.jsonl");
-    let (keep, mut counts) =
-        if options.overwrite { (0, Counts::default()) } else { earlier(out, &record, tasks)? };
+    if !options.overwrite {
+        folder::refuse_foreign(out)?;
+    }
+    let mut journal = open(&path, out)?;
+    let (keep, mut counts) = if options.overwrite {
+        folder::clear(out, &mut journal)?;
+        (0, Counts::default())
+    } else {
+        folder::earlier(out, &mut record, tasks)?
+    };
     let before = counts.photos;
     write_record(out, &record)?;
-    let mut journal = Journal::open(&path, keep).map_err(Error::io("write", &path))?;
+    journal.cut(keep).map_err(Error::io("write", &path))?;
     let mut progress = Progress { done: before, before, total: tasks.len(), failed: counts.failed };
     watch(&progress);
     let mut times = StageTimes::default();
-    let stages = Stages { detector, classes, options, stop };
+    let pictures = Pictures::new(out, tasks.iter().map(|task| task.entry.name.as_str()));
+    let stages = Stages { detector, classes, options, pictures, stop };
     let outcome = stages.run(&tasks[before..], &mut |done| {
         let done = done?;
         journal.write(&done.row).map_err(Error::io("write", &path))?;
@@ -157,32 +188,11 @@ pub fn run(
     Ok(record)
 }
 
-/// Bytes and counts of what an earlier start of this run has done.
-fn earlier(out: &Path, record: &Record, tasks: &[Task]) -> Result<(u64, Counts), Error> {
-    let path = out.join("detections.jsonl");
-    let mut counts = Counts::default();
-    let mut rows = match journal::rows(&path) {
-        Ok(rows) => rows,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((0, counts)),
-        Err(error) => return Err(Error::io("read", &path)(error)),
-    };
-    let other = |difference: String| Error::OtherRun { folder: out.to_owned(), difference };
-    let settings = Record::read_settings(&out.join("run.json"));
-    let settings = settings.ok_or_else(|| other("no readable run.json".into()))?;
-    if let Some(difference) = record.settings.difference(&settings) {
-        return Err(other(difference));
-    }
-    for row in rows.by_ref() {
-        let Ok(row) = row else { break };
-        let same = tasks
-            .get(counts.photos)
-            .is_some_and(|task| task.entry.name == row.file() && task.image_id == row.image_id());
-        if !same {
-            return Err(other(format!("other photos (such as `{}`)", row.file().escape_debug())));
-        }
-        counts.add(&row);
-    }
-    Ok((rows.good_bytes(), counts))
+fn open(journal: &Path, out: &Path) -> Result<Journal, Error> {
+    Journal::open(journal).map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => Error::Busy(out.to_owned()),
+        _ => Error::io("write", journal)(error),
+    })
 }
 
 fn write_record(out: &Path, record: &Record) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Task;
+use crate::coco::last_part;
 use crate::family::Class;
 use crate::photo::Entry;
 
@@ -12,7 +13,8 @@ pub fn count(entries: Vec<Entry>) -> Vec<Task> {
 }
 
 /// Photos with the ids of annotated images (id and file name): of equal name, or else of a name whose last part
-/// is equal and occurs once among the images. The others are left out; the sentences say so.
+/// is equal and occurs once among the images. Of several such photos the first takes the image that no photo has by its
+/// whole name. The others are left out; the sentences say so.
 pub fn match_photos(entries: Vec<Entry>, images: &[(u64, &str)]) -> (Vec<Task>, Vec<String>) {
     let whole: HashMap<&str, u64> = images.iter().map(|&(id, name)| (name, id)).collect();
     let mut last: HashMap<&str, Option<u64>> = HashMap::new();
@@ -20,22 +22,31 @@ pub fn match_photos(entries: Vec<Entry>, images: &[(u64, &str)]) -> (Vec<Task>, 
         last.entry(last_part(name)).and_modify(|other| *other = None).or_insert(Some(id));
     }
     let total = entries.len();
-    let (mut tasks, mut taken, mut left_out) = (Vec::new(), HashSet::new(), Vec::new());
-    for entry in entries {
-        let whole = whole.get(entry.name.as_str()).copied();
-        let image_id = whole.or_else(|| last.get(last_part(&entry.name)).copied().flatten());
-        match image_id.filter(|id| taken.insert(*id)) {
-            Some(image_id) => tasks.push(Task { entry, image_id }),
-            None => left_out.push(entry.name),
+    let mut taken = HashSet::new();
+    let by_whole = |entry: &Entry| whole.get(entry.name.as_str()).copied();
+    let exact: Vec<Option<u64>> =
+        entries.iter().map(|entry| by_whole(entry).filter(|id| taken.insert(*id))).collect();
+    let (mut tasks, mut unknown, mut rivals) = (Vec::new(), Vec::new(), Vec::new());
+    for (entry, exact) in entries.into_iter().zip(exact) {
+        if let Some(image_id) = exact {
+            tasks.push(Task { entry, image_id });
+            continue;
+        }
+        match last.get(last_part(&entry.name)).copied().flatten() {
+            Some(image_id) if taken.insert(image_id) => tasks.push(Task { entry, image_id }),
+            Some(_) => rivals.push(entry.name),
+            None => unknown.push(entry.name),
         }
     }
     let mut notes = Vec::new();
-    if let Some(first) = left_out.first() {
-        let count = left_out.len();
-        notes.push(format!(
-            "{count} of {total} photos are not among the annotated images and are left out (such as `{}`)",
-            first.escape_debug()
-        ));
+    for (left_out, why) in [
+        (&unknown, "are not among the annotated images and are left out"),
+        (&rivals, "are left out, as other photos have the images of their file names"),
+    ] {
+        if let Some(first) = left_out.first() {
+            let (count, first) = (left_out.len(), first.escape_debug());
+            notes.push(format!("{count} of {total} photos {why} (such as `{first}`)"));
+        }
     }
     if taken.len() < images.len() {
         let missing = images.len() - taken.len();
@@ -78,10 +89,6 @@ pub fn match_classes(classes: &[Class], categories: &[(u64, &str)]) -> (Vec<Clas
     (matched, notes)
 }
 
-fn last_part(name: &str) -> &str {
-    name.rsplit(['/', '\\']).next().unwrap_or(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +108,20 @@ mod tests {
                 "2 of 4 photos are not among the annotated images and are left out (such as `x.jpg`)",
                 "2 of 4 annotated images have no photo here"
             ]
+        );
+    }
+
+    #[test]
+    fn a_whole_name_goes_before_a_last_part_wherever_it_stands() {
+        let images = [(77, "IMG_1.jpg"), (78, "IMG_2.jpg")];
+        let names = ["Backup/IMG_1.jpg", "IMG_1.jpg", "a/IMG_2.jpg", "b/IMG_2.jpg"];
+        let (tasks, notes) = match_photos(entries(&names), &images);
+        let found: Vec<_> = tasks.iter().map(|task| (task.entry.name.as_str(), task.image_id)).collect();
+        assert_eq!(found, [("IMG_1.jpg", 77), ("a/IMG_2.jpg", 78)]);
+        assert_eq!(
+            notes,
+            ["2 of 4 photos are left out, as other photos have the images of their file names (such as \
+              `Backup/IMG_1.jpg`)"]
         );
     }
 

@@ -1,5 +1,6 @@
 //! One annotated picture: where it goes, what is drawn on it, and how it is stored.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -18,16 +19,38 @@ use crate::photo::Photo;
 /// Quality of JPEG pictures: no visible loss around thin lines.
 const QUALITY: u8 = 92;
 
-/// Under `annotated/`, with the photo's own name; formats other than JPEG and PNG become JPEG, with `.jpg` added.
-pub(super) fn path(out: &Path, name: &str) -> PathBuf {
-    let kept = ["jpg", "jpeg", "png"];
-    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let annotated = out.join("annotated");
-    if kept.iter().any(|kept| extension.eq_ignore_ascii_case(kept)) {
-        annotated.join(name)
-    } else {
-        annotated.join(format!("{name}.jpg"))
+/// Where the pictures of a run's photos go.
+pub(super) struct Pictures<'a> {
+    folder: PathBuf,
+    /// Photos whose pictures have their names; none where all have.
+    kept: HashSet<&'a str>,
+}
+
+impl<'a> Pictures<'a> {
+    /// Those of photos of these names.
+    pub(super) fn new(out: &Path, names: impl Iterator<Item = &'a str> + Clone) -> Pictures<'a> {
+        let all = names.clone().all(keeps_its_name);
+        let kept = if all { HashSet::new() } else { names.filter(|name| keeps_its_name(name)).collect() };
+        Pictures { folder: out.join("annotated"), kept }
     }
+
+    /// Under `annotated/`, with the photo's own name; formats other than JPEG and PNG become JPEG, with `.jpg` added,
+    /// more than once where another photo has that name.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        if keeps_its_name(name) {
+            return self.folder.join(name);
+        }
+        let mut longer = format!("{name}.jpg");
+        while self.kept.contains(longer.as_str()) {
+            longer.push_str(".jpg");
+        }
+        self.folder.join(longer)
+    }
+}
+
+fn keeps_its_name(name: &str) -> bool {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["jpg", "jpeg", "png"].iter().any(|kept| extension.eq_ignore_ascii_case(kept))
 }
 
 /// Draws the detections from `least` up, the best on top.
@@ -83,9 +106,15 @@ mod tests {
 
     #[test]
     fn pictures_keep_the_names_of_their_photos() {
-        let out = Path::new("out");
-        assert_eq!(path(out, "a/b.JPG"), Path::new("out/annotated/a/b.JPG"));
-        assert_eq!(path(out, "a/b.webp"), Path::new("out/annotated/a/b.webp.jpg"));
-        assert_eq!(path(out, "b"), Path::new("out/annotated/b.jpg"));
+        let names = ["a/b.JPG", "a/b.webp", "b", "c.webp", "c.webp.jpg", "c.webp.jpg.jpg"];
+        let pictures = Pictures::new(Path::new("out"), names.into_iter());
+        let path = |name: &str| pictures.path(name);
+        assert_eq!(path("a/b.JPG"), Path::new("out/annotated/a/b.JPG"));
+        assert_eq!(path("a/b.webp"), Path::new("out/annotated/a/b.webp.jpg"));
+        assert_eq!(path("b"), Path::new("out/annotated/b.jpg"));
+        // No two photos have one picture.
+        let paths: HashSet<PathBuf> = names.into_iter().map(path).collect();
+        assert_eq!(paths.len(), names.len());
+        assert_eq!(path("c.webp.jpg"), Path::new("out/annotated/c.webp.jpg"));
     }
 }

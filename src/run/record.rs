@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Options;
 use super::journal::{Failed, Row};
 use crate::detector::Detector;
+use crate::photo::Limits;
 use crate::runtime::Runtime;
 
 /// Whether a run came to its end.
@@ -50,6 +51,21 @@ pub struct Settings {
     pub allow_truncated: bool,
     /// Least score in pictures; none where none are drawn.
     pub draw_score: Option<f32>,
+    /// Pictures of more pixels fail.
+    #[serde(default = "most_pixels")]
+    pub max_pixels: u64,
+    /// Files of more bytes fail.
+    #[serde(default = "most_bytes")]
+    pub max_file_size: u64,
+}
+
+/// Runs before limits were recorded.
+fn most_pixels() -> u64 {
+    Limits::default().pixels
+}
+
+fn most_bytes() -> u64 {
+    Limits::default().file_bytes
 }
 
 /// Runs before there was a choice.
@@ -71,6 +87,8 @@ impl Settings {
             (self.ignore_orientation != other.ignore_orientation, "another --ignore-orientation".into()),
             (self.allow_truncated != other.allow_truncated, "another --allow-truncated".into()),
             (self.draw_score != other.draw_score, "other pictures (--draw-score, --no-draw)".into()),
+            (self.max_pixels != other.max_pixels, format!("--max-pixels {}", other.max_pixels)),
+            (self.max_file_size != other.max_file_size, format!("--max-file-size {}", other.max_file_size)),
         ];
         differs.into_iter().find(|(differs, _)| *differs).map(|(_, difference)| difference)
     }
@@ -273,13 +291,15 @@ impl Record {
         }
     }
 
-    pub(super) fn read_settings(path: &Path) -> Option<Settings> {
+    /// State and settings of a run, if a file tells them.
+    pub(super) fn read(path: &Path) -> Option<(State, Settings)> {
         #[derive(Deserialize)]
         struct Part {
+            state: State,
             settings: Settings,
         }
         let text = std::fs::read(path).ok()?;
-        serde_json::from_slice::<Part>(&text).ok().map(|part| part.settings)
+        serde_json::from_slice::<Part>(&text).ok().map(|part| (part.state, part.settings))
     }
 
     pub(super) fn note(&mut self, row: &Row) {

@@ -1,24 +1,29 @@
 //! The stages of a run: decode and prepare on several threads, infer, draw and encode on several threads; each
 //! begins the next photos while the others are at work.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::journal::{Failed, Failure, Found, Item, Row};
 use super::ordered::ordered;
-use super::picture;
+use super::picture::{self, Pictures};
 use super::record::StageTimes;
 use super::{Error, Options, Task};
 use crate::detector::{self, Detection, Detector, Input};
 use crate::family::Class;
 use crate::photo::{self, Photo};
 
+/// Another photo's picture can well be written.
+const NAME_TOO_LONG: &str = "the name of its picture is too long for the file system: --no-draw writes none";
+
 /// What all stages see.
 pub(super) struct Stages<'a> {
     pub(super) detector: &'a Detector,
     pub(super) classes: &'a [Class],
     pub(super) options: &'a Options,
+    pub(super) pictures: Pictures<'a>,
     pub(super) stop: &'a AtomicBool,
 }
 
@@ -154,12 +159,18 @@ impl Stages<'_> {
             found.retain(|detection| only.contains(&detection.class));
         }
         if let (Some(photo), Some(least)) = (photo, self.options.draw_score) {
-            let path = picture::path(&self.options.out, &file);
+            let path = self.pictures.path(&file);
             let started = Instant::now();
             let drawn = picture::draw(photo, &found, self.classes, least);
             times.draw = started.elapsed().as_secs_f64();
             let started = Instant::now();
-            picture::write(&drawn, &path)?;
+            match picture::write(&drawn, &path) {
+                Err(Error::Io { cause, .. }) if cause.kind() == io::ErrorKind::InvalidFilename => {
+                    let error = failure("name_too_long", "write", NAME_TOO_LONG);
+                    return Ok(Done { row: Row::Failed(Failed { image_id, file, error }), times });
+                }
+                outcome => outcome?,
+            }
             times.write = started.elapsed().as_secs_f64();
         }
         let detections = found.iter().map(|detection| self.item(detection)).collect();

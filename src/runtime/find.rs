@@ -151,9 +151,13 @@ pub(super) fn look(place: Place, path: PathBuf) -> Candidate {
 pub(super) fn inside(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?;
     let names = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut libraries: Vec<PathBuf> = names.filter(|path| is_library(path)).collect();
-    libraries.sort();
-    libraries.pop()
+    names.filter(|path| is_library(path)).max_by_key(|path| version_in(path))
+}
+
+/// The numbers in a file's or folder's name, in their order: versions are not ordered as texts are.
+pub(super) fn version_in(path: &Path) -> Vec<u64> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
 /// `libonnxruntime.so`, `libonnxruntime.so.1.31.1`, `libonnxruntime.1.31.1.dylib`, `onnxruntime.dll`.
@@ -209,4 +213,21 @@ fn by_system() -> Vec<PathBuf> {
         "libonnxruntime.so"
     };
     vec![PathBuf::from(name)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_highest_version_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in
+            ["libonnxruntime.so", "libonnxruntime.so.1.31.1", "libonnxruntime.so.1.9.0", "libother.so.2"]
+        {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(inside(folder.path()), Some(folder.path().join("libonnxruntime.so.1.31.1")));
+    }
 }

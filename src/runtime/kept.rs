@@ -6,8 +6,8 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use ort::session::builder::GraphOptimizationLevel;
 use sha2::Sha256;
@@ -28,7 +28,7 @@ impl Runtime {
     /// nothing can be kept.
     pub(super) fn kept(&self, graph: Graph<'_>, options: &SessionOptions) -> Option<ort::session::Session> {
         let folder = cache::root().ok()?.join("optimised");
-        let path = folder.join(format!("{}.onnx", self.key(graph).ok()?));
+        let path = folder.join(format!("{}.onnx", self.key(graph, options).ok()?));
         if path.is_file() {
             match self.load_kept(&path, options) {
                 Ok(session) => return Some(session),
@@ -40,7 +40,7 @@ impl Runtime {
         }
         match self.keep(graph, options, &folder, &path) {
             Ok(session) => {
-                prune(&folder, MOST_BYTES);
+                cache::prune(&folder, MOST_BYTES, Duration::ZERO);
                 Some(session)
             }
             Err(error) => {
@@ -50,18 +50,23 @@ impl Runtime {
         }
     }
 
-    /// Of the graph, the library and the processor.
-    fn key(&self, graph: Graph<'_>) -> io::Result<String> {
+    /// Of the graph, the library, the processor and how exactly it computes.
+    fn key(&self, graph: Graph<'_>, options: &SessionOptions) -> io::Result<String> {
         let content = match graph {
             Graph::File(path) => of_reader::<Sha256>(File::open(path)?)?,
             Graph::Memory(_, bytes) => sha256(bytes),
         };
-        let parts = [FORMAT, &content, self.version(), std::env::consts::OS, processor()];
+        let precision = options.precision.to_string();
+        let parts = [FORMAT, &content, self.version(), std::env::consts::OS, processor(), &precision];
         Ok(sha256(parts.join("\n").as_bytes()))
     }
 
-    fn load_kept(&self, path: &Path, options: &SessionOptions) -> ort::Result<ort::session::Session> {
-        let builder = self.on_processor(options.thread_count())?;
+    fn load_kept(
+        &self,
+        path: &Path,
+        options: &SessionOptions,
+    ) -> Result<ort::session::Session, Box<dyn std::error::Error>> {
+        let builder = self.builder(options, Device::Cpu)?;
         let session =
             builder.with_optimization_level(GraphOptimizationLevel::Disable)?.commit_from_file(path)?;
         let used =
@@ -79,11 +84,13 @@ impl Runtime {
         path: &Path,
     ) -> Result<ort::session::Session, Box<dyn std::error::Error>> {
         fs::create_dir_all(folder)?;
-        let fresh = tempfile::Builder::new().prefix(".fresh-").suffix(".onnx").tempfile_in(folder)?;
-        let builder = self.on_processor(options.thread_count())?.with_optimized_model_path(fresh.path())?;
+        // A folder, as a temporary file could be read by its owner only, and caches may be shared.
+        let home = tempfile::Builder::new().prefix(".fresh-").tempdir_in(folder)?;
+        let fresh = home.path().join("graph.onnx");
+        let builder = self.builder(options, Device::Cpu)?.with_optimized_model_path(&fresh)?;
         let session = load(builder, graph, Device::Cpu)?;
-        File::open(fresh.path())?.sync_all()?;
-        fresh.persist(path)?;
+        File::open(&fresh)?.sync_all()?;
+        fs::rename(&fresh, path)?;
         Ok(session)
     }
 }
@@ -100,56 +107,4 @@ fn processor() -> &'static str {
     };
     #[cfg(not(target_arch = "x86_64"))]
     std::env::consts::ARCH
-}
-
-/// Removes files, the oldest first, until the others take no more than `most` bytes. What cannot be looked at or
-/// removed is left.
-fn prune(folder: &Path, most: u64) {
-    let files = |entry: io::Result<fs::DirEntry>| -> Option<(SystemTime, u64, PathBuf)> {
-        let entry = entry.ok()?;
-        let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-        Some((metadata.modified().ok()?, metadata.len(), entry.path()))
-    };
-    let mut found: Vec<_> = fs::read_dir(folder).into_iter().flatten().filter_map(files).collect();
-    found.sort();
-    let mut total: u64 = found.iter().map(|(_, bytes, _)| bytes).sum();
-    for (_, bytes, path) in found {
-        if total <= most {
-            break;
-        }
-        if fs::remove_file(&path).is_ok() {
-            total -= bytes;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn what_was_not_used_for_longest_goes_first() {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, age) in [("old", 30), ("new", 10), ("middle", 20)] {
-            let path = folder.path().join(name);
-            fs::write(&path, [0; 100]).unwrap();
-            let then = SystemTime::now() - Duration::from_secs(age);
-            File::options().append(true).open(&path).unwrap().set_modified(then).unwrap();
-        }
-        let left = || {
-            let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
-            let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
-            names.sort();
-            names
-        };
-        prune(folder.path(), 300);
-        assert_eq!(left(), ["middle", "new", "old"]);
-        prune(folder.path(), 299);
-        assert_eq!(left(), ["middle", "new"]);
-        prune(folder.path(), 0);
-        assert!(left().is_empty());
-        prune(&folder.path().join("none"), 0);
-    }
 }

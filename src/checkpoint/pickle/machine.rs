@@ -12,6 +12,9 @@ const MOST: usize = 1 << 22;
 /// Longest name of a module or class.
 const LONGEST_NAME: usize = 512;
 
+/// What is said of longer ones.
+const TOO_LONG: &str = "the name of a global is longer than any real one";
+
 /// Most classes that are told by name.
 const MOST_NOTED: usize = 64;
 
@@ -45,7 +48,8 @@ struct Machine<'a> {
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
     opaque: Vec<String>,
-    /// Items that may still be copied: a list that is named by the memo a thousand times must not be copied so.
+    /// Items and bytes of names that may still be copied: what is named by the memo a thousand times must not be
+    /// copied so.
     copies: usize,
 }
 
@@ -237,13 +241,18 @@ impl<'a> Machine<'a> {
         } else {
             let (name, module) = (self.pop()?, self.pop()?);
             match (self.value(module), self.value(name)) {
+                (Value::Str(module), Value::Str(name)) if module.len().max(name.len()) > LONGEST_NAME => {
+                    return Err(self.damaged(TOO_LONG));
+                }
                 (Value::Str(module), Value::Str(name)) => (module.clone(), name.clone()),
                 _ => return Err(self.damaged("a global is not named by text")),
             }
         };
         if module.len().max(name.len()) > LONGEST_NAME {
-            return Err(self.damaged("the name of a global is longer than any real one"));
+            return Err(self.damaged(TOO_LONG));
         }
+        // Its texts may stand in the memo.
+        self.copy(module.len() + name.len())?;
         self.push(Value::Global(Box::new(Global { module, name })))
     }
 
@@ -324,17 +333,15 @@ impl<'a> Machine<'a> {
 
     /// A dict, empty or from a list of pairs.
     fn dict(&mut self, args: &[Id]) -> Result<(), Error> {
-        let list = args.iter().find_map(|&arg| match self.value(arg) {
-            Value::List(items) => Some(items),
-            _ => None,
-        });
-        let pair = |&id: &Id| match self.value(id) {
-            Value::Tuple(items) | Value::List(items) if items.len() == 2 => Some((items[0], items[1])),
+        let is_list = |arg: &Id| matches!(self.value(*arg), Value::List(_));
+        let list = args.iter().copied().find(is_list).unwrap_or(EMPTY);
+        // Charged before it is walked, as what is no pair takes its time too.
+        self.copy(self.items(list).len())?;
+        let pair = |&id: &Id| match self.items(id) {
+            &[key, value] => Some((key, value)),
             _ => None,
         };
-        let entries: Vec<(Id, Id)> =
-            list.map_or_else(Vec::new, |list| list.iter().filter_map(pair).collect());
-        self.copy(entries.len())?;
+        let entries = self.items(list).iter().filter_map(pair).collect();
         self.push(Value::Dict(entries))
     }
 
@@ -386,6 +393,14 @@ impl<'a> Machine<'a> {
 
     fn value(&self, id: Id) -> &Value {
         self.values.get(id as usize).unwrap_or(&Value::None)
+    }
+
+    /// What a list or tuple holds; nothing of anything else.
+    fn items(&self, id: Id) -> &[Id] {
+        match self.value(id) {
+            Value::List(items) | Value::Tuple(items) => items,
+            _ => &[],
+        }
     }
 
     fn share(&mut self, id: Id) -> Result<(), Error> {

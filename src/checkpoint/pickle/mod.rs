@@ -10,8 +10,13 @@ mod tests;
 
 use std::ops::Range;
 
+use super::tensor::LONGEST_NAME;
+
 pub(super) use allowed::Callable;
 pub(super) use machine::read;
+
+/// Dimensions of the largest tensor: convolutions have four.
+const MOST_DIMENSIONS: usize = 16;
 
 /// The number of a value in the arena.
 pub(super) type Id = u32;
@@ -90,6 +95,21 @@ impl Pickled<'_> {
         }
     }
 
+    /// Text that may be a name: the memo makes it cheap to give a long one to many values.
+    pub(super) fn name(&self, id: Id) -> Option<String> {
+        let length = match self.get(id) {
+            Value::Str(text) => text.len(),
+            Value::Bytes(range) => range.len(),
+            _ => return None,
+        };
+        if length <= LONGEST_NAME { self.text(id) } else { None }
+    }
+
+    /// Bytes up to the pickle's end: what its values may cost is judged by them.
+    pub(super) fn file_len(&self) -> usize {
+        self.file.len()
+    }
+
     /// A number that counts or places something.
     pub(super) fn index(&self, id: Id) -> Option<usize> {
         match self.get(id) {
@@ -98,9 +118,10 @@ impl Pickled<'_> {
         }
     }
 
-    /// Numbers that count or place something.
+    /// Numbers that count or place something, one a dimension.
     pub(super) fn indices(&self, id: Id) -> Option<Vec<usize>> {
-        self.items(id)?.iter().map(|&item| self.index(item)).collect()
+        let items = self.items(id).filter(|items| items.len() <= MOST_DIMENSIONS)?;
+        items.iter().map(|&item| self.index(item)).collect()
     }
 
     pub(super) fn items(&self, id: Id) -> Option<&[Id]> {

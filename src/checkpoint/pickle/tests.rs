@@ -48,6 +48,20 @@ fn growth_is_bounded_by_the_file() {
     let lists = b"]".repeat(5_000_000);
     assert_eq!(read(&lists, 0).unwrap_err().kind(), "resource_limit");
 
+    // The same with a list of what is no pair, which costs time rather than memory.
+    let mut bytes = b"\x80\x02(".to_vec();
+    bytes.extend(b"N".repeat(100_000));
+    bytes.extend(b"lq\x000ccollections\nOrderedDict\nq\x01");
+    bytes.extend(b"h\x01h\x00\x85R".repeat(100));
+    assert_eq!(read(&bytes, 0).unwrap_err().kind(), "resource_limit");
+
+    // A global of 1,000 bytes a time, by five bytes of the file.
+    let mut bytes = b"\x80\x04X\xf4\x01\x00\x00".to_vec();
+    bytes.extend(b"a".repeat(500));
+    bytes.extend(b"\x94");
+    bytes.extend(b"h\x00h\x00\x93".repeat(10_000));
+    assert_eq!(read(&bytes, 0).unwrap_err().kind(), "resource_limit");
+
     let long = [b"c".as_slice(), &b"a".repeat(600), b"\nb\n."].concat();
     assert_eq!(read(&long, 0).unwrap_err().kind(), "bad_pickle");
 }

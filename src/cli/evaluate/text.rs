@@ -42,21 +42,37 @@ pub(super) fn voc(voc: &Voc, names: &[String], iou: f64, per_class: bool) -> Vec
     lines
 }
 
-/// Numbers with their intervals.
-pub(super) fn intervals(names: &[&str], stats: &[f64], intervals: &[Interval], count: usize) -> Vec<String> {
+/// Numbers with their intervals, from the place `skip` on.
+pub(super) fn intervals(
+    names: &[String],
+    stats: &[f64],
+    intervals: &[Interval],
+    count: u32,
+    skip: usize,
+) -> Vec<String> {
     let mut lines = vec![String::new(), format!("95 % intervals from {count} resamples of the images")];
-    lines.extend(names.iter().zip(stats).zip(intervals).map(|((name, value), interval)| {
-        format!(" {name:<7} {value:>7.3}  [{:.3}, {:.3}]", interval.low, interval.high)
+    let rows = names.iter().zip(stats).zip(intervals).skip(skip);
+    lines.extend(rows.map(|((name, value), interval)| {
+        let shown = if interval.exists() {
+            format!("[{:.3}, {:.3}]", interval.low, interval.high)
+        } else {
+            NOTHING.into()
+        };
+        format!(" {name:<7} {value:>7.3}  {shown}")
     }));
     lines
 }
 
-/// Differences, and what moved most.
+/// Where a number exists in no resample.
+const NOTHING: &str = "nothing to measure";
+
+/// Differences, from the place `skip` on, and what moved most.
 pub(super) fn comparison(
-    names: &[&str],
+    names: &[String],
     stats: &[f64],
     comparison: &Comparison,
-    count: usize,
+    count: u32,
+    skip: usize,
 ) -> Vec<String> {
     let mut lines = vec![
         String::new(),
@@ -65,31 +81,34 @@ pub(super) fn comparison(
     ];
     let rows =
         names.iter().zip(stats).zip(&comparison.other).zip(&comparison.difference).zip(&comparison.intervals);
-    for ((((name, own), other), difference), interval) in rows {
-        let sure = if interval.low > 0.0 || interval.high < 0.0 { "" } else { "  (may be chance)" };
-        lines.push(format!(
-            " {name:<7} {own:>7.3} {other:>7.3} {difference:>+8.3}  [{:+.3}, {:+.3}]{sure}",
-            interval.low, interval.high
-        ));
+    for ((((name, own), other), difference), interval) in rows.skip(skip) {
+        let shown = if interval.exists() {
+            let sure = if interval.low > 0.0 || interval.high < 0.0 { "" } else { "  (may be chance)" };
+            format!("[{:+.3}, {:+.3}]{sure}", interval.low, interval.high)
+        } else {
+            NOTHING.into()
+        };
+        lines.push(format!(" {name:<7} {own:>7.3} {other:>7.3} {difference:>+8.3}  {shown}"));
     }
     for (title, moved) in [("categories", &comparison.classes), ("images", &comparison.images)] {
         if moved.is_empty() {
             continue;
         }
-        let width = width(moved.iter().map(|moved| moved.name.as_str()));
+        let names: Vec<String> = moved.iter().map(|moved| printable(&moved.name)).collect();
+        let width = width(names.iter().map(String::as_str));
         lines.push(String::new());
         lines.push(format!("{title} whose AP moved most"));
-        lines.extend(moved.iter().map(|moved| {
-            format!(
-                " {:<width$} {:>7.3} {:>7.3} {:>+8.3}",
-                moved.name,
-                moved.own,
-                moved.other,
-                moved.other - moved.own
-            )
+        lines.extend(moved.iter().zip(&names).map(|(moved, name)| {
+            let (own, other, change) = (moved.own, moved.other, moved.other - moved.own);
+            format!(" {name:<width$} {own:>7.3} {other:>7.3} {change:>+8.3}")
         }));
     }
     lines
+}
+
+/// A name that cannot steer the terminal.
+fn printable(name: &str) -> String {
+    if name.contains(char::is_control) { name.escape_debug().to_string() } else { name.into() }
 }
 
 /// TIDE's kinds with counts and costs.

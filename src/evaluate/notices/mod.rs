@@ -49,6 +49,10 @@ impl List {
         self.0.push(Warning::new(kind, message));
     }
 
+    pub(super) fn has(&self, kind: &str) -> bool {
+        self.0.iter().any(|warning| warning.kind == kind)
+    }
+
     /// Says something of `count` things, if there are any.
     pub(super) fn count(&mut self, kind: &'static str, count: u64, thing: &str, rest: &str) {
         if count > 0 {

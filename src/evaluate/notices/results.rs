@@ -1,14 +1,17 @@
 //! Warnings about results: what does not belong to the annotations, what is no box, and why AP is 0.
 
 use std::cell::LazyCell;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::List;
-use crate::coco::{Detections, Form, Id, quoted, shown};
+use crate::coco::{Detections, Form, Id, last_part, quoted, shown};
 use crate::evaluate::error::Error;
 use crate::evaluate::quirk::Reading;
 use crate::evaluate::rows_check::Look;
 use crate::evaluate::{Evaluation, Input};
+
+/// Images of one id have other file names in the results.
+const FILES_DIFFER: &str = "image_names_differ";
 
 impl Input {
     /// Results of which not one is on a listed image do not belong to these annotations.
@@ -17,12 +20,40 @@ impl Input {
         if noticed.unknown_images == 0 || noticed.unknown_images < noticed.count {
             return Ok(());
         }
-        let ids: Vec<&str> = noticed.unknown_image_ids.keys().map(String::as_str).take(3).collect();
+        let why = self.why_apart();
+        let cure = if by_name {
+            "check that the two files belong together"
+        } else {
+            "`--map-by-name` matches images by file name where the results have names"
+        };
+        Err(Error::Apart(format!(
+            "no result of {} is on an image of {}: {why}: {cure}",
+            shown(self.detections.path()),
+            shown(self.set.path())
+        )))
+    }
+
+    /// How ids or file names of images differ between the two files.
+    fn why_apart(&self) -> String {
+        let noticed = &self.detections.noticed;
+        let some = |names: &BTreeMap<String, u64>| -> Vec<String> { names.keys().take(3).cloned().collect() };
+        let (ids, files) = (some(&noticed.unknown_image_ids), some(&noticed.unknown_files));
+        let images = self.set.images();
         let own: Vec<String> =
-            self.set.images().iter().take(3).map(|image| self.set.ids.show(image.id).to_string()).collect();
+            images.iter().take(3).map(|image| self.set.ids.show(image.id).to_string()).collect();
         let strings = |id: &str| id.starts_with('"');
-        let why = match (ids.first(), own.first()) {
+        match (ids.first(), own.first()) {
             (_, None) => "the annotations list no image".into(),
+            (None, _) => {
+                let own: Vec<String> = images
+                    .iter()
+                    .filter_map(|image| image.file_name.as_deref())
+                    .take(3)
+                    .map(quoted)
+                    .collect();
+                let own = if own.is_empty() { "none".into() } else { own.join(", ") };
+                format!("the results have file names such as {}, the annotations {own}", files.join(", "))
+            }
             (Some(id), Some(own)) if strings(id) && !strings(own) => {
                 format!(
                     "the results name images by strings such as {id}, the annotations by numbers such as {own}"
@@ -38,17 +69,7 @@ impl Input {
                 ids.join(", "),
                 own.join(", ")
             ),
-        };
-        let cure = if by_name {
-            "check that the two files belong together"
-        } else {
-            "`--map-by-name` matches images by file name where the results have names"
-        };
-        Err(Error::Apart(format!(
-            "no result of {} is on an image of {}: {why}: {cure}",
-            shown(self.detections.path()),
-            shown(self.set.path())
-        )))
+        }
     }
 
     pub(super) fn about_results(
@@ -74,7 +95,8 @@ impl Input {
         }
         list.count("failed_photo", noticed.failed_photos, "photo", "that failed and has no detections");
         if noticed.unknown_images > 0 {
-            let examples: Vec<&str> = noticed.unknown_image_ids.keys().map(String::as_str).take(5).collect();
+            let examples = noticed.unknown_image_ids.keys().chain(noticed.unknown_files.keys());
+            let examples: Vec<&str> = examples.map(String::as_str).take(5).collect();
             let rest = format!(
                 "on an image that the annotations do not list, which stops pycocotools: left out (image {})",
                 examples.join(", ")
@@ -101,6 +123,9 @@ impl Input {
         let rest = "of a category that nobody looked for in its image: left out, as in lvis";
         list.count("not_verified", evaluation.unverified, "detection", rest);
         if self.about_names(list) {
+            list.last_moves_to(evaluation, by_name.as_ref());
+        }
+        if self.about_files(list) {
             list.last_moves_to(evaluation, by_name.as_ref());
         }
         list.count("score_bool", noticed.bool_scores, "result", "with true or false as score, which stops pycocotools where a category has no other: taken for 1 and 0");
@@ -131,7 +156,7 @@ impl Input {
         for (id, name) in &self.detections.noticed.categories {
             let own = self.set.categories().iter().find(|category| category.id == *id);
             if let Some(own) = own.and_then(|category| category.name.as_deref())
-                && own != name
+                && own.to_lowercase() != name.to_lowercase()
             {
                 differ.push(format!(
                     "{} is {} here and {} there",
@@ -154,9 +179,33 @@ impl Input {
         matter
     }
 
+    /// Whether there was anything to say: photos of one id that are not of one name are hardly one photo.
+    fn about_files(&self, list: &mut List) -> bool {
+        if self.lookup.names.is_some() || self.detections.noticed.images.is_empty() {
+            return false;
+        }
+        let images = self.set.images().iter();
+        let own: HashMap<Id, &str> =
+            images.filter_map(|image| Some((image.id, image.file_name.as_deref()?))).collect();
+        let mut differ = self.detections.noticed.images.iter().filter_map(|(id, file)| {
+            let own = *own.get(id)?;
+            (last_part(own) != last_part(file)).then_some((id, own, file))
+        });
+        let Some((id, own, file)) = differ.next() else { return false };
+        let rest = format!(
+            "whose file name differs between the two files (image {} is {} here and {} there): `--map-by-name` matches by name",
+            self.set.ids.show(*id),
+            quoted(own),
+            quoted(file)
+        );
+        list.count(FILES_DIFFER, 1 + differ.count() as u64, "image", &rest);
+        true
+    }
+
     /// The evaluation with everything matched by name, where the results have names and were read without them.
     fn by_name(&self, reading: Reading) -> Option<Evaluation> {
-        if self.lookup.names.is_some() || self.detections.noticed.categories.is_empty() {
+        let noticed = &self.detections.noticed;
+        if self.lookup.names.is_some() || (noticed.categories.is_empty() && noticed.images.is_empty()) {
             return None;
         }
         let lookup = self.scope.lookup(&self.set, &self.params, true);
@@ -233,7 +282,20 @@ impl Input {
             return;
         }
         let noticed = &self.detections.noticed;
+        // That the photos are not the same is reason enough.
+        if list.has(FILES_DIFFER) {
+            return;
+        }
         if self.detections.rows.is_empty() {
+            let foreign: u64 =
+                noticed.foreign_categories.values().chain(noticed.foreign_words.values()).sum();
+            if foreign + noticed.unknown_images < noticed.count {
+                list.say(
+                    "zero_ap",
+                    "AP is 0 because no result of an evaluated category is on an evaluated image".into(),
+                );
+                return;
+            }
             let own: Vec<String> =
                 self.scope.categories.iter().map(|&id| self.set.ids.show(id).to_string()).take(5).collect();
             let ids = noticed.foreign_categories.keys().map(|&id| self.set.ids.show(id).to_string());

@@ -11,9 +11,17 @@ use crate::family::{ChannelOrder, Options, ValueRange};
 /// How many configs may stand upon each other.
 const MOST_BASES: usize = 8;
 
+/// Sections of which every config of detectron2's has one.
+const SECTIONS: [&str; 4] = ["MODEL", "INPUT", "VERSION", "_BASE_"];
+
 /// Reads a config; `path` is where its `_BASE_` is looked for.
-pub(super) fn options(text: &str, path: &Path) -> Result<Options, ConfigError> {
-    let mut tree = yaml(text)?;
+pub(super) fn options(mut tree: Json, path: &Path) -> Result<Options, ConfigError> {
+    if SECTIONS.iter().all(|key| tree.get(key).is_none()) {
+        return Err(ConfigError::Unreadable(format!(
+            "it is no config of detectron2's or Detectron's: it has none of {}",
+            SECTIONS.join(", ")
+        )));
+    }
     let mut home = path.to_path_buf();
     for _ in 0..MOST_BASES {
         let Some(base) = tree.as_object_mut().and_then(|keys| keys.remove("_BASE_")) else {
@@ -161,7 +169,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Result<Options, ConfigError> {
-        options(text, Path::new("config.yaml"))
+        options(yaml(text)?, Path::new("config.yaml"))
     }
 
     #[test]
@@ -189,6 +197,7 @@ mod tests {
             ("MODEL: {ANCHOR_GENERATOR: {OFFSET: 0.5}}", "OFFSET"),
             ("MODEL: {ROI_BOX_HEAD: {POOLER_TYPE: ROIPool}}", "POOLER_TYPE"),
             ("_BASE_: mine.yaml", "mine.yaml"),
+            ("TASK: detection", "MODEL"),
             ("INPUT: {MIN_SIZE_TEST: many}", "MIN_SIZE_TEST"),
         ] {
             let error = of(text).unwrap_err().to_string();

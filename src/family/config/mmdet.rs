@@ -64,10 +64,16 @@ fn backbone(model: &Json, options: &mut Options) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// The name of a type without its scope or module: `FasterRCNN` of `mmdet.FasterRCNN` and of
+/// `mmdet.models.detectors.faster_rcnn.FasterRCNN`.
+fn bare(kind: &str) -> &str {
+    kind.rsplit('.').next().unwrap_or(kind)
+}
+
 /// A step of the test's pipeline, which may stand inside another's.
 fn step<'a>(pipeline: &'a Json, kind: &str) -> Option<&'a Json> {
-    pipeline.as_array()?.iter().find_map(|step| match find(step, "type") {
-        Some(found) if found == kind => Some(step),
+    pipeline.as_array()?.iter().find_map(|step| match find(step, "type").and_then(Json::as_str) {
+        Some(found) if bare(found) == kind => Some(step),
         _ => find(step, "transforms").and_then(|inner| self::step(inner, kind)),
     })
 }
@@ -92,19 +98,19 @@ fn input(tree: &Json, model: &Json, options: &mut Options) -> Result<(), ConfigE
         options.pad_to = Some(pad.unwrap_or(1));
     }
     let Some(pipeline) = pipeline else { return Ok(()) };
-    let resize = step(pipeline, "Resize");
-    if let Some(keep) = resize.and_then(|step| find(step, "keep_ratio"))
-        && *keep == Json::Bool(false)
-    {
+    let resize =
+        step(pipeline, "Resize").ok_or_else(|| unsupported("pipeline", "photos without a `Resize`"))?;
+    // Where it is not said, the second version keeps the ratio, and the third, which says `scale`, does not.
+    let kept = get::<bool>(resize, "keep_ratio")?.unwrap_or(find(resize, "scale").is_none());
+    if !kept {
         return Err(unsupported("keep_ratio", "a resize that stretches"));
     }
-    let scale = resize.and_then(|step| find(step, "scale").or_else(|| find(step, "img_scale")));
+    let scale = find(resize, "scale").or_else(|| find(resize, "img_scale"));
     let scale = scale.or_else(|| find(step(pipeline, "MultiScaleFlipAug")?, "img_scale"));
-    if let Some(scale) = scale {
-        let sides: [u32; 2] = as_type(scale, "scale")?;
-        options.min_size = sides.iter().min().copied();
-        options.max_size = sides.iter().max().copied();
-    }
+    let scale = scale.ok_or_else(|| unsupported("Resize", "a size other than by `scale`"))?;
+    let sides: [u32; 2] = as_type(scale, "scale")?;
+    options.min_size = sides.iter().min().copied();
+    options.max_size = sides.iter().max().copied();
     Ok(())
 }
 
@@ -135,7 +141,7 @@ fn thresholds(test: &Json, options: &mut Options) -> Result<(), ConfigError> {
         return Err(unsupported("rpn.nms_across_levels", "suppression across levels"));
     }
     for place in ["rpn.nms.type", "rcnn.nms.type"] {
-        if get::<String>(test, place)?.is_some_and(|kind| kind != "nms") {
+        if get::<String>(test, place)?.is_some_and(|kind| bare(&kind) != "nms") {
             return Err(unsupported(place, "another suppression than nms"));
         }
     }
@@ -181,7 +187,7 @@ fn refuse(model: &Json) -> Result<(), ConfigError> {
         ("roi_head.bbox_head.bbox_coder.type", &["DeltaXYWHBBoxCoder"], "another box coder"),
     ];
     for (path, known, what) in expected {
-        if get::<String>(model, path)?.is_some_and(|kind| !known.contains(&kind.as_str())) {
+        if get::<String>(model, path)?.is_some_and(|kind| !known.contains(&bare(&kind))) {
             return Err(unsupported(&format!("model.{path}"), what));
         }
     }
@@ -238,8 +244,26 @@ test_cfg = dict(rpn=dict(nms_thr=0.6, max_num=500))
     }
 
     #[test]
+    fn types_may_be_named_with_scope_or_module() {
+        // As `DefaultScope` and lazy configs write them.
+        let text = "
+model = dict(type='mmdet.FasterRCNN', backbone=dict(type='mmdet.models.backbones.resnet.ResNet', style='caffe'),
+    neck=dict(type='mmdet.FPN'), rpn_head=dict(type='mmdet.RPNHead'),
+    test_cfg=dict(rpn=dict(nms=dict(type='mmcv.ops.nms', iou_threshold=0.6))))
+test_pipeline = [dict(type='mmdet.Resize', scale=(640, 480), keep_ratio=True), dict(type='mmdet.PackDetInputs')]
+";
+        let options = options(text).unwrap();
+        assert_eq!((options.min_size, options.max_size), (Some(480), Some(640)));
+        assert_eq!((options.stride_in_1x1, options.rpn_nms_threshold), (Some(true), Some(0.6)));
+    }
+
+    #[test]
     fn what_would_change_the_boxes_is_refused_by_its_key() {
         for (text, key) in [
+            ("model = dict(type='mmdet.CascadeRCNN')", "model.type"),
+            ("model = dict()\ntest_pipeline = [dict(type='FixScaleResize', scale=(9, 9))]", "pipeline"),
+            ("model = dict()\ntest_pipeline = [dict(type='Resize', scale_factor=0.5)]", "Resize"),
+            ("model = dict()\ntest_pipeline = [dict(type='Resize', scale=(9, 9))]", "keep_ratio"),
             ("model = dict(type='CascadeRCNN')", "model.type"),
             ("model = dict(test_cfg=dict(rcnn=dict(nms=dict(type='soft_nms'))))", "rcnn.nms.type"),
             ("model = dict(backbone=dict(dcn=dict(type='DCN')))", "model.backbone.dcn"),

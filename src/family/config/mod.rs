@@ -34,8 +34,8 @@ pub enum ConfigError {
 /// No config of a model is longer.
 const LONGEST: u64 = 16 << 20;
 
-/// Reads a config file; its kind is told by its name's end: `.yaml` and `.yml` are detectron2's, `.py` is
-/// mmdetection's, anything else is a JSON of [`Options`].
+/// Reads a config file; its kind is told by its name's end: `.yaml` and `.yml` are detectron2's or, where their keys
+/// are, Detectron's, `.py` is mmdetection's, anything else is a JSON of [`Options`].
 ///
 /// # Errors
 /// When the file cannot be read, is no such config, or asks for what is not supported.
@@ -55,7 +55,10 @@ pub fn read_config_text(text: &str, extension: &str) -> Result<Options, ConfigEr
 
 fn read_as(text: &str, extension: &str, path: &Path) -> Result<Options, ConfigError> {
     match extension {
-        "yaml" | "yml" => detectron2::options(text, path),
+        "yaml" | "yml" => {
+            let tree = tree::yaml(text)?;
+            if detectron::wrote(&tree) { detectron::read(&tree) } else { detectron2::options(tree, path) }
+        }
         "py" => mmdet::from_file(text),
         _ => serde_json::from_str(text).map_err(|error| ConfigError::Unreadable(error.to_string())),
     }

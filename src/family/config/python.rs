@@ -4,6 +4,7 @@
 use serde_json::{Map, Number, Value as Json};
 
 use super::ConfigError;
+use crate::checkpoint::Shown;
 
 /// How deep values may lie in each other.
 const DEEPEST: usize = 64;
@@ -15,9 +16,13 @@ const MOST_COPIES: usize = 1 << 20;
 pub(super) fn literal(text: &str) -> Result<Json, ConfigError> {
     let mut parser = Parser::new(text);
     parser.space(true);
-    let value = parser.value(0)?;
+    let value = parser.value(0).map_err(|wrong| wrong.told(text))?;
     parser.space(true);
-    if parser.rest().is_empty() { Ok(value) } else { Err(parser.wrong("something stands behind the value")) }
+    if parser.rest().is_empty() {
+        Ok(value)
+    } else {
+        Err(parser.wrong("something stands behind the value").told(text))
+    }
 }
 
 /// All assignments of a file, by name. What is no assignment of a literal is left out, and so is its name.
@@ -64,13 +69,26 @@ fn read(text: &str, needed: &[&str], again: fn(Json, Json) -> Json) -> Result<Js
                 let earlier = parser.names.remove(&name).unwrap_or(Json::Null);
                 parser.names.insert(name, again(earlier, value));
             }
-            Err(error) if needed.contains(&name.as_str()) => return Err(error),
+            Err(wrong) if needed.contains(&name.as_str()) => return Err(wrong.told(text)),
             Err(_) => {
                 parser.names.remove(&name);
                 parser.at = start;
                 parser.skip_statement();
             }
         }
+    }
+}
+
+/// What is no literal, and where. Most are passed over, so that lines are counted only for those that are told.
+struct Wrong {
+    at: usize,
+    what: String,
+}
+
+impl Wrong {
+    fn told(self, text: &str) -> ConfigError {
+        let line = 1 + text.get(..self.at).unwrap_or_default().matches('\n').count();
+        ConfigError::Unreadable(format!("line {line} of the Python text is no literal: {}", self.what))
     }
 }
 
@@ -102,9 +120,8 @@ impl<'a> Parser<'a> {
         found
     }
 
-    fn wrong(&self, what: &str) -> ConfigError {
-        let line = 1 + self.text.get(..self.at).unwrap_or_default().matches('\n').count();
-        ConfigError::Unreadable(format!("line {line} of the Python text is no literal: {what}"))
+    fn wrong(&self, what: impl Into<String>) -> Wrong {
+        Wrong { at: self.at, what: what.into() }
     }
 
     /// Passes over blanks and comments, and over line ends where `lines` says so.
@@ -129,7 +146,7 @@ impl<'a> Parser<'a> {
         &rest[..end]
     }
 
-    fn assignment(&mut self, name: &str) -> Result<Json, ConfigError> {
+    fn assignment(&mut self, name: &str) -> Result<Json, Wrong> {
         self.space(false);
         if name.is_empty() || !self.take('=') || self.peek() == Some('=') {
             return Err(self.wrong("no assignment"));
@@ -156,7 +173,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Json, ConfigError> {
+    fn value(&mut self, depth: usize) -> Result<Json, Wrong> {
         if depth > DEEPEST {
             return Err(self.wrong("values lie too deep in each other"));
         }
@@ -172,7 +189,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A list or tuple; brackets around a single value are only brackets.
-    fn sequence(&mut self, close: char, depth: usize) -> Result<Json, ConfigError> {
+    fn sequence(&mut self, close: char, depth: usize) -> Result<Json, Wrong> {
         self.at += 1;
         let (mut items, mut commas) = (Vec::new(), 0);
         loop {
@@ -194,7 +211,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A dict; a set is no part of any config.
-    fn braces(&mut self, depth: usize) -> Result<Json, ConfigError> {
+    fn braces(&mut self, depth: usize) -> Result<Json, Wrong> {
         self.at += 1;
         let mut entries = Map::new();
         loop {
@@ -224,7 +241,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `**name` inside a dict.
-    fn spread(&mut self, entries: &mut Map<String, Json>, depth: usize) -> Result<(), ConfigError> {
+    fn spread(&mut self, entries: &mut Map<String, Json>, depth: usize) -> Result<(), Wrong> {
         self.at += 2;
         match self.value(depth + 1)? {
             Json::Object(others) => entries.extend(others),
@@ -234,7 +251,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `dict(key=value, …)`, a constant, or an earlier assignment.
-    fn word(&mut self, depth: usize) -> Result<Json, ConfigError> {
+    fn word(&mut self, depth: usize) -> Result<Json, Wrong> {
         let start = self.at;
         let name = self.name();
         match name {
@@ -251,17 +268,17 @@ impl<'a> Parser<'a> {
             return self.keywords(depth);
         }
         if matches!(self.peek(), Some('(' | '.' | '[')) {
-            return Err(self.wrong(&format!("`{name}` is called or looked into")));
+            return Err(self.wrong(format!("`{}` is called or looked into", Shown::new(name))));
         }
         let Some(value) = self.names.get(name) else {
-            return Err(self.wrong(&format!("`{name}` is not assigned before")));
+            return Err(self.wrong(format!("`{}` is not assigned before", Shown::new(name))));
         };
         let (value, size) = (value.clone(), count(value));
         self.copies = self.copies.checked_sub(size).ok_or_else(|| self.wrong("names copy too much"))?;
         Ok(value)
     }
 
-    fn keywords(&mut self, depth: usize) -> Result<Json, ConfigError> {
+    fn keywords(&mut self, depth: usize) -> Result<Json, Wrong> {
         let mut entries = Map::new();
         loop {
             self.space(true);
@@ -286,7 +303,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<Json, ConfigError> {
+    fn number(&mut self) -> Result<Json, Wrong> {
         let rest = self.rest();
         let mut end = 0;
         for (i, c) in rest.char_indices() {
@@ -307,7 +324,7 @@ impl<'a> Parser<'a> {
     }
 
     /// One or more texts, which stand for one.
-    fn texts(&mut self) -> Result<Json, ConfigError> {
+    fn texts(&mut self) -> Result<Json, Wrong> {
         let mut all = String::new();
         loop {
             let (raw, prefix) = match self.peek() {
@@ -333,7 +350,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn text_to(&mut self, quote: &str, raw: bool, out: &mut String) -> Result<(), ConfigError> {
+    fn text_to(&mut self, quote: &str, raw: bool, out: &mut String) -> Result<(), Wrong> {
         loop {
             if self.rest().starts_with(quote) {
                 self.at += quote.len();
@@ -362,7 +379,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn code(&mut self, digits: usize, out: &mut String) -> Result<(), ConfigError> {
+    fn code(&mut self, digits: usize, out: &mut String) -> Result<(), Wrong> {
         let hex = self.rest().get(..digits).and_then(|hex| u32::from_str_radix(hex, 16).ok());
         let c = hex.and_then(char::from_u32).ok_or_else(|| self.wrong("an escape is no character"))?;
         self.at += digits;
@@ -375,6 +392,7 @@ fn count(value: &Json) -> usize {
     match value {
         Json::Array(items) => 1 + items.iter().map(count).sum::<usize>(),
         Json::Object(entries) => 1 + entries.values().map(count).sum::<usize>(),
+        Json::String(text) => 1 + text.len() / 64,
         _ => 1,
     }
 }
@@ -423,5 +441,21 @@ mod tests {
             text += &format!("a{} = [a{i}, a{i}, a{i}]\n", i + 1);
         }
         assert!(assignments(&text, &["a40"]).is_err());
+        // A long text is named again and again.
+        let text = format!("a = '{}'\nb = [{}]\n", "x".repeat(1 << 20), "a, ".repeat(1000));
+        assert!(assignments(&text, &["b"]).is_err());
+    }
+
+    /// Counting the lines before each of them would take half a minute.
+    #[test]
+    fn many_lines_that_are_no_assignment_are_passed_over_in_no_time() {
+        let text = "a\n".repeat(200_000);
+        let started = std::time::Instant::now();
+        assert_eq!(assignments(&text, &[]).unwrap(), json!({}));
+        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+        let error = assignments(&(text + "model = f(1)\n"), &["model"]).unwrap_err().to_string();
+        assert!(error.contains("line 200001 "), "{error}");
+        let error = assignments(&format!("model = {}(1)\n", "f".repeat(1 << 20)), &["model"]).unwrap_err();
+        assert!(error.to_string().len() < 1000);
     }
 }

@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::find::{Candidate, Place, inside, look};
+use super::find::{Candidate, Place, inside, look, version_in};
 use super::{Error, Options};
 use crate::cache::{self, NoCache};
 use sources::Way;
@@ -38,7 +38,7 @@ pub(super) fn installed() -> Vec<PathBuf> {
     let entries = home().ok().and_then(|home| fs::read_dir(home).ok());
     let folders = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let mut folders: Vec<PathBuf> = folders.filter(|folder| is_finished(folder)).collect();
-    folders.sort();
+    folders.sort_by_cached_key(|folder| version_in(folder));
     folders.iter().rev().filter_map(|folder| inside(folder)).collect()
 }
 
@@ -96,7 +96,12 @@ fn install_runtime(
     mut reasons: Vec<String>,
     notice: &mut dyn FnMut(&str),
 ) -> Result<Candidate, Error> {
-    for way in sources::ways() {
+    let ways = sources::ways();
+    if ways.is_empty() {
+        let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+        reasons.push(format!("no release of ONNX Runtime for {system} on {processor} is known here"));
+    }
+    for way in ways {
         match install_by(&way, home) {
             Ok(found) => {
                 notice(&format!(

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use super::sources::{PINNED, Way};
 use super::wheels::{self, Wheel};
 use super::{bring, fetch, home, install_runtime, locked_home};
-use crate::runtime::find::{Place, inside, look};
+use crate::runtime::find::{Place, inside, look, version_in};
 use crate::runtime::{Error, Options};
 
 /// What can be installed.
@@ -75,7 +75,7 @@ pub(in crate::runtime) fn list() -> Vec<Installed> {
     let entries = home().ok().and_then(|home| fs::read_dir(home).ok());
     let folders = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let mut found: Vec<Installed> = folders.filter_map(|folder| recognise(&folder)).collect();
-    found.sort_by(|a, b| (a.package.name(), &a.version).cmp(&(b.package.name(), &b.version)));
+    found.sort_by_cached_key(|installed| (installed.package.name(), version_in(&installed.folder)));
     found
 }
 
