@@ -22,8 +22,8 @@ pub const POINTWISE: &str = "Pointwise";
 /// weights, four times as large, take more memory than the little time of such layers is worth. As measured on Zen 3.
 const WINOGRAD_PAYS: RangeInclusive<usize> = 192 * 192..=256 * 256;
 
-/// Channels, of inputs and of outputs, from which it pays for 1x1.
-const POINTWISE_PAYS: usize = 64;
+/// Kernels of 1x1 from which it pays: with fewer the time goes into memory, here as there.
+const POINTWISE_PAYS: usize = 64 * 256;
 
 /// The vectors, of AVX2 and its like, for which it was seen to pay for 1x1.
 const POINTWISE_LANES: usize = 8;
@@ -132,14 +132,15 @@ fn kernel(node: &Node, constants: &BTreeMap<&str, &Initializer>, lanes: usize) -
         &[down, across] if down == across && down > 0 => down,
         _ => return None,
     };
+    let kernels = outputs.checked_mul(inputs)?;
     match (height, width) {
         _ if !plain => None,
         (3, 3) => {
-            let pays = outputs.checked_mul(inputs).is_some_and(|kernels| WINOGRAD_PAYS.contains(&kernels));
+            let pays = WINOGRAD_PAYS.contains(&kernels);
             (pays && stride == 1 && is("pads", &[1, 1, 1, 1])).then_some(Kernel::Winograd)
         }
         (1, 1) => {
-            let pays = lanes == POINTWISE_LANES && outputs.min(inputs) >= POINTWISE_PAYS;
+            let pays = lanes == POINTWISE_LANES && kernels >= POINTWISE_PAYS;
             (pays && is("pads", &[0, 0, 0, 0])).then_some(Kernel::Pointwise { stride })
         }
         _ => None,
