@@ -226,7 +226,7 @@ def main():
     add("--rpn-pre", type=int, default=400, help="candidates a level before suppression")
     add("--rpn-post", type=int, default=256, help="proposals a canvas")
     add("--roi-batch", type=int, default=64, help="proposals a canvas that the box head learns from")
-    add("--settle", type=int, default=1200, help="photos for the last batch statistics; 0: leave them")
+    add("--settle", type=int, default=1200, help="photos for the last batch statistics; 0: leave those of training, as after --paste")
     add("--float32", action="store_true", help="no bfloat16: quicker on processors without AMX or AVX-512")
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=1)
