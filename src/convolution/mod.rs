@@ -49,6 +49,15 @@ pub struct Layer<'a, F> {
     pub relu: bool,
 }
 
+impl<F> Layer<'_, F> {
+    /// Whether all lengths are those of so many channels, with an output of this length and size.
+    fn agrees(&self, inputs: usize, outputs: usize, length: usize, size: Size) -> bool {
+        self.input.len() == self.size.count * self.size.pixels() * inputs
+            && length == size.count * size.pixels() * outputs
+            && self.added.is_none_or(|added| added.len() == length)
+    }
+}
+
 /// Numbers in a vector of this processor.
 pub fn lanes() -> usize {
     Arch::new().dispatch(panel::Lanes)
@@ -56,6 +65,8 @@ pub fn lanes() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::{Layer, Size};
+
     /// Numbers in -1..1 that look random.
     pub(super) fn numbers(count: usize, seed: u64) -> Vec<f32> {
         let mut state = seed;
@@ -70,7 +81,34 @@ mod tests {
         (0..count).for_each(work);
     }
 
-    pub(super) fn in_parallel(count: usize, work: &(dyn Fn(usize) + Sync)) {
+    fn in_parallel(count: usize, work: &(dyn Fn(usize) + Sync)) {
         std::thread::scope(|scope| (0..count).for_each(|number| drop(scope.spawn(move || work(number)))));
+    }
+
+    /// Who works on a call's parts.
+    pub(super) type Each<'a> = &'a dyn Fn(usize, &(dyn Fn(usize) + Sync));
+
+    /// That a layer of stride 1 gives the same bits on any number of threads, and map by map.
+    pub(super) fn bits_do_not_depend_on_threads_or_batch<F>(
+        layer: &Layer<'_, F>,
+        (inputs, outputs): (usize, usize),
+        convolve: impl Fn(&Layer<'_, F>, &mut [f32], usize, Each<'_>) -> bool,
+    ) {
+        let size = layer.size;
+        let mut whole = vec![0.0; size.count * outputs * size.pixels()];
+        assert!(convolve(layer, &mut whole, 1, &one_after_the_other));
+        for threads in [2, 3, 16] {
+            let mut output = vec![0.0; whole.len()];
+            assert!(convolve(layer, &mut output, threads, &in_parallel));
+            assert_eq!(output, whole, "{threads}");
+        }
+        let single = Size { count: 1, ..size };
+        let inputs = layer.input.chunks(inputs * size.pixels());
+        for (input, expected) in inputs.zip(whole.chunks(outputs * size.pixels())) {
+            let mut output = vec![0.0; expected.len()];
+            let layer = Layer { size: single, input, ..*layer };
+            assert!(convolve(&layer, &mut output, 4, &one_after_the_other));
+            assert_eq!(output, expected);
+        }
     }
 }

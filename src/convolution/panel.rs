@@ -1,6 +1,7 @@
 //! What the kernels have in common: the sums that stay in registers, and the memory that they work in.
 
 use std::cell::RefCell;
+use std::sync::{Mutex, PoisonError};
 
 use pulp::{Simd, WithSimd};
 
@@ -19,12 +20,26 @@ pub(super) struct Scratch {
 }
 
 /// Calls `work` with the thread's own memory.
-pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     thread_local!(static SCRATCH: RefCell<Scratch> = RefCell::default());
     SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
         Ok(mut scratch) => work(&mut scratch),
         Err(_) => work(&mut Scratch::default()),
     })
+}
+
+/// Shares parts out by `each`, which calls the function that it is given once for each of their numbers.
+pub(super) fn share_out<P: Send>(
+    parts: Vec<P>,
+    each: impl FnOnce(usize, &(dyn Fn(usize) + Sync)),
+    work: impl Fn(&mut P, &mut Scratch) + Sync,
+) {
+    let parts: Vec<Mutex<P>> = parts.into_iter().map(Mutex::new).collect();
+    each(parts.len(), &|number| {
+        // Each number comes once; a second time would find the same part, and do the same again.
+        let mut part = parts[number].lock().unwrap_or_else(PoisonError::into_inner);
+        with_scratch(|scratch| work(&mut part, scratch));
+    });
 }
 
 /// `count` values of a buffer that grows where it must, at the start of a cache line.

@@ -1,11 +1,9 @@
 //! Convolutions of 1x1: products of matrices, on pixels that are gathered block by block.
 
-use std::sync::{Mutex, PoisonError};
-
 use bytemuck::{cast_slice, pod_read_unaligned};
 use pulp::{Arch, Simd, WithSimd};
 
-use super::panel::{BLOCK, Lanes, PANEL, Scratch, aligned, panel_sums, with_scratch};
+use super::panel::{BLOCK, Lanes, PANEL, Scratch, aligned, panel_sums, share_out};
 use super::{Layer, Size};
 
 /// Bytes of gathered pixels that a thread's cache is to hold beside the weights.
@@ -77,12 +75,9 @@ pub fn convolve(
     threads: usize,
     each: impl FnOnce(usize, &(dyn Fn(usize) + Sync)),
 ) -> bool {
-    let Layer { filter, size, input, added, .. } = layer;
-    let out = filter.size(*size);
-    if input.len() != size.count * size.pixels() * filter.inputs
-        || output.len() != out.count * out.pixels() * filter.outputs()
-        || added.is_some_and(|added| added.len() != output.len())
-    {
+    let filter = layer.filter;
+    let out = filter.size(layer.size);
+    if !layer.agrees(filter.inputs, filter.outputs(), output.len(), out) {
         return false;
     }
     if output.is_empty() {
@@ -103,12 +98,7 @@ pub fn convolve(
         let of_map = &mut parts[plane / filter.outputs() * per_map..];
         values.chunks_mut(pixels).zip(of_map).for_each(|(values, part)| part.outputs.push(values));
     }
-    let parts: Vec<Mutex<Part<'_>>> = parts.into_iter().map(Mutex::new).collect();
-    each(parts.len(), &|number| {
-        // Each number comes once; a second time would find the same part, and do the same again.
-        let mut part = parts[number].lock().unwrap_or_else(PoisonError::into_inner);
-        with_scratch(|scratch| arch.dispatch(Gathered { layer, part: &mut part, scratch }));
-    });
+    share_out(parts, each, |part, scratch| arch.dispatch(Gathered { layer, part, scratch }));
     true
 }
 
@@ -224,7 +214,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::convolution::tests::{in_parallel, numbers, one_after_the_other};
+    use crate::convolution::tests::{bits_do_not_depend_on_threads_or_batch, numbers, one_after_the_other};
 
     /// The same by its definition, in float64.
     fn by_definition(weights: &[f32], layer: &Layer<'_, Filter<'_>>) -> Vec<f64> {
@@ -279,21 +269,9 @@ mod tests {
         let filter = Filter::new(&panels, &bias, 1).unwrap();
         let input = numbers(size.count * inputs * size.pixels(), 3);
         let layer = Layer { filter: &filter, size, input: &input, added: None, relu: false };
-        let mut whole = vec![0.0; size.count * outputs * size.pixels()];
-        assert!(convolve(&layer, &mut whole, 1, one_after_the_other));
-        for threads in [2, 3, 16] {
-            let mut output = vec![0.0; whole.len()];
-            assert!(convolve(&layer, &mut output, threads, in_parallel));
-            assert_eq!(output, whole, "{threads}");
-        }
-        let single = Size { count: 1, ..size };
-        let inputs = input.chunks(inputs * size.pixels());
-        for (input, expected) in inputs.zip(whole.chunks(outputs * size.pixels())) {
-            let mut output = vec![0.0; expected.len()];
-            let layer = Layer { size: single, input, ..layer };
-            assert!(convolve(&layer, &mut output, 4, one_after_the_other));
-            assert_eq!(output, expected);
-        }
+        bits_do_not_depend_on_threads_or_batch(&layer, (inputs, outputs), |layer, output, threads, each| {
+            convolve(layer, output, threads, each)
+        });
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::Read as _;
+use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -20,7 +21,8 @@ use crate::onnx;
 
 /// The operators for a session of so many threads.
 pub(super) fn domain(threads: usize) -> ort::Result<OperatorDomain> {
-    OperatorDomain::new(DOMAIN)?.add(Winograd { threads })?.add(Pointwise { threads })
+    let domain = OperatorDomain::new(DOMAIN)?.add(Operation::<WinogradKernel>::new(threads))?;
+    domain.add(Operation::<PointwiseKernel>::new(threads))
 }
 
 /// A graph's bytes with the layers that are computed here; `None` where there are none, or the graph is not of our
@@ -33,27 +35,31 @@ pub(super) fn rewritten(graph: Graph<'_>) -> Option<Vec<u8>> {
     rewrite(&onnx::Graph::from_bytes(&bytes).ok()?, lanes())?.to_bytes().ok()
 }
 
-/// X, W, B and perhaps S.
-fn inputs() -> [OperatorInput; 4] {
-    let float = TensorElementType::Float32;
-    let required = || OperatorInput::required(float);
-    [required(), required(), required(), OperatorInput::optional(float)]
+/// A kernel that an operator is named and made for.
+trait LayerKernel: Kernel + Sized {
+    const NAME: &str;
+
+    /// For a node of a session of so many threads.
+    fn make(context: &KernelContext<'_>, threads: usize) -> ort::Result<Self>;
 }
 
-/// Y.
-fn outputs() -> [OperatorOutput; 1] {
-    [OperatorOutput::required(TensorElementType::Float32)]
-}
-
-struct Winograd {
+/// The operator of a kernel: X, W, B and perhaps S to Y.
+struct Operation<K> {
     threads: usize,
+    kernel: PhantomData<fn() -> K>,
 }
 
-impl Operator for Winograd {
-    type Kernel<'attr> = WinogradKernel;
+impl<K: LayerKernel + 'static> Operation<K> {
+    fn new(threads: usize) -> Operation<K> {
+        Operation { threads, kernel: PhantomData }
+    }
+}
+
+impl<K: LayerKernel + 'static> Operator for Operation<K> {
+    type Kernel<'attr> = K;
 
     fn name(&self) -> &str {
-        WINOGRAD
+        K::NAME
     }
 
     fn versions(&self) -> RangeInclusive<u32> {
@@ -61,22 +67,17 @@ impl Operator for Winograd {
     }
 
     fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
-        inputs()
+        let float = TensorElementType::Float32;
+        let required = || OperatorInput::required(float);
+        [required(), required(), required(), OperatorInput::optional(float)]
     }
 
     fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
-        outputs()
+        [OperatorOutput::required(TensorElementType::Float32)]
     }
 
-    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<WinogradKernel> {
-        let weights = context.constant_input::<TensorValueType<f32>>(1)?;
-        let bias = context.constant_input::<TensorValueType<f32>>(2)?;
-        let (shape, weights) = weights.try_extract_tensor::<f32>()?;
-        let inputs = shape.get(1).and_then(|&inputs| usize::try_from(inputs).ok()).unwrap_or(0);
-        let (_, bias) = bias.try_extract_tensor::<f32>()?;
-        let filter = filter(weights, bias, inputs).ok_or_else(|| failed("weights of another shape"))?;
-        let relu = context.get::<i64>("relu").unwrap_or(0) == 1;
-        Ok(WinogradKernel { filter, relu, threads: self.threads })
+    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<K> {
+        K::make(context, self.threads)
     }
 }
 
@@ -87,46 +88,27 @@ struct WinogradKernel {
     threads: usize,
 }
 
+impl LayerKernel for WinogradKernel {
+    const NAME: &str = WINOGRAD;
+
+    fn make(context: &KernelContext<'_>, threads: usize) -> ort::Result<WinogradKernel> {
+        let weights = context.constant_input::<TensorValueType<f32>>(1)?;
+        let bias = context.constant_input::<TensorValueType<f32>>(2)?;
+        let (shape, weights) = weights.try_extract_tensor::<f32>()?;
+        let inputs = shape.get(1).and_then(|&inputs| usize::try_from(inputs).ok()).unwrap_or(0);
+        let (_, bias) = bias.try_extract_tensor::<f32>()?;
+        let filter = filter(weights, bias, inputs).ok_or_else(|| failed("weights of another shape"))?;
+        let relu = context.get::<i64>("relu").unwrap_or(0) == 1;
+        Ok(WinogradKernel { filter, relu, threads })
+    }
+}
+
 impl Kernel for WinogradKernel {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
         let filter = &*self.filter;
         compute(context, filter, self.relu, (filter.outputs(), |size| size), |layer, output| {
-            let mut outcome = Ok(());
-            let agrees = winograd::convolve(layer, output, self.threads, |count, work| {
-                outcome = context.par_for(count, 0, work);
-            });
-            outcome.map(|()| agrees)
+            in_parallel(context, |each| winograd::convolve(layer, output, self.threads, each))
         })
-    }
-}
-
-struct Pointwise {
-    threads: usize,
-}
-
-impl Operator for Pointwise {
-    type Kernel<'attr> = PointwiseKernel;
-
-    fn name(&self) -> &str {
-        POINTWISE
-    }
-
-    fn versions(&self) -> RangeInclusive<u32> {
-        1..=1
-    }
-
-    fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
-        inputs()
-    }
-
-    fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
-        outputs()
-    }
-
-    fn create_kernel<'attr>(&self, context: &KernelContext<'attr>) -> ort::Result<PointwiseKernel> {
-        let number = |name: &str| context.get::<i64>(name).unwrap_or(0);
-        let stride = usize::try_from(number("stride")).unwrap_or(0);
-        Ok(PointwiseKernel { stride, relu: number("relu") == 1, threads: self.threads })
     }
 }
 
@@ -135,6 +117,16 @@ struct PointwiseKernel {
     stride: usize,
     relu: bool,
     threads: usize,
+}
+
+impl LayerKernel for PointwiseKernel {
+    const NAME: &str = POINTWISE;
+
+    fn make(context: &KernelContext<'_>, threads: usize) -> ort::Result<PointwiseKernel> {
+        let number = |name: &str| context.get::<i64>(name).unwrap_or(0);
+        let stride = usize::try_from(number("stride")).unwrap_or(0);
+        Ok(PointwiseKernel { stride, relu: number("relu") == 1, threads })
+    }
 }
 
 impl Kernel for PointwiseKernel {
@@ -146,14 +138,20 @@ impl Kernel for PointwiseKernel {
         let filter = pointwise::Filter::new(weights, bias, self.stride);
         let filter = filter.ok_or_else(|| failed("weights of another shape"))?;
         compute(context, &filter, self.relu, (filter.outputs(), |size| filter.size(size)), |layer, output| {
-            let mut outcome = Ok(());
-            let agrees = pointwise::convolve(layer, output, self.threads, |count, work| {
-                outcome = context.par_for(count, 0, work);
-            });
-            outcome.map(|()| agrees)
+            in_parallel(context, |each| pointwise::convolve(layer, output, self.threads, each))
         })
     }
 }
+
+/// What `run` gives that is given the session's threads to share its work out to.
+fn in_parallel(context: &ComputeContext, run: impl FnOnce(Each<'_>) -> bool) -> ort::Result<bool> {
+    let mut outcome = Ok(());
+    let agrees = run(&mut |count, work| outcome = context.par_for(count, 0, work));
+    outcome.map(|()| agrees)
+}
+
+/// Calls a function once for each number below another.
+type Each<'a> = &'a mut dyn FnMut(usize, &(dyn Fn(usize) + Sync));
 
 fn no_input() -> ort::Error {
     failed("no input")

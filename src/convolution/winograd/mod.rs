@@ -5,11 +5,9 @@ mod plan;
 mod points;
 mod strip;
 
-use std::sync::Mutex;
-
 use pulp::Arch;
 
-use super::panel::{BLOCK, Lanes, PANEL};
+use super::panel::{BLOCK, Lanes, PANEL, share_out};
 use super::{Layer, Size};
 use plan::Plan;
 
@@ -95,26 +93,17 @@ pub fn convolve(
     threads: usize,
     each: impl FnOnce(usize, &(dyn Fn(usize) + Sync)),
 ) -> bool {
-    let Layer { filter, size, input, added, .. } = layer;
-    let (inputs, outputs) = (filter.inputs, filter.outputs);
-    let map = size.count * size.pixels();
-    if input.len() != map * inputs || output.len() != map * outputs {
+    let Layer { filter, size, .. } = layer;
+    if !layer.agrees(filter.inputs, filter.outputs, output.len(), *size) {
         return false;
     }
-    if added.is_some_and(|added| added.len() != output.len()) {
-        return false;
-    }
-    if map == 0 {
+    if size.count * size.pixels() == 0 {
         return true;
     }
     let arch = Arch::new();
     let plan = Plan::new(filter, *size, threads, BLOCK * arch.dispatch(Lanes));
-    let parts = plan.parts(filter, *size, output).into_iter().map(Mutex::new).collect::<Vec<_>>();
-    each(parts.len(), &|number| {
-        // Each number comes once; a second time would find the same part, and do the same again.
-        let mut part = parts[number].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        super::panel::with_scratch(|scratch| arch.dispatch(strip::Strip { layer, part: &mut part, scratch }));
-    });
+    let parts = plan.parts(filter, *size, output);
+    share_out(parts, each, |part, scratch| arch.dispatch(strip::Strip { layer, part, scratch }));
     true
 }
 
@@ -123,7 +112,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::convolution::tests::{in_parallel, numbers, one_after_the_other};
+    use crate::convolution::tests::{bits_do_not_depend_on_threads_or_batch, numbers, one_after_the_other};
 
     /// The same by its definition, in float64.
     fn by_definition(weights: &[f32], bias: &[f32], layer: &Layer<'_, Filter>) -> Vec<f64> {
@@ -180,21 +169,9 @@ mod tests {
         let filter = Filter::new(&numbers(outputs * inputs * 9, 1), &numbers(outputs, 2), inputs).unwrap();
         let input = numbers(size.count * inputs * size.pixels(), 3);
         let layer = Layer { filter: &filter, size, input: &input, added: None, relu: false };
-        let mut whole = vec![0.0; size.count * outputs * size.pixels()];
-        assert!(convolve(&layer, &mut whole, 1, one_after_the_other));
-        for threads in [2, 3, 16] {
-            let mut output = vec![0.0; whole.len()];
-            assert!(convolve(&layer, &mut output, threads, in_parallel));
-            assert_eq!(output, whole, "{threads}");
-        }
-        let single = Size { count: 1, ..size };
-        let inputs = input.chunks(inputs * size.pixels());
-        for (input, expected) in inputs.zip(whole.chunks(outputs * size.pixels())) {
-            let mut output = vec![0.0; expected.len()];
-            let layer = Layer { size: single, input, ..layer };
-            assert!(convolve(&layer, &mut output, 4, one_after_the_other));
-            assert_eq!(output, expected);
-        }
+        bits_do_not_depend_on_threads_or_batch(&layer, (inputs, outputs), |layer, output, threads, each| {
+            convolve(layer, output, threads, each)
+        });
     }
 
     #[test]
