@@ -74,23 +74,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         decode: DecodeOptions::default(),
         threads: args.machine.threads(),
         batch: args.batch.into(),
+        shard: None,
     };
     let classes = &model.manifest().classes;
-    let settings = Settings {
-        model: model.name().into(),
-        model_sha256: model.hash().into(),
-        score: detector.score_threshold(),
-        classes: None,
-        category_ids: classes.iter().map(|class| class.id).collect(),
-        decoder: "exact".into(),
-        precision: args.machine.precision.to_string(),
-        device: detector.device().to_string(),
-        ignore_orientation: false,
-        allow_truncated: false,
-        draw_score: None,
-        max_pixels: options.decode.limits.pixels,
-        max_file_size: options.decode.limits.file_bytes,
-    };
+    let settings = Settings::of(&model, &detector, classes, &options, args.machine.precision);
     let machine = Machine::of(&detector, &runtime, &options);
     let record = Record::new(std::env::args().collect(), settings, machine);
     let warm_up = args.warm_up as usize;

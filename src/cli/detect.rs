@@ -1,13 +1,13 @@
 //! `rcnn detect`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rcnn::detector::Detector;
 use rcnn::family::Class;
 use rcnn::model::{DEFAULT, Model};
 use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
-use rcnn::run::{self, Machine, Record, Settings, State, Task};
+use rcnn::run::{self, Machine, Record, Settings, Shard, State, Task};
 
 use super::annotated::Annotated;
 use super::lanes::LaneArgs;
@@ -21,6 +21,7 @@ use super::{Exit, Usage, say, stop_on_interrupt, summary};
   rcnn detect holiday/ -o out
   rcnn detect '*.jpg' -m fasterrcnn_resnet50_fpn_coco.pth -o out --score 0.3 --classes person,dog
   find . -name '*.png' | rcnn detect - -o out --no-draw --json
+  rcnn detect photos/ -o part-2 --shard 2/8      on the second of eight machines
   rcnn detect val2017/ -a instances_val2017.json -m models/mine -o out
 
 Goes on where an interrupted run stopped. Exit codes: 0 done, 1 failed, 2 wrong usage,
@@ -51,6 +52,10 @@ pub(crate) struct Args {
     /// Write no pictures
     #[arg(long)]
     no_draw: bool,
+    /// Do one of N shares of the photos, into a folder of its own: every N-th photo, from the I-th on. `rcnn merge`
+    /// joins the folders
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Replace an earlier run in the folder
     #[arg(long)]
     overwrite: bool,
@@ -97,17 +102,6 @@ enum DecoderArg {
     Fast,
 }
 
-impl DecoderArg {
-    /// As run.json says it.
-    fn name(self) -> &'static str {
-        match self {
-            DecoderArg::Exact => "exact",
-            DecoderArg::Reduced => "reduced",
-            DecoderArg::Fast => "fast",
-        }
-    }
-}
-
 impl DecodeArgs {
     fn options(&self) -> DecodeOptions {
         DecodeOptions {
@@ -139,7 +133,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
     let (tasks, classes) = identify(&args, listing.entries, &model)?;
     let runtime = args.machine.open()?;
-    let lanes = args.lanes.count(&args.machine, &model, tasks.len(), args.batch.into());
+    let share = args.shard.map_or(tasks.len(), |shard| shard.share(tasks.len()));
+    let lanes = args.lanes.count(&args.machine, &model, share, args.batch.into());
     let mut detector = Detector::with_lanes(&model, &runtime, &args.machine.session(), lanes)?;
     if let Some(score) = args.score {
         detector.set_score_threshold(score);
@@ -152,8 +147,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         decode: args.decode.options(),
         threads: args.machine.threads(),
         batch: args.batch.into(),
+        shard: args.shard,
     };
-    let settings = settings(&args, &model, &detector, &classes, &options);
+    let settings = Settings::of(&model, &detector, &classes, &options, args.machine.precision);
     let record =
         Record::new(std::env::args().collect(), settings, Machine::of(&detector, &runtime, &options));
     let stop = stop_on_interrupt();
@@ -171,7 +167,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if let Some(progress) = progress {
         progress.end();
     }
-    report(&args, &outcome?)
+    report(&outcome?, &args.out, args.json)
 }
 
 /// Ids of photos and classes: counted, or those of the annotations.
@@ -207,35 +203,10 @@ fn chosen(names: &[String], classes: &[Class]) -> Result<Vec<usize>, Usage> {
     Ok(places)
 }
 
-fn settings(
-    args: &Args,
-    model: &Model,
-    detector: &Detector,
-    classes: &[Class],
-    options: &run::Options,
-) -> Settings {
-    let kept =
-        options.only.as_ref().map(|only| only.iter().map(|&place| classes[place].name.clone()).collect());
-    Settings {
-        model: model.name().into(),
-        model_sha256: model.hash().into(),
-        score: detector.score_threshold(),
-        classes: kept,
-        category_ids: classes.iter().map(|class| class.id).collect(),
-        decoder: args.decode.decoder.name().into(),
-        precision: args.machine.precision.to_string(),
-        device: detector.device().to_string(),
-        ignore_orientation: args.decode.ignore_orientation,
-        allow_truncated: args.decode.allow_truncated,
-        draw_score: options.draw_score,
-        max_pixels: args.decode.max_pixels,
-        max_file_size: args.decode.max_file_size,
-    }
-}
-
-fn report(args: &Args, record: &Record) -> anyhow::Result<Exit> {
-    let text = summary::text(record, &args.out);
-    if args.json {
+/// Says how a run went, for a person or as JSON, and what to exit with.
+pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<Exit> {
+    let text = summary::text(record, out);
+    if json {
         eprint!("{text}");
         let json = serde_json::to_string_pretty(record).context("cannot print the record")?;
         super::print(&format!("{json}\n"))?;

@@ -18,6 +18,7 @@ mod evaluate;
 mod import;
 mod inspect;
 mod lanes;
+mod merge;
 mod models;
 mod progress;
 mod pull;
@@ -63,6 +64,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Detect(detect::Args),
+    Merge(merge::Args),
     Classify(classify::Args),
     Compare(compare::Args),
     Evaluate(evaluate::Args),
@@ -83,6 +85,7 @@ pub(crate) fn main() -> ExitCode {
     speak_plainly_on_panic();
     let outcome = match Cli::parse().command {
         Command::Detect(args) => detect::run(args),
+        Command::Merge(args) => merge::run(args),
         Command::Classify(args) => classify::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Evaluate(args) => evaluate::run(args),

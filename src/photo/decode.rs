@@ -23,6 +23,17 @@ pub enum Decoder {
     Reduced,
 }
 
+impl Decoder {
+    /// `exact`, `fast` or `reduced`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Decoder::Exact => "exact",
+            Decoder::Fast => "fast",
+            Decoder::Reduced => "reduced",
+        }
+    }
+}
+
 /// How many times larger than what the network takes a reduced photo stays at least, on each side. At 2 what the
 /// two ways of resizing make of a photo can hardly be told apart (Pillow's `reducing_gap`).
 const GAP: u32 = 2;

@@ -40,6 +40,15 @@ pub(super) fn refuse_foreign(out: &Path) -> Result<(), Error> {
     if stopped { Ok(()) } else { Err(Error::Foreign(out.join(name))) }
 }
 
+/// Refuses a folder in which any run, or anything else, has left files of the names that a run writes.
+pub(super) fn refuse_anything(out: &Path) -> Result<(), Error> {
+    let names = ["detections.jsonl", "detections.json", "images.json", "annotated", "run.json"];
+    match names.into_iter().find(|name| fs::symlink_metadata(out.join(name)).is_ok()) {
+        Some(name) => Err(Error::Taken(out.join(name))),
+        None => Ok(()),
+    }
+}
+
 /// Bytes and counts of what an earlier start of this run has done; its first failures go into the record.
 pub(super) fn earlier(out: &Path, record: &mut Record, tasks: &[Task]) -> Result<(u64, Counts), Error> {
     let path = out.join("detections.jsonl");
@@ -81,12 +90,16 @@ pub(super) fn clear(out: &Path, journal: &mut Journal) -> Result<(), Error> {
         remove(&out.join(name))?;
     }
     let pictures = Pictures::new(out, names.iter().map(String::as_str));
-    let inside =
-        |name: &&String| Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-    names.iter().filter(inside).try_for_each(|name| remove(&pictures.path(name)))
+    names.iter().filter(|name| inside(name)).try_for_each(|name| remove(&pictures.path(name)))
 }
 
-fn remove(path: &Path) -> Result<(), Error> {
+/// Whether a photo's name, as a journal has it, leads nowhere but into the pictures' folder.
+pub(super) fn inside(name: &str) -> bool {
+    Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
         _ => Ok(()),

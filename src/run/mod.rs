@@ -6,11 +6,13 @@
 mod bench;
 mod folder;
 mod journal;
+mod merge;
 mod naming;
 mod ordered;
 mod picture;
 mod record;
 mod results;
+mod shard;
 mod stages;
 
 use std::path::{Path, PathBuf};
@@ -19,9 +21,11 @@ use std::time::Instant;
 
 pub use bench::{BenchReport, Latency, bench};
 pub use journal::{Failed, Failure, Found, Item, Row};
+pub use merge::{MergeError, merge};
 pub use naming::{count, match_classes, match_photos};
 pub use record::{Bottleneck, Counts, Machine, Record, Settings, StageTimes, State};
 pub(crate) use results::CocoResult;
+pub use shard::Shard;
 
 use crate::atomic;
 use crate::detector::{self, Detector};
@@ -48,6 +52,8 @@ pub struct Options {
     pub threads: usize,
     /// Most photos of one padded size that go through the network together.
     pub batch: usize,
+    /// The share of the photos that this run does; all where there is none.
+    pub shard: Option<Shard>,
 }
 
 /// One photo of a run.
@@ -109,6 +115,9 @@ pub enum Error {
     /// There is a file that a run would replace, and that no run wrote.
     #[error("`{}` is there without a run that wrote it: give another folder, or --overwrite", .0.display())]
     Foreign(PathBuf),
+    /// There is a file that a merged run would replace.
+    #[error("`{}` is there already: give another folder, or --overwrite", .0.display())]
+    Taken(PathBuf),
     /// The folder holds another run.
     #[error("`{}` holds a run with {difference}: give another folder, or --overwrite", folder.display())]
     OtherRun {
@@ -128,7 +137,7 @@ impl Error {
 
 /// Runs a detector over photos and writes all results; gives the record that `run.json` holds.
 ///
-/// `record` is what is known before the run. `classes` are the detector's, with the ids that results use. Setting
+/// `record` is what is known before the run. Of `tasks` only the shard's are done, if the options name one. `classes` are the detector's, with the ids that results use. Setting
 /// `stop` ends the run after the photos that are under way. `watch` is called after every photo.
 ///
 /// # Errors
@@ -144,7 +153,10 @@ pub fn run(
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Record, Error> {
     let (started, session_before) = (Instant::now(), detector.session_seconds());
-    let out = &options.out;
+    let (out, all) = (&options.out, tasks);
+    let selected = options.shard.map(|shard| shard.select(all));
+    let tasks = selected.as_deref().unwrap_or(all);
+    record.settings.listing = options.shard.map(|_| shard::listing(all));
     folder::refuse_photos_inside(tasks, options)?;
     std::fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
     let path = out.join("detections.jsonl");
@@ -164,7 +176,7 @@ pub fn run(
     let mut progress = Progress { done: before, before, total: tasks.len(), failed: counts.failed };
     watch(&progress);
     let mut times = StageTimes::default();
-    let pictures = Pictures::new(out, tasks.iter().map(|task| task.entry.name.as_str()));
+    let pictures = Pictures::new(out, all.iter().map(|task| task.entry.name.as_str()));
     let stages = Stages { detector, classes, options, pictures, stop };
     let outcome = stages.run(&tasks[before..], &mut |done| {
         let done = done?;

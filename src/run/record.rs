@@ -6,11 +6,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Options;
 use super::journal::{Failed, Row};
+use super::{Options, Shard};
 use crate::detector::Detector;
+use crate::family::Class;
+use crate::model::Model;
 use crate::photo::Limits;
-use crate::runtime::Runtime;
+use crate::runtime::{Precision, Runtime};
 
 /// Whether a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +59,12 @@ pub struct Settings {
     /// Files of more bytes fail.
     #[serde(default = "most_bytes")]
     pub max_file_size: u64,
+    /// Which share of the photos, such as `2/8`; all where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// Of a share, SHA-256 of the names and ids of all photos.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listing: Option<String>,
 }
 
 /// Runs before limits were recorded.
@@ -74,6 +82,34 @@ fn exact() -> String {
 }
 
 impl Settings {
+    /// Those of a detector of this model with these options; `classes` have the ids that results use.
+    pub fn of(
+        model: &Model,
+        detector: &Detector,
+        classes: &[Class],
+        options: &Options,
+        precision: Precision,
+    ) -> Settings {
+        let name = |&place: &usize| Some(classes.get(place)?.name.clone());
+        Settings {
+            model: model.name().into(),
+            model_sha256: model.hash().into(),
+            score: detector.score_threshold(),
+            classes: options.only.as_ref().map(|only| only.iter().filter_map(name).collect()),
+            category_ids: classes.iter().map(|class| class.id).collect(),
+            decoder: options.decode.decoder.name().into(),
+            precision: precision.to_string(),
+            device: detector.device().to_string(),
+            ignore_orientation: options.decode.ignore_orientation,
+            allow_truncated: options.decode.allow_truncated,
+            draw_score: options.draw_score,
+            max_pixels: options.decode.limits.pixels,
+            max_file_size: options.decode.limits.file_bytes,
+            shard: options.shard,
+            listing: None,
+        }
+    }
+
     /// The first thing in which another run differs, in words.
     pub fn difference(&self, other: &Settings) -> Option<String> {
         let differs = [
@@ -88,6 +124,10 @@ impl Settings {
             (self.allow_truncated != other.allow_truncated, "another --allow-truncated".into()),
             (self.draw_score != other.draw_score, "other pictures (--draw-score, --no-draw)".into()),
             (self.max_pixels != other.max_pixels, format!("--max-pixels {}", other.max_pixels)),
+            (
+                self.shard != other.shard,
+                other.shard.map_or("no --shard".into(), |shard| format!("--shard {shard}")),
+            ),
             (self.max_file_size != other.max_file_size, format!("--max-file-size {}", other.max_file_size)),
         ];
         differs.into_iter().find(|(differs, _)| *differs).map(|(_, difference)| difference)

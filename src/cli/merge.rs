@@ -1,0 +1,37 @@
+//! `rcnn merge`.
+
+use std::path::PathBuf;
+
+use rcnn::run;
+
+use super::{Exit, detect};
+
+/// Join the parts of a run that several machines did
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  rcnn detect photos/ -o part-1 --shard 1/2
+  rcnn detect photos/ -o part-2 --shard 2/2
+  rcnn merge part-1 part-2 -o out
+
+leaves in out what `rcnn detect photos/ -o out` would have left there. Pictures are hard links to the parts' pictures
+where the file system has them. Exit codes are those of detect.")]
+pub(crate) struct Args {
+    /// Folders of all parts, in any order
+    #[arg(required = true, value_name = "PART")]
+    parts: Vec<PathBuf>,
+    /// Folder for the results
+    #[arg(short, long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Replace an earlier run in the folder
+    #[arg(long)]
+    overwrite: bool,
+    /// Print run.json on standard output, and all else on standard error
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let record = run::merge(&args.parts, &args.out, args.overwrite, std::env::args().collect())?;
+    detect::report(&record, &args.out, args.json)
+}

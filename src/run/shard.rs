@@ -1,0 +1,102 @@
+//! A share of a run's photos, so that several machines can do one run; `merge` joins them again.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Task;
+use crate::hash::sha256;
+
+/// Which share: every `of`-th photo, beginning with the `number`-th. Neighbours in a folder are often alike, so that
+/// shares taken like this are about as much work as one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Shard {
+    /// From 1 to `of`.
+    pub number: usize,
+    /// How many shares there are.
+    pub of: usize,
+}
+
+impl Shard {
+    /// How many of so many photos are in it.
+    pub fn share(self, photos: usize) -> usize {
+        (photos + self.of - self.number) / self.of
+    }
+
+    pub(super) fn select(self, all: &[Task]) -> Vec<Task> {
+        all.iter().skip(self.number - 1).step_by(self.of).cloned().collect()
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Shard, &'static str> {
+        let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        let Some((number, of)) = parts else { return Err("two numbers are needed, as in 2/8") };
+        if (1..=of).contains(&number) {
+            Ok(Shard { number, of })
+        } else {
+            Err("the first of eight is 1/8, the last 8/8")
+        }
+    }
+}
+
+impl TryFrom<String> for Shard {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Shard, &'static str> {
+        text.parse()
+    }
+}
+
+impl From<Shard> for String {
+    fn from(shard: Shard) -> String {
+        shard.to_string()
+    }
+}
+
+/// SHA-256 of the photos' names and ids: shards of one run have been shown the same photos.
+pub(super) fn listing(tasks: &[Task]) -> String {
+    let lines: String = tasks.iter().map(|task| format!("{} {}\0", task.image_id, task.entry.name)).collect();
+    sha256(lines.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_photo_is_in_one_shard() {
+        let entries = (0..10)
+            .map(|number| crate::photo::Entry { path: format!("{number}").into(), name: number.to_string() });
+        let all = super::super::count(entries.collect());
+        for of in 1..12 {
+            let shards = (1..=of).map(|number| Shard { number, of });
+            let mut ids = Vec::new();
+            for shard in shards {
+                let selected = shard.select(&all);
+                assert_eq!(selected.len(), shard.share(all.len()), "{shard}");
+                ids.extend(selected.iter().map(|task| task.image_id));
+            }
+            ids.sort_unstable();
+            assert_eq!(ids, (1..=10).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn shards_are_numbered_from_one() {
+        assert_eq!("2/8".parse(), Ok(Shard { number: 2, of: 8 }));
+        for text in ["0/8", "9/8", "0/0", "1", "1/", "/2", "a/b", "-1/2", "1/2/3"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+    }
+}
