@@ -23,6 +23,7 @@ mod models;
 mod progress;
 mod pull;
 mod quantize;
+mod report;
 mod runtime;
 mod runtime_args;
 mod summary;
@@ -68,6 +69,7 @@ enum Command {
     Classify(classify::Args),
     Compare(compare::Args),
     Evaluate(evaluate::Args),
+    Report(report::Args),
     Import(import::Args),
     Inspect(inspect::Args),
     Quantize(quantize::Args),
@@ -89,6 +91,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Classify(args) => classify::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Report(args) => report::run(args),
         Command::Import(args) => import::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Quantize(args) => quantize::run(args),

@@ -3,7 +3,7 @@
 use super::analysis::Verdicts;
 
 /// Detections whose scores lie near each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Bin {
     /// Lower end, outside the bin (except for 0).
     pub low: f64,
@@ -18,7 +18,7 @@ pub struct Bin {
 }
 
 /// How far scores are from shares.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Calibration {
     /// Expected calibration error: the mean distance between score and share over the bins, by their counts.
     pub ece: f64,

@@ -8,7 +8,7 @@ use super::overlap::overlap;
 use super::problem::{Category, Problem, Truth};
 
 /// One cell of the matrix that is not 0. A side that is absent is the background.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Confused {
     /// Category of the ground truth, by its place; `None`: there is none, the detection is wrong.
     pub truth: Option<usize>,

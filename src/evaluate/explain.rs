@@ -18,7 +18,7 @@ use super::{Input, lvis};
 use crate::coco::{Detections, Id, Index, Traits};
 
 /// What goes wrong at one IoU threshold.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Errors {
     /// The IoU threshold.
     pub iou: f64,
@@ -206,9 +206,7 @@ impl Input {
     /// What goes wrong at one IoU threshold.
     pub fn errors(&self, reading: Reading, iou: f64) -> Result<Errors, Error> {
         let problem = self.problem(reading)?;
-        let limit =
-            self.params.max_dets.iter().max().map_or(u32::MAX, |&limit| limit.min(u32::MAX as usize) as u32);
-        let verdicts: Vec<Verdicts> = judge(&problem, iou, limit);
+        let verdicts: Vec<Verdicts> = judge(&problem, iou, self.largest_limit());
         let cut = best_overall(&verdicts);
         let whole = |low: f64, high: f64| low <= 0.0 && high >= 1e10;
         let ranges: Vec<_> =
@@ -221,6 +219,11 @@ impl Input {
             missed: missed(&problem, &verdicts, &ranges, &self.category_names()),
             confusion: confusion(&problem, &verdicts, cut.map_or(f64::NEG_INFINITY, |cut| cut.score), iou),
         })
+    }
+
+    /// The most detections of an image and category that count.
+    pub(super) fn largest_limit(&self) -> u32 {
+        self.params.max_dets.iter().max().map_or(u32::MAX, |&limit| limit.min(u32::MAX as usize) as u32)
     }
 
     /// PASCAL VOC's two average precisions at one IoU threshold.

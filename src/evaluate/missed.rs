@@ -6,7 +6,7 @@ use super::params::AreaRange;
 use super::problem::{Category, Problem, Truth};
 
 /// Ground truths of one sort.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Share {
     /// The sort.
     pub label: String,
@@ -17,7 +17,7 @@ pub struct Share {
 }
 
 /// Missed ground truths, sorted in three ways.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Missed {
     /// By area range.
     pub by_size: Vec<Share>,

@@ -3,7 +3,7 @@
 use super::analysis::Verdicts;
 
 /// What a cut at a score gives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Cut {
     /// Detections with this score or more are kept.
     pub score: f64,

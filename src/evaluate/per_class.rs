@@ -4,7 +4,7 @@ use super::params::{Params, Protocol};
 use super::{Evaluation, Input};
 
 /// One category's numbers.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct ClassRow {
     /// Id as in the annotations.
     pub id: serde_json::Value,

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::summary;
 
 /// Where a number lies in 95 of 100 resamples.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Interval {
     /// Lower end: the 2.5th percentile.
     pub low: f64,

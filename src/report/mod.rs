@@ -1,5 +1,13 @@
-//! Plots of what other parts have measured. Knows numbers and names, nothing of models or files.
+//! What other parts have measured, to be looked at: plots, and a page of HTML about a run or an evaluation. Knows
+//! nothing of models.
 
+mod found;
+mod gallery;
+mod judged;
+mod lines;
+mod page;
 mod plot;
 
+pub use judged::Judged;
+pub use page::{PageError, Sources, page};
 pub use plot::{Error, Plot, Point};

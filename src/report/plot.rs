@@ -40,7 +40,16 @@ pub struct Plot {
 /// A plot could not be drawn.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot draw the plot: {0}")]
-pub struct Error(String);
+pub struct Error(pub(super) String);
+
+/// Has plots written in a font of our own, so that they are the same on every machine.
+pub(super) fn use_own_font() {
+    static FONT: Once = Once::new();
+    FONT.call_once(|| {
+        let font = include_bytes!("../draw/font/DejaVuSans-subset.ttf");
+        let _ = register_font("sans-serif", FontStyle::Normal, font);
+    });
+}
 
 impl Plot {
     /// As SVG text.
@@ -70,12 +79,7 @@ impl Plot {
     where
         B::ErrorType: 'static,
     {
-        static FONT: Once = Once::new();
-        FONT.call_once(|| {
-            // A font of our own, so that a plot is the same on every machine.
-            let font = include_bytes!("../draw/font/DejaVuSans-subset.ttf");
-            let _ = register_font("sans-serif", FontStyle::Normal, font);
-        });
+        use_own_font();
         self.draw_on(area).map_err(|error| Error(error.to_string()))
     }
 

@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::journal::{self, Row};
 use super::picture::Pictures;
@@ -26,7 +25,7 @@ pub enum MergeError {
         /// The file.
         file: PathBuf,
         /// Why.
-        cause: String,
+        cause: io::Error,
     },
     /// Its photos are not all done.
     #[error("the run in `{}` is not finished: its command goes on where it stopped", .0.display())]
@@ -81,7 +80,7 @@ pub fn merge(
     let parts = in_order(folders)?;
     let Some(first) = parts.first() else { return Err(MergeError::Missing(Shard { number: 1, of: 1 })) };
     refuse_parts(&parts, out)?;
-    let classes = read_json::<Tables>(&first.folder, "images.json")?.categories;
+    let classes = Tables::read(&first.folder).map_err(not_a_run(&first.folder, "images.json"))?.categories;
     let mut record = Record::new(command, first.settings.clone(), first.machine.clone());
     let path = out.join("detections.jsonl");
     fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
@@ -124,7 +123,8 @@ struct Part {
 
 impl Part {
     fn read(folder: &Path) -> Result<Part, MergeError> {
-        let Record { state, settings, machine, .. } = read_json(folder, "run.json")?;
+        let Record { state, settings, machine, .. } =
+            Record::open(folder).map_err(not_a_run(folder, "run.json"))?;
         let Some(shard) = settings.shard else { return Err(MergeError::Whole(folder.to_owned())) };
         if state != State::Finished {
             return Err(MergeError::Unfinished(folder.to_owned()));
@@ -142,16 +142,21 @@ impl Part {
     }
 }
 
-fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, MergeError> {
-    let text = fs::read(folder.join(name)).map_err(|cause| cause.to_string());
-    let read = text.and_then(|text| serde_json::from_slice(&text).map_err(|cause| cause.to_string()));
-    read.map_err(|cause| MergeError::NoRun { file: folder.join(name), cause })
+fn not_a_run(folder: &Path, name: &str) -> impl FnOnce(io::Error) -> MergeError + use<> {
+    let file = folder.join(name);
+    move |cause| MergeError::NoRun { file, cause }
 }
 
 /// What `images.json` tells of the model.
 #[derive(Deserialize)]
 struct Tables {
     categories: Vec<Class>,
+}
+
+impl Tables {
+    fn read(folder: &Path) -> io::Result<Tables> {
+        serde_json::from_slice(&fs::read(folder.join("images.json"))?).map_err(io::Error::other)
+    }
 }
 
 /// All parts of one run by their numbers.

@@ -200,6 +200,14 @@ pub fn run(
     Ok(record)
 }
 
+/// The rows of a run's folder, up to one that is not whole.
+///
+/// # Errors
+/// When there is no journal, or, later, when a row is none.
+pub fn rows(folder: &Path) -> std::io::Result<impl Iterator<Item = std::io::Result<Row>> + use<>> {
+    journal::rows(&folder.join("detections.jsonl"))
+}
+
 fn open(journal: &Path, out: &Path) -> Result<Journal, Error> {
     Journal::open(journal).map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => Error::Busy(out.to_owned()),

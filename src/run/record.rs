@@ -331,6 +331,14 @@ impl Record {
         }
     }
 
+    /// That of a run's folder.
+    ///
+    /// # Errors
+    /// When there is no `run.json`, or another program's.
+    pub fn open(folder: &Path) -> std::io::Result<Record> {
+        serde_json::from_slice(&std::fs::read(folder.join("run.json"))?).map_err(std::io::Error::other)
+    }
+
     /// State and settings of a run, if a file tells them.
     pub(super) fn read(path: &Path) -> Option<(State, Settings)> {
         #[derive(Deserialize)]

@@ -1,0 +1,72 @@
+//! `rcnn report`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rcnn::atomic;
+use rcnn::photo;
+use rcnn::report::{Judged, Sources, page};
+
+use super::{Exit, Usage, say};
+
+/// Make a page of HTML about a run, or about what an evaluation said
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn report out -o report.html
+  rcnn report out -a annotations.json -i photos/ -o report.html
+  rcnn evaluate -a annotations.json -r out/detections.json --per-class --tide --errors --json > judged.json
+  rcnn report judged.json -o report.html
+
+The page is one file with its pictures inside, and needs no other. With annotations it shows where results go wrong.")]
+pub(crate) struct Args {
+    /// A run's folder, or a file that `rcnn evaluate --json` printed
+    #[arg(value_name = "RUN|EVALUATION")]
+    source: PathBuf,
+    /// The page
+    #[arg(short, long, value_name = "FILE.html")]
+    out: PathBuf,
+    /// Judge the run by these COCO annotations
+    #[arg(short, long, value_name = "GT.json")]
+    annotations: Option<PathBuf>,
+    /// The run's photos, to be shown as they are with boxes above; else the run's own pictures are shown. Once for each
+    /// file, folder or pattern, as they were given to detect
+    #[arg(short, long, value_name = "PHOTOS")]
+    input: Vec<String>,
+    /// Most pictures of each kind; with 0 there are none
+    #[arg(long, default_value_t = 24, value_name = "N")]
+    pictures: u16,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let is_run = args.source.is_dir();
+    if !is_run && (args.annotations.is_some() || !args.input.is_empty()) {
+        return Err(Usage("-a and -i are for a run's folder: an evaluation has been judged".into()).into());
+    }
+    let photos = if args.input.is_empty() {
+        Vec::new()
+    } else {
+        let listing = photo::list(&args.input, Some(&args.source.join("annotated")))?;
+        say(&listing.notes);
+        listing.entries
+    };
+    let judged = match &args.annotations {
+        Some(annotations) => Some(Judged::measure(annotations, &args.source.join("detections.json"))?),
+        None if is_run => None,
+        None => Some(read(&args.source)?),
+    };
+    let run = is_run.then(|| args.source.clone());
+    let html = page(&Sources { run, judged, photos, pictures: args.pictures.into() })?;
+    atomic::write(&args.out, |out| out.write_all(html.as_bytes()))
+        .with_context(|| format!("cannot write `{}`", args.out.display()))?;
+    super::print(&format!("`{}`\n", args.out.display()))?;
+    Ok(Exit::Done)
+}
+
+fn read(path: &Path) -> anyhow::Result<Judged> {
+    let text = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| {
+        format!("`{}` is neither a run's folder nor what `rcnn evaluate --json` prints", path.display())
+    })
+}

@@ -1,0 +1,191 @@
+//! What a run has found, gathered from its rows in one pass: how often, how certain, how large, and which photos show it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::gallery::{Album, Mark, Picture};
+use crate::run;
+
+/// Bars of the histogram of scores.
+const BINS: usize = 20;
+/// COCO's ends of small and medium areas, in pixels.
+const AREAS: [(f64, &str); 3] =
+    [(1024.0, "small, below 32 × 32"), (9216.0, "medium, below 96 × 96"), (f64::INFINITY, "large")];
+/// Failures that are listed.
+const FAILURES: usize = 200;
+
+/// Something counted.
+pub(super) struct Bar {
+    pub(super) label: String,
+    pub(super) count: u64,
+    /// Of the longest bar, in per cent.
+    pub(super) share: f64,
+}
+
+/// Bars for counts, the longest of which is full.
+pub(super) fn bars(counts: impl IntoIterator<Item = (String, u64)>) -> Vec<Bar> {
+    let counts: Vec<(String, u64)> = counts.into_iter().collect();
+    let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1) as f64;
+    let bar = |(label, count)| Bar { label, count, share: 100.0 * count as f64 / most };
+    counts.into_iter().map(bar).collect()
+}
+
+/// The rows of a run, boiled down.
+pub(super) struct Found {
+    classes: BTreeMap<String, u64>,
+    scores: [u64; BINS],
+    areas: [u64; AREAS.len()],
+    /// Photos without a detection.
+    pub(super) empty: u64,
+    /// The first failures.
+    pub(super) failures: Vec<run::Failed>,
+    /// The most certain photo of each class.
+    best: BTreeMap<u64, (f32, run::Found)>,
+    /// Photos with a detection whose score is near the middle, the nearest first.
+    doubtful: Vec<(f32, run::Found)>,
+    /// How many pictures of a kind are wanted.
+    wanted: usize,
+}
+
+impl Found {
+    pub(super) fn new(wanted: usize) -> Found {
+        Found {
+            classes: BTreeMap::new(),
+            scores: [0; BINS],
+            areas: [0; AREAS.len()],
+            empty: 0,
+            failures: Vec::new(),
+            best: BTreeMap::new(),
+            doubtful: Vec::new(),
+            wanted,
+        }
+    }
+
+    pub(super) fn add(&mut self, row: run::Row) {
+        let row = match row {
+            run::Row::Found(row) => row,
+            run::Row::Failed(row) => {
+                if self.failures.len() < FAILURES {
+                    self.failures.push(row);
+                }
+                return;
+            }
+        };
+        self.empty += u64::from(row.detections.is_empty());
+        for item in &row.detections {
+            *self.classes.entry(item.label.clone()).or_default() += 1;
+            let bin = (item.score * BINS as f32) as usize;
+            self.scores[bin.min(BINS - 1)] += 1;
+            let [x1, y1, x2, y2] = item.r#box.map(f64::from);
+            let area = (x2 - x1) * (y2 - y1);
+            self.areas[AREAS.iter().position(|(end, _)| area < *end).unwrap_or(AREAS.len() - 1)] += 1;
+            if self.wanted > 0 && self.best.get(&item.category_id).is_none_or(|(best, _)| item.score > *best)
+            {
+                self.best.insert(item.category_id, (item.score, row.clone()));
+            }
+        }
+        let doubt = row.detections.iter().map(|item| (item.score - 0.5).abs()).fold(f32::INFINITY, f32::min);
+        if doubt < 0.15 && self.wanted > 0 {
+            self.doubtful.push((doubt, row));
+            if self.doubtful.len() > 8 * self.wanted {
+                self.keep_most_doubtful();
+            }
+        }
+    }
+
+    fn keep_most_doubtful(&mut self) {
+        self.doubtful.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.doubtful.truncate(self.wanted);
+    }
+
+    /// Classes by falling number of boxes.
+    pub(super) fn classes(&self) -> Vec<Bar> {
+        let mut classes: Vec<(String, u64)> = self.classes.clone().into_iter().collect();
+        classes.sort_by_key(|(_, count)| Reverse(*count));
+        bars(classes)
+    }
+
+    /// Scores from low to high.
+    pub(super) fn scores(&self) -> Vec<Bar> {
+        let label = |bin: usize| format!("{:.2}", bin as f64 / BINS as f64);
+        bars(self.scores.iter().enumerate().map(|(bin, count)| (label(bin), *count)))
+    }
+
+    /// Boxes by COCO's area ranges.
+    pub(super) fn areas(&self) -> Vec<Bar> {
+        bars(AREAS.iter().zip(self.areas).map(|((_, label), count)| ((*label).to_owned(), count)))
+    }
+
+    /// For each class its most certain photo, each photo once, classes with many boxes first.
+    pub(super) fn best_pictures(&self, album: &Album) -> Vec<Picture> {
+        let mut best: Vec<&(f32, run::Found)> = self.best.values().collect();
+        best.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut seen = std::collections::HashSet::new();
+        let photos = best.into_iter().filter(|(_, row)| seen.insert(row.image_id));
+        photos.filter_map(|(_, row)| picture(album, row)).take(self.wanted).collect()
+    }
+
+    /// Photos with detections of which the model is least sure whether they are one.
+    pub(super) fn doubtful_pictures(&mut self, album: &Album) -> Vec<Picture> {
+        self.keep_most_doubtful();
+        self.doubtful.iter().filter_map(|(_, row)| picture(album, row)).collect()
+    }
+}
+
+/// The photo with its boxes from 0.3 up.
+fn picture(album: &Album, row: &run::Found) -> Option<Picture> {
+    let shown = row.detections.iter().filter(|item| item.score >= 0.3);
+    let words = shown.clone().map(|item| format!("{} {:.2}", item.label, item.score));
+    let caption = words.take(4).collect::<Vec<_>>().join(", ");
+    let mark = |item: &run::Item| {
+        let [x1, y1, x2, y2] = item.r#box.map(f64::from);
+        Mark {
+            kind: "found",
+            bbox: [x1, y1, x2 - x1, y2 - y1],
+            label: format!("{} {:.2}", item.label, item.score),
+        }
+    };
+    let marks = if album.is_drawn() { Vec::new() } else { shown.map(mark).collect() };
+    album.picture(&row.file, caption, marks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: u64, items: &[(u64, f32, f32)]) -> run::Row {
+        let item = |&(category_id, score, side): &(u64, f32, f32)| run::Item {
+            category_id,
+            label: format!("class {category_id}"),
+            score,
+            r#box: [0.0, 0.0, side, side],
+        };
+        let detections = items.iter().map(item).collect();
+        run::Row::Found(run::Found {
+            image_id: id,
+            file: format!("{id}.jpg"),
+            width: 100,
+            height: 100,
+            detections,
+        })
+    }
+
+    #[test]
+    fn rows_are_counted() {
+        let mut found = Found::new(2);
+        found.add(row(1, &[(1, 0.95, 10.0), (2, 1.0, 32.0)]));
+        found.add(row(2, &[]));
+        found.add(row(3, &[(1, 0.52, 200.0)]));
+        found.add(row(4, &[(1, 0.45, 95.0), (1, 0.97, 95.0)]));
+        assert_eq!(found.empty, 1);
+        let classes: Vec<_> =
+            found.classes().into_iter().map(|bar| (bar.label, bar.count, bar.share)).collect();
+        assert_eq!(classes, [("class 1".into(), 4, 100.0), ("class 2".into(), 1, 25.0)]);
+        let scores: Vec<u64> = found.scores().iter().map(|bar| bar.count).collect();
+        assert_eq!((scores[9], scores[10], scores[19], scores.iter().sum::<u64>()), (1, 1, 3, 5));
+        assert_eq!(found.areas().iter().map(|bar| bar.count).collect::<Vec<_>>(), [1, 3, 1]);
+        assert_eq!(found.best[&1].1.image_id, 4);
+        found.keep_most_doubtful();
+        assert_eq!(found.doubtful.iter().map(|(_, row)| row.image_id).collect::<Vec<_>>(), [3, 4]);
+    }
+}

@@ -1,0 +1,159 @@
+//! What an evaluation says, read from what `rcnn evaluate --json` prints or measured anew.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::lines::Lines;
+use super::plot;
+use crate::evaluate::{
+    self, ClassRow, Errors, Evaluation, Input, Interval, Mistakes, Params, Reading, TIDE_KINDS,
+    TideThresholds, per_class, stat_names,
+};
+
+/// Draws for the intervals.
+const RESAMPLES: usize = 1000;
+/// IoU from which a detection is right, where errors are shown.
+const IOU: f64 = 0.5;
+
+/// Everything that is there; a part that nobody asked for is absent.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Judged {
+    /// COCO's or lvis' numbers.
+    pub stats: Vec<f64>,
+    /// Their names.
+    pub names: Vec<String>,
+    /// What the evaluator warns of.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+    /// Intervals of the numbers.
+    pub bootstrap: Option<Bootstrap>,
+    /// Numbers of each category.
+    pub per_class: Option<Vec<ClassRow>>,
+    /// TIDE's kinds of errors.
+    pub tide: Option<Tide>,
+    /// What goes wrong at one IoU threshold.
+    pub errors: Option<NamedErrors>,
+    /// Precision at 101 recalls, over all categories.
+    #[serde(skip)]
+    pub(super) curves: Vec<(String, Vec<(f64, f64)>)>,
+    /// What is right and wrong in each image, with the names of the categories.
+    #[serde(skip)]
+    pub(super) mistakes: Vec<Mistakes>,
+}
+
+/// A sentence of the evaluator's.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Warning {
+    /// The sentence.
+    pub message: String,
+}
+
+/// Intervals from images drawn anew.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Bootstrap {
+    /// How many draws.
+    pub resamples: usize,
+    /// One a number.
+    pub intervals: Vec<Interval>,
+}
+
+/// TIDE by tidecv's names; APs from 0 to 100.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Tide {
+    /// AP gained if all errors of a kind were put right.
+    pub main: BTreeMap<String, f64>,
+    /// Errors of each kind.
+    pub counts: BTreeMap<String, u64>,
+}
+
+/// Errors, and the categories that they number.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NamedErrors {
+    /// What goes wrong.
+    #[serde(flatten)]
+    pub errors: Errors,
+    /// The categories' names.
+    pub categories: Vec<String>,
+}
+
+impl Judged {
+    /// Judges results by annotations, with everything that can be said.
+    ///
+    /// # Errors
+    /// When either file cannot be read or does not fit the other.
+    pub fn measure(annotations: &Path, results: &Path) -> Result<Judged, evaluate::Error> {
+        let params = Params::default();
+        let reading = Reading::default();
+        let input = Input::open(annotations, results, &params, false)?;
+        let evaluation = input.evaluate(reading, true)?;
+        let warnings = input.warnings(&evaluation, reading);
+        let intervals = input.intervals(reading, RESAMPLES, 0)?;
+        let tide = input.tide(TideThresholds::default())?;
+        Ok(Judged {
+            names: stat_names(&params),
+            warnings: warnings.into_iter().map(|warning| Warning { message: warning.message }).collect(),
+            bootstrap: Some(Bootstrap { resamples: RESAMPLES, intervals }),
+            per_class: Some(per_class(&input, &evaluation, &params)),
+            tide: tide.map(|tide| Tide { main: named(tide.main), counts: named(tide.counts) }),
+            errors: Some(NamedErrors {
+                errors: input.errors(reading, IOU)?,
+                categories: input.category_names(),
+            }),
+            curves: curves(&evaluation, &params),
+            mistakes: input.mistakes(reading, IOU)?,
+            stats: evaluation.stats,
+        })
+    }
+
+    /// Precision over recall as SVG; none where it was not measured.
+    pub(super) fn precision_plot(&self) -> Result<Option<String>, plot::Error> {
+        if self.curves.is_empty() {
+            return Ok(None);
+        }
+        let series = self.curves.clone();
+        Lines { x_label: "recall", y_label: "precision, mean of all categories", series }.svg().map(Some)
+    }
+
+    /// The share of right detections over their score as SVG.
+    pub(super) fn calibration_plot(&self) -> Result<Option<String>, plot::Error> {
+        let Some(NamedErrors { errors, .. }) = &self.errors else { return Ok(None) };
+        let bins = errors.calibration.bins.iter().filter(|bin| bin.count > 0);
+        let series = vec![
+            ("scores as they are".into(), bins.map(|bin| (bin.confidence, bin.accuracy)).collect()),
+            ("scores that mean what they say".into(), vec![(0.0, 0.0), (1.0, 1.0)]),
+        ];
+        Lines { x_label: "score", y_label: "share that is right", series }.svg().map(Some)
+    }
+}
+
+fn named<T: Copy>(values: [T; 6]) -> BTreeMap<String, T> {
+    TIDE_KINDS.iter().map(|kind| (*kind).to_owned()).zip(values).collect()
+}
+
+/// Precision over recall at two IoU thresholds and as the mean of all, each the mean of the categories that have
+/// something to find.
+fn curves(evaluation: &Evaluation, params: &Params) -> Vec<(String, Vec<(f64, f64)>)> {
+    let [thresholds, recalls, categories, _, limits] = evaluation.arrays.shape;
+    let curve = |chosen: &[usize]| -> Vec<(f64, f64)> {
+        let at = |recall: usize| {
+            let (mut sum, mut count) = (0.0, 0u32);
+            for &threshold in chosen {
+                for category in 0..categories {
+                    let precision = evaluation.arrays.precision(threshold, recall, category, 0, limits - 1);
+                    if precision > -1.0 {
+                        (sum, count) = (sum + precision, count + 1);
+                    }
+                }
+            }
+            (params.recall_thresholds[recall], if count == 0 { 0.0 } else { sum / f64::from(count) })
+        };
+        (0..recalls).map(at).collect()
+    };
+    let place = |wanted: f64| params.iou_thresholds.iter().position(|&iou| iou == wanted);
+    let single =
+        [0.5, 0.75].into_iter().filter_map(|iou| Some((format!("IoU {iou}"), curve(&[place(iou)?]))));
+    let all: Vec<usize> = (0..thresholds).collect();
+    single.chain([("mean of IoU 0.5 to 0.95".to_owned(), curve(&all))]).collect()
+}

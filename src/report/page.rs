@@ -1,0 +1,366 @@
+//! The page itself: what there is to say about a run and about its evaluation, as one HTML file that needs no other.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use askama::Template;
+
+use super::found::{Bar, Found, bars};
+use super::gallery::{Album, Mark, Picture};
+use super::judged::{Judged, NamedErrors};
+use super::plot;
+use crate::evaluate::{Boxed, Interval, Mistakes, Share};
+use crate::photo::{DecodeOptions, Entry, Limits};
+use crate::run::{self, Record, State};
+
+/// Confusions that are listed.
+const CONFUSIONS: usize = 20;
+
+/// What a page can be made from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// A run's folder.
+    pub run: Option<PathBuf>,
+    /// What an evaluation said.
+    pub judged: Option<Judged>,
+    /// The photos, to be shown without what the run has drawn on them.
+    pub photos: Vec<Entry>,
+    /// Most pictures of each kind.
+    pub pictures: usize,
+}
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The folder holds no run.
+    #[error("`{}` is not what a run leaves: {cause}", file.display())]
+    NoRun {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A plot could not be drawn.
+    #[error(transparent)]
+    Plot(#[from] plot::Error),
+    /// The page could not be written down.
+    #[error("cannot make the page: {0}")]
+    Template(#[from] askama::Error),
+}
+
+/// The page as text.
+///
+/// # Errors
+/// When the run's folder cannot be read.
+pub fn page(sources: &Sources) -> Result<String, PageError> {
+    let Sources { run, judged, photos, pictures } = sources;
+    let mut names = HashMap::new();
+    let (mut title, mut drawn) = ("Evaluation".to_owned(), None);
+    let mut run_part = None;
+    if let Some(folder) = run {
+        let failed = |file: &str| {
+            let file = folder.join(file);
+            move |cause| PageError::NoRun { file, cause }
+        };
+        let record = Record::open(folder).map_err(failed("run.json"))?;
+        let album = album(folder, &record, photos);
+        let mut found = Found::new(if album.is_some() { *pictures } else { 0 });
+        let journal = "detections.jsonl";
+        for row in run::rows(folder).map_err(failed(journal))? {
+            let row = row.map_err(failed(journal))?;
+            if judged.is_some() {
+                names.insert(row.image_id(), row.file().to_owned());
+            }
+            found.add(row);
+        }
+        title = format!(
+            "{} in {}",
+            plural(record.counts.detections, "detection"),
+            plural(record.counts.photos, "photo")
+        );
+        run_part = Some(RunPart::new(record, found, album.as_ref()));
+        drawn = album;
+    }
+    let judged = judged
+        .as_ref()
+        .map(|judged| JudgedPart::new(judged, drawn.as_ref(), &names, *pictures))
+        .transpose()?;
+    Ok(Page { title, version: env!("CARGO_PKG_VERSION"), run: run_part, judged }.render()?)
+}
+
+/// The photos themselves where they were given, else the run's own pictures, if it drew any.
+fn album(folder: &Path, record: &Record, photos: &[Entry]) -> Option<Album> {
+    let settings = &record.settings;
+    if !photos.is_empty() {
+        let options = DecodeOptions {
+            ignore_orientation: settings.ignore_orientation,
+            allow_truncated: settings.allow_truncated,
+            limits: Limits { pixels: settings.max_pixels, file_bytes: settings.max_file_size },
+            ..DecodeOptions::default()
+        };
+        return Some(Album::of_photos(photos.to_vec(), options));
+    }
+    settings.draw_score.map(|_| Album::Drawn(folder.join("annotated")))
+}
+
+fn plural(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+#[derive(Template)]
+#[template(path = "page.html", config = "src/report/askama.toml")]
+struct Page {
+    title: String,
+    version: &'static str,
+    run: Option<RunPart>,
+    judged: Option<JudgedPart>,
+}
+
+/// What a run found.
+struct RunPart {
+    facts: Vec<(&'static str, String)>,
+    classes: Vec<Bar>,
+    scores: Vec<Bar>,
+    areas: Vec<Bar>,
+    kinds: Vec<Bar>,
+    failures: Vec<run::Failed>,
+    more_failures: usize,
+    best: Vec<Picture>,
+    doubtful: Vec<Picture>,
+    has_pictures: bool,
+}
+
+impl RunPart {
+    fn new(record: Record, mut found: Found, album: Option<&Album>) -> RunPart {
+        let Record { counts, settings, machine, .. } = &record;
+        let state = match record.state {
+            State::Finished => "",
+            State::Interrupted => " (interrupted)",
+            State::Running => " (not finished)",
+        };
+        let mut facts = vec![
+            ("photos", format!("{}{state}", counts.photos)),
+            ("detections", counts.detections.to_string()),
+            ("photos without any", found.empty.to_string()),
+            ("photos that failed", counts.failed.to_string()),
+            ("model", settings.model.clone()),
+            ("least score", settings.score.to_string()),
+            ("computed on", format!("{}, {}", machine.device, settings.precision)),
+        ];
+        if record.wall > 0.0 {
+            let new = counts.photos.saturating_sub(record.photos_before) as f64;
+            facts.push(("photos a second", format!("{:.1}", new / record.wall)));
+        }
+        RunPart {
+            facts,
+            classes: found.classes(),
+            scores: found.scores(),
+            areas: found.areas(),
+            kinds: bars(counts.failures.iter().map(|(kind, count)| (kind.clone(), *count as u64))),
+            more_failures: counts.failed.saturating_sub(found.failures.len()),
+            best: album.map(|album| found.best_pictures(album)).unwrap_or_default(),
+            doubtful: album.map(|album| found.doubtful_pictures(album)).unwrap_or_default(),
+            failures: found.failures,
+            has_pictures: album.is_some(),
+        }
+    }
+}
+
+/// What an evaluation says, ready to be read.
+struct JudgedPart {
+    stats: Vec<Stat>,
+    resamples: Option<usize>,
+    warnings: Vec<String>,
+    precision: Option<String>,
+    calibration: Option<(String, String)>,
+    classes: Vec<ClassLine>,
+    tide: Vec<(Bar, String)>,
+    cut: Option<String>,
+    confusions: Vec<(String, String, u64)>,
+    missed: Vec<(&'static str, Vec<MissedLine>)>,
+    mistakes: Vec<Picture>,
+    flawless: Option<(usize, usize)>,
+}
+
+struct Stat {
+    name: String,
+    value: String,
+    interval: String,
+}
+
+struct ClassLine {
+    name: String,
+    boxes: usize,
+    numbers: Vec<String>,
+    cut: [String; 3],
+}
+
+struct MissedLine {
+    label: String,
+    missed: u64,
+    count: u64,
+    share: f64,
+}
+
+impl JudgedPart {
+    fn new(
+        judged: &Judged,
+        album: Option<&Album>,
+        files: &HashMap<u64, String>,
+        pictures: usize,
+    ) -> Result<JudgedPart, plot::Error> {
+        let errors = judged.errors.as_ref();
+        let calibration = judged.calibration_plot()?.zip(errors);
+        let shown = judged.mistakes.len();
+        Ok(JudgedPart {
+            stats: stats(judged),
+            resamples: judged.bootstrap.as_ref().map(|bootstrap| bootstrap.resamples),
+            warnings: judged.warnings.iter().map(|warning| warning.message.clone()).collect(),
+            precision: judged.precision_plot()?,
+            calibration: calibration.map(|(plot, named)| (plot, format!("{:.3}", named.errors.calibration.ece))),
+            classes: classes(judged),
+            tide: tide(judged),
+            cut: errors.and_then(|named| named.errors.best_f1).map(|cut| {
+                format!(
+                    "Over all categories F1 is best ({:.3}) with detections from score {:.3} up: {:.1} % of them are \
+                     right, and {:.1} % of all objects are found.",
+                    cut.f1,
+                    cut.score,
+                    100.0 * cut.precision,
+                    100.0 * cut.recall
+                )
+            }),
+            confusions: errors.map(confusions).unwrap_or_default(),
+            missed: errors.map(missed).unwrap_or_default(),
+            mistakes: album.map(|album| mistakes(judged, album, files, pictures)).unwrap_or_default(),
+            flawless: (shown > 0)
+                .then(|| (judged.mistakes.iter().filter(|image| image.count() == 0).count(), shown)),
+        })
+    }
+}
+
+/// -1 stands for nothing to measure.
+fn number(value: f64) -> String {
+    if value <= -1.0 { "–".into() } else { format!("{value:.3}") }
+}
+
+fn stats(judged: &Judged) -> Vec<Stat> {
+    let intervals = judged.bootstrap.as_ref().map_or(&[][..], |bootstrap| &bootstrap.intervals);
+    let interval = |place: usize| match intervals.get(place) {
+        Some(Interval { low, high, .. }) if *low > -1.0 => format!("{low:.3} to {high:.3}"),
+        _ => String::new(),
+    };
+    let named = judged.names.iter().zip(&judged.stats).enumerate();
+    named
+        .map(|(place, (name, &value))| Stat {
+            name: name.clone(),
+            value: number(value),
+            interval: interval(place),
+        })
+        .collect()
+}
+
+/// Categories with something to find, the worst first.
+fn classes(judged: &Judged) -> Vec<ClassLine> {
+    let Some(rows) = &judged.per_class else { return Vec::new() };
+    let cuts = judged.errors.as_ref().map_or(&[][..], |named| &named.errors.best_f1_per_class);
+    let mut rows: Vec<_> = rows.iter().enumerate().filter(|(_, row)| row.numbers[0] > -1.0).collect();
+    rows.sort_by(|a, b| a.1.numbers[0].total_cmp(&b.1.numbers[0]));
+    rows.into_iter()
+        .map(|(place, row)| {
+            let cut = cuts.get(place).copied().flatten();
+            ClassLine {
+                name: row.name.clone(),
+                boxes: row.boxes,
+                numbers: row.numbers.iter().map(|&value| number(value)).collect(),
+                cut: cut.map_or([const { String::new() }; 3], |cut| {
+                    [cut.score, cut.precision, cut.recall].map(|value| format!("{value:.2}"))
+                }),
+            }
+        })
+        .collect()
+}
+
+/// TIDE's kinds with what each costs, in points of AP.
+fn tide(judged: &Judged) -> Vec<(Bar, String)> {
+    let Some(tide) = &judged.tide else { return Vec::new() };
+    let words = |kind: &str| {
+        match kind {
+            "Cls" => "wrong class",
+            "Loc" => "wrong place",
+            "Both" => "wrong class and place",
+            "Dupe" => "found twice",
+            "Bkg" => "background taken for an object",
+            "Miss" => "missed",
+            other => other,
+        }
+        .to_owned()
+    };
+    let most = tide.main.values().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let mut kinds: Vec<(&String, f64)> = tide.main.iter().map(|(kind, &gain)| (kind, gain)).collect();
+    kinds.sort_by(|a, b| b.1.total_cmp(&a.1));
+    kinds
+        .into_iter()
+        .map(|(kind, gain)| {
+            let count = tide.counts.get(kind).copied().unwrap_or(0);
+            (Bar { label: words(kind), count, share: 100.0 * gain.max(0.0) / most }, format!("{gain:.1}"))
+        })
+        .collect()
+}
+
+/// What is taken for another thing, most often first.
+fn confusions(named: &NamedErrors) -> Vec<(String, String, u64)> {
+    let name = |place: Option<usize>, none: &str| match place {
+        Some(place) => named.categories.get(place).cloned().unwrap_or_default(),
+        None => none.to_owned(),
+    };
+    let mut cells: Vec<_> =
+        named.errors.confusion.iter().filter(|cell| cell.truth != cell.detection).collect();
+    cells.sort_by(|a, b| b.count.cmp(&a.count).then(a.cmp(b)));
+    let cells = cells.into_iter().take(CONFUSIONS);
+    cells.map(|cell| (name(cell.truth, "(nothing)"), name(cell.detection, "(missed)"), cell.count)).collect()
+}
+
+fn missed(named: &NamedErrors) -> Vec<(&'static str, Vec<MissedLine>)> {
+    let lines = |shares: &[Share]| {
+        let there = shares.iter().filter(|share| share.count > 0);
+        there
+            .map(|share| MissedLine {
+                label: share.label.clone(),
+                missed: share.missed,
+                count: share.count,
+                share: 100.0 * share.missed as f64 / share.count as f64,
+            })
+            .collect()
+    };
+    let missed = &named.errors.missed;
+    vec![("by size", lines(&missed.by_size)), ("by neighbours", lines(&missed.by_crowding))]
+}
+
+/// The photos in which most goes wrong.
+fn mistakes(judged: &Judged, album: &Album, files: &HashMap<u64, String>, pictures: usize) -> Vec<Picture> {
+    let names = judged.errors.as_ref().map_or(&[][..], |named| &named.categories);
+    let name = |boxed: &Boxed| names.get(boxed.category).map_or("", String::as_str).to_owned();
+    let mut worst: Vec<&Mistakes> = judged.mistakes.iter().filter(|image| image.count() > 0).collect();
+    // Of equals those with the most certain mistake.
+    let boldest = |image: &Mistakes| image.wrong.iter().filter_map(|boxed| boxed.score).fold(0.0, f64::max);
+    worst.sort_by(|a, b| b.count().cmp(&a.count()).then(boldest(b).total_cmp(&boldest(a))));
+    let picture = |image: &Mistakes| {
+        let scored = |boxed: &Boxed| format!("{} {:.2}", name(boxed), boxed.score.unwrap_or_default());
+        let mark = |kind| move |boxed: &Boxed, label| Mark { kind, bbox: boxed.bbox, label };
+        let right = image.right.iter().map(|boxed| mark("right")(boxed, scored(boxed)));
+        let wrong = image.wrong.iter().map(|boxed| mark("wrong")(boxed, scored(boxed)));
+        let missed =
+            image.missed.iter().map(|boxed| mark("missed")(boxed, format!("missed: {}", name(boxed))));
+        let wrongly = image.wrong.iter().map(|boxed| format!("{} wrong", scored(boxed)));
+        let words: Vec<String> = wrongly
+            .chain(image.missed.iter().map(|boxed| format!("{} missed", name(boxed))))
+            .take(6)
+            .collect();
+        let caption = words.join(", ");
+        let file = files.get(&image.image_id.as_u64()?)?;
+        album.picture(file, caption, right.chain(wrong).chain(missed).collect())
+    };
+    worst.into_iter().filter_map(picture).take(pictures).collect()
+}
