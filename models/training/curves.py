@@ -18,6 +18,13 @@ def columns(path, *names):
     return [[float(r[n]) for r in rows] for n in names]
 
 
+def begins(path):
+    """Steps at which another cycle of training begins, where the log has several."""
+    rows = list(csv.DictReader(path.open()))
+    pairs = zip(rows, rows[1:])
+    return [float(a["step"]) for a, b in pairs if a.get("cycle") != b.get("cycle")]
+
+
 def smooth(values, width=9):
     """Means of the neighbourhood, as a step's loss depends on its canvases."""
     reach = width // 2
@@ -37,7 +44,10 @@ def main():
         line, = left.plot(steps, smooth(losses), style, label=run.name, linewidth=1.3)
         steps, aps = columns(run / "ap.csv", "step", "AP")
         right.plot(steps, aps, style, marker="o", markersize=3, color=line.get_color(), linewidth=1.3)
+    cycles = begins(a.runs[0] / "log.csv")
     for axes, title in ((left, "training loss"), (right, "AP on 100 test photos")):
+        for step in cycles:
+            axes.axvline(step, color="grey", linestyle=":", linewidth=1)
         axes.set(xlabel="step", title=title)
         axes.grid(alpha=0.3)
     left.set_ylim(bottom=0)

@@ -116,7 +116,8 @@ impl Plot {
             chart.draw_series(LineSeries::new(ends, colour.stroke_width(2)))?;
             chart.draw_series([Circle::new((point.x, point.y), 5, colour.filled())])?;
             let style = ("sans-serif", 15).into_font().color(&BLACK);
-            chart.draw_series([Text::new(format!("  {}", point.name), (point.x, label), style)])?;
+            let name = Text::new(point.name.clone(), (9, -7), style);
+            chart.draw_series([EmptyElement::at((point.x, label)) + name])?;
         }
         area.present()?;
         Ok(())
@@ -124,21 +125,23 @@ impl Plot {
 
     /// Heights of the names: those of the points, or lower where another name is in the way.
     fn labels(&self, x: f64, (low, high): (f64, f64)) -> Vec<f64> {
-        let (wide, line) = (0.2 * x, 0.045 * (high - low));
-        let mut placed: Vec<(f64, f64)> = Vec::new();
+        // A letter's width and a line's height as shares of the axes.
+        let (letter, line) = (0.0105 * x, 0.045 * (high - low));
+        let mut placed: Vec<(f64, f64, f64)> = Vec::new();
         for point in &self.points {
+            let (left, right) = (point.x, point.x + letter * (point.name.chars().count() + 1) as f64);
             let mut height = point.y;
             let taken = |height: f64| {
-                let near =
-                    |&(x, y): &(f64, f64)| (x - point.x).abs() < wide && (y - height).abs() < 0.99 * line;
-                placed.iter().any(near)
+                placed
+                    .iter()
+                    .any(|&(from, to, y)| left < to && from < right && (y - height).abs() < 0.99 * line)
             };
             while taken(height) {
                 height -= line;
             }
-            placed.push((point.x, height));
+            placed.push((left, right, height));
         }
-        placed.into_iter().map(|(_, height)| height).collect()
+        placed.into_iter().map(|(_, _, height)| height).collect()
     }
 
     /// The end of the axis of costs, which begins at 0, and the range of accuracy, with room for names and intervals.
