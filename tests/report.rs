@@ -94,6 +94,9 @@ fn a_run_alone_is_a_page_too() {
     assert_eq!(page.matches("<img").count(), 0);
     assert!(page.contains("The run drew no pictures") && !page.contains("<h2>Judged"));
     assert!(rows(&page).iter().any(|row| row == &["bolt", "", "2"]));
+    // Photos of other names than the run's.
+    place.rcnn(&["report", "out", "-i", "photos/a", "-o", "page.html"]).expect(0);
+    assert!(place.read("page.html").contains("None of the photos given has the name of one in the run"));
     place.rcnn(&["detect", "photos", "-o", "drawn", "--score", "0.01"]).expect(3);
     place.rcnn(&["report", "drawn", "-o", "page.html"]).expect(0);
     assert!(place.read("page.html").contains("<img"));

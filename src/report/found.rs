@@ -116,6 +116,11 @@ impl Found {
         bars(AREAS.iter().zip(self.areas).map(|((_, label), count)| ((*label).to_owned(), count)))
     }
 
+    /// Whether there is anything that a picture would show.
+    pub(super) fn wants_pictures(&self) -> bool {
+        self.wanted > 0 && !self.best.is_empty()
+    }
+
     /// For each class its most certain photo, each photo once, classes with many boxes first.
     pub(super) fn best_pictures(&self, album: &Album) -> Vec<Picture> {
         let mut best: Vec<&(f32, run::Found)> = self.best.values().collect();

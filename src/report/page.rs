@@ -128,7 +128,7 @@ struct RunPart {
     more_failures: usize,
     best: Vec<Picture>,
     doubtful: Vec<Picture>,
-    has_pictures: bool,
+    without_pictures: Option<&'static str>,
 }
 
 impl RunPart {
@@ -152,6 +152,16 @@ impl RunPart {
             let new = counts.photos.saturating_sub(record.photos_before) as f64;
             facts.push(("photos a second", format!("{:.1}", new / record.wall)));
         }
+        let best = album.map(|album| found.best_pictures(album)).unwrap_or_default();
+        let without_pictures = match album {
+            None => Some("The run drew no pictures: with the photos given (-i) they are shown here."),
+            Some(album) if best.is_empty() && found.wants_pictures() => Some(if album.is_drawn() {
+                "The run's pictures are not in its folder any more."
+            } else {
+                "None of the photos given has the name of one in the run: they are named as they were for detect."
+            }),
+            Some(_) => None,
+        };
         RunPart {
             facts,
             classes: found.classes(),
@@ -159,10 +169,10 @@ impl RunPart {
             areas: found.areas(),
             kinds: bars(counts.failures.iter().map(|(kind, count)| (kind.clone(), *count as u64))),
             more_failures: counts.failed.saturating_sub(found.failures.len()),
-            best: album.map(|album| found.best_pictures(album)).unwrap_or_default(),
+            best,
             doubtful: album.map(|album| found.doubtful_pictures(album)).unwrap_or_default(),
             failures: found.failures,
-            has_pictures: album.is_some(),
+            without_pictures,
         }
     }
 }
