@@ -4,8 +4,9 @@
 //! paired across categories, the largest IoU first.
 
 use super::analysis::Verdicts;
+use super::mistakes::{Mistakes, by_image};
 use super::overlap::overlap;
-use super::problem::{Category, Problem, Truth};
+use super::problem::Problem;
 
 /// One cell of the matrix that is not 0. A side that is absent is the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -18,13 +19,6 @@ pub struct Confused {
     pub count: u64,
 }
 
-/// Detections and ground truths of one image that found no partner in their category.
-#[derive(Clone, Debug, Default)]
-struct Left<'a> {
-    truths: Vec<(usize, &'a Truth)>,
-    detections: Vec<(usize, [f64; 4])>,
-}
-
 /// Counts pairs over the detections with at least this score.
 pub(super) fn confusion(
     problem: &Problem<'_>,
@@ -32,50 +26,35 @@ pub(super) fn confusion(
     score: f64,
     threshold: f64,
 ) -> Vec<Confused> {
-    let mut left: Vec<Left<'_>> = vec![Left::default(); problem.images];
     let mut counts = std::collections::BTreeMap::new();
     let mut count = |truth, detection| *counts.entry((truth, detection)).or_insert(0u64) += 1;
-    let categories: Vec<Category<'_>> = (0..problem.len()).map(|k| problem.category(k)).collect();
-    for (k, verdicts) in verdicts.iter().enumerate() {
-        let kept = verdicts.judged.iter().filter(|judged| judged.score >= score);
-        for judged in kept {
-            if judged.right {
-                count(Some(k), Some(k));
-            } else {
-                let bbox = problem.detections.rows.at(judged.row).bbox;
-                left[judged.image as usize].detections.push((k, bbox));
-            }
+    for Mistakes { right, wrong, missed, .. } in by_image(problem, verdicts, score) {
+        for detection in right {
+            count(Some(detection.category), Some(detection.category));
         }
-        for (place, truth) in categories[k].truths.iter().enumerate() {
-            if verdicts.counts[place] && verdicts.found[place].is_none_or(|found| found < score) {
-                left[truth.image as usize].truths.push((k, truth));
-            }
-        }
-    }
-    for image in &left {
         let mut pairs = Vec::new();
-        for (d, (own, bbox)) in image.detections.iter().enumerate() {
-            for (g, (other, truth)) in image.truths.iter().enumerate() {
-                let iou = overlap(bbox, &truth.bbox, false);
-                if own != other && iou >= threshold {
+        for (d, detection) in wrong.iter().enumerate() {
+            for (g, truth) in missed.iter().enumerate() {
+                let iou = overlap(&detection.bbox, &truth.bbox, false);
+                if detection.category != truth.category && iou >= threshold {
                     pairs.push((iou, d, g));
                 }
             }
         }
         // Equal overlaps go by the detections' order, which is that of categories and scores.
         pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-        let (mut taken, mut found) = (vec![false; image.detections.len()], vec![false; image.truths.len()]);
+        let (mut taken, mut found) = (vec![false; wrong.len()], vec![false; missed.len()]);
         for (_, d, g) in pairs {
             if !taken[d] && !found[g] {
                 (taken[d], found[g]) = (true, true);
-                count(Some(image.truths[g].0), Some(image.detections[d].0));
+                count(Some(missed[g].category), Some(wrong[d].category));
             }
         }
-        for (&(k, _), _) in image.detections.iter().zip(&taken).filter(|&(_, &taken)| !taken) {
-            count(None, Some(k));
+        for (detection, _) in wrong.iter().zip(&taken).filter(|&(_, &taken)| !taken) {
+            count(None, Some(detection.category));
         }
-        for (&(k, _), _) in image.truths.iter().zip(&found).filter(|&(_, &found)| !found) {
-            count(Some(k), None);
+        for (truth, _) in missed.iter().zip(&found).filter(|&(_, &found)| !found) {
+            count(Some(truth.category), None);
         }
     }
     counts.into_iter().map(|((truth, detection), count)| Confused { truth, detection, count }).collect()

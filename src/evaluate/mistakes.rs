@@ -56,7 +56,8 @@ impl Input {
     }
 }
 
-fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64) -> Vec<Mistakes> {
+/// The same without the images' ids, in the images' order; in each list by category and falling score.
+pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64) -> Vec<Mistakes> {
     let mut images = vec![Mistakes::default(); problem.images];
     for (category, verdicts) in verdicts.iter().enumerate() {
         for judged in verdicts.judged.iter().filter(|judged| judged.score >= least) {

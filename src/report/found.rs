@@ -121,7 +121,7 @@ impl Found {
         self.wanted > 0 && !self.best.is_empty()
     }
 
-    /// For each class its most certain photo, each photo once, classes with many boxes first.
+    /// For each class its most certain photo, each photo once, the most certain first.
     pub(super) fn best_pictures(&self, album: &Album) -> Vec<Picture> {
         let mut best: Vec<&(f32, run::Found)> = self.best.values().collect();
         best.sort_by(|a, b| b.0.total_cmp(&a.0));
