@@ -57,11 +57,16 @@ impl BBox {
         [self.x1, self.y1, self.x2, self.y2].iter().all(|value| value.is_finite())
     }
 
-    /// Intersection over union; NaN where both areas are 0.
-    pub fn iou(&self, other: &BBox) -> f32 {
+    /// Area that both boxes cover.
+    pub fn intersection(&self, other: &BBox) -> f32 {
         let wide = (self.x2.min(other.x2) - self.x1.max(other.x1)).max(0.0);
         let tall = (self.y2.min(other.y2) - self.y1.max(other.y1)).max(0.0);
-        let both = wide * tall;
+        wide * tall
+    }
+
+    /// Intersection over union; NaN where both areas are 0.
+    pub fn iou(&self, other: &BBox) -> f32 {
+        let both = self.intersection(other);
         both / (self.area() + other.area() - both)
     }
 }

@@ -74,6 +74,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         decode: DecodeOptions::default(),
         threads: args.machine.threads(),
         batch: args.batch.into(),
+        tile: false,
         shard: None,
     };
     let classes = &model.manifest().classes;

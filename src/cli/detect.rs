@@ -1,13 +1,12 @@
 //! `rcnn detect`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use rcnn::detector::Detector;
 use rcnn::family::Class;
 use rcnn::model::{DEFAULT, Model};
 use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
-use rcnn::run::{self, Machine, Record, Settings, Shard, State, Task};
+use rcnn::run::{self, Machine, Record, Settings, Shard, Task};
 
 use super::annotated::Annotated;
 use super::lanes::LaneArgs;
@@ -21,6 +20,7 @@ use super::{Exit, Usage, say, stop_on_interrupt, summary};
   rcnn detect holiday/ -o out
   rcnn detect '*.jpg' -m fasterrcnn_resnet50_fpn_coco.pth -o out --score 0.3 --classes person,dog
   find . -name '*.png' | rcnn detect - -o out --no-draw --json
+  rcnn detect aerial.tif -o out --tile            for small things in large photos
   rcnn detect photos/ -o part-2 --shard 2/8      on the second of eight machines
   rcnn detect val2017/ -a instances_val2017.json -m models/mine -o out
 
@@ -52,6 +52,9 @@ pub(crate) struct Args {
     /// Write no pictures
     #[arg(long)]
     no_draw: bool,
+    /// Look at large photos in overlapping tiles as well, at full size and at each half of it, for what is small in them
+    #[arg(long)]
+    tile: bool,
     /// Do one of N shares of the photos, into a folder of its own: every N-th photo, from the I-th on. `rcnn merge`
     /// joins the folders
     #[arg(long, value_name = "I/N")]
@@ -127,6 +130,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if matches!(args.decode.decoder, DecoderArg::Reduced) && !args.no_draw {
         return Err(Usage("--decoder reduced leaves no whole photo to draw on: add --no-draw".into()).into());
     }
+    if matches!(args.decode.decoder, DecoderArg::Reduced) && args.tile {
+        return Err(Usage(
+            "--decoder reduced leaves no whole photo to take tiles of: leave out one of both".into(),
+        )
+        .into());
+    }
     let listing = photo::list(&args.photos, Some(&args.out.join("annotated")))?;
     say(&listing.notes);
     let model = super::find_model(&args.model)?;
@@ -147,6 +156,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         decode: args.decode.options(),
         threads: args.machine.threads(),
         batch: args.batch.into(),
+        tile: args.tile,
         shard: args.shard,
     };
     let settings = Settings::of(&model, &detector, &classes, &options, args.machine.precision);
@@ -167,7 +177,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if let Some(progress) = progress {
         progress.end();
     }
-    report(&outcome?, &args.out, args.json)
+    summary::report(&outcome?, &args.out, args.json)
 }
 
 /// Ids of photos and classes: counted, or those of the annotations.
@@ -201,21 +211,4 @@ fn chosen(names: &[String], classes: &[Class]) -> Result<Vec<usize>, Usage> {
     places.sort_unstable();
     places.dedup();
     Ok(places)
-}
-
-/// Says how a run went, for a person or as JSON, and what to exit with.
-pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<Exit> {
-    let text = summary::text(record, out);
-    if json {
-        eprint!("{text}");
-        let json = serde_json::to_string_pretty(record).context("cannot print the record")?;
-        super::print(&format!("{json}\n"))?;
-    } else {
-        super::print(&text)?;
-    }
-    Ok(match record.state {
-        State::Interrupted | State::Running => Exit::Interrupted,
-        State::Finished if record.counts.failed > 0 => Exit::PhotosFailed,
-        State::Finished => Exit::Done,
-    })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rcnn::run;
 
-use super::{Exit, detect};
+use super::{Exit, summary};
 
 /// Join the parts of a run that several machines did
 #[derive(Debug, clap::Args)]
@@ -33,5 +33,5 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let record = run::merge(&args.parts, &args.out, args.overwrite, std::env::args().collect())?;
-    detect::report(&record, &args.out, args.json)
+    summary::report(&record, &args.out, args.json)
 }

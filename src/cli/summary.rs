@@ -3,12 +3,31 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use anyhow::Context;
 use rcnn::run::{Record, State};
 
+use super::Exit;
 use super::progress::duration;
 
+/// Says how a run went, for a person or as JSON, and what to exit with.
+pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<Exit> {
+    let text = text(record, out);
+    if json {
+        eprint!("{text}");
+        let json = serde_json::to_string_pretty(record).context("cannot print the record")?;
+        super::print(&format!("{json}\n"))?;
+    } else {
+        super::print(&text)?;
+    }
+    Ok(match record.state {
+        State::Interrupted | State::Running => Exit::Interrupted,
+        State::Finished if record.counts.failed > 0 => Exit::PhotosFailed,
+        State::Finished => Exit::Done,
+    })
+}
+
 /// What a person wants to know when a run is over.
-pub(crate) fn text(record: &Record, out: &Path) -> String {
+fn text(record: &Record, out: &Path) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = write_all(&mut text, record, out);

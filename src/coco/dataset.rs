@@ -2,7 +2,6 @@
 //!
 //! Knows nothing of results and of evaluation; any command may use it.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::annotation::{self, Annotation};
@@ -243,18 +242,6 @@ impl DataSet {
     /// How many annotations carry a score.
     pub fn scored(&self) -> u64 {
         self.scored
-    }
-
-    /// From file names to images. Of a repeated name the first entry counts.
-    pub fn images_by_name(&self) -> HashMap<&str, Id> {
-        let pairs = self.images().iter().rev();
-        pairs.filter_map(|image| Some((image.file_name.as_deref()?, image.id))).collect()
-    }
-
-    /// From names to categories. Of a repeated name the first entry counts.
-    pub fn categories_by_name(&self) -> HashMap<&str, Id> {
-        let pairs = self.categories().iter().rev();
-        pairs.filter_map(|category| Some((category.name.as_deref()?, category.id))).collect()
     }
 
     /// The name of a category, or its id where it has none.

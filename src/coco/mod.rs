@@ -24,7 +24,7 @@ pub use error::Error;
 pub(crate) use error::{quoted, shown};
 pub(crate) use id::Index;
 pub use id::{Id, Ids};
-pub(crate) use names::{Names, last_part};
+pub(crate) use names::{ClassNames, FileNames, Names, last_part};
 pub use results::{Detection, Detections, Form, Noticed};
 pub(crate) use results::{Lookup, NOWHERE};
 pub use rows::{Grouped, Rows};

@@ -3,6 +3,7 @@
 //! The ids of the two files are never mixed up here: each is looked up in the table of its own file.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use super::dataset::{DataSet, Want};
@@ -10,43 +11,85 @@ use super::id::{Id, Ids};
 use super::results::Lookup;
 use super::value::Value;
 
-/// The data set's images by file name and its categories by name, found as `rcnn detect -a` finds them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Names {
-    images: HashMap<String, Id>,
-    /// By the last part of the path, where it is one image's only.
-    last_parts: HashMap<String, Option<Id>>,
-    categories: HashMap<String, Id>,
+/// Ids by file name. Of a repeated name the first entry counts.
+#[derive(Clone, Debug)]
+pub(crate) struct FileNames<I> {
+    whole: HashMap<String, I>,
+    /// By the last part of the path, where it is one name's only.
+    last_parts: HashMap<String, Option<I>>,
+}
+
+impl<I: Copy> FileNames<I> {
+    pub(crate) fn new<'a>(entries: impl IntoIterator<Item = (I, &'a str)>) -> FileNames<I> {
+        let (mut whole, mut last_parts) = (HashMap::new(), HashMap::new());
+        for (id, name) in entries {
+            if let Entry::Vacant(place) = whole.entry(name.to_owned()) {
+                place.insert(id);
+                let last = last_parts.entry(last_part(name).to_owned());
+                last.and_modify(|other| *other = None).or_insert(Some(id));
+            }
+        }
+        FileNames { whole, last_parts }
+    }
+
+    /// By the whole name.
+    pub(crate) fn whole(&self, name: &str) -> Option<I> {
+        self.whole.get(name).copied()
+    }
+
+    /// By the last part of the name.
+    pub(crate) fn last_part(&self, name: &str) -> Option<I> {
+        self.last_parts.get(last_part(name)).copied().flatten()
+    }
+}
+
+/// Ids by the name of a category, or of a class. Of a repeated name the first entry counts.
+#[derive(Clone, Debug)]
+pub(crate) struct ClassNames<I> {
+    exact: HashMap<String, I>,
     /// By the name in small letters.
-    loose: HashMap<String, Id>,
+    loose: HashMap<String, I>,
+}
+
+impl<I: Copy> ClassNames<I> {
+    pub(crate) fn new<'a>(entries: impl IntoIterator<Item = (I, &'a str)>) -> ClassNames<I> {
+        let (mut exact, mut loose) = (HashMap::new(), HashMap::new());
+        for (id, name) in entries {
+            exact.entry(name.to_owned()).or_insert(id);
+            loose.entry(name.to_lowercase()).or_insert(id);
+        }
+        ClassNames { exact, loose }
+    }
+
+    /// By the name, else by the name in any case.
+    pub(crate) fn get(&self, name: &str) -> Option<I> {
+        self.exact.get(name).or_else(|| self.loose.get(&name.to_lowercase())).copied()
+    }
+}
+
+/// The data set's images by file name and its categories by name, found as `rcnn detect -a` finds them.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    images: FileNames<Id>,
+    categories: ClassNames<Id>,
 }
 
 impl Names {
     pub(crate) fn of(set: &DataSet) -> Names {
-        let mut names = Names::default();
-        for (name, id) in set.images_by_name() {
-            names.images.insert(name.to_owned(), id);
-            let last = names.last_parts.entry(last_part(name).to_owned());
-            last.and_modify(|other| *other = None).or_insert(Some(id));
-        }
-        for category in set.categories() {
-            let Some(name) = category.name.as_deref() else { continue };
-            // Of a repeated name the first entry counts.
-            names.categories.entry(name.to_owned()).or_insert(category.id);
-            names.loose.entry(name.to_lowercase()).or_insert(category.id);
-        }
-        names
+        let images = set.images().iter().filter_map(|image| Some((image.id, image.file_name.as_deref()?)));
+        let categories = set.categories().iter();
+        let categories = categories.filter_map(|category| Some((category.id, category.name.as_deref()?)));
+        Names { images: FileNames::new(images), categories: ClassNames::new(categories) }
     }
 
     /// An image by the whole name, else by its last part.
     pub(super) fn image(&self, name: &str) -> Option<Id> {
-        let whole = self.images.get(name).copied();
-        whole.or_else(|| self.last_parts.get(last_part(name)).copied().flatten())
+        self.images.whole(name).or_else(|| self.images.last_part(name))
     }
 
     /// A category by its name, else by its name in any case.
     pub(super) fn category(&self, name: &str) -> Option<Id> {
-        self.categories.get(name).or_else(|| self.loose.get(&name.to_lowercase())).copied()
+        self.categories.get(name)
     }
 }
 
@@ -113,4 +156,23 @@ pub(super) fn called(tables: &DataSet, lookup: &Lookup) -> (Called, Called) {
 /// `images.json` beside a results list: the tables that its ids belong to, as `rcnn detect` writes them.
 pub(super) fn sibling_tables(path: &Path) -> Option<DataSet> {
     DataSet::read(&path.parent()?.join("images.json"), Want::Tables).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_by_their_whole_and_by_their_last_part() {
+        let names = FileNames::new([(1, "a/x.jpg"), (2, "b/x.jpg"), (3, r"c\y.jpg"), (4, "a/x.jpg")]);
+        assert_eq!([names.whole("a/x.jpg"), names.whole("x.jpg")], [Some(1), None]);
+        assert_eq!([names.last_part("elsewhere/y.jpg"), names.last_part("x.jpg")], [Some(3), None]);
+    }
+
+    #[test]
+    fn class_names_in_their_own_case_first() {
+        let names = ClassNames::new([(1, "Nut"), (2, "nut"), (3, "nut"), (4, "Bolt")]);
+        assert_eq!(["nut", "Nut", "NUT", "bolt"].map(|name| names.get(name)), [2, 1, 1, 4].map(Some));
+        assert_eq!(names.get("pen"), None);
+    }
 }

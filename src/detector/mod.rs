@@ -11,6 +11,7 @@ mod postprocess;
 mod proposals;
 mod roi_align;
 mod rois;
+mod tiles;
 mod trace;
 mod trunk;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::time::Instant;
 pub use input::Input;
 pub use postprocess::{HeadOutput, Sizes, detections};
 pub use proposals::{Candidate, Proposal, Ranked, RpnLevel, proposals};
+pub use tiles::Tile;
 pub use trace::{Plane, Trace};
 pub use verify::{Step, Verdict, VerifyError, verify};
 
@@ -74,6 +76,8 @@ pub enum Error {
 /// Seconds spent, summed over the photos of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Times {
+    /// Cropping, resizing and normalising tiles; what [`Detector::prepare`] takes is not in here.
+    pub prepare: f64,
     /// In the trunk's session.
     pub trunk: f64,
     /// Between the sessions: top-k, decoding, NMS.
@@ -82,6 +86,16 @@ pub struct Times {
     pub head: f64,
     /// After them: softmax, decoding, NMS.
     pub postprocess: f64,
+}
+
+impl std::ops::AddAssign for Times {
+    fn add_assign(&mut self, other: Times) {
+        self.prepare += other.prepare;
+        self.trunk += other.trunk;
+        self.proposals += other.proposals;
+        self.head += other.head;
+        self.postprocess += other.postprocess;
+    }
 }
 
 /// A model ready to detect. All methods take `&self`; each lane's sessions are used by one caller at a time.

@@ -13,6 +13,18 @@ pub struct Photo {
     pub pixels: Vec<u8>,
 }
 
+impl Photo {
+    /// A part of the photo, as far as it lies inside.
+    #[must_use]
+    pub fn part(&self, x: u32, y: u32, width: u32, height: u32) -> Photo {
+        let (x, y) = (x.min(self.width), y.min(self.height));
+        let (width, height) = (width.min(self.width - x), height.min(self.height - y));
+        let (row, start, length) = (3 * self.width as usize, 3 * x as usize, 3 * width as usize);
+        let rows = self.pixels.chunks_exact(row.max(1)).skip(y as usize).take(height as usize);
+        Photo { width, height, pixels: rows.flat_map(|row| &row[start..start + length]).copied().collect() }
+    }
+}
+
 mod decode;
 mod inks;
 mod jpeg;

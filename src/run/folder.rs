@@ -10,6 +10,9 @@ use super::picture::Pictures;
 use super::record::{Counts, Record, State};
 use super::{Error, Options, Task};
 
+/// What a run leaves beside its journal.
+const BESIDE_JOURNAL: [&str; 4] = ["detections.json", "images.json", "annotated", "run.json"];
+
 /// Refuses photos that lie where the run's pictures go: they would be replaced.
 pub(super) fn refuse_photos_inside(tasks: &[Task], options: &Options) -> Result<(), Error> {
     if options.draw_score.is_none() && !options.overwrite {
@@ -31,8 +34,7 @@ pub(super) fn refuse_foreign(out: &Path) -> Result<(), Error> {
     if journal.as_ref().is_ok_and(|journal| journal.len() > 0) {
         return Ok(());
     }
-    let mut names = ["detections.json", "images.json", "annotated", "run.json"].into_iter();
-    let Some(name) = names.find(|name| fs::symlink_metadata(out.join(name)).is_ok()) else { return Ok(()) };
+    let Some(name) = BESIDE_JOURNAL.into_iter().find(|name| is_there(out, name)) else { return Ok(()) };
     // A run that was stopped before its first row: one that was killed may have come to a picture, not to results.
     let stopped = Record::read(&out.join("run.json")).is_some_and(|(state, _)| {
         journal.is_ok() || state == State::Running && ["annotated", "run.json"].contains(&name)
@@ -42,11 +44,14 @@ pub(super) fn refuse_foreign(out: &Path) -> Result<(), Error> {
 
 /// Refuses a folder in which any run, or anything else, has left files of the names that a run writes.
 pub(super) fn refuse_anything(out: &Path) -> Result<(), Error> {
-    let names = ["detections.jsonl", "detections.json", "images.json", "annotated", "run.json"];
-    match names.into_iter().find(|name| fs::symlink_metadata(out.join(name)).is_ok()) {
+    match ["detections.jsonl"].into_iter().chain(BESIDE_JOURNAL).find(|name| is_there(out, name)) {
         Some(name) => Err(Error::Taken(out.join(name))),
         None => Ok(()),
     }
+}
+
+fn is_there(out: &Path, name: &str) -> bool {
+    fs::symlink_metadata(out.join(name)).is_ok()
 }
 
 /// Bytes and counts of what an earlier start of this run has done; its first failures go into the record.

@@ -52,6 +52,8 @@ pub struct Options {
     pub threads: usize,
     /// Most photos of one padded size that go through the network together.
     pub batch: usize,
+    /// Look at large photos in tiles as well.
+    pub tile: bool,
     /// The share of the photos that this run does; all where there is none.
     pub shard: Option<Shard>,
 }

@@ -1,9 +1,9 @@
 //! Ids in results: counted, or those of a data set's annotations, matched by names.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::Task;
-use crate::coco::last_part;
+use crate::coco::{ClassNames, FileNames};
 use crate::family::Class;
 use crate::photo::Entry;
 
@@ -16,23 +16,18 @@ pub fn count(entries: Vec<Entry>) -> Vec<Task> {
 /// is equal and occurs once among the images. Of several such photos the first takes the image that no photo has by its
 /// whole name. The others are left out; the sentences say so.
 pub fn match_photos(entries: Vec<Entry>, images: &[(u64, &str)]) -> (Vec<Task>, Vec<String>) {
-    let whole: HashMap<&str, u64> = images.iter().map(|&(id, name)| (name, id)).collect();
-    let mut last: HashMap<&str, Option<u64>> = HashMap::new();
-    for &(id, name) in images {
-        last.entry(last_part(name)).and_modify(|other| *other = None).or_insert(Some(id));
-    }
+    let names = FileNames::new(images.iter().copied());
     let total = entries.len();
     let mut taken = HashSet::new();
-    let by_whole = |entry: &Entry| whole.get(entry.name.as_str()).copied();
     let exact: Vec<Option<u64>> =
-        entries.iter().map(|entry| by_whole(entry).filter(|id| taken.insert(*id))).collect();
+        entries.iter().map(|entry| names.whole(&entry.name).filter(|id| taken.insert(*id))).collect();
     let (mut tasks, mut unknown, mut rivals) = (Vec::new(), Vec::new(), Vec::new());
     for (entry, exact) in entries.into_iter().zip(exact) {
         if let Some(image_id) = exact {
             tasks.push(Task { entry, image_id });
             continue;
         }
-        match last.get(last_part(&entry.name)).copied().flatten() {
+        match names.last_part(&entry.name) {
             Some(image_id) if taken.insert(image_id) => tasks.push(Task { entry, image_id }),
             Some(_) => rivals.push(entry.name),
             None => unknown.push(entry.name),
@@ -58,16 +53,13 @@ pub fn match_photos(entries: Vec<Entry>, images: &[(u64, &str)]) -> (Vec<Task>, 
 /// Classes with the ids of annotated categories (id and name) of the same name, in any case. Classes without one
 /// get ids above all others, so that they are never taken for another category.
 pub fn match_classes(classes: &[Class], categories: &[(u64, &str)]) -> (Vec<Class>, Vec<String>) {
-    let exact: HashMap<&str, u64> = categories.iter().map(|&(id, name)| (name, id)).collect();
-    let loose: HashMap<String, u64> =
-        categories.iter().map(|&(id, name)| (name.to_lowercase(), id)).collect();
+    let names = ClassNames::new(categories.iter().copied());
     let mut free = categories.iter().map(|&(id, _)| id).max().unwrap_or(0).saturating_add(1);
     let mut unmatched = Vec::new();
     let mut matched = Vec::new();
     for class in classes {
         let name = class.name.as_str();
-        let id = exact.get(name).or_else(|| loose.get(&name.to_lowercase())).copied();
-        let id = id.unwrap_or_else(|| {
+        let id = names.get(name).unwrap_or_else(|| {
             unmatched.push(name);
             free += 1;
             free - 1

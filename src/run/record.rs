@@ -59,6 +59,9 @@ pub struct Settings {
     /// Files of more bytes fail.
     #[serde(default = "most_bytes")]
     pub max_file_size: u64,
+    /// Large photos were looked at in tiles as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tile: bool,
     /// Which share of the photos, such as `2/8`; all where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
@@ -105,6 +108,7 @@ impl Settings {
             draw_score: options.draw_score,
             max_pixels: options.decode.limits.pixels,
             max_file_size: options.decode.limits.file_bytes,
+            tile: options.tile,
             shard: options.shard,
             listing: None,
         }
@@ -124,6 +128,7 @@ impl Settings {
             (self.allow_truncated != other.allow_truncated, "another --allow-truncated".into()),
             (self.draw_score != other.draw_score, "other pictures (--draw-score, --no-draw)".into()),
             (self.max_pixels != other.max_pixels, format!("--max-pixels {}", other.max_pixels)),
+            (self.tile != other.tile, if other.tile { "--tile" } else { "no --tile" }.into()),
             (
                 self.shard != other.shard,
                 other.shard.map_or("no --shard".into(), |shard| format!("--shard {shard}")),

@@ -38,7 +38,7 @@ struct Prepared<'a> {
     task: &'a Task,
     /// Width and height of the upright photo.
     size: (u32, u32),
-    /// Kept only where it is drawn on.
+    /// Kept only where it is drawn on, or seen in tiles.
     photo: Option<Photo>,
     input: Result<Input, Failure>,
     times: StageTimes,
@@ -94,7 +94,7 @@ impl Stages<'_> {
         times.prepare = started.elapsed().as_secs_f64();
         match input {
             Ok(input) => {
-                let photo = self.options.draw_score.is_some().then_some(photo);
+                let photo = (self.options.draw_score.is_some() || self.options.tile).then_some(photo);
                 Prepared { task, size, photo, input: Ok(input), times }
             }
             Err(error) => failed(failure("too_thin", "prepare", error), times),
@@ -135,9 +135,24 @@ impl Stages<'_> {
                     }
                 }
             }
+            if self.options.tile {
+                self.infer_tiles(&mut one);
+            }
             inferred.push(one);
         }
         inferred
+    }
+
+    /// Adds what the tiles of a photo show to what the whole does.
+    fn infer_tiles(&self, one: &mut Inferred<'_>) {
+        let (Some(photo), Ok(whole)) = (&one.photo, &mut one.found) else { return };
+        match self.detector.infer_tiles(photo, std::mem::take(whole), self.options.batch) {
+            Ok((found, times)) => {
+                *whole = found;
+                one.times += times.into();
+            }
+            Err(error) => one.found = Err(failure("session", "infer", error)),
+        }
     }
 
     fn infer_one(&self, input: Input) -> (Result<Vec<Detection>, Failure>, StageTimes) {
@@ -256,7 +271,7 @@ fn failure(kind: &str, stage: &str, detail: impl std::fmt::Display) -> Failure {
 
 impl From<detector::Times> for StageTimes {
     fn from(times: detector::Times) -> StageTimes {
-        let detector::Times { trunk, proposals, head, postprocess } = times;
-        StageTimes { trunk, proposals, head, postprocess, ..StageTimes::default() }
+        let detector::Times { prepare, trunk, proposals, head, postprocess } = times;
+        StageTimes { prepare, trunk, proposals, head, postprocess, ..StageTimes::default() }
     }
 }

@@ -1,0 +1,212 @@
+//! Large photos in tiles: what is small in a large photo reaches the network as large as it is.
+//!
+//! Tiles of one level are squares of the network's shorter side times a power of two, so that each level shows the photo
+//! half as large as the one before, up to the whole photo. Neighbours overlap by a fifth, as in SAHI (Akyon et al. 2022,
+//! "Slicing Aided Hyper Inference and Fine-Tuning for Small Object Detection"). An object that no tile of a level holds
+//! as a whole is held by one of a higher level, or by the whole photo; what the edge of a tile cuts is taken only where
+//! nothing better covers it.
+
+use super::{Detection, Detector, Error, Times};
+use crate::geometry::BBox;
+use crate::photo::Photo;
+
+/// Least share of a tile's side that its neighbour sees too.
+const OVERLAP: f64 = 0.2;
+/// Least gain in size, against the whole photo, that a level of tiles is worth its time for.
+const GAIN: f64 = 1.4;
+/// A box that comes so near to a tile's edge, in shares of the side, may be part of a larger one.
+const EDGE: f32 = 0.02;
+/// A cut box goes where a kept one of its class covers more of it.
+const COVERED: f32 = 0.5;
+
+/// A part of a photo, in its pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tile {
+    /// Its left edge.
+    pub x: u32,
+    /// Its upper edge.
+    pub y: u32,
+    /// Its width.
+    pub width: u32,
+    /// Its height.
+    pub height: u32,
+}
+
+impl Tile {
+    /// Whether a box, in the tile's own pixels, comes to an edge of it that is none of the photo's.
+    fn cuts(&self, bbox: &BBox, (width, height): (u32, u32)) -> bool {
+        let edge = |side: u32| side as f32 * EDGE;
+        let at = |low: f32, high: f32, start: u32, side: u32, whole: u32| {
+            start > 0 && low < edge(side) || start + side < whole && high > side as f32 - edge(side)
+        };
+        at(bbox.x1, bbox.x2, self.x, self.width, width) || at(bbox.y1, bbox.y2, self.y, self.height, height)
+    }
+}
+
+impl Detector {
+    /// The tiles of a photo of a width and height, those of the smallest side first, beside which the whole photo is
+    /// looked at; none where the network sees the whole photo at nearly the same size.
+    pub fn tiles(&self, (width, height): (u32, u32)) -> Vec<Tile> {
+        let input = &self.conventions.input;
+        let least = input.min_size.min(input.max_size);
+        let mut tiles = Vec::new();
+        let mut side = least;
+        while side > 0 && (side < width || side < height) {
+            let (wide, high) = (side.min(width), side.min(height));
+            if self.shown(wide, high) < GAIN * self.shown(width, height) {
+                break;
+            }
+            for y in starts(height, high) {
+                tiles.extend(starts(width, wide).map(|x| Tile { x, y, width: wide, height: high }));
+            }
+            side = side.saturating_mul(2);
+        }
+        tiles
+    }
+
+    /// As large as the network sees a picture of this size.
+    fn shown(&self, width: u32, height: u32) -> f64 {
+        f64::from(self.resized((width, height)).0) / f64::from(width)
+    }
+
+    /// Detections of a photo by its tiles, `batch` of one size at once, and those of the `whole` photo, by falling score.
+    /// The model's limit of detections holds for each tile, not for the photo.
+    ///
+    /// # Errors
+    /// When a session fails.
+    pub fn infer_tiles(
+        &self,
+        photo: &Photo,
+        whole: Vec<Detection>,
+        batch: usize,
+    ) -> Result<(Vec<Detection>, Times), Error> {
+        let size = (photo.width, photo.height);
+        let (tiles, mut times) = (self.tiles(size), Times::default());
+        if tiles.is_empty() {
+            return Ok((whole, times));
+        }
+        let mut found: Vec<Part> =
+            whole.into_iter().map(|detection| Part { detection, cut: false }).collect();
+        let of_one_size = tiles.chunk_by(|a, b| (a.width, a.height) == (b.width, b.height));
+        for tiles in of_one_size.flat_map(|tiles| tiles.chunks(batch.max(1))) {
+            let inputs = super::timed(&mut times.prepare, || {
+                tiles
+                    .iter()
+                    .map(|tile| self.prepare(&photo.part(tile.x, tile.y, tile.width, tile.height)))
+                    .collect()
+            })?;
+            let (of_tiles, spent) = self.infer(inputs)?;
+            times += spent;
+            for (tile, detections) in tiles.iter().zip(of_tiles) {
+                found.extend(detections.into_iter().map(|detection| Part::of(tile, detection, size)));
+            }
+        }
+        Ok((merge(found, self.conventions.detections.nms_threshold), times))
+    }
+
+    /// One photo from pixels to detections, by tiles and as a whole.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_in_tiles(&self, photo: &Photo) -> Result<Vec<Detection>, Error> {
+        Ok(self.infer_tiles(photo, self.detect(photo)?, 1)?.0)
+    }
+}
+
+/// Where tiles of a side start on a length, evenly spread.
+fn starts(length: u32, side: u32) -> impl Iterator<Item = u32> + Clone {
+    let free = length - side;
+    let steps = (f64::from(free) / (f64::from(side) * (1.0 - OVERLAP))).ceil() as u32;
+    let start = move |step: u32| u64::from(free) * u64::from(step) / u64::from(steps.max(1));
+    (0..=steps).map(move |step| start(step) as u32)
+}
+
+/// What one tile, or the whole photo, shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Part {
+    /// In the photo's pixels.
+    detection: Detection,
+    /// Whether an edge of the tile may cut it.
+    cut: bool,
+}
+
+impl Part {
+    fn of(tile: &Tile, detection: Detection, photo: (u32, u32)) -> Part {
+        let (x, y, b) = (tile.x as f32, tile.y as f32, detection.bbox);
+        let bbox = BBox::new(b.x1 + x, b.y1 + y, b.x2 + x, b.y2 + y);
+        Part { detection: Detection { bbox, ..detection }, cut: tile.cuts(&b, photo) }
+    }
+}
+
+/// One detection of each object, by falling score: whole ones before cut ones, and among these the best first, each
+/// unless a better one of its class overlaps it by more than the threshold (intersection over union) or, where it is
+/// cut, covers it.
+fn merge(mut found: Vec<Part>, threshold: f64) -> Vec<Detection> {
+    found.sort_by(|a, b| a.cut.cmp(&b.cut).then(b.detection.score.total_cmp(&a.detection.score)));
+    let mut kept: Vec<Vec<Detection>> = Vec::new();
+    for Part { detection, cut } in found {
+        if kept.len() <= detection.class {
+            kept.resize(detection.class + 1, Vec::new());
+        }
+        let of_class = &mut kept[detection.class];
+        let again = |better: &Detection| {
+            f64::from(better.bbox.iou(&detection.bbox)) > threshold
+                || cut && better.bbox.intersection(&detection.bbox) > COVERED * detection.bbox.area()
+        };
+        if !of_class.iter().any(again) {
+            of_class.push(detection);
+        }
+    }
+    let mut kept = kept.concat();
+    kept.sort_by(|a, b| b.score.total_cmp(&a.score));
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(class: usize, score: f32, [x1, y1, x2, y2]: [f32; 4], cut: bool) -> Part {
+        Part { detection: Detection { class, score, bbox: BBox::new(x1, y1, x2, y2) }, cut }
+    }
+
+    #[test]
+    fn tiles_spread_evenly_and_overlap_by_a_fifth_or_more() {
+        assert_eq!(starts(800, 800).collect::<Vec<_>>(), [0]);
+        // One pixel more needs a second tile.
+        assert_eq!(starts(801, 800).collect::<Vec<_>>(), [0, 1]);
+        // 800 + 640 is reached by two tiles; one pixel more needs three.
+        assert_eq!(starts(1440, 800).collect::<Vec<_>>(), [0, 640]);
+        assert_eq!(starts(1441, 800).collect::<Vec<_>>(), [0, 320, 641]);
+    }
+
+    #[test]
+    fn only_edges_inside_the_photo_cut() {
+        let tile = Tile { x: 0, y: 100, width: 100, height: 100 };
+        let photo = (180, 200);
+        let cuts = |x1, y1, x2, y2| tile.cuts(&BBox::new(x1, y1, x2, y2), photo);
+        assert!(!cuts(0.0, 50.0, 20.0, 100.0), "the photo ends at the left and below");
+        assert!(cuts(0.0, 1.0, 20.0, 50.0), "there is more above");
+        assert!(cuts(50.0, 50.0, 99.0, 60.0), "and at the right");
+        assert!(!cuts(50.0, 50.0, 97.0, 60.0));
+    }
+
+    #[test]
+    fn a_cut_part_gives_way_to_the_whole_object() {
+        let whole = part(0, 0.6, [0.0, 0.0, 100.0, 40.0], false);
+        let left = part(0, 0.9, [0.0, 0.0, 50.0, 40.0], true);
+        let other_class = part(1, 0.5, [0.0, 0.0, 50.0, 40.0], true);
+        let alone = part(0, 0.3, [300.0, 0.0, 350.0, 40.0], true);
+        let found = merge(vec![left, whole, other_class, alone], 0.5);
+        assert_eq!(found, [whole, other_class, alone].map(|part| part.detection));
+    }
+
+    #[test]
+    fn the_better_of_two_whole_ones_stays_and_small_ones_inside_large_ones_too() {
+        let better = part(0, 0.9, [0.0, 0.0, 100.0, 100.0], false);
+        let again = part(0, 0.8, [0.0, 10.0, 100.0, 100.0], false);
+        let inside = part(0, 0.7, [10.0, 10.0, 40.0, 40.0], false);
+        let found = merge(vec![inside, again, better], 0.5);
+        assert_eq!(found, [better, inside].map(|part| part.detection));
+    }
+}
