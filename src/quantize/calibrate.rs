@@ -174,7 +174,8 @@ fn add(histogram: &mut Histogram, name: &str, seen: &BTreeMap<String, Value>) ->
 /// What int8 does to a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Noise {
-    /// Signal-to-noise ratio of its output in decibels: ten times the logarithm of the quotient of both sums of squares.
+    /// Signal-to-noise ratio of its output in decibels, from the mean of the photos' noise, each in shares of its own
+    /// signal: a photo on which values are large must not hide that nothing is left of the others.
     pub(super) ratio: f64,
     /// By how much the sums of each channel are lower on average than in float32. Rounded weights meet values that
     /// are all of one sign behind a ReLU, so their errors do not cancel; added to the bias, this makes the mean right
@@ -185,8 +186,9 @@ pub(super) struct Noise {
 /// What a layer's noise is made of, over some photos.
 #[derive(Clone, Debug, Default)]
 struct Sums {
-    signal: f64,
-    noise: f64,
+    /// Noise of each photo divided by its signal, summed.
+    shares: f64,
+    photos: usize,
     differences: Vec<f64>,
     positions: usize,
 }
@@ -196,7 +198,9 @@ impl Sums {
         let both = |[own, shadow]: &[String; 2]| seen.get(own).zip(seen.get(shadow));
         let (Some(outputs), Some(sums)) = (both(&shown.outputs), both(&shown.sums)) else { return Ok(()) };
         let (signal, noise) = powers(outputs.0.as_f32()?, outputs.1.as_f32()?);
-        (self.signal, self.noise) = (self.signal + signal, self.noise + noise);
+        if signal > 0.0 {
+            (self.shares, self.photos) = (self.shares + noise / signal, self.photos + 1);
+        }
         let shape = sums.0.shape();
         let (count, channels) = (shape.first().copied().unwrap_or(0), shape.get(1).copied().unwrap_or(0));
         self.differences.resize(channels, 0.0);
@@ -209,7 +213,7 @@ impl Sums {
     fn noise(self) -> Noise {
         let positions = self.positions.max(1) as f64;
         let shift = self.differences.iter().map(|sum| (sum / positions) as f32).collect();
-        Noise { ratio: decibels(self.signal, self.noise), shift }
+        Noise { ratio: decibels(self.shares / self.photos.max(1) as f64), shift }
     }
 }
 
@@ -231,8 +235,9 @@ fn powers(values: &[f32], others: &[f32]) -> (f64, f64) {
     (signal, noise)
 }
 
-fn decibels(signal: f64, noise: f64) -> f64 {
-    if noise == 0.0 { f64::INFINITY } else { 10.0 * (signal / noise).log10() }
+/// Signal-to-noise ratio of a noise in shares of the signal.
+fn decibels(share: f64) -> f64 {
+    if share == 0.0 { f64::INFINITY } else { -10.0 * share.log10() }
 }
 
 #[cfg(test)]
@@ -244,8 +249,22 @@ mod tests {
         // 100 + 400 against 1 + 4.
         let (signal, noise) = powers(&[10.0, -20.0], &[11.0, -22.0]);
         assert_eq!((signal, noise), (500.0, 5.0));
-        assert_eq!(decibels(signal, noise), 20.0);
-        assert_eq!(decibels(1.0, 0.0), f64::INFINITY);
+        assert_eq!(decibels(noise / signal), 20.0);
+        assert_eq!(decibels(0.0), f64::INFINITY);
+    }
+
+    #[test]
+    fn a_loud_photo_does_not_hide_the_noise_of_a_quiet_one() {
+        let value = |values: [f32; 2]| Value::from_f32(&[1, 1, 2], values.to_vec()).unwrap();
+        let pair = |own: &str, shadow: &str| [own.to_owned(), shadow.to_owned()];
+        let shown = Shown { outputs: pair("own", "shadow"), sums: pair("own", "shadow") };
+        let mut sums = Sums::default();
+        // Noise of 0.1 in 1000, and of 0.1 in 0.1: shares of 1e-8 and of 1.
+        for (own, shadow) in [([1000.0, 0.0], [1000.1, 0.0]), ([0.1, 0.0], [0.0, 0.0])] {
+            let seen = BTreeMap::from([("own".to_owned(), value(own)), ("shadow".to_owned(), value(shadow))]);
+            sums.add(&shown, &seen).unwrap();
+        }
+        assert!((sums.noise().ratio - 3.01).abs() < 0.01);
     }
 
     #[test]
