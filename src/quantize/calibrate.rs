@@ -197,10 +197,7 @@ impl Sums {
     fn add(&mut self, shown: &Shown, seen: &BTreeMap<String, Value>) -> Result<(), crate::runtime::Error> {
         let both = |[own, shadow]: &[String; 2]| seen.get(own).zip(seen.get(shadow));
         let (Some(outputs), Some(sums)) = (both(&shown.outputs), both(&shown.sums)) else { return Ok(()) };
-        let (signal, noise) = powers(outputs.0.as_f32()?, outputs.1.as_f32()?);
-        if signal > 0.0 {
-            (self.shares, self.photos) = (self.shares + noise / signal, self.photos + 1);
-        }
+        self.add_powers(powers(outputs.0.as_f32()?, outputs.1.as_f32()?));
         let shape = sums.0.shape();
         let (count, channels) = (shape.first().copied().unwrap_or(0), shape.get(1).copied().unwrap_or(0));
         self.differences.resize(channels, 0.0);
@@ -208,6 +205,13 @@ impl Sums {
         self.positions += count * positions;
         add_differences(&mut self.differences, positions, sums.0.as_f32()?, sums.1.as_f32()?);
         Ok(())
+    }
+
+    /// Signal and noise of one photo.
+    fn add_powers(&mut self, (signal, noise): (f64, f64)) {
+        if signal > 0.0 {
+            (self.shares, self.photos) = (self.shares + noise / signal, self.photos + 1);
+        }
     }
 
     fn noise(self) -> Noise {
@@ -255,15 +259,10 @@ mod tests {
 
     #[test]
     fn a_loud_photo_does_not_hide_the_noise_of_a_quiet_one() {
-        let value = |values: [f32; 2]| Value::from_f32(&[1, 1, 2], values.to_vec()).unwrap();
-        let pair = |own: &str, shadow: &str| [own.to_owned(), shadow.to_owned()];
-        let shown = Shown { outputs: pair("own", "shadow"), sums: pair("own", "shadow") };
         let mut sums = Sums::default();
-        // Noise of 0.1 in 1000, and of 0.1 in 0.1: shares of 1e-8 and of 1.
-        for (own, shadow) in [([1000.0, 0.0], [1000.1, 0.0]), ([0.1, 0.0], [0.0, 0.0])] {
-            let seen = BTreeMap::from([("own".to_owned(), value(own)), ("shadow".to_owned(), value(shadow))]);
-            sums.add(&shown, &seen).unwrap();
-        }
+        // Noise of 0.1 in 1000, and of 0.1 in 0.1: shares of 1e-8 and of 1, 0.5 on average.
+        sums.add_powers(powers(&[1000.0, 0.0], &[1000.0, 0.1]));
+        sums.add_powers(powers(&[0.1, 0.0], &[0.0, 0.0]));
         assert!((sums.noise().ratio - 3.01).abs() < 0.01);
     }
 
