@@ -19,13 +19,10 @@ impl Annotated {
     /// Reads the tables and skips the annotations.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Annotated> {
         let data = DataSet::read(path, Want::Tables)?;
-        let images = data.images().iter().filter_map(|image| Some((image.id, image.file_name.as_deref()?)));
-        let categories = data.categories().iter();
-        let categories = categories.filter_map(|category| Some((category.id, category.name.as_deref()?)));
         Ok(Annotated {
             path: path.into(),
-            images: numbered(images, "images", path)?,
-            categories: numbered(categories, "categories", path)?,
+            images: numbered(data.named_images(), "images", path)?,
+            categories: numbered(data.named_categories(), "categories", path)?,
         })
     }
 

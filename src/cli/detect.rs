@@ -20,7 +20,7 @@ use super::{Exit, Usage, say, stop_on_interrupt, summary};
   rcnn detect holiday/ -o out
   rcnn detect '*.jpg' -m fasterrcnn_resnet50_fpn_coco.pth -o out --score 0.3 --classes person,dog
   find . -name '*.png' | rcnn detect - -o out --no-draw --json
-  rcnn detect aerial.tif -o out --tile            for small things in large photos
+  rcnn detect aerial.tif -o out --tile           for small things in large photos
   rcnn detect photos/ -o part-2 --shard 2/8      on the second of eight machines
   rcnn detect val2017/ -a instances_val2017.json -m models/mine -o out
 
@@ -127,10 +127,11 @@ fn probability(text: &str) -> Result<f32, String> {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
-    if matches!(args.decode.decoder, DecoderArg::Reduced) && !args.no_draw {
+    let reduced = matches!(args.decode.decoder, DecoderArg::Reduced);
+    if reduced && !args.no_draw {
         return Err(Usage("--decoder reduced leaves no whole photo to draw on: add --no-draw".into()).into());
     }
-    if matches!(args.decode.decoder, DecoderArg::Reduced) && args.tile {
+    if reduced && args.tile {
         return Err(Usage(
             "--decoder reduced leaves no whole photo to take tiles of: leave out one of both".into(),
         )

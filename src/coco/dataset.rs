@@ -244,6 +244,16 @@ impl DataSet {
         self.scored
     }
 
+    /// Ids and file names of the images that have one.
+    pub fn named_images(&self) -> impl Iterator<Item = (Id, &str)> {
+        self.images().iter().filter_map(|image| Some((image.id, image.file_name.as_deref()?)))
+    }
+
+    /// Ids and names of the categories that have one.
+    pub fn named_categories(&self) -> impl Iterator<Item = (Id, &str)> {
+        self.categories().iter().filter_map(|category| Some((category.id, category.name.as_deref()?)))
+    }
+
     /// The name of a category, or its id where it has none.
     pub fn category_name(&self, id: Id) -> String {
         let entry = self.categories().iter().find(|category| category.id == id);

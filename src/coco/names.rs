@@ -76,10 +76,10 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn of(set: &DataSet) -> Names {
-        let images = set.images().iter().filter_map(|image| Some((image.id, image.file_name.as_deref()?)));
-        let categories = set.categories().iter();
-        let categories = categories.filter_map(|category| Some((category.id, category.name.as_deref()?)));
-        Names { images: FileNames::new(images), categories: ClassNames::new(categories) }
+        Names {
+            images: FileNames::new(set.named_images()),
+            categories: ClassNames::new(set.named_categories()),
+        }
     }
 
     /// An image by the whole name, else by its last part.
@@ -118,13 +118,10 @@ impl Map {
     pub(super) fn new(tables: &DataSet, names: &Names) -> Map {
         let image = |name: &str| Named { name: name.into(), id: names.image(name) };
         let category = |name: &str| Named { name: name.into(), id: names.category(name) };
-        let (images, categories) = (tables.images().iter(), tables.categories().iter());
         Map {
             ids: tables.ids.clone(),
-            images: images.filter_map(|entry| Some((entry.id, image(entry.file_name.as_ref()?)))).collect(),
-            categories: categories
-                .filter_map(|entry| Some((entry.id, category(entry.name.as_ref()?))))
-                .collect(),
+            images: tables.named_images().map(|(id, name)| (id, image(name))).collect(),
+            categories: tables.named_categories().map(|(id, name)| (id, category(name))).collect(),
         }
     }
 
@@ -145,11 +142,10 @@ pub(super) type Called = Vec<(Id, String)>;
 /// What a results file calls those images and categories that have the same id in the data set.
 pub(super) fn called(tables: &DataSet, lookup: &Lookup) -> (Called, Called) {
     let own = |id| lookup.ids.translate(id, &tables.ids);
-    let images = tables.images().iter();
-    let categories = tables.categories().iter();
+    let called = |(id, name): (Id, &str)| Some((own(id)?, name.to_owned()));
     (
-        images.filter_map(|entry| Some((own(entry.id)?, entry.file_name.as_deref()?.into()))).collect(),
-        categories.filter_map(|entry| Some((own(entry.id)?, entry.name.as_deref()?.into()))).collect(),
+        tables.named_images().filter_map(called).collect(),
+        tables.named_categories().filter_map(called).collect(),
     )
 }
 

@@ -84,7 +84,7 @@ pub struct Times {
     pub proposals: f64,
     /// In RoIAlign and the head's session.
     pub head: f64,
-    /// After them: softmax, decoding, NMS.
+    /// After them: softmax, decoding, NMS; joining what tiles show.
     pub postprocess: f64,
 }
 

@@ -101,7 +101,9 @@ impl Detector {
                 found.extend(detections.into_iter().map(|detection| Part::of(tile, detection, size)));
             }
         }
-        Ok((merge(found, self.conventions.detections.nms_threshold), times))
+        let threshold = self.conventions.detections.nms_threshold;
+        let found = super::timed(&mut times.postprocess, || Ok(merge(found, threshold)))?;
+        Ok((found, times))
     }
 
     /// One photo from pixels to detections, by tiles and as a whole.

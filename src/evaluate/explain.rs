@@ -118,12 +118,7 @@ impl Input {
             other: others.arrays.category_ap(k, &all, 0, last),
         });
         let images = self.image_aps(reading)?.into_iter().zip(other.image_aps(reading)?);
-        let names: HashMap<Id, &str> = self
-            .set
-            .images()
-            .iter()
-            .filter_map(|image| Some((image.id, image.file_name.as_deref()?)))
-            .collect();
+        let names: HashMap<Id, &str> = self.set.named_images().collect();
         let images = self.scope.images.iter().zip(images).map(|(id, (own, other))| Moved {
             name: names
                 .get(id)

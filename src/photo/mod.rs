@@ -21,7 +21,8 @@ impl Photo {
         let (width, height) = (width.min(self.width - x), height.min(self.height - y));
         let (row, start, length) = (3 * self.width as usize, 3 * x as usize, 3 * width as usize);
         let rows = self.pixels.chunks_exact(row.max(1)).skip(y as usize).take(height as usize);
-        Photo { width, height, pixels: rows.flat_map(|row| &row[start..start + length]).copied().collect() }
+        let rows: Vec<&[u8]> = rows.map(|row| &row[start..start + length]).collect();
+        Photo { width, height, pixels: rows.concat() }
     }
 }
 

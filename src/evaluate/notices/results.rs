@@ -184,9 +184,7 @@ impl Input {
         if self.lookup.names.is_some() || self.detections.noticed.images.is_empty() {
             return false;
         }
-        let images = self.set.images().iter();
-        let own: HashMap<Id, &str> =
-            images.filter_map(|image| Some((image.id, image.file_name.as_deref()?))).collect();
+        let own: HashMap<Id, &str> = self.set.named_images().collect();
         let mut differ = self.detections.noticed.images.iter().filter_map(|(id, file)| {
             let own = *own.get(id)?;
             (last_part(own) != last_part(file)).then_some((id, own, file))
