@@ -14,6 +14,7 @@ pub mod checkpoint;
 pub mod classify;
 pub mod coco;
 pub mod compare;
+pub mod convert;
 pub mod convolution;
 pub mod detector;
 pub mod draw;

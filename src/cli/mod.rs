@@ -12,6 +12,7 @@ mod annotated;
 mod bench;
 mod classify;
 mod compare;
+mod convert;
 mod detect;
 mod doctor;
 mod evaluate;
@@ -70,6 +71,7 @@ enum Command {
     Compare(compare::Args),
     Evaluate(evaluate::Args),
     Report(report::Args),
+    Convert(convert::Args),
     Import(import::Args),
     Inspect(inspect::Args),
     Quantize(quantize::Args),
@@ -92,6 +94,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Report(args) => report::run(args),
+        Command::Convert(args) => convert::run(args),
         Command::Import(args) => import::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Quantize(args) => quantize::run(args),

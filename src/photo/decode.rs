@@ -168,6 +168,15 @@ pub fn decode(path: &Path, options: &DecodeOptions) -> Result<Photo, Error> {
     decode_bytes(&read(path, options.limits.file_bytes)?, options)
 }
 
+/// Width and height of a picture once it is upright; reads no pixels.
+///
+/// # Errors
+/// As [`decode`], but for what only the pixels tell.
+pub fn size(path: &Path, options: &DecodeOptions) -> Result<(u32, u32), Error> {
+    let (stored, orientation) = others::size(&read(path, options.limits.file_bytes)?, options)?;
+    Ok(upright(stored, orientation, options))
+}
+
 /// As [`decode`], for a use that resizes the photo: `target` tells what width and height it makes of a photo's.
 /// With [`Decoder::Reduced`] the photo may come smaller than it is, though twice as large as that on each side at
 /// least; its full width and height come beside it.

@@ -34,5 +34,6 @@ mod names;
 mod others;
 pub mod resize;
 
-pub use decode::{DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes, decode_for};
+pub use decode::{DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes, decode_for, size};
 pub use list::{Entry, ListError, Listing, list};
+pub(crate) use names::{cleaned, with_slashes};

@@ -78,13 +78,13 @@ impl<'a> Folders<'a> {
     }
 }
 
-pub(super) fn with_slashes(path: &Path) -> String {
+pub(crate) fn with_slashes(path: &Path) -> String {
     let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
     parts.join("/")
 }
 
 /// A path without what leads upwards or to a root, so that a name never leaves the output folder.
-pub(super) fn cleaned(path: &Path) -> String {
+pub(crate) fn cleaned(path: &Path) -> String {
     let inner: PathBuf = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
     with_slashes(&inner)
 }

@@ -43,6 +43,19 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error
     }
 }
 
+/// Width, height and orientation as stored, of any picture that `image` can open.
+pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32), Orientation), Error> {
+    if bytes.is_empty() {
+        return Err(Error::new(ErrorKind::Empty, "the file is empty"));
+    }
+    let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
+    let reader = ImageReader::with_format(Cursor::new(bytes), format.ok_or_else(|| unknown(bytes))?);
+    let mut decoder = reader.into_decoder().map_err(|error| failure(&error, options))?;
+    let (width, height) = decoder.dimensions();
+    check_size(width, height, &options.limits)?;
+    Ok(((width, height), decoder.orientation().unwrap_or(Orientation::NoTransforms)))
+}
+
 fn read(mut decoder: impl ImageDecoder, format: ImageFormat, options: &DecodeOptions) -> Result<Raw, Error> {
     let (width, height) = decoder.dimensions();
     check_size(width, height, &options.limits)?;

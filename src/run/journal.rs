@@ -124,12 +124,12 @@ impl Journal {
 }
 
 /// Reads a journal row by row, up to a line that is not whole.
-pub(super) fn rows(path: &Path) -> io::Result<Rows> {
+pub(crate) fn rows(path: &Path) -> io::Result<Rows> {
     Ok(Rows { lines: BufReader::new(File::open(path)?), good_bytes: 0, line: Vec::new() })
 }
 
 /// The rows of a journal.
-pub(super) struct Rows {
+pub(crate) struct Rows {
     lines: BufReader<File>,
     good_bytes: u64,
     line: Vec<u8>,

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 pub use bench::{BenchReport, Latency, bench};
+pub(crate) use journal::rows as journal_rows;
 pub use journal::{Failed, Failure, Found, Item, Row};
 pub use merge::{MergeError, merge};
 pub use naming::{count, match_classes, match_photos};

@@ -1,0 +1,112 @@
+//! `rcnn convert`.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use anyhow::Context;
+use rcnn::convert::{self, Failed, ReadOptions, Target};
+
+use super::progress::Progress;
+use super::{Exit, Usage, say};
+
+/// Turn annotations into another form: COCO, Pascal VOC or YOLO
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn convert VOC2007/ -o voc2007.json --split test
+  rcnn convert coco8/data.yaml -o coco8.json --split val
+  rcnn convert annotations.json -o yolo --to yolo -i photos/
+  rcnn convert out -o labels --to yolo --score 0.7
+
+The last one makes a start for annotating of what a run found. IN tells its form by itself. In VOC's form pixels are
+counted from 1 and boxes end at their last one; difficult objects become crowds in COCO, which evaluation ignores, and
+the other way round. Boxes are cut at the photo's edges in VOC's and YOLO's forms. Photos that cannot be converted are
+named, and the exit code is then 3.")]
+pub(crate) struct Args {
+    /// COCO annotations, a run's folder, a folder of VOC's XML files, or a YOLO data set's folder or data.yaml
+    #[arg(value_name = "IN")]
+    source: PathBuf,
+    /// A .json file for COCO, else a new or empty folder
+    #[arg(short, long, value_name = "OUT")]
+    out: PathBuf,
+    /// Form to write; COCO by itself where OUT ends in .json
+    #[arg(long, value_name = "FORM")]
+    to: Option<FormArg>,
+    /// Folder of the photos, to have them in the new folder as well (hard links where possible)
+    #[arg(short, long, value_name = "FOLDER")]
+    input: Option<PathBuf>,
+    /// Only this part of the data set: train, val or test of data.yaml, a list in ImageSets/Main
+    #[arg(long, value_name = "NAME")]
+    split: Option<String>,
+    /// Least score of a run's detections
+    #[arg(long, value_name = "S", default_value_t = 0.5)]
+    score: f32,
+    /// Print a summary as JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum FormArg {
+    Coco,
+    Voc,
+    Yolo,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    let target = match args.to {
+        Some(FormArg::Coco) => Target::Coco,
+        Some(FormArg::Voc) => Target::Voc,
+        Some(FormArg::Yolo) => Target::Yolo,
+        None if args.out.extension().is_some_and(|end| end.eq_ignore_ascii_case("json")) => Target::Coco,
+        None => {
+            return Err(Usage("name the form: --to voc or --to yolo, or a .json file for COCO".into()).into());
+        }
+    };
+    if target == Target::Coco && args.input.is_some() {
+        return Err(Usage("-i puts photos into the new folder, and COCO's form is one file".into()).into());
+    }
+    let progress = Mutex::new(None);
+    let options = ReadOptions { split: args.split, score: args.score };
+    let source = convert::read(&args.source, &options, &|done, total| {
+        // A poisoned lock means that another thread failed and will say so itself.
+        if let Ok(mut progress) = progress.lock() {
+            let total = total as u64;
+            progress.get_or_insert_with(|| Progress::new("files", 0, total)).set(done as u64, total, 0);
+        }
+    });
+    if let Ok(Some(progress)) = progress.lock().as_deref() {
+        progress.end();
+    }
+    let source = source?;
+    let written = convert::write(&source.annotations, target, &args.out, args.input.as_deref())?;
+    let notes = [source.notes, written.notes].concat();
+    let failed = [source.failed, written.failed].concat();
+    say(&notes);
+    for Failed { file, detail } in &failed {
+        eprintln!("`{}` {detail}", file.escape_debug());
+    }
+    let categories = source.annotations.categories.len();
+    let text = format!(
+        "{} objects of {categories} categories in {} photos: `{}`\n",
+        written.objects,
+        written.photos,
+        args.out.display()
+    );
+    if args.json {
+        let summary = serde_json::json!({
+            "out": args.out.display().to_string(),
+            "photos": written.photos,
+            "objects": written.objects,
+            "categories": categories,
+            "notes": notes,
+            "failed": failed,
+        });
+        eprint!("{text}");
+        let summary = serde_json::to_string_pretty(&summary).context("cannot print the summary")?;
+        super::print(&format!("{summary}\n"))?;
+    } else {
+        super::print(&text)?;
+    }
+    Ok(if failed.is_empty() { Exit::Done } else { Exit::PhotosFailed })
+}

@@ -1,0 +1,88 @@
+//! Why annotations are not converted.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::coco;
+use crate::photo::ListError;
+
+/// One variant a way to fail as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is nothing at the path.
+    #[error("no annotations at `{}`: no such file or folder", .0.display())]
+    Missing(PathBuf),
+    /// The file is of no known form.
+    #[error(
+        "`{}` is not a form of annotations that is known: name a COCO .json, a YOLO data.yaml, or the folder of a run, of a YOLO \
+         data set or of Pascal VOC's XML files",
+        .0.display()
+    )]
+    Unknown(PathBuf),
+    /// The folder holds nothing of a known form.
+    #[error(
+        "`{}` holds no annotations: neither detections.jsonl of a run, nor labels/ of a YOLO data set, nor XML files of \
+         Pascal VOC's form",
+        .0.display()
+    )]
+    Nothing(PathBuf),
+    /// Parts of a data set were asked for where there are none.
+    #[error("`{}` has no parts such as `{split}`: --split is for YOLO's data.yaml and VOC's ImageSets/Main", path.display())]
+    NoSplits {
+        /// The source.
+        path: PathBuf,
+        /// The part.
+        split: String,
+    },
+    /// The data set has other parts.
+    #[error("`{}` has no part `{split}`: {}", path.display(), if .known.is_empty() { "it names none".to_owned() } else { format!("there is {}", .known.join(", ")) })]
+    NoSplit {
+        /// Where the parts are named.
+        path: PathBuf,
+        /// The part.
+        split: String,
+        /// The parts that there are.
+        known: Vec<String>,
+    },
+    /// Nothing at all could be read.
+    #[error("nothing of `{}` can be read: {file}: {detail}", path.display())]
+    AllFailed {
+        /// The source.
+        path: PathBuf,
+        /// The first file.
+        file: String,
+        /// Why.
+        detail: String,
+    },
+    /// The COCO file cannot be read.
+    #[error(transparent)]
+    Coco(#[from] coco::Error),
+    /// The photos of a YOLO data set cannot be listed.
+    #[error(transparent)]
+    Photos(#[from] ListError),
+    /// A file of the whole source makes no sense.
+    #[error("`{}` {what}", path.display())]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The result's place is taken.
+    #[error("`{}` is there already: name what is new, or a folder that is empty", .0.display())]
+    Taken(PathBuf),
+    /// The file system said no.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Io { action, path: path.to_owned(), source }
+}
