@@ -6,7 +6,8 @@ mod support;
 
 use std::fs;
 
-use rcnn::onnx::{Graph, Values};
+use rcnn::onnx::{Dim, Element, Graph, Values, Window};
+use rcnn::runtime::{self, Runtime, SessionOptions, Value};
 use serde_json::Value as Json;
 use support::Place;
 
@@ -116,6 +117,41 @@ fn weights_may_have_seven_bits() {
     assert_eq!(report["quantization"]["int8_layers"], 0);
     let graph = Graph::from_bytes(&fs::read(place.at("float/trunk.onnx")).unwrap()).unwrap();
     assert!(graph.initializers().iter().all(|constant| !matches!(constant.values, Values::I8(_))));
+}
+
+/// Layers that read one quantised map in float32 are computed together on the processor; by hand: the sums of each
+/// pixel's two channels, for two maps of 1 x 2 pixels.
+#[test]
+fn outputs_of_a_quantised_map_are_sums_over_its_channels() {
+    let mut graph = Graph::new("outputs");
+    let dims: Vec<Dim> = vec!["n".into(), 2_usize.into(), "h".into(), "w".into()];
+    let x = graph.input("x", Element::F32, &dims);
+    let scale = graph.constant("scale", &[], Values::F32(vec![0.5]));
+    let zero = graph.constant("zero", &[], Values::U8(vec![10]));
+    let whole = graph.quantize_linear("whole", &x, &scale, &zero);
+    let map = graph.dequantize_linear("map", &whole, &scale, &zero);
+    let window = Window { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
+    for (name, weights, biases) in
+        [("logits", vec![1.0, 2.0], vec![0.25]), ("deltas", vec![3.0, 0.0, 0.0, -4.0], vec![1.0, -1.0])]
+    {
+        let outputs = biases.len();
+        let weights = graph.constant(&format!("{name}.w"), &[outputs, 2, 1, 1], Values::F32(weights));
+        let biases = graph.constant(&format!("{name}.b"), &[outputs], Values::F32(biases));
+        graph.conv(name, &map, &weights, &biases, window);
+        graph.output(name, Element::F32, &["n".into(), outputs.into(), "h".into(), "w".into()]);
+    }
+    let bytes = graph.to_bytes().unwrap();
+    support::runtime();
+    let runtime = Runtime::open(&Default::default(), &mut |_| {}).unwrap();
+    let options = SessionOptions::default();
+    let mut session = runtime.session(runtime::Graph::Memory("outputs", &bytes), &options).unwrap();
+    // 0.6 becomes 0.5, as steps are halves.
+    let x = vec![1.0, 2.0, 0.6, -1.0, 4.0, 0.0, -2.5, 3.0];
+    let x = Value::from_f32(&[2, 2, 1, 2], x).unwrap();
+    let found = session.run(&[("x", &x)], &["logits", "deltas"]).unwrap();
+    assert_eq!((found[0].shape(), found[1].shape()), (vec![2, 1, 1, 2], vec![2, 2, 1, 2]));
+    assert_eq!(found[0].as_f32().unwrap(), [2.25, 0.25, -0.75, 6.25]);
+    assert_eq!(found[1].as_f32().unwrap(), [4.0, 7.0, -3.0, 3.0, 13.0, 1.0, 9.0, -13.0]);
 }
 
 #[test]

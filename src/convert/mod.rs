@@ -113,11 +113,13 @@ pub fn read(
     };
     let ends_in = |ends: &[&str]| ends.iter().any(|end| path.to_string_lossy().to_lowercase().ends_with(end));
     if path.is_file() {
-        return match () {
-            () if ends_in(&[".json", ".json.gz"]) => unsplit(coco::read(path)),
-            () if ends_in(&[".yaml", ".yml"]) => yolo::read(path, options, progress),
-            () => Err(Error::Unknown(path.to_owned())),
-        };
+        if ends_in(&[".json", ".json.gz"]) {
+            return unsplit(coco::read(path));
+        }
+        if ends_in(&[".yaml", ".yml"]) {
+            return yolo::read(path, options, progress);
+        }
+        return Err(Error::Unknown(path.to_owned()));
     }
     if !path.is_dir() {
         return Err(Error::Missing(path.to_owned()));

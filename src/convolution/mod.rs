@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of detection, nor of ONNX Runtime.
 
+mod channels_last;
 mod panel;
 pub mod pointwise;
 mod rewrite;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use super::pointwise;
+use super::{channels_last, pointwise};
 use crate::onnx::{Graph, Initializer, Node, Values, int};
 
 /// The operator's domain.
@@ -35,14 +35,20 @@ enum Kernel {
     Pointwise { stride: i64 },
 }
 
-/// The graph with the layers that are quicker here on a processor whose vectors hold so many numbers, each with the sum
-/// and the ReLU behind it, as operators of [`DOMAIN`]. `None` where there is none.
+/// The graph with its layers as they are quicker on a processor whose vectors hold so many numbers; `None` where all
+/// are best as they are.
 pub fn rewrite(graph: &Graph, lanes: usize) -> Option<Graph> {
+    let turned = channels_last::rewrite(graph);
+    with_own_kernels(turned.as_ref().unwrap_or(graph), lanes).or(turned)
+}
+
+/// The graph with the layers that are quicker here, each with the sum and the ReLU behind it, as operators of
+/// [`DOMAIN`]. `None` where there is none.
+fn with_own_kernels(graph: &Graph, lanes: usize) -> Option<Graph> {
     if lanes < POINTWISE_LANES {
         return None;
     }
-    let constants: BTreeMap<&str, &Initializer> =
-        graph.initializers().iter().map(|constant| (constant.name.as_str(), constant)).collect();
+    let constants = constants(graph);
     let mut takers: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
     for node in graph.nodes() {
         for input in &node.input {
@@ -111,37 +117,61 @@ pub fn rewrite(graph: &Graph, lanes: usize) -> Option<Graph> {
     Some(out)
 }
 
-fn output(node: &Node) -> &str {
+/// The constants of a graph by their names.
+pub(super) fn constants(graph: &Graph) -> BTreeMap<&str, &Initializer> {
+    graph.initializers().iter().map(|constant| (constant.name.as_str(), constant)).collect()
+}
+
+pub(super) fn output(node: &Node) -> &str {
     node.output.first().map_or("", String::as_str)
+}
+
+/// A convolution of one group without dilation, of constant weights and biases in float32.
+pub(super) struct Plain<'a> {
+    pub(super) outputs: usize,
+    pub(super) inputs: usize,
+    /// Height and width of its kernels.
+    pub(super) kernel: (usize, usize),
+    /// Down and across alike.
+    pub(super) stride: i64,
+    /// Zeros above, on the left, below, on the right.
+    pub(super) pads: &'a [i64],
+}
+
+impl Plain<'_> {
+    /// What a node is, if it is one.
+    pub(super) fn of<'a>(node: &'a Node, constants: &BTreeMap<&str, &Initializer>) -> Option<Plain<'a>> {
+        let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
+        let float = |place: usize| -> Option<&[usize]> {
+            let constant = constants.get(node.input.get(place)?.as_str())?;
+            matches!(constant.values, Values::F32(_)).then_some(&constant.dims)
+        };
+        let (&[outputs, inputs, height, width], &[biases]) = (float(1)?, float(2)?) else { return None };
+        let stride = match attribute("strides")?.ints.as_slice() {
+            &[down, across] if down == across && down > 0 => down,
+            _ => return None,
+        };
+        let plain = node.op_type == "Conv"
+            && biases == outputs
+            && attribute("group").is_none_or(|group| group.i == Some(1))
+            && attribute("dilations").is_some_and(|found| found.ints == [1, 1]);
+        let pads = attribute("pads")?.ints.as_slice();
+        plain.then_some(Plain { outputs, inputs, kernel: (height, width), stride, pads })
+    }
 }
 
 /// What computes a node here: a layer with constant weights, of a size that pays.
 fn kernel(node: &Node, constants: &BTreeMap<&str, &Initializer>, lanes: usize) -> Option<Kernel> {
-    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
-    let is = |name: &str, expected: &[i64]| attribute(name).is_some_and(|found| found.ints == expected);
-    let float = |place: usize| -> Option<&[usize]> {
-        let constant = constants.get(node.input.get(place)?.as_str())?;
-        matches!(constant.values, Values::F32(_)).then_some(&constant.dims)
-    };
-    let (&[outputs, inputs, height, width], &[biases]) = (float(1)?, float(2)?) else { return None };
-    let plain = node.op_type == "Conv"
-        && biases == outputs
-        && attribute("group").is_none_or(|group| group.i == Some(1))
-        && is("dilations", &[1, 1]);
-    let stride = match attribute("strides")?.ints.as_slice() {
-        &[down, across] if down == across && down > 0 => down,
-        _ => return None,
-    };
+    let Plain { outputs, inputs, kernel, stride, pads } = Plain::of(node, constants)?;
     let kernels = outputs.checked_mul(inputs)?;
-    match (height, width) {
-        _ if !plain => None,
+    match kernel {
         (3, 3) => {
             let pays = WINOGRAD_PAYS.contains(&kernels);
-            (pays && stride == 1 && is("pads", &[1, 1, 1, 1])).then_some(Kernel::Winograd)
+            (pays && stride == 1 && pads == [1, 1, 1, 1]).then_some(Kernel::Winograd)
         }
         (1, 1) => {
             let pays = lanes == POINTWISE_LANES && kernels >= POINTWISE_PAYS;
-            (pays && is("pads", &[0, 0, 0, 0])).then_some(Kernel::Pointwise { stride })
+            (pays && pads == [0, 0, 0, 0]).then_some(Kernel::Pointwise { stride })
         }
         _ => None,
     }

@@ -265,6 +265,24 @@ impl Graph {
         self.node("Concat", name, edges, vec![int("axis", axis)])
     }
 
+    /// Parts of a tensor along an axis, of sizes that `sizes` lists.
+    pub fn split(&mut self, names: &[&str], x: &str, sizes: &str, axis: i64) {
+        let output: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.body.node.push(Node {
+            input: vec![x.into(), sizes.into()],
+            name: output.join("+"),
+            output,
+            op_type: "Split".into(),
+            attribute: vec![int("axis", axis)],
+            domain: String::new(),
+        });
+    }
+
+    /// `a` (…, k) times `b` (k, n).
+    pub fn matmul(&mut self, name: &str, a: &str, b: &str) -> Edge {
+        self.node("MatMul", name, &[a, b], vec![])
+    }
+
     /// (N, …) to (N, product of the rest).
     pub fn flatten(&mut self, name: &str, x: &str) -> Edge {
         self.node("Flatten", name, &[x], vec![int("axis", 1)])
