@@ -171,6 +171,21 @@ fn yolo_becomes_coco_with_the_sizes_of_upright_photos() {
 }
 
 #[test]
+fn parts_beside_the_config_are_found_where_it_says_above_it() {
+    let place = Place::new();
+    let picture = std::fs::read(support::fixtures().join("plain.png")).unwrap();
+    place.write("set/train/images/a.png", &picture);
+    place.write("set/train/labels/a.txt", b"0 0.5 0.5 1 1\n");
+    place.write("set/data.yaml", b"train: ../train/images\nval: ../valid/images\nnc: 1\nnames: ['x']\n");
+    convert(&place, &["set", "-o", "out.json"]).expect(0);
+    let found = place.json("out.json");
+    assert_eq!(found["images"][0]["file_name"], "train/images/a.png");
+    assert_eq!(found["annotations"][0]["bbox"], json!([0.0, 0.0, 61.0, 43.0]));
+    let ended = convert(&place, &["set", "-o", "none.json", "--split", "val"]).expect(1);
+    assert!(ended.err.contains("no such file or folder"), "{}", ended.err);
+}
+
+#[test]
 fn whole_pixels_come_back_from_voc_as_they_were() {
     let place = Place::new();
     let debris = concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/debris");

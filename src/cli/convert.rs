@@ -17,10 +17,10 @@ use super::{Exit, Usage, say};
   rcnn convert annotations.json -o yolo --to yolo -i photos/
   rcnn convert out -o labels --to yolo --score 0.7
 
-The last one makes a start for annotating of what a run found. IN tells its form by itself. In VOC's form pixels are
-counted from 1 and boxes end at their last one; difficult objects become crowds in COCO, which evaluation ignores, and
-the other way round. Boxes are cut at the photo's edges in VOC's and YOLO's forms. Photos that cannot be converted are
-named, and the exit code is then 3.")]
+The last one makes a start for annotating of what a run found. IN tells its form by itself; segmentations are not kept.
+In VOC's form pixels are counted from 1 and boxes end at their last one; difficult objects become crowds in COCO, which
+evaluation ignores, and the other way round. Boxes are cut at the photo's edges in VOC's and YOLO's forms. Photos that
+cannot be converted are named, and the exit code is then 3.")]
 pub(crate) struct Args {
     /// COCO annotations, a run's folder, a folder of VOC's XML files, or a YOLO data set's folder or data.yaml
     #[arg(value_name = "IN")]

@@ -9,7 +9,7 @@ mod target;
 mod voc;
 mod yolo;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -174,8 +174,18 @@ fn read_small(path: &Path) -> Result<String, String> {
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
 
-/// A path below another as a name with `/` between parts; the whole path where it lies elsewhere.
+/// A path below another as a name with `/` between parts; the whole path, but for its root, where it lies elsewhere.
 fn name_below(folder: &Path, path: &Path) -> String {
-    let inner: PathBuf = path.strip_prefix(folder).unwrap_or(path).components().collect();
-    crate::photo::with_slashes(&inner)
+    crate::photo::cleaned(path.strip_prefix(folder).unwrap_or(path))
+}
+
+/// The first line of what a reader of a foreign format says, without control characters of the file.
+fn said(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .map(|letter| if letter.is_control() { '?' } else { letter })
+        .collect()
 }

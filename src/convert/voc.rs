@@ -13,7 +13,7 @@ use walkdir::WalkDir;
 use super::error::io_error;
 use super::{
     Annotations, Category, Error, Failed, Object, Photo, ReadOptions, Source, name_below, read_each,
-    read_small,
+    read_small, said,
 };
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -69,8 +69,8 @@ pub struct Text {
 /// # Errors
 /// What is wrong with it, to stand behind its name.
 pub fn read_text(text: &str) -> Result<Text, String> {
-    let file: File =
-        quick_xml::de::from_str(text).map_err(|error| format!("is not XML of Pascal VOC's form: {error}"))?;
+    let file: File = quick_xml::de::from_str(text)
+        .map_err(|error| format!("is not XML of Pascal VOC's form: {}", said(&error)))?;
     let side = |side: &str| {
         side.trim().parse::<f64>().ok().filter(|side| side.fract() == 0.0 && (1.0..1e9).contains(side))
     };

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use super::error::io_error;
 use super::{
     Annotations, Category, Error, Failed, Object, Photo, ReadOptions, Source, name_below, read_each,
-    read_small,
+    read_small, said,
 };
+use crate::coco::shown;
 use crate::photo::{self, DecodeOptions, Entry};
 
 /// What `data.yaml` says.
@@ -86,10 +87,9 @@ pub(super) fn read(
 
 fn read_config(path: &Path) -> Result<Config, Error> {
     let text = read_small(path).map_err(|what| Error::Shape { path: path.to_owned(), what })?;
-    serde_saphyr::from_str(&text).map_err(|error| {
-        let cause = error.to_string();
-        let cause = cause.lines().next().unwrap_or_default().to_owned();
-        Error::Shape { path: path.to_owned(), what: format!("is no data.yaml: {cause}") }
+    serde_saphyr::from_str(&text).map_err(|error| Error::Shape {
+        path: path.to_owned(),
+        what: format!("is no data.yaml: {}", said(&error)),
     })
 }
 
@@ -111,9 +111,9 @@ fn inputs(path: &Path, root: &Path, config: &Config, options: &ReadOptions) -> R
             OneOrMore::More(more) => more.as_slice(),
         })
         .collect();
+    let mut found: Vec<PathBuf> = named.into_iter().map(|part| place_of(root, part)).collect();
     // Parts of a published data set that were not fetched are no reason to refuse the others.
-    let here = |part: &&String| options.split.is_some() || root.join(part).exists();
-    let mut found: Vec<PathBuf> = named.into_iter().filter(here).map(|part| root.join(part)).collect();
+    found.retain(|path| options.split.is_some() || path.exists());
     let mut met = HashSet::new();
     found.retain(|path| met.insert(path.clone()));
     if found.is_empty() {
@@ -123,15 +123,21 @@ fn inputs(path: &Path, root: &Path, config: &Config, options: &ReadOptions) -> R
     Ok(found.iter().map(|path| path.to_string_lossy().into_owned()).collect())
 }
 
+/// Where a part is. Some tools write `../train/images` of a folder that is beside the file, as Ultralytics minds.
+fn place_of(root: &Path, part: &str) -> PathBuf {
+    let beside = || part.strip_prefix("../").map(|inner| root.join(inner)).filter(|path| path.exists());
+    Some(root.join(part)).filter(|path| path.exists()).or_else(beside).unwrap_or_else(|| root.join(part))
+}
+
 /// A photo with its objects, and whether it has a file of labels.
 fn read_photo(entry: &Entry, root: &Path) -> Result<(Photo, bool), String> {
     let (width, height) = photo::size(&entry.path, &DecodeOptions::default())
         .map_err(|error| format!("has no size: {error}"))?;
     let labels = labels_of(&entry.path);
     let labelled = labels.is_file();
-    let said = |detail| format!("has labels in `{}` that {detail}", labels.display());
+    let wrong = |detail| format!("has labels in `{}` that {detail}", shown(&labels));
     let objects = match labelled {
-        true => read_small(&labels).map_err(said).and_then(|text| read_text(&text).map_err(said))?,
+        true => read_small(&labels).map_err(wrong).and_then(|text| read_text(&text).map_err(wrong))?,
         false => Vec::new(),
     };
     let (wide, high) = (f64::from(width), f64::from(height));

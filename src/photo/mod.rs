@@ -36,4 +36,4 @@ pub mod resize;
 
 pub use decode::{DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes, decode_for, size};
 pub use list::{Entry, ListError, Listing, list};
-pub(crate) use names::{cleaned, with_slashes};
+pub(crate) use names::cleaned;

@@ -78,7 +78,7 @@ impl<'a> Folders<'a> {
     }
 }
 
-pub(crate) fn with_slashes(path: &Path) -> String {
+pub(super) fn with_slashes(path: &Path) -> String {
     let parts: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
     parts.join("/")
 }
