@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::annotation::{self, Annotation};
-use super::error::{Error, quoted};
+use super::error::{Error, printable, quoted};
 use super::id::{Id, Ids};
 use super::rows::Rows;
 use super::stream::Stream;
@@ -258,7 +258,7 @@ impl DataSet {
     pub fn category_name(&self, id: Id) -> String {
         let entry = self.categories().iter().find(|category| category.id == id);
         match entry.and_then(|category| category.name.as_deref()) {
-            Some(name) => name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect(),
+            Some(name) => printable(name),
             None => self.ids.show(id).to_string(),
         }
     }

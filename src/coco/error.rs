@@ -94,6 +94,11 @@ pub(crate) fn shown(path: &Path) -> String {
     text.chars().flat_map(char::escape_debug).collect()
 }
 
+/// Text from a file with marks in the place of control characters.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+}
+
 /// Text from a file between quotes, safe to print and at most 60 characters long.
 pub(crate) fn quoted(text: &str) -> String {
     let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();

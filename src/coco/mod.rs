@@ -17,14 +17,17 @@ mod rows;
 mod scan;
 mod stream;
 mod value;
+mod write;
 
 pub use annotation::{Annotation, Traits};
 pub use dataset::{Category, DataSet, Image, Verified, Want};
 pub use error::Error;
-pub(crate) use error::{quoted, shown};
+pub(crate) use error::{printable, quoted, shown};
 pub(crate) use id::Index;
 pub use id::{Id, Ids};
 pub(crate) use names::{ClassNames, FileNames, Names, last_part};
+pub(crate) use number::shortest;
 pub use results::{Detection, Detections, Form, Noticed};
 pub(crate) use results::{Lookup, NOWHERE};
 pub use rows::{Grouped, Rows};
+pub(crate) use write::{CategoryEntry, ImageEntry, List};

@@ -352,6 +352,11 @@ pub(super) fn end(data: &[u8], start: usize) -> End {
     }
 }
 
+/// The double that is written with the digits of a float32.
+pub(crate) fn shortest(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::from(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

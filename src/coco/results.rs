@@ -9,6 +9,7 @@ use super::dataset::{DataSet, Want};
 use super::error::{Error, quoted};
 use super::id::{Id, Ids, Index};
 use super::names::{Map, Names, called, sibling_tables};
+use super::number::shortest;
 use super::result_record::{Kind, Part, kind_of, read, shown};
 use super::rows::{Grouped, MOST_GROUPS, Rows};
 use super::stream::Stream;
@@ -402,10 +403,9 @@ fn corners(detection: &Object) -> Option<[f64; 4]> {
 
 /// Corners as sides, with the numbers that detections.json has: those are float32 in their shortest spelling.
 fn sides([x1, y1, x2, y2]: [f64; 4]) -> [f64; 4] {
-    let short = |number: f32| number.to_string().parse::<f64>().unwrap_or(f64::from(number));
-    let single = |number: f64| short(number as f32) == number;
+    let single = |number: f64| shortest(number as f32) == number;
     if [x1, y1, x2, y2].into_iter().all(single) {
-        return [x1, y1, short(x2 as f32 - x1 as f32), short(y2 as f32 - y1 as f32)];
+        return [x1, y1, shortest(x2 as f32 - x1 as f32), shortest(y2 as f32 - y1 as f32)];
     }
     [x1, y1, x2 - x1, y2 - y1]
 }

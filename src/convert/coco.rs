@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::error::io_error;
 use super::{Annotations, Category, Error, Object, Photo, Source};
-use crate::coco::{DataSet, Id, Traits, Want};
+use crate::coco::{CategoryEntry, DataSet, Id, ImageEntry, List, Traits, Want, shortest};
 use crate::run::{Row, journal_rows};
 
 /// Reads a data set. Segmentations are not kept; areas are.
@@ -121,11 +121,6 @@ pub(super) fn read_run(folder: &Path, score: f32) -> Result<Source, Error> {
     Ok(Source { annotations: Annotations { categories, photos }, notes, failed: Vec::new() })
 }
 
-/// The double that is written with the digits of a float32.
-fn shortest(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
-}
-
 fn shape(path: &Path, what: String) -> Error {
     Error::Shape { path: path.to_owned(), what }
 }
@@ -152,20 +147,6 @@ fn categories(set: &DataSet, path: &Path) -> Result<(Vec<Category>, HashMap<Id, 
 }
 
 #[derive(Serialize)]
-struct ImageEntry<'a> {
-    id: i64,
-    file_name: &'a str,
-    width: u32,
-    height: u32,
-}
-
-#[derive(Serialize)]
-struct CategoryEntry<'a> {
-    id: i64,
-    name: &'a str,
-}
-
-#[derive(Serialize)]
 struct AnnotationEntry {
     id: u64,
     image_id: i64,
@@ -179,38 +160,31 @@ struct AnnotationEntry {
 
 /// Writes one file, an entry a line.
 pub(super) fn write(annotations: &Annotations, out: &mut impl Write) -> io::Result<()> {
-    let images = annotations.photos.iter().map(|photo| ImageEntry {
-        id: photo.id,
-        file_name: &photo.file,
-        width: photo.width,
-        height: photo.height,
-    });
-    list(out, "{\"images\":[", images)?;
-    let categories =
-        annotations.categories.iter().map(|category| CategoryEntry { id: category.id, name: &category.name });
-    list(out, "],\n\"categories\":[", categories)?;
-    let objects = annotations
-        .photos
-        .iter()
-        .flat_map(|photo| photo.objects.iter().map(move |object| (photo.id, object)));
-    let entries = objects.zip(1..).map(|((image_id, object), id)| AnnotationEntry {
-        id,
-        image_id,
-        category_id: annotations.categories[object.category].id,
-        bbox: object.bbox,
-        area: object.area.unwrap_or(object.bbox[2] * object.bbox[3]),
-        iscrowd: object.crowd.into(),
-        score: object.score,
-    });
-    list(out, "],\n\"annotations\":[", entries)?;
-    out.write_all(b"]}\n")
-}
-
-fn list(out: &mut impl Write, head: &str, entries: impl Iterator<Item = impl Serialize>) -> io::Result<()> {
-    out.write_all(head.as_bytes())?;
-    for (place, entry) in entries.enumerate() {
-        out.write_all(if place == 0 { b"\n" } else { b",\n" })?;
-        serde_json::to_writer(&mut *out, &entry)?;
+    let mut images = List::begin(out, "{\"images\":[")?;
+    for Photo { id, file, width, height, .. } in &annotations.photos {
+        images.add(&ImageEntry { id, file_name: file, width: *width, height: *height })?;
     }
-    out.write_all(b"\n")
+    images.end("],\n")?;
+    let mut categories = List::begin(out, "\"categories\":[")?;
+    for Category { id, name } in &annotations.categories {
+        categories.add(&CategoryEntry { id, name })?;
+    }
+    categories.end("],\n")?;
+    let mut rows = List::begin(out, "\"annotations\":[")?;
+    let mut id = 0;
+    for photo in &annotations.photos {
+        for object in &photo.objects {
+            id += 1;
+            rows.add(&AnnotationEntry {
+                id,
+                image_id: photo.id,
+                category_id: annotations.categories[object.category].id,
+                bbox: object.bbox,
+                area: object.area.unwrap_or(object.bbox[2] * object.bbox[3]),
+                iscrowd: object.crowd.into(),
+                score: object.score,
+            })?;
+        }
+    }
+    rows.end("]}\n")
 }

@@ -133,12 +133,14 @@ pub fn read(
     voc::read(path, options, progress)
 }
 
-/// Reads many files at once and keeps their order; those that fail are told apart.
+/// Reads many files of a source at once and keeps their order; those that fail are told apart, and it is an error when
+/// all do.
 fn read_each<T: Sync, R: Send>(
+    source: &Path,
     entries: &[T],
     progress: &(dyn Fn(usize, usize) + Sync),
     read: impl Fn(&T) -> Result<R, Failed> + Sync,
-) -> (Vec<R>, Vec<Failed>) {
+) -> Result<(Vec<R>, Vec<Failed>), Error> {
     let done = AtomicUsize::new(0);
     let read: Vec<Result<R, Failed>> = entries
         .par_iter()
@@ -155,7 +157,13 @@ fn read_each<T: Sync, R: Send>(
             Err(one) => failed.push(one),
         }
     }
-    (good, failed)
+    match failed.first() {
+        Some(Failed { file, detail }) if good.is_empty() => {
+            let (path, file, detail) = (source.to_owned(), file.clone(), detail.clone());
+            Err(Error::AllFailed { path, file, detail })
+        }
+        _ => Ok((good, failed)),
+    }
 }
 
 /// Most bytes of a file about one photo.
@@ -181,11 +189,5 @@ fn name_below(folder: &Path, path: &Path) -> String {
 
 /// The first line of what a reader of a foreign format says, without control characters of the file.
 fn said(error: &impl std::fmt::Display) -> String {
-    let text = error.to_string();
-    text.lines()
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .map(|letter| if letter.is_control() { '?' } else { letter })
-        .collect()
+    crate::coco::printable(error.to_string().lines().next().unwrap_or_default())
 }

@@ -122,16 +122,13 @@ pub(super) fn read(
     if files.is_empty() {
         return Err(Error::Nothing(root.to_owned()));
     }
-    let (texts, failed) = read_each(&files, progress, |path| {
+    let (texts, failed) = read_each(root, &files, progress, |path| {
         let name = name_below(&folder, path);
         match read_small(path).and_then(|text| read_text(&text)) {
             Ok(text) => Ok((name, text)),
             Err(detail) => Err(Failed { file: name, detail }),
         }
-    });
-    if let (true, Some(Failed { file, detail })) = (texts.is_empty(), failed.first().cloned()) {
-        return Err(Error::AllFailed { path: root.to_owned(), file, detail });
-    }
+    })?;
     let names: BTreeSet<&str> =
         texts.iter().flat_map(|(_, text)| text.objects.iter().map(|(name, ..)| name.as_str())).collect();
     let names: Vec<&str> = names.into_iter().collect();

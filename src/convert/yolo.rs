@@ -65,12 +65,9 @@ pub(super) fn read(
     let root = config.path.as_ref().map(|inner| beside.join(inner)).filter(|root| root.is_dir());
     let root = root.unwrap_or_else(|| beside.to_owned());
     let photos = photo::list(&inputs(path, &root, &config, options)?, None)?;
-    let (read, failed) = read_each(&photos.entries, progress, |entry| {
+    let (read, failed) = read_each(path, &photos.entries, progress, |entry| {
         read_photo(entry, &root).map_err(|detail| Failed { file: name_below(&root, &entry.path), detail })
-    });
-    if let (true, Some(Failed { file, detail })) = (read.is_empty(), failed.first().cloned()) {
-        return Err(Error::AllFailed { path: path.to_owned(), file, detail });
-    }
+    })?;
     let mut notes = photos.notes;
     let unlabelled = read.iter().filter(|(_, labelled)| !labelled).count();
     if unlabelled > 0 {

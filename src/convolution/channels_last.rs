@@ -23,22 +23,17 @@ pub(super) fn rewrite(graph: &Graph) -> Option<Graph> {
         .filter(|node| node.input.first().is_some_and(|input| !constants.contains_key(input.as_str())))
         .map(output)
         .collect();
-    let mut layers: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
+    let mut layers: BTreeMap<&str, Vec<(&Node, usize)>> = BTreeMap::new();
     for node in graph.nodes() {
         let Some(map) = node.input.first().filter(|map| dequantised.contains(map.as_str())) else { continue };
-        let is_small = |layer: &Plain<'_>| {
-            layer.kernel == (1, 1)
-                && layer.stride == 1
-                && layer.pads == [0, 0, 0, 0]
-                && layer.outputs <= MOST_OUTPUTS
-        };
-        if Plain::of(node, &constants).as_ref().is_some_and(is_small) {
-            layers.entry(map).or_default().push(node);
+        if let Some(Plain { outputs, kernel: (1, 1), stride: 1, pads: [0, 0, 0, 0], .. }) =
+            Plain::of(node, &constants)
+            && outputs <= MOST_OUTPUTS
+        {
+            layers.entry(map).or_default().push((node, outputs));
         }
     }
-    layers.retain(|_, layers| {
-        layers.iter().filter_map(|layer| outputs(layer, &constants)).sum::<usize>() <= MOST_OUTPUTS
-    });
+    layers.retain(|_, layers| layers.iter().map(|(_, outputs)| outputs).sum::<usize>() <= MOST_OUTPUTS);
     if layers.is_empty() {
         return None;
     }
@@ -50,10 +45,10 @@ pub(super) fn rewrite(graph: &Graph) -> Option<Graph> {
     for node in graph.nodes() {
         let map = node.input.first().map_or("", String::as_str);
         match layers.get(map) {
-            Some(together) if together[0] == node => {
+            Some(together) if together[0].0 == node => {
                 multiply(&mut out, map, together, &constants, &mut known)
             }
-            Some(together) if together.contains(&node) => {}
+            Some(together) if together.iter().any(|(layer, _)| *layer == node) => {}
             _ => out.push(node.clone()),
         }
     }
@@ -61,15 +56,11 @@ pub(super) fn rewrite(graph: &Graph) -> Option<Graph> {
     Some(out)
 }
 
-fn outputs(layer: &Node, constants: &BTreeMap<&str, &Initializer>) -> Option<usize> {
-    Plain::of(layer, constants).map(|layer| layer.outputs)
-}
-
 /// Adds all layers of a map as one multiplication; their weights once, whatever the number of maps.
 fn multiply(
     out: &mut Graph,
     map: &str,
-    layers: &[&Node],
+    layers: &[(&Node, usize)],
     constants: &BTreeMap<&str, &Initializer>,
     known: &mut BTreeSet<String>,
 ) {
@@ -80,14 +71,13 @@ fn multiply(
         Some(Values::F32(values)) => values.as_slice(),
         _ => &[],
     };
-    let counts: Vec<usize> = layers.iter().map(|layer| values(layer, 2).len()).collect();
-    let total: usize = counts.iter().sum();
-    let names: Vec<&str> = layers.iter().map(|layer| layer.input[1].as_str()).collect();
+    let total: usize = layers.iter().map(|(_, outputs)| outputs).sum();
+    let names: Vec<&str> = layers.iter().map(|(layer, _)| layer.input[1].as_str()).collect();
     let weights = format!("{}.channels_last", names.join("+"));
     let (biases, sizes) = (format!("{weights}.biases"), format!("{weights}.sizes"));
     if known.insert(weights.clone()) {
         // Of each output its row of inputs, and then of each input its outputs.
-        let rows: Vec<f32> = layers.iter().flat_map(|layer| values(layer, 1)).copied().collect();
+        let rows: Vec<f32> = layers.iter().flat_map(|(layer, _)| values(layer, 1)).copied().collect();
         let inputs = rows.len() / total.max(1);
         let columns =
             (0..inputs).flat_map(|input| rows.iter().skip(input).step_by(inputs).copied()).collect();
@@ -95,23 +85,20 @@ fn multiply(
         out.constant(
             &biases,
             &[total],
-            Values::F32(layers.iter().flat_map(|layer| values(layer, 2)).copied().collect()),
+            Values::F32(layers.iter().flat_map(|(layer, _)| values(layer, 2)).copied().collect()),
         );
-        out.constant(
-            &sizes,
-            &[counts.len()],
-            Values::I64(counts.iter().map(|&count| count as i64).collect()),
-        );
+        let counts = layers.iter().map(|&(_, outputs)| outputs as i64).collect();
+        out.constant(&sizes, &[layers.len()], Values::I64(counts));
     }
     let turned = out.transpose(&format!("{map}.channels_last"), map, &[0, 2, 3, 1]);
     let product = out.matmul(&format!("{map}.product"), &turned, &weights);
     let sum = out.add(&format!("{map}.sum"), &product, &biases);
-    if let [only] = layers {
+    if let [(only, _)] = layers {
         out.transpose(output(only), &sum, &[0, 3, 1, 2]);
         return;
     }
     let all = out.transpose(&format!("{map}.all"), &sum, &[0, 3, 1, 2]);
-    out.split(&layers.iter().map(|layer| output(layer)).collect::<Vec<_>>(), &all, &sizes, 1);
+    out.split(&layers.iter().map(|(layer, _)| output(layer)).collect::<Vec<_>>(), &all, &sizes, 1);
 }
 
 #[cfg(test)]

@@ -1,0 +1,50 @@
+//! Writing COCO's tables, an entry a line.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+/// An entry of `images`, with an id of any kind of number.
+#[derive(Serialize)]
+pub(crate) struct ImageEntry<'a, I> {
+    pub(crate) id: I,
+    pub(crate) file_name: &'a str,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+/// An entry of `categories`.
+#[derive(Serialize)]
+pub(crate) struct CategoryEntry<'a, I> {
+    pub(crate) id: I,
+    pub(crate) name: &'a str,
+}
+
+/// A JSON list written entry by entry, a line each.
+pub(crate) struct List<'a, W> {
+    out: &'a mut W,
+    empty: bool,
+}
+
+impl<'a, W: Write> List<'a, W> {
+    /// Begins with what stands before the entries, the opening bracket included.
+    pub(crate) fn begin(out: &'a mut W, text: &str) -> io::Result<List<'a, W>> {
+        out.write_all(text.as_bytes())?;
+        Ok(List { out, empty: true })
+    }
+
+    /// Adds an entry.
+    pub(crate) fn add(&mut self, entry: &impl Serialize) -> io::Result<()> {
+        self.out.write_all(if self.empty { b"\n" } else { b",\n" })?;
+        self.empty = false;
+        Ok(serde_json::to_writer(&mut *self.out, entry)?)
+    }
+
+    /// Ends with what stands behind the entries.
+    pub(crate) fn end(self, text: &str) -> io::Result<()> {
+        if !self.empty {
+            self.out.write_all(b"\n")?;
+        }
+        self.out.write_all(text.as_bytes())
+    }
+}
