@@ -1,5 +1,6 @@
 //! A typed writer of ONNX graphs. Knows nothing of detection.
 
+mod channels_last;
 mod cut;
 mod graph;
 mod half;

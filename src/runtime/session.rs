@@ -99,6 +99,15 @@ impl Value {
         let extracted = self.0.try_extract_tensor::<f32>();
         extracted.map(|(_, values)| values).map_err(|error| Error::ort("reading a tensor", &error))
     }
+
+    /// Its values, row-major, to be changed.
+    ///
+    /// # Errors
+    /// When it is not a float32 tensor on the host.
+    pub(crate) fn as_f32_mut(&mut self) -> Result<&mut [f32], Error> {
+        let extracted = self.0.try_extract_tensor_mut::<f32>();
+        extracted.map(|(_, values)| values).map_err(|error| Error::ort("reading a tensor", &error))
+    }
 }
 
 /// A graph made ready to run.

@@ -1,0 +1,225 @@
+//! RoIAlign on the processor: bilinear samples of a map of features, averaged in each bin (He et al. 2017, Mask R-CNN,
+//! section 3).
+//!
+//! The arithmetic is that of torchvision's `roi_align` and ONNX's RoiAlign in mode `avg`, sample by sample in their
+//! order. It is quick because channels lie together: a map is turned to (height, width, channels) first, so that a
+//! sample is four contiguous rows of numbers.
+
+mod pool;
+mod turn;
+
+use std::sync::{Mutex, PoisonError};
+
+use pulp::Arch;
+
+use self::pool::{Map, Pool};
+use self::turn::Turn;
+use super::rois::Rois;
+use crate::runtime::{Error, Value};
+
+/// How boxes become bins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rule {
+    /// Bins a side.
+    pub(super) bins: usize,
+    /// Samples a side of a bin; 0: as many as the bin has pixels, rounded up.
+    pub(super) samples: usize,
+    /// Whether boxes move by half a pixel, as pixels have their values at their centres.
+    pub(super) aligned: bool,
+}
+
+/// RoIAlign with the memory that it uses again.
+pub(super) struct RoiAlign {
+    rule: Rule,
+    threads: usize,
+    memory: Mutex<Memory>,
+}
+
+/// What would take long to be given anew for each photo.
+#[derive(Default)]
+struct Memory {
+    /// All maps, turned.
+    turned: Vec<f32>,
+    /// An earlier result that nobody needs any more.
+    spare: Option<Value>,
+}
+
+impl RoiAlign {
+    /// On so many threads, at least one.
+    pub(super) fn new(rule: Rule, threads: usize) -> RoiAlign {
+        RoiAlign { rule, threads: threads.max(1), memory: Mutex::default() }
+    }
+
+    /// Pools boxes from maps (pictures, channels, height, width), finest first: (boxes, bins, bins, channels), the
+    /// boxes of all maps one after another.
+    ///
+    /// # Errors
+    /// When a map is no float32 tensor of four dimensions on the host.
+    pub(super) fn run(&self, maps: &[Value], rois: &Rois) -> Result<Value, Error> {
+        let shapes: Vec<[usize; 4]> =
+            maps.iter().map(|map| map.shape().try_into().unwrap_or_default()).collect();
+        let channels = shapes.first().map_or(0, |shape| shape[1]);
+        let bins = self.rule.bins;
+        let count = rois.images.iter().map(Vec::len).sum();
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let Memory { turned, spare } = &mut *memory;
+        let turned = self.turn(maps, &shapes, turned)?;
+        let shape = [count, bins, bins, channels];
+        let mut out = match spare.take().filter(|spare| spare.shape() == shape) {
+            Some(spare) => spare,
+            None => Value::from_f32(&shape, vec![0.0; shape.iter().product()])?,
+        };
+        self.pool(&turned, rois, out.as_f32_mut()?);
+        Ok(out)
+    }
+
+    /// Takes a result back, whose memory the next one may have.
+    pub(super) fn take_back(&self, pooled: Value) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).spare = Some(pooled);
+    }
+
+    /// Each picture's maps with the channels together, level by level; none of a level without pixels.
+    fn turn<'a>(
+        &self,
+        maps: &[Value],
+        shapes: &[[usize; 4]],
+        memory: &'a mut Vec<f32>,
+    ) -> Result<Vec<Vec<Map<'a>>>, Error> {
+        let length: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
+        if memory.len() < length {
+            memory.resize(length, 0.0);
+        }
+        let mut rest = memory.as_mut_slice();
+        let mut parts = Vec::new();
+        for (map, &[pictures, channels, height, width]) in maps.iter().zip(shapes) {
+            let from = map.as_f32()?;
+            let line = width * channels;
+            let (own, later) = std::mem::take(&mut rest).split_at_mut(pictures * height * line);
+            rest = later;
+            let rows = (pictures * height).div_ceil(self.threads).max(1);
+            for (part, to) in own.chunks_mut((rows * line).max(1)).enumerate() {
+                parts.push(Turn { from, plane: (height, width), channels, first: part * rows, to });
+            }
+        }
+        self.share_out(parts, |part| Arch::new().dispatch(part));
+        let mut rest = memory.as_slice();
+        let mut turned = Vec::new();
+        for &[pictures, channels, height, width] in shapes {
+            let size = height * width * channels;
+            let (own, later) = rest.split_at(pictures * size);
+            rest = later;
+            let map = |values| Map { values, height, width, channels };
+            turned.push(own.chunks_exact(size.max(1)).map(map).collect());
+        }
+        Ok(turned)
+    }
+
+    /// Fills `out`, which holds the bins of all boxes.
+    fn pool(&self, maps: &[Vec<Map<'_>>], rois: &Rois, out: &mut [f32]) {
+        let channels = maps.iter().flatten().next().map_or(0, |map| map.channels);
+        let size = self.rule.bins * self.rule.bins * channels;
+        let mut rest = out;
+        let mut parts = Vec::new();
+        for ((maps, boxes), images) in maps.iter().zip(&rois.boxes).zip(&rois.images) {
+            let (own, later) = std::mem::take(&mut rest).split_at_mut(images.len() * size);
+            rest = later;
+            if maps.is_empty() || own.is_empty() {
+                own.fill(0.0);
+                continue;
+            }
+            let boxes = boxes.as_chunks::<4>().0;
+            let each = images.len().div_ceil(self.threads);
+            let chunks = own.chunks_mut(each * size).zip(boxes.chunks(each)).zip(images.chunks(each));
+            parts.extend(chunks.map(|((out, boxes), images)| Pool {
+                maps,
+                boxes,
+                images,
+                rule: self.rule,
+                out,
+            }));
+        }
+        self.share_out(parts, |part| Arch::new().dispatch(part));
+    }
+
+    /// Works on parts on all threads, this one among them. Of each level as many parts come one after another as there
+    /// are threads, so that each has its share of every level.
+    fn share_out<P: Send>(&self, parts: Vec<P>, work: impl Fn(P) + Sync) {
+        let mut hands: Vec<Vec<P>> = (0..self.threads).map(|_| Vec::new()).collect();
+        for (place, part) in parts.into_iter().enumerate() {
+            hands[place % self.threads].push(part);
+        }
+        let own = hands.pop();
+        let work = &work;
+        std::thread::scope(|scope| {
+            for hand in hands.into_iter().filter(|hand| !hand.is_empty()) {
+                scope.spawn(move || hand.into_iter().for_each(work));
+            }
+            own.into_iter().flatten().for_each(work);
+        });
+    }
+}
+
+/// (boxes, bins, bins, channels) to (boxes, channels, bins, bins).
+pub(super) fn channels_first(pooled: &Value) -> Result<Value, Error> {
+    let shape = pooled.shape();
+    let &[boxes, height, width, channels] = shape.as_slice() else {
+        return Value::from_f32(&shape, pooled.as_f32()?.to_vec());
+    };
+    let bins = height * width;
+    let mut turned = vec![0.0; boxes * bins * channels];
+    let size = (bins * channels).max(1);
+    for (to, from) in turned.chunks_exact_mut(size).zip(pooled.as_f32()?.chunks_exact(size)) {
+        for (place, value) in to.iter_mut().enumerate() {
+            *value = from[place % bins * channels + place / bins];
+        }
+    }
+    Value::from_f32(&[boxes, channels, height, width], turned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::{Options, Runtime};
+
+    const RULE: Rule = Rule { bins: 1, samples: 1, aligned: false };
+
+    fn one(map: &[f32], shape: [usize; 4], boxes: &[f32], image: i64, rule: Rule) -> Vec<f32> {
+        // Tensors are ONNX Runtime's: it is opened before any is made.
+        let _runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let map = Value::from_f32(&shape, map.to_vec()).unwrap();
+        let mut rois = Rois::new(1);
+        rois.boxes[0] = boxes.to_vec();
+        rois.images[0] = vec![image; boxes.len() / 4];
+        RoiAlign::new(rule, 2).run(&[map], &rois).unwrap().as_f32().unwrap().to_vec()
+    }
+
+    #[test]
+    fn samples_are_weighted_by_hand() {
+        // Two pictures of two channels, 2x3 pixels. The box's centre is (1.25, 0.5).
+        let map: Vec<f32> = (0..24).map(|k| k as f32).collect();
+        let found = one(&map, [2, 2, 2, 3], &[0.25, 0.0, 2.25, 1.0], 1, RULE);
+        // Rows 12 13 14 and 15 16 17 of the first channel: (13.25 + 16.25) / 2.
+        assert_eq!(found, [14.75, 20.75]);
+        // Half a pixel up and left: (0.75, 0).
+        let aligned = Rule { aligned: true, ..RULE };
+        assert_eq!(one(&map, [2, 2, 2, 3], &[0.25, 0.0, 2.25, 1.0], 1, aligned), [12.75, 18.75]);
+    }
+
+    #[test]
+    fn beyond_the_edge_there_is_the_edge_and_then_nothing() {
+        let map = [1.0, 2.0, 3.0, 4.0];
+        let at = |x: f32| one(&map, [1, 1, 1, 4], &[x - 0.5, -0.5, x + 0.5, 0.5], 0, RULE)[0];
+        assert_eq!([at(-1.5), at(-0.75), at(3.0), at(3.75), at(4.5)], [0.0, 1.0, 4.0, 4.0, 0.0]);
+    }
+
+    #[test]
+    fn as_many_samples_as_pixels_where_none_are_given() {
+        // Of a ramp every average is the value at the bin's centre.
+        let map: Vec<f32> = (0..16).map(|k| k as f32).collect();
+        let rule = Rule { bins: 2, samples: 0, aligned: true };
+        let found = one(&map, [1, 1, 1, 16], &[1.5, 0.0, 11.5, 1.0], 0, rule);
+        assert_eq!(found, [3.0, 8.0, 3.0, 8.0].map(|centre| centre + 0.5));
+        let empty = one(&map, [1, 1, 1, 16], &[f32::NAN, 0.0, 5.0, 1.0], 0, rule);
+        assert_eq!(empty, [0.0; 4]);
+    }
+}
