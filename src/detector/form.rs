@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Error;
-use crate::model::GraphSource;
+use crate::model::{GraphSource, Model};
 use crate::onnx;
 use crate::runtime::{Device, Precision, SessionOptions};
 
@@ -15,12 +15,20 @@ pub(super) struct Form {
     pub(super) resident: bool,
     /// Layers compute in float16.
     pub(super) half: bool,
+    /// Features come with the channels of a pixel together, as RoIAlign on the host takes them.
+    pub(super) channels_last: bool,
 }
 
 impl Form {
-    pub(super) fn of(options: &SessionOptions) -> Form {
+    pub(super) fn of(model: &Model, options: &SessionOptions) -> Form {
         let resident = matches!(options.device, Device::Cuda(_));
-        Form { resident, half: resident && options.precision == Precision::Fast }
+        // ONNX Runtime's layers in whole numbers have them so already; for OpenVINO it would be work.
+        let whole = model.manifest().provenance.quantization.is_some();
+        Form {
+            resident,
+            half: resident && options.precision == Precision::Fast,
+            channels_last: whole && options.device == Device::Cpu,
+        }
     }
 
     /// A graph's bytes, in float16 where that is wanted and can be.
@@ -48,7 +56,7 @@ mod tests {
 
     use super::*;
     use crate::detector::{Detection, Detector};
-    use crate::model::{DEFAULT, Model};
+    use crate::model::DEFAULT;
     use crate::photo::{DecodeOptions, decode};
     use crate::runtime::{Options, Runtime};
 
@@ -72,7 +80,7 @@ mod tests {
     fn what_is_resident_finds_the_same() {
         let plain = found(Form::default());
         assert!(plain.iter().flatten().count() >= 8);
-        let resident = found(Form { resident: true, half: false });
+        let resident = found(Form { resident: true, ..Form::default() });
         // RoIAlign is ONNX Runtime's there, whose sums are ours; those of the layer behind it have another order.
         for (plain, resident) in plain.iter().zip(&resident) {
             assert_eq!(plain.len(), resident.len());
@@ -94,7 +102,7 @@ mod tests {
     #[test]
     fn float16_is_near() {
         let plain = found(Form::default());
-        let half = found(Form { resident: true, half: true });
+        let half = found(Form { resident: true, half: true, ..Form::default() });
         for (plain, half) in plain.iter().zip(&half) {
             // One that is near the threshold may come or go.
             for one in plain.iter().filter(|one| one.score > 0.52) {

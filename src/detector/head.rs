@@ -5,6 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::Error;
+use super::features::Features;
 use super::form::Form;
 use super::roi_align::{RoiAlign, Rule, channels_first};
 use super::rois::Rois;
@@ -71,7 +72,7 @@ impl Head {
     /// Runs it on maps of features, finest first, and on the boxes of `rois`, which it takes.
     pub(super) fn run(
         &self,
-        features: &[Value],
+        features: &Features,
         rois: &mut Rois,
         outputs: &[&str],
     ) -> Result<Vec<Value>, runtime::Error> {
@@ -97,7 +98,7 @@ impl Head {
             placed.push((Value::from_f32(&[count, 4], boxes)?, Value::from_i64(&[count], images)?));
         }
         let mut named: Vec<(&str, &Value)> = Vec::new();
-        for ((names, map), (boxes, images)) in self.names.iter().zip(features).zip(&placed) {
+        for ((names, map), (boxes, images)) in self.names.iter().zip(&features.maps).zip(&placed) {
             named.extend([(names[0].as_str(), map), (names[1].as_str(), boxes), (names[2].as_str(), images)]);
         }
         rest().run(&named, outputs)

@@ -3,6 +3,7 @@
 mod anchors;
 mod busy;
 mod coder;
+mod features;
 mod form;
 mod head;
 mod input;
@@ -138,7 +139,7 @@ impl Detector {
                 runtime,
                 &SessionOptions { threads, ..*options },
                 lanes,
-                Form::of(options),
+                Form::of(model, options),
             )
         })
     }
@@ -300,7 +301,8 @@ impl Detector {
     /// Boxes on the maps that RoIAlign takes their features from.
     fn place(&self, trunk: &trunk::Output, inputs: &[Input], suggested: &[Vec<BBox>]) -> Rois {
         let strides = self.architecture.roi_strides();
-        let heights: Vec<usize> = trunk.features[..strides.len()].iter().map(|map| map.shape()[2]).collect();
+        let height = |level| trunk.features.shape(level).map_or(0, |[_, _, height, _]| height);
+        let heights: Vec<usize> = (0..strides.len()).map(height).collect();
         let mut rois = Rois::new(strides.len());
         let mut number = 0;
         for (image, (input, boxes)) in inputs.iter().zip(suggested).enumerate() {

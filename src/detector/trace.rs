@@ -60,9 +60,9 @@ impl Detector {
         let detections = self.finish(&inputs, &suggested, &logits, &deltas).pop().unwrap_or_default();
         let head = &self.architecture.head;
         Ok(Trace {
-            features: planes(trunk.features.iter())?,
             logits: planes(trunk.maps(0))?,
             deltas: planes(trunk.maps(1))?,
+            features: planes(trunk.features.channels_first()?.iter())?,
             proposals,
             box_logits: Plane { shape: vec![count, head.classes + 1], values: logits },
             box_deltas: Plane { shape: vec![count, head.box_rows], values: deltas },

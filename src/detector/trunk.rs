@@ -6,12 +6,14 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::busy::Busy;
+use super::features::Features;
 use super::form::Form;
 use super::proposals::{Candidate, Ranked, RpnLevel};
 use super::{Error, unexpected};
 use crate::family::RankBy;
 use crate::model::Model;
 use crate::network;
+use crate::onnx;
 use crate::runtime::{Device, Graph, Runtime, Session, SessionOptions, Value};
 
 /// A trunk that is ready to run.
@@ -35,6 +37,8 @@ struct Rule {
 /// The trunk's tensors of one level.
 struct Names {
     features: String,
+    /// The features as they come out.
+    given: String,
     logits: String,
     deltas: String,
     best: [String; 3],
@@ -42,8 +46,8 @@ struct Names {
 
 /// What comes out.
 pub(super) struct Output {
-    /// (batch, channels, height, width), finest first; perhaps on a device.
-    pub(super) features: Vec<Value>,
+    /// Perhaps on a device.
+    pub(super) features: Features,
     rpn: Rpn,
 }
 
@@ -97,6 +101,9 @@ impl Trunk {
             runtime.session(source.as_graph(), options)?
         } else {
             let mut bytes = form.bytes(&source)?.into_owned();
+            if form.channels_last {
+                bytes = channels_last(&bytes, network.rpn_strides().len())?;
+            }
             if form.resident {
                 let best = network::best(network, rule.count, rule.by == RankBy::Sigmoid);
                 best.append_to(&mut bytes).map_err(|cause| Error::Graph(cause.to_string()))?;
@@ -104,7 +111,8 @@ impl Trunk {
             runtime.session(Graph::Memory("trunk.onnx", &bytes), options)?
         };
         let names = |level: usize| Names {
-            features: format!("features.{level}"),
+            features: features(level),
+            given: if form.channels_last { last(level) } else { features(level) },
             logits: format!("rpn.logits.{level}"),
             deltas: format!("rpn.deltas.{level}"),
             best: ["logits", "places", "deltas"].map(|what| format!("best.{what}.{level}")),
@@ -123,6 +131,14 @@ impl Trunk {
         self.names.iter().map(|names| names.features.as_str())
     }
 
+    fn given(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|names| names.given.as_str())
+    }
+
+    fn pack(&self, maps: Vec<Value>) -> Features {
+        Features { maps, channels_last: self.form.channels_last }
+    }
+
     /// Runs it on a batch (photos, 3, height, width). `seconds` grows by the session's own time, without the waiting
     /// for it.
     pub(super) fn run(&self, input: &Value, busy: &Busy, seconds: &mut f64) -> Result<Output, Error> {
@@ -131,12 +147,12 @@ impl Trunk {
         }
         let best = self.names.iter().flat_map(|names| names.best.iter().map(String::as_str));
         let outputs: Vec<(&str, bool)> =
-            self.features().map(|name| (name, true)).chain(best.map(|name| (name, false))).collect();
+            self.given().map(|name| (name, true)).chain(best.map(|name| (name, false))).collect();
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let mut features = busy.time(seconds, || session.run_bound(&[("input", input)], &outputs))?;
         drop(session);
         let best = grouped(features.split_off(self.names.len()));
-        Ok(Output { features, rpn: Rpn::Best(best) })
+        Ok(Output { features: self.pack(features), rpn: Rpn::Best(best) })
     }
 
     /// Runs it with everything on the host, the RPN's maps whole, and with more outputs that the graph has.
@@ -148,23 +164,20 @@ impl Trunk {
         more: &[String],
     ) -> Result<(Output, Vec<Value>), Error> {
         let maps = self.names.iter().flat_map(|names| [names.logits.as_str(), &names.deltas]);
-        let outputs: Vec<&str> = self.features().chain(maps).chain(more.iter().map(String::as_str)).collect();
+        let outputs: Vec<&str> = self.given().chain(maps).chain(more.iter().map(String::as_str)).collect();
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let mut features = busy.time(seconds, || session.run(&[("input", input)], &outputs))?;
         drop(session);
         let mut maps = features.split_off(self.names.len());
         let more = maps.split_off(2 * self.names.len());
-        Ok((Output { features, rpn: Rpn::Maps(grouped(maps)) }, more))
+        Ok((Output { features: self.pack(features), rpn: Rpn::Maps(grouped(maps)) }, more))
     }
 
     /// The RPN's best positions of each photo, level by level.
     pub(super) fn ranked(&self, output: &Output, photos: usize) -> Result<Vec<Vec<Ranked>>, Error> {
         let mut found = vec![Vec::new(); photos];
-        for (level, features) in output.features.iter().enumerate() {
-            let shape = features.shape();
-            let &[count, _, height, width] = shape.as_slice() else {
-                return Err(unexpected("features", &shape));
-            };
+        for level in 0..self.names.len() {
+            let shape @ [count, _, height, width] = output.features.shape(level)?;
             if count != photos {
                 return Err(unexpected("features", &shape));
             }
@@ -222,6 +235,26 @@ impl Trunk {
 type Ranks = Result<Vec<Ranked>, Error>;
 
 /// In groups of `N`, as they were asked for.
+fn features(level: usize) -> String {
+    format!("features.{level}")
+}
+
+/// What features are called with the channels last.
+fn last(level: usize) -> String {
+    format!("features.{level}.channels_last")
+}
+
+/// A trunk's bytes with the channels of the features last.
+fn channels_last(bytes: &[u8], levels: usize) -> Result<Vec<u8>, Error> {
+    let unusable =
+        |cause: &dyn std::fmt::Display| Error::Graph(format!("trunk.onnx cannot be read: {cause}"));
+    let mut graph = onnx::Graph::from_bytes(bytes).map_err(|cause| unusable(&cause))?;
+    for level in 0..levels {
+        graph.output_channels_last(&features(level), &last(level));
+    }
+    graph.to_bytes().map_err(|cause| unusable(&cause))
+}
+
 fn grouped<const N: usize>(values: Vec<Value>) -> Vec<[Value; N]> {
     let mut values = values.into_iter();
     std::iter::from_fn(|| {
@@ -256,7 +289,7 @@ mod tests {
         for (count, by) in [(300, RankBy::Logit), (20, RankBy::Logit), (300, RankBy::Sigmoid)] {
             let rule = Rule { anchors: model.manifest().network.rpn.anchors, count, by };
             let [theirs, ours] = [true, false].map(|resident| {
-                let form = Form { resident, half: false };
+                let form = Form { resident, ..Form::default() };
                 let trunk = Trunk::with(&model, &runtime, &options, form, rule).unwrap();
                 let output = trunk.run(&input, &Busy::default(), &mut 0.0).unwrap();
                 assert_eq!(output.maps(0).count(), if resident { 0 } else { trunk.names.len() });

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use super::coder::Coder;
-use super::{anchors, input, roi_align, rois};
+use super::{anchors, features, input, roi_align, rois};
 use crate::checkpoint::Checkpoint;
 use crate::family::{
     AnchorCell, AnchorStride, Anchors, ChannelOrder, Clamp, Conventions, Filter, FinestLevel, InputRule,
@@ -310,7 +310,9 @@ fn roi_align_of_one_map() {
         let mut placed = rois::Rois::new(1);
         placed.boxes[0] = values[1].as_f32().unwrap().to_vec();
         placed.images[0] = rois.chunks_exact(5).map(|r| r[0] as i64).collect();
-        let own = roi_align::RoiAlign::new(rule, 2).run(&values[..1], &placed).unwrap();
+        let [map, ..] = values;
+        let maps = features::Features { maps: vec![map], channels_last: false };
+        let own = roi_align::RoiAlign::new(rule, 2).run(&maps, &placed).unwrap();
         close(name, roi_align::channels_first(&own).unwrap().as_f32().unwrap(), &expected);
     }
 }

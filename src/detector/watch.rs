@@ -48,7 +48,7 @@ impl Detector {
                 seen.extend(head.iter().cloned().zip(values));
             }
         }
-        seen.extend(features.into_iter().map(str::to_owned).zip(output.features));
+        seen.extend(features.into_iter().map(str::to_owned).zip(output.features.channels_first()?));
         Ok(seen)
     }
 }

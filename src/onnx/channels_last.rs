@@ -40,6 +40,16 @@ impl Graph {
         true
     }
 
+    /// Gives an output (n, channels, height, width) as (n, height, width, channels) instead, under another name.
+    pub(crate) fn output_channels_last(&mut self, edge: &str, name: &str) {
+        let Some(output) = self.body.output.iter_mut().find(|output| output.name == edge) else { return };
+        output.name = name.into();
+        if let Some(dims) = dims(output).filter(|dims| dims.len() == 4) {
+            dims[1..].rotate_left(1);
+        }
+        self.transpose(name, edge, &[0, 2, 3, 1]);
+    }
+
     /// An input's dimensions behind the first.
     fn depth_and_plane(&mut self, input: &str) -> Option<[usize; 3]> {
         let info = self.body.input.iter_mut().find(|one| one.name == input)?;
@@ -132,6 +142,26 @@ mod tests {
         assert_eq!(values("weight"), Values::F32(vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]));
         assert_eq!(values("numbers"), Values::I8(vec![0, 3, 1, 4, 2, 5]));
         assert_eq!(turned.depth_and_plane("x"), Some([1, 3, 2]));
+    }
+
+    #[test]
+    fn an_output_is_turned_under_another_name() {
+        let mut graph = Graph::new("trunk");
+        let dims = ["n".into(), 2.into(), 3.into(), 4.into()];
+        let x = graph.input("x", Element::F32, &dims);
+        let y = graph.relu("y", &x);
+        graph.output(&y, Element::F32, &dims);
+        graph.output_channels_last("y", "y.last");
+        let outputs: Vec<&str> = graph.body.output.iter().map(|output| output.name.as_str()).collect();
+        assert_eq!(outputs, ["y.last"]);
+        let sizes: Vec<Option<i64>> =
+            super::dims(&mut graph.body.output[0]).unwrap().iter().map(|dim| dim.value).collect();
+        assert_eq!(sizes, [None, Some(3), Some(4), Some(2)]);
+        let last = graph.nodes().last().unwrap();
+        assert_eq!(
+            (last.op_type.as_str(), &last.input, &last.output),
+            ("Transpose", &vec![y], &vec!["y.last".into()])
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use pulp::Arch;
 
 use self::pool::{Map, Pool};
 use self::turn::Turn;
+use super::features::Features;
 use super::rois::Rois;
 use crate::runtime::{Error, Value};
 
@@ -50,26 +51,29 @@ impl RoiAlign {
         RoiAlign { rule, threads: threads.max(1), memory: Mutex::default() }
     }
 
-    /// Pools boxes from maps (pictures, channels, height, width), finest first: (boxes, bins, bins, channels), the
-    /// boxes of all maps one after another.
+    /// Pools boxes from maps of features: (boxes, bins, bins, channels), the boxes of all maps one after another.
     ///
     /// # Errors
-    /// When a map is no float32 tensor of four dimensions on the host.
-    pub(super) fn run(&self, maps: &[Value], rois: &Rois) -> Result<Value, Error> {
+    /// When a map is no float32 tensor on the host.
+    pub(super) fn run(&self, features: &Features, rois: &Rois) -> Result<Value, Error> {
+        let levels = rois.boxes.len().min(features.maps.len());
         let shapes: Vec<[usize; 4]> =
-            maps.iter().map(|map| map.shape().try_into().unwrap_or_default()).collect();
+            (0..levels).map(|level| features.shape(level).unwrap_or_default()).collect();
         let channels = shapes.first().map_or(0, |shape| shape[1]);
         let bins = self.rule.bins;
         let count = rois.images.iter().map(Vec::len).sum();
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let Memory { turned, spare } = &mut *memory;
-        let turned = self.turn(maps, &shapes, turned)?;
+        let maps = match features.channels_last {
+            true => as_they_are(&features.maps, &shapes)?,
+            false => self.turn(&features.maps, &shapes, turned)?,
+        };
         let shape = [count, bins, bins, channels];
         let mut out = match spare.take().filter(|spare| spare.shape() == shape) {
             Some(spare) => spare,
             None => Value::from_f32(&shape, vec![0.0; shape.iter().product()])?,
         };
-        self.pool(&turned, rois, out.as_f32_mut()?);
+        self.pool(&maps, rois, out.as_f32_mut()?);
         Ok(out)
     }
 
@@ -104,12 +108,10 @@ impl RoiAlign {
         self.share_out(parts, |part| Arch::new().dispatch(part));
         let mut rest = memory.as_slice();
         let mut turned = Vec::new();
-        for &[pictures, channels, height, width] in shapes {
-            let size = height * width * channels;
-            let (own, later) = rest.split_at(pictures * size);
+        for shape in shapes {
+            let (own, later) = rest.split_at(shape.iter().product());
             rest = later;
-            let map = |values| Map { values, height, width, channels };
-            turned.push(own.chunks_exact(size.max(1)).map(map).collect());
+            turned.push(pictures(own, shape));
         }
         Ok(turned)
     }
@@ -159,6 +161,17 @@ impl RoiAlign {
     }
 }
 
+/// A level's maps, one a picture.
+fn pictures<'a>(values: &'a [f32], &[_, channels, height, width]: &[usize; 4]) -> Vec<Map<'a>> {
+    let map = |values| Map { values, height, width, channels };
+    values.chunks_exact((height * width * channels).max(1)).map(map).collect()
+}
+
+/// Maps whose channels lie together already.
+fn as_they_are<'a>(maps: &'a [Value], shapes: &[[usize; 4]]) -> Result<Vec<Vec<Map<'a>>>, Error> {
+    maps.iter().zip(shapes).map(|(map, shape)| Ok(pictures(map.as_f32()?, shape))).collect()
+}
+
 /// (boxes, bins, bins, channels) to (boxes, channels, bins, bins).
 pub(super) fn channels_first(pooled: &Value) -> Result<Value, Error> {
     let shape = pooled.shape();
@@ -190,7 +203,12 @@ mod tests {
         let mut rois = Rois::new(1);
         rois.boxes[0] = boxes.to_vec();
         rois.images[0] = vec![image; boxes.len() / 4];
-        RoiAlign::new(rule, 2).run(&[map], &rois).unwrap().as_f32().unwrap().to_vec()
+        RoiAlign::new(rule, 2)
+            .run(&Features { maps: vec![map], channels_last: false }, &rois)
+            .unwrap()
+            .as_f32()
+            .unwrap()
+            .to_vec()
     }
 
     #[test]
@@ -203,6 +221,34 @@ mod tests {
         // Half a pixel up and left: (0.75, 0).
         let aligned = Rule { aligned: true, ..RULE };
         assert_eq!(one(&map, [2, 2, 2, 3], &[0.25, 0.0, 2.25, 1.0], 1, aligned), [12.75, 18.75]);
+    }
+
+    #[test]
+    fn maps_with_the_channels_last_give_the_same() {
+        // 65 channels: a block and one more.
+        let (channels, height, width) = (65, 5, 4);
+        let first: Vec<f32> = (0..channels * height * width).map(|k| (k * 37 % 101) as f32).collect();
+        let last = (0..first.len()).map(|k| first[k % channels * height * width + k / channels]).collect();
+        let rule = Rule { bins: 2, samples: 2, aligned: false };
+        let found = one(&first, [1, channels, height, width], &[0.3, 0.6, 3.1, 4.4], 0, rule);
+        let maps = vec![Value::from_f32(&[1, height, width, channels], last).unwrap()];
+        let mut rois = Rois::new(1);
+        rois.push(0, 0, &crate::geometry::BBox::new(0.3, 0.6, 3.1, 4.4), 0, 1.0);
+        let turned = RoiAlign::new(rule, 1).run(&Features { maps, channels_last: true }, &rois).unwrap();
+        assert_eq!(turned.as_f32().unwrap(), found);
+        // By hand: samples of the first bin at x = 0.3 + 0.35 and + 1.05, y = 0.6 + 0.475 and + 1.425, on a plane of
+        // the last channel.
+        let plane = &first[64 * height * width..];
+        let at = |y: f32, x: f32| {
+            let value = |y: usize, x: usize| plane[y * width + x];
+            let (row, column) = (y as usize, x as usize);
+            let (down, across) = (y - y.floor(), x - x.floor());
+            let upper = value(row, column) * (1.0 - across) + value(row, column + 1) * across;
+            let lower = value(row + 1, column) * (1.0 - across) + value(row + 1, column + 1) * across;
+            upper * (1.0 - down) + lower * down
+        };
+        let mean = (at(1.075, 0.65) + at(1.075, 1.35) + at(2.025, 0.65) + at(2.025, 1.35)) / 4.0;
+        assert!((found[64] - mean).abs() < 1e-3, "{} {mean}", found[64]);
     }
 
     #[test]
