@@ -295,6 +295,8 @@ fn a_run_is_a_start_for_annotating() {
     );
     convert(&place, &["run", "-o", "labels", "--to", "yolo", "--score", "0"]).expect(0);
     assert_eq!(place.read("labels/labels/a/x.txt").lines().count(), 2);
+    let beyond = convert(&place, &["run", "-o", "none", "--to", "yolo", "--score", "70"]).expect(2);
+    assert!(beyond.err.contains("a number from 0 to 1 is needed"), "{}", beyond.err);
 }
 
 #[test]

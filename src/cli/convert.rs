@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     split: Option<String>,
     /// Least score of a run's detections
-    #[arg(long, value_name = "S", default_value_t = 0.5)]
+    #[arg(long, value_name = "SCORE", default_value_t = 0.5, value_parser = super::probability)]
     score: f32,
     /// Print a summary as JSON on standard output
     #[arg(long)]

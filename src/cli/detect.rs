@@ -41,10 +41,10 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "GT.json")]
     annotations: Option<PathBuf>,
     /// Keep detections above this score; the model's own threshold by default
-    #[arg(long, value_parser = probability)]
+    #[arg(long, value_parser = super::probability)]
     score: Option<f32>,
     /// Draw boxes from this score up
-    #[arg(long, default_value_t = 0.5, value_parser = probability, value_name = "SCORE")]
+    #[arg(long, default_value_t = 0.5, value_parser = super::probability, value_name = "SCORE")]
     draw_score: f32,
     /// Keep these classes only: names or ids, with commas
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
@@ -118,11 +118,6 @@ impl DecodeArgs {
             limits: Limits { file_bytes: self.max_file_size, pixels: self.max_pixels },
         }
     }
-}
-
-fn probability(text: &str) -> Result<f32, String> {
-    let value: f32 = text.parse().map_err(|_| "a number from 0 to 1 is needed".to_owned())?;
-    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("a number from 0 to 1 is needed".into()) }
 }
 
 /// Runs the command.

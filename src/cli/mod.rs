@@ -133,6 +133,12 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
+/// An option that is a score.
+fn probability(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| "a number from 0 to 1 is needed".to_owned())?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("a number from 0 to 1 is needed".into()) }
+}
+
 /// Prints data on standard output.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
