@@ -18,18 +18,13 @@ use crate::runtime::{self, Graph, Runtime, Session, SessionOptions, Value};
 /// A head that is ready to run.
 pub(super) struct Head {
     /// RoIAlign by itself, where it is apart.
-    pool: Option<Pool>,
+    pool: Option<RoiAlign>,
+    /// Whether it gives the channels of a bin together.
+    channels_last: bool,
     rest: Mutex<Session>,
     pooled: String,
     /// Of each map, of the boxes on it and of their pictures.
     names: Vec<[String; 3]>,
-}
-
-/// RoIAlign apart from the rest.
-struct Pool {
-    align: RoiAlign,
-    /// Whether the rest takes the channels of a bin together, as they come.
-    channels_last: bool,
 }
 
 impl Head {
@@ -54,7 +49,7 @@ impl Head {
         let bytes = form.bytes(&source)?;
         if form.resident {
             let rest = Mutex::new(runtime.session(Graph::Memory("head.onnx", &bytes), &options)?);
-            return Ok(Head { pool: None, rest, pooled, names });
+            return Ok(Head { pool: None, channels_last: false, rest, pooled, names });
         }
         let (channels, bins) = (architecture.feature_channels(), architecture.head.resolution);
         let dims = ["boxes".into(), channels.into(), bins.into(), bins.into()];
@@ -64,9 +59,9 @@ impl Head {
         let (after, channels_last) = channels_last(after, &pooled)?;
         let rest = runtime.session(Graph::Memory("head.onnx, after RoIAlign", &after), &options)?;
         let Roi { sampling_ratio: samples, aligned, .. } = manifest.conventions.roi;
-        let align = RoiAlign::new(Rule { bins, samples, aligned }, options.thread_count());
-        let pool = Some(Pool { align, channels_last });
-        Ok(Head { pool, rest: Mutex::new(rest), pooled, names })
+        let rule = Rule { bins, samples, aligned, channels_last };
+        let pool = Some(RoiAlign::new(rule, options.thread_count()));
+        Ok(Head { pool, channels_last, rest: Mutex::new(rest), pooled, names })
     }
 
     /// Runs it on maps of features, finest first, and on the boxes of `rois`, which it takes.
@@ -77,18 +72,14 @@ impl Head {
         outputs: &[&str],
     ) -> Result<Vec<Value>, runtime::Error> {
         let rest = || self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Pool { align, channels_last }) = &self.pool {
-            let mut pooled = align.run(features, rois)?;
-            if !channels_last {
-                pooled = channels_first(&pooled)?;
-            }
+        if let Some(pool) = &self.pool {
+            let pooled = pool.run(features, rois)?;
             let others: Vec<&str> = outputs.iter().copied().filter(|name| *name != self.pooled).collect();
             let mut found = rest().run(&[(&self.pooled, &pooled)], &others)?;
-            if let Some(place) = outputs.iter().position(|name| *name == self.pooled) {
-                let shown = if *channels_last { channels_first(&pooled)? } else { pooled };
-                found.insert(place, shown);
-            } else if *channels_last {
-                align.take_back(pooled);
+            match outputs.iter().position(|name| *name == self.pooled) {
+                Some(place) if self.channels_last => found.insert(place, channels_first(&pooled)?),
+                Some(place) => found.insert(place, pooled),
+                None => pool.take_back(pooled),
             }
             return Ok(found);
         }

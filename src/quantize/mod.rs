@@ -89,7 +89,7 @@ pub struct Options {
     /// Share of the values, in percent, that [`Method::Percentile`] covers.
     pub percentile: f64,
     /// Layers with a lower signal-to-noise ratio, in decibels, stay float32. With the default of 32 the bundled model and
-    /// the six rungs of the ladder lose at most 0.003 AP on 399 photos with weights of 7 bits.
+    /// the six rungs of the ladder lose at most 0.005 AP on 399 photos, averaged over draws of calibration photos.
     pub min_snr: f64,
     /// Weights of 7 bits: on processors without VNNI, products of 8 bits may not fit the 16 bits that two are added in.
     pub reduce_range: bool,

@@ -27,6 +27,8 @@ pub(super) struct Rule {
     pub(super) samples: usize,
     /// Whether boxes move by half a pixel, as pixels have their values at their centres.
     pub(super) aligned: bool,
+    /// Whether the channels of a bin lie together in the result, instead of the bins of a channel.
+    pub(super) channels_last: bool,
 }
 
 /// RoIAlign with the memory that it uses again.
@@ -51,7 +53,8 @@ impl RoiAlign {
         RoiAlign { rule, threads: threads.max(1), memory: Mutex::default() }
     }
 
-    /// Pools boxes from maps of features: (boxes, bins, bins, channels), the boxes of all maps one after another.
+    /// Pools boxes from maps of features: (boxes, channels, bins, bins), or with the channels last; the boxes of all
+    /// maps one after another.
     ///
     /// # Errors
     /// When a map is no float32 tensor on the host.
@@ -60,7 +63,7 @@ impl RoiAlign {
         let shapes: Vec<[usize; 4]> =
             (0..levels).map(|level| features.shape(level).unwrap_or_default()).collect();
         let channels = shapes.first().map_or(0, |shape| shape[1]);
-        let bins = self.rule.bins;
+        let Rule { bins, channels_last, .. } = self.rule;
         let count = rois.images.iter().map(Vec::len).sum();
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let Memory { turned, spare } = &mut *memory;
@@ -68,7 +71,10 @@ impl RoiAlign {
             true => as_they_are(&features.maps, &shapes)?,
             false => self.turn(&features.maps, &shapes, turned)?,
         };
-        let shape = [count, bins, bins, channels];
+        let shape = match channels_last {
+            true => [count, bins, bins, channels],
+            false => [count, channels, bins, bins],
+        };
         let mut out = match spare.take().filter(|spare| spare.shape() == shape) {
             Some(spare) => spare,
             None => Value::from_f32(&shape, vec![0.0; shape.iter().product()])?,
@@ -118,8 +124,7 @@ impl RoiAlign {
 
     /// Fills `out`, which holds the bins of all boxes.
     fn pool(&self, maps: &[Vec<Map<'_>>], rois: &Rois, out: &mut [f32]) {
-        let channels = maps.iter().flatten().next().map_or(0, |map| map.channels);
-        let size = self.rule.bins * self.rule.bins * channels;
+        let size = out.len() / rois.images.iter().map(Vec::len).sum::<usize>().max(1);
         let mut rest = out;
         let mut parts = Vec::new();
         for ((maps, boxes), images) in maps.iter().zip(&rois.boxes).zip(&rois.images) {
@@ -172,21 +177,18 @@ fn as_they_are<'a>(maps: &'a [Value], shapes: &[[usize; 4]]) -> Result<Vec<Vec<M
     maps.iter().zip(shapes).map(|(map, shape)| Ok(pictures(map.as_f32()?, shape))).collect()
 }
 
-/// (boxes, bins, bins, channels) to (boxes, channels, bins, bins).
-pub(super) fn channels_first(pooled: &Value) -> Result<Value, Error> {
-    let shape = pooled.shape();
-    let &[boxes, height, width, channels] = shape.as_slice() else {
-        return Value::from_f32(&shape, pooled.as_f32()?.to_vec());
+/// (n, height, width, channels) to (n, channels, height, width).
+pub(super) fn channels_first(value: &Value) -> Result<Value, Error> {
+    let shape = value.shape();
+    let &[count, height, width, channels] = shape.as_slice() else {
+        return Value::from_f32(&shape, value.as_f32()?.to_vec());
     };
-    let bins = height * width;
-    let mut turned = vec![0.0; boxes * bins * channels];
-    let size = (bins * channels).max(1);
-    for (to, from) in turned.chunks_exact_mut(size).zip(pooled.as_f32()?.chunks_exact(size)) {
-        for (place, value) in to.iter_mut().enumerate() {
-            *value = from[place % bins * channels + place / bins];
-        }
+    let mut turned = vec![0.0; shape.iter().product()];
+    let size = (height * width * channels).max(1);
+    for (to, from) in turned.chunks_exact_mut(size).zip(value.as_f32()?.chunks_exact(size)) {
+        pool::channels_first(from, channels, to);
     }
-    Value::from_f32(&[boxes, channels, height, width], turned)
+    Value::from_f32(&[count, channels, height, width], turned)
 }
 
 #[cfg(test)]
@@ -194,7 +196,7 @@ mod tests {
     use super::*;
     use crate::runtime::{Options, Runtime};
 
-    const RULE: Rule = Rule { bins: 1, samples: 1, aligned: false };
+    const RULE: Rule = Rule { bins: 1, samples: 1, aligned: false, channels_last: false };
 
     fn one(map: &[f32], shape: [usize; 4], boxes: &[f32], image: i64, rule: Rule) -> Vec<f32> {
         // Tensors are ONNX Runtime's: it is opened before any is made.
@@ -229,13 +231,18 @@ mod tests {
         let (channels, height, width) = (65, 5, 4);
         let first: Vec<f32> = (0..channels * height * width).map(|k| (k * 37 % 101) as f32).collect();
         let last = (0..first.len()).map(|k| first[k % channels * height * width + k / channels]).collect();
-        let rule = Rule { bins: 2, samples: 2, aligned: false };
+        let rule = Rule { bins: 2, samples: 2, aligned: false, channels_last: false };
         let found = one(&first, [1, channels, height, width], &[0.3, 0.6, 3.1, 4.4], 0, rule);
         let maps = vec![Value::from_f32(&[1, height, width, channels], last).unwrap()];
         let mut rois = Rois::new(1);
         rois.push(0, 0, &crate::geometry::BBox::new(0.3, 0.6, 3.1, 4.4), 0, 1.0);
-        let turned = RoiAlign::new(rule, 1).run(&Features { maps, channels_last: true }, &rois).unwrap();
-        assert_eq!(turned.as_f32().unwrap(), found);
+        let features = Features { maps, channels_last: true };
+        let turned = RoiAlign::new(rule, 1).run(&features, &rois).unwrap();
+        assert_eq!((turned.shape(), turned.as_f32().unwrap()), (vec![1, channels, 2, 2], found.as_slice()));
+        let rule = Rule { channels_last: true, ..rule };
+        let turned = RoiAlign::new(rule, 1).run(&features, &rois).unwrap();
+        assert_eq!(turned.shape(), [1, 2, 2, channels]);
+        assert_eq!(channels_first(&turned).unwrap().as_f32().unwrap(), found);
         // By hand: samples of the first bin at x = 0.3 + 0.35 and + 1.05, y = 0.6 + 0.475 and + 1.425, on a plane of
         // the last channel.
         let plane = &first[64 * height * width..];
@@ -248,7 +255,7 @@ mod tests {
             upper * (1.0 - down) + lower * down
         };
         let mean = (at(1.075, 0.65) + at(1.075, 1.35) + at(2.025, 0.65) + at(2.025, 1.35)) / 4.0;
-        assert!((found[64] - mean).abs() < 1e-3, "{} {mean}", found[64]);
+        assert!((found[64 * 4] - mean).abs() < 1e-3, "{} {mean}", found[64 * 4]);
     }
 
     #[test]
@@ -262,7 +269,7 @@ mod tests {
     fn as_many_samples_as_pixels_where_none_are_given() {
         // Of a ramp every average is the value at the bin's centre.
         let map: Vec<f32> = (0..16).map(|k| k as f32).collect();
-        let rule = Rule { bins: 2, samples: 0, aligned: true };
+        let rule = Rule { bins: 2, samples: 0, aligned: true, channels_last: false };
         let found = one(&map, [1, 1, 1, 16], &[1.5, 0.0, 11.5, 1.0], 0, rule);
         assert_eq!(found, [3.0, 8.0, 3.0, 8.0].map(|centre| centre + 0.5));
         let empty = one(&map, [1, 1, 1, 16], &[f32::NAN, 0.0, 5.0, 1.0], 0, rule);

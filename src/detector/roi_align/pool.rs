@@ -27,7 +27,7 @@ pub(super) struct Pool<'a> {
     /// The picture of each box.
     pub(super) images: &'a [i64],
     pub(super) rule: Rule,
-    /// (boxes, bins, bins, channels).
+    /// Each box's bins, in the rule's order.
     pub(super) out: &'a mut [f32],
 }
 
@@ -45,11 +45,28 @@ impl WithSimd for Pool<'_> {
         };
         order.sort_by_cached_key(place);
         let mut bins = Bins::default();
+        let mut turned = vec![0.0; if rule.channels_last { 0 } else { size }];
         for number in order {
             let image = usize::try_from(images[number]).unwrap_or(0).min(maps.len() - 1);
             let map = maps[image];
             bins.place(&map, boxes[number], rule);
-            bins.average(&map, &mut out[number * size..][..size]);
+            let out = &mut out[number * size..][..size];
+            if rule.channels_last {
+                bins.average(&map, out);
+            } else {
+                bins.average(&map, &mut turned);
+                channels_first(&turned, map.channels, out);
+            }
+        }
+    }
+}
+
+/// One box's bins from (bins, bins, channels) to (channels, bins, bins).
+pub(super) fn channels_first(from: &[f32], channels: usize, to: &mut [f32]) {
+    let bins = (from.len() / channels.max(1)).max(1);
+    for (channel, to) in to.chunks_exact_mut(bins).enumerate() {
+        for (to, from) in to.iter_mut().zip(from.iter().skip(channel).step_by(channels)) {
+            *to = *from;
         }
     }
 }
