@@ -59,22 +59,22 @@ impl RoiAlign {
     /// # Errors
     /// When a map is no float32 tensor on the host.
     pub(super) fn run(&self, features: &Features, rois: &Rois) -> Result<Value, Error> {
-        let levels = rois.boxes.len().min(features.maps.len());
+        let shape = |level| features.shape(level).unwrap_or_default();
+        let [_, channels, ..] = shape(0);
+        // A map without boxes is not looked at.
+        let looked_at = rois.images.iter().enumerate();
         let shapes: Vec<[usize; 4]> =
-            (0..levels).map(|level| features.shape(level).unwrap_or_default()).collect();
-        let channels = shapes.first().map_or(0, |shape| shape[1]);
+            looked_at.map(|(level, images)| if images.is_empty() { [0; 4] } else { shape(level) }).collect();
         let Rule { bins, channels_last, .. } = self.rule;
         let count = rois.images.iter().map(Vec::len).sum();
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let Memory { turned, spare } = &mut *memory;
-        let maps = match features.channels_last {
-            true => as_they_are(&features.maps, &shapes)?,
-            false => self.turn(&features.maps, &shapes, turned)?,
+        let maps = if features.channels_last {
+            as_they_are(&features.maps, &shapes)?
+        } else {
+            self.turn(&features.maps, &shapes, turned)?
         };
-        let shape = match channels_last {
-            true => [count, bins, bins, channels],
-            false => [count, channels, bins, bins],
-        };
+        let shape = if channels_last { [count, bins, bins, channels] } else { [count, channels, bins, bins] };
         let mut out = match spare.take().filter(|spare| spare.shape() == shape) {
             Some(spare) => spare,
             None => Value::from_f32(&shape, vec![0.0; shape.iter().product()])?,
@@ -155,10 +155,11 @@ impl RoiAlign {
         for (place, part) in parts.into_iter().enumerate() {
             hands[place % self.threads].push(part);
         }
-        let own = hands.pop();
+        let mut hands = hands.into_iter().filter(|hand| !hand.is_empty());
+        let own = hands.next();
         let work = &work;
         std::thread::scope(|scope| {
-            for hand in hands.into_iter().filter(|hand| !hand.is_empty()) {
+            for hand in hands {
                 scope.spawn(move || hand.into_iter().for_each(work));
             }
             own.into_iter().flatten().for_each(work);
@@ -167,9 +168,9 @@ impl RoiAlign {
 }
 
 /// A level's maps, one a picture.
-fn pictures<'a>(values: &'a [f32], &[_, channels, height, width]: &[usize; 4]) -> Vec<Map<'a>> {
+fn pictures<'a>(values: &'a [f32], &[count, channels, height, width]: &[usize; 4]) -> Vec<Map<'a>> {
     let map = |values| Map { values, height, width, channels };
-    values.chunks_exact((height * width * channels).max(1)).map(map).collect()
+    values.chunks_exact((height * width * channels).max(1)).take(count).map(map).collect()
 }
 
 /// Maps whose channels lie together already.
