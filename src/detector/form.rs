@@ -49,6 +49,20 @@ impl Form {
     }
 }
 
+/// A graph's bytes after a change, which tells whether it did anything; and whether it did.
+pub(super) fn changed(
+    bytes: Vec<u8>,
+    file: &str,
+    change: impl FnOnce(&mut onnx::Graph) -> bool,
+) -> Result<(Vec<u8>, bool), Error> {
+    let unreadable = |cause: &dyn std::fmt::Display| Error::Graph(format!("{file} cannot be read: {cause}"));
+    let mut graph = onnx::Graph::from_bytes(&bytes).map_err(|cause| unreadable(&cause))?;
+    if !change(&mut graph) {
+        return Ok((bytes, false));
+    }
+    Ok((graph.to_bytes().map_err(|cause| unreadable(&cause))?, true))
+}
+
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;

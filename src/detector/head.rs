@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Error;
 use super::features::Features;
-use super::form::Form;
-use super::roi_align::{RoiAlign, Rule, channels_first};
+use super::form::{Form, changed};
+use super::roi_align::{RoiAlign, Rule};
 use super::rois::Rois;
 use crate::family::Roi;
 use crate::model::Model;
@@ -19,8 +19,6 @@ use crate::runtime::{self, Graph, Runtime, Session, SessionOptions, Value};
 pub(super) struct Head {
     /// RoIAlign by itself, where it is apart.
     pool: Option<RoiAlign>,
-    /// Whether it gives the channels of a bin together.
-    channels_last: bool,
     rest: Mutex<Session>,
     pooled: String,
     /// Of each map, of the boxes on it and of their pictures.
@@ -49,19 +47,19 @@ impl Head {
         let bytes = form.bytes(&source)?;
         if form.resident {
             let rest = Mutex::new(runtime.session(Graph::Memory("head.onnx", &bytes), &options)?);
-            return Ok(Head { pool: None, channels_last: false, rest, pooled, names });
+            return Ok(Head { pool: None, rest, pooled, names });
         }
         let (channels, bins) = (architecture.feature_channels(), architecture.head.resolution);
         let dims = ["boxes".into(), channels.into(), bins.into(), bins.into()];
         let after = onnx::after(&bytes, &pooled, &dims)
             .map_err(|cause| Error::Graph(format!("head.onnx cannot be cut in two: {cause}")))?;
         drop(bytes);
-        let (after, channels_last) = channels_last(after, &pooled)?;
+        let (after, channels_last) = changed(after, "head.onnx", |graph| graph.channels_last(&pooled))?;
         let rest = runtime.session(Graph::Memory("head.onnx, after RoIAlign", &after), &options)?;
         let Roi { sampling_ratio: samples, aligned, .. } = manifest.conventions.roi;
         let rule = Rule { bins, samples, aligned, channels_last };
         let pool = Some(RoiAlign::new(rule, options.thread_count()));
-        Ok(Head { pool, channels_last, rest: Mutex::new(rest), pooled, names })
+        Ok(Head { pool, rest: Mutex::new(rest), pooled, names })
     }
 
     /// Runs it on maps of features, finest first, and on the boxes of `rois`, which it takes.
@@ -77,8 +75,7 @@ impl Head {
             let others: Vec<&str> = outputs.iter().copied().filter(|name| *name != self.pooled).collect();
             let mut found = rest().run(&[(&self.pooled, &pooled)], &others)?;
             match outputs.iter().position(|name| *name == self.pooled) {
-                Some(place) if self.channels_last => found.insert(place, channels_first(&pooled)?),
-                Some(place) => found.insert(place, pooled),
+                Some(place) => found.insert(place, pool.channels_first(pooled)?),
                 None => pool.take_back(pooled),
             }
             return Ok(found);
@@ -94,17 +91,6 @@ impl Head {
         }
         rest().run(&named, outputs)
     }
-}
-
-/// The bytes of a graph that takes the channels of each bin together, where it can; and whether it does.
-fn channels_last(bytes: Vec<u8>, pooled: &str) -> Result<(Vec<u8>, bool), Error> {
-    let unreadable =
-        |cause: &dyn std::fmt::Display| Error::Graph(format!("head.onnx cannot be read: {cause}"));
-    let mut graph = onnx::Graph::from_bytes(&bytes).map_err(|cause| unreadable(&cause))?;
-    if !graph.channels_last(pooled) {
-        return Ok((bytes, false));
-    }
-    Ok((graph.to_bytes().map_err(|cause| unreadable(&cause))?, true))
 }
 
 /// The edge that holds what RoIAlign gives.

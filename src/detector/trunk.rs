@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::busy::Busy;
 use super::features::Features;
-use super::form::Form;
+use super::form::{Form, changed};
 use super::proposals::{Candidate, Ranked, RpnLevel};
 use super::{Error, unexpected};
 use crate::family::RankBy;
@@ -102,7 +102,12 @@ impl Trunk {
         } else {
             let mut bytes = form.bytes(&source)?.into_owned();
             if form.channels_last {
-                bytes = channels_last(&bytes, network.rpn_strides().len())?;
+                let levels = 0..network.rpn_strides().len();
+                let turn = |graph: &mut onnx::Graph| {
+                    levels.for_each(|level| graph.output_channels_last(&features(level), &last(level)));
+                    true
+                };
+                (bytes, _) = changed(bytes, "trunk.onnx", turn)?;
             }
             if form.resident {
                 let best = network::best(network, rule.count, rule.by == RankBy::Sigmoid);
@@ -242,17 +247,6 @@ fn features(level: usize) -> String {
 /// What features are called with the channels last.
 fn last(level: usize) -> String {
     format!("features.{level}.channels_last")
-}
-
-/// A trunk's bytes with the channels of the features last.
-fn channels_last(bytes: &[u8], levels: usize) -> Result<Vec<u8>, Error> {
-    let unusable =
-        |cause: &dyn std::fmt::Display| Error::Graph(format!("trunk.onnx cannot be read: {cause}"));
-    let mut graph = onnx::Graph::from_bytes(bytes).map_err(|cause| unusable(&cause))?;
-    for level in 0..levels {
-        graph.output_channels_last(&features(level), &last(level));
-    }
-    graph.to_bytes().map_err(|cause| unusable(&cause))
 }
 
 fn grouped<const N: usize>(values: Vec<Value>) -> Vec<[Value; N]> {

@@ -88,6 +88,11 @@ impl RoiAlign {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).spare = Some(pooled);
     }
 
+    /// A result as (boxes, channels, bins, bins), whatever its order.
+    pub(super) fn channels_first(&self, pooled: Value) -> Result<Value, Error> {
+        if self.rule.channels_last { channels_first(&pooled) } else { Ok(pooled) }
+    }
+
     /// Each picture's maps with the channels together, level by level; none of a level without pixels.
     fn turn<'a>(
         &self,
