@@ -4,6 +4,7 @@
 //!
 //! `kernels.py` sets what Pillow, OpenCV and torchvision take for the same work beside it. The best of many calls
 //! counts. Photos are rendered, boxes and scores are noise; sizes are those of a ResNet-50-FPN at 800 pixels.
+#![allow(clippy::print_stdout)] // A program of its own, for whoever reads along.
 
 mod support;
 

@@ -5,6 +5,7 @@
 //! Runs the program on rendered photos (200 by default) of 640x480 pixels, without pictures: with the bundled
 //! slim model, and with a ResNet-50-FPN of full size and random weights at 800 pixels. Then the slim model on
 //! ten times as many photos, whose peak memory should be the same. On Linux.
+#![allow(clippy::print_stdout)] // A program of its own, for whoever reads along.
 
 mod support;
 

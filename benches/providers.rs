@@ -7,6 +7,7 @@
 //! a photo in the sessions, the best of ROUNDS (5 by default), with ratios to the processor's own kernels. Then 500
 //! photos that all differ in shape beside 500 of one shape and of the same area. OpenVINO's rows need its plugin
 //! (`rcnn runtime install openvino`). On Linux.
+#![allow(clippy::print_stdout)] // A program of its own, for whoever reads along.
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Detect in one photo with the model inside the library: `cargo run --example detect -- PHOTO.jpg`
+#![allow(clippy::print_stdout, clippy::print_stderr)] // A program of its own, for whoever reads along.
 
 use rcnn::detector::Detector;
 use rcnn::model::{DEFAULT, Model};

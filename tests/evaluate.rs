@@ -1,6 +1,6 @@
 //! Stored evaluation cases: the numbers and arrays of pycocotools and lvis, to the last bit.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may stop")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! Models against what their frameworks computed: the golden fixtures in this repository, and the larger set
 //! beside it where there is one.
 
-#![allow(clippy::unwrap_used)] // a test may fail anywhere
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may fail anywhere
 
 use std::fs;
 use std::path::{Path, PathBuf};

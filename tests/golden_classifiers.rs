@@ -1,6 +1,6 @@
 //! Bare classifiers against torchvision's and timm's own logits.
 
-#![allow(clippy::unwrap_used)] // a test may fail anywhere
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may fail anywhere
 
 use std::fs;
 use std::path::{Path, PathBuf};

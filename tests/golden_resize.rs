@@ -1,6 +1,6 @@
 //! The two 8-bit resizes against hashes of what Pillow 12 and OpenCV 5 gave: every bit of every pixel.
 
-#![allow(clippy::unwrap_used)] // a test may fail anywhere
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may fail anywhere
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! `rcnn import` and `rcnn inspect` from outside: what they print, what they refuse, and how they compare.
 
-#![allow(clippy::unwrap_used)] // a test may fail anywhere
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may fail anywhere
 
 use std::fs;
 use std::path::{Path, PathBuf};

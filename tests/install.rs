@@ -1,6 +1,6 @@
 //! Finding and installing ONNX Runtime, as the user of a fresh machine sees it.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that fails may say so by panicking.
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! A trained model on the photos that it was tested on: torchvision's own boxes, and pycocotools' AP of them.
 //! Both are not part of this repository; without them beside it the test says so and passes.
 
-#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that fails may say so by panicking.
 
 mod support;
 

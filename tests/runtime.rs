@@ -1,7 +1,7 @@
 //! `rcnn runtime` and the choice of device and precision, as their user sees them. Nothing is downloaded here: what
 //! needs OpenVINO's plugin runs where it is installed already, and says so where it is not.
 
-#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that fails may say so by panicking.
 
 mod support;
 

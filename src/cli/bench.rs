@@ -13,7 +13,7 @@ use rcnn::runtime::Device;
 
 use super::lanes::LaneArgs;
 use super::runtime_args::RuntimeArgs;
-use super::{Exit, say};
+use super::{Exit, output, say};
 
 /// Measure a model's speed on photos
 #[derive(Debug, clap::Args)]
@@ -93,7 +93,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let report = run::bench(detector, widen, &tasks, &options, record, warm_up, started)?;
     let text = text(&report, against.as_ref());
     if args.json {
-        eprint!("{text}");
+        output::aside(&text);
         super::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
         super::print(&text)?;

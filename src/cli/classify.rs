@@ -11,6 +11,7 @@ use rcnn::model::{ClassifierModel, read_config};
 use rcnn::photo::{self, DecodeOptions, Photo};
 use serde_json::{Value as Json, json};
 
+use super::output::{Out, tell};
 use super::runtime_args::RuntimeArgs;
 use super::{Exit, say};
 
@@ -82,10 +83,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         ViewsArg::Ten => Views::TenCrops,
         ViewsArg::Scales => Views::Scales(args.scales.clone()),
     };
-    let mut out = io::stdout().lock();
+    let mut out = Out::new();
     let mut tally = Tally::default();
     let mut rows = Rows::default();
     for entry in &listing.entries {
+        if out.is_gone() {
+            break;
+        }
         let outcome = photo::decode(&entry.path, &DecodeOptions::default())
             .map_err(anyhow::Error::from)
             .and_then(|photo| Ok((classifier.classify(&photo, &views)?, photo)));
@@ -101,7 +105,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             }
             Err(error) => {
                 tally.failed += 1;
-                eprintln!("{}: {error:#}", entry.name.escape_debug());
+                tell!("{}: {error:#}", entry.name.escape_debug());
                 if args.json {
                     rows.write(&mut out, &json!({"file": entry.name, "error": format!("{error:#}")}))?;
                 }
@@ -111,7 +115,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let classified = listing.entries.len() - tally.failed;
     if let Some(path) = args.labels.as_ref().filter(|_| tally.judged < classified) {
         let without = classified - tally.judged;
-        eprintln!("note: {without} of {classified} photos have no label in `{}`", path.display());
+        tell!("note: {without} of {classified} photos have no label in `{}`", path.display());
     }
     if args.json {
         rows.end(&mut out, &tally)?;

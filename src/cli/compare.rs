@@ -14,6 +14,7 @@ use rcnn::runtime::Runtime;
 use serde_json::json;
 
 use super::annotated::Annotated;
+use super::output::tell;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
 use super::{Exit, Usage, say, stop_on_interrupt};
@@ -77,14 +78,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let resamples = args.bootstrap as usize;
     let judged = judge(&args.annotations, &results, image_ids.as_deref(), resamples, args.seed)?;
     for warning in warnings(&judged) {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     let text = table(&judged);
     let document = json!({ "models": judged, "resamples": args.bootstrap, "seed": args.seed });
     let document = format!("{}\n", serde_json::to_string_pretty(&document)?);
     if args.out.is_some() {
         write_all(folder, &text, &document, &judged)?;
-        eprintln!("comparison in `{}`", folder.display());
+        tell!("comparison in `{}`", folder.display());
     }
     super::print(if args.json { &document } else { &text })?;
     Ok(Exit::Done)

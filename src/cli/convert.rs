@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use anyhow::Context;
 use rcnn::convert::{self, Failed, ReadOptions, Target};
 
+use super::output::{self, tell};
 use super::progress::Progress;
 use super::{Exit, Usage, say};
 
@@ -84,7 +85,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let failed = [source.failed, written.failed].concat();
     say(&notes);
     for Failed { file, detail } in &failed {
-        eprintln!("`{}` {detail}", file.escape_debug());
+        tell!("`{}` {detail}", file.escape_debug());
     }
     let categories = source.annotations.categories.len();
     let text = format!(
@@ -102,7 +103,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             "notes": notes,
             "failed": failed,
         });
-        eprint!("{text}");
+        output::aside(&text);
         let summary = serde_json::to_string_pretty(&summary).context("cannot print the summary")?;
         super::print(&format!("{summary}\n"))?;
     } else {

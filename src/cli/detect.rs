@@ -10,6 +10,7 @@ use rcnn::run::{self, Machine, Record, Settings, Shard, Task};
 
 use super::annotated::Annotated;
 use super::lanes::LaneArgs;
+use super::output::tell;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
 use super::{Exit, Usage, say, stop_on_interrupt, summary};
@@ -164,7 +165,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         let (done, total, failed) = (now.done as u64, now.total as u64, now.failed as u64);
         let progress = progress.get_or_insert_with(|| {
             if now.before > 0 {
-                eprintln!("{} of {} photos were done before", now.before, now.total);
+                tell!("{} of {} photos were done before", now.before, now.total);
             }
             Progress::new("photos", done, total)
         });

@@ -10,6 +10,7 @@ use rcnn::evaluate::{
 };
 use serde_json::{Map, Value, json};
 
+use super::output::tell;
 use super::{Exit, Usage};
 
 mod text;
@@ -192,7 +193,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let evaluation = input.evaluate(reading, full)?;
     let warnings = input.warnings(&evaluation, reading);
     for warning in &warnings {
-        eprintln!("warning: {}", warning.message);
+        tell!("warning: {}", warning.message);
     }
     if let Some(folder) = &args.arrays {
         evaluation.arrays.write(folder, params.protocol)?;
@@ -228,7 +229,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         let other = open(&args, path, &params)?;
         let warnings = other.warnings(&other.evaluate(reading, false)?, reading);
         for warning in &warnings {
-            eprintln!("warning: {}: {}", path.display(), warning.message);
+            tell!("warning: {}: {}", path.display(), warning.message);
         }
         let count = args.bootstrap.unwrap_or(COMPARISON_RESAMPLES);
         let comparison = input.compare(&other, reading, count as usize, args.seed)?;

@@ -10,6 +10,7 @@ use rcnn::runtime::{self, Device, Runtime, SessionOptions};
 use serde_json::json;
 
 use super::Exit;
+use super::output::{Out, tell};
 
 /// Turn a checkpoint into a model folder
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let beside = if args.config.is_none() { config_beside(&args.file) } else { None };
     if let Some(path) = &beside {
-        eprintln!("note: `{}` beside the checkpoint is read; --config takes another", path.display());
+        tell!("note: `{}` beside the checkpoint is read; --config takes another", path.display());
     }
     let config = args.config.as_deref().or(beside.as_deref());
     let mut options = config.map(read_config).transpose()?.unwrap_or_default();
@@ -59,7 +60,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let report = Report::of(&imported);
     let model = imported.write(&args.out)?;
     let verdict = args.verify.as_deref().map(|folder| compare(&model, folder)).transpose()?;
-    let mut out = io::stdout().lock();
+    let mut out = Out::new();
     if args.json {
         writeln!(out, "{}", report.json(&model, &args.out, verdict.as_ref()))?;
     } else {
@@ -83,7 +84,7 @@ fn name_of(folder: &Path) -> String {
 fn classifier(args: &Args, options: &Options, name: &str) -> anyhow::Result<Exit> {
     let model = ClassifierModel::import(&args.file, options)?.write(&args.out, name)?;
     let manifest = model.manifest();
-    let mut to = io::stdout().lock();
+    let mut to = Out::new();
     if args.json {
         writeln!(to, "{}", json!({"model": args.out, "manifest": manifest, "remarks": model.remarks()}))?;
     } else {
@@ -169,7 +170,7 @@ impl Report {
 fn compare(model: &Model, folder: &Path) -> anyhow::Result<Verdict> {
     // Reference values are compared with what the processor computes, whatever devices are there.
     let options = runtime::Options { device: Device::Cpu, ..runtime::Options::default() };
-    let runtime = Runtime::open(&options, &mut |line| eprintln!("{line}"))?;
+    let runtime = Runtime::open(&options, &mut |line| tell!("{line}"))?;
     let detector =
         Detector::new(model, &runtime, &SessionOptions { device: Device::Cpu, ..SessionOptions::default() })?;
     Ok(verify(&detector, folder)?)

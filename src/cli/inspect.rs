@@ -9,6 +9,7 @@ use rcnn::network::{Backbone, Row};
 use serde_json::{Value as Json, json};
 
 use super::Exit;
+use super::output::Out;
 
 /// Show a model's architecture, costs, conventions and origin
 #[derive(Debug, clap::Args)]
@@ -48,7 +49,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         }
         Err(error) => return Err(error.into()),
     };
-    let mut out = io::stdout().lock();
+    let mut out = Out::new();
     if args.json {
         writeln!(out, "{}", sheet.json())?;
     } else {

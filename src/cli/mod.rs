@@ -1,11 +1,11 @@
 //! The command line: one file a command, each with its arguments and a call into the library.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
+use output::{print, tell};
 use rcnn::model::Model;
 
 mod annotated;
@@ -21,6 +21,7 @@ mod inspect;
 mod lanes;
 mod merge;
 mod models;
+mod output;
 mod progress;
 mod pull;
 mod quantize;
@@ -57,7 +58,10 @@ pub(crate) struct Usage(pub(crate) String);
 #[command(after_help = "Example:
   rcnn detect photos/ -o out
 
-RCNN_CACHE moves the cache folder; RCNN_LOG=debug tells what is going on.")]
+RCNN_CACHE moves the cache folder; RCNN_LOG=debug tells what is going on.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but some photos failed, 101 a mistake in rcnn itself,
+130 interrupted.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -85,9 +89,13 @@ enum Command {
 
 /// Parses the command line, runs the command and turns its outcome into the process's exit code.
 pub(crate) fn main() -> ExitCode {
-    init_tracing();
-    speak_plainly_on_panic();
-    let outcome = match Cli::parse().command {
+    output::speak_plainly_on_panic();
+    output::init_tracing();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
+    let outcome = match cli.command {
         Command::Detect(args) => detect::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Classify(args) => classify::run(args),
@@ -107,10 +115,8 @@ pub(crate) fn main() -> ExitCode {
     };
     match outcome {
         Ok(exit) => ExitCode::from(exit as u8),
-        // Whoever reads our output may stop reading.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rcnn: {}", sentence(&error));
+            tell!("rcnn: {}", sentence(&error));
             ExitCode::from(if error.is::<Usage>() { Exit::WrongUsage } else { Exit::Failed } as u8)
         }
     }
@@ -127,23 +133,10 @@ fn sentence(error: &anyhow::Error) -> String {
     text
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
-}
-
 /// An option that is a score.
 fn probability(text: &str) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "a number from 0 to 1 is needed".to_owned())?;
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("a number from 0 to 1 is needed".into()) }
-}
-
-/// Prints data on standard output.
-pub(crate) fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }
 
 /// The first interrupt ends the run in order, the second at once.
@@ -155,7 +148,7 @@ pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
         if flag.swap(true, Ordering::SeqCst) {
             std::process::exit(Exit::Interrupted as i32);
         }
-        eprintln!("stopping after the photos under way; once more stops at once");
+        tell!("stopping after the photos under way; once more stops at once");
     });
     stop
 }
@@ -170,28 +163,6 @@ pub(crate) fn find_model(name: &str) -> Result<Model, rcnn::model::Error> {
 /// Sentences that a person should know, on standard error.
 pub(crate) fn say(notes: &[String]) {
     for note in notes {
-        eprintln!("note: {note}");
-    }
-}
-
-/// A panic is a mistake of ours: one sentence, and the place for whoever mends it.
-fn speak_plainly_on_panic() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::debug!("panic at {place}: {panic}");
-        // Decoders run under a guard; their panics are rows of the results.
-        if std::thread::current().name() == Some("main") {
-            eprintln!("rcnn: a mistake in rcnn itself ({place}): please report it, with RCNN_LOG=debug");
-        }
-    }));
-}
-
-/// `RCNN_LOG` turns on tracing, in `tracing-subscriber`'s filter syntax.
-fn init_tracing() {
-    if let Ok(filter) = std::env::var("RCNN_LOG") {
-        tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-            .with_writer(std::io::stderr)
-            .init();
+        tell!("note: {note}");
     }
 }

@@ -1,11 +1,12 @@
 //! `rcnn models`: what models there are here, and which could be had.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use rcnn::model::{Place, list, published};
 use serde_json::json;
 
 use super::Exit;
+use super::output::Out;
 
 /// List the models that are here and those that can be pulled
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let here = list();
     let known: Vec<_> =
         published().iter().filter(|known| here.iter().all(|model| model.name != known.name)).collect();
-    let mut out = io::stdout().lock();
+    let mut out = Out::new();
     if args.json {
         let here: Vec<_> = here
             .iter()

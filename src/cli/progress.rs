@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::output::tell;
+
 /// Seconds between plain lines.
 const PAUSE: Duration = Duration::from_secs(15);
 
@@ -51,7 +53,7 @@ impl Progress {
         let rate = (done - self.before) as f64 / self.started.elapsed().as_secs_f64();
         let left = (total - done.min(total)) as f64 / rate;
         let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-        eprintln!("{done} of {total} {}{failed}, {rate:.1} a second, {} left", self.things, duration(left));
+        tell!("{done} of {total} {}{failed}, {rate:.1} a second, {} left", self.things, duration(left));
     }
 
     /// Removes the bar.

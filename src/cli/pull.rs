@@ -10,6 +10,7 @@ use rcnn::model::{
 };
 
 use super::Exit;
+use super::output::tell;
 use super::progress::Progress;
 
 /// Download a published checkpoint and make a model of it
@@ -64,15 +65,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let folder = cache::root()?.join("models").join(&name);
     if folder.join("model.json").is_file() && !args.again {
         let command = if ClassifierModel::open(&folder).is_ok() { "classify" } else { "detect" };
-        println!("{name} is there already: `rcnn {command} -m {name}` takes it, and --again replaces it");
+        super::print(&format!(
+            "{name} is there already: `rcnn {command} -m {name}` takes it, and --again replaces it\n"
+        ))?;
         return Ok(Exit::Done);
     }
     let expected = args.sha256.clone().map(Expected::Sha256).or_else(|| known.and_then(Published::expected));
     if let Some(known) = known {
-        eprintln!("{name}: {url}, licence {}", known.licence);
+        tell!("{name}: {url}, licence {}", known.licence);
     }
     if expected.is_none() {
-        eprintln!("{name}: no hash is known, so that the file cannot be checked");
+        tell!("{name}: no hash is known, so that the file cannot be checked");
     }
     let checkpoint = load(url, expected.as_ref())?;
     let options = match (&args.config, known) {
@@ -82,13 +85,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     };
     let command = import(&checkpoint, &options, &name, &folder, url, known)?;
     if args.keep {
-        eprintln!("{name}: the checkpoint is kept as `{}`", checkpoint.display());
+        tell!("{name}: the checkpoint is kept as `{}`", checkpoint.display());
     } else {
         drop(std::fs::remove_file(&checkpoint));
         // Its folder goes too, unless there is something else in it.
         let _ = checkpoint.parent().map(std::fs::remove_dir);
     }
-    println!("{name} is there: `rcnn {command} -m {name}` takes it");
+    super::print(&format!("{name} is there: `rcnn {command} -m {name}` takes it\n"))?;
     Ok(Exit::Done)
 }
 

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::annotated::Annotated;
 use super::compare::warm_up;
+use super::output::{self, tell};
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
 use super::{Exit, Usage, say, stop_on_interrupt};
@@ -139,11 +140,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         None => Vec::new(),
     };
     for warning in warnings(&judged) {
-        eprintln!("warning: {warning}");
+        tell!("warning: {warning}");
     }
     let text = text(&args.out, &written, &layers, &judged);
     if args.json {
-        eprint!("{text}");
+        output::aside(&text);
         let manifest = written.manifest();
         let document = json!({
             "model": args.out, "name": manifest.name, "sha256": written.hash(),

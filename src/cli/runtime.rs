@@ -3,6 +3,7 @@
 use rcnn::runtime::{self, Installed, Options, Package};
 
 use super::Exit;
+use super::output::tell;
 
 /// Install, list and remove ONNX Runtime and its plugins
 #[derive(Debug, clap::Args)]
@@ -48,7 +49,7 @@ enum Verb {
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     match args.verb {
         Verb::Install { package } => {
-            runtime::install(package, &Options::default(), &mut |line| eprintln!("{line}"))?;
+            runtime::install(package, &Options::default(), &mut |line| tell!("{line}"))?;
         }
         Verb::List { json } => list(json)?,
         Verb::Remove { package } => return remove(package),
@@ -64,7 +65,7 @@ fn list(json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     if installed.is_empty() {
-        eprintln!("nothing is installed: `rcnn runtime install` brings ONNX Runtime");
+        tell!("nothing is installed: `rcnn runtime install` brings ONNX Runtime");
     }
     for found in &installed {
         let Installed { package, version, folder, bytes } = found;
@@ -94,7 +95,7 @@ fn remove(package: Package) -> anyhow::Result<Exit> {
         anyhow::bail!("{} is not installed: nothing to remove", package.name());
     }
     for Installed { version, folder, .. } in removed {
-        eprintln!("removed {package} {version} from `{}`", folder.display());
+        tell!("removed {package} {version} from `{}`", folder.display());
     }
     Ok(Exit::Done)
 }

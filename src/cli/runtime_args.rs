@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use rcnn::runtime::{self, Device, Precision, Runtime, SessionOptions};
 
+use super::output::tell;
+
 /// On what networks run.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Machine")]
@@ -36,7 +38,7 @@ impl RuntimeArgs {
 
     /// Finds or installs ONNX Runtime.
     pub(crate) fn open(&self) -> Result<Runtime, runtime::Error> {
-        Runtime::open(&self.options(), &mut |line| eprintln!("{line}"))
+        Runtime::open(&self.options(), &mut |line| tell!("{line}"))
     }
 
     /// How sessions compute.

@@ -6,14 +6,14 @@ use std::path::Path;
 use anyhow::Context;
 use rcnn::run::{Record, State};
 
-use super::Exit;
 use super::progress::duration;
+use super::{Exit, output};
 
 /// Says how a run went, for a person or as JSON, and what to exit with.
 pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<Exit> {
     let text = text(record, out);
     if json {
-        eprint!("{text}");
+        output::aside(&text);
         let json = serde_json::to_string_pretty(record).context("cannot print the record")?;
         super::print(&format!("{json}\n"))?;
     } else {

@@ -9,6 +9,7 @@ use anyhow::Context;
 use rcnn::synth::{self, Error, Format, Options};
 
 use super::Exit;
+use super::output::{self, tell};
 use super::progress::Progress;
 
 /// Render scenes of runway debris with exact annotations
@@ -96,7 +97,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let written = match outcome {
         Err(Error::Stopped) => {
-            eprintln!("{}", Error::Stopped);
+            tell!("{}", Error::Stopped);
             return Ok(Exit::Interrupted);
         }
         outcome => outcome?,
@@ -115,7 +116,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         super::print(&text)?;
         return Ok(Exit::Done);
     }
-    eprint!("{text}");
+    output::aside(&text);
     let classes: serde_json::Map<String, serde_json::Value> = synth::classes()
         .zip(&written.objects)
         .map(|(name, &count)| (name.to_owned(), count.into()))

@@ -1,7 +1,9 @@
 //! From a file's bytes to an upright [`Photo`], with the pixels that Pillow's `convert("RGB")` gives.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -199,7 +201,29 @@ pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<Photo, Erro
     from_bytes(bytes, options, &|whole| whole).map(|(photo, _)| photo)
 }
 
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread decodes a photo: a panic there is a failure of the photo.
+pub fn is_decoding() -> bool {
+    DECODING.get()
+}
+
+/// A decoder that panics on a hostile file costs that file only.
 fn from_bytes(
+    bytes: &[u8],
+    options: &DecodeOptions,
+    target: Target<'_>,
+) -> Result<(Photo, (u32, u32)), Error> {
+    DECODING.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(|| upright_photo(bytes, options, target)));
+    DECODING.set(false);
+    outcome
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Corrupt, "the picture's data made the decoder fail")))
+}
+
+fn upright_photo(
     bytes: &[u8],
     options: &DecodeOptions,
     target: Target<'_>,

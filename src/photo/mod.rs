@@ -34,6 +34,8 @@ mod names;
 mod others;
 pub mod resize;
 
-pub use decode::{DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes, decode_for, size};
+pub use decode::{
+    DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes, decode_for, is_decoding, size,
+};
 pub use list::{Entry, ListError, Listing, list};
 pub(crate) use names::cleaned;

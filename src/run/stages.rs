@@ -2,7 +2,6 @@
 //! begins the next photos while the others are at work.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -251,18 +250,14 @@ impl<'t, P: Iterator<Item = Prepared<'t>>> Iterator for Batches<'t, P> {
     }
 }
 
-/// Decodes, to a photo and its full width and height; a decoder that panics on a hostile file costs that file only.
+/// Decodes, to a photo and its full width and height.
 fn decode(
     task: &Task,
     options: &photo::DecodeOptions,
     detector: &Detector,
 ) -> Result<(Photo, (u32, u32)), Failure> {
-    let decoded = || photo::decode_for(&task.entry.path, options, &|full| detector.resized(full));
-    match catch_unwind(AssertUnwindSafe(decoded)) {
-        Ok(Ok(photo)) => Ok(photo),
-        Ok(Err(error)) => Err(failure(error.kind.as_str(), "decode", error.detail)),
-        Err(_) => Err(failure("corrupt", "decode", "the picture's data made the decoder fail")),
-    }
+    photo::decode_for(&task.entry.path, options, &|full| detector.resized(full))
+        .map_err(|error| failure(error.kind.as_str(), "decode", error.detail))
 }
 
 fn failure(kind: &str, stage: &str, detail: impl std::fmt::Display) -> Failure {

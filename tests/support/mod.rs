@@ -1,6 +1,6 @@
 //! What the tests of the program share: a folder of photos, a run of the binary, and what it left behind.
 
-#![allow(dead_code, unreachable_pub)] // Each test file uses a part.
+#![allow(dead_code, unreachable_pub, clippy::print_stdout)] // Each test file uses a part.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

@@ -1,0 +1,174 @@
+//! What the program says: data on standard output, all else on standard error.
+//!
+//! Nothing here panics, and no run depends on who listens: a reader may go away, and the disk of a log may be full.
+
+use std::fmt;
+use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rcnn::photo;
+
+use super::Exit;
+
+/// A line on standard error, as `eprintln!` writes it.
+macro_rules! tell {
+    ($($text:tt)*) => { $crate::cli::output::line(format_args!($($text)*)) };
+}
+pub(crate) use tell;
+
+/// See [`tell`].
+pub(crate) fn line(text: fmt::Arguments<'_>) {
+    aside(&format!("{text}\n"));
+}
+
+/// Text on standard error, if anybody takes it.
+pub(crate) fn aside(text: &str) {
+    // Who does not take it is not told either.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Prints data on standard output. A reader that is gone wants no more, which is no failure.
+///
+/// # Errors
+/// When the data cannot be written although somebody waits for it.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut out = Out::new();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Standard output, for data that come piece by piece.
+pub(crate) struct Out {
+    to: StdoutLock<'static>,
+    gone: bool,
+}
+
+impl Out {
+    pub(crate) fn new() -> Out {
+        Out { to: io::stdout().lock(), gone: false }
+    }
+
+    /// Whether the reader is gone, so that nothing more need be made for it.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    fn judge<T>(&mut self, written: io::Result<T>, all: T) -> io::Result<T> {
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.gone = true;
+                Ok(all)
+            }
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                Err(io::Error::new(error.kind(), format!("cannot write to standard output: {error}")))
+            }
+            written => written,
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.gone {
+            return Ok(bytes.len());
+        }
+        let written = self.to.write(bytes);
+        self.judge(written, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.gone {
+            return Ok(());
+        }
+        let flushed = self.to.flush();
+        self.judge(flushed, ())
+    }
+}
+
+/// Shows help, the version, or what is wrong with the arguments.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let odd = |argument: std::ffi::OsString| argument.to_string_lossy().contains(char::is_control);
+    // Arguments may be names of files, as a shell's `*` gives them.
+    let shown = if std::env::args_os().any(odd) {
+        aside(&without_controls(&error.to_string()));
+        Ok(())
+    } else {
+        error.print()
+    };
+    match shown {
+        Err(cause) if !error.use_stderr() && cause.kind() != io::ErrorKind::BrokenPipe => {
+            tell!("rcnn: cannot write to standard output: {cause}");
+            ExitCode::from(Exit::Failed as u8)
+        }
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::WrongUsage as u8)),
+    }
+}
+
+fn without_controls(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' { c.escape_debug().to_string() } else { c.into() };
+    text.chars().map(shown).collect()
+}
+
+/// A panic is a mistake of ours, in whatever thread: one sentence, with the place and the reason for whoever mends it.
+pub(crate) fn speak_plainly_on_panic() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::debug!("panic at {place}: {panic}");
+        // A decoder's panic is a failure of its photo; a panic that follows from another says nothing new.
+        if photo::is_decoding() || SAID.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let reason = panic.payload_as_str().unwrap_or("no reason is given").escape_debug();
+        tell!("rcnn: a mistake in rcnn itself ({place}: {reason}): please report it, with RCNN_LOG=debug");
+    }));
+}
+
+/// `RCNN_LOG` turns on tracing, in `tracing-subscriber`'s filter syntax.
+pub(crate) fn init_tracing() {
+    let Ok(filter) = std::env::var("RCNN_LOG") else { return };
+    match tracing_subscriber::EnvFilter::builder().parse(filter) {
+        Ok(filter) => tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(io::stderr().is_terminal())
+            .with_writer(io::stderr)
+            .log_internal_errors(false)
+            .init(),
+        Err(error) => tell!("note: RCNN_LOG is not understood and tells nothing: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rayon::prelude::*;
+
+    /// Set for the process that is to panic.
+    const PANICS: &str = "RCNN_TEST_PANICS";
+
+    #[test]
+    fn a_panic_of_a_worker_says_where_and_why() {
+        if std::env::var_os(PANICS).is_some() {
+            super::speak_plainly_on_panic();
+            (0..100).into_par_iter().for_each(|n| assert!(n != 50, "fifty is \u{1b}too much"));
+            return;
+        }
+        let own = "cli::output::tests::a_panic_of_a_worker_says_where_and_why";
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args([own, "--exact", "--nocapture"])
+            .env(PANICS, "1")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&child.stderr);
+        assert_eq!(child.status.code(), Some(101), "{told}");
+        assert_eq!(told.matches("a mistake in rcnn itself").count(), 1, "{told}");
+        assert!(told.contains("output.rs") && told.contains("fifty is \\u{1b}too much"), "{told}");
+    }
+
+    #[test]
+    fn control_characters_of_arguments_are_escaped() {
+        assert_eq!(super::without_controls("a \u{1b}[31mb\nc"), "a \\u{1b}[31mb\nc");
+    }
+}
