@@ -32,3 +32,4 @@ pub mod report;
 pub mod run;
 pub mod runtime;
 pub mod synth;
+pub mod text;

@@ -228,6 +228,7 @@ fn quirks_are_named() {
         ("params-catids-subset", "category_not_listed"),
         ("params-recthrs-descending", "recall_thresholds_descend"),
         ("params-iouthrs-zero", "threshold_zero"),
+        ("json-byte-order-mark", "encoding"),
         ("lvis-federated", "not_verified"),
         ("lvis-300-per-image", "unused_detections"),
         ("lvis-one-frequency-group", "empty_frequency_group"),
@@ -249,7 +250,6 @@ fn refusals_say_where_and_why() {
     for (case, words) in [
         ("json-truncated", vec!["dt.json ends early", "line 1, column"]),
         ("json-trailing-comma", vec!["dt.json is not JSON", "line 1, column 2683"]),
-        ("json-byte-order-mark", vec!["dt.json", "byte order mark"]),
         ("gt-list", vec!["gt.json", "holds a list"]),
         ("gt-no-images-key", vec!["gt.json", "`images`"]),
         ("gt-no-categories-key", vec!["gt.json", "`categories`"]),

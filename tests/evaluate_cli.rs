@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 #[path = "evaluate_cli/names.rs"]
 mod names;
+#[path = "evaluate_cli/text.rs"]
+mod text;
 
 fn case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/coco/hostile").join(name)

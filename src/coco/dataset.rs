@@ -65,6 +65,7 @@ pub struct DataSet {
     categories: Option<Vec<Category>>,
     annotations: Option<Rows<Annotation>>,
     scored: u64,
+    encoding: Option<&'static str>,
 }
 
 impl DataSet {
@@ -76,7 +77,7 @@ impl DataSet {
     /// Reads what is wanted of a data set.
     pub fn read(path: &Path, want: Want) -> Result<DataSet, Error> {
         let mut stream = Stream::open(path)?;
-        let mut set = DataSet { path: path.to_owned(), ..DataSet::default() };
+        let mut set = DataSet { path: path.to_owned(), encoding: stream.encoding(), ..DataSet::default() };
         match stream.peek()? {
             Some(b'{') => set.fill(&mut stream, want)?,
             Some(b'[') => {
@@ -237,6 +238,11 @@ impl DataSet {
             "categories" => self.categories.is_some(),
             _ => self.annotations.is_some(),
         }
+    }
+
+    /// How the file is written, if not in UTF-8 without a byte order mark.
+    pub fn encoding(&self) -> Option<&'static str> {
+        self.encoding
     }
 
     /// How many annotations carry a score.

@@ -82,6 +82,8 @@ pub struct Noticed {
     pub count: u64,
     /// The file's shape.
     pub form: Form,
+    /// How the file is written, if not in UTF-8 without a byte order mark.
+    pub encoding: Option<&'static str>,
     /// The boxes come from masks or key points.
     pub boxes_from: Option<&'static str>,
     /// Results on images that the data set does not list.
@@ -159,6 +161,7 @@ impl Detections {
         }
         let mut found =
             Detections { path: path.to_owned(), rows: Grouped::new(groups), ..Detections::default() };
+        found.noticed.encoding = stream.encoding();
         match stream.peek()? {
             Some(b'[') => found.list(path, stream, lookup)?,
             Some(b'{') if is_lines(path)? => found.lines(stream, lookup)?,
@@ -268,6 +271,7 @@ impl Detections {
                 (self.rows, self.areas) = (Grouped::new(self.rows.groups()), Rows::default());
                 self.noticed = Noticed {
                     form: Form::DataSet,
+                    encoding: self.noticed.encoding,
                     images: std::mem::take(&mut self.noticed.images),
                     categories: std::mem::take(&mut self.noticed.categories),
                     ..Noticed::default()

@@ -11,6 +11,7 @@ use flate2::read::MultiGzDecoder;
 use super::blocks::{self, Feed, Outcome, read_on};
 use super::error::Error;
 use super::scan::{Bad, Cursor, Scan, Stop};
+use crate::text;
 
 /// The longest single record or value; longer ones are refused rather than held in memory.
 pub(super) const LONGEST: usize = 64 << 20;
@@ -18,7 +19,8 @@ pub(super) const LONGEST: usize = 64 << 20;
 /// An open file.
 pub(super) struct Stream {
     path: PathBuf,
-    reader: Box<dyn Read + Send>,
+    reader: text::Reader,
+    encoding: Option<&'static str>,
     buffer: Vec<u8>,
     at: usize,
     /// Offset in the file of the buffer's first byte.
@@ -29,14 +31,19 @@ pub(super) struct Stream {
 impl Stream {
     /// Opens a file, packed with gzip or not.
     pub(super) fn open(path: &Path) -> Result<Stream, Error> {
-        let reader = open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-        let mut stream =
-            Stream { path: path.to_owned(), reader, buffer: Vec::new(), at: 0, base: 0, finished: false };
+        let (reader, encoding) = open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let mut stream = Stream {
+            path: path.to_owned(),
+            reader,
+            encoding,
+            buffer: Vec::new(),
+            at: 0,
+            base: 0,
+            finished: false,
+        };
         stream.top_up(1 << 16)?;
-        if stream.buffer.starts_with(b"\xef\xbb\xbf") {
-            return Err(
-                stream.bad(&Bad { at: 0, what: "it starts with a byte order mark, save it without".into() })
-            );
+        if let Some(what) = text::stand_in(&stream.buffer) {
+            return Err(Error::shape(path, what));
         }
         if stream.buffer.iter().all(u8::is_ascii_whitespace) && stream.finished {
             return Err(Error::shape(path, "the file is empty"));
@@ -46,6 +53,11 @@ impl Stream {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How the file is written, if not in UTF-8 without a mark.
+    pub(super) fn encoding(&self) -> Option<&'static str> {
+        self.encoding
     }
 
     /// Reads on until so many bytes lie ahead or the file ends; forgets what is behind.
@@ -203,7 +215,7 @@ impl Stream {
     /// Line and column of a byte, by reading the file once more; errors are rare.
     fn locate(&self, offset: u64) -> (u64, u64) {
         let (mut line, mut column) = (1, 1);
-        let Ok(reader) = open(&self.path) else { return (line, column) };
+        let Ok((reader, _)) = open(&self.path) else { return (line, column) };
         let mut reader = BufReader::with_capacity(1 << 16, reader).take(offset);
         let mut block = vec![0; 1 << 16];
         while let Ok(count @ 1..) = reader.read(&mut block) {
@@ -219,15 +231,15 @@ impl Stream {
     }
 }
 
-fn open(path: &Path) -> std::io::Result<Box<dyn Read + Send>> {
+fn open(path: &Path) -> std::io::Result<(text::Reader, Option<&'static str>)> {
     let mut file = File::open(path)?;
     let mut magic = Vec::new();
     (&mut file).take(2).read_to_end(&mut magic)?;
     let packed = magic == [0x1f, 0x8b];
     let whole = std::io::Cursor::new(magic).chain(file);
-    Ok(if packed {
-        Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, whole)))
+    if packed {
+        text::reader(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, whole)))
     } else {
-        Box::new(whole)
-    })
+        text::reader(whole)
+    }
 }

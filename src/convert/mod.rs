@@ -178,8 +178,7 @@ fn read_small(path: &Path) -> Result<String, String> {
     if bytes.len() as u64 > LONGEST {
         return Err(format!("has more than {} MiB, more than any real one", LONGEST >> 20));
     }
-    let text = String::from_utf8(bytes).map_err(|_| "is not text in UTF-8")?;
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
+    crate::text::decode(bytes).map_err(|error| format!("cannot be read: {error}"))
 }
 
 /// A path below another as a name with `/` between parts; the whole path, but for its root, where it lies elsewhere.

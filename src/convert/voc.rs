@@ -197,7 +197,7 @@ fn files_of(root: &Path, folder: &Path, split: &str) -> Result<Vec<PathBuf>, Err
         known.truncate(10);
         return Err(Error::NoSplit { path: lists, split: split.to_owned(), known });
     }
-    let text = std::fs::read_to_string(&list).map_err(io_error("read", &list))?;
+    let text = crate::text::read(&list).map_err(io_error("read", &list))?;
     let words = text.lines().filter_map(|line| line.split_whitespace().next());
     Ok(words.map(|word| folder.join(format!("{word}.xml"))).collect())
 }

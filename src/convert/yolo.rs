@@ -227,7 +227,7 @@ fn names(
         }
         None => match NAME_FILES.iter().map(|name| root.join(name)).find(|path| path.is_file()) {
             Some(path) => {
-                let text = std::fs::read_to_string(&path).map_err(io_error("read", &path))?;
+                let text = crate::text::read(&path).map_err(io_error("read", &path))?;
                 text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
             }
             None => Vec::new(),

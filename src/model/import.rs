@@ -1,6 +1,5 @@
 //! From a checkpoint to a model: the graphs and what surrounds them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{FileHash, Files, Manifest, Origin, Provenance};
@@ -10,6 +9,7 @@ use crate::family::{self, Loaded, Options};
 use crate::hash::sha256;
 use crate::network;
 use crate::onnx::Graph;
+use crate::text;
 
 /// A checkpoint made into a model, not written yet.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Imported {
 /// # Errors
 /// When the file cannot be read, or holds an unknown key or a value of the wrong kind.
 pub fn read_options(path: &Path) -> Result<Options, Error> {
-    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let text = text::read(path).map_err(Error::io("read", path))?;
     serde_json::from_str(&text)
         .map_err(|error| Error::Options { path: path.into(), cause: error.to_string() })
 }

@@ -79,6 +79,7 @@ impl Input {
     /// All that is to be said about this evaluation. Quirks that `reading` reads sanely are not mentioned.
     pub fn warnings(&self, evaluation: &Evaluation, reading: Reading) -> Vec<Warning> {
         let mut list = List(Vec::new());
+        self.about_encodings(&mut list);
         self.about_annotations(&mut list, evaluation, reading);
         self.about_tables(&mut list);
         let look = self.look();
@@ -92,6 +93,18 @@ impl Input {
     /// Says by how much the sane reading of a quirk moves AP, where it can be evaluated at all.
     pub(super) fn moves(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, quirk: Reading) {
         list.last_moves_to(evaluation, self.evaluate(reading | quirk, false).ok().as_ref());
+    }
+
+    /// pycocotools reads UTF-8 without a mark only.
+    fn about_encodings(&self, list: &mut List) {
+        let files = [("annotations", self.set.encoding()), ("results", self.detections.noticed.encoding)];
+        for (what, encoding) in files {
+            if let Some(encoding) = encoding {
+                let message =
+                    format!("the {what} are in {encoding}, which stops pycocotools: read all the same");
+                list.say("encoding", message);
+            }
+        }
     }
 
     fn about_tables(&self, list: &mut List) {

@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use super::Options;
+use crate::text;
 
 pub(super) use detectron::options as detectron;
 pub(super) use mmdet::{options as mmdet, version as mmdet_version};
@@ -69,7 +70,7 @@ fn read_text(path: &Path) -> Result<String, ConfigError> {
     if fs::metadata(path).map_err(wrong)?.len() > LONGEST {
         return Err(ConfigError::Unreadable(format!("it has more than {LONGEST} bytes, as no config has")));
     }
-    fs::read_to_string(path).map_err(wrong)
+    text::read(path).map_err(wrong)
 }
 
 fn unsupported(key: &str, what: &str) -> ConfigError {
