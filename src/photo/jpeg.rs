@@ -1,35 +1,23 @@
 //! JPEG by libjpeg's own arithmetic (mozjpeg's decoder is libjpeg-turbo's), with its complaints counted.
 
 use std::cell::Cell;
-use std::ffi::c_int;
 use std::io::{self, BufRead, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use image::RgbImage;
 use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress, Marker};
-use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr, jpeg_std_error};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, Raw, Target, check_size, divisor};
-use super::inks;
-
-thread_local! {
-    /// Complaints about the data of the picture that this thread decodes.
-    static WARNINGS: Cell<u32> = const { Cell::new(0) };
-}
+use super::{inks, libjpeg};
 
 /// Decodes a JPEG to RGB, as Pillow's `convert("RGB")` does, after its `draft` where the photo is reduced.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Raw, Error> {
-    WARNINGS.set(0);
     let ended = Cell::new(false);
-    // libjpeg's errors unwind through its frames, which are built for it, without touching the panic hook.
-    let outcome =
-        catch_unwind(AssertUnwindSafe(|| decompress(Source { bytes, ended: &ended }, options, target)));
+    let outcome = libjpeg::guarded(|| decompress(Source { bytes, ended: &ended }, options, target));
     let raw = match outcome {
         Ok(raw) => raw?,
         Err(_) if ended.get() => return Err(Error::truncated(options)),
         Err(cause) => {
-            let cause = cause.downcast::<String>().map_or_else(|_| "unknown".to_owned(), |cause| *cause);
             if cause.starts_with("Maximum supported image dimension") {
                 return Err(Error::new(ErrorKind::TooLarge, format!("the picture is too large: {cause}")));
             }
@@ -37,14 +25,14 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) 
         }
     };
     // A missing end marker alone harms no pixel; data that end early make libjpeg invent them, and complain.
-    let cut = ended.get() && (WARNINGS.get() > 0 || is_progressive(bytes));
+    let cut = ended.get() && (libjpeg::warnings() > 0 || is_progressive(bytes));
     if cut && !options.allow_truncated { Err(Error::truncated(options)) } else { Ok(raw) }
 }
 
 fn decompress(source: Source<'_>, options: &DecodeOptions, target: Target<'_>) -> Result<Raw, Error> {
     let damaged = |error: io::Error| Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {error}"));
     let markers = [Marker::APP(1)];
-    let builder = Decompress::with_markers(&markers).with_err(error_manager());
+    let builder = Decompress::with_markers(&markers).with_err(libjpeg::error_manager());
     let mut header = builder.from_reader(source).map_err(damaged)?;
     let stored = (side(header.width()), side(header.height()));
     check_size(stored.0, stored.1, &options.limits)?;
@@ -113,46 +101,4 @@ impl BufRead for Source<'_> {
     fn consume(&mut self, count: usize) {
         self.bytes.consume(count);
     }
-}
-
-/// libjpeg's standard error manager, silent, with errors that unwind and warnings that are counted.
-#[allow(unsafe_code)]
-fn error_manager() -> jpeg_error_mgr {
-    // SAFETY: the struct is plain data of C, for which zeros are valid, and `jpeg_std_error` fills it.
-    let mut manager: jpeg_error_mgr = unsafe { std::mem::zeroed() };
-    // SAFETY: as above; the pointer that comes back is the one given.
-    unsafe { jpeg_std_error(&mut manager) };
-    manager.error_exit = Some(fail);
-    manager.emit_message = Some(count);
-    manager
-}
-
-extern "C-unwind" fn count(common: &mut jpeg_common_struct, level: c_int) {
-    // That the end marker is missing harms no pixel; what is said of the data does.
-    if level < 0 && message(common).starts_with("Corrupt JPEG data") {
-        WARNINGS.set(WARNINGS.get().saturating_add(1));
-    }
-}
-
-extern "C-unwind" fn fail(common: &mut jpeg_common_struct) {
-    resume_unwind(Box::new(message(common)));
-}
-
-/// `JMSG_LENGTH_MAX`: what libjpeg expects of a buffer for its words.
-const MESSAGE: usize = 200;
-
-/// What libjpeg has to say, in its own words.
-#[allow(unsafe_code)]
-fn message(common: &mut jpeg_common_struct) -> String {
-    let mut text = [0u8; MESSAGE];
-    // SAFETY: `err` is the manager above, alive as long as the decompressor; libjpeg writes at most `MESSAGE` bytes.
-    unsafe {
-        if let Some(format) = common.err.as_ref().and_then(|manager| manager.format_message) {
-            type Format = unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &mut [u8; MESSAGE]);
-            let format: Format = std::mem::transmute(format);
-            format(common, &mut text);
-        }
-    }
-    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(text).into_owned()
 }

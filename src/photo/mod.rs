@@ -27,8 +27,10 @@ impl Photo {
 }
 
 mod decode;
+mod encode;
 mod inks;
 mod jpeg;
+mod libjpeg;
 mod list;
 mod names;
 mod others;
@@ -37,5 +39,6 @@ pub mod resize;
 pub use decode::{
     DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes, decode_for, is_decoding, size,
 };
+pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
 pub use list::{Entry, ListError, Listing, list};
 pub(crate) use names::cleaned;

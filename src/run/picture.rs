@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
@@ -14,7 +13,7 @@ use crate::atomic;
 use crate::detector::Detection;
 use crate::draw::{self, Mark};
 use crate::family::Class;
-use crate::photo::Photo;
+use crate::photo::{LONGEST_JPEG_SIDE, Photo, encode_jpeg};
 
 /// Quality of JPEG pictures: no visible loss around thin lines.
 const QUALITY: u8 = 92;
@@ -76,28 +75,24 @@ pub(super) fn write(photo: &Photo, path: &Path) -> Result<(), Error> {
         fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
     }
     let content = |out: &mut BufWriter<fs::File>| {
-        let (width, height, colours) = (photo.width, photo.height, ExtendedColorType::Rgb8);
         let png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
-        // A JPEG cannot be larger than this a side.
-        let done = if png || width.max(height) > 65_535 {
-            let encoder =
-                PngEncoder::new_with_quality(&mut *out, CompressionType::Fast, FilterType::Adaptive);
-            encoder.write_image(&photo.pixels, width, height, colours)
+        if png || photo.width.max(photo.height) > LONGEST_JPEG_SIDE {
+            encode_png(photo, &mut *out)?;
         } else {
-            JpegEncoder::new_with_quality(&mut *out, QUALITY).write_image(
-                &photo.pixels,
-                width,
-                height,
-                colours,
-            )
-        };
-        done.map_err(|error| match error {
-            image::ImageError::IoError(error) => error,
-            other => std::io::Error::other(other),
-        })?;
+            encode_jpeg(photo, QUALITY, &mut *out)?;
+        }
         out.flush()
     };
     atomic::write_quickly(path, content).map_err(Error::io("write", path))
+}
+
+fn encode_png(photo: &Photo, out: impl Write) -> io::Result<()> {
+    let encoder = PngEncoder::new_with_quality(out, CompressionType::Fast, FilterType::Adaptive);
+    let (width, height, colours) = (photo.width, photo.height, ExtendedColorType::Rgb8);
+    encoder.write_image(&photo.pixels, width, height, colours).map_err(|error| match error {
+        image::ImageError::IoError(error) => error,
+        other => io::Error::other(other),
+    })
 }
 
 #[cfg(test)]
