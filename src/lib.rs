@@ -22,6 +22,7 @@ pub mod evaluate;
 pub mod family;
 pub mod geometry;
 mod hash;
+mod http;
 pub mod memory;
 pub mod model;
 pub mod network;

@@ -228,6 +228,38 @@ fn other_bytes_than_published_are_thrown_away() {
 }
 
 #[test]
+fn what_is_no_hash_is_wrong_usage_and_nothing_is_loaded() {
+    let server = Server::new(checkpoint(), Manner::Whole);
+    let url = format!("{}/model.pth", server.address);
+    let long = "a".repeat(65);
+    for wrong in ["", " ", "8f3a", "not a hash", "0x8f3a1122", &long] {
+        let output = Home::new().rcnn(&["pull", &url, "--name", "mine", "--sha256", wrong], &[]);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", text(&output));
+        assert!(text(&output).contains("64 hexadecimal digits"), "{}", text(&output));
+    }
+    assert!(server.asked().is_empty(), "{:?}", server.asked());
+}
+
+/// As `rcnn pull … | true` may have it.
+#[cfg(unix)]
+#[test]
+fn nobody_need_read_what_is_said() {
+    let server = Server::new(checkpoint(), Manner::Whole);
+    let (home, url) = (Home::new(), format!("{}/model.pth", server.address));
+    for _ in 0..2 {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rcnn"));
+        command.args(["pull", &url, "--name", "mine"]).env("RCNN_CACHE", home.0.path()).env("NO_PROXY", "*");
+        let output = command.stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let output = output.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(!text(&output).contains("mistake"), "{}", text(&output));
+    }
+    assert_eq!(home.model()["name"], "mine");
+}
+
+#[test]
 fn a_server_that_fails_is_told_in_one_line() {
     for (manner, word) in [(Manner::Missing, "404"), (Manner::Dead, "cannot download")] {
         let server = Server::new(checkpoint(), manner);

@@ -19,17 +19,17 @@ use super::progress::Progress;
   rcnn pull tv-r50-fpn-v2 && rcnn detect photos -m tv-r50-fpn-v2 -o out
   rcnn pull https://example.org/mine.pth --name mine --sha256 8f3a…
 
-Names are those of `rcnn models`. A broken download goes on where it stopped. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
-NO_PROXY are honoured.")]
+Names are those of `rcnn models`. A broken download goes on where it stopped; a server that falls silent for 30
+seconds counts as broken. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are honoured.")]
 pub(crate) struct Args {
     /// A name that `rcnn models` lists, or an address
     name: String,
     /// What the model is called; by default the name, or the file's
     #[arg(long = "name", value_name = "NAME")]
     called: Option<String>,
-    /// The file's SHA-256, or its first digits, for an address
-    #[arg(long, value_name = "HEX")]
-    sha256: Option<String>,
+    /// The file's SHA-256, or its first 8 digits or more, for an address
+    #[arg(long, value_name = "HEX", value_parser = Expected::sha256)]
+    sha256: Option<Expected>,
     /// What no tensor shows, for an address: as for `rcnn import`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -70,7 +70,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         ))?;
         return Ok(Exit::Done);
     }
-    let expected = args.sha256.clone().map(Expected::Sha256).or_else(|| known.and_then(Published::expected));
+    let expected = args.sha256.clone().or_else(|| known.and_then(Published::expected));
     if let Some(known) = known {
         tell!("{name}: {url}, licence {}", known.licence);
     }

@@ -1,11 +1,8 @@
 //! Downloading checkpoints: whole, resumed and checked, into the cache, where they become models.
-//!
-//! The user's proxy variables (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) are honoured.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
@@ -14,6 +11,7 @@ use ureq::Agent;
 use super::{Error, Published};
 use crate::cache;
 use crate::hash::{of_reader, sha256};
+use crate::http;
 
 /// More than any checkpoint of this kind has.
 const MOST_BYTES: u64 = 8 << 30;
@@ -63,6 +61,22 @@ pub enum Expected {
     Md5(String),
 }
 
+/// Fewer digits than this could agree by chance; publishers put as many into files' names.
+const FEWEST_DIGITS: usize = 8;
+
+impl Expected {
+    /// A SHA-256 as a person gives it: all 64 digits or the first of them.
+    ///
+    /// # Errors
+    /// When it is none, or so short that it checks nothing.
+    pub fn sha256(text: &str) -> Result<Expected, String> {
+        let fits = (FEWEST_DIGITS..=64).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_hexdigit());
+        let wrong =
+            || format!("a SHA-256 has 64 hexadecimal digits, of which the first {FEWEST_DIGITS} are enough");
+        if fits { Ok(Expected::Sha256(text.to_lowercase())) } else { Err(wrong()) }
+    }
+}
+
 impl Published {
     /// What its file must hash to, where that is published.
     pub fn expected(&self) -> Option<Expected> {
@@ -107,13 +121,7 @@ fn copy(error: &io::Error) -> io::Error {
 
 /// Loads what is missing of a file, trying again where a connection breaks off after some progress.
 fn fetch(url: &str, file: &mut File, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<(), PullError> {
-    let agent: Agent = Agent::config_builder()
-        .timeout_connect(Some(Duration::from_secs(20)))
-        .timeout_recv_response(Some(Duration::from_secs(60)))
-        .user_agent(concat!("rcnn/", env!("CARGO_PKG_VERSION")))
-        .http_status_as_error(false)
-        .build()
-        .into();
+    let agent = http::agent(false);
     let failed = |cause: String| PullError::Network { url: url.into(), cause };
     let mut attempts = 0;
     loop {
@@ -140,7 +148,7 @@ fn fetch_once(
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
     }
-    let mut response = request.call().map_err(|error| text(&error))?;
+    let mut response = request.call().map_err(|error| http::reason(&error))?;
     let header =
         |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let length = header("content-length").and_then(|length| length.parse::<u64>().ok());
@@ -168,7 +176,7 @@ fn fetch_once(
     let mut block = vec![0; 1 << 16];
     let mut done = start;
     loop {
-        let count = body.read(&mut block).map_err(|error| text(&error))?;
+        let count = body.read(&mut block).map_err(|error| http::reason(&error))?;
         if count == 0 {
             break;
         }
@@ -189,7 +197,7 @@ fn check(url: &str, file: &mut File, part: &Path, expected: Option<&Expected>) -
         Expected::Md5(prefix) => ("MD5", prefix, hash::<Md5>(file)),
     };
     let digest = digest.map_err(Error::io("read", part))?;
-    if digest.starts_with(&prefix.to_lowercase()) {
+    if !prefix.is_empty() && digest.starts_with(&prefix.to_lowercase()) {
         return Ok(());
     }
     let _ = fs::remove_file(part);

@@ -1,14 +1,14 @@
-//! The release archive over HTTPS. The user's proxy variables are honoured.
+//! The release archive over HTTPS.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 use ureq::Agent;
 
 use super::sources::Release;
+use crate::http;
 
 /// More than any archive of the project has.
 const MOST_BYTES: u64 = 1 << 30;
@@ -27,27 +27,26 @@ struct Asset {
 
 /// Downloads the archive into `folder`; gives it with the SHA-256 that the release states.
 pub(super) fn download(release: &Release, folder: &Path) -> Result<(PathBuf, String), String> {
-    let agent: Agent = Agent::config_builder()
-        .timeout_connect(Some(Duration::from_secs(20)))
-        .timeout_global(Some(Duration::from_secs(900)))
-        .user_agent(concat!("rcnn/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into();
+    let agent = http::agent(true);
     let sha256 = stated_hash(&agent, release)?;
     let path = folder.join(&release.archive);
     let url = format!("{}/{}", release.files, release.archive);
-    let mut response = agent.get(&url).call().map_err(|error| format!("{url}: {error}"))?;
+    let mut response = agent.get(&url).call().map_err(|error| failed(&url, &error))?;
     let mut body = response.body_mut().with_config().limit(MOST_BYTES).reader();
     let mut file = File::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    io::copy(&mut body, &mut file).map_err(|error| format!("{url}: {error}"))?;
+    io::copy(&mut body, &mut file).map_err(|error| failed(&url, &error))?;
     Ok((path, sha256))
+}
+
+fn failed(url: &str, error: &(dyn std::error::Error + 'static)) -> String {
+    format!("{url}: {}", http::reason(error))
 }
 
 fn stated_hash(agent: &Agent, release: &Release) -> Result<String, String> {
     let url = &release.description;
-    let mut response = agent.get(url).call().map_err(|error| format!("{url}: {error}"))?;
+    let mut response = agent.get(url).call().map_err(|error| failed(url, &error))?;
     let body = response.body_mut().with_config().limit(8 << 20).read_to_vec();
-    let body = body.map_err(|error| format!("{url}: {error}"))?;
+    let body = body.map_err(|error| failed(url, &error))?;
     let description: Description = serde_json::from_slice(&body)
         .map_err(|error| format!("{url} is no description of a release: {error}"))?;
     let asset = description.assets.iter().find(|asset| asset.name == release.archive);
