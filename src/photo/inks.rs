@@ -5,10 +5,10 @@ use std::io::Cursor;
 use image::RgbImage;
 use image::metadata::Orientation;
 use tiff::decoder::{Decoder, DecodingResult};
-use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, Raw, check_size};
+use super::orientation;
 
 /// `round(light * white / 255)`, where both are what the inks leave.
 fn mix(light: u8, white: u8) -> u8 {
@@ -33,23 +33,24 @@ pub(super) fn decode_tiff(bytes: &[u8], options: &DecodeOptions) -> Option<Resul
     if decoder.colortype().ok()? != ColorType::CMYK(8) {
         return None;
     }
-    Some(read(&mut decoder, options))
+    Some(read(&mut decoder, orientation::of(bytes), options))
 }
 
-fn read(decoder: &mut Decoder<Cursor<&[u8]>>, options: &DecodeOptions) -> Result<Raw, Error> {
+fn read(
+    decoder: &mut Decoder<Cursor<&[u8]>>,
+    orientation: Orientation,
+    options: &DecodeOptions,
+) -> Result<Raw, Error> {
     let failure = |error| failure(error, options);
     let (width, height) = decoder.dimensions().map_err(failure)?;
     check_size(width, height, &options.limits)?;
-    let orientation = decoder.find_tag(Tag::Orientation).map_err(failure)?;
-    let orientation = orientation.and_then(|value| value.into_u16().ok());
-    let orientation = orientation.and_then(|value| Orientation::from_exif(u8::try_from(value).ok()?));
     let DecodingResult::U8(inks) = decoder.read_image().map_err(failure)? else {
         return Err(Error::new(ErrorKind::Corrupt, "the TIFF has other samples than it says"));
     };
     let pixels = RgbImage::from_raw(width, height, to_rgb(inks));
     let pixels =
         pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the TIFF has other sizes than it says"))?;
-    Ok(Raw { pixels, stored: (width, height), orientation: orientation.unwrap_or(Orientation::NoTransforms) })
+    Ok(Raw { pixels, stored: (width, height), orientation })
 }
 
 fn failure(error: TiffError, options: &DecodeOptions) -> Error {

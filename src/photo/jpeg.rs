@@ -4,11 +4,10 @@ use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 
 use image::RgbImage;
-use image::metadata::Orientation;
-use mozjpeg::{ColorSpace, Decompress, Marker};
+use mozjpeg::{ColorSpace, Decompress};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, Raw, Target, check_size, divisor};
-use super::{inks, libjpeg};
+use super::{inks, libjpeg, orientation};
 
 /// Decodes a JPEG to RGB, as Pillow's `convert("RGB")` does, after its `draft` where the photo is reduced.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Raw, Error> {
@@ -31,16 +30,11 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) 
 
 fn decompress(source: Source<'_>, options: &DecodeOptions, target: Target<'_>) -> Result<Raw, Error> {
     let damaged = |error: io::Error| Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {error}"));
-    let markers = [Marker::APP(1)];
-    let builder = Decompress::with_markers(&markers).with_err(libjpeg::error_manager());
-    let mut header = builder.from_reader(source).map_err(damaged)?;
+    let bytes = source.bytes;
+    let mut header = Decompress::with_err(libjpeg::error_manager()).from_reader(source).map_err(damaged)?;
     let stored = (side(header.width()), side(header.height()));
     check_size(stored.0, stored.1, &options.limits)?;
-    let orientation = header.markers().find_map(|marker| {
-        let exif = marker.data.strip_prefix(b"Exif\0\0")?;
-        Orientation::from_exif_chunk(exif)
-    });
-    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+    let orientation = orientation::of(bytes);
     // In eighths.
     header.scale((8 / divisor(stored, orientation, options, target)) as u8);
     let inks = header.components().len() == 4;

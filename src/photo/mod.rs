@@ -28,11 +28,13 @@ impl Photo {
 
 mod decode;
 mod encode;
+mod ifd;
 mod inks;
 mod jpeg;
 mod libjpeg;
 mod list;
 mod names;
+mod orientation;
 mod others;
 pub mod resize;
 

@@ -9,7 +9,7 @@ use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, Raw, check_size};
-use super::{inks, jpeg};
+use super::{inks, jpeg, orientation};
 
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error> {
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
@@ -17,7 +17,9 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error
         None => Err(unknown(bytes)),
         Some(ImageFormat::Jpeg) => {
             let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error, options));
-            match decoder.and_then(|decoder| read(decoder, ImageFormat::Jpeg, options)) {
+            match decoder
+                .and_then(|decoder| read(decoder, ImageFormat::Jpeg, orientation::of(bytes), options))
+            {
                 // This decoder fills up what is missing without a word, or stumbles over it.
                 _ if !ends_as_jpeg(bytes) && !options.allow_truncated => Err(Error::truncated(options)),
                 Err(_) if !ends_as_jpeg(bytes) => jpeg::decode(bytes, options, &|whole| whole),
@@ -28,7 +30,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error
         Some(format) => {
             let reader = ImageReader::with_format(Cursor::new(bytes), format);
             let decoder = reader.into_decoder().map_err(|error| failure(&error, options));
-            match decoder.and_then(|decoder| read(decoder, format, options)) {
+            match decoder.and_then(|decoder| read(decoder, format, orientation::of(bytes), options)) {
                 // This decoder calls wrong what is only missing.
                 Err(error)
                     if error.kind == ErrorKind::Corrupt
@@ -50,19 +52,23 @@ pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32),
     }
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
     let reader = ImageReader::with_format(Cursor::new(bytes), format.ok_or_else(|| unknown(bytes))?);
-    let mut decoder = reader.into_decoder().map_err(|error| failure(&error, options))?;
+    let decoder = reader.into_decoder().map_err(|error| failure(&error, options))?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, &options.limits)?;
-    Ok(((width, height), decoder.orientation().unwrap_or(Orientation::NoTransforms)))
+    Ok(((width, height), orientation::of(bytes)))
 }
 
-fn read(mut decoder: impl ImageDecoder, format: ImageFormat, options: &DecodeOptions) -> Result<Raw, Error> {
+fn read(
+    mut decoder: impl ImageDecoder,
+    format: ImageFormat,
+    orientation: Orientation,
+    options: &DecodeOptions,
+) -> Result<Raw, Error> {
     let (width, height) = decoder.dimensions();
     check_size(width, height, &options.limits)?;
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(options.limits.pixels.saturating_mul(16));
     decoder.set_limits(limits).map_err(|error| failure(&error, options))?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let colours = decoder.color_type();
     let length = usize::try_from(decoder.total_bytes()).map_err(|_| too_much(width, height))?;
     let mut samples = Vec::new();
