@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 #[path = "evaluate_cli/names.rs"]
 mod names;
+#[path = "evaluate_cli/options.rs"]
+mod options;
 #[path = "evaluate_cli/text.rs"]
 mod text;
 

@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::ValueEnum;
 use rcnn::evaluate::{
-    AreaRange, Error, Input, Params, Reading, TIDE_KINDS, Tide, TideThresholds, per_class, stat_names,
-    summary_lines,
+    AreaRange, Error, Input, Params, Reading, TIDE_KINDS, Tide, TideThresholds, area_lines, per_class,
+    stat_names, summary_lines,
 };
 use serde_json::{Map, Value, json};
 
 use super::output::tell;
 use super::{Exit, Usage};
 
+mod options;
 mod text;
+
+use options::{area_range, iou, share};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,8 +52,8 @@ pub(crate) struct Args {
     /// Annotations: a COCO data set (.json or .json.gz)
     #[arg(short, long, value_name = "GT.json")]
     annotations: PathBuf,
-    /// Results: a COCO results list, a data set with scores, or detections.jsonl (.gz of each)
-    #[arg(short, long, value_name = "DETECTIONS.json")]
+    /// Results: a run's folder, a COCO results list, a data set with scores, or detections.jsonl (.gz of each)
+    #[arg(short, long, value_name = "DETECTIONS.json|RUN")]
     results: PathBuf,
     /// Print one JSON document instead of lines
     #[arg(long)]
@@ -65,16 +68,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N,N,N", value_delimiter = ',')]
     max_dets: Option<Vec<usize>>,
     /// IoU thresholds [default: 0.5 to 0.95 by 0.05]
-    #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = number)]
+    #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = iou)]
     iou_thresholds: Option<Vec<f64>>,
     /// Recall thresholds [default: 0 to 1 by 0.01]
-    #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = number)]
+    #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = share)]
     recall_thresholds: Option<Vec<f64>>,
     /// Area ranges [default: all=0:1e10,small=0:1024,medium=1024:9216,large=9216:1e10]
     #[arg(long, value_name = "LABEL=LOW:HIGH,…", value_delimiter = ',', value_parser = area_range)]
     area_ranges: Option<Vec<AreaRange>>,
-    /// Only these categories
-    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    /// Only these categories, by id or name
+    #[arg(long, value_name = "ID|NAME,…", value_delimiter = ',')]
     category_ids: Option<Vec<String>>,
     /// Only these images
     #[arg(long, value_name = "ID,…", value_delimiter = ',')]
@@ -97,9 +100,9 @@ pub(crate) struct Args {
     /// Give every number a 95 % interval from N resamples of the images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     bootstrap: Option<u32>,
-    /// Seed of the resamples
-    #[arg(long, value_name = "S", default_value_t = 0)]
-    seed: u64,
+    /// Seed of the resamples of `--bootstrap` and `--versus` [default: 0]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
     /// Compare with other results on the same annotations: differences, their intervals, what moved most
     #[arg(long, value_name = "OTHER.json")]
     versus: Option<PathBuf>,
@@ -107,76 +110,33 @@ pub(crate) struct Args {
     #[arg(long)]
     tide: bool,
     /// TIDE: IoU from which a detection is right
-    #[arg(long, value_name = "T", default_value_t = 0.5, value_parser = number)]
+    #[arg(long, value_name = "T", default_value_t = 0.5, value_parser = iou, requires = "tide")]
     tide_positive: f64,
     /// TIDE: IoU up to which a detection is background
-    #[arg(long, value_name = "T", default_value_t = 0.1, value_parser = number)]
+    #[arg(long, value_name = "T", default_value_t = 0.1, value_parser = iou, requires = "tide")]
     tide_background: f64,
     /// Best-F1 scores, calibration, missed objects and the confusion matrix, at `--iou`
     #[arg(long)]
     errors: bool,
-    /// IoU threshold of `--errors` and `--metric voc`
-    #[arg(long, value_name = "T", default_value_t = 0.5, value_parser = number)]
-    iou: f64,
+    /// IoU threshold of `--errors` and `--metric voc` [default: 0.5]
+    #[arg(long, value_name = "T", value_parser = iou)]
+    iou: Option<f64>,
     /// Threads to use [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
 
-fn number(text: &str) -> Result<f64, String> {
-    let value: f64 = text.trim().parse().map_err(|_| "a number expected".to_string())?;
-    if value.is_nan() { Err("a number expected, not NaN".into()) } else { Ok(value) }
-}
-
-fn area_range(text: &str) -> Result<AreaRange, String> {
-    let parts = text.split_once('=').and_then(|(label, ends)| Some((label, ends.split_once(':')?)));
-    let (label, (low, high)) = parts.ok_or("a range such as `small=0:1024` expected")?;
-    Ok(AreaRange { label: label.into(), low: number(low)?, high: number(high)? })
-}
-
-impl Args {
-    fn params(&self) -> Result<Params, Usage> {
-        let mut params = if self.lvis { Params::lvis() } else { Params::default() };
-        if self.metric == Metric::Proposals {
-            params.class_agnostic = true;
-            params.max_dets = vec![100, 300, 1000];
-        }
-        let trouble = |text: &str| Err(Usage(text.into()));
-        if self.lvis && self.metric != Metric::Coco {
-            return trouble("`--lvis` has its own numbers: leave out `--metric`");
-        }
-        if self.lvis && self.max_dets.is_some() {
-            return trouble("`--lvis` has one limit, 300 detections an image: leave out `--max-dets`");
-        }
-        if self.metric == Metric::Voc && (self.bootstrap.is_some() || self.versus.is_some()) {
-            return trouble("`--bootstrap` and `--versus` are of COCO's numbers: leave out `--metric voc`");
-        }
-        if let Some(limits) = &self.max_dets {
-            params.max_dets = limits.clone();
-        }
-        if let Some(thresholds) = &self.iou_thresholds {
-            params.iou_thresholds = thresholds.clone();
-        }
-        if let Some(thresholds) = &self.recall_thresholds {
-            params.recall_thresholds = thresholds.clone();
-        }
-        if let Some(ranges) = &self.area_ranges {
-            params.area_ranges = ranges.clone();
-        }
-        params.category_ids = self.category_ids.clone();
-        params.image_ids = self.image_ids.clone();
-        params.class_agnostic |= self.class_agnostic;
-        Ok(params)
-    }
-}
-
 /// Resamples of a comparison if nothing else is asked for.
 const COMPARISON_RESAMPLES: u32 = 1000;
 
+/// IoU threshold of errors and VOC if nothing else is asked for.
+const IOU: f64 = 0.5;
+
 /// Opens results; parameters that make no sense are wrong usage.
 fn open(args: &Args, results: &Path, params: &Params) -> anyhow::Result<Input> {
-    Input::open(&args.annotations, results, params, args.map_by_name).map_err(|error| match error {
-        Error::Params(text) => Usage(text).into(),
+    let results = super::results_of(results)?;
+    Input::open(&args.annotations, &results, params, args.map_by_name).map_err(|error| match error {
+        error @ (Error::Params(_) | Error::NoCategory(_)) => Usage(error.to_string()).into(),
         other => other.into(),
     })
 }
@@ -189,6 +149,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let params = args.params()?;
     let input = open(&args, &args.results, &params)?;
     let reading = if args.corrected { Reading::CORRECTED } else { Reading::default() };
+    let (params, iou, seed) = (input.params(reading), args.iou.unwrap_or(IOU), args.seed.unwrap_or(0));
     let full = args.arrays.is_some() || args.per_class;
     let evaluation = input.evaluate(reading, full)?;
     let warnings = input.warnings(&evaluation, reading);
@@ -206,9 +167,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     document.insert("names".into(), json!(names));
     document.insert("warnings".into(), serde_json::to_value(&warnings)?);
     let mut lines = summary_lines(&evaluation.stats, &params).split_off(skip);
+    if !evaluation.areas.is_empty() {
+        let own = area_lines(&evaluation.areas, &params);
+        lines.extend(
+            own.into_iter()
+                .enumerate()
+                .filter(|(place, _)| skip == 0 || place % 2 == 1)
+                .map(|(_, line)| line),
+        );
+        document.insert("areas".into(), serde_json::to_value(&evaluation.areas)?);
+    }
     if args.metric == Metric::Voc {
-        let voc = input.voc(reading, args.iou)?;
-        lines = text::voc(&voc, &input.category_names(), args.iou, args.per_class);
+        let voc = input.voc(reading, iou)?;
+        lines = text::voc(&voc, &input.category_names(), iou, args.per_class);
         let mut value = serde_json::to_value(&voc)?;
         value["names"] = json!(input.category_names());
         document.insert("voc".into(), value);
@@ -218,12 +189,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         document.insert("per_class".into(), serde_json::to_value(&rows)?);
     }
     if let Some(count) = args.bootstrap {
-        let intervals = input.intervals(reading, count as usize, args.seed)?;
+        let intervals = input.intervals(reading, count as usize, seed)?;
         lines.extend(text::intervals(&names, &evaluation.stats, &intervals, count, skip));
-        document.insert(
-            "bootstrap".into(),
-            json!({"resamples": count, "seed": args.seed, "intervals": intervals}),
-        );
+        document
+            .insert("bootstrap".into(), json!({"resamples": count, "seed": seed, "intervals": intervals}));
     }
     if let Some(path) = &args.versus {
         let other = open(&args, path, &params)?;
@@ -232,7 +201,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             tell!("warning: {}: {}", path.display(), warning.message);
         }
         let count = args.bootstrap.unwrap_or(COMPARISON_RESAMPLES);
-        let comparison = input.compare(&other, reading, count as usize, args.seed)?;
+        let comparison = input.compare(&other, reading, count as usize, seed)?;
         lines.extend(text::comparison(&names, &evaluation.stats, &comparison, count, skip));
         let mut value = serde_json::to_value(&comparison)?;
         value["warnings"] = serde_json::to_value(&warnings)?;
@@ -245,7 +214,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         document.insert("tide".into(), tide_json(&tide));
     }
     if args.errors {
-        let errors = input.errors(reading, args.iou)?;
+        let errors = input.errors(reading, iou)?;
         lines.extend(text::errors(&errors, &input.category_names()));
         let mut value = serde_json::to_value(&errors)?;
         value["categories"] = json!(input.category_names());

@@ -1,5 +1,6 @@
 //! The command line: one file a command, each with its arguments and a call into the library.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -158,6 +159,17 @@ pub(crate) fn find_model(name: &str) -> Result<Model, rcnn::model::Error> {
     let model = Model::find(name)?;
     say(model.remarks());
     Ok(model)
+}
+
+/// The results that are meant: of a run's folder its journal, which has the names of all photos.
+pub(crate) fn results_of(path: &Path) -> Result<PathBuf, Usage> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let files = ["detections.jsonl", "detections.json"].map(|name| path.join(name));
+    files.into_iter().find(|file| file.is_file()).ok_or_else(|| {
+        Usage(format!("`{}` holds no detections.jsonl: it is no run's folder", path.display()))
+    })
 }
 
 /// Sentences that a person should know, on standard error.

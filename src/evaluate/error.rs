@@ -11,6 +11,9 @@ pub enum Error {
     /// Parameters that make no sense.
     #[error("{0}")]
     Params(String),
+    /// A category that the annotations do not have.
+    #[error("no category of the annotations has the id or the name {0}: `--per-class` lists the names")]
+    NoCategory(String),
     /// Ids that cannot be put in order.
     #[error(
         "{what} ids are strings and numbers, such as {one} and {other}, and have no common order: write them all in one way"

@@ -8,7 +8,7 @@ use super::matching::{self, Matched, Rules, Scratch};
 use super::mean::mean_of_valid;
 use super::params::{Params, Protocol};
 use super::problem::{Category, Problem};
-use super::summary;
+use super::summary::{self, AreaNumbers};
 
 /// Precision, recall and scores over thresholds, recalls, categories, ranges and limits.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Arrays {
 pub struct Evaluation {
     /// The twelve numbers in pycocotools' order, or lvis' thirteen.
     pub stats: Vec<f64>,
+    /// AP and AR of the area ranges that the summary does not ask for.
+    pub areas: Vec<AreaNumbers>,
     /// The arrays behind them.
     pub arrays: Arrays,
     /// Detections beyond the largest limit of their image and category.
@@ -93,6 +95,7 @@ pub(super) fn run(
     let arrays = Arrays { shape, slots, slot_count, curves };
     Evaluation {
         stats: summary::stats(&arrays, params, groups),
+        areas: summary::own_ranges(&arrays, params),
         arrays,
         unused: unused + over,
         unverified,

@@ -89,7 +89,7 @@ impl Input {
             Protocol::Coco => None,
             Protocol::Lvis => Some(lvis::groups(&self.set, &self.scope)?),
         };
-        Resampler::new(&self.problem(reading)?, &self.params, groups)
+        Resampler::new(&self.problem(reading)?, &self.params.read(reading), groups)
     }
 
     /// Compares with other results on the same annotations: differences with intervals, over the same resamples.

@@ -46,7 +46,9 @@ pub use params::{AreaRange, MOST_RANGES, MOST_THRESHOLDS, Params, Protocol, lins
 pub use per_class::{ClassRow, per_class};
 pub use quirk::Reading;
 pub use resample::Interval;
-pub use summary::{COCO_NAMES, LVIS_NAMES, names as stat_names, text as summary_lines};
+pub use summary::{
+    AreaNumbers, COCO_NAMES, LVIS_NAMES, area_lines, names as stat_names, text as summary_lines,
+};
 pub use tide::{KINDS as TIDE_KINDS, Tide, TideThresholds};
 pub use voc::{Voc, VocAp};
 
@@ -94,6 +96,11 @@ impl Input {
         &self.detections
     }
 
+    /// How the two are judged under a reading.
+    pub fn params(&self, reading: Reading) -> Params {
+        self.params.read(reading)
+    }
+
     /// Names of the evaluated categories, in the arrays' order; one where all are one.
     pub fn category_names(&self) -> Vec<String> {
         if self.scope.together.is_some() {
@@ -118,7 +125,7 @@ impl Input {
             Protocol::Coco => None,
             Protocol::Lvis => Some(lvis::groups(&self.set, &self.scope)?),
         };
-        Ok(evaluation::run(&problem, &self.params, groups.as_deref(), full))
+        Ok(evaluation::run(&problem, &self.params.read(reading), groups.as_deref(), full))
     }
 
     fn problem(&self, reading: Reading) -> Result<Problem<'_>, Error> {

@@ -1,5 +1,7 @@
 //! What to evaluate: thresholds, limits, ranges, subsets. pycocotools' names and defaults, lvis' where they differ.
 
+use super::quirk::Reading;
+
 /// The rules to judge by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
@@ -32,6 +34,8 @@ pub struct Params {
     pub recall_thresholds: Vec<f64>,
     /// `maxDets`, per image and category.
     pub max_dets: Vec<usize>,
+    /// The limit of the first number: pycocotools looks it up at 100, whatever the limits are.
+    pub first_limit: usize,
     /// `areaRng` and `areaRngLbl`.
     pub area_ranges: Vec<AreaRange>,
     /// `catIds` as they are typed; all where absent.
@@ -55,6 +59,7 @@ impl Default for Params {
             iou_thresholds: linspace(0.5, 0.95, 10),
             recall_thresholds: linspace(0.0, 1.0, 101),
             max_dets: vec![1, 10, 100],
+            first_limit: 100,
             area_ranges: vec![
                 range("all", 0.0, 1e10),
                 range("small", 0.0, 1024.0),
@@ -72,6 +77,16 @@ impl Params {
     /// lvis' defaults.
     pub fn lvis() -> Params {
         Params { protocol: Protocol::Lvis, max_dets: vec![300], ..Params::default() }
+    }
+
+    /// As a reading takes them.
+    pub fn read(&self, reading: Reading) -> Params {
+        let mut params = self.clone();
+        let most = self.max_dets.iter().copied().max();
+        if let Some(most) = most.filter(|_| reading.has(Reading::LIMITS) && !self.max_dets.contains(&100)) {
+            params.first_limit = most;
+        }
+        params
     }
 
     /// What cannot be evaluated, as a sentence.

@@ -1,6 +1,7 @@
 //! The numbers of every category on its own.
 
 use super::params::{Params, Protocol};
+use super::summary::AreaNumbers;
 use super::{Evaluation, Input};
 
 /// One category's numbers.
@@ -14,6 +15,9 @@ pub struct ClassRow {
     pub boxes: usize,
     /// AP, AP50, AP75, APs, APm, APl and AR at the largest limit; -1 where nothing is there to find.
     pub numbers: [f64; 7],
+    /// AP and AR of the area ranges with labels of their own.
+    #[serde(default)]
+    pub areas: Vec<AreaNumbers>,
 }
 
 /// The numbers of every category, from a full evaluation.
@@ -26,7 +30,7 @@ pub fn per_class(input: &Input, evaluation: &Evaluation, params: &Params) -> Vec
     };
     let area = |label: &str| params.area_ranges.iter().position(|range| range.label == label);
     let row = |(k, name): (usize, String)| {
-        let ap = |thresholds: &[usize], label| {
+        let ap = |thresholds: &[usize], label: &str| {
             area(label).map_or(-1.0, |a| arrays.category_ap(k, thresholds, a, last))
         };
         let numbers = [
@@ -39,11 +43,17 @@ pub fn per_class(input: &Input, evaluation: &Evaluation, params: &Params) -> Vec
             area("all").map_or(-1.0, |a| arrays.category_ar(k, a, last)),
         ];
         let id = input.scope.categories.get(k).filter(|_| !params.class_agnostic);
+        let own = |numbers: &AreaNumbers| AreaNumbers {
+            label: numbers.label.clone(),
+            ap: ap(&all, &numbers.label),
+            ar: area(&numbers.label).map_or(-1.0, |a| arrays.category_ar(k, a, last)),
+        };
         ClassRow {
             id: id.map_or(serde_json::Value::Null, |&id| input.set.id_json(id)),
             name,
             boxes: evaluation.boxes[k],
             numbers,
+            areas: evaluation.areas.iter().map(own).collect(),
         }
     };
     debug_assert!(params.protocol == Protocol::Lvis || last < params.max_dets.len());

@@ -3,7 +3,7 @@
 //! Here pycocotools' way of choosing annotations lives, with its quirks, and the sane reading of each.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -12,7 +12,8 @@ use super::lvis::Selected;
 use super::params::{Params, Protocol};
 use super::quirk::Reading;
 use crate::coco::{
-    Annotation, DataSet, Detection, Detections, Id, Ids, Index, Lookup, NOWHERE, Names, Traits,
+    Annotation, ClassNames, DataSet, Detection, Detections, Id, Ids, Index, Lookup, NOWHERE, Names, Traits,
+    quoted,
 };
 
 /// A ground truth that is evaluated.
@@ -53,9 +54,10 @@ impl Scope {
             Some(typed) => typed.iter().map(|text| typed_id(text, &listed_images, &mut set.ids)).collect(),
             None => listed_images,
         };
-        let typed_categories = params.category_ids.as_ref().map(|typed| {
-            typed.iter().map(|text| typed_id(text, &listed_categories, &mut set.ids)).collect::<Vec<Id>>()
-        });
+        let typed_categories = match &params.category_ids {
+            Some(typed) => Some(typed_categories(set, typed, &listed_categories)?),
+            None => None,
+        };
         let ids = &set.ids;
         let mixed = |what, (a, b)| Error::Mixed {
             what,
@@ -76,7 +78,14 @@ impl Scope {
             }
         };
         let mut categories = in_order.clone();
-        ids.sort(&mut categories).map_err(|pair| mixed("category", pair))?;
+        match params.protocol {
+            Protocol::Coco => ids.sort(&mut categories).map_err(|pair| mixed("category", pair))?,
+            // lvis keeps the order that is asked for.
+            Protocol::Lvis => {
+                let mut met = HashSet::new();
+                categories.retain(|&id| met.insert(id));
+            }
+        }
         let category_index = Index::new(&categories);
         let place = |&id: &Id| category_index.get(id).unwrap_or(NOWHERE);
         Ok(Scope {
@@ -113,6 +122,24 @@ impl Scope {
             names: by_name.then(|| Names::of(set)),
         }
     }
+}
+
+/// Categories as they are typed: by id, else by name.
+fn typed_categories(set: &mut DataSet, typed: &[String], listed: &[Id]) -> Result<Vec<Id>, Error> {
+    let names = ClassNames::new(set.named_categories());
+    let category = |text: &String| {
+        let id = typed_id(text, listed, &mut set.ids);
+        if listed.contains(&id) {
+            return Ok(id);
+        }
+        match names.get(text.trim()) {
+            Some(id) => Ok(id),
+            // A number or a string in quotes is an id, if one that nothing has.
+            None if set.ids.text(id).is_none() || text.trim().starts_with(['"', '\'']) => Ok(id),
+            None => Err(Error::NoCategory(quoted(text))),
+        }
+    };
+    typed.iter().map(category).collect()
 }
 
 /// An id as it is typed: a listed number, else a listed string, else a number if it looks like one.

@@ -19,9 +19,11 @@ impl Reading {
     pub const BOXES: Reading = Reading(1 << 3);
     /// Whatever is ignored for its `iscrowd` is a crowd.
     pub const CROWDS: Reading = Reading(1 << 4);
+    /// The first number is AP at the largest limit on detections where 100 is none of the limits.
+    pub const LIMITS: Reading = Reading(1 << 5);
 
     /// The sane reading of everything.
-    pub const CORRECTED: Reading = Reading((1 << 5) - 1);
+    pub const CORRECTED: Reading = Reading((1 << 6) - 1);
 
     /// Whether the other's quirks are read sanely.
     pub fn has(self, other: Reading) -> bool {

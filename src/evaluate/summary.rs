@@ -29,11 +29,11 @@ pub fn names(params: &Params) -> Vec<String> {
 }
 
 /// One line of the summary: what it averages.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) precision: bool,
     threshold: Option<f64>,
-    area: &'static str,
+    area: String,
     limit: usize,
     /// LVIS: the group of categories.
     pub(super) group: Option<usize>,
@@ -41,9 +41,15 @@ pub(super) struct Line {
 
 /// The lines of the summary, in order.
 pub(super) fn lines(params: &Params) -> Vec<Line> {
-    let line = |precision, threshold, area, limit| Line { precision, threshold, area, limit, group: None };
+    let line = |precision, threshold, area: &str, limit| Line {
+        precision,
+        threshold,
+        area: area.into(),
+        limit,
+        group: None,
+    };
     if params.protocol == Protocol::Lvis {
-        let ap = |threshold, area, group| Line { group, ..line(true, threshold, area, 300) };
+        let ap = |threshold, area: &str, group| Line { group, ..line(true, threshold, area, 300) };
         return vec![
             ap(None, "all", None),
             ap(Some(0.5), "all", None),
@@ -65,8 +71,7 @@ pub(super) fn lines(params: &Params) -> Vec<Line> {
     let limit = |place: usize| limits.get(place).copied().unwrap_or(0);
     let (first, second, third) = (limit(0), limit(1), limit(2));
     vec![
-        // The first is looked up at 100 by value, whatever the limits are.
-        line(true, None, "all", 100),
+        line(true, None, "all", params.first_limit),
         line(true, Some(0.5), "all", third),
         line(true, Some(0.75), "all", third),
         line(true, None, "small", third),
@@ -145,7 +150,7 @@ impl Line {
                 format!("{:.2}:{:.2}", end(params.iou_thresholds.first()), end(params.iou_thresholds.last()))
             }
         };
-        let (area, limit) = (self.area, self.limit);
+        let (area, limit) = (self.area.as_str(), self.limit);
         match params.protocol {
             Protocol::Coco => {
                 format!(
@@ -154,7 +159,7 @@ impl Line {
             }
             Protocol::Lvis => {
                 // lvis prints the first letter of a range only.
-                let area = if area == "all" { area } else { &area[..1] };
+                let area = if STANDARD[1..].contains(&area) { &area[..1] } else { area };
                 let group = self.group.map_or("all", |group| FREQUENCIES[group]);
                 format!(
                     " {title:<18} {kind} @[ IoU={iou:<9} | area={area:>6} | maxDets={limit:>3} catIds={group:>3}] = {value:.3}"
@@ -174,11 +179,57 @@ pub fn text(stats: &[f64], params: &Params) -> Vec<String> {
     lines(params).iter().zip(stats).map(|(line, &value)| line.text(value, params)).collect()
 }
 
+/// The labels that the summary asks for.
+const STANDARD: [&str; 4] = ["all", "small", "medium", "large"];
+
+/// AP and AR of an area range whose label the summary does not ask for, at the summary's last limit.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct AreaNumbers {
+    /// The range's label.
+    pub label: String,
+    /// AP; -1 where there is nothing to find.
+    pub ap: f64,
+    /// AR.
+    pub ar: f64,
+}
+
+/// The lines of AP and AR of the ranges with labels of their own.
+fn own_lines(params: &Params) -> Vec<[Line; 2]> {
+    let mut labels: Vec<&str> = Vec::new();
+    for range in &params.area_ranges {
+        if !STANDARD.contains(&range.label.as_str()) && !labels.contains(&range.label.as_str()) {
+            labels.push(&range.label);
+        }
+    }
+    let Some(last) = lines(params).pop() else { return Vec::new() };
+    let line = |area: &str, precision| Line { precision, area: area.into(), ..last.clone() };
+    labels.into_iter().map(|label| [line(label, true), line(label, false)]).collect()
+}
+
+/// The numbers of the ranges with labels of their own.
+pub(super) fn own_ranges(arrays: &Arrays, params: &Params) -> Vec<AreaNumbers> {
+    own_lines(params)
+        .into_iter()
+        .map(|[ap, ar]| AreaNumbers {
+            ap: ap.value(arrays, params, None),
+            ar: ar.value(arrays, params, None),
+            label: ap.area,
+        })
+        .collect()
+}
+
+/// The lines of the ranges with labels of their own, in the summary's form.
+pub fn area_lines(numbers: &[AreaNumbers], params: &Params) -> Vec<String> {
+    let lines = own_lines(params).into_iter().zip(numbers);
+    lines.flat_map(|([ap, ar], numbers)| [ap.text(numbers.ap, params), ar.text(numbers.ar, params)]).collect()
+}
+
 /// For each range and limit: whether some line needs its precision, or its recall.
 pub(super) fn needed(params: &Params, precision: bool) -> Vec<bool> {
     let limits = if params.protocol == Protocol::Lvis { 1 } else { params.max_dets.len() };
     let mut needed = vec![false; params.area_ranges.len() * limits];
-    for line in lines(params).iter().filter(|line| line.precision == precision) {
+    let lines = lines(params).into_iter().chain(own_lines(params).into_iter().flatten());
+    for line in lines.filter(|line| line.precision == precision) {
         for (a, m) in line.cells(params) {
             needed[a * limits + m] = true;
         }

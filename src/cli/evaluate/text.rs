@@ -10,13 +10,17 @@ fn width<'a>(names: impl Iterator<Item = &'a str>) -> usize {
 /// A table of every category's numbers.
 pub(super) fn per_class(rows: &[ClassRow]) -> Vec<String> {
     let width = width(rows.iter().map(|row| row.name.as_str()));
-    let titles: String = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR"]
-        .iter()
-        .map(|title| format!(" {title:>7}"))
-        .collect();
+    let own = rows.first().map_or(&[][..], |row| &row.areas);
+    let own = own.iter().flat_map(|area| [format!("AP {}", area.label), format!("AR {}", area.label)]);
+    let titles: Vec<String> =
+        ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR"].map(String::from).into_iter().chain(own).collect();
+    let widths: Vec<usize> = titles.iter().map(|title| title.chars().count().max(7)).collect();
+    let titles: String = titles.iter().map(|title| format!(" {title:>7}")).collect();
     let mut lines = vec![String::new(), format!("{:<width$} {:>8}{titles}", "category", "boxes")];
     lines.extend(rows.iter().map(|row| {
-        let numbers: String = row.numbers.iter().map(|value| format!(" {value:>7.3}")).collect();
+        let own = row.areas.iter().flat_map(|area| [area.ap, area.ar]);
+        let numbers = row.numbers.into_iter().chain(own).zip(&widths);
+        let numbers: String = numbers.map(|(value, width)| format!(" {value:>width$.3}")).collect();
         format!("{:<width$} {:>8}{numbers}", row.name, row.boxes)
     }));
     lines

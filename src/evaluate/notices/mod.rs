@@ -85,7 +85,7 @@ impl Input {
         let look = self.look();
         self.about_results(&mut list, evaluation, reading, &look);
         self.about_boxes(&mut list, &look, evaluation, reading);
-        self.about_params(&mut list);
+        self.about_params(&mut list, evaluation, reading);
         self.about_zero(&mut list, evaluation);
         list.0
     }
@@ -138,7 +138,7 @@ impl Input {
         }
     }
 
-    fn about_params(&self, list: &mut List) {
+    fn about_params(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
         let params = &self.params;
         let listed: HashSet<Id> = self.set.images().iter().map(|image| image.id).collect();
         let unlisted = self.scope.images.iter().filter(|id| !listed.contains(id)).count() as u64;
@@ -163,16 +163,26 @@ impl Input {
                 "recall thresholds should ascend: all behind the first that is not reached count as 0".into(),
             );
         }
-        if params.protocol == Protocol::Coco && !params.max_dets.contains(&100) {
-            list.say("no_limit_100", "the first number is -1: pycocotools looks it up at 100 detections, which is not among the limits".into());
+        if params.protocol == Protocol::Coco
+            && !params.max_dets.contains(&100)
+            && !reading.has(Reading::LIMITS)
+        {
+            list.say("no_limit_100", "the first number is -1: pycocotools looks it up at 100 detections, which is not among the limits: `--corrected` takes the largest limit".into());
         }
-        for label in ["all", "small", "medium", "large"] {
-            if !params.area_ranges.iter().any(|range| range.label == label) {
-                list.say(
-                    "no_such_range",
-                    format!("the numbers for area `{label}` are -1, as there is no such range"),
-                );
-            }
+        let absent: Vec<String> = ["all", "small", "medium", "large"]
+            .into_iter()
+            .filter(|label| !params.area_ranges.iter().any(|range| range.label == *label))
+            .map(|label| format!("`{label}`"))
+            .collect();
+        if !absent.is_empty() {
+            let own = if evaluation.areas.is_empty() {
+                ""
+            } else {
+                ": those of your own ranges stand below the twelve"
+            };
+            let message =
+                format!("the numbers for area {} are -1, as there is no such range{own}", absent.join(", "));
+            list.say("no_such_range", message);
         }
     }
 }
