@@ -8,11 +8,12 @@ use std::time::Instant;
 use anyhow::Context;
 use rcnn::detector::Detector;
 use rcnn::photo::{self, DecodeOptions};
-use rcnn::run::{self, BenchReport, Machine, Options, Record, Settings};
+use rcnn::run::{self, BenchReport, Course, Machine, Options, Record, Settings};
 use rcnn::runtime::Device;
 
 use super::lanes::LaneArgs;
 use super::runtime_args::RuntimeArgs;
+use super::signals::stop_on_signal;
 use super::{Exit, output, say};
 
 /// Measure a model's speed on photos
@@ -81,8 +82,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let settings = Settings::of(&model, &detector, classes, &options, args.machine.precision);
     let machine = Machine::of(&detector, &runtime, &options);
     let record = Record::new(std::env::args().collect(), settings, machine);
-    let warm_up = args.warm_up as usize;
     let lanes = args.lanes.count(&args.machine, &model, tasks.len(), args.batch.into());
+    let stop = stop_on_signal();
+    let course = Course { warm_up: args.warm_up as usize, started, stop: &stop };
     let widen = |detector: Detector| {
         if lanes == NonZeroUsize::MIN || detector.device() != Device::Cpu {
             return Ok(detector);
@@ -90,7 +92,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         drop(detector);
         Detector::with_lanes(&model, &runtime, &args.machine.session(), lanes)
     };
-    let report = run::bench(detector, widen, &tasks, &options, record, warm_up, started)?;
+    let report = run::bench(detector, widen, &tasks, &options, record, &course)?;
     let text = text(&report, against.as_ref());
     if args.json {
         output::aside(&text);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
 use rcnn::classify::{Classifier, Verdict, Views};
@@ -13,6 +14,7 @@ use serde_json::{Value as Json, json};
 
 use super::output::{Out, tell};
 use super::runtime_args::RuntimeArgs;
+use super::signals::{self, stop_on_signal};
 use super::{Exit, say};
 
 /// Name the classes of whole photos with a bare ResNet
@@ -84,12 +86,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         ViewsArg::Scales => Views::Scales(args.scales.clone()),
     };
     let mut out = Out::new();
-    let mut tally = Tally::default();
+    let (mut tally, mut done) = (Tally::default(), 0);
     let mut rows = Rows::default();
+    let stop = stop_on_signal();
     for entry in &listing.entries {
-        if out.is_gone() {
+        if out.is_gone() || stop.load(Ordering::Relaxed) {
             break;
         }
+        done += 1;
         let outcome = photo::decode(&entry.path, &DecodeOptions::default())
             .map_err(anyhow::Error::from)
             .and_then(|photo| Ok((classifier.classify(&photo, &views)?, photo)));
@@ -112,7 +116,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             }
         }
     }
-    let classified = listing.entries.len() - tally.failed;
+    let classified = done - tally.failed;
     if let Some(path) = args.labels.as_ref().filter(|_| tally.judged < classified) {
         let without = classified - tally.judged;
         tell!("note: {without} of {classified} photos have no label in `{}`", path.display());
@@ -122,6 +126,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     } else if let (Some(top1), Some(top5)) = (tally.error(tally.top1), tally.error(tally.top5)) {
         let (top1, top5) = (100.0 * top1, 100.0 * top5);
         writeln!(out, "{} photos judged: top-1 error {top1:.2} %, top-5 error {top5:.2} %", tally.judged)?;
+    }
+    if let Some(stopped) = signals::asked().filter(|_| done < listing.entries.len()) {
+        return Ok(stopped);
     }
     Ok(match tally.failed {
         0 => Exit::Done,

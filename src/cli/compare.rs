@@ -17,7 +17,8 @@ use super::annotated::Annotated;
 use super::output::tell;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
-use super::{Exit, Usage, say, stop_on_interrupt};
+use super::signals::stop_on_signal;
+use super::{Exit, Usage, say};
 
 /// Compare models on the same photos: accuracy, cost, and whether the difference is more than noise
 #[derive(Debug, clap::Args)]
@@ -156,7 +157,7 @@ fn run_models(
             contenders.push(contender(model, name, args, &annotated, &runtime, &tasks, &decode)?);
         }
     }
-    let stop = stop_on_interrupt();
+    let stop = stop_on_signal();
     let total = tasks.len() as u64;
     let mut progress = Progress::new("photos", 0, total);
     let costs =

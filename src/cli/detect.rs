@@ -13,7 +13,8 @@ use super::lanes::LaneArgs;
 use super::output::tell;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
-use super::{Exit, Usage, say, stop_on_interrupt, summary};
+use super::signals::stop_on_signal;
+use super::{Exit, Usage, say, summary};
 
 /// Find objects in photos, and draw them
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ use super::{Exit, Usage, say, stop_on_interrupt, summary};
   rcnn detect val2017/ -a instances_val2017.json -m models/mine -o out
 
 Goes on where an interrupted run stopped. Exit codes: 0 done, 1 failed, 2 wrong usage,
-3 done, but some photos failed, 130 interrupted.")]
+3 done, but some photos failed, 129, 130 and 143 stopped by SIGHUP, SIGINT and SIGTERM.")]
 pub(crate) struct Args {
     /// Photos: files, folders (with all folders in them), patterns, .txt files of paths, or - for paths on
     /// standard input
@@ -159,7 +160,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let settings = Settings::of(&model, &detector, &classes, &options, args.machine.precision);
     let record =
         Record::new(std::env::args().collect(), settings, Machine::of(&detector, &runtime, &options));
-    let stop = stop_on_interrupt();
+    let stop = stop_on_signal();
     let mut progress: Option<Progress> = None;
     let outcome = run::run(&detector, &classes, &tasks, &options, record, &stop, &mut |now| {
         let (done, total, failed) = (now.done as u64, now.total as u64, now.failed as u64);

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 use output::{print, tell};
@@ -29,6 +27,7 @@ mod quantize;
 mod report;
 mod runtime;
 mod runtime_args;
+mod signals;
 mod summary;
 mod synth;
 
@@ -43,8 +42,12 @@ pub(crate) enum Exit {
     WrongUsage = 2,
     /// Done, but some photos failed.
     PhotosFailed = 3,
-    /// Stopped by the user; what is written is valid.
+    /// The terminal has gone away (SIGHUP); what is written is valid.
+    HungUp = 129,
+    /// Stopped by the user (SIGINT); what is written is valid.
     Interrupted = 130,
+    /// Stopped by the system or another program (SIGTERM); what is written is valid.
+    Terminated = 143,
 }
 
 /// The arguments cannot be what was meant: exit code 2, as for those that clap refuses. A model, checkpoint or photo that
@@ -118,7 +121,8 @@ pub(crate) fn main() -> ExitCode {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => {
             tell!("rcnn: {}", sentence(&error));
-            ExitCode::from(if error.is::<Usage>() { Exit::WrongUsage } else { Exit::Failed } as u8)
+            let failed = if error.is::<Usage>() { Exit::WrongUsage } else { Exit::Failed };
+            ExitCode::from(signals::asked().unwrap_or(failed) as u8)
         }
     }
 }
@@ -138,20 +142,6 @@ fn sentence(error: &anyhow::Error) -> String {
 fn probability(text: &str) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "a number from 0 to 1 is needed".to_owned())?;
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("a number from 0 to 1 is needed".into()) }
-}
-
-/// The first interrupt ends the run in order, the second at once.
-pub(crate) fn stop_on_interrupt() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // Where the system allows no handler, an interrupt ends the program, and the journal is valid anyway.
-    let _ = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::SeqCst) {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-        tell!("stopping after the photos under way; once more stops at once");
-    });
-    stop
 }
 
 /// Finds a detector by name, folder or checkpoint file, and says what a person should know of its import.

@@ -18,7 +18,8 @@ use super::compare::warm_up;
 use super::output::{self, tell};
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
-use super::{Exit, Usage, say, stop_on_interrupt};
+use super::signals::stop_on_signal;
+use super::{Exit, Usage, say};
 
 /// Turn a model into one of 8-bit whole numbers, which processors compute faster
 #[derive(Debug, clap::Args)]
@@ -116,7 +117,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     Model::check_folder(&args.out)?;
     let model = super::find_model(&args.model)?;
     let runtime = args.machine.open()?;
-    let stop = stop_on_interrupt();
+    let stop = stop_on_signal();
     let options = Options {
         photos: args.photos as usize,
         seed: args.seed,

@@ -7,7 +7,7 @@ use anyhow::Context;
 use rcnn::run::{Record, State};
 
 use super::progress::duration;
-use super::{Exit, output};
+use super::{Exit, output, signals};
 
 /// Says how a run went, for a person or as JSON, and what to exit with.
 pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<Exit> {
@@ -20,7 +20,7 @@ pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<
         super::print(&text)?;
     }
     Ok(match record.state {
-        State::Interrupted | State::Running => Exit::Interrupted,
+        State::Interrupted | State::Running => signals::asked().unwrap_or(Exit::Interrupted),
         State::Finished if record.counts.failed > 0 => Exit::PhotosFailed,
         State::Finished => Exit::Done,
     })

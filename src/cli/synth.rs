@@ -1,16 +1,15 @@
 //! `rcnn synth`.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::Context;
 use rcnn::synth::{self, Error, Format, Options};
 
-use super::Exit;
 use super::output::{self, tell};
 use super::progress::Progress;
+use super::{Exit, signals};
 
 /// Render scenes of runway debris with exact annotations
 #[derive(Debug, clap::Args)]
@@ -82,7 +81,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         },
         threads: args.threads.into(),
     };
-    let stop = stop_on_interrupt();
+    let stop = signals::stop_on_signal();
     let total = u64::from(args.count);
     let progress = Mutex::new(Progress::new("scenes", 0, total));
     let started = Instant::now();
@@ -98,7 +97,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let written = match outcome {
         Err(Error::Stopped) => {
             tell!("{}", Error::Stopped);
-            return Ok(Exit::Interrupted);
+            return Ok(signals::asked().unwrap_or(Exit::Interrupted));
         }
         outcome => outcome?,
     };
@@ -134,19 +133,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let summary = serde_json::to_string_pretty(&summary).context("cannot print the summary")?;
     super::print(&format!("{summary}\n"))?;
     Ok(Exit::Done)
-}
-
-/// The first interrupt ends the work and cleans up, the second ends the program.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // Where the system allows no handler, an interrupt ends the program and leaves a hidden folder behind.
-    let _ = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::SeqCst) {
-            std::process::exit(Exit::Interrupted as i32);
-        }
-    });
-    stop
 }
 
 #[cfg(test)]

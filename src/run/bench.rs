@@ -1,12 +1,12 @@
 //! Measuring a detector on photos: the latency of each stage, one photo after another, and then the rate of the
 //! whole pipeline. Knows nothing of how the figures are shown.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Machine, Options, Record, StageTimes, Task, run, stages};
+use super::{Error, Machine, Options, Record, StageTimes, State, Task, run, stages};
 use crate::detector::{self, Detector};
 use crate::memory;
 
@@ -21,6 +21,16 @@ pub struct Latency {
     pub p90: f64,
     /// 99 of 100; the slowest where there are fewer.
     pub p99: f64,
+}
+
+/// How a measurement goes.
+pub struct Course<'a> {
+    /// Photos that go first, unmeasured.
+    pub warm_up: usize,
+    /// When the command began.
+    pub started: Instant,
+    /// Set, it ends the measurement without figures.
+    pub stop: &'a AtomicBool,
 }
 
 /// What was measured, and on what.
@@ -52,31 +62,32 @@ pub struct BenchReport {
     pub peak_memory: Option<u64>,
 }
 
-/// Measures a detector. `record` is that of a run with the options given; `warm_up` photos go first, unmeasured,
-/// and `started` is when the command began. `widen` makes of the detector, which is measured photo by photo, the one
+/// Measures a detector. `record` is that of a run with the options given. `widen` makes of the detector, which is measured photo by photo, the one
 /// that is measured in the pipeline.
 ///
 /// # Errors
-/// When the journal cannot be written, no photo can be processed, or `widen` fails.
+/// When the journal cannot be written, no photo can be processed, `widen` fails, or `stop` is set.
 pub fn bench(
     detector: Detector,
     widen: impl FnOnce(Detector) -> Result<Detector, detector::Error>,
     tasks: &[Task],
     options: &Options,
     record: Record,
-    warm_up: usize,
-    started: Instant,
+    course: &Course<'_>,
 ) -> Result<BenchReport, Error> {
     let mut first_boxes = None;
     let mut times = Vec::new();
     let mut failed = 0;
     let one = |task: &Task| stages::alone(&detector, task, &options.decode);
     // The warm-up goes round where there are fewer photos than it asks for.
-    let warming = tasks.iter().cycle().take(if tasks.is_empty() { 0 } else { warm_up.max(1) });
+    let warming = tasks.iter().cycle().take(if tasks.is_empty() { 0 } else { course.warm_up.max(1) });
     for (task, measured) in warming.map(|task| (task, false)).chain(tasks.iter().map(|task| (task, true))) {
+        if course.stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
         match one(task) {
             Ok(spent) => {
-                first_boxes.get_or_insert_with(|| started.elapsed().as_secs_f64());
+                first_boxes.get_or_insert_with(|| course.started.elapsed().as_secs_f64());
                 if measured {
                     times.push(spent);
                 }
@@ -93,8 +104,10 @@ pub fn bench(
     };
     let detector = widen(detector)?;
     let record = Record { machine: Machine { lanes: detector.lanes(), ..record.machine }, ..record };
-    let record =
-        run(&detector, detector.classes(), tasks, options, record, &AtomicBool::new(false), &mut |_| {})?;
+    let record = run(&detector, detector.classes(), tasks, options, record, course.stop, &mut |_| {})?;
+    if record.state != State::Finished {
+        return Err(Error::Interrupted);
+    }
     let done = (tasks.len() - record.counts.failed.min(tasks.len())) as f64;
     Ok(BenchReport {
         program: record.program.clone(),

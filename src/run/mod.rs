@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-pub use bench::{BenchReport, Latency, bench};
+pub use bench::{BenchReport, Course, Latency, bench};
 pub(crate) use journal::rows as journal_rows;
 pub use journal::{Failed, Failure, Found, Item, Row};
 pub use merge::{MergeError, merge};
@@ -100,6 +100,9 @@ pub enum Error {
     /// There is nothing to measure.
     #[error("none of the {0} photos could be processed: `rcnn detect` says why")]
     NothingToMeasure(usize),
+    /// A measurement was stopped.
+    #[error("stopped before all photos were measured: figures of some say nothing")]
+    Interrupted,
     /// Another run has the journal open.
     #[error("another run is writing into `{}`: wait for its end, or give another folder", .0.display())]
     Busy(PathBuf),

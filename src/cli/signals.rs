@@ -1,0 +1,97 @@
+//! Signals that end a command: the first asks it to stop in order, the second ends the program at once. Knows which
+//! signal came, and so the exit code; commands see a flag only.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use super::Exit;
+use super::output::tell;
+
+/// A signal ends a program with 128 and its number.
+const SIGNALS: [(i32, Exit); 3] =
+    [(SIGINT, Exit::Interrupted), (SIGTERM, Exit::Terminated), (SIGHUP, Exit::HungUp)];
+
+#[cfg(unix)]
+const SIGHUP: i32 = signal_hook::consts::SIGHUP;
+/// Windows has none; its number is never sent.
+#[cfg(not(unix))]
+const SIGHUP: i32 = 1;
+
+struct Asked {
+    stop: Arc<AtomicBool>,
+    /// The signal's number; 0 where none came.
+    signal: Arc<AtomicUsize>,
+}
+
+static ASKED: OnceLock<Asked> = OnceLock::new();
+
+/// A flag that the first signal sets. Whoever works on ends what is under way, and writes nothing that is not whole and
+/// true; the second signal ends the program at once, without destructors while other threads are at work.
+pub(crate) fn stop_on_signal() -> Arc<AtomicBool> {
+    let asked = ASKED.get_or_init(|| {
+        let asked = Asked { stop: Arc::default(), signal: Arc::default() };
+        for (signal, exit) in SIGNALS {
+            // Where the system allows no handler, a signal ends the program, and what is written is valid anyway.
+            let _ = handle(signal, exit, &asked);
+        }
+        tell_of_the_first();
+        asked
+    });
+    Arc::clone(&asked.stop)
+}
+
+/// The exit code of the signal that asked to stop, if one did.
+pub(crate) fn asked() -> Option<Exit> {
+    let number = ASKED.get()?.signal.load(Ordering::SeqCst);
+    SIGNALS.into_iter().find(|(signal, _)| *signal as usize == number).map(|(_, exit)| exit)
+}
+
+fn handle(signal: i32, exit: Exit, asked: &Asked) -> std::io::Result<()> {
+    if is_passed_over(signal) {
+        return Ok(());
+    }
+    // In this order: the second signal finds the flag set, and the flag is set after the number.
+    flag::register_conditional_shutdown(signal, exit as i32, Arc::clone(&asked.stop))?;
+    flag::register_usize(signal, Arc::clone(&asked.signal), signal as usize)?;
+    flag::register(signal, Arc::clone(&asked.stop))?;
+    Ok(())
+}
+
+/// `nohup` has programs ignore that their terminal goes away. Whoever sends another signal means it.
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn is_passed_over(signal: i32) -> bool {
+    if signal != SIGHUP {
+        return false;
+    }
+    // SAFETY: without a new action, the call only writes the present one into a struct that is ours and zeroed, which
+    // is valid for it: it holds numbers, and a function's address as one.
+    unsafe {
+        let mut present: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut present) == 0
+            && present.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+#[cfg(not(unix))]
+fn is_passed_over(signal: i32) -> bool {
+    signal == SIGHUP
+}
+
+/// Says on standard error that the work is being ended, when it is asked to.
+#[cfg(unix)]
+fn tell_of_the_first() {
+    let handled = SIGNALS.map(|(signal, _)| signal).into_iter().filter(|signal| !is_passed_over(*signal));
+    let Ok(mut signals) = signal_hook::iterator::Signals::new(handled) else { return };
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            tell!("stopping after what is under way; once more stops at once");
+        }
+    });
+}
+
+#[cfg(not(unix))]
+fn tell_of_the_first() {}
