@@ -373,7 +373,7 @@ fn annotations_give_their_ids() {
     place.photos(&PICTURES);
     place.write(
         "gt.json",
-        br#"{"images": [{"id": 70, "file_name": "b.jpg"}, {"id": 50, "file_name": "x/plain.png"}],
+        br#"{"images": [{"id": 70, "file_name": "b.jpg"}, {"id": 50, "file_name": "x/a/plain.png"}],
              "categories": [{"id": 9, "name": "washer"}], "annotations": []}"#,
     );
     let ended = place

@@ -138,7 +138,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     say(&listing.notes);
     let model = super::find_model(&args.model)?;
     let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
-    let (tasks, classes) = identify(&args, listing.entries, &model)?;
+    let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
+    let (tasks, classes) = identify(annotated.as_ref(), listing.entries, &model)?;
     let runtime = args.machine.open()?;
     let share = args.shard.map_or(tasks.len(), |shard| shard.share(tasks.len()));
     let lanes = args.lanes.count(&args.machine, &model, share, args.batch.into());
@@ -175,18 +176,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if let Some(progress) = progress {
         progress.end();
     }
-    summary::report(&outcome?, &args.out, args.json)
+    let record = outcome?;
+    if let Some(annotated) = annotated {
+        say(annotated.check_sizes(&args.out)?.as_slice());
+    }
+    summary::report(&record, &args.out, args.json)
 }
 
 /// Ids of photos and classes: counted, or those of the annotations.
 fn identify(
-    args: &Args,
+    annotated: Option<&Annotated>,
     entries: Vec<photo::Entry>,
     model: &Model,
 ) -> anyhow::Result<(Vec<Task>, Vec<Class>)> {
     let classes = &model.manifest().classes;
-    let Some(path) = &args.annotations else { return Ok((run::count(entries), classes.clone())) };
-    let annotated = Annotated::open(path)?;
+    let Some(annotated) = annotated else { return Ok((run::count(entries), classes.clone())) };
     let (tasks, photo_notes) = annotated.photos(entries)?;
     let (classes, class_notes) = annotated.classes(classes);
     say(&[photo_notes, class_notes].concat());

@@ -2,46 +2,14 @@
 //!
 //! The ids of the two files are never mixed up here: each is looked up in the table of its own file.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::dataset::{DataSet, Want};
+use super::file_names::{FileNames, Found, Seeker};
 use super::id::{Id, Ids};
 use super::results::Lookup;
-use super::value::Value;
-
-/// Ids by file name. Of a repeated name the first entry counts.
-#[derive(Clone, Debug)]
-pub(crate) struct FileNames<I> {
-    whole: HashMap<String, I>,
-    /// By the last part of the path, where it is one name's only.
-    last_parts: HashMap<String, Option<I>>,
-}
-
-impl<I: Copy> FileNames<I> {
-    pub(crate) fn new<'a>(entries: impl IntoIterator<Item = (I, &'a str)>) -> FileNames<I> {
-        let (mut whole, mut last_parts) = (HashMap::new(), HashMap::new());
-        for (id, name) in entries {
-            if let Entry::Vacant(place) = whole.entry(name.to_owned()) {
-                place.insert(id);
-                let last = last_parts.entry(last_part(name).to_owned());
-                last.and_modify(|other| *other = None).or_insert(Some(id));
-            }
-        }
-        FileNames { whole, last_parts }
-    }
-
-    /// By the whole name.
-    pub(crate) fn whole(&self, name: &str) -> Option<I> {
-        self.whole.get(name).copied()
-    }
-
-    /// By the last part of the name.
-    pub(crate) fn last_part(&self, name: &str) -> Option<I> {
-        self.last_parts.get(last_part(name)).copied().flatten()
-    }
-}
+use super::value::{Object, Value};
 
 /// Ids by the name of a category, or of a class. Of a repeated name the first entry counts.
 #[derive(Clone, Debug)]
@@ -71,6 +39,8 @@ impl<I: Copy> ClassNames<I> {
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     images: FileNames<Id>,
+    /// By file names without their extensions.
+    stems: FileNames<Id>,
     categories: ClassNames<Id>,
 }
 
@@ -78,18 +48,52 @@ impl Names {
     pub(crate) fn of(set: &DataSet) -> Names {
         Names {
             images: FileNames::new(set.named_images()),
-            categories: ClassNames::new(set.named_categories()),
+            stems: FileNames::new(set.named_images().map(|(id, name)| (id, without_extension(name)))),
+            categories: ClassNames::new(set.named_categories_by_use()),
         }
-    }
-
-    /// An image by the whole name, else by its last part.
-    pub(super) fn image(&self, name: &str) -> Option<Id> {
-        self.images.whole(name).or_else(|| self.images.last_part(name))
     }
 
     /// A category by its name, else by its name in any case.
     pub(super) fn category(&self, name: &str) -> Option<Id> {
         self.categories.get(name)
+    }
+
+    /// What each of some names of images stands for; no two of them stand for one image. Names without an extension, as
+    /// Ultralytics writes them, stand for the image of that stem.
+    fn images<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> HashMap<Box<str>, Named> {
+        let names: Vec<&str> = names.into_iter().collect::<HashSet<_>>().into_iter().collect();
+        let seekers = Seeker::of_table(names.iter().copied());
+        let by_name = self.images.match_all(&seekers);
+        let by_stem = self.stems.match_all(&seekers);
+        let taken: HashSet<Id> = by_name.iter().filter_map(|found| found.entry()).collect();
+        let named = |((name, by_name), by_stem): ((&str, Found<Id>), Found<Id>)| {
+            let id = match by_name {
+                Found::Nothing => by_stem.entry().filter(|id| !taken.contains(id)),
+                found => found.entry(),
+            };
+            (name.into(), Named { name: name.into(), id })
+        };
+        names.into_iter().zip(by_name).zip(by_stem).map(named).collect()
+    }
+}
+
+/// A name without its file's extension.
+fn without_extension(name: &str) -> &str {
+    let file = last_part(name);
+    match file.rfind('.') {
+        Some(dot) if dot > 0 => &name[..name.len() - file.len() + dot],
+        _ => name,
+    }
+}
+
+impl DataSet {
+    /// Ids and names of the categories that have one; those that annotations use before the others, as of two categories of
+    /// one name the first counts. Some tools write a category that groups the others and bears the name of one of them.
+    pub fn named_categories_by_use(&self) -> Vec<(Id, &str)> {
+        let used: HashSet<Id> = self.annotations().map(|annotation| annotation.category).collect();
+        let mut categories: Vec<(Id, &str)> = self.named_categories().collect();
+        categories.sort_by_key(|(id, _)| !used.contains(id));
+        categories
     }
 }
 
@@ -99,41 +103,63 @@ pub(crate) fn last_part(name: &str) -> &str {
 }
 
 /// Something that a results file has a name for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Named {
     pub(super) name: Box<str>,
     /// What the data set knows by that name, if anything.
     pub(super) id: Option<Id>,
 }
 
-/// The names of a results file, by its own ids, and what they stand for in the data set.
-#[derive(Debug)]
+/// The names of a results file, and what they stand for in the data set.
+#[derive(Debug, Default)]
 pub(super) struct Map {
     ids: Ids,
+    /// By the ids of the results file's own tables.
     images: HashMap<Id, Named>,
     categories: HashMap<Id, Named>,
+    /// By the names that single results have.
+    files: HashMap<Box<str>, Named>,
 }
 
 impl Map {
-    pub(super) fn new(tables: &DataSet, names: &Names) -> Map {
-        let image = |name: &str| Named { name: name.into(), id: names.image(name) };
+    /// That of a results file with tables.
+    pub(super) fn of_tables(tables: &DataSet, names: &Names) -> Map {
+        let files = names.images(tables.named_images().map(|(_, name)| name));
+        let image = |(id, name): (Id, &str)| Some((id, files.get(name)?.clone()));
         let category = |name: &str| Named { name: name.into(), id: names.category(name) };
         Map {
             ids: tables.ids.clone(),
-            images: tables.named_images().map(|(id, name)| (id, image(name))).collect(),
+            images: tables.named_images().filter_map(image).collect(),
             categories: tables.named_categories().map(|(id, name)| (id, category(name))).collect(),
+            files: HashMap::new(),
         }
     }
 
-    /// What the results file calls an image, if it has a name for it.
-    pub(super) fn image(&self, id: &Value) -> Option<&Named> {
-        self.images.get(&self.ids.find(id)?)
+    /// That of results that name their images one by one.
+    pub(super) fn of_files<'a>(files: impl IntoIterator<Item = &'a str>, names: &Names) -> Map {
+        Map { files: names.images(files), ..Map::default() }
+    }
+
+    /// What a result calls its image, if it has a name for it: in its tables, or itself.
+    pub(super) fn image(&self, result: &Object) -> Option<&Named> {
+        let id = result.get("image_id")?;
+        self.ids.find(id).and_then(|id| self.images.get(&id)).or_else(|| self.file(file_of(result)?))
+    }
+
+    /// What a file name that a result has stands for.
+    pub(super) fn file(&self, name: &str) -> Option<&Named> {
+        self.files.get(name)
     }
 
     /// What the results file calls a category, if it has a name for it.
     pub(super) fn category(&self, id: &Value) -> Option<&Named> {
         self.categories.get(&self.ids.find(id)?)
     }
+}
+
+/// The file that a result names, as `file_name` or in place of an image's id.
+pub(super) fn file_of(result: &Object) -> Option<&str> {
+    result.get("file_name").and_then(Value::text).or_else(|| result.get("image_id")?.text())
 }
 
 /// Ids of the data set with the names that the results file has for them.
@@ -157,13 +183,6 @@ pub(super) fn sibling_tables(path: &Path) -> Option<DataSet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn file_names_by_their_whole_and_by_their_last_part() {
-        let names = FileNames::new([(1, "a/x.jpg"), (2, "b/x.jpg"), (3, r"c\y.jpg"), (4, "a/x.jpg")]);
-        assert_eq!([names.whole("a/x.jpg"), names.whole("x.jpg")], [Some(1), None]);
-        assert_eq!([names.last_part("elsewhere/y.jpg"), names.last_part("x.jpg")], [Some(3), None]);
-    }
 
     #[test]
     fn class_names_in_their_own_case_first() {

@@ -172,7 +172,7 @@ fn general(
 ) -> Result<(), String> {
     let Value::Object(object) = value else { return Err("is no object".into()) };
     let id = object.get("image_id").ok_or("has no `image_id`")?;
-    let named = map.and_then(|map| map.image(id));
+    let named = map.and_then(|map| map.image(object));
     let image = named.map_or_else(|| lookup.ids.find(id), |named| named.id);
     let Some(place) = image.and_then(|id| lookup.images.get(id)) else {
         match named {

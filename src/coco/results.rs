@@ -2,13 +2,13 @@
 //!
 //! Only numbers are kept, and images and categories only as places in the lists that the caller gives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::dataset::{DataSet, Want};
 use super::error::{Error, quoted};
 use super::id::{Id, Ids, Index};
-use super::names::{Map, Names, called, sibling_tables};
+use super::names::{Map, Names, called, file_of, sibling_tables};
 use super::number::shortest;
 use super::result_record::{Kind, Part, kind_of, read, shown};
 use super::rows::{Grouped, MOST_GROUPS, Rows};
@@ -190,7 +190,13 @@ impl Detections {
     }
 
     fn list(&mut self, path: &Path, mut stream: Stream, lookup: &Lookup) -> Result<(), Error> {
-        let map = sibling_tables(path).and_then(|tables| self.name(&tables, lookup));
+        let map = match (sibling_tables(path), &lookup.names) {
+            (Some(tables), _) => self.name(&tables, lookup),
+            (None, Some(names)) => {
+                Some(Map::of_files(files_in_list(path)?.iter().map(|name| &**name), names))
+            }
+            (None, None) => None,
+        };
         stream.one("a list", |cursor| cursor.expect(b'[', "a list"))?;
         if stream.peek()? == Some(b']') {
             stream.one("a list", |cursor| cursor.expect(b']', "`]`"))?;
@@ -205,7 +211,7 @@ impl Detections {
     /// Keeps what tables call things, and maps by name if that is asked for.
     fn name(&mut self, tables: &DataSet, lookup: &Lookup) -> Option<Map> {
         (self.noticed.images, self.noticed.categories) = called(tables, lookup);
-        lookup.names.as_ref().map(|names| Map::new(tables, names))
+        lookup.names.as_ref().map(|names| Map::of_tables(tables, names))
     }
 
     fn records(
@@ -300,6 +306,10 @@ impl Detections {
 
     fn lines(&mut self, mut stream: Stream, lookup: &Lookup) -> Result<(), Error> {
         self.noticed.form = Form::Lines;
+        let map = match &lookup.names {
+            Some(names) => Some(Map::of_files(files_in_lines(&self.path)?.iter().map(|name| &**name), names)),
+            None => None,
+        };
         let mut line = 0;
         let mut trouble = None;
         while stream.peek()?.is_some() {
@@ -309,7 +319,7 @@ impl Detections {
             let Value::Object(object) = value else {
                 return Err(Error::shape(&self.path, format!("line {line} is no object")));
             };
-            photo(&object, &mut part, lookup).map_err(|what| Error::Record {
+            photo(&object, &mut part, lookup, map.as_ref()).map_err(|what| Error::Record {
                 path: self.path.clone(),
                 record: "photo",
                 number: line,
@@ -331,6 +341,33 @@ fn first_kind(path: &Path, stream: &mut Stream) -> Result<Kind, Error> {
     }
 }
 
+/// The files that a list's results name, each once.
+fn files_in_list(path: &Path) -> Result<HashSet<Box<str>>, Error> {
+    let mut files = HashSet::new();
+    Stream::open(path)?.list(
+        |cursor, part: &mut HashSet<Box<str>>| {
+            if let Value::Object(object) = Value::read(cursor)? {
+                part.extend(file_of(&object).map(Into::into));
+            }
+            Ok(())
+        },
+        |part| files.extend(part),
+    )?;
+    Ok(files)
+}
+
+/// The files that the lines of detections.jsonl name.
+fn files_in_lines(path: &Path) -> Result<HashSet<Box<str>>, Error> {
+    let mut files = HashSet::new();
+    let mut stream = Stream::open(path)?;
+    while stream.peek()?.is_some() {
+        if let Value::Object(object) = stream.one("a line", Value::read)? {
+            files.extend(object.get("file").and_then(Value::text).map(Into::into));
+        }
+    }
+    Ok(files)
+}
+
 /// Whether an object at the start of a file is the first of many lines.
 fn is_lines(path: &Path) -> Result<bool, Error> {
     let name = path.to_string_lossy();
@@ -347,7 +384,7 @@ fn is_lines(path: &Path) -> Result<bool, Error> {
 }
 
 /// One line of detections.jsonl.
-fn photo(object: &Object, part: &mut Part, lookup: &Lookup) -> Result<(), String> {
+fn photo(object: &Object, part: &mut Part, lookup: &Lookup, map: Option<&Map>) -> Result<(), String> {
     if object.get("error").is_some() {
         part.noticed.failed_photos += 1;
         return Ok(());
@@ -357,8 +394,8 @@ fn photo(object: &Object, part: &mut Part, lookup: &Lookup) -> Result<(), String
     let image_id = object.get("image_id").ok_or("has no `image_id`")?;
     let by_id = lookup.ids.find(image_id);
     part.noticed.images.extend(by_id.zip(file.map(Into::into)));
-    let named = names.zip(file);
-    let image = named.map_or(by_id, |(names, file)| names.image(file)).and_then(|id| lookup.images.get(id));
+    let named = map.zip(file).and_then(|(map, file)| map.file(file));
+    let image = named.map_or(by_id, |named| named.id).and_then(|id| lookup.images.get(id));
     let Some(Value::List(list)) = object.get("detections") else {
         return Err("has no list `detections`".into());
     };
@@ -367,7 +404,7 @@ fn photo(object: &Object, part: &mut Part, lookup: &Lookup) -> Result<(), String
         let Value::Object(detection) = value else { return Err("has a detection that is no object".into()) };
         let Some(image) = image else {
             match named {
-                Some((_, file)) => part.noticed.unknown_file(file),
+                Some(named) => part.noticed.unknown_file(&named.name),
                 None => part.noticed.unknown_image(shown(image_id)?),
             }
             continue;

@@ -22,6 +22,8 @@ pub struct Entry {
     pub path: PathBuf,
     /// The name in results: relative to the folder the user gave, with `/` between parts.
     pub name: String,
+    /// Parts of the path that lie below what the user named: 1 for a file named by itself.
+    pub depth: usize,
 }
 
 /// Photos in input order, and what was passed over.
@@ -128,7 +130,7 @@ impl Found {
 
     fn add_file(&mut self, path: &Path) {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        self.entries.push(Entry { path: path.into(), name });
+        self.entries.push(Entry { path: path.into(), name, depth: 1 });
     }
 
     /// Lines are paths relative to the current folder, or else to the list's own.
@@ -142,7 +144,7 @@ impl Found {
             let path = Path::new(line);
             let near = beside.join(path);
             let path = if !path.exists() && near.exists() { near } else { path.into() };
-            self.entries.push(Entry { name: cleaned(&path), path });
+            self.entries.push(Entry { name: cleaned(&path), path, depth: 1 });
         }
         Ok(())
     }
@@ -190,7 +192,8 @@ impl Found {
                         None => is_picture(entry.path()),
                     };
                     if fits {
-                        files.push(Entry { name: with_slashes(relative), path: entry.into_path() });
+                        let depth = relative.components().count();
+                        files.push(Entry { name: with_slashes(relative), path: entry.into_path(), depth });
                     }
                 }
                 Ok(_) => {}

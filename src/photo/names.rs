@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_number_tells_apart_what_no_path_does() {
-        let entry = |path: &str, name: &str| Entry { path: path.into(), name: name.into() };
+        let entry = |path: &str, name: &str| Entry { path: path.into(), name: name.into(), depth: 1 };
         let mut entries = vec![
             entry("a/1.jpg", "1.jpg"),
             entry("../a/1.jpg", "1.jpg"),

@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn the_order_depends_on_seed_and_names_alone() {
-        let entry = |name: &str| Entry { path: name.into(), name: name.into() };
+        let entry = |name: &str| Entry { path: name.into(), name: name.into(), depth: 1 };
         let entries: Vec<Entry> = ["a", "b", "c", "d", "e", "f"].map(entry).to_vec();
         let backwards: Vec<Entry> = entries.iter().rev().cloned().collect();
         assert_eq!(shuffled(&entries, 1), shuffled(&backwards, 1));

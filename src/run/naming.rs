@@ -1,9 +1,7 @@
 //! Ids in results: counted, or those of a data set's annotations, matched by names.
 
-use std::collections::HashSet;
-
 use super::Task;
-use crate::coco::{ClassNames, FileNames};
+use crate::coco::{ClassNames, FileNames, Found, Parts, Seeker};
 use crate::family::Class;
 use crate::photo::Entry;
 
@@ -12,42 +10,73 @@ pub fn count(entries: Vec<Entry>) -> Vec<Task> {
     entries.into_iter().zip(1..).map(|(entry, image_id)| Task { entry, image_id }).collect()
 }
 
-/// Photos with the ids of annotated images (id and file name): of equal name, or else of a name whose last part
-/// is equal and occurs once among the images. Of several such photos the first takes the image that no photo has by its
-/// whole name. The others are left out; the sentences say so.
+/// Photos with the ids of annotated images (id and file name) whose paths have the longest common end with theirs, and no
+/// image for two photos. The others are left out; the sentences say so.
 pub fn match_photos(entries: Vec<Entry>, images: &[(u64, &str)]) -> (Vec<Task>, Vec<String>) {
-    let names = FileNames::new(images.iter().copied());
+    let names = FileNames::new(images.iter().enumerate().map(|(place, &(_, name))| (place, name)));
+    let seekers: Vec<Seeker> = entries.iter().map(seeker).collect();
     let total = entries.len();
-    let mut taken = HashSet::new();
-    let exact: Vec<Option<u64>> =
-        entries.iter().map(|entry| names.whole(&entry.name).filter(|id| taken.insert(*id))).collect();
-    let (mut tasks, mut unknown, mut rivals) = (Vec::new(), Vec::new(), Vec::new());
-    for (entry, exact) in entries.into_iter().zip(exact) {
-        if let Some(image_id) = exact {
-            tasks.push(Task { entry, image_id });
-            continue;
-        }
-        match names.last_part(&entry.name) {
-            Some(image_id) if taken.insert(image_id) => tasks.push(Task { entry, image_id }),
-            Some(_) => rivals.push(entry.name),
-            None => unknown.push(entry.name),
+    let mut tasks = Vec::new();
+    let mut left_out = LeftOut::default();
+    for (entry, found) in entries.into_iter().zip(names.match_all(&seekers)) {
+        left_out.note(&entry.name, found, images);
+        if let Some(place) = found.entry() {
+            tasks.push(Task { entry, image_id: images[place].0 });
         }
     }
-    let mut notes = Vec::new();
-    for (left_out, why) in [
-        (&unknown, "are not among the annotated images and are left out"),
-        (&rivals, "are left out, as other photos have the images of their file names"),
-    ] {
-        if let Some(first) = left_out.first() {
-            let (count, first) = (left_out.len(), first.escape_debug());
-            notes.push(format!("{count} of {total} photos {why} (such as `{first}`)"));
-        }
-    }
-    if taken.len() < images.len() {
-        let missing = images.len() - taken.len();
+    let mut notes = left_out.sentences(total);
+    if tasks.len() < images.len() {
+        let missing = images.len() - tasks.len();
         notes.push(format!("{missing} of {} annotated images have no photo here", images.len()));
     }
     (tasks, notes)
+}
+
+/// A photo's whole path; what the user named counts, the folders above are where it is kept.
+fn seeker(entry: &Entry) -> Seeker {
+    let path = std::path::absolute(&entry.path).unwrap_or_else(|_| entry.path.clone());
+    let path = Parts::of(&path.to_string_lossy());
+    Seeker { certain: entry.depth.min(path.len()), path }
+}
+
+/// Photos without an image, and photos whose image is another's perhaps: how many, and the first of each kind.
+#[derive(Default)]
+struct LeftOut {
+    kinds: [(usize, String); 5],
+}
+
+impl LeftOut {
+    fn note(&mut self, name: &str, found: Found<usize>, images: &[(u64, &str)]) {
+        let quoted = |name: &str| format!("`{}`", name.escape_debug());
+        let both = |place: usize| format!("{} and {}", quoted(name), quoted(images[place].1));
+        let (kind, example) = match found {
+            Found::One(_) => return,
+            Found::Nothing => (0, quoted(name)),
+            Found::OtherFolder(place) => (1, both(place)),
+            Found::Taken => (2, quoted(name)),
+            Found::Ambiguous => (3, quoted(name)),
+            Found::ByFileNameAlone(place) => (4, both(place)),
+        };
+        let (count, first) = &mut self.kinds[kind];
+        if *count == 0 {
+            *first = example;
+        }
+        *count += 1;
+    }
+
+    fn sentences(&self, total: usize) -> Vec<String> {
+        let words = [
+            "are not among the annotated images and are left out",
+            "are left out, as the annotated images of their file names lie in other folders",
+            "are left out, as other photos are closer to the images of their file names",
+            "are left out, as their paths do not tell which of several images or photos is meant",
+            "are matched by their file names alone, as the folders have other names in the annotations",
+        ];
+        let kinds = self.kinds.iter().zip(words).filter(|((count, _), _)| *count > 0);
+        kinds
+            .map(|((count, first), words)| format!("{count} of {total} photos {words} (such as {first})"))
+            .collect()
+    }
 }
 
 /// Classes with the ids of annotated categories (id and name) of the same name, in any case. Classes without one
@@ -86,7 +115,10 @@ mod tests {
     use super::*;
 
     fn entries(names: &[&str]) -> Vec<Entry> {
-        names.iter().map(|name| Entry { path: name.into(), name: (*name).into() }).collect()
+        names
+            .iter()
+            .map(|name| Entry { path: name.into(), name: (*name).into(), depth: name.split('/').count() })
+            .collect()
     }
 
     #[test]
@@ -97,23 +129,28 @@ mod tests {
         assert_eq!(
             notes,
             [
-                "2 of 4 photos are not among the annotated images and are left out (such as `x.jpg`)",
+                "1 of 4 photos are not among the annotated images and are left out (such as `3.jpg`)",
+                "1 of 4 photos are left out, as their paths do not tell which of several images or photos is meant (such as `x.jpg`)",
+                "1 of 4 photos are matched by their file names alone, as the folders have other names in the annotations (such as `1.jpg` and `val/1.jpg`)",
                 "2 of 4 annotated images have no photo here"
             ]
         );
     }
 
     #[test]
-    fn a_whole_name_goes_before_a_last_part_wherever_it_stands() {
+    fn a_photo_whose_whole_path_is_the_images_goes_before_others() {
         let images = [(77, "IMG_1.jpg"), (78, "IMG_2.jpg")];
         let names = ["Backup/IMG_1.jpg", "IMG_1.jpg", "a/IMG_2.jpg", "b/IMG_2.jpg"];
         let (tasks, notes) = match_photos(entries(&names), &images);
         let found: Vec<_> = tasks.iter().map(|task| (task.entry.name.as_str(), task.image_id)).collect();
-        assert_eq!(found, [("IMG_1.jpg", 77), ("a/IMG_2.jpg", 78)]);
+        assert_eq!(found, [("IMG_1.jpg", 77)]);
         assert_eq!(
             notes,
-            ["2 of 4 photos are left out, as other photos have the images of their file names (such as \
-              `Backup/IMG_1.jpg`)"]
+            [
+                "1 of 4 photos are left out, as other photos are closer to the images of their file names (such as `Backup/IMG_1.jpg`)",
+                "2 of 4 photos are left out, as their paths do not tell which of several images or photos is meant (such as `a/IMG_2.jpg`)",
+                "1 of 2 annotated images have no photo here"
+            ]
         );
     }
 

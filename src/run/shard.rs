@@ -76,8 +76,11 @@ mod tests {
 
     #[test]
     fn every_photo_is_in_one_shard() {
-        let entries = (0..10)
-            .map(|number| crate::photo::Entry { path: format!("{number}").into(), name: number.to_string() });
+        let entries = (0..10).map(|number| crate::photo::Entry {
+            path: format!("{number}").into(),
+            name: number.to_string(),
+            depth: 1,
+        });
         let all = super::super::count(entries.collect());
         for of in 1..12 {
             let shards = (1..=of).map(|number| Shard { number, of });

@@ -125,3 +125,33 @@ fn refused_ids_are_shown_as_they_stand() {
         outcome.err
     );
 }
+
+/// Ultralytics writes the file's name without its end as an image's id, others the whole name.
+#[test]
+fn results_that_name_files_are_matched_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let gt = json!({
+        "images": [{"id": 7, "file_name": "cam1/img_a.jpg"}, {"id": 8, "file_name": "cam1/img_b.jpg"}],
+        "categories": [{"id": 1, "name": "bolt"}],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 1, "bbox": [10, 10, 20, 20], "area": 400, "iscrowd": 0},
+            {"id": 2, "image_id": 8, "category_id": 1, "bbox": [40, 10, 20, 20], "area": 400, "iscrowd": 0},
+        ],
+    });
+    let gt = write(folder.path(), "gt.json", gt.to_string());
+    let row = |image: &str, x: i32| json!({"image_id": image, "category_id": 1, "bbox": [x, 10, 20, 20], "score": 0.5});
+    for end in ["", ".jpg"] {
+        let rows =
+            json!([row(&format!("img_b{end}"), 40), row(&format!("img_a{end}"), 10), row("img_c", 10)]);
+        let outcome =
+            run(&gt, &write(folder.path(), "dt.json", rows.to_string()), &["--json", "--map-by-name"]);
+        assert!(stats(&outcome)[0] > 1.0 - 1e-9, "{end}: {} {}", outcome.out, outcome.err);
+        assert!(outcome.err.contains("img_c"), "what was left out is told: {}", outcome.err);
+    }
+    // A photo of the same name in another folder is another photo.
+    let mut rows = [row("cam1/img_a.jpg", 10), row("cam1/img_b.jpg", 40), row("cam2/img_a.jpg", 60)];
+    rows[2]["score"] = json!(0.9);
+    let outcome =
+        run(&gt, &write(folder.path(), "dt.json", json!(rows).to_string()), &["--json", "--map-by-name"]);
+    assert!(stats(&outcome)[0] > 1.0 - 1e-9, "{} {}", outcome.out, outcome.err);
+}
