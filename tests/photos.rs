@@ -241,3 +241,25 @@ fn limits_hold_before_anything_is_allocated() {
     huge[frame + 5..frame + 9].fill(0xff);
     assert_eq!(kind(&huge, &DecodeOptions::default()), ErrorKind::TooLarge);
 }
+
+#[test]
+fn a_header_that_claims_more_than_the_data_can_hold_is_refused_at_once() {
+    for (name, frame) in [("baseline-444.jpg", 0xc0), ("progressive-444.jpg", 0xc2)] {
+        let mut huge = std::fs::read(folder().join(name)).unwrap();
+        let frame = huge.windows(2).position(|pair| pair == [0xff, frame]).unwrap();
+        huge[frame + 5..frame + 9].copy_from_slice(&[0x36, 0xb0, 0x36, 0xb0]);
+        assert_eq!(kind(&huge, &DecodeOptions::default()), ErrorKind::Truncated, "{name}");
+    }
+}
+
+#[test]
+fn a_jpeg_of_a_thousand_scans_is_refused_at_once() {
+    let bytes = std::fs::read(folder().join("progressive-444.jpg")).unwrap();
+    // The last scan, up to the end marker, a thousand times.
+    let start = bytes.windows(2).rposition(|pair| pair == [0xff, 0xda]).unwrap();
+    let (scan, end) = bytes[start..].split_at(bytes.len() - start - 2);
+    let many = [&bytes[..start], &scan.repeat(1000), end].concat();
+    let error = decode_bytes(&many, &DecodeOptions::default()).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Corrupt, "{error}");
+    assert!(error.detail.contains("scans"), "{error}");
+}

@@ -7,9 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, RgbImage};
 
-use super::{Photo, jpeg, others};
+use super::canvas::lies;
+use super::{Photo, jpeg, orientation, others};
 
 /// Which JPEG decoder reads the pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub enum ErrorKind {
     Corrupt,
     /// Larger than the limits allow.
     TooLarge,
+    /// There is no memory for it at the moment.
+    OutOfMemory,
     /// A picture, but of a kind that is not supported.
     Unsupported,
 }
@@ -97,6 +99,7 @@ impl ErrorKind {
             ErrorKind::Truncated => "truncated",
             ErrorKind::Corrupt => "corrupt",
             ErrorKind::TooLarge => "too_large",
+            ErrorKind::OutOfMemory => "out_of_memory",
             ErrorKind::Unsupported => "unsupported",
         }
     }
@@ -127,13 +130,8 @@ impl Error {
     }
 }
 
-/// Pixels as stored, and how they are to be turned.
-pub(super) struct Raw {
-    pub(super) pixels: RgbImage,
-    /// Width and height that the file has; those of the pixels unless they were reduced.
-    pub(super) stored: (u32, u32),
-    pub(super) orientation: Orientation,
-}
+/// An upright photo, and the width and height that it has in full; those of the photo unless it was reduced.
+pub(super) type Upright = (Photo, (u32, u32));
 
 /// The width and height that will be made of an upright photo of a width and height.
 pub(super) type Target<'a> = &'a dyn Fn((u32, u32)) -> (u32, u32);
@@ -148,18 +146,21 @@ pub(super) fn divisor(
     if options.decoder != Decoder::Reduced {
         return 1;
     }
-    let (width, height) = upright(stored, orientation, options);
+    let (width, height) = upright(stored, orientation);
     let (target_width, target_height) = target((width, height));
     let (least_width, least_height) = (target_width.saturating_mul(GAP), target_height.saturating_mul(GAP));
     let enough = |&divisor: &u32| width / divisor >= least_width && height / divisor >= least_height;
     [8, 4, 2].into_iter().find(enough).unwrap_or(1)
 }
 
+/// How the pixels of a file are to be turned.
+pub(super) fn orientation(bytes: &[u8], options: &DecodeOptions) -> Orientation {
+    if options.ignore_orientation { Orientation::NoTransforms } else { orientation::of(bytes) }
+}
+
 /// Width and height after turning.
-fn upright((width, height): (u32, u32), orientation: Orientation, options: &DecodeOptions) -> (u32, u32) {
-    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
-    let lies = matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH);
-    if lies && !options.ignore_orientation { (height, width) } else { (width, height) }
+pub(super) fn upright((width, height): (u32, u32), orientation: Orientation) -> (u32, u32) {
+    if lies(orientation) { (height, width) } else { (width, height) }
 }
 
 /// Reads and decodes one picture file; its format is told by its content.
@@ -176,7 +177,7 @@ pub fn decode(path: &Path, options: &DecodeOptions) -> Result<Photo, Error> {
 /// As [`decode`], but for what only the pixels tell.
 pub fn size(path: &Path, options: &DecodeOptions) -> Result<(u32, u32), Error> {
     let (stored, orientation) = others::size(&read(path, options.limits.file_bytes)?, options)?;
-    Ok(upright(stored, orientation, options))
+    Ok(upright(stored, orientation))
 }
 
 /// As [`decode`], for a use that resizes the photo: `target` tells what width and height it makes of a photo's.
@@ -211,11 +212,7 @@ pub fn is_decoding() -> bool {
 }
 
 /// A decoder that panics on a hostile file costs that file only.
-fn from_bytes(
-    bytes: &[u8],
-    options: &DecodeOptions,
-    target: Target<'_>,
-) -> Result<(Photo, (u32, u32)), Error> {
+fn from_bytes(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Upright, Error> {
     DECODING.set(true);
     let outcome = catch_unwind(AssertUnwindSafe(|| upright_photo(bytes, options, target)));
     DECODING.set(false);
@@ -223,28 +220,15 @@ fn from_bytes(
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::Corrupt, "the picture's data made the decoder fail")))
 }
 
-fn upright_photo(
-    bytes: &[u8],
-    options: &DecodeOptions,
-    target: Target<'_>,
-) -> Result<(Photo, (u32, u32)), Error> {
+fn upright_photo(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Upright, Error> {
     if bytes.is_empty() {
         return Err(Error::new(ErrorKind::Empty, "the file is empty"));
     }
-    let raw = if bytes.starts_with(&[0xff, 0xd8, 0xff]) && options.decoder != Decoder::Fast {
-        jpeg::decode(bytes, options, target)?
+    if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
+        jpeg::decode(bytes, options, target)
     } else {
-        others::decode(bytes, options)?
-    };
-    let full = upright(raw.stored, raw.orientation, options);
-    let mut picture = raw.pixels;
-    if !options.ignore_orientation && raw.orientation != Orientation::NoTransforms {
-        let mut turned = DynamicImage::ImageRgb8(picture);
-        turned.apply_orientation(raw.orientation);
-        picture = turned.into_rgb8();
+        others::decode(bytes, options)
     }
-    let (width, height) = picture.dimensions();
-    Ok((Photo { width, height, pixels: picture.into_raw() }, full))
 }
 
 /// Refuses what has no pixels or too many, before anything is allocated.

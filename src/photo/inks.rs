@@ -2,13 +2,12 @@
 
 use std::io::Cursor;
 
-use image::RgbImage;
 use image::metadata::Orientation;
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::{ColorType, TiffError};
 
-use super::decode::{DecodeOptions, Error, ErrorKind, Raw, check_size};
-use super::orientation;
+use super::canvas;
+use super::decode::{DecodeOptions, Error, ErrorKind, Upright, check_size, orientation};
 
 /// `round(light * white / 255)`, where both are what the inks leave.
 fn mix(light: u8, white: u8) -> u8 {
@@ -28,29 +27,26 @@ fn to_rgb(mut inks: Vec<u8>) -> Vec<u8> {
 
 /// Reads a TIFF of inks in 8 bits; nothing if the file is another TIFF. `image`'s own conversion cuts off what
 /// Pillow rounds.
-pub(super) fn decode_tiff(bytes: &[u8], options: &DecodeOptions) -> Option<Result<Raw, Error>> {
+pub(super) fn decode_tiff(bytes: &[u8], options: &DecodeOptions) -> Option<Result<Upright, Error>> {
     let mut decoder = Decoder::new(Cursor::new(bytes)).ok()?;
     if decoder.colortype().ok()? != ColorType::CMYK(8) {
         return None;
     }
-    Some(read(&mut decoder, orientation::of(bytes), options))
+    Some(read(&mut decoder, orientation(bytes, options), options))
 }
 
 fn read(
     decoder: &mut Decoder<Cursor<&[u8]>>,
     orientation: Orientation,
     options: &DecodeOptions,
-) -> Result<Raw, Error> {
+) -> Result<Upright, Error> {
     let failure = |error| failure(error, options);
     let (width, height) = decoder.dimensions().map_err(failure)?;
     check_size(width, height, &options.limits)?;
     let DecodingResult::U8(inks) = decoder.read_image().map_err(failure)? else {
         return Err(Error::new(ErrorKind::Corrupt, "the TIFF has other samples than it says"));
     };
-    let pixels = RgbImage::from_raw(width, height, to_rgb(inks));
-    let pixels =
-        pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the TIFF has other sizes than it says"))?;
-    Ok(Raw { pixels, stored: (width, height), orientation })
+    canvas::whole((width, height), orientation, to_rgb(inks))
 }
 
 fn failure(error: TiffError, options: &DecodeOptions) -> Error {

@@ -1,75 +1,106 @@
-//! JPEG by libjpeg's own arithmetic (mozjpeg's decoder is libjpeg-turbo's), with its complaints counted.
+//! JPEG by libjpeg's own arithmetic (mozjpeg's decoder is libjpeg-turbo's), strip by strip.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 
-use image::RgbImage;
+use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress};
 
-use super::decode::{DecodeOptions, Error, ErrorKind, Raw, Target, check_size, divisor};
-use super::{inks, libjpeg, orientation};
+use super::canvas::{Canvas, STRIP};
+use super::decode::{
+    DecodeOptions, Decoder, Error, ErrorKind, Target, Upright, check_size, divisor, orientation, upright,
+};
+use super::markers::Outline;
+use super::{inks, libjpeg, others};
 
-/// Decodes a JPEG to RGB, as Pillow's `convert("RGB")` does, after its `draft` where the photo is reduced.
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Raw, Error> {
+/// Decodes a JPEG to an upright photo, as Pillow's `convert("RGB")` does, after its `draft` where the photo is
+/// reduced. Beside it, the width and height that the file has.
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Upright, Error> {
+    let outline = Outline::of(bytes);
+    outline.check(options)?;
+    if options.decoder == Decoder::Fast
+        && let Some(outcome) = others::decode_jpeg(bytes, options)
+    {
+        return outcome;
+    }
+    let orientation = orientation(bytes, options);
     let ended = Cell::new(false);
-    let outcome = libjpeg::guarded(|| decompress(Source { bytes, ended: &ended }, options, target));
-    let raw = match outcome {
-        Ok(raw) => raw?,
-        Err(_) if ended.get() => return Err(Error::truncated(options)),
-        Err(cause) => {
-            if cause.starts_with("Maximum supported image dimension") {
-                return Err(Error::new(ErrorKind::TooLarge, format!("the picture is too large: {cause}")));
-            }
-            return Err(Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {cause}")));
-        }
-    };
-    // A missing end marker alone harms no pixel; data that end early make libjpeg invent them, and complain.
-    let cut = ended.get() && (libjpeg::warnings() > 0 || is_progressive(bytes));
-    if cut && !options.allow_truncated { Err(Error::truncated(options)) } else { Ok(raw) }
+    let job = Job { ended: &ended, options, orientation, progressive: outline.is_progressive() };
+    match libjpeg::guarded(|| job.decompress(bytes, target)) {
+        Ok(outcome) => outcome,
+        Err(_) if ended.get() => Err(Error::truncated(options)),
+        Err(cause) => Err(refused(&cause)),
+    }
 }
 
-fn decompress(source: Source<'_>, options: &DecodeOptions, target: Target<'_>) -> Result<Raw, Error> {
-    let damaged = |error: io::Error| Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {error}"));
-    let bytes = source.bytes;
-    let mut header = Decompress::with_err(libjpeg::error_manager()).from_reader(source).map_err(damaged)?;
-    let stored = (side(header.width()), side(header.height()));
-    check_size(stored.0, stored.1, &options.limits)?;
-    let orientation = orientation::of(bytes);
-    // In eighths.
-    header.scale((8 / divisor(stored, orientation, options, target)) as u8);
-    let inks = header.components().len() == 4;
-    let mut started = header
-        .to_colorspace(if inks { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB })
-        .map_err(damaged)?;
-    let pixels = if inks {
-        inks::inverted_to_rgb(&started.read_scanlines::<u8>().map_err(damaged)?)
-    } else {
-        started.read_scanlines::<u8>().map_err(damaged)?
-    };
-    let size = (side(started.width()), side(started.height()));
-    started.finish().map_err(damaged)?;
-    let pixels = RgbImage::from_raw(size.0, size.1, pixels);
-    let pixels =
-        pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the JPEG has other sizes than it says"))?;
-    Ok(Raw { pixels, stored, orientation })
+/// libjpeg's words as an error.
+fn refused(cause: &str) -> Error {
+    if cause.starts_with("Maximum supported image dimension") {
+        return Error::new(ErrorKind::TooLarge, format!("the picture is too large: {cause}"));
+    }
+    if cause.starts_with("Insufficient memory") {
+        return Error::new(ErrorKind::OutOfMemory, "there is not enough memory to decode the JPEG");
+    }
+    Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {cause}"))
+}
+
+/// What one picture is decoded with.
+struct Job<'a> {
+    /// Whether libjpeg asked for more than there is.
+    ended: &'a Cell<bool>,
+    options: &'a DecodeOptions,
+    orientation: Orientation,
+    progressive: bool,
+}
+
+impl Job<'_> {
+    fn decompress(&self, bytes: &[u8], target: Target<'_>) -> Result<Upright, Error> {
+        let damaged =
+            |error: io::Error| Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {error}"));
+        let builder = Decompress::builder().with_err(libjpeg::error_manager());
+        let mut header = builder.from_reader(Source { bytes, ended: self.ended }).map_err(damaged)?;
+        let stored = (side(header.width()), side(header.height()));
+        check_size(stored.0, stored.1, &self.options.limits)?;
+        // In eighths.
+        header.scale((8 / divisor(stored, self.orientation, self.options, target)) as u8);
+        let inks = header.components().len() == 4;
+        let mut started = header
+            .to_colorspace(if inks { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB })
+            .map_err(damaged)?;
+        self.check_whole()?;
+        let (width, height) = (started.width(), started.height());
+        let mut canvas = Canvas::new((side(width), side(height)), self.orientation)?;
+        let mut strip = Vec::new();
+        while canvas.missing() > 0 {
+            let rows = canvas.missing().min(STRIP);
+            if inks {
+                strip.resize(4 * width * rows, 0);
+                started.read_scanlines_into(&mut strip).map_err(damaged)?;
+                canvas.push(&inks::inverted_to_rgb(&strip));
+            } else if let Some(place) = canvas.next_rows(rows) {
+                started.read_scanlines_into(place).map_err(damaged)?;
+                canvas.written(rows);
+            } else {
+                strip.resize(3 * width * rows, 0);
+                started.read_scanlines_into(&mut strip).map_err(damaged)?;
+                canvas.push(&strip);
+            }
+            self.check_whole()?;
+        }
+        started.finish().map_err(damaged)?;
+        self.check_whole()?;
+        Ok((canvas.finish(), upright(stored, self.orientation)))
+    }
+
+    /// Refuses data that end early, which make libjpeg invent pixels; a missing end marker alone harms none.
+    fn check_whole(&self) -> Result<(), Error> {
+        let cut = self.ended.get() && (libjpeg::warnings() > 0 || self.progressive);
+        if cut && !self.options.allow_truncated { Err(Error::truncated(self.options)) } else { Ok(()) }
+    }
 }
 
 fn side(pixels: usize) -> u32 {
     u32::try_from(pixels).unwrap_or(u32::MAX)
-}
-
-/// Whether the frame is progressive; markers stand one after another up to it.
-fn is_progressive(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    while let Some(&[0xff, marker, high, low]) = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
-        match marker {
-            0xff => at += 1,
-            0xc2 | 0xc6 | 0xca | 0xce => return true,
-            0xc0 | 0xc1 | 0xc3 | 0xc5 | 0xc7 | 0xc9 | 0xcb | 0xcd | 0xcf | 0xda => return false,
-            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
-        }
-    }
-    false
 }
 
 /// The bytes, and whether libjpeg asked for more than there are.

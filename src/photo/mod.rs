@@ -26,6 +26,7 @@ impl Photo {
     }
 }
 
+mod canvas;
 mod decode;
 mod encode;
 mod ifd;
@@ -33,6 +34,7 @@ mod inks;
 mod jpeg;
 mod libjpeg;
 mod list;
+mod markers;
 mod names;
 mod orientation;
 mod others;

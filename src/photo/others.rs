@@ -6,31 +6,20 @@ use std::io::{self, Cursor};
 use image::codecs::jpeg::JpegDecoder;
 use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
-use image::{ColorType, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use super::decode::{DecodeOptions, Error, ErrorKind, Raw, check_size};
-use super::{inks, jpeg, orientation};
+use super::decode::{DecodeOptions, Error, ErrorKind, Upright, check_size, orientation};
+use super::{canvas, inks};
 
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error> {
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Upright, Error> {
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
     match format {
         None => Err(unknown(bytes)),
-        Some(ImageFormat::Jpeg) => {
-            let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error, options));
-            match decoder
-                .and_then(|decoder| read(decoder, ImageFormat::Jpeg, orientation::of(bytes), options))
-            {
-                // This decoder fills up what is missing without a word, or stumbles over it.
-                _ if !ends_as_jpeg(bytes) && !options.allow_truncated => Err(Error::truncated(options)),
-                Err(_) if !ends_as_jpeg(bytes) => jpeg::decode(bytes, options, &|whole| whole),
-                outcome => outcome,
-            }
-        }
         Some(ImageFormat::Tiff) if let Some(outcome) = inks::decode_tiff(bytes, options) => outcome,
         Some(format) => {
             let reader = ImageReader::with_format(Cursor::new(bytes), format);
             let decoder = reader.into_decoder().map_err(|error| failure(&error, options));
-            match decoder.and_then(|decoder| read(decoder, format, orientation::of(bytes), options)) {
+            match decoder.and_then(|decoder| read(decoder, format, orientation(bytes, options), options)) {
                 // This decoder calls wrong what is only missing.
                 Err(error)
                     if error.kind == ErrorKind::Corrupt
@@ -45,6 +34,17 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Raw, Error
     }
 }
 
+/// A JPEG by `image`'s decoder; nothing where it stumbles over what is missing.
+pub(super) fn decode_jpeg(bytes: &[u8], options: &DecodeOptions) -> Option<Result<Upright, Error>> {
+    let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error, options));
+    match decoder.and_then(|decoder| read(decoder, ImageFormat::Jpeg, orientation(bytes, options), options)) {
+        // This decoder fills up what is missing without a word.
+        _ if !ends_as_jpeg(bytes) && !options.allow_truncated => Some(Err(Error::truncated(options))),
+        Err(_) if !ends_as_jpeg(bytes) => None,
+        outcome => Some(outcome),
+    }
+}
+
 /// Width, height and orientation as stored, of any picture that `image` can open.
 pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32), Orientation), Error> {
     if bytes.is_empty() {
@@ -55,7 +55,7 @@ pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32),
     let decoder = reader.into_decoder().map_err(|error| failure(&error, options))?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, &options.limits)?;
-    Ok(((width, height), orientation::of(bytes)))
+    Ok(((width, height), orientation(bytes, options)))
 }
 
 fn read(
@@ -63,28 +63,24 @@ fn read(
     format: ImageFormat,
     orientation: Orientation,
     options: &DecodeOptions,
-) -> Result<Raw, Error> {
+) -> Result<Upright, Error> {
     let (width, height) = decoder.dimensions();
     check_size(width, height, &options.limits)?;
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(options.limits.pixels.saturating_mul(16));
     decoder.set_limits(limits).map_err(|error| failure(&error, options))?;
     let colours = decoder.color_type();
-    let length = usize::try_from(decoder.total_bytes()).map_err(|_| too_much(width, height))?;
-    let mut samples = Vec::new();
-    samples.try_reserve_exact(length).map_err(|_| too_much(width, height))?;
-    samples.resize(length, 0);
+    // Zeros that the system gives only when something is written to them.
+    let samples =
+        usize::try_from(decoder.total_bytes()).ok().and_then(|length| bytemuck::try_zeroed_vec(length).ok());
+    let mut samples = samples.ok_or_else(|| Error::out_of_memory(width, height))?;
     if let Err(error) = decoder.read_image(&mut samples).map_err(|error| failure(&error, options)) {
         let allowed = error.kind == ErrorKind::Truncated && options.allow_truncated;
         if !allowed || !keeps_part(format, colours, &mut samples) {
             return Err(error);
         }
     }
-    let pixels = to_rgb(samples, colours)?;
-    let pixels = RgbImage::from_raw(width, height, pixels);
-    let pixels =
-        pixels.ok_or_else(|| Error::new(ErrorKind::Corrupt, "the picture has other sizes than it says"))?;
-    Ok(Raw { pixels, stored: (width, height), orientation })
+    canvas::whole((width, height), orientation, to_rgb(samples, colours)?)
 }
 
 /// Makes samples of what was read before the end, where anything was: only the decoders of PNG and BMP leave rows
@@ -98,10 +94,6 @@ fn keeps_part(format: ImageFormat, colours: ColorType, samples: &mut [u8]) -> bo
         pairs.iter_mut().for_each(|pair| *pair = u16::from_be_bytes(*pair).to_ne_bytes());
     }
     kept
-}
-
-fn too_much(width: u32, height: u32) -> Error {
-    Error::new(ErrorKind::TooLarge, format!("there is not enough memory for {width}x{height} pixels"))
 }
 
 /// As Pillow's `convert("RGB")`: alpha is dropped, 16-bit colours keep their high byte, 16-bit grey is cut off at 255.
