@@ -243,7 +243,7 @@ fn slips_get_one_sentence() {
         ended.err
     };
     assert_eq!(
-        say(&["detect", "gone", "-o", "out"], 1),
+        say(&["detect", "gone", "-o", "out"], 2),
         "rcnn: no photos at `gone`: no such file or folder\n"
     );
     assert!(

@@ -179,7 +179,7 @@ fn slips_get_one_sentence() {
     assert!(full.starts_with("rcnn: `full` holds other files"), "{full}");
     let others = say(&["fod-r18", "-i", "bad", "-o", "new", "-a", "scenes/annotations.json"], 1);
     assert!(others.starts_with("rcnn: none of the photos is among the 2 images of"), "{others}");
-    assert!(say(&["fod-r18", "-i", "gone", "-o", "new"], 1).contains("no photos at `gone`"));
+    assert!(say(&["fod-r18", "-i", "gone", "-o", "new"], 2).contains("no photos at `gone`"));
     assert!(say(&["nothing", "-i", "scenes/images", "-o", "new"], 1).contains("no model `nothing`"));
     let method = say(&["fod-r18", "-i", "scenes/images", "-o", "new", "--method", "kl"], 2);
     assert!(method.contains("known are min-max, percentile, entropy and mse"), "{method}");

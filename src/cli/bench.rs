@@ -7,17 +7,19 @@ use std::time::Instant;
 
 use anyhow::Context;
 use rcnn::detector::Detector;
-use rcnn::photo::{self, DecodeOptions};
+use rcnn::photo::DecodeOptions;
 use rcnn::run::{self, BenchReport, Course, Machine, Options, Record, Settings};
 use rcnn::runtime::Device;
 
 use super::lanes::LaneArgs;
+use super::model_and_photos::ModelAndPhotos;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
-use super::{Exit, output, say};
+use super::{Exit, output};
 
 /// Measure a model's speed on photos
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "rcnn bench [OPTIONS] <MODEL> --input <PHOTOS>...")]
 #[command(after_help = "Examples:
   rcnn bench fod-r18 -i photos/
   rcnn bench fod-r18 -i photos/ --json > before.json
@@ -27,12 +29,8 @@ First each photo goes through all stages alone, for the latencies; then all phot
 that `rcnn detect --no-draw` uses, for the rate. Ratios above 1 are faster than FILE; the one of memory, less.
 Exit code 3: measured, but some photos failed.")]
 pub(crate) struct Args {
-    /// A model's name or folder, or a checkpoint file
-    #[arg(value_name = "MODEL")]
-    model: String,
-    /// Photos: files, folders, patterns, or .txt files of paths
-    #[arg(short, long, required = true, num_args = 1.., value_name = "PHOTOS")]
-    input: Vec<String>,
+    #[command(flatten)]
+    both: ModelAndPhotos,
     /// Photos to measure, taken round and round where there are fewer; all of them once by default
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
@@ -57,10 +55,10 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let started = Instant::now();
+    let (name, photos) = args.both.split()?;
     let against = args.against.as_deref().map(read).transpose()?;
-    let listing = photo::list(&args.input, None)?;
-    say(&listing.notes);
-    let model = super::find_model(&args.model)?;
+    let listing = super::list_photos(&photos, None)?;
+    let model = super::find_model(&name)?;
     let runtime = args.machine.open()?;
     let detector = Detector::new(&model, &runtime, &args.machine.session())?;
     let count = args.count.map_or(listing.entries.len(), |count| count as usize);
@@ -81,7 +79,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let classes = &model.manifest().classes;
     let settings = Settings::of(&model, &detector, classes, &options, args.machine.precision);
     let machine = Machine::of(&detector, &runtime, &options);
-    let record = Record::new(std::env::args().collect(), settings, machine);
+    let record = Record::new(super::command_line(), settings, machine);
     let lanes = args.lanes.count(&args.machine, &model, tasks.len(), args.batch.into());
     let stop = stop_on_signal();
     let course = Course { warm_up: args.warm_up as usize, started, stop: &stop };
@@ -98,9 +96,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         output::aside(&text);
         super::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
-        super::print(&text)?;
+        super::show(&text)?;
     }
-    Ok(if report.failed > 0 { Exit::PhotosFailed } else { Exit::Done })
+    Ok(if report.failed > 0 || !listing.unread.is_empty() { Exit::PhotosFailed } else { Exit::Done })
 }
 
 fn read(path: &Path) -> anyhow::Result<BenchReport> {

@@ -1,6 +1,7 @@
 //! `rcnn classify`: the classes of whole photos, and the error against known labels.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -12,10 +13,10 @@ use rcnn::model::{ClassifierModel, read_config};
 use rcnn::photo::{self, DecodeOptions, Photo};
 use serde_json::{Value as Json, json};
 
+use super::Exit;
 use super::output::{Out, tell};
 use super::runtime_args::RuntimeArgs;
 use super::signals::{self, stop_on_signal};
-use super::{Exit, say};
 
 /// Name the classes of whole photos with a bare ResNet
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ use super::{Exit, say};
 pub(crate) struct Args {
     /// Photos: files, folders, patterns, .txt files of paths, or - for paths on standard input
     #[arg(required = true, value_name = "PHOTOS")]
-    photos: Vec<String>,
+    photos: Vec<OsString>,
     /// A classifier's name or folder, or a checkpoint file
     #[arg(short, long, value_name = "MODEL")]
     model: PathBuf,
@@ -76,8 +77,7 @@ enum ViewsArg {
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let options = args.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
-    let listing = photo::list(&args.photos, None)?;
-    say(&listing.notes);
+    let listing = super::list_photos(&args.photos, None)?;
     let (classifier, classes) = load(&args, &options)?;
     let labels = args.labels.as_deref().map(|path| read_labels(path, &classes)).transpose()?;
     let views = match args.views {
@@ -85,7 +85,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         ViewsArg::Ten => Views::TenCrops,
         ViewsArg::Scales => Views::Scales(args.scales.clone()),
     };
-    let mut out = Out::new();
+    let mut out = Out::of(args.json);
     let (mut tally, mut done) = (Tally::default(), 0);
     let mut rows = Rows::default();
     let stop = stop_on_signal();
@@ -131,7 +131,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         return Ok(stopped);
     }
     Ok(match tally.failed {
-        0 => Exit::Done,
+        0 if listing.unread.is_empty() => Exit::Done,
         failed if failed == listing.entries.len() => Exit::Failed,
         _ => Exit::PhotosFailed,
     })

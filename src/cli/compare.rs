@@ -1,5 +1,6 @@
 //! `rcnn compare`.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -35,10 +36,10 @@ pub(crate) struct Args {
     /// Photos, as for `rcnn detect`, with one -i for each folder, file or pattern; not needed where all models are
     /// saved results
     #[arg(short, long, value_name = "PHOTOS")]
-    images: Vec<String>,
+    images: Vec<OsString>,
     /// Names, folders or checkpoints of models, or saved results (.json, .jsonl, .gz of each)
     #[arg(required = true, value_name = "MODEL")]
-    models: Vec<String>,
+    models: Vec<OsString>,
     /// Folder for compare.json, compare.md, plots of AP against time (.svg, .png) and each model's results
     #[arg(short, long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -88,18 +89,22 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         write_all(folder, &text, &document, &judged)?;
         tell!("comparison in `{}`", folder.display());
     }
-    super::print(if args.json { &document } else { &text })?;
+    if args.json {
+        super::print(&document)?
+    } else {
+        super::show(&text)?
+    }
     Ok(Exit::Done)
 }
 
 /// Whether a model is given as saved results, which its name tells.
-fn is_results(model: &str) -> Result<bool, Usage> {
+fn is_results(model: &OsStr) -> Result<bool, Usage> {
     let path = Path::new(model);
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     let named = name.ends_with(".json") || name.ends_with(".jsonl");
     if named && !path.exists() {
-        return Err(Usage(format!("no such results file `{}`", model.escape_debug())));
+        return Err(Usage(format!("no such results file `{}`", path.display())));
     }
     Ok(named && path.is_file())
 }
@@ -119,12 +124,12 @@ fn stem(path: &Path) -> Option<String> {
 }
 
 /// Short names: the last part of a path without its ending, with a number where two are alike.
-fn names(models: &[String]) -> Vec<String> {
+fn names(models: &[OsString]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for model in models {
         let path = Path::new(model);
         let generic = ["model", "detections", "model_final"];
-        let own = stem(path).unwrap_or_else(|| model.clone());
+        let own = stem(path).unwrap_or_else(|| model.to_string_lossy().into_owned());
         let name =
             if generic.contains(&own.as_str()) { path.parent().and_then(stem).unwrap_or(own) } else { own };
         let same =
@@ -144,8 +149,7 @@ fn run_models(
     if args.images.is_empty() {
         return Err(Usage("models need photos to run on: give them with -i".into()).into());
     }
-    let listing = photo::list(&args.images, None)?;
-    say(&listing.notes);
+    let listing = super::list_photos(&args.images, None)?;
     let annotated = Annotated::open(&args.annotations)?;
     let (tasks, notes) = annotated.photos(listing.entries)?;
     say(&notes);
@@ -168,7 +172,7 @@ fn run_models(
 
 /// Loads a model and lets it see the first photo, which is not timed.
 fn contender(
-    model: &str,
+    model: &OsStr,
     name: &str,
     args: &Args,
     annotated: &Annotated,
@@ -230,10 +234,10 @@ mod tests {
     #[test]
     fn names_are_short_and_different() {
         let models = ["fod-r18", "a/resnet-34", "b/resnet-34", "x/model.pth", "runs/one/detections.json"];
-        let names = super::names(&models.map(str::to_owned));
+        let names = super::names(&models.map(Into::into));
         assert_eq!(names, ["fod-r18", "resnet-34", "resnet-34 (2)", "x", "one"]);
         let models = ["run-0.1", "run-0.2/model.pth", "run-0.3/detections.jsonl.gz", "R50.1x.pkl"];
-        let names = super::names(&models.map(str::to_owned));
+        let names = super::names(&models.map(Into::into));
         assert_eq!(names, ["run-0.1", "run-0.2", "run-0.3", "R50.1x"]);
     }
 }

@@ -107,7 +107,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         let summary = serde_json::to_string_pretty(&summary).context("cannot print the summary")?;
         super::print(&format!("{summary}\n"))?;
     } else {
-        super::print(&text)?;
+        super::show(&text)?;
     }
     Ok(if failed.is_empty() { Exit::Done } else { Exit::PhotosFailed })
 }

@@ -1,5 +1,6 @@
 //! `rcnn detect`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use rcnn::detector::Detector;
@@ -32,13 +33,13 @@ pub(crate) struct Args {
     /// Photos: files, folders (with all folders in them), patterns, .txt files of paths, or - for paths on
     /// standard input
     #[arg(required = true, value_name = "PHOTOS")]
-    photos: Vec<String>,
+    photos: Vec<OsString>,
     /// Folder for the results
     #[arg(short, long, value_name = "FOLDER")]
     out: PathBuf,
     /// A model's name or folder, or a checkpoint file
     #[arg(short, long, default_value = DEFAULT)]
-    model: String,
+    model: OsString,
     /// COCO annotations whose ids of images (by file name) and categories (by name) the results take
     #[arg(short, long, value_name = "GT.json")]
     annotations: Option<PathBuf>,
@@ -134,8 +135,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         )
         .into());
     }
-    let listing = photo::list(&args.photos, Some(&args.out.join("annotated")))?;
-    say(&listing.notes);
+    let listing = super::list_photos(&args.photos, Some(&args.out.join("annotated")))?;
     let model = super::find_model(&args.model)?;
     let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
@@ -159,8 +159,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         shard: args.shard,
     };
     let settings = Settings::of(&model, &detector, &classes, &options, args.machine.precision);
-    let record =
-        Record::new(std::env::args().collect(), settings, Machine::of(&detector, &runtime, &options));
+    let machine = Machine::of(&detector, &runtime, &options);
+    let record = Record { unread: listing.unread, ..Record::new(super::command_line(), settings, machine) };
     let stop = stop_on_signal();
     let mut progress: Option<Progress> = None;
     let outcome = run::run(&detector, &classes, &tasks, &options, record, &stop, &mut |now| {

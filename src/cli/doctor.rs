@@ -1,6 +1,7 @@
 //! `rcnn doctor`: what this machine has, what truly works, and the cure for what does not.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -19,7 +20,7 @@ use super::Exit;
 pub(crate) struct Args {
     /// The model to look at
     #[arg(short, long, default_value = DEFAULT)]
-    model: String,
+    model: OsString,
     /// ONNX Runtime's library or its folder, instead of looking for one
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
@@ -97,7 +98,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.json {
         super::print(&format!("{}\n", serde_json::to_string_pretty(&findings)?))?;
     } else {
-        super::print(&findings.text())?;
+        super::show(&findings.text())?;
     }
     Ok(if healthy { Exit::Done } else { Exit::Failed })
 }
@@ -289,8 +290,8 @@ fn cache_state(cures: &mut Vec<String>) -> CacheState {
     CacheState { path: Some(root.display().to_string()), writable: trial.is_ok(), bytes }
 }
 
-fn model_state(name: &str, found: &Result<Model, model::Error>, cures: &mut Vec<String>) -> ModelState {
-    let name = name.escape_debug().to_string();
+fn model_state(name: &OsStr, found: &Result<Model, model::Error>, cures: &mut Vec<String>) -> ModelState {
+    let name = name.to_string_lossy().escape_debug().to_string();
     match found {
         Ok(model) => {
             let manifest = model.manifest();

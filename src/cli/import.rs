@@ -49,7 +49,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.family.is_some() {
         options.family.clone_from(&args.family);
     }
-    let name = name_of(&args.out);
+    let name = super::model_name(&args.out);
     let imported = match Imported::from_file(&args.file, &options) {
         Ok(imported) => imported.named(&name),
         Err(rcnn::model::Error::WrongKind { found: "classifier", .. }) if args.verify.is_none() => {
@@ -60,7 +60,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let report = Report::of(&imported);
     let model = imported.write(&args.out)?;
     let verdict = args.verify.as_deref().map(|folder| compare(&model, folder)).transpose()?;
-    let mut out = Out::new();
+    let mut out = Out::of(args.json);
     if args.json {
         writeln!(out, "{}", report.json(&model, &args.out, verdict.as_ref()))?;
     } else {
@@ -73,20 +73,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(if agrees { Exit::Done } else { Exit::Failed })
 }
 
-/// What a model in this folder is called; `.` is called as the folder that it is.
-fn name_of(folder: &Path) -> String {
-    let full = if folder.file_name().is_none() { folder.canonicalize().ok() } else { None };
-    let folder = full.as_deref().unwrap_or(folder);
-    folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
-}
-
 /// A bare ResNet: there is less to say of it.
 fn classifier(args: &Args, options: &Options, name: &str) -> anyhow::Result<Exit> {
     let model = ClassifierModel::import(&args.file, options)?.write(&args.out, name)?;
     let manifest = model.manifest();
-    let mut to = Out::new();
+    let mut to = Out::of(args.json);
     if args.json {
-        writeln!(to, "{}", json!({"model": args.out, "manifest": manifest, "remarks": model.remarks()}))?;
+        writeln!(
+            to,
+            "{}",
+            json!({"model": args.out.display().to_string(), "manifest": manifest, "remarks": model.remarks()})
+        )?;
     } else {
         writeln!(to, "{}: {} classifier", args.out.display(), manifest.network.backbone.title())?;
         writeln!(
@@ -153,7 +150,7 @@ impl Report {
             .map(|(key, value)| (key.clone(), serde_json::from_str(value).unwrap_or_default()))
             .collect();
         json!({
-            "model": out,
+            "model": out.display().to_string(),
             "name": manifest.name,
             "family": manifest.family,
             "sha256": model.hash(),

@@ -1,5 +1,6 @@
 //! `rcnn inspect`: what a model is made of, what it costs, what surrounds it and where it comes from.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -20,7 +21,7 @@ The table is that of the paper \"Deep Residual Learning for Image Recognition\",
 Multiply-adds are what torchvision publishes as GFLOPS: products of a weight and a value, for one photo.")]
 pub(crate) struct Args {
     /// A model's name or folder, or a checkpoint file
-    model: String,
+    model: OsString,
     /// Size of the input, height x width; 800x800 for detectors and 224x224 for classifiers by default
     #[arg(long, value_name = "HxW", value_parser = size)]
     size: Option<(usize, usize)>,
@@ -49,7 +50,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         }
         Err(error) => return Err(error.into()),
     };
-    let mut out = Out::new();
+    let mut out = Out::of(args.json);
     if args.json {
         writeln!(out, "{}", sheet.json())?;
     } else {

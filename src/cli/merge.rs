@@ -32,6 +32,6 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
-    let record = run::merge(&args.parts, &args.out, args.overwrite, std::env::args().collect())?;
+    let record = run::merge(&args.parts, &args.out, args.overwrite, super::command_line())?;
     summary::report(&record, &args.out, args.json)
 }

@@ -1,11 +1,13 @@
 //! The command line: one file a command, each with its arguments and a call into the library.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use output::{print, tell};
+use output::{print, show, tell};
 use rcnn::model::Model;
+use rcnn::photo::{self, ListError, Listing};
 
 mod annotated;
 mod bench;
@@ -19,6 +21,7 @@ mod import;
 mod inspect;
 mod lanes;
 mod merge;
+mod model_and_photos;
 mod models;
 mod output;
 mod progress;
@@ -50,8 +53,8 @@ pub(crate) enum Exit {
     Terminated = 143,
 }
 
-/// The arguments cannot be what was meant: exit code 2, as for those that clap refuses. A model, checkpoint or photo that
-/// is missing or cannot be read is a failure, exit code 1.
+/// The arguments cannot be what was meant: exit code 2, as for those that clap refuses; so are photos of which nothing is
+/// there. A model or checkpoint that is missing, and whatever cannot be read, is a failure, exit code 1.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
@@ -145,7 +148,7 @@ fn probability(text: &str) -> Result<f32, String> {
 }
 
 /// Finds a detector by name, folder or checkpoint file, and says what a person should know of its import.
-pub(crate) fn find_model(name: &str) -> Result<Model, rcnn::model::Error> {
+pub(crate) fn find_model(name: &OsStr) -> Result<Model, rcnn::model::Error> {
     let model = Model::find(name)?;
     say(model.remarks());
     Ok(model)
@@ -160,6 +163,28 @@ pub(crate) fn results_of(path: &Path) -> Result<PathBuf, Usage> {
     files.into_iter().find(|file| file.is_file()).ok_or_else(|| {
         Usage(format!("`{}` holds no detections.jsonl: it is no run's folder", path.display()))
     })
+}
+
+/// What a model in this folder is called; `.` is called as the folder that it is.
+pub(crate) fn model_name(folder: &Path) -> String {
+    let full = if folder.file_name().is_none() { folder.canonicalize().ok() } else { None };
+    let folder = full.as_deref().unwrap_or(folder);
+    folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// Lists the photos that the user names, and says what was passed over.
+pub(crate) fn list_photos(inputs: &[OsString], skip: Option<&Path>) -> anyhow::Result<Listing> {
+    let listing = photo::list(inputs, skip).map_err(|error| match error {
+        ListError::Missing(_) | ListError::Pattern { .. } => Usage(error.to_string()).into(),
+        error => anyhow::Error::from(error),
+    })?;
+    say(&listing.notes);
+    Ok(listing)
+}
+
+/// The command line as text, for records.
+pub(crate) fn command_line() -> Vec<String> {
+    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 /// Sentences that a person should know, on standard error.

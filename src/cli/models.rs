@@ -23,12 +23,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let here = list();
     let known: Vec<_> =
         published().iter().filter(|known| here.iter().all(|model| model.name != known.name)).collect();
-    let mut out = Out::new();
+    let mut out = Out::of(args.json);
     if args.json {
         let here: Vec<_> = here
             .iter()
             .map(|model| {
-                json!({"name": model.name, "place": model.place, "folder": model.folder, "family": model.family,
+                json!({"name": model.name, "place": model.place, "folder": model.folder.as_ref().map(|folder| folder.display().to_string()), "family": model.family,
                        "network": model.network, "published_ap": model.published_ap, "licence": model.licence})
             })
             .collect();

@@ -2,6 +2,7 @@
 //!
 //! Nothing here panics, and no run depends on who listens: a reader may go away, and the disk of a log may be full.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::process::ExitCode;
@@ -22,10 +23,32 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     aside(&format!("{text}\n"));
 }
 
-/// Text on standard error, if anybody takes it.
+/// Text for a person on standard error, if anybody takes it.
 pub(crate) fn aside(text: &str) {
     // Who does not take it is not told either.
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = io::stderr().lock().write_all(harmless(text).as_bytes());
+}
+
+/// Text for a person on standard output, as [`print`] writes data.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn show(text: &str) -> io::Result<()> {
+    print(&harmless(text))
+}
+
+/// Text that only tells: a name of a file that came along with it cannot command the terminal or turn the direction
+/// of writing.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let acts = |c: char| {
+        c.is_control() && c != '\n'
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(acts) {
+        return text.into();
+    }
+    let escaped = |c: char| if acts(c) { c.escape_debug().to_string() } else { c.into() };
+    text.chars().map(escaped).collect::<String>().into()
 }
 
 /// Prints data on standard output. A reader that is gone wants no more, which is no failure.
@@ -33,20 +56,22 @@ pub(crate) fn aside(text: &str) {
 /// # Errors
 /// When the data cannot be written although somebody waits for it.
 pub(crate) fn print(text: &str) -> io::Result<()> {
-    let mut out = Out::new();
+    let mut out = Out::of(true);
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// Standard output, for data that come piece by piece.
+/// Standard output, for what comes piece by piece.
 pub(crate) struct Out {
     to: StdoutLock<'static>,
+    data: bool,
     gone: bool,
 }
 
 impl Out {
-    pub(crate) fn new() -> Out {
-        Out { to: io::stdout().lock(), gone: false }
+    /// For data as they are, or for text that is [`harmless`].
+    pub(crate) fn of(data: bool) -> Out {
+        Out { to: io::stdout().lock(), data, gone: false }
     }
 
     /// Whether the reader is gone, so that nothing more need be made for it.
@@ -73,7 +98,10 @@ impl Write for Out {
         if self.gone {
             return Ok(bytes.len());
         }
-        let written = self.to.write(bytes);
+        let written = match std::str::from_utf8(bytes).map(harmless) {
+            Ok(Cow::Owned(text)) if !self.data => self.to.write_all(text.as_bytes()).map(|()| bytes.len()),
+            _ => self.to.write(bytes),
+        };
         self.judge(written, bytes.len())
     }
 
@@ -91,7 +119,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let odd = |argument: std::ffi::OsString| argument.to_string_lossy().contains(char::is_control);
     // Arguments may be names of files, as a shell's `*` gives them.
     let shown = if std::env::args_os().any(odd) {
-        aside(&without_controls(&error.to_string()));
+        aside(&error.to_string());
         Ok(())
     } else {
         error.print()
@@ -103,11 +131,6 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::WrongUsage as u8)),
     }
-}
-
-fn without_controls(text: &str) -> String {
-    let shown = |c: char| if c.is_control() && c != '\n' { c.escape_debug().to_string() } else { c.into() };
-    text.chars().map(shown).collect()
 }
 
 /// A panic is a mistake of ours, in whatever thread: one sentence, with the place and the reason for whoever mends it.
@@ -168,7 +191,10 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_of_arguments_are_escaped() {
-        assert_eq!(super::without_controls("a \u{1b}[31mb\nc"), "a \\u{1b}[31mb\nc");
+    fn names_in_a_text_cannot_command_a_terminal() {
+        assert_eq!(
+            super::harmless("a \u{1b}[31mb\n\u{9b}c\u{202e}d ü 日本 👍🏽\n"),
+            "a \\u{1b}[31mb\n\\u{9b}c\\u{202e}d ü 日本 👍🏽\n"
+        );
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let folder = cache::root()?.join("models").join(&name);
     if folder.join("model.json").is_file() && !args.again {
         let command = if ClassifierModel::open(&folder).is_ok() { "classify" } else { "detect" };
-        super::print(&format!(
+        super::show(&format!(
             "{name} is there already: `rcnn {command} -m {name}` takes it, and --again replaces it\n"
         ))?;
         return Ok(Exit::Done);
@@ -91,7 +91,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         // Its folder goes too, unless there is something else in it.
         let _ = checkpoint.parent().map(std::fs::remove_dir);
     }
-    super::print(&format!("{name} is there: `rcnn {command} -m {name}` takes it\n"))?;
+    super::show(&format!("{name} is there: `rcnn {command} -m {name}` takes it\n"))?;
     Ok(Exit::Done)
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use rcnn::compare::{Contender, Judged, judge, measure, warnings};
 use rcnn::detector::Detector;
 use rcnn::model::Model;
-use rcnn::photo::{self, DecodeOptions, Entry};
+use rcnn::photo::{DecodeOptions, Entry};
 use rcnn::quantize::{LayerReport, Method, Options, Quantized, Step, quantize, saturates};
 use rcnn::run::Task;
 use rcnn::runtime::Runtime;
@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::annotated::Annotated;
 use super::compare::warm_up;
+use super::model_and_photos::ModelAndPhotos;
 use super::output::{self, tell};
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
@@ -23,6 +24,7 @@ use super::{Exit, Usage, say};
 
 /// Turn a model into one of 8-bit whole numbers, which processors compute faster
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "rcnn quantize [OPTIONS] <MODEL> --input <PHOTOS>... --out <DIR>")]
 #[command(after_help = "Examples:
   rcnn quantize fod-r18 -i photos/ -o models/int8
   rcnn quantize models/mine -i photos/ -o models/int8 -a gt.json
@@ -31,12 +33,8 @@ Ranges of the network's values are taken from the photos, which should be of the
 The table tells how far each layer's output is from float32 when that layer alone is int8, as a signal-to-noise
 ratio; layers below --min-snr stay float32. With -a, both models run on the annotated photos.")]
 pub(crate) struct Args {
-    /// A model's name or folder, or a checkpoint file
-    #[arg(value_name = "MODEL")]
-    model: String,
-    /// Photos: files, folders, patterns, or .txt files of paths
-    #[arg(short, long, required = true, num_args = 1.., value_name = "PHOTOS")]
-    input: Vec<String>,
+    #[command(flatten)]
+    both: ModelAndPhotos,
     /// Folder to write the model into
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
@@ -102,8 +100,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.min_snr.is_nan() {
         return Err(Usage("--min-snr is a number of decibels".into()).into());
     }
-    let listing = photo::list(&args.input, None)?;
-    say(&listing.notes);
+    let (name, photos) = args.both.split()?;
+    let listing = super::list_photos(&photos, None)?;
     // What would fail after the calibration fails before it.
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
     let tasks = match &annotated {
@@ -115,7 +113,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         None => Vec::new(),
     };
     Model::check_folder(&args.out)?;
-    let model = super::find_model(&args.model)?;
+    let model = super::find_model(&name)?;
     let runtime = args.machine.open()?;
     let stop = stop_on_signal();
     let options = Options {
@@ -134,8 +132,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let quantized = calibrate(&model, &runtime, &listing.entries, &options, &stop)?;
     say(quantized.skipped());
     let layers = quantized.layers().to_vec();
-    let name = args.out.file_name().unwrap_or(args.out.as_os_str()).to_string_lossy();
-    let written = quantized.named(&name).write(&args.out)?;
+    let written = quantized.named(&super::model_name(&args.out)).write(&args.out)?;
     let judged = match &annotated {
         Some(annotated) => judge_both(&args, annotated, &runtime, &tasks, [&model, &written], &stop)?,
         None => Vec::new(),
@@ -148,13 +145,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         output::aside(&text);
         let manifest = written.manifest();
         let document = json!({
-            "model": args.out, "name": manifest.name, "sha256": written.hash(),
+            "model": args.out.display().to_string(), "name": manifest.name, "sha256": written.hash(),
             "quantization": manifest.provenance.quantization, "files": manifest.files,
             "layers": layers, "models": judged,
         });
         super::print(&format!("{}\n", serde_json::to_string_pretty(&document)?))?;
     } else {
-        super::print(&text)?;
+        super::show(&text)?;
     }
     Ok(Exit::Done)
 }

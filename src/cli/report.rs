@@ -1,14 +1,14 @@
 //! `rcnn report`.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use rcnn::atomic;
-use rcnn::photo;
 use rcnn::report::{Judged, Sources, page};
 
-use super::{Exit, Usage, say};
+use super::{Exit, Usage};
 
 /// Make a page of HTML about a run, or about what an evaluation said
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// The run's photos, to be shown as they are with boxes above; else the run's own pictures are shown. Once for each
     /// file, folder or pattern, as they were given to detect
     #[arg(short, long, value_name = "PHOTOS")]
-    input: Vec<String>,
+    input: Vec<OsString>,
     /// Most pictures of each kind; with 0 there are none
     #[arg(long, default_value_t = 24, value_name = "N")]
     pictures: u16,
@@ -47,9 +47,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let photos = if args.input.is_empty() {
         Vec::new()
     } else {
-        let listing = photo::list(&args.input, Some(&args.source.join("annotated")))?;
-        say(&listing.notes);
-        listing.entries
+        super::list_photos(&args.input, Some(&args.source.join("annotated")))?.entries
     };
     let judged = match &args.annotations {
         Some(annotations) => Some(Judged::measure(annotations, &args.source.join("detections.json"))?),
@@ -60,7 +58,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let html = page(&Sources { run, judged, photos, pictures: args.pictures.into() })?;
     atomic::write(&args.out, |out| out.write_all(html.as_bytes()))
         .with_context(|| format!("cannot write `{}`", args.out.display()))?;
-    super::print(&format!("`{}`\n", args.out.display()))?;
+    super::show(&format!("`{}`\n", args.out.display()))?;
     Ok(Exit::Done)
 }
 

@@ -71,9 +71,9 @@ fn list(json: bool) -> anyhow::Result<()> {
         let Installed { package, version, folder, bytes } = found;
         let size = *bytes as f64 / 1e6;
         let folder = folder.display();
-        super::print(&format!("{:12} {version:8} {size:6.1} MB  `{folder}`\n", package.name()))?;
+        super::show(&format!("{:12} {version:8} {size:6.1} MB  `{folder}`\n", package.name()))?;
         if let Err(why) = runtime::check(found) {
-            super::print(&format!("  cannot be used: {why}\n"))?;
+            super::show(&format!("  cannot be used: {why}\n"))?;
         }
     }
     Ok(())

@@ -17,11 +17,11 @@ pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<
         let json = serde_json::to_string_pretty(record).context("cannot print the record")?;
         super::print(&format!("{json}\n"))?;
     } else {
-        super::print(&text)?;
+        super::show(&text)?;
     }
     Ok(match record.state {
         State::Interrupted | State::Running => signals::asked().unwrap_or(Exit::Interrupted),
-        State::Finished if record.counts.failed > 0 => Exit::PhotosFailed,
+        State::Finished if record.counts.failed > 0 || !record.unread.is_empty() => Exit::PhotosFailed,
         State::Finished => Exit::Done,
     })
 }
@@ -74,6 +74,10 @@ fn by_class(text: &mut String, record: &Record) -> std::fmt::Result {
 }
 
 fn failures(text: &mut String, record: &Record) -> std::fmt::Result {
+    if !record.unread.is_empty() {
+        let folders = plural(record.unread.len(), "folder");
+        writeln!(text, "{folders} could not be read: the photos in them are not among these")?;
+    }
     if record.counts.failed == 0 {
         return Ok(());
     }

@@ -112,7 +112,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         written.images as f64 / seconds.max(1e-6),
     );
     if !args.json {
-        super::print(&text)?;
+        super::show(&text)?;
         return Ok(Exit::Done);
     }
     output::aside(&text);

@@ -40,6 +40,8 @@ pub(super) fn refuse_taken(target: &Path) -> Result<(), Error> {
 /// The same file under another name, where the file system can, or else a copy.
 pub(super) fn link(from: &Path, to: &Path) -> Result<(), Error> {
     create_parent(to)?;
+    // A link's own link leads nowhere from another folder.
+    let from = &fs::canonicalize(from).map_err(io_error("read", from))?;
     fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)).map_err(io_error("write", to))
 }
 

@@ -65,9 +65,12 @@ pub(super) fn read(
     let root = config.path.as_ref().map(|inner| beside.join(inner)).filter(|root| root.is_dir());
     let root = root.unwrap_or_else(|| beside.to_owned());
     let photos = photo::list(&inputs(path, &root, &config, options)?, None)?;
-    let (read, failed) = read_each(path, &photos.entries, progress, |entry| {
+    let (read, mut failed) = read_each(path, &photos.entries, progress, |entry| {
         read_photo(entry, &root).map_err(|detail| Failed { file: name_below(&root, &entry.path), detail })
     })?;
+    failed.extend(
+        photos.unread.into_iter().map(|unread| Failed { file: unread.folder, detail: unread.detail }),
+    );
     let mut notes = photos.notes;
     let unlabelled = read.iter().filter(|(_, labelled)| !labelled).count();
     if unlabelled > 0 {

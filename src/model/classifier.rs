@@ -75,7 +75,7 @@ impl ClassifierModel {
             if BUNDLED.contains(&name.as_ref()) {
                 return Err(detector(path));
             }
-            return ClassifierModel::open(&find::named(&name)?);
+            return ClassifierModel::open(&find::named(path.as_os_str())?);
         }
         let beside = if *options == Options::default() { config_beside(path) } else { None };
         let Some(beside) = beside else { return ClassifierModel::import(path, options) };

@@ -1,5 +1,6 @@
 //! From what the user gives to `--model` to a model.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -31,7 +32,8 @@ impl Model {
     ///
     /// # Errors
     /// When there is no such model, or it cannot be read.
-    pub fn find(name: &str) -> Result<Model, Error> {
+    pub fn find(name: impl AsRef<OsStr>) -> Result<Model, Error> {
+        let name = name.as_ref();
         let path = Path::new(name);
         if path.is_dir() {
             return Model::open(path);
@@ -39,7 +41,7 @@ impl Model {
         if path.is_file() {
             return import_once(path);
         }
-        if let Some(model) = bundled(name) {
+        if let Some(model) = name.to_str().and_then(bundled) {
             return model;
         }
         Model::open(&named(name)?)
@@ -75,15 +77,18 @@ impl Model {
 }
 
 /// The folder of the model that has this name.
-pub(super) fn named(name: &str) -> Result<PathBuf, Error> {
+pub(super) fn named(name: &OsStr) -> Result<PathBuf, Error> {
     let mut folders = homes().into_iter().map(|(_, home)| home.join(name));
     let folder = if is_plain(name) { folders.find(|folder| is_model(folder)) } else { None };
-    let unknown = || Error::Unknown { name: name.escape_debug().to_string(), known: known().join(", ") };
+    let unknown = || Error::Unknown {
+        name: name.to_string_lossy().escape_debug().to_string(),
+        known: known().join(", "),
+    };
     folder.ok_or_else(unknown)
 }
 
 /// A name is one part of a path, nothing that leads elsewhere.
-fn is_plain(name: &str) -> bool {
+fn is_plain(name: &OsStr) -> bool {
     let mut parts = Path::new(name).components();
     matches!((parts.next(), parts.next()), (Some(std::path::Component::Normal(_)), None))
 }

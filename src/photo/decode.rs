@@ -1,7 +1,7 @@
 //! From a file's bytes to an upright [`Photo`], with the pixels that Pillow's `convert("RGB")` gives.
 
 use std::cell::Cell;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -254,11 +254,13 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
         };
         Error::new(ErrorKind::Unreadable, detail)
     };
-    let mut file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err(Error::new(ErrorKind::Unreadable, "it is a folder, not a file"));
+    // Before it is opened: a pipe that nobody writes into lets whoever opens it wait.
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
+        return Err(Error::new(ErrorKind::Unreadable, format!("it is {what}, no file")));
     }
+    let mut file = File::open(path).map_err(unreadable)?;
     let too_large = |length: u64| {
         let detail = format!("the file has {length} bytes, more than the limit of {most} (--max-file-size)");
         Error::new(ErrorKind::TooLarge, detail)
@@ -267,7 +269,7 @@ fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
         return Err(too_large(metadata.len()));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    // A pipe or a growing file has no length that could be trusted.
+    // A growing file has no length that could be trusted.
     file.by_ref().take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > most { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
 }

@@ -2,13 +2,16 @@
 //!
 //! Folders are walked recursively and sorted by the bytes of their names, so that every machine lists alike.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, BufRead};
-use std::path::{Component, Path, PathBuf};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
+use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
+use super::lines;
 use super::names::{cleaned, drop_repeated, tell_apart, with_slashes};
 
 /// What pictures are called; only files found in folders are chosen by their names.
@@ -33,32 +36,43 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// Sentences about what could not be looked at or was named twice.
     pub notes: Vec<String>,
+    /// What may hold photos and cannot be looked into; each has its sentence among the notes.
+    pub unread: Vec<Unread>,
+}
+
+/// A folder whose photos are not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// Its path.
+    pub folder: String,
+    /// Why it cannot be read.
+    pub detail: String,
 }
 
 /// Why nothing could be listed.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
     /// A named path is not there.
-    #[error("no photos at `{0}`: no such file or folder")]
-    Missing(String),
+    #[error("no photos at `{}`: no such file or folder", shown(.0))]
+    Missing(PathBuf),
     /// A list of paths cannot be read.
-    #[error("cannot read the list of photos `{list}`: {cause}")]
+    #[error("cannot read the list of photos `{}`: {cause}", shown(list))]
     List {
         /// Its file, `-` for standard input.
-        list: String,
+        list: PathBuf,
         /// The system's words.
         cause: io::Error,
     },
     /// A pattern cannot be understood.
-    #[error("`{pattern}` is neither a file nor a pattern: {cause}")]
+    #[error("`{}` is neither a file nor a pattern: {cause}", shown(pattern))]
     Pattern {
         /// As the user gave it.
-        pattern: String,
+        pattern: PathBuf,
         /// What is wrong.
         cause: globset::Error,
     },
     /// A folder cannot be read.
-    #[error("cannot read the folder `{}`: {cause}", path.display())]
+    #[error("cannot read the folder `{}`: {cause}", shown(path))]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -74,58 +88,74 @@ pub enum ListError {
 /// a `.txt` file with a path a line, or `-` for such lines on standard input. `skip` is a folder that is left
 /// out where it lies in one of them: that of the run's own pictures.
 ///
+/// A picture that is named and not there is listed, so that whoever decodes it says so, unless nothing else is.
+///
 /// # Errors
 /// When a named path is missing, a pattern is malformed, or nothing is found at all.
-pub fn list(inputs: &[String], skip: Option<&Path>) -> Result<Listing, ListError> {
+pub fn list(inputs: &[impl AsRef<OsStr>], skip: Option<&Path>) -> Result<Listing, ListError> {
     let mut found = Found { skip: skip.and_then(|path| fs::canonicalize(path).ok()), ..Found::default() };
     for input in inputs {
-        found.add(input)?;
+        found.add(input.as_ref())?;
     }
     if found.entries.is_empty() {
-        let named: Vec<String> = inputs.iter().map(|input| format!("`{input}`")).collect();
+        let named: Vec<String> =
+            inputs.iter().map(|input| format!("`{}`", shown(Path::new(input)))).collect();
         let notes: String = found.notes.iter().map(|note| format!(" ({note})")).collect();
         return Err(ListError::Empty(named.join(", ") + &notes));
     }
+    if let [first, ..] = found.entries.as_slice()
+        && found.entries.len() == found.missing
+    {
+        return Err(ListError::Missing(first.path.clone()));
+    }
     Ok(found.finish())
+}
+
+/// A path as text that is safe to print.
+fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if text.contains(char::is_control) { text.escape_debug().to_string() } else { text.into_owned() }
 }
 
 #[derive(Default)]
 struct Found {
     entries: Vec<Entry>,
     notes: Vec<String>,
+    unread: Vec<Unread>,
+    /// How many of the entries were named and are not there.
+    missing: usize,
     skip: Option<PathBuf>,
 }
 
 impl Found {
-    fn add(&mut self, input: &str) -> Result<(), ListError> {
+    fn add(&mut self, input: &OsStr) -> Result<(), ListError> {
         let path = Path::new(input);
         if input == "-" {
-            return self.add_list("-", Path::new(""), io::stdin().lock());
+            return self.add_list(path, Path::new(""), lines::paths(io::stdin().lock()));
         }
         if path.is_dir() {
             return self.add_folder(path, None);
         }
         let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
-        if path.is_file() && extension.as_ref().is_some_and(|extension| extension == "txt") {
-            let cause = |cause| ListError::List { list: input.into(), cause };
-            let file = fs::File::open(path).map_err(cause)?;
-            return self.add_list(input, path.parent().unwrap_or(Path::new("")), io::BufReader::new(file));
+        if path.exists() && extension.is_some_and(|extension| extension == "txt") {
+            return self.add_list(path, path.parent().unwrap_or(Path::new("")), lines::of_file(path));
         }
-        if path.exists() || fs::symlink_metadata(path).is_ok() {
+        if fs::symlink_metadata(path).is_ok() {
             self.add_file(path);
             return Ok(());
         }
-        if input.contains(['*', '?', '[', '{']) {
+        if is_pattern(input) {
             return self.add_pattern(input);
         }
         // A photo that is not there is a failure of that photo; anything else is a slip of the user's.
         if is_picture(path)
             && path.parent().is_some_and(|parent| parent.as_os_str().is_empty() || parent.is_dir())
         {
+            self.missing += 1;
             self.add_file(path);
             return Ok(());
         }
-        Err(ListError::Missing(input.into()))
+        Err(ListError::Missing(path.into()))
     }
 
     fn add_file(&mut self, path: &Path) {
@@ -134,27 +164,29 @@ impl Found {
     }
 
     /// Lines are paths relative to the current folder, or else to the list's own.
-    fn add_list(&mut self, list: &str, beside: &Path, lines: impl BufRead) -> Result<(), ListError> {
-        for line in lines.lines() {
-            let line = line.map_err(|cause| ListError::List { list: list.into(), cause })?;
-            let line = line.trim().trim_start_matches('\u{feff}');
-            if line.is_empty() {
-                continue;
-            }
-            let path = Path::new(line);
-            let near = beside.join(path);
-            let path = if !path.exists() && near.exists() { near } else { path.into() };
+    fn add_list(
+        &mut self,
+        list: &Path,
+        beside: &Path,
+        lines: io::Result<Vec<PathBuf>>,
+    ) -> Result<(), ListError> {
+        for path in lines.map_err(|cause| ListError::List { list: list.into(), cause })? {
+            let near = beside.join(&path);
+            let path = if !path.exists() && near.exists() { near } else { path };
             self.entries.push(Entry { name: cleaned(&path), path, depth: 1 });
         }
         Ok(())
     }
 
-    fn add_pattern(&mut self, pattern: &str) -> Result<(), ListError> {
+    fn add_pattern(&mut self, pattern: &OsStr) -> Result<(), ListError> {
         // The folder that the pattern begins with, and what must fit below it.
         let (mut fixed, mut below) = (PathBuf::new(), PathBuf::new());
         for part in Path::new(pattern).components() {
-            let place =
-                if below.as_os_str().is_empty() && !is_pattern(&part) { &mut fixed } else { &mut below };
+            let place = if below.as_os_str().is_empty() && !is_pattern(part.as_os_str()) {
+                &mut fixed
+            } else {
+                &mut below
+            };
             place.push(part);
         }
         let glob = GlobBuilder::new(&with_slashes(&below)).literal_separator(true).build();
@@ -196,15 +228,19 @@ impl Found {
                         files.push(Entry { name: with_slashes(relative), path: entry.into_path(), depth });
                     }
                 }
+                Ok(entry) if !entry.file_type().is_dir() && is_picture(entry.path()) => {
+                    let place = shown(entry.path());
+                    self.notes.push(format!("`{place}` is passed over: it is a pipe or a device, no file"));
+                }
                 Ok(_) => {}
-                Err(error) => self.notes.push(passed_over(&error)),
+                Err(error) => self.pass_over(&error),
             }
         }
         // Names that are no Unicode may read alike.
         files.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()).then_with(|| a.path.cmp(&b.path)));
         self.entries.append(&mut files);
         for own in skipped.into_iter().filter(|own| holds_pictures(own)) {
-            let own = own.display();
+            let own = shown(&own);
             self.notes.push(format!("the pictures in `{own}` are passed over: this run's own go there"));
         }
         Ok(())
@@ -217,7 +253,22 @@ impl Found {
             more => self.notes.push(format!("{more} photos are named more than once and are taken once")),
         }
         tell_apart(&mut self.entries);
-        Listing { entries: self.entries, notes: self.notes }
+        Listing { entries: self.entries, notes: self.notes, unread: self.unread }
+    }
+
+    fn pass_over(&mut self, error: &walkdir::Error) {
+        let path = error.path().unwrap_or(Path::new(""));
+        let detail = match error.io_error() {
+            _ if error.loop_ancestor().is_some() => "the link leads back to a folder above it".to_owned(),
+            Some(cause) if cause.kind() == io::ErrorKind::NotFound => "the link leads nowhere".to_owned(),
+            Some(cause) => {
+                let (folder, detail) = (path.to_string_lossy().into_owned(), cause.to_string());
+                self.unread.push(Unread { folder, detail: detail.clone() });
+                detail
+            }
+            None => error.to_string(),
+        };
+        self.notes.push(format!("`{}` is passed over: {detail}", shown(path)));
     }
 }
 
@@ -240,22 +291,13 @@ fn holds_pictures(folder: &Path) -> bool {
         .any(|entry| entry.file_type().is_file() && is_picture(entry.path()))
 }
 
-fn is_pattern(part: &Component<'_>) -> bool {
-    part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{'])
+fn is_pattern(part: &OsStr) -> bool {
+    part.to_string_lossy().contains(['*', '?', '[', '{'])
 }
 
 fn is_picture(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-}
-
-fn passed_over(error: &walkdir::Error) -> String {
-    let place = error.path().map(|path| path.display().to_string()).unwrap_or_default();
-    if error.loop_ancestor().is_some() {
-        return format!("`{place}` is passed over: the link leads back to a folder above it");
-    }
-    let cause = error.io_error().map_or_else(|| error.to_string(), io::Error::to_string);
-    format!("`{place}` is passed over: {cause}")
 }
 
 #[cfg(test)]
@@ -386,6 +428,9 @@ mod tests {
             format!("no photos at `{gone}`: no such file or folder")
         );
         assert!(matches!(list(&[at(&folder, "")], None), Err(ListError::Empty(_))));
-        assert_eq!(names(&[at(&folder, "gone.jpg")], None), ["gone.jpg"]);
+        // One photo of several that is missing is its own failure; where there is no other, a slip of the user's.
+        let (gone, notes) = (at(&folder, "gone.jpg"), at(&folder, "notes.md"));
+        assert!(matches!(list(&[&gone, &gone], None), Err(ListError::Missing(_))));
+        assert_eq!(names(&[gone, notes], None), ["gone.jpg", "notes.md"]);
     }
 }

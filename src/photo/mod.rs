@@ -33,6 +33,7 @@ mod ifd;
 mod inks;
 mod jpeg;
 mod libjpeg;
+mod lines;
 mod list;
 mod markers;
 mod names;
@@ -44,5 +45,5 @@ pub use decode::{
     DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes, decode_for, is_decoding, size,
 };
 pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
-pub use list::{Entry, ListError, Listing, list};
+pub use list::{Entry, ListError, Listing, Unread, list};
 pub(crate) use names::cleaned;

@@ -12,6 +12,7 @@ use super::record::{Counts, Machine, Record, Settings, State};
 use super::shard::Shard;
 use super::{Error, folder, open, results, write_record};
 use crate::family::Class;
+use crate::photo::Unread;
 
 /// Why folders cannot be joined.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,11 @@ pub fn merge(
     refuse_parts(&parts, out)?;
     let classes = Tables::read(&first.folder).map_err(not_a_run(&first.folder, "images.json"))?.categories;
     let mut record = Record::new(command, first.settings.clone(), first.machine.clone());
+    for unread in parts.iter().flat_map(|part| &part.unread) {
+        if !record.unread.contains(unread) {
+            record.unread.push(unread.clone());
+        }
+    }
     let path = out.join("detections.jsonl");
     fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
     if !overwrite {
@@ -119,11 +125,12 @@ struct Part {
     /// The photos that the whole run was shown.
     listing: Option<String>,
     machine: Machine,
+    unread: Vec<Unread>,
 }
 
 impl Part {
     fn read(folder: &Path) -> Result<Part, MergeError> {
-        let Record { state, settings, machine, .. } =
+        let Record { state, settings, machine, unread, .. } =
             Record::open(folder).map_err(not_a_run(folder, "run.json"))?;
         let Some(shard) = settings.shard else { return Err(MergeError::Whole(folder.to_owned())) };
         if state != State::Finished {
@@ -131,7 +138,7 @@ impl Part {
         }
         let (listing, settings) =
             (settings.listing.clone(), Settings { shard: None, listing: None, ..settings });
-        Ok(Part { folder: folder.to_owned(), shard, settings, listing, machine })
+        Ok(Part { folder: folder.to_owned(), shard, settings, listing, machine, unread })
     }
 
     /// In what another part is of another run.

@@ -11,7 +11,7 @@ use super::{Options, Shard};
 use crate::detector::Detector;
 use crate::family::Class;
 use crate::model::Model;
-use crate::photo::Limits;
+use crate::photo::{Limits, Unread};
 use crate::runtime::{Precision, Runtime};
 
 /// Whether a run came to its end.
@@ -305,6 +305,9 @@ pub struct Record {
     pub counts: Counts,
     /// The first failures; all of them are in the journal.
     pub first_failures: Vec<Failed>,
+    /// Folders that could not be read: the photos in them are not among those counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
     /// Of the photos, done by an earlier start.
     pub photos_before: usize,
     /// Seconds by stage, without those of an earlier start.
@@ -328,6 +331,7 @@ impl Record {
             machine,
             counts: Counts::default(),
             first_failures: Vec::new(),
+            unread: Vec::new(),
             photos_before: 0,
             times: StageTimes::default(),
             wall: 0.0,

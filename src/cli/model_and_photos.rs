@@ -1,0 +1,50 @@
+//! The arguments of commands that take one model and photos for it: `MODEL -i PHOTOS…`, in any order.
+
+use std::ffi::OsString;
+
+use super::Usage;
+
+/// A model and the photos that it is shown.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ModelAndPhotos {
+    /// A model's name or folder, or a checkpoint file
+    #[arg(value_name = "MODEL")]
+    model: Option<OsString>,
+    /// Photos: files, folders, patterns, or .txt files of paths
+    #[arg(short, long, required = true, num_args = 1.., value_name = "PHOTOS")]
+    input: Vec<OsString>,
+}
+
+impl ModelAndPhotos {
+    /// The model, and the photos. `-i` takes all that follows it: a model behind the photos is the last of them.
+    pub(crate) fn split(&self) -> Result<(OsString, Vec<OsString>), Usage> {
+        match (&self.model, self.input.as_slice()) {
+            (Some(model), photos) => Ok((model.clone(), photos.to_vec())),
+            (None, [photos @ .., model]) if !photos.is_empty() => Ok((model.clone(), photos.to_vec())),
+            _ => Err(Usage("a model is needed beside the photos: MODEL -i PHOTOS".into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        both: super::ModelAndPhotos,
+        #[arg(short)]
+        out: Option<String>,
+    }
+
+    #[test]
+    fn the_order_does_not_matter() {
+        for line in ["m -i a b -o q", "-i a b m -o q", "-o q -i a b m", "-i a -o q -i b -- m", "-i a -i b m"]
+        {
+            let (model, photos) = Line::parse_from(format!("x {line}").split(' ')).both.split().unwrap();
+            assert_eq!((model, photos), ("m".into(), vec!["a".into(), "b".into()]), "{line}");
+        }
+        assert!(Line::parse_from(["x", "-i", "a"]).both.split().is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! Paths from text, one a line, as `find` and `ls` print them: any bytes that the system has in names.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Windows' own tools begin a text file with these.
+const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
+const UTF_16_MARK: &[u8] = b"\xff\xfe";
+
+/// The paths in a file. A pipe in its place may never end.
+pub(super) fn of_file(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is a pipe or a device, no file: - takes paths from standard input"));
+    }
+    paths(fs::File::open(path)?)
+}
+
+/// The paths in a text; empty lines are none.
+pub(super) fn paths(mut from: impl Read) -> io::Result<Vec<PathBuf>> {
+    let mut text = Vec::new();
+    from.read_to_end(&mut text)?;
+    if let Some(units) = text.strip_prefix(UTF_16_MARK) {
+        let units: Vec<u16> =
+            units.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+        text = String::from_utf16_lossy(&units).into_bytes();
+    }
+    let text = text.strip_prefix(UTF_8_MARK).unwrap_or(&text);
+    let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    Ok(lines.map(path).collect())
+}
+
+#[cfg(unix)]
+fn path(line: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    OsString::from_vec(line.to_vec()).into()
+}
+
+/// Elsewhere names are text; a line that is none is a path that is not there.
+#[cfg(not(unix))]
+fn path(line: &[u8]) -> PathBuf {
+    OsString::from(String::from_utf8_lossy(line).into_owned()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_may_end_and_begin_as_on_windows() {
+        let expected = [PathBuf::from("a b.jpg"), PathBuf::from("日本.jpg")];
+        let text = "a b.jpg\r\n\r\n  日本.jpg";
+        let marked = [UTF_8_MARK, text.as_bytes()].concat();
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [text.as_bytes(), &marked, &[UTF_16_MARK, &wide].concat()] {
+            assert_eq!(paths(bytes).unwrap(), expected);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_no_text_is_a_path_like_others() {
+        use std::os::unix::ffi::OsStrExt;
+        let found = paths(&b"a\xff.jpg\nb.jpg\n"[..]).unwrap();
+        assert_eq!(found[0].as_os_str().as_bytes(), b"a\xff.jpg");
+        assert_eq!(found[1], Path::new("b.jpg"));
+    }
+}
