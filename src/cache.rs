@@ -6,18 +6,29 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// There is no place for a cache.
 #[derive(Debug, thiserror::Error)]
-#[error("no cache folder is known on this machine: set RCNN_CACHE to a folder that can be written")]
-pub struct NoCache;
+pub enum NoCache {
+    /// The platform has none, or does not tell.
+    #[error("no cache folder is known on this machine: set RCNN_CACHE to a folder that can be written")]
+    Unknown,
+    /// It would be another one in every folder, and libraries are loaded from there.
+    #[error(
+        "the cache folder `{}` is a relative path, and nothing is loaded from the current folder: set RCNN_CACHE to an \
+         absolute path",
+        .0.display()
+    )]
+    Relative(PathBuf),
+}
 
-/// `RCNN_CACHE`, or `rcnn` in the platform's cache folder. Not created here.
+/// `RCNN_CACHE`, or `rcnn` in the platform's cache folder; an absolute path. Not created here.
 ///
 /// # Errors
-/// When neither is known.
+/// When neither is known, or it is relative.
 pub fn root() -> Result<PathBuf, NoCache> {
-    match std::env::var_os("RCNN_CACHE") {
-        Some(folder) if !folder.is_empty() => Ok(PathBuf::from(folder)),
-        _ => dirs::cache_dir().map(|folder| folder.join("rcnn")).ok_or(NoCache),
-    }
+    let root = match std::env::var_os("RCNN_CACHE") {
+        Some(folder) if !folder.is_empty() => PathBuf::from(folder),
+        _ => dirs::cache_dir().map(|folder| folder.join("rcnn")).ok_or(NoCache::Unknown)?,
+    };
+    if root.is_absolute() { Ok(root) } else { Err(NoCache::Relative(root)) }
 }
 
 /// Removes files and folders of a folder, those not used for longest first, until the others take no more than `most`

@@ -12,6 +12,7 @@ use rcnn::photo::{self, ListError, Listing};
 mod annotated;
 mod bench;
 mod classify;
+mod clean_start;
 mod compare;
 mod convert;
 mod detect;
@@ -96,6 +97,7 @@ enum Command {
 
 /// Parses the command line, runs the command and turns its outcome into the process's exit code.
 pub(crate) fn main() -> ExitCode {
+    clean_start::without_current_folder();
     output::speak_plainly_on_panic();
     output::init_tracing();
     let cli = match Cli::try_parse() {

@@ -8,40 +8,55 @@
 
 use std::mem::{offset_of, size_of};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ort::sys::{OrtApi, OrtApiBase, OrtExecutionProviderDevicePolicy, OrtSessionOptions, OrtStatusPtr, stub};
+use ort::sys::{OrtApi, OrtExecutionProviderDevicePolicy, OrtSessionOptions, OrtStatusPtr, stub};
+
+use super::{Error, loader};
 
 /// The newest release whose functions `ort` has been compiled with.
 const NEWEST_MINOR: u32 = ort::MINOR_VERSION;
 
+/// Whether the functions have been given to `ort`, which would panic without them.
+static READY: AtomicBool = AtomicBool::new(false);
+
 /// Loads the library and gives its functions to `ort`, for the rest of the process.
 ///
 /// # Errors
-/// What the loader says, or that the library has no functions of its own release.
+/// What the loader says, or that the library has not all functions of its own release.
 #[allow(unsafe_code)]
 pub(super) fn load(path: &Path, minor: u32) -> Result<(), String> {
-    type Base = unsafe extern "C" fn() -> *const OrtApiBase;
-    // SAFETY: the path is one that `probe` has just loaded and asked for its version, so the symbol is there and of
-    // this type. A library of release 1.N gives for version V <= N a table that is at least as long as
-    // `known_bytes(V)`, by ONNX Runtime's promise that tables only grow; exactly those bytes are copied over
-    // valid function pointers of the same types. The library is never unloaded, so the pointers stay valid.
+    let version = minor.min(NEWEST_MINOR);
+    let bytes = known_bytes(version);
+    // SAFETY: the path is one that `probe` has just loaded and asked for its version, so the entry is there and of its
+    // type. A library of release 1.N gives for version V <= N a table that is at least as long as `known_bytes(V)`, by
+    // ONNX Runtime's promise that tables only grow, and all of it is function pointers. That none is null is seen
+    // before exactly those bytes are copied over valid function pointers of the same types. The library is never
+    // unloaded, so the pointers stay valid.
     unsafe {
-        let library = libloading::Library::new(path).map_err(|error| error.to_string())?;
-        let base = library.get::<Base>(b"OrtGetApiBase").map_err(|error| error.to_string())?;
-        let version = minor.min(NEWEST_MINOR);
-        let base = base().as_ref().ok_or("it has no table of functions")?;
+        let library = loader::open(path)?;
+        let base = loader::base(&library).ok_or("it has no table of functions")?;
         let theirs = (base.GetApi)(version);
         if theirs.is_null() {
             return Err(format!("it has no functions of version {version}"));
         }
+        if loader::has_null(theirs.cast(), bytes) {
+            return Err(format!("it lacks a function of version {version}"));
+        }
         let mut table = stub::api();
         let target = std::ptr::from_mut(&mut table).cast::<u8>();
-        target.copy_from_nonoverlapping(theirs.cast::<u8>(), known_bytes(version));
+        target.copy_from_nonoverlapping(theirs.cast::<u8>(), bytes);
         table.SessionOptionsSetEpSelectionPolicy = leave_devices_alone;
         ort::set_api(table);
         std::mem::forget(library);
     }
+    READY.store(true, Ordering::Release);
     Ok(())
+}
+
+/// Whether `ort` may be asked for anything.
+pub(super) fn ready() -> Result<(), Error> {
+    if READY.load(Ordering::Acquire) { Ok(()) } else { Err(Error::NotOpen) }
 }
 
 /// `ort` asks for an automatic choice of devices in every session that it builds. Once a plugin is registered, that

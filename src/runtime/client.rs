@@ -1,9 +1,63 @@
-//! Running another program (Python, pip, npm) without letting it hang or speak. Knows nothing of what it is for.
+//! Running another program (Python, pip, npm) without letting it hang, speak, or take anything from the current folder.
+//! Knows nothing of what it is for.
 
+use std::env;
+use std::ffi::OsString;
 use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// Lists of folders that programs are given without their relative entries. An interpreter's are among them, as its
+/// scripts (`pip`, `npm`) are not isolated from them as `python3 -I` is.
+const LISTS: [&str; 3] = ["PATH", "PYTHONPATH", "NODE_PATH"];
+
+/// What an error is called that says least.
+pub(super) const MISSING: &str = "not on this machine";
+
+/// A program by its name, from the absolute folders of PATH alone. It starts in a folder that holds nothing of a
+/// user's, so that what it looks for in the current folder (`.npmrc`, `.python-version`) is not found.
+pub(super) fn program(name: &str) -> Option<Command> {
+    let mut command = Command::new(located(name)?);
+    for list in LISTS {
+        match env::var_os(list).map(|value| env::join_paths(absolute(&value))) {
+            Some(Ok(value)) if !value.is_empty() => command.env(list, value),
+            _ => command.env_remove(list),
+        };
+    }
+    command.current_dir(neutral());
+    Some(command)
+}
+
+fn absolute(list: &OsString) -> Vec<PathBuf> {
+    env::split_paths(list).filter(|folder| folder.is_absolute()).collect()
+}
+
+fn located(name: &str) -> Option<PathBuf> {
+    if Path::new(name).is_absolute() {
+        return Some(name.into());
+    }
+    let ends: &[&str] = if cfg!(windows) { &[".exe", ".cmd"] } else { &[""] };
+    let names = || ends.iter().map(|end| format!("{name}{end}"));
+    let folders = env::var_os("PATH").map_or_else(Vec::new, |path| absolute(&path));
+    folders.iter().flat_map(|folder| names().map(|name| folder.join(name))).find(|path| can_run(path))
+}
+
+fn can_run(path: &Path) -> bool {
+    let Ok(found) = path.metadata() else { return false };
+    #[cfg(unix)]
+    let allowed = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o111 != 0;
+    #[cfg(not(unix))]
+    let allowed = true;
+    found.is_file() && allowed
+}
+
+/// Above everything, where only the system itself writes.
+fn neutral() -> PathBuf {
+    let windows = || env::var_os("SystemRoot").map_or_else(|| "C:\\Windows".into(), PathBuf::from);
+    if cfg!(windows) { windows() } else { "/".into() }
+}
 
 /// What a program printed on standard output.
 ///
@@ -12,7 +66,7 @@ use std::time::{Duration, Instant};
 pub(super) fn output(command: &mut Command, limit: Duration) -> Result<String, String> {
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => "not on this machine".to_owned(),
+        std::io::ErrorKind::NotFound => MISSING.to_owned(),
         _ => error.to_string(),
     })?;
     // Both pipes are drained beside the waiting: a full pipe would stop the program for ever.
@@ -63,7 +117,8 @@ mod tests {
     #[test]
     fn a_missing_program_is_told() {
         let outcome = output(&mut Command::new("rcnn-no-such-program"), Duration::from_secs(1));
-        assert_eq!(outcome, Err("not on this machine".into()));
+        assert_eq!(outcome, Err(MISSING.into()));
+        assert!(program("rcnn-no-such-program").is_none());
     }
 
     #[cfg(unix)]
@@ -71,6 +126,14 @@ mod tests {
     fn a_hanging_program_is_ended() {
         let outcome = output(Command::new("sleep").arg("30"), Duration::from_millis(50));
         assert_eq!(outcome, Err("no answer within 0 seconds".into()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_starts_outside_the_current_folder() {
+        let mut command = program("pwd").unwrap();
+        assert!(Path::new(command.get_program()).is_absolute());
+        assert_eq!(output(&mut command, Duration::from_secs(10)), Ok("/\n".into()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use libloading::Library;
 use ort::session::builder::SessionBuilder;
 
 use super::device::Precision;
-use super::{Error, Place, Runtime, install};
+use super::{Error, Place, Runtime, install, loader};
 
 /// Why CUDA cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +99,7 @@ pub(super) fn driver() -> Result<Driver, NoCuda> {
 fn ask(library: &str) -> Result<Driver, NoCuda> {
     /// The driver's answer where it has started, but has no device.
     const NO_DEVICE: c_int = 100;
-    let missing = |error: libloading::Error| {
+    let missing = |error: &dyn std::fmt::Display| {
         tracing::debug!("NVIDIA's driver: {error}");
         NoCuda::NoDriver
     };
@@ -113,12 +113,14 @@ fn ask(library: &str) -> Result<Driver, NoCuda> {
     // uses CUDA. The three functions are of these types since the driver's first version; two write one int to a
     // pointer that is valid during the call. The library is never unloaded.
     unsafe {
-        let library = Library::new(library).map_err(missing)?;
+        let library = loader::open_driver(library).map_err(|error| missing(&error))?;
         let library: &'static Library = Box::leak(Box::new(library));
-        let init = library.get::<unsafe extern "system" fn(c_uint) -> c_int>(b"cuInit").map_err(missing)?;
+        let init = library
+            .get::<unsafe extern "system" fn(c_uint) -> c_int>(b"cuInit")
+            .map_err(|error| missing(&error))?;
         type Count = unsafe extern "system" fn(*mut c_int) -> c_int;
-        let version = library.get::<Count>(b"cuDriverGetVersion").map_err(missing)?;
-        let count = library.get::<Count>(b"cuDeviceGetCount").map_err(missing)?;
+        let version = library.get::<Count>(b"cuDriverGetVersion").map_err(|error| missing(&error))?;
+        let count = library.get::<Count>(b"cuDeviceGetCount").map_err(|error| missing(&error))?;
         done(init(0))?;
         done(version(&raw mut cuda))?;
         done(count(&raw mut devices))?;
@@ -139,14 +141,7 @@ pub(super) fn ready(runtime: &Path) -> Result<(), NoCuda> {
         return Ok(());
     }
     driver.serves(NEEDED)?;
-    beside.into_iter().try_for_each(|path| match load(&path) {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            use std::error::Error as _;
-            let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-            Err(NoCuda::Library { path, why: why.lines().next().unwrap_or_default().to_owned() })
-        }
-    })
+    beside.into_iter().try_for_each(|path| load(&path).map_err(|why| NoCuda::Library { path, why }))
 }
 
 /// NVIDIA's libraries in a folder, in the order in which they are to be loaded.
@@ -157,26 +152,10 @@ fn beside(folder: &Path) -> Vec<PathBuf> {
 
 /// Loads a library for the rest of the process, so that whoever asks for its bare name gets this one.
 #[allow(unsafe_code)]
-fn load(path: &Path) -> Result<(), libloading::Error> {
+fn load(path: &Path) -> Result<(), String> {
     // SAFETY: the file comes from a wheel whose hash is known, or was put by the user beside the ONNX Runtime that
     // they name; its initialisers run as in any program that uses CUDA. It is never unloaded.
-    unsafe {
-        #[cfg(unix)]
-        let library = {
-            use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-            // Local, as Python's `onnxruntime.preload_dlls` does: names are looked for through what a library says
-            // that it needs, and nobody else shall see these.
-            Library::open(Some(path), RTLD_NOW | RTLD_LOCAL)?
-        };
-        #[cfg(windows)]
-        let library = {
-            use libloading::os::windows::{LOAD_WITH_ALTERED_SEARCH_PATH, Library};
-            // What it needs in turn is looked for in its own folder.
-            Library::load_with_flags(path, LOAD_WITH_ALTERED_SEARCH_PATH)?
-        };
-        std::mem::forget(library);
-    }
-    Ok(())
+    unsafe { loader::open(path) }.map(std::mem::forget)
 }
 
 impl Runtime {

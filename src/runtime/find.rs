@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use super::client;
 use super::probe::{self, Unusable};
-use super::{Device, Error, Options, cuda, install};
+use super::{Device, Error, Options, cuda, install, loader};
 
 /// The places, in the order in which they are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub enum Place {
     Cache,
     /// An `onnxruntime` Python package.
     Python,
-    /// The system's loader.
+    /// The folders of the system's loader.
     System,
 }
 
@@ -41,7 +40,7 @@ impl fmt::Display for Place {
 pub struct Candidate {
     /// Where it stands in the order.
     pub place: Place,
-    /// Its file; a bare name for the system's loader.
+    /// Its file.
     pub path: PathBuf,
     /// Its version, if it will do.
     pub version: Option<String>,
@@ -59,12 +58,8 @@ impl Candidate {
 /// Looks at every place up to the first library that will do, which is the last of the list.
 pub fn search(options: &Options) -> Vec<Candidate> {
     let mut seen: Vec<Candidate> = Vec::new();
-    let named = options
-        .library
-        .clone()
-        .or_else(|| std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from));
-    if let Some(path) = named {
-        return vec![look(Place::Named, inside(&path).unwrap_or(path))];
+    if let Some(named) = named(options) {
+        return vec![named];
     }
     if let Some(path) = for_cuda(options.device) {
         let candidate = look(Place::Cache, path);
@@ -81,16 +76,27 @@ pub fn search(options: &Options) -> Vec<Candidate> {
             }
             let candidate = look(place, path);
             let done = candidate.is_usable();
-            // The system's loader does not say whether there was anything to load.
-            if done || place != Place::System {
-                seen.push(candidate);
-            }
+            seen.push(candidate);
             if done {
                 return seen;
             }
         }
     }
     seen
+}
+
+/// The library that the user names: as any path in the command, as an absolute one in the variable.
+fn named(options: &Options) -> Option<Candidate> {
+    let look = |path: PathBuf| look(Place::Named, inside(&path).unwrap_or(path));
+    if let Some(path) = &options.library {
+        // Without an absolute path the loader would look elsewhere.
+        return Some(look(std::path::absolute(path).unwrap_or_else(|_| path.clone())));
+    }
+    let path = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from)?;
+    if path.is_absolute() {
+        return Some(look(path));
+    }
+    Some(Candidate { place: Place::Named, path, version: None, unusable: Some(Unusable::Relative) })
 }
 
 /// The library of the package for CUDA, if it is installed and shall be taken before all others.
@@ -140,8 +146,9 @@ pub(super) fn find(options: &Options, notice: &mut dyn FnMut(&str)) -> Result<Ca
     }
 }
 
+/// Looks at a library's file, and loads it if it will do: whoever calls this takes the first such.
 pub(super) fn look(place: Place, path: PathBuf) -> Candidate {
-    match probe::version(&path) {
+    match probe::version(place, &path) {
         Ok(version) => Candidate { place, path, version: Some(version), unusable: None },
         Err(why) => Candidate { place, path, version: None, unusable: Some(why) },
     }
@@ -180,8 +187,10 @@ fn beside_executable() -> Vec<PathBuf> {
 
 /// Packages of the active environments first; Python itself is asked last, as starting it takes a while.
 fn in_python() -> Vec<PathBuf> {
-    let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(std::env::var_os);
-    let found: Vec<PathBuf> = environments.filter_map(|root| in_environment(Path::new(&root))).collect();
+    let environments =
+        ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+    let environments = environments.filter(|root| root.is_absolute());
+    let found: Vec<PathBuf> = environments.filter_map(|root| in_environment(&root)).collect();
     if !found.is_empty() {
         return found;
     }
@@ -189,30 +198,32 @@ fn in_python() -> Vec<PathBuf> {
 }
 
 fn in_environment(root: &Path) -> Option<PathBuf> {
-    let windows = root.join("Lib/site-packages/onnxruntime/capi");
     let versions = std::fs::read_dir(root.join("lib")).ok();
     let unix = versions.into_iter().flatten().filter_map(Result::ok);
-    let unix = unix.map(|version| version.path().join("site-packages/onnxruntime/capi"));
-    unix.chain([windows]).find_map(|folder| inside(&folder))
+    let unix = unix.map(|version| version.path().join("site-packages"));
+    unix.chain([root.join("Lib/site-packages")]).find_map(|packages| in_packages(&packages))
 }
 
-/// Asks a Python where its onnxruntime package is, without importing it; five seconds at most.
+/// The library of an onnxruntime package among a Python's packages.
+fn in_packages(packages: &Path) -> Option<PathBuf> {
+    inside(&packages.join("onnxruntime/capi"))
+}
+
+/// Asks a Python where its packages are, without importing any; five seconds at most. It is isolated (`-I`): neither
+/// the current folder nor variables add to where it looks for modules itself.
 fn ask_python(program: &str) -> Option<PathBuf> {
-    let script = "import importlib.util as u; s = u.find_spec('onnxruntime'); print(s.submodule_search_locations[0] if s else '')";
-    let answer = client::output(Command::new(program).args(["-c", script]), Duration::from_secs(5)).ok()?;
-    let package = answer.trim();
-    if package.is_empty() { None } else { inside(&Path::new(package).join("capi")) }
+    let script = "import site, sys, sysconfig
+folders = [site.getusersitepackages()] if sys.prefix == sys.base_prefix else []
+folders += site.getsitepackages() + [sysconfig.get_path('purelib'), sysconfig.get_path('platlib')]
+print('\\n'.join(folders))";
+    let mut command = client::program(program)?;
+    let answer =
+        client::output(command.args(["-I", "-X", "utf8", "-c", script]), Duration::from_secs(5)).ok()?;
+    answer.lines().map(Path::new).filter(|folder| folder.is_absolute()).find_map(in_packages)
 }
 
 fn by_system() -> Vec<PathBuf> {
-    let name = if cfg!(windows) {
-        "onnxruntime.dll"
-    } else if cfg!(target_os = "macos") {
-        "libonnxruntime.dylib"
-    } else {
-        "libonnxruntime.so"
-    };
-    vec![PathBuf::from(name)]
+    loader::system_folders().iter().filter_map(|folder| inside(folder)).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod device;
 mod find;
 mod install;
 mod kept;
+mod library;
+mod loader;
 mod plugin;
 mod probe;
 mod profile;
@@ -21,6 +23,7 @@ pub use cuda::NoCuda;
 pub use device::{Device, Precision};
 pub use find::{Candidate, Place, search};
 pub use install::{Installed, Package};
+pub use loader::relative_folders;
 pub use probe::{OLDEST_MINOR, Unusable};
 
 /// The release that is installed where none is found.
@@ -38,6 +41,9 @@ pub enum Error {
         /// ONNX Runtime's own words.
         cause: String,
     },
+    /// A tensor is made before there is anything to make it with.
+    #[error("ONNX Runtime is not open yet: open a Runtime first")]
+    NotOpen,
     /// The library that the user named will not do.
     #[error("cannot use `{}` as ONNX Runtime: {why}", path.display())]
     Named {

@@ -3,15 +3,26 @@
 use std::ffi::CStr;
 use std::path::Path;
 
+use super::{Place, library, loader};
+
 /// Why a library will not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// The loader refuses it.
+    /// The loader refuses it, or would.
     #[error("it cannot be loaded ({0})")]
     Load(String),
     /// It loads, but is something else.
     #[error("it is not ONNX Runtime")]
     Foreign,
+    /// Neither the file nor its name says of which version it is, and it is not loaded to ask.
+    #[error("neither the file nor its name tells a version: name it with --runtime, if it is the right one")]
+    Untold,
+    /// A variable names it relative to the current folder.
+    #[error(
+        "a variable must give an absolute path, as nothing is loaded from the current folder because of a variable; \
+         --runtime takes any path"
+    )]
+    Relative,
     /// Older than what we call.
     #[error("it is version {found}, and at least {needed} is needed")]
     TooOld {
@@ -25,32 +36,39 @@ pub enum Unusable {
 /// The oldest minor version of 1.x that has everything we call on the processor and on CUDA.
 pub const OLDEST_MINOR: u32 = 17;
 
-/// The version of an ONNX Runtime library.
+/// The version of an ONNX Runtime library that is about to be used: by its file, and only if that will do, by itself.
 ///
 /// # Errors
 /// When it is none, or too old.
-pub(super) fn version(path: &Path) -> Result<String, Unusable> {
-    let found = version_string(path)?;
-    let mut parts = found.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    let newer = match (parts.next(), parts.next()) {
-        (Some(1), Some(minor)) => minor >= OLDEST_MINOR,
-        (Some(major), _) => major > 1,
-        (None, _) => false,
+pub(super) fn version(place: Place, path: &Path) -> Result<String, Unusable> {
+    match library::version(path)? {
+        Some(told) => new_enough(told)?,
+        // Whoever names a library has chosen it.
+        None if place == Place::Named => String::new(),
+        None => return Err(Unusable::Untold),
     };
+    new_enough(loaded_version(path)?)
+}
+
+/// What its file says of a library that nobody is about to use.
+pub(super) fn told_version(path: &Path) -> Result<String, Unusable> {
+    new_enough(library::version(path)?.ok_or(Unusable::Untold)?)
+}
+
+fn new_enough(found: String) -> Result<String, Unusable> {
+    let newer = library::parts(&found).is_some_and(|version| version >= (1, OLDEST_MINOR));
     let needed = || format!("1.{OLDEST_MINOR}");
     if newer { Ok(found) } else { Err(Unusable::TooOld { found, needed: needed() }) }
 }
 
 #[allow(unsafe_code)]
-fn version_string(path: &Path) -> Result<String, Unusable> {
-    type Base = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
-    // SAFETY: a library's initialisers run as in any program that links it; the path is one that the user, the
-    // cache or the system named for this purpose. The symbol is ONNX Runtime's documented entry point, of this
-    // type since version 1.0; what it returns is checked before use, and the version is a static string.
+fn loaded_version(path: &Path) -> Result<String, Unusable> {
+    // SAFETY: the path is that of the library that is going to be used, and its file has ONNX Runtime's entry, so that
+    // its initialisers run as in any program that links it. [`loader::base`] says why the entry may be called and what
+    // is checked of its table; the version is a static text that ends with a zero.
     unsafe {
-        let library = libloading::Library::new(path).map_err(|error| Unusable::Load(one_line(&error)))?;
-        let base = library.get::<Base>(b"OrtGetApiBase").map_err(|_| Unusable::Foreign)?;
-        let base = base().as_ref().ok_or(Unusable::Foreign)?;
+        let library = loader::open(path).map_err(Unusable::Load)?;
+        let base = loader::base(&library).ok_or(Unusable::Foreign)?;
         let version = (base.GetVersionString)();
         if version.is_null() {
             return Err(Unusable::Foreign);
@@ -60,10 +78,4 @@ fn version_string(path: &Path) -> Result<String, Unusable> {
         std::mem::forget(library);
         Ok(version)
     }
-}
-
-fn one_line(error: &libloading::Error) -> String {
-    use std::error::Error as _;
-    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    text.lines().next().unwrap_or_default().to_owned()
 }

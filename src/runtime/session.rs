@@ -8,7 +8,7 @@ use ort::session::SessionInputValue;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{DynValue, Tensor};
 
-use super::{Device, Error, Precision, Runtime, convolution};
+use super::{Device, Error, Precision, Runtime, api, convolution};
 
 /// Where a graph's bytes are.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +59,9 @@ impl Value {
     /// A float32 tensor that owns `data` (no copy).
     ///
     /// # Errors
-    /// When the shape does not hold `data.len()` values.
+    /// When the shape does not hold `data.len()` values, or no runtime is open.
     pub fn from_f32(shape: &[usize], data: Vec<f32>) -> Result<Value, Error> {
+        api::ready()?;
         let tensor = Tensor::from_array((shape.to_vec(), data));
         tensor.map(|tensor| Value(tensor.into_dyn())).map_err(|error| Error::ort("making a tensor", &error))
     }
@@ -68,8 +69,9 @@ impl Value {
     /// An int64 tensor that owns `data`.
     ///
     /// # Errors
-    /// When the shape does not hold `data.len()` values.
+    /// When the shape does not hold `data.len()` values, or no runtime is open.
     pub fn from_i64(shape: &[usize], data: Vec<i64>) -> Result<Value, Error> {
+        api::ready()?;
         let tensor = Tensor::from_array((shape.to_vec(), data));
         tensor.map(|tensor| Value(tensor.into_dyn())).map_err(|error| Error::ort("making a tensor", &error))
     }

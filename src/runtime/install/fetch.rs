@@ -26,9 +26,9 @@ type Pips<'a> = &'a [(&'a str, &'a [&'a str])];
 const PIPS: Pips<'_> = &[
     ("pip", &[]),
     ("pip3", &[]),
-    ("python3", &["-m", "pip"]),
-    ("python", &["-m", "pip"]),
-    ("py", &["-m", "pip"]),
+    ("python3", &["-I", "-m", "pip"]),
+    ("python", &["-I", "-m", "pip"]),
+    ("py", &["-I", "-m", "pip"]),
 ];
 
 /// Fetches a way's file into `folder`.
@@ -49,13 +49,12 @@ pub(super) fn by_pip(wheel: &Wheel, pips: Pips<'_>, folder: &Path) -> Result<Arc
     let limit = LIMIT + LIMIT_PER_MEGABYTE * u32::try_from(wheel.megabytes).unwrap_or(u32::MAX);
     let mut refusals = Vec::new();
     for (program, before) in pips {
-        let mut command = Command::new(program);
+        let Some(mut command) = client::program(program) else { continue };
         command.args(*before).args(["download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]);
         command.args(["--disable-pip-version-check", "--implementation", "cp", "--python-version", "3.11"]);
-        command.args(["--platform", wheel.platform, "--dest"]).arg(&wheels);
+        command.args(["--no-cache-dir", "--platform", wheel.platform, "--dest"]).arg(&wheels);
         command.arg(format!("{}=={}", wheel.project, wheel.version));
-        // pip writes there first, and where the cache is, there must be room anyway.
-        command.env("TMPDIR", folder);
+        write_under(folder, &mut command);
         match client::output(&mut command, limit) {
             Ok(_) => return checked(&Way::Pip(*wheel), only_file(&wheels)?, None),
             Err(reason) => refusals.push(reason),
@@ -67,24 +66,29 @@ pub(super) fn by_pip(wheel: &Wheel, pips: Pips<'_>, folder: &Path) -> Result<Arc
 fn by_npm(way: &Way, inner: &str, folder: &Path) -> Result<Archive, String> {
     let packs = folder.join("pack");
     fs::create_dir_all(&packs).map_err(|error| error.to_string())?;
-    let mut refusals = Vec::new();
-    for program in ["npm", "npm.cmd"] {
-        let mut command = Command::new(program);
-        command.args(["pack", "--silent", "--ignore-scripts", "--pack-destination"]).arg(&packs);
-        // Outside any package of the user's.
-        command.arg(sources::npm_package()).current_dir(folder);
-        match client::output(&mut command, LIMIT) {
-            Ok(_) => return checked(way, only_file(&packs)?, Some(inner.to_owned())),
-            Err(reason) => refusals.push(reason),
-        }
+    if let Some(mut command) = client::program("npm") {
+        command.args(["pack", "--silent", "--ignore-scripts", "--no-update-notifier", "--pack-destination"]);
+        // Its own package, which it would look for in the folders above, is where there is none.
+        command.arg(&packs).arg("--prefix").arg(folder).arg("--cache").arg(folder.join("cache"));
+        command.arg(sources::npm_package());
+        write_under(folder, &mut command);
+        client::output(&mut command, LIMIT)?;
+        return checked(way, only_file(&packs)?, Some(inner.to_owned()));
     }
-    Err(most_telling(refusals))
+    Err(client::MISSING.into())
+}
+
+/// What a client writes for a while goes where there must be room anyway, and goes away with it.
+fn write_under(folder: &Path, command: &mut Command) {
+    for variable in ["TMPDIR", "TMP", "TEMP"] {
+        command.env(variable, folder);
+    }
 }
 
 /// That a program is missing says less than what another one answered.
 fn most_telling(refusals: Vec<String>) -> String {
-    let telling = refusals.iter().find(|reason| *reason != "not on this machine");
-    telling.or(refusals.first()).cloned().unwrap_or_default()
+    let telling = refusals.into_iter().find(|reason| reason != client::MISSING);
+    telling.unwrap_or_else(|| client::MISSING.into())
 }
 
 fn only_file(folder: &Path) -> Result<PathBuf, String> {

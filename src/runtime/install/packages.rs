@@ -10,8 +10,8 @@ use std::str::FromStr;
 use super::sources::{PINNED, Way};
 use super::wheels::{self, Wheel};
 use super::{bring, fetch, home, install_runtime, locked_home};
-use crate::runtime::find::{Place, inside, look, version_in};
-use crate::runtime::{Error, Options};
+use crate::runtime::find::{inside, version_in};
+use crate::runtime::{Error, Options, loader, probe};
 
 /// What can be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +112,9 @@ pub(in crate::runtime) fn whole(package: Package, folder: &Path) -> Result<PathB
     let core = || inside(folder).ok_or_else(|| "there is no library of ONNX Runtime in it".to_owned());
     match package {
         Package::Runtime => {
-            let found = look(Place::Cache, core()?);
-            found.unusable.map_or(Ok(found.path), |why| Err(why.to_string()))
+            let library = core()?;
+            probe::told_version(&library).map_err(|why| why.to_string())?;
+            Ok(library)
         }
         Package::OpenVino => {
             let library = plugin_in(folder);
@@ -222,10 +223,7 @@ fn loads(library: &Path) -> Result<(), String> {
     // SAFETY: the file's hash is that of a wheel known to hold a plugin for ONNX Runtime, whose initialisers run in
     // every program that uses it; the symbol is only looked for.
     unsafe {
-        let library = libloading::Library::new(library).map_err(|error| {
-            use std::error::Error as _;
-            error.source().map_or_else(|| error.to_string(), ToString::to_string)
-        })?;
+        let library = loader::open(library)?;
         let found = library.get::<unsafe extern "C" fn()>(b"CreateEpFactories").map(|_| ());
         std::mem::forget(library);
         found.map_err(|_| "it is no plugin for ONNX Runtime".into())
