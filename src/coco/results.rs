@@ -398,7 +398,9 @@ fn files_in_lines(path: &Path) -> Result<HashSet<Box<str>>, Error> {
     let mut files = HashSet::new();
     let mut stream = Stream::open(path)?;
     while stream.peek()?.is_some() {
-        if let Value::Object(object) = stream.one("a line", Value::read)? {
+        // What is wrong with a line is said where it is read for good.
+        let Ok(value) = stream.one("a line", Value::read) else { break };
+        if let Value::Object(object) = value {
             files.extend(object.get("file").and_then(Value::text).map(Into::into));
         }
     }

@@ -59,7 +59,7 @@ fn a_run_over_a_part_is_told_with_both_numbers() {
         // Two of three: 67 of 101.
         let alone = judge(folder.path(), results, &["--seen-only"]);
         assert!((stats(&alone)[0] - 67.0 / 101.0).abs() < 1e-9);
-        assert_eq!(alone.out.contains("images_not_in_run"), false);
+        assert!(!alone.out.contains("images_not_in_run"));
         assert_eq!(warning(&alone, "images_left_out").unwrap()["count"], 3);
         let ids =
             judge(folder.path(), results, &["--image-ids", "1,2,3", "--tide", "--errors", "--per-class"]);
