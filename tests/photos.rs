@@ -219,10 +219,33 @@ fn what_is_no_picture_is_named() {
     assert_eq!(kind(b"<html>404</html>", &options), ErrorKind::NotAPicture);
     assert_eq!(kind(b"%PDF-1.7", &options), ErrorKind::NotAPicture);
     assert_eq!(kind(&[0; 4096], &options), ErrorKind::NotAPicture);
-    assert_eq!(kind(b"\0\0\0\x18ftypheic\0\0\0\0", &options), ErrorKind::Unsupported);
+    for picture in [&b"\0\0\0\x18ftypheic\0\0\0\0"[..], b"\xff\x0a\xfa\x1f", b"P6\n2 2\n255\n"] {
+        assert_eq!(kind(picture, &options), ErrorKind::Unsupported);
+    }
     assert_eq!(kind(b"\xff\xd8\xff\xe0nonsense", &options), ErrorKind::Truncated);
     let missing = decode(Path::new("no/such.jpg"), &options).unwrap_err();
     assert_eq!((missing.kind, missing.detail.as_str()), (ErrorKind::Unreadable, "there is no such file"));
+}
+
+#[test]
+fn whole_jpegs_of_rare_processes_are_not_called_damaged() {
+    let whole = std::fs::read(folder().join("baseline-444.jpg")).unwrap();
+    let frame = whole.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    let refused = |marker: u8, precision: u8, decoder| {
+        let mut bytes = whole.clone();
+        (bytes[frame + 1], bytes[frame + 4]) = (marker, precision);
+        decode_bytes(&bytes, &DecodeOptions { decoder, ..Default::default() }).unwrap_err()
+    };
+    for decoder in [Decoder::Exact, Decoder::Fast, Decoder::Reduced] {
+        // Lossless, hierarchical, the two with arithmetic coding, JPEG-LS, and 12 bits a channel.
+        for (marker, precision) in
+            [(0xc3, 8), (0xc5, 8), (0xcb, 8), (0xcd, 8), (0xf7, 8), (0xc0, 12), (0xc1, 12), (0xc2, 12)]
+        {
+            let error = refused(marker, precision, decoder);
+            assert_eq!(error.kind, ErrorKind::Unsupported, "{marker:x}, {precision}: {error}");
+        }
+    }
+    assert!(refused(0xc1, 12, Decoder::Exact).detail.contains("12 bits"));
 }
 
 #[test]

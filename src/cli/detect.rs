@@ -160,7 +160,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     };
     let settings = Settings::of(&model, &detector, &classes, &options, args.machine.precision);
     let machine = Machine::of(&detector, &runtime, &options);
-    let record = Record { unread: listing.unread, ..Record::new(super::command_line(), settings, machine) };
+    let record = Record {
+        unread: listing.unread,
+        passed_over: listing.passed_over,
+        ..Record::new(super::command_line(), settings, machine)
+    };
     let stop = stop_on_signal();
     let mut progress: Option<Progress> = None;
     let outcome = run::run(&detector, &classes, &tasks, &options, record, &stop, &mut |now| {

@@ -51,6 +51,9 @@ fn write_all(text: &mut String, record: &Record, out: &Path) -> std::fmt::Result
     writeln!(text)?;
     by_class(text, record)?;
     failures(text, record)?;
+    for passed_over in record.passed_over.values() {
+        writeln!(text, "{passed_over}")?;
+    }
     if new > 0 {
         stages(text, record)?;
     }

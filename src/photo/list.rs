@@ -2,7 +2,9 @@
 //!
 //! Folders are walked recursively and sorted by the bytes of their names, so that every machine lists alike.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,12 +13,13 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
+use super::kinds::{self, Kind};
 use super::lines;
 use super::names::{cleaned, drop_repeated, tell_apart, with_slashes};
 
 /// What pictures are called; only files found in folders are chosen by their names.
-const EXTENSIONS: [&str; 11] =
-    ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif"];
+const EXTENSIONS: [&str; 13] =
+    ["jpg", "jpeg", "jpe", "jfif", "mpo", "png", "apng", "webp", "bmp", "dib", "tif", "tiff", "gif"];
 
 /// One photo to process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,10 +37,12 @@ pub struct Entry {
 pub struct Listing {
     /// The photos; no name occurs twice.
     pub entries: Vec<Entry>,
-    /// Sentences about what could not be looked at or was named twice.
+    /// Sentences about what could not be looked at, was named twice or is of a form that is not read.
     pub notes: Vec<String>,
     /// What may hold photos and cannot be looked into; each has its sentence among the notes.
     pub unread: Vec<Unread>,
+    /// Pictures and films in folders that are of forms that are not read, by kind.
+    pub passed_over: BTreeMap<String, PassedOver>,
 }
 
 /// A folder whose photos are not known.
@@ -47,6 +52,28 @@ pub struct Unread {
     pub folder: String,
     /// Why it cannot be read.
     pub detail: String,
+}
+
+/// Pictures or films of one kind in folders, which are not read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// How many.
+    pub count: usize,
+    /// One of them.
+    pub example: String,
+    /// What they are, in the plural.
+    pub what: String,
+    /// What to do about them.
+    pub cure: String,
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (files, are) = if self.count == 1 { ("file", "is") } else { ("files", "are") };
+        let PassedOver { count, example, what, cure } = self;
+        let example = example.escape_debug();
+        write!(f, "{count} {files} {are} passed over, such as `{example}`: {what} are not read; {cure}")
+    }
 }
 
 /// Why nothing could be listed.
@@ -100,7 +127,9 @@ pub fn list(inputs: &[impl AsRef<OsStr>], skip: Option<&Path>) -> Result<Listing
     if found.entries.is_empty() {
         let named: Vec<String> =
             inputs.iter().map(|input| format!("`{}`", shown(Path::new(input)))).collect();
-        let notes: String = found.notes.iter().map(|note| format!(" ({note})")).collect();
+        let passed_over = found.passed_over().into_values().map(|passed_over| passed_over.to_string());
+        let notes = found.notes.iter().cloned().chain(passed_over);
+        let notes: String = notes.map(|note| format!(" ({note})")).collect();
         return Err(ListError::Empty(named.join(", ") + &notes));
     }
     if let [first, ..] = found.entries.as_slice()
@@ -125,6 +154,7 @@ struct Found {
     /// How many of the entries were named and are not there.
     missing: usize,
     skip: Option<PathBuf>,
+    not_read: Vec<(&'static Kind, PathBuf)>,
 }
 
 impl Found {
@@ -226,6 +256,10 @@ impl Found {
                     if fits {
                         let depth = relative.components().count();
                         files.push(Entry { name: with_slashes(relative), path: entry.into_path(), depth });
+                    } else if pattern.is_none()
+                        && let Some(kind) = kinds::of_name(entry.path())
+                    {
+                        self.not_read.push((kind, entry.into_path()));
                     }
                 }
                 Ok(entry) if !entry.file_type().is_dir() && is_picture(entry.path()) => {
@@ -246,6 +280,23 @@ impl Found {
         Ok(())
     }
 
+    /// What is not read, by kind; files that were come upon twice count once.
+    fn passed_over(&mut self) -> BTreeMap<String, PassedOver> {
+        self.not_read.sort_by(|a, b| a.1.cmp(&b.1));
+        self.not_read.dedup_by(|a, b| a.1 == b.1);
+        let mut kinds = BTreeMap::new();
+        for (kind, path) in &self.not_read {
+            let seen = kinds.entry(kind.name.to_owned()).or_insert_with(|| PassedOver {
+                count: 0,
+                example: path.display().to_string(),
+                what: kind.what.into(),
+                cure: kind.cure.into(),
+            });
+            seen.count += 1;
+        }
+        kinds
+    }
+
     fn finish(mut self) -> Listing {
         match drop_repeated(&mut self.entries) {
             0 => {}
@@ -253,7 +304,9 @@ impl Found {
             more => self.notes.push(format!("{more} photos are named more than once and are taken once")),
         }
         tell_apart(&mut self.entries);
-        Listing { entries: self.entries, notes: self.notes, unread: self.unread }
+        let passed_over = self.passed_over();
+        self.notes.extend(passed_over.values().map(PassedOver::to_string));
+        Listing { entries: self.entries, notes: self.notes, unread: self.unread, passed_over }
     }
 
     fn pass_over(&mut self, error: &walkdir::Error) {
@@ -417,6 +470,28 @@ mod tests {
         let found = list(&[at(&folder, "photos.txt")], None).unwrap().entries;
         assert_eq!(found.len(), 3);
         assert!(found[0].path.exists() && found[1].path.exists() && !found[2].path.exists());
+    }
+
+    #[test]
+    fn what_is_not_read_is_counted_by_kind_with_the_cure() {
+        let folder = tree(&["1.jpg", "a/2.HEIC", "3.heic", "4.mov", "notes.txt", ".5.heic"]);
+        let inputs = [at(&folder, ""), at(&folder, "a")];
+        let found = list(&inputs, None).unwrap();
+        assert_eq!(names(&inputs, None), ["1.jpg"]);
+        let counts: Vec<(&str, usize)> =
+            found.passed_over.iter().map(|(kind, over)| (kind.as_str(), over.count)).collect();
+        assert_eq!(counts, [("heic", 2), ("video", 1)]);
+        assert!(
+            found.notes.iter().any(|note| note.starts_with("2 files are passed over")),
+            "{:?}",
+            found.notes
+        );
+        assert!(found.notes.iter().any(|note| note.contains("heif-convert")), "{:?}", found.notes);
+        // A pattern says what is wanted.
+        assert!(list(&[at(&folder, "*.jpg")], None).unwrap().passed_over.is_empty());
+        fs::remove_file(folder.path().join("1.jpg")).unwrap();
+        let none = list(&inputs[..1], None).unwrap_err().to_string();
+        assert!(none.contains("2 files are passed over") && none.contains("heif-convert"), "{none}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use memchr::memchr;
 
 use super::decode::{DecodeOptions, Error, ErrorKind, check_size};
+use super::kinds;
 
 /// Most scans; libjpeg-turbo's own tools stop there too. Cameras and encoders write about ten.
 const MOST_SCANS: u32 = 500;
@@ -20,8 +21,10 @@ const VISITS_A_BYTE: u64 = 8;
 struct Frame {
     /// Width and height in pixels.
     size: (u32, u32),
-    progressive: bool,
-    arithmetic: bool,
+    /// The marker, which names the process.
+    process: u8,
+    /// Bits a channel.
+    precision: u8,
     /// Identifier and number of blocks of each component.
     components: Vec<(u8, u64)>,
 }
@@ -40,7 +43,7 @@ pub(super) struct Outline {
 
 impl Frame {
     fn read(marker: u8, segment: &[u8]) -> Option<Frame> {
-        let &[_, h0, h1, w0, w1, count, ref rest @ ..] = segment else { return None };
+        let &[precision, h0, h1, w0, w1, count, ref rest @ ..] = segment else { return None };
         let (width, height) = (u16::from_be_bytes([w0, w1]).into(), u16::from_be_bytes([h0, h1]).into());
         let (sets, _) = rest.as_chunks::<3>();
         let sets = sets.get(..usize::from(count))?;
@@ -53,10 +56,14 @@ impl Frame {
         let component = |set: &[u8; 3]| (set[0], units * factors(set).0 * factors(set).1);
         Some(Frame {
             size: (width, height),
-            progressive: matches!(marker, 0xc2 | 0xc6 | 0xca | 0xce),
-            arithmetic: matches!(marker, 0xc9..=0xcf),
+            process: marker,
+            precision,
             components: sets.iter().map(component).collect(),
         })
+    }
+
+    fn is_progressive(&self) -> bool {
+        matches!(self.process, 0xc2 | 0xc6 | 0xca | 0xce)
     }
 
     fn blocks(&self) -> u64 {
@@ -67,10 +74,10 @@ impl Frame {
     /// first coefficient, and where the others follow at once another for their end. Arithmetic coding has no such
     /// bound.
     fn least_bits(&self) -> u64 {
-        match self {
-            Frame { arithmetic: true, .. } => 0,
-            Frame { progressive: true, .. } => self.blocks(),
-            Frame { .. } => 2 * self.blocks(),
+        match self.process {
+            0xc9..=0xcf => 0,
+            _ if self.is_progressive() => self.blocks(),
+            _ => 2 * self.blocks(),
         }
     }
 }
@@ -102,7 +109,7 @@ impl Outline {
         let end = at + 2 + length;
         let segment = bytes.get(at + 4..end.min(bytes.len()))?;
         match marker {
-            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf if self.frame.is_none() => {
+            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | 0xf7 if self.frame.is_none() => {
                 self.frame = Frame::read(marker, segment);
             }
             0xda => {
@@ -130,12 +137,21 @@ impl Outline {
 
     /// Whether the frame is progressive.
     pub(super) fn is_progressive(&self) -> bool {
-        self.frame.as_ref().is_some_and(|frame| frame.progressive)
+        self.frame.as_ref().is_some_and(Frame::is_progressive)
     }
 
-    /// Refuses what is too large, what would cost far more time than its bytes are worth, and what cannot be whole.
+    /// Width and height as stored, of a frame that may be decoded.
+    pub(super) fn size(&self, options: &DecodeOptions) -> Result<(u32, u32), Error> {
+        let frame = self.frame.as_ref().ok_or_else(|| Error::truncated(options))?;
+        kinds::check_jpeg(frame.process, frame.precision)?;
+        check_size(frame.size.0, frame.size.1, &options.limits)?;
+        Ok(frame.size)
+    }
+
+    /// Refuses processes that are not decoded, what is too large, what would cost far more time than its bytes are worth, and what cannot be whole.
     pub(super) fn check(&self, options: &DecodeOptions) -> Result<(), Error> {
         let Some(frame) = &self.frame else { return Ok(()) };
+        kinds::check_jpeg(frame.process, frame.precision)?;
         check_size(frame.size.0, frame.size.1, &options.limits)?;
         if self.scans > MOST_SCANS {
             let scans = self.scans;
@@ -196,7 +212,7 @@ mod tests {
         let file = jpeg(0xc0, 100, 2, 50);
         let outline = Outline::of(&file);
         let frame = outline.frame.clone().unwrap();
-        assert_eq!((frame.size, frame.progressive), ((100, 100), false));
+        assert_eq!((frame.size, frame.is_progressive()), ((100, 100), false));
         // Seven units of 16 pixels each way, of four blocks and twice one.
         assert_eq!(frame.blocks(), 49 * 6);
         assert_eq!((outline.scans, outline.visits, outline.data), (2, 2 * 49 * 6, 100));

@@ -32,6 +32,7 @@ mod encode;
 mod ifd;
 mod inks;
 mod jpeg;
+mod kinds;
 mod libjpeg;
 mod lines;
 mod list;
@@ -45,5 +46,5 @@ pub use decode::{
     DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes, decode_for, is_decoding, size,
 };
 pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
-pub use list::{Entry, ListError, Listing, Unread, list};
+pub use list::{Entry, ListError, Listing, PassedOver, Unread, list};
 pub(crate) use names::cleaned;

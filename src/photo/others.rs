@@ -9,12 +9,13 @@ use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, Upright, check_size, orientation};
-use super::{canvas, inks};
+use super::markers::Outline;
+use super::{canvas, inks, kinds};
 
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Upright, Error> {
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
     match format {
-        None => Err(unknown(bytes)),
+        None => Err(kinds::unknown(bytes)),
         Some(ImageFormat::Tiff) if let Some(outcome) = inks::decode_tiff(bytes, options) => outcome,
         Some(format) => {
             let reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -34,24 +35,28 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Upright, E
     }
 }
 
-/// A JPEG by `image`'s decoder; nothing where it stumbles over what is missing.
+/// A JPEG by `image`'s decoder; nothing where it stumbles.
 pub(super) fn decode_jpeg(bytes: &[u8], options: &DecodeOptions) -> Option<Result<Upright, Error>> {
     let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error, options));
     match decoder.and_then(|decoder| read(decoder, ImageFormat::Jpeg, orientation(bytes, options), options)) {
         // This decoder fills up what is missing without a word.
         _ if !ends_as_jpeg(bytes) && !options.allow_truncated => Some(Err(Error::truncated(options))),
-        Err(_) if !ends_as_jpeg(bytes) => None,
+        Err(_) => None,
         outcome => Some(outcome),
     }
 }
 
-/// Width, height and orientation as stored, of any picture that `image` can open.
+/// Width, height and orientation as stored, of any picture.
 pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32), Orientation), Error> {
     if bytes.is_empty() {
         return Err(Error::new(ErrorKind::Empty, "the file is empty"));
     }
+    if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
+        let size = Outline::of(bytes).size(options)?;
+        return Ok((size, orientation(bytes, options)));
+    }
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
-    let reader = ImageReader::with_format(Cursor::new(bytes), format.ok_or_else(|| unknown(bytes))?);
+    let reader = ImageReader::with_format(Cursor::new(bytes), format.ok_or_else(|| kinds::unknown(bytes))?);
     let decoder = reader.into_decoder().map_err(|error| failure(&error, options))?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, &options.limits)?;
@@ -163,32 +168,4 @@ fn is_cut_webp(bytes: &[u8]) -> bool {
 fn ends_as_jpeg(bytes: &[u8]) -> bool {
     let tail = &bytes[bytes.len().saturating_sub(64)..];
     tail.windows(2).any(|pair| pair == [0xff, 0xd9])
-}
-
-/// Says what a file that is no known picture looks like.
-fn unknown(bytes: &[u8]) -> Error {
-    let text = bytes.trim_ascii_start();
-    let brand = bytes.get(4..12).unwrap_or_default();
-    let (kind, what) = match bytes {
-        _ if brand.starts_with(b"ftyphe") || brand == b"ftypmif1" || brand == b"ftypmsf1" => {
-            (ErrorKind::Unsupported, "HEIC pictures are not supported: convert them to JPEG or PNG")
-        }
-        _ if brand.starts_with(b"ftypavi") => {
-            (ErrorKind::Unsupported, "AVIF pictures are not supported: convert them to JPEG or PNG")
-        }
-        _ if brand.starts_with(b"ftyp") => (ErrorKind::NotAPicture, "the file is a video, not a picture"),
-        [b'%', b'P', b'D', b'F', ..] => (ErrorKind::NotAPicture, "the file is a PDF, not a picture"),
-        [b'8', b'B', b'P', b'S', ..] => {
-            (ErrorKind::Unsupported, "Photoshop files are not supported: convert them to JPEG or PNG")
-        }
-        _ if text.starts_with(b"<svg") || text.starts_with(b"<?xml") => {
-            (ErrorKind::Unsupported, "SVG drawings are not supported: convert them to PNG")
-        }
-        _ if text.first() == Some(&b'<') => (ErrorKind::NotAPicture, "the file is a web page, not a picture"),
-        _ => (
-            ErrorKind::NotAPicture,
-            "the file is not a picture in a known format (JPEG, PNG, WebP, BMP, TIFF, GIF)",
-        ),
-    };
-    Error::new(kind, what)
 }

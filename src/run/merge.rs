@@ -1,5 +1,6 @@
 //! Joins the shards of one run into the folder that the whole run would have left.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use super::record::{Counts, Machine, Record, Settings, State};
 use super::shard::Shard;
 use super::{Error, folder, open, results, write_record};
 use crate::family::Class;
-use crate::photo::Unread;
+use crate::photo::{PassedOver, Unread};
 
 /// Why folders cannot be joined.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,7 @@ pub fn merge(
             record.unread.push(unread.clone());
         }
     }
+    record.passed_over.clone_from(&first.passed_over);
     let path = out.join("detections.jsonl");
     fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
     if !overwrite {
@@ -126,11 +128,12 @@ struct Part {
     listing: Option<String>,
     machine: Machine,
     unread: Vec<Unread>,
+    passed_over: BTreeMap<String, PassedOver>,
 }
 
 impl Part {
     fn read(folder: &Path) -> Result<Part, MergeError> {
-        let Record { state, settings, machine, unread, .. } =
+        let Record { state, settings, machine, unread, passed_over, .. } =
             Record::open(folder).map_err(not_a_run(folder, "run.json"))?;
         let Some(shard) = settings.shard else { return Err(MergeError::Whole(folder.to_owned())) };
         if state != State::Finished {
@@ -138,7 +141,7 @@ impl Part {
         }
         let (listing, settings) =
             (settings.listing.clone(), Settings { shard: None, listing: None, ..settings });
-        Ok(Part { folder: folder.to_owned(), shard, settings, listing, machine, unread })
+        Ok(Part { folder: folder.to_owned(), shard, settings, listing, machine, unread, passed_over })
     }
 
     /// In what another part is of another run.

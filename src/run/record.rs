@@ -11,7 +11,7 @@ use super::{Options, Shard};
 use crate::detector::Detector;
 use crate::family::Class;
 use crate::model::Model;
-use crate::photo::{Limits, Unread};
+use crate::photo::{Limits, PassedOver, Unread};
 use crate::runtime::{Precision, Runtime};
 
 /// Whether a run came to its end.
@@ -308,6 +308,9 @@ pub struct Record {
     /// Folders that could not be read: the photos in them are not among those counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
+    /// Pictures and films in the folders that are of forms that are not read, by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub passed_over: BTreeMap<String, PassedOver>,
     /// Of the photos, done by an earlier start.
     pub photos_before: usize,
     /// Seconds by stage, without those of an earlier start.
@@ -332,6 +335,7 @@ impl Record {
             counts: Counts::default(),
             first_failures: Vec::new(),
             unread: Vec::new(),
+            passed_over: BTreeMap::new(),
             photos_before: 0,
             times: StageTimes::default(),
             wall: 0.0,
