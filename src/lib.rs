@@ -20,6 +20,7 @@ pub mod detector;
 pub mod draw;
 pub mod evaluate;
 pub mod family;
+mod files;
 pub mod geometry;
 mod hash;
 mod http;

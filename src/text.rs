@@ -42,6 +42,18 @@ pub fn stand_in(head: &[u8]) -> Option<&'static str> {
     None
 }
 
+/// A sentence that holds words of a file's, safe to print: control characters are escaped, and it ends after 1,000
+/// characters.
+pub(crate) fn sentence(text: &str) -> String {
+    let plain = |c: char| matches!(c, '\'' | '"' | '\\');
+    let escaped = text.chars().take(1000).flat_map(|c| {
+        let (same, other) = if plain(c) { (Some(c), None) } else { (None, Some(c.escape_debug())) };
+        same.into_iter().chain(other.into_iter().flatten())
+    });
+    let more = text.chars().nth(1000).map(|_| '…');
+    escaped.chain(more).collect()
+}
+
 /// A reader of UTF-8 without a mark over a reader of UTF-8 or UTF-16, and how the text is written if otherwise.
 ///
 /// # Errors
@@ -178,6 +190,16 @@ mod tests {
             assert_eq!(decode(bytes).unwrap(), text);
         }
         assert_eq!(decode(Vec::new()).unwrap(), "");
+    }
+
+    #[test]
+    fn sentences_cannot_speak_to_a_terminal() {
+        assert_eq!(
+            sentence("unknown field `\x1b[31m\n`, \"a\" expected"),
+            "unknown field `\\u{1b}[31m\\n`, \"a\" expected"
+        );
+        assert_eq!(sentence("Größe \u{202e}"), "Größe \\u{202e}");
+        assert_eq!(sentence(&"x".repeat(5000)).chars().count(), 1001);
     }
 
     #[test]

@@ -440,7 +440,7 @@ fn a_model_folder_that_is_not_whole_is_told_with_a_cure() {
     for (right, wrong) in [("\"groups\": 1", "\"groups\": 0"), ("\"kernel\": 7", "\"kernel\": 0")] {
         assert!(text.contains(right));
         fs::write(&json, text.replace(right, wrong)).unwrap();
-        fails(&["model.json", "a size of 0"]);
+        fails(&["model.json", "is 0: 1 to"]);
     }
 }
 

@@ -19,6 +19,8 @@ pub use error::{Error, Shown};
 pub(crate) use notes::Notes;
 pub use tensor::{Dtype, Tensor};
 
+use crate::files;
+
 /// The named tensors of one file.
 #[derive(Debug)]
 pub struct Checkpoint {
@@ -60,10 +62,10 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be read, or is not a checkpoint; see [`Error`].
     pub fn open(path: &Path) -> Result<Checkpoint, Error> {
-        let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
+        if path.is_dir() {
             return Err(Error::NotACheckpoint("it is a folder".into()));
         }
+        let file = files::open(path)?;
         let bytes =
             if file.metadata()?.len() == 0 { Bytes::Owned(Vec::new()) } else { Bytes::Mapped(map(&file)?) };
         let named = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));

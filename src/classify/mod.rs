@@ -60,6 +60,9 @@ pub enum Error {
     /// The session failed.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::Error),
+    /// The model's graph cannot be read.
+    #[error(transparent)]
+    Model(#[from] crate::model::Error),
 }
 
 /// What a classifier says of a photo.
@@ -98,7 +101,7 @@ impl Classifier {
         runtime: &Runtime,
         options: &SessionOptions,
     ) -> Result<Classifier, Error> {
-        let session = runtime.session(model.graph().as_graph(), options)?;
+        let session = runtime.session(model.graph().as_graph()?, options)?;
         let manifest = model.manifest();
         Ok(Classifier {
             session: Mutex::new(session),

@@ -240,7 +240,9 @@ fn probe(
     let (side, options) = (128, SessionOptions { device, threads: 1, ..SessionOptions::default() });
     let input = Value::from_f32(&[1, 3, side, side], vec![0.0; 3 * side * side]);
     let input = input.map_err(|error| error.to_string())?;
-    let nodes = runtime.nodes_by_provider(model.trunk().as_graph(), &options, &[("input", input)]);
+    let graph = model.trunk();
+    let graph = graph.as_graph().map_err(|error| error.to_string())?;
+    let nodes = runtime.nodes_by_provider(graph, &options, &[("input", input)]);
     let nodes = nodes.map_err(|error| error.to_string())?;
     if nodes.contains_key(device.provider()) {
         Ok(nodes)

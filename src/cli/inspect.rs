@@ -121,7 +121,7 @@ fn classifier(model: &ClassifierModel, args: &Args) -> Sheet {
 
 impl Sheet {
     fn multiply_adds(&self) -> u64 {
-        self.rows.iter().map(|row| row.multiply_adds).sum()
+        self.rows.iter().fold(0, |sum: u64, row| sum.saturating_add(row.multiply_adds))
     }
 
     fn print(&self, out: &mut impl Write) -> io::Result<()> {

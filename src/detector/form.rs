@@ -33,13 +33,12 @@ impl Form {
 
     /// A graph's bytes, in float16 where that is wanted and can be.
     pub(super) fn bytes<'a>(&self, source: &'a GraphSource<'a>) -> Result<Cow<'a, [u8]>, Error> {
-        let unusable = |cause: &dyn std::fmt::Display| Error::Graph(cause.to_string());
-        let bytes = source.bytes().map_err(|cause| unusable(&cause))?;
+        let bytes = source.bytes()?;
         if !self.half {
             return Ok(bytes);
         }
         match onnx::Graph::from_bytes(&bytes).map(|graph| graph.to_half()) {
-            Ok(Some(half)) => Ok(half.to_bytes().map_err(|cause| unusable(&cause))?.into()),
+            Ok(Some(half)) => Ok(half.to_bytes().map_err(|cause| Error::Graph(cause.to_string()))?.into()),
             Ok(None) => Ok(bytes),
             Err(cause) => {
                 tracing::debug!("not in float16: {cause}");

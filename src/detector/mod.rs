@@ -69,6 +69,9 @@ pub enum Error {
     /// The session failed.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::Error),
+    /// A graph of the model cannot be read.
+    #[error(transparent)]
+    Model(#[from] crate::model::Error),
     /// A graph gives something else than its model says.
     #[error("the model's graphs do not go with its model.json: {0}")]
     Graph(String),

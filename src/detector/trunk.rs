@@ -98,7 +98,7 @@ impl Trunk {
         let network = &model.manifest().network;
         let source = model.trunk();
         let session = if form == Form::default() {
-            runtime.session(source.as_graph(), options)?
+            runtime.session(source.as_graph()?, options)?
         } else {
             let mut bytes = form.bytes(&source)?.into_owned();
             if form.channels_last {

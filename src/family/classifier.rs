@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::load::{Error, Parameters, named, read_weights, surplus, unreadable};
+use super::limits;
+use super::load::{Error, Parameters, named, norm_eps, read_weights, surplus, unreadable};
 use super::options::{ClassesOption, Options};
 use super::{Class, Names, Naming};
 use crate::checkpoint::Checkpoint;
@@ -91,12 +92,14 @@ pub fn load_classifier(checkpoint: &Checkpoint, options: &Options) -> Result<Loa
     let shapes = |layer| checkpoint.tensor(&naming(layer).weight).map(|tensor| tensor.shape().to_vec());
     let architecture =
         Classifier::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
-    let mut used = BTreeSet::new();
-    let eps = options.norm_eps.unwrap_or(1e-5);
-    let weights = read_weights(checkpoint, &architecture.layers(), &naming, eps, &mut used)?;
-    let parameters = Parameters::of(checkpoint, &architecture.layers(), &naming);
+    architecture.check().map_err(Error::Options)?;
+    let eps = norm_eps(options, 1e-5)?;
     let classes = classes(options, architecture.classes)?;
     let input = input(options, architecture.backbone.stem.pool);
+    limits::check_classifier(&input, &classes, architecture.classes).map_err(Error::Options)?;
+    let mut used = BTreeSet::new();
+    let weights = read_weights(checkpoint, &architecture.layers(), &naming, eps, &mut used)?;
+    let parameters = Parameters::of(checkpoint, &architecture.layers(), &naming);
     let surplus = surplus(checkpoint, &used, |_| false);
     Ok(LoadedClassifier { architecture, weights, classes, input, parameters, surplus })
 }

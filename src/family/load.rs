@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::classes::unnamed_classes;
 use super::conventions::Conventions;
+use super::limits;
 use super::options::{ClassOption, ClassesOption, Options};
 use super::{Class, FAMILIES, Family, Names, Naming, Recognised, Rows, coco_classes};
 use crate::checkpoint::{self, Checkpoint, Shown, Tensor};
-use crate::network::{Architecture, Layer, LayerShape, LayerWeights, Norm, ReadError, Weights};
+use crate::network::{Architecture, Layer, LayerShape, LayerWeights, MOST_CELLS, Norm, ReadError, Weights};
 
 /// Why a checkpoint did not become a network.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,17 @@ pub enum Error {
     /// A tensor holds NaN or infinity.
     #[error("the tensor `{0}` holds values that are not finite")]
     NotFinite(String),
+    /// A weight is beyond float32 once its norm is folded in.
+    #[error(
+        "the values of `{weight}` are not finite once the norm behind it is folded in: a variance may be 0, and what is \
+         added to variances (norm_eps) is {eps}"
+    )]
+    NotFiniteFolded {
+        /// Tensor.
+        weight: String,
+        /// What is added to variances.
+        eps: f64,
+    },
     /// What the user says does not fit the tensors.
     #[error("{0}")]
     Options(String),
@@ -67,7 +79,7 @@ impl Error {
             Error::Incomplete { missing, .. } if !missing.is_empty() => "missing_tensor",
             Error::Incomplete { .. } => "shape_mismatch",
             Error::UnknownLayers { .. } => "surplus_tensor",
-            Error::NotFinite(_) => "not_finite",
+            Error::NotFinite(_) | Error::NotFiniteFolded { .. } => "not_finite",
             Error::Options(_) => "options",
             Error::Checkpoint(error) => error.kind(),
         }
@@ -142,17 +154,19 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
         remarks
             .push("the box head has one linear layer, where most have two: a second may be missing".into());
     }
-    let mut used = BTreeSet::new();
-    let norm_eps = options.norm_eps.unwrap_or(family.norm_eps);
-    let mut weights = read_weights(checkpoint, &architecture.layers(), &naming, norm_eps, &mut used)?;
-    let parameters = Parameters::of(checkpoint, &architecture.layers(), &naming);
+    architecture.check().map_err(Error::Options)?;
+    let norm_eps = norm_eps(options, family.norm_eps)?;
     let mut conventions = conventions(&architecture);
     options.apply(&mut conventions);
-    check_options(options, &mut architecture, &conventions)?;
+    check_options(options, &mut architecture)?;
+    let classes = classes(options, architecture.head.classes, family, &mut remarks)?;
+    limits::check(&architecture, &conventions, &classes).map_err(Error::Options)?;
+    let mut used = BTreeSet::new();
+    let mut weights = read_weights(checkpoint, &architecture.layers(), &naming, norm_eps, &mut used)?;
+    let parameters = Parameters::of(checkpoint, &architecture.layers(), &naming);
     if let Some(rows) = rows {
         rearrange(rows, &mut architecture, &conventions, &mut weights);
     }
-    let classes = classes(options, architecture.head.classes, family)?;
     let surplus = surplus(checkpoint, &used, idle);
     let unknown: Vec<String> = surplus.iter().filter(|name| needed(name)).map(|name| quoted(name)).collect();
     if !unknown.is_empty() {
@@ -350,7 +364,11 @@ fn read_layer(checkpoint: &Checkpoint, names: &Names, eps: f64) -> Result<LayerW
         None => None,
     };
     let norm = Norm { scale: required(&norm.scale)?, bias: required(&norm.bias)?, statistics };
-    Ok(LayerWeights::fold(weight, &bias.unwrap_or_default(), &norm, eps))
+    let folded = LayerWeights::fold(weight, &bias.unwrap_or_default(), &norm, eps);
+    if folded.weight.iter().chain(&folded.bias).all(|value| value.is_finite()) {
+        return Ok(folded);
+    }
+    Err(Error::NotFiniteFolded { weight: names.weight.escape_debug().to_string(), eps })
 }
 
 fn values(checkpoint: &Checkpoint, tensor: &Tensor) -> Result<Vec<f32>, Error> {
@@ -362,12 +380,15 @@ fn values(checkpoint: &Checkpoint, tensor: &Tensor) -> Result<Vec<f32>, Error> {
     }
 }
 
+/// What is added to variances, as the user or else the family says.
+pub(super) fn norm_eps(options: &Options, usual: f64) -> Result<f64, Error> {
+    let eps = options.norm_eps.unwrap_or(usual);
+    limits::within("norm_eps", eps, 0.0..=1.0).map_err(Error::Options)?;
+    Ok(eps)
+}
+
 /// Compares what the user says with what the tensors show.
-fn check_options(
-    options: &Options,
-    architecture: &mut Architecture,
-    conventions: &Conventions,
-) -> Result<(), Error> {
+fn check_options(options: &Options, architecture: &mut Architecture) -> Result<(), Error> {
     let differ = |what: &str, said: usize, shown: usize| {
         Err(Error::Options(format!("the option {what} is {said}, but the tensors show {shown}")))
     };
@@ -377,42 +398,23 @@ fn check_options(
         _ => {}
     }
     match options.roi_resolution {
-        Some(said) if architecture.head.last_stage && (1..=64).contains(&said) => {
-            architecture.head.resolution = said
+        Some(said) if architecture.head.last_stage && (1..=MOST_CELLS).contains(&said) => {
+            architecture.head.resolution = said;
         }
         Some(said) if said != architecture.head.resolution => {
             return differ("roi_resolution", said, architecture.head.resolution);
         }
         _ => {}
     }
-    check_anchors(architecture, conventions)
-}
-
-fn check_anchors(architecture: &Architecture, conventions: &Conventions) -> Result<(), Error> {
-    let anchors = &conventions.anchors;
-    let levels = architecture.rpn_strides().len();
-    let given = (anchors.sizes.len(), anchors.ratios.len());
-    if given != (levels, levels) {
-        return Err(Error::Options(format!(
-            "the RPN sees {levels} levels, but anchor_sizes has {} lists and anchor_ratios {}",
-            given.0, given.1
-        )));
-    }
-    for (level, (sizes, ratios)) in anchors.sizes.iter().zip(&anchors.ratios).enumerate() {
-        let (made, shown) = (sizes.len() * ratios.len(), architecture.rpn.anchors);
-        if made != shown {
-            return Err(Error::Options(format!(
-                "the RPN has {shown} anchors a position, but anchor_sizes and anchor_ratios of level {level} make {made}"
-            )));
-        }
-        if sizes.iter().chain(ratios).any(|&value| !value.is_finite() || value <= 0.0) {
-            return Err(Error::Options(format!("an anchor size or ratio of level {level} is not above 0")));
-        }
-    }
     Ok(())
 }
 
-fn classes(options: &Options, count: usize, family: &Family) -> Result<Vec<Class>, Error> {
+fn classes(
+    options: &Options,
+    count: usize,
+    family: &Family,
+    remarks: &mut Vec<String>,
+) -> Result<Vec<Class>, Error> {
     let wrong = |said: usize| {
         Err(Error::Options(format!("the options name {said} classes, but the checkpoint has {count}")))
     };
@@ -422,14 +424,28 @@ fn classes(options: &Options, count: usize, family: &Family) -> Result<Vec<Class
             coco_classes(count).map_or_else(|| wrong(80), Ok)
         }
         Some(ClassesOption::Known(name)) => {
-            let name = name.escape_debug();
+            let name = Shown::new(name);
             Err(Error::Options(format!(
                 "the class list `{name}` is unknown: `coco` or a list of names expected"
             )))
         }
-        Some(ClassesOption::List(list)) if list.len() != count => wrong(list.len()),
-        Some(ClassesOption::List(list)) => Ok(list.iter().zip(1..).map(named).collect()),
+        Some(ClassesOption::List(list)) => match list.as_slice() {
+            list if list.len() == count => Ok(list.iter().zip(1..).map(named).collect()),
+            // torchvision's own lists begin so, and so do those that people write for its checkpoints.
+            [first, list @ ..] if list.len() == count && is_background(first) => {
+                let name = Shown::new(first.name());
+                remarks
+                    .push(format!("`{name}`, the first of the names of classes, is no class of the model"));
+                Ok(list.iter().zip(1..).map(named).collect())
+            }
+            list => wrong(list.len()),
+        },
     }
+}
+
+/// Whether a name stands for what is no object.
+fn is_background(class: &ClassOption) -> bool {
+    class.name().trim_matches('_').eq_ignore_ascii_case("background")
 }
 
 pub(super) fn named((class, place): (&ClassOption, u64)) -> Class {

@@ -9,6 +9,7 @@ mod config;
 mod conventions;
 mod detectron;
 mod detectron2;
+mod limits;
 mod load;
 mod mmdet;
 mod options;
@@ -22,6 +23,7 @@ pub use conventions::{
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
     SizeRule, ValueRange,
 };
+pub(crate) use limits::{check as check_conventions, check_classifier};
 pub use load::{Error, Loaded, Parameters, load};
 pub use options::{ClassOption, ClassesOption, Options};
 

@@ -20,6 +20,14 @@ pub enum ClassOption {
     },
 }
 
+impl ClassOption {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            ClassOption::Name(name) | ClassOption::WithId { name, .. } => name,
+        }
+    }
+}
+
 /// The classes as the user gives them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]

@@ -1,16 +1,17 @@
 //! Classifiers as models: a folder of `model.json` and `classifier.onnx`, or a checkpoint.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{FileHash, Manifest, Origin, Provenance, check_backbone};
-use super::{BUNDLED, Error, GraphSource, config_beside, find, read_config, store};
+use super::manifest::{FileHash, Manifest, Origin, Provenance, check_texts};
+use super::{BUNDLED, Error, GraphFile, GraphSource, config_beside, find, read_config, store};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Class, ClassifierInput, LoadedClassifier, Options, Parameters};
 use crate::hash::sha256;
 use crate::network::{self, Classifier};
+use crate::text;
 
 const GRAPH: &str = "classifier.onnx";
 
@@ -38,6 +39,35 @@ pub struct ClassifierManifest {
     pub file: FileHash,
 }
 
+impl ClassifierManifest {
+    /// Reads the text of a `model.json`; `path` is for errors. What it asks for is within limits then.
+    ///
+    /// # Errors
+    /// When it is no `model.json` of a classifier, or one of its values is impossible or beyond its limit.
+    pub fn from_text(text: &str, path: &Path) -> Result<ClassifierManifest, Error> {
+        let wrong = |cause: String| Error::Manifest { path: path.into(), cause };
+        let manifest: ClassifierManifest =
+            serde_json::from_str(text).map_err(|error| wrong(text::sentence(&error.to_string())))?;
+        if manifest.format != Manifest::format() {
+            return Err(wrong(format!(
+                "its format is {}, and {} is known",
+                manifest.format,
+                Manifest::format()
+            )));
+        }
+        manifest.check().map_err(wrong)?;
+        Ok(manifest)
+    }
+
+    /// As [`Manifest::check`].
+    fn check(&self) -> Result<(), String> {
+        self.network.check()?;
+        family::check_classifier(&self.input, &self.classes, self.network.classes)?;
+        check_texts([&self.name])?;
+        self.provenance.check()
+    }
+}
+
 /// Tells a classifier's `model.json` from a detector's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -56,7 +86,7 @@ pub struct ClassifierModel {
 
 #[derive(Debug)]
 enum Source {
-    Folder(PathBuf),
+    File(GraphFile),
     Memory(Vec<u8>),
 }
 
@@ -70,7 +100,7 @@ impl ClassifierModel {
         if path.is_dir() {
             return ClassifierModel::open(path);
         }
-        if !path.is_file() {
+        if !path.exists() {
             let name = path.to_string_lossy();
             if BUNDLED.contains(&name.as_ref()) {
                 return Err(detector(path));
@@ -90,31 +120,13 @@ impl ClassifierModel {
     /// When its `model.json` cannot be read or is a detector's, or the graph is missing.
     pub fn open(folder: &Path) -> Result<ClassifierModel, Error> {
         let json = folder.join("model.json");
-        let text = fs::read_to_string(&json).map_err(Error::io("read", &json))?;
+        let text = store::read_text(&json)?;
         if !says_classifier(&text) {
             return Err(detector(folder));
         }
-        let wrong = |cause: String| Error::Manifest { path: json.clone(), cause };
-        let manifest: ClassifierManifest =
-            serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        if manifest.format != Manifest::format() {
-            return Err(wrong(format!(
-                "its format is {}, and {} is known",
-                manifest.format,
-                Manifest::format()
-            )));
-        }
-        check_backbone(&manifest.network.backbone).map_err(wrong)?;
-        if manifest.classes.len() != manifest.network.classes {
-            return Err(wrong(format!(
-                "it names {} classes for {}",
-                manifest.classes.len(),
-                manifest.network.classes
-            )));
-        }
-        let graph = folder.join(GRAPH);
-        store::check_file(&graph, &manifest.file)?;
-        Ok(ClassifierModel { manifest, graph: Source::Folder(graph), remarks: Vec::new() })
+        let manifest = ClassifierManifest::from_text(&text, &json)?;
+        let graph = Source::File(GraphFile::open(folder.join(GRAPH), &manifest.file)?);
+        Ok(ClassifierModel { manifest, graph, remarks: Vec::new() })
     }
 
     /// Makes a classifier of a checkpoint file, in memory.
@@ -170,17 +182,15 @@ impl ClassifierModel {
     /// When the folder holds something else, or cannot be written.
     pub fn write(mut self, folder: &Path, name: &str) -> Result<ClassifierModel, Error> {
         self.manifest.name = name.into();
-        let bytes = match &self.graph {
-            Source::Memory(bytes) => bytes.clone(),
-            Source::Folder(path) => fs::read(path).map_err(Error::io("read", path))?,
-        };
+        let bytes = self.graph().bytes()?.into_owned();
         store::write(folder, |fresh| {
             let graph = fresh.join(GRAPH);
             fs::write(&graph, &bytes).map_err(Error::io("write", &graph))?;
             // Plain data with text keys and finite numbers: it always has a text.
             Ok(serde_json::to_string_pretty(&self.manifest).unwrap_or_default() + "\n")
         })?;
-        Ok(ClassifierModel { graph: Source::Folder(folder.join(GRAPH)), ..self })
+        let graph = Source::File(GraphFile::new(folder.join(GRAPH), &self.manifest.file));
+        Ok(ClassifierModel { graph, ..self })
     }
 
     /// What it is.
@@ -196,7 +206,7 @@ impl ClassifierModel {
     /// Its graph.
     pub fn graph(&self) -> GraphSource<'_> {
         match &self.graph {
-            Source::Folder(path) => GraphSource::File(path.clone()),
+            Source::File(file) => GraphSource::File(file),
             Source::Memory(bytes) => GraphSource::Memory(GRAPH, bytes),
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
-use super::{Error, Graphs, Imported, Manifest, Model, config_beside, read_config, store};
+use super::{Error, GraphFile, Graphs, Imported, Manifest, Model, config_beside, read_config, store};
 use crate::cache;
 use crate::family::Options;
 use crate::hash::sha256;
@@ -38,7 +38,8 @@ impl Model {
         if path.is_dir() {
             return Model::open(path);
         }
-        if path.is_file() {
+        // What is no regular file is named as such when it is opened.
+        if path.exists() {
             return import_once(path);
         }
         if let Some(model) = name.to_str().and_then(bundled) {
@@ -59,7 +60,7 @@ impl Model {
             let options = read_config(&folder.join(CHECKPOINT[1]))?;
             return Imported::from_file(&folder.join(CHECKPOINT[0]), &options)?.named(&name).into_memory();
         }
-        let text = fs::read_to_string(&json).map_err(Error::io("read", &json))?;
+        let text = store::read_text(&json)?;
         if says_classifier(&text) {
             return Err(Error::WrongKind {
                 path: folder.into(),
@@ -69,10 +70,12 @@ impl Model {
             });
         }
         let manifest = Manifest::from_text(&text, &json)?;
-        store::check_file(&folder.join("trunk.onnx"), &manifest.files.trunk)?;
-        store::check_file(&folder.join("head.onnx"), &manifest.files.head)?;
+        let graphs = Graphs::Files {
+            trunk: GraphFile::open(folder.join("trunk.onnx"), &manifest.files.trunk)?,
+            head: GraphFile::open(folder.join("head.onnx"), &manifest.files.head)?,
+        };
         let (hash, remarks) = (sha256(text.as_bytes()), store::read_notes(folder));
-        Ok(Model { manifest, graphs: Graphs::Folder(folder.into()), hash, remarks })
+        Ok(Model { manifest, graphs, hash, remarks })
     }
 }
 
@@ -237,9 +240,13 @@ fn key(path: &Path, options: &Options) -> Result<String, Error> {
     Ok(sha256(key.as_bytes())[..32].to_owned())
 }
 
-/// An import that is in the cache, marked as used now.
+/// An import that is in the cache, marked as used now; one whose files are not those that were written is of no use.
 fn cached(folder: &Path) -> Option<Model> {
     let model = Model::open(folder).ok()?;
+    if let Err(error) = model.trunk().as_graph().and(model.head().as_graph()) {
+        tracing::debug!("the checkpoint is imported again: {error}");
+        return None;
+    }
     let json = File::options().append(true).open(folder.join("model.json"));
     // Where the file may not be changed, it goes a little earlier.
     let _ = json.and_then(|json| json.set_modified(SystemTime::now()));

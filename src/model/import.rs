@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::manifest::{FileHash, Files, Manifest, Origin, Provenance};
-use super::{Error, Model, zoo};
+use super::{Error, Model, store, zoo};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Loaded, Options};
 use crate::hash::sha256;
@@ -26,9 +26,9 @@ pub struct Imported {
 /// # Errors
 /// When the file cannot be read, or holds an unknown key or a value of the wrong kind.
 pub fn read_options(path: &Path) -> Result<Options, Error> {
-    let text = text::read(path).map_err(Error::io("read", path))?;
+    let text = store::read_text(path)?;
     serde_json::from_str(&text)
-        .map_err(|error| Error::Options { path: path.into(), cause: error.to_string() })
+        .map_err(|error| Error::Options { path: path.into(), cause: text::sentence(&error.to_string()) })
 }
 
 /// The config beside a checkpoint file, which tells what its tensors cannot: `import.json`, or, for detectron2's and
@@ -55,7 +55,8 @@ pub fn config_beside(checkpoint: &Path) -> Option<PathBuf> {
 /// # Errors
 /// As [`read_options`], and when the config asks for what is not supported.
 pub fn read_config(path: &Path) -> Result<Options, Error> {
-    family::read_config(path).map_err(|error| Error::Options { path: path.into(), cause: error.to_string() })
+    family::read_config(path)
+        .map_err(|error| Error::Options { path: path.into(), cause: text::sentence(&error.to_string()) })
 }
 
 impl Imported {

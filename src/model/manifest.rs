@@ -5,8 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::family::{Class, Conventions, Parameters};
-use crate::network::{Architecture, Backbone, Stage};
+use crate::checkpoint::Shown;
+use crate::family::{self, Class, Conventions, Parameters};
+use crate::network::Architecture;
+use crate::text;
 
 /// The version of the format that this program writes and reads.
 const FORMAT: u32 = 1;
@@ -128,10 +130,14 @@ impl Manifest {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// Reads the text of a `model.json`; `path` is for errors.
-    pub(super) fn from_text(text: &str, path: &Path) -> Result<Manifest, Error> {
+    /// Reads the text of a `model.json`; `path` is for errors. What it asks for is within limits then.
+    ///
+    /// # Errors
+    /// When it is no `model.json` of a detector, or one of its values is impossible or beyond its limit.
+    pub fn from_text(text: &str, path: &Path) -> Result<Manifest, Error> {
         let wrong = |cause: String| Error::Manifest { path: path.into(), cause };
-        let manifest: Manifest = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let manifest: Manifest =
+            serde_json::from_str(text).map_err(|error| wrong(text::sentence(&error.to_string())))?;
         if manifest.format != FORMAT {
             return Err(wrong(format!("its format is {}, and {FORMAT} is known", manifest.format)));
         }
@@ -139,54 +145,32 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// What the detector relies on: numbers that go together.
+    /// What the detector relies on: numbers that go together and are within bounds, and texts that can be shown.
     fn check(&self) -> Result<(), String> {
-        let (network, conventions) = (&self.network, &self.conventions);
-        let levels = network.rpn_strides().len();
-        if self.classes.len() != network.head.classes {
-            return Err(format!("it names {} classes for {}", self.classes.len(), network.head.classes));
-        }
-        check_backbone(&network.backbone)?;
-        let (rpn, head) = (&network.rpn, &network.head);
-        let lists = [&rpn.convs, &head.convs, &head.linears];
-        if lists.iter().any(|list| list.contains(&0))
-            || head.resolution == 0
-            || network.fpn.as_ref().is_some_and(|fpn| fpn.channels == 0)
-        {
-            return Err("its network has a size of 0".into());
-        }
-        let stages = network.backbone.stages.len();
-        let known = |stage: &usize| *stage < stages;
-        if network.fpn.as_ref().is_some_and(|fpn| fpn.stages.is_empty() || !fpn.stages.iter().all(known)) {
-            return Err("its network has stages that are not there".into());
-        }
-        let anchors = &conventions.anchors;
-        let cell = |level: usize| anchors.sizes[level].len() * anchors.ratios[level].len();
-        if anchors.sizes.len() != levels || anchors.ratios.len() != levels {
-            return Err(format!("its anchors are not for {levels} levels"));
-        }
-        if (0..levels).any(|level| cell(level) != network.rpn.anchors || network.rpn.anchors == 0) {
-            return Err(format!("its anchors are not {} a position", network.rpn.anchors));
-        }
-        if network.head.box_rows == 0 {
-            return Err("its head has no box rows".into());
-        }
-        Ok(())
+        self.network.check()?;
+        family::check_conventions(&self.network, &self.conventions, &self.classes)?;
+        check_texts([&self.name, &self.family])?;
+        self.provenance.check()
     }
 }
 
-/// What shapes and costs are computed from, for detectors and classifiers.
-pub(super) fn check_backbone(backbone: &Backbone) -> Result<(), String> {
-    let stem = [backbone.stem.channels, backbone.stem.kernel, backbone.stem.stride];
-    let sizes = |stage: &Stage| {
-        let strides = [stage.stride, stage.dilation, stage.first_dilation];
-        [stage.blocks, stage.width, stage.channels, stage.groups].into_iter().chain(strides)
-    };
-    if stem.into_iter().chain(backbone.stages.iter().flat_map(sizes)).any(|size| size == 0) {
-        return Err("its backbone has a size of 0".into());
+impl Provenance {
+    /// Whether its texts are such as an import writes.
+    pub(super) fn check(&self) -> Result<(), String> {
+        check_texts([&self.checkpoint, &self.sha256, &self.imported_by])?;
+        check_texts(self.origin.url.iter().chain(&self.origin.licence))?;
+        let Some(how) = &self.quantization else { return Ok(()) };
+        check_texts([&how.from, &how.quantized_by, &how.method].into_iter().chain(&how.float_layers))
     }
-    if backbone.stages.iter().any(|stage| !stage.width.is_multiple_of(stage.groups)) {
-        return Err("its backbone has groups that do not divide their width".into());
-    }
-    if backbone.stages.is_empty() { Err("its backbone has no stages".into()) } else { Ok(()) }
+}
+
+/// Characters of a text; the longest are names of files and addresses.
+const LONGEST_TEXT: usize = 4096;
+
+/// Whether texts have a length that can be shown.
+pub(super) fn check_texts<'a>(texts: impl IntoIterator<Item = &'a String>) -> Result<(), String> {
+    let long = texts.into_iter().find(|text| text.chars().nth(LONGEST_TEXT).is_some());
+    long.map_or(Ok(()), |text| {
+        Err(format!("a text is longer than {LONGEST_TEXT} characters: `{}`", Shown::new(text)))
+    })
 }

@@ -19,6 +19,7 @@ pub use find::{Listed, Place, list};
 pub use import::{Imported, config_beside, read_config, read_options};
 pub use manifest::{FileHash, Files, Manifest, Origin, Provenance, Quantization};
 pub use pull::{Expected, PullError, download};
+pub use store::GraphFile;
 pub use zoo::{Published, find_published, published};
 
 use crate::hash::sha256;
@@ -37,8 +38,16 @@ pub struct Model {
 /// Where the graphs are.
 #[derive(Debug)]
 enum Graphs {
-    Folder(PathBuf),
+    Files { trunk: GraphFile, head: GraphFile },
     Memory { trunk: Vec<u8>, head: Vec<u8> },
+}
+
+impl Graphs {
+    /// Those that were just written into a folder.
+    fn written(folder: &Path, files: &Files) -> Graphs {
+        let file = |name: &str, hash| GraphFile::new(folder.join(name), hash);
+        Graphs::Files { trunk: file("trunk.onnx", &files.trunk), head: file("head.onnx", &files.head) }
+    }
 }
 
 /// Why a model could not be had.
@@ -126,6 +135,20 @@ pub enum Error {
         /// Bytes that it should have.
         expected: u64,
     },
+    /// A file of the model has the size of the one that was written, and other bytes.
+    #[error(
+        "`{}` is not the file that its model.json names: its SHA-256 is {found}, and {expected} is expected: copy the \
+         model's folder again, or import its checkpoint again",
+        path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 that it has.
+        found: String,
+        /// SHA-256 that it should have.
+        expected: checkpoint::Shown,
+    },
     /// There is nowhere to keep imported models.
     #[error(transparent)]
     NoCache(#[from] cache::NoCache),
@@ -194,7 +217,8 @@ impl Model {
             Ok(manifest.to_text())
         })?;
         let hash = sha256(text.as_bytes());
-        Ok(Model { manifest, graphs: Graphs::Folder(folder.into()), hash, remarks })
+        let graphs = Graphs::written(folder, &manifest.files);
+        Ok(Model { manifest, graphs, hash, remarks })
     }
 
     /// What `model.json` says.
@@ -220,7 +244,7 @@ impl Model {
     /// The trunk's graph.
     pub fn trunk(&self) -> GraphSource<'_> {
         match &self.graphs {
-            Graphs::Folder(folder) => GraphSource::File(folder.join("trunk.onnx")),
+            Graphs::Files { trunk, .. } => GraphSource::File(trunk),
             Graphs::Memory { trunk, .. } => GraphSource::Memory("trunk.onnx", trunk),
         }
     }
@@ -228,38 +252,44 @@ impl Model {
     /// The head's graph.
     pub fn head(&self) -> GraphSource<'_> {
         match &self.graphs {
-            Graphs::Folder(folder) => GraphSource::File(folder.join("head.onnx")),
+            Graphs::Files { head, .. } => GraphSource::File(head),
             Graphs::Memory { head, .. } => GraphSource::Memory("head.onnx", head),
         }
     }
 }
 
 /// Where one graph's bytes are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum GraphSource<'a> {
     /// In a file.
-    File(PathBuf),
+    File(&'a GraphFile),
     /// In memory, with a name for errors.
     Memory(&'static str, &'a [u8]),
 }
 
-impl GraphSource<'_> {
+impl<'a> GraphSource<'a> {
     /// The graph's bytes.
     ///
     /// # Errors
-    /// When its file cannot be read.
-    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
+    /// When its file cannot be read, or is not the one that `model.json` names.
+    pub fn bytes(&self) -> Result<Cow<'a, [u8]>, Error> {
         match self {
-            GraphSource::File(path) => Ok(std::fs::read(path).map_err(Error::io("read", path))?.into()),
+            GraphSource::File(file) => Ok(file.read()?.into()),
             GraphSource::Memory(_, bytes) => Ok((*bytes).into()),
         }
     }
 
     /// As the runtime takes it.
-    pub fn as_graph(&self) -> Graph<'_> {
+    ///
+    /// # Errors
+    /// As [`GraphSource::bytes`].
+    pub fn as_graph(&self) -> Result<Graph<'a>, Error> {
         match self {
-            GraphSource::File(path) => Graph::File(path),
-            GraphSource::Memory(name, bytes) => Graph::Memory(name, bytes),
+            GraphSource::File(file) => {
+                let (path, sha256) = file.checked()?;
+                Ok(Graph::File { path, sha256 })
+            }
+            GraphSource::Memory(name, bytes) => Ok(Graph::Memory(name, bytes)),
         }
     }
 }

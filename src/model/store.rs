@@ -2,18 +2,27 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use super::Error;
 use super::manifest::FileHash;
-use crate::hash::hexadecimal;
+use crate::checkpoint::Shown;
+use crate::hash::{hexadecimal, of_reader, sha256};
 use crate::onnx::Graph;
+use crate::{files, text};
 
 /// Sentences on the import, where they are kept for later runs.
 const NOTES: &str = "import-notes.json";
+
+/// Bytes of the longest `model.json`: it names classes and layers.
+const LONGEST_TEXT: u64 = 64 << 20;
+
+/// Remarks of an import that are told.
+const MOST_NOTES: usize = 64;
 
 /// All files that a model of either kind may have; `model.json`, which makes it one, comes last.
 const OURS: [&str; 5] = ["trunk.onnx", "head.onnx", "classifier.onnx", NOTES, "model.json"];
@@ -52,7 +61,7 @@ pub(super) fn is_for_us(folder: &Path) -> bool {
     if fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none()) {
         return true;
     }
-    let text = fs::read_to_string(folder.join("model.json")).unwrap_or_default();
+    let text = read_text(&folder.join("model.json")).unwrap_or_default();
     let json: Json = serde_json::from_str(&text).unwrap_or_default();
     json["format"].is_u64() && json["provenance"]["imported_by"].is_string()
 }
@@ -84,15 +93,73 @@ pub(super) fn write_notes(remarks: &[String], folder: &Path) -> Result<(), Error
 
 /// The remarks that are kept beside a model; what cannot be read is no reason to do without the model.
 pub(super) fn read_notes(folder: &Path) -> Vec<String> {
-    let text = fs::read_to_string(folder.join(NOTES)).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
+    let text = read_text(&folder.join(NOTES)).unwrap_or_default();
+    let notes: Vec<String> = serde_json::from_str(&text).unwrap_or_default();
+    notes.iter().take(MOST_NOTES).map(|note| text::sentence(note)).collect()
 }
 
-/// Fails where a model's file is missing or has another size than `model.json` says, as half-copied ones have.
-pub(super) fn check_file(path: &Path, expected: &FileHash) -> Result<(), Error> {
-    let found = fs::metadata(path).map_err(Error::io("read", path))?.len();
-    let expected = expected.bytes;
-    if found == expected { Ok(()) } else { Err(Error::Damaged { path: path.into(), found, expected }) }
+/// The text of a `model.json` or of what stands beside it.
+pub(super) fn read_text(path: &Path) -> Result<String, Error> {
+    let text = files::read(path, LONGEST_TEXT).and_then(text::decode);
+    text.map_err(Error::io("read", path))
+}
+
+/// A graph's file, which is used only when it is the one that `model.json` names.
+#[derive(Debug)]
+pub struct GraphFile {
+    path: PathBuf,
+    expected: FileHash,
+    /// Whether its hash has been compared: once is enough for all sessions of a model.
+    compared: Mutex<bool>,
+}
+
+impl GraphFile {
+    pub(super) fn new(path: PathBuf, expected: &FileHash) -> GraphFile {
+        GraphFile { path, expected: expected.clone(), compared: Mutex::new(false) }
+    }
+
+    /// Fails where the file is missing or has another size than `model.json` says, as half-copied ones have.
+    pub(super) fn open(path: PathBuf, expected: &FileHash) -> Result<GraphFile, Error> {
+        let found = fs::metadata(&path).map_err(Error::io("read", &path))?.len();
+        let bytes = expected.bytes;
+        if found != bytes {
+            return Err(Error::Damaged { path, found, expected: bytes });
+        }
+        Ok(GraphFile::new(path, expected))
+    }
+
+    /// Where it is, and its SHA-256.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is another file.
+    pub(super) fn checked(&self) -> Result<(&Path, &str), Error> {
+        let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*compared {
+            let file = files::open(&self.path).map_err(Error::io("read", &self.path))?;
+            self.compare(of_reader::<Sha256>(file).map_err(Error::io("read", &self.path))?)?;
+            *compared = true;
+        }
+        Ok((&self.path, &self.expected.sha256))
+    }
+
+    /// Its bytes.
+    pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
+        let bytes = files::read(&self.path, self.expected.bytes).map_err(Error::io("read", &self.path))?;
+        let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*compared {
+            self.compare(sha256(&bytes))?;
+            *compared = true;
+        }
+        Ok(bytes)
+    }
+
+    fn compare(&self, found: String) -> Result<(), Error> {
+        let (path, expected) = (self.path.clone(), &self.expected.sha256);
+        if found.eq_ignore_ascii_case(expected) {
+            return Ok(());
+        }
+        Err(Error::Changed { path, found, expected: Shown::new(expected) })
+    }
 }
 
 /// Writes a graph, and tells its size and hash.

@@ -176,7 +176,7 @@ impl Architecture {
             output: None,
             layers: format!("3x3 x {}, 1x1 for {} anchors", self.rpn.convs.len(), self.rpn.anchors),
             weights,
-            multiply_adds: weights * maps.iter().map(|&size| pixels(size)).sum::<u64>(),
+            multiply_adds: weights.saturating_mul(maps.iter().map(|&size| pixels(size)).sum::<u64>()),
         }
     }
 

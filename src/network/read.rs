@@ -4,6 +4,7 @@
 
 use super::architecture::{Architecture, Backbone, Block, Fpn, Head, Rpn, Shortcut, Stage, Stem};
 use super::layer::{BlockConv, Layer};
+use super::limits::{MOST_BLOCKS, MOST_CELLS};
 
 /// What no tensor shows; each has the family's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +41,8 @@ pub enum ReadError {
     },
 }
 
-/// Most blocks a stage, convolutions in a row or levels that a file may ask for.
-const MOST: usize = 512;
+/// Most blocks a stage, convolutions in a row or levels that are looked for.
+const MOST: usize = MOST_BLOCKS;
 
 /// Cells a side that RoIAlign gives to a last stage of the backbone.
 const C4_RESOLUTION: usize = 14;
@@ -233,11 +234,12 @@ fn read_head(shapes: &Shapes<'_>, hints: &Hints, architecture: &mut Architecture
         (linears.first().and(shapes(Layer::HeadLinear(0)).as_deref().and_then(|s| s.get(1))), last_stage)
     {
         let channels = convs.last().copied().unwrap_or_else(|| architecture.feature_channels());
-        resolution = (1..=64).find(|r| channels * r * r == inputs).ok_or_else(|| ReadError::Shape {
-            layer: Layer::HeadLinear(0),
-            shape: shapes(Layer::HeadLinear(0)).unwrap_or_default(),
-            expected: format!("inputs of {channels} channels times a square"),
-        })?;
+        resolution =
+            (1..=MOST_CELLS).find(|r| channels * r * r == inputs).ok_or_else(|| ReadError::Shape {
+                layer: Layer::HeadLinear(0),
+                shape: shapes(Layer::HeadLinear(0)).unwrap_or_default(),
+                expected: format!("inputs of {channels} channels times a square"),
+            })?;
     }
     architecture.head = Head { resolution, last_stage, convs, linears, classes, box_rows };
     Ok(())

@@ -29,7 +29,7 @@ pub(super) fn domain(threads: usize) -> ort::Result<OperatorDomain> {
 /// writing, or the processor has not what it takes.
 pub(super) fn rewritten(graph: Graph<'_>) -> Option<Vec<u8>> {
     let bytes: Cow<'_, [u8]> = match graph {
-        Graph::File(path) => fs::read(path).ok()?.into(),
+        Graph::File { path, .. } => fs::read(path).ok()?.into(),
         Graph::Memory(_, bytes) => bytes.into(),
     };
     rewrite(&onnx::Graph::from_bytes(&bytes).ok()?, lanes())?.to_bytes().ok()

@@ -1,44 +1,44 @@
 //! Optimised graphs kept between runs: what ONNX Runtime makes of a graph for this processor, so that the next start
 //! need not make it again (half a second of a ResNet-50's second).
 //!
-//! A kept graph's name is a hash of everything it follows from, so that it is never out of date. Whatever goes wrong
-//! with it costs time and nothing else.
+//! A kept graph's name is a hash of everything it follows from, so that it is never out of date, and a digest of its own
+//! bytes, so that a damaged one is made anew. Whatever goes wrong with it costs time and nothing else.
 
 use std::fs::{self, File};
-use std::io;
-use std::path::Path;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use ort::session::builder::GraphOptimizationLevel;
-use sha2::Sha256;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::session::load;
 use super::{Device, Graph, Runtime, SessionOptions};
 use crate::cache;
-use crate::hash::{of_reader, sha256};
+use crate::hash::sha256;
 
 /// Bytes that all kept graphs may take together; the ones not used for longest go first.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Changes where what is kept changes.
-const FORMAT: &str = "4";
+const FORMAT: &str = "5";
 
 impl Runtime {
     /// A session for the processor of a graph that was optimised in an earlier run, or is now, and kept. `None` where
     /// nothing can be kept.
     pub(super) fn kept(&self, graph: Graph<'_>, options: &SessionOptions) -> Option<ort::session::Session> {
         let folder = cache::root().ok()?.join("optimised");
-        let path = folder.join(format!("{}.onnx", self.key(graph, options).ok()?));
-        if path.is_file() {
-            match self.load_kept(&path, options) {
+        let key = self.key(graph, options);
+        for (path, digest) in kept_as(&folder, &key) {
+            match self.load_kept(&path, &digest, options) {
                 Ok(session) => return Some(session),
                 Err(error) => {
-                    tracing::debug!("`{}` is of no use: {error}", path.display());
+                    tracing::debug!("`{}` is of no use and made anew: {error}", path.display());
                     fs::remove_file(&path).ok()?;
                 }
             }
         }
-        match self.keep(graph, options, &folder, &path) {
+        match self.keep(graph, options, &folder, &key) {
             Ok(session) => {
                 cache::prune(&folder, MOST_BYTES, Duration::ZERO);
                 Some(session)
@@ -51,21 +51,25 @@ impl Runtime {
     }
 
     /// Of the graph, the library, the processor and how exactly it computes.
-    fn key(&self, graph: Graph<'_>, options: &SessionOptions) -> io::Result<String> {
+    fn key(&self, graph: Graph<'_>, options: &SessionOptions) -> String {
         let content = match graph {
-            Graph::File(path) => of_reader::<Sha256>(File::open(path)?)?,
+            Graph::File { sha256, .. } => sha256.to_owned(),
             Graph::Memory(_, bytes) => sha256(bytes),
         };
         let precision = options.precision.to_string();
         let parts = [FORMAT, &content, self.version(), std::env::consts::OS, processor(), &precision];
-        Ok(sha256(parts.join("\n").as_bytes()))
+        sha256(parts.join("\n").as_bytes())
     }
 
     fn load_kept(
         &self,
         path: &Path,
+        digest: &str,
         options: &SessionOptions,
     ) -> Result<ort::session::Session, Box<dyn std::error::Error>> {
+        if digest_of(path)? != digest {
+            return Err("its bytes are not those that were kept".into());
+        }
         let builder = self.builder(options, Device::Cpu)?;
         let session =
             builder.with_optimization_level(GraphOptimizationLevel::Disable)?.commit_from_file(path)?;
@@ -81,7 +85,7 @@ impl Runtime {
         graph: Graph<'_>,
         options: &SessionOptions,
         folder: &Path,
-        path: &Path,
+        key: &str,
     ) -> Result<ort::session::Session, Box<dyn std::error::Error>> {
         fs::create_dir_all(folder)?;
         // A folder, as a temporary file could be read by its owner only, and caches may be shared.
@@ -90,8 +94,33 @@ impl Runtime {
         let builder = self.builder(options, Device::Cpu)?.with_optimized_model_path(&fresh)?;
         let session = load(builder, graph, Device::Cpu)?;
         File::open(&fresh)?.sync_all()?;
-        fs::rename(&fresh, path)?;
+        fs::rename(&fresh, folder.join(format!("{key}.{}.onnx", digest_of(&fresh)?)))?;
         Ok(session)
+    }
+}
+
+/// The files of a key, each with the digest that its name promises.
+fn kept_as(folder: &Path, key: &str) -> Vec<(PathBuf, String)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let promised = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        let digest = name.to_str()?.strip_prefix(key)?.strip_prefix('.')?.strip_suffix(".onnx")?.to_owned();
+        entry.path().is_file().then(|| (entry.path(), digest))
+    };
+    entries.filter_map(promised).collect()
+}
+
+/// A digest against damage, not against people: whoever may write here may name a file as they like. It takes a tenth of
+/// the time of SHA-256.
+fn digest_of(path: &Path) -> io::Result<String> {
+    let mut digest = Xxh3::new();
+    let mut file = File::open(path)?;
+    let mut block = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(format!("{:032x}", digest.digest128())),
+            count => digest.update(&block[..count]),
+        }
     }
 }
 

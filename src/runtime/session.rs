@@ -14,7 +14,12 @@ use super::{Device, Error, Precision, Runtime, api, convolution};
 #[derive(Clone, Copy, Debug)]
 pub enum Graph<'a> {
     /// An ONNX file.
-    File(&'a Path),
+    File {
+        /// Where it is.
+        path: &'a Path,
+        /// Its SHA-256 in hexadecimal.
+        sha256: &'a str,
+    },
     /// An ONNX file's bytes, with a name for errors.
     Memory(&'a str, &'a [u8]),
 }
@@ -22,7 +27,7 @@ pub enum Graph<'a> {
 impl Graph<'_> {
     fn name(&self) -> String {
         match self {
-            Graph::File(path) => path.display().to_string(),
+            Graph::File { path, .. } => path.display().to_string(),
             Graph::Memory(name, _) => (*name).to_owned(),
         }
     }
@@ -191,7 +196,7 @@ pub(super) fn load(
         return builder.commit_from_memory(&bytes);
     }
     match graph {
-        Graph::File(path) => builder.commit_from_file(path),
+        Graph::File { path, .. } => builder.commit_from_file(path),
         Graph::Memory(_, bytes) => builder.commit_from_memory(bytes),
     }
 }

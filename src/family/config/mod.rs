@@ -7,11 +7,10 @@ mod mmdet;
 mod python;
 mod tree;
 
-use std::fs;
 use std::path::Path;
 
 use super::Options;
-use crate::text;
+use crate::{files, text};
 
 pub(super) use detectron::options as detectron;
 pub(super) use mmdet::{options as mmdet, version as mmdet_version};
@@ -61,16 +60,14 @@ fn read_as(text: &str, extension: &str, path: &Path) -> Result<Options, ConfigEr
             if detectron::wrote(&tree) { detectron::read(&tree) } else { detectron2::options(tree, path) }
         }
         "py" => mmdet::from_file(text),
-        _ => serde_json::from_str(text).map_err(|error| ConfigError::Unreadable(error.to_string())),
+        _ => serde_json::from_str(text)
+            .map_err(|error| ConfigError::Unreadable(text::sentence(&error.to_string()))),
     }
 }
 
 fn read_text(path: &Path) -> Result<String, ConfigError> {
     let wrong = |error: std::io::Error| ConfigError::Unreadable(error.to_string());
-    if fs::metadata(path).map_err(wrong)?.len() > LONGEST {
-        return Err(ConfigError::Unreadable(format!("it has more than {LONGEST} bytes, as no config has")));
-    }
-    text::read(path).map_err(wrong)
+    text::decode(files::read(path, LONGEST).map_err(wrong)?).map_err(wrong)
 }
 
 fn unsupported(key: &str, what: &str) -> ConfigError {
