@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 mod names;
 #[path = "evaluate_cli/options.rs"]
 mod options;
+#[path = "evaluate_cli/seen.rs"]
+mod seen;
 #[path = "evaluate_cli/text.rs"]
 mod text;
 

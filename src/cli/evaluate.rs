@@ -1,5 +1,6 @@
 //! `rcnn evaluate`: what is typed, a call into the library, the numbers on standard output.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -79,6 +80,9 @@ pub(crate) struct Args {
     /// Only these categories, by id or name
     #[arg(long, value_name = "ID|NAME,…", value_delimiter = ',')]
     category_ids: Option<Vec<String>>,
+    /// Only images that the results looked at, as the run's files tell, or else those with results
+    #[arg(long)]
+    seen_only: bool,
     /// Only these images
     #[arg(long, value_name = "ID,…", value_delimiter = ',')]
     image_ids: Option<Vec<String>>,
@@ -141,13 +145,31 @@ fn open(args: &Args, results: &Path, params: &Params) -> anyhow::Result<Input> {
     })
 }
 
+/// The results, and those that they are compared with.
+fn inputs(args: &Args, params: &Params) -> anyhow::Result<(Input, Option<Input>)> {
+    let input = open(args, &args.results, params)?;
+    let other = args.versus.as_ref().map(|path| open(args, path, params)).transpose()?;
+    if !args.seen_only {
+        return Ok((input, other));
+    }
+    let mut images = input.seen().images;
+    if let Some(other) = &other {
+        let others: HashSet<_> = other.seen().images.into_iter().collect();
+        images.retain(|id| others.contains(id));
+    }
+    if images.is_empty() {
+        bail!("no image was looked at: there is nothing to judge with `--seen-only`");
+    }
+    Ok((input.restricted(&images), other.map(|other| other.restricted(&images))))
+}
+
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
     let params = args.params()?;
-    let input = open(&args, &args.results, &params)?;
+    let (input, other) = inputs(&args, &params)?;
     let reading = if args.corrected { Reading::CORRECTED } else { Reading::default() };
     let (params, iou, seed) = (input.params(reading), args.iou.unwrap_or(IOU), args.seed.unwrap_or(0));
     let full = args.arrays.is_some() || args.per_class;
@@ -194,8 +216,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         document
             .insert("bootstrap".into(), json!({"resamples": count, "seed": seed, "intervals": intervals}));
     }
-    if let Some(path) = &args.versus {
-        let other = open(&args, path, &params)?;
+    if let Some((path, other)) = args.versus.as_ref().zip(other) {
         let warnings = other.warnings(&other.evaluate(reading, false)?, reading);
         for warning in &warnings {
             tell!("warning: {}: {}", path.display(), warning.message);

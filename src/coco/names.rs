@@ -135,6 +135,11 @@ impl Map {
         }
     }
 
+    /// The data set's images that have a name in the results file.
+    pub(super) fn known_images(&self) -> impl Iterator<Item = Id> {
+        self.images.values().filter_map(|named| named.id)
+    }
+
     /// That of results that name their images one by one.
     pub(super) fn of_files<'a>(files: impl IntoIterator<Item = &'a str>, names: &Names) -> Map {
         Map { files: names.images(files), ..Map::default() }

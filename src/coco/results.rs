@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::dataset::{DataSet, Want};
+use super::dataset::{DataSet, Image, Want};
 use super::error::{Error, quoted};
 use super::id::{Id, Ids, Index};
 use super::names::{Map, Names, called, file_of, sibling_tables};
@@ -104,6 +104,11 @@ pub struct Noticed {
     pub categories: Vec<(Id, String)>,
     /// Photos that have no result because they failed (detections.jsonl).
     pub failed_photos: u64,
+    /// The data set's images that a run has looked at, by their places in the lookup, where the file or its tables
+    /// tell them.
+    pub(crate) seen: Option<Vec<u32>>,
+    /// The last line is not whole, as a run that was killed leaves it: it is left out.
+    pub cut_line: bool,
 }
 
 /// Distinct ids that are remembered for messages.
@@ -129,6 +134,9 @@ impl Noticed {
         self.unknown_images += part.unknown_images;
         self.bool_scores += part.bool_scores;
         self.failed_photos += part.failed_photos;
+        if let Some(seen) = part.seen {
+            self.seen.get_or_insert_default().extend(seen);
+        }
         for (id, count) in part.unknown_image_ids {
             bump(&mut self.unknown_image_ids, id, count);
         }
@@ -189,6 +197,19 @@ impl Detections {
         }
     }
 
+    /// Those detections that `change` gives for their categories' places and themselves.
+    pub(crate) fn changed(
+        &self,
+        change: impl Fn(usize, &Detection) -> Option<(usize, Detection)>,
+    ) -> Detections {
+        Detections {
+            path: self.path.clone(),
+            rows: self.rows.filter_map(change),
+            areas: self.areas.clone(),
+            noticed: self.noticed.clone(),
+        }
+    }
+
     fn list(&mut self, path: &Path, mut stream: Stream, lookup: &Lookup) -> Result<(), Error> {
         let map = match (sibling_tables(path), &lookup.names) {
             (Some(tables), _) => self.name(&tables, lookup),
@@ -211,7 +232,16 @@ impl Detections {
     /// Keeps what tables call things, and maps by name if that is asked for.
     fn name(&mut self, tables: &DataSet, lookup: &Lookup) -> Option<Map> {
         (self.noticed.images, self.noticed.categories) = called(tables, lookup);
-        lookup.names.as_ref().map(|names| Map::of_tables(tables, names))
+        let map = lookup.names.as_ref().map(|names| Map::of_tables(tables, names));
+        if tables.has("images") {
+            let own = |image: &Image| lookup.ids.translate(image.id, &tables.ids);
+            let seen: Vec<Id> = match &map {
+                Some(map) => map.known_images().collect(),
+                None => tables.images().iter().filter_map(own).collect(),
+            };
+            self.noticed.seen = Some(seen.into_iter().filter_map(|id| lookup.images.get(id)).collect());
+        }
+        map
     }
 
     fn records(
@@ -280,6 +310,7 @@ impl Detections {
                     encoding: self.noticed.encoding,
                     images: std::mem::take(&mut self.noticed.images),
                     categories: std::mem::take(&mut self.noticed.categories),
+                    seen: self.noticed.seen.take(),
                     ..Noticed::default()
                 };
                 self.records(&mut stream, Kind::Boxes, lookup, map.as_ref()).map_err(
@@ -314,7 +345,13 @@ impl Detections {
         let mut trouble = None;
         while stream.peek()?.is_some() {
             line += 1;
-            let value = stream.one("a line", Value::read)?;
+            let value = match stream.one("a line", Value::read) {
+                Err(Error::EndsEarly { .. }) if line > 1 => {
+                    self.noticed.cut_line = true;
+                    break;
+                }
+                value => value?,
+            };
             let mut part = Part::default();
             let Value::Object(object) = value else {
                 return Err(Error::shape(&self.path, format!("line {line} is no object")));
@@ -361,7 +398,9 @@ fn files_in_lines(path: &Path) -> Result<HashSet<Box<str>>, Error> {
     let mut files = HashSet::new();
     let mut stream = Stream::open(path)?;
     while stream.peek()?.is_some() {
-        if let Value::Object(object) = stream.one("a line", Value::read)? {
+        // What is wrong with a line is said where it is read for good.
+        let Ok(value) = stream.one("a line", Value::read) else { break };
+        if let Value::Object(object) = value {
             files.extend(object.get("file").and_then(Value::text).map(Into::into));
         }
     }
@@ -396,6 +435,7 @@ fn photo(object: &Object, part: &mut Part, lookup: &Lookup, map: Option<&Map>) -
     part.noticed.images.extend(by_id.zip(file.map(Into::into)));
     let named = map.zip(file).and_then(|(map, file)| map.file(file));
     let image = named.map_or(by_id, |named| named.id).and_then(|id| lookup.images.get(id));
+    part.noticed.seen.get_or_insert_default().extend(image);
     let Some(Value::List(list)) = object.get("detections") else {
         return Err("has no list `detections`".into());
     };

@@ -102,6 +102,19 @@ impl<T> Grouped<T> {
         Grouped { chunks: chunks.collect(), groups: self.groups.clone(), len: self.len }
     }
 
+    /// Those rows that `change` gives, in the groups and in the form that it gives.
+    pub(super) fn filter_map(&self, change: impl Fn(usize, &T) -> Option<(usize, T)>) -> Grouped<T> {
+        let mut changed = Grouped::new(self.groups.len());
+        for group in 0..self.groups.len() {
+            for (_, row) in self.of_group(group) {
+                if let Some((group, row)) = change(group, row) {
+                    changed.push(group, row);
+                }
+            }
+        }
+        changed
+    }
+
     /// How many rows there are in all groups.
     pub fn len(&self) -> usize {
         self.len

@@ -26,6 +26,7 @@ mod problem;
 mod quirk;
 mod resample;
 mod rows_check;
+mod seen;
 mod summary;
 mod tide;
 mod voc;
@@ -46,6 +47,7 @@ pub use params::{AreaRange, MOST_RANGES, MOST_THRESHOLDS, Params, Protocol, lins
 pub use per_class::{ClassRow, per_class};
 pub use quirk::Reading;
 pub use resample::Interval;
+pub use seen::{Seen, Source};
 pub use summary::{
     AreaNumbers, COCO_NAMES, LVIS_NAMES, area_lines, names as stat_names, text as summary_lines,
 };
@@ -63,6 +65,8 @@ pub struct Input {
     scope: Scope,
     lookup: Lookup,
     params: Params,
+    /// Images that are left out, as nobody has looked at them.
+    left_out: usize,
 }
 
 impl Input {
@@ -81,7 +85,7 @@ impl Input {
         let scope = Scope::new(&mut set, params)?;
         let lookup = scope.lookup(&set, params, by_name);
         let detections = Detections::open(results, &lookup)?;
-        let input = Input { set, detections, scope, lookup, params: params.clone() };
+        let input = Input { set, detections, scope, lookup, params: params.clone(), left_out: 0 };
         input.check_images(by_name)?;
         Ok(input)
     }
@@ -120,10 +124,20 @@ impl Input {
         reading: Reading,
         full: bool,
     ) -> Result<Evaluation, Error> {
-        let problem = Problem::new(&self.set, detections, &self.scope, &self.params, reading)?;
+        self.evaluate_in(&self.scope, detections, reading, full)
+    }
+
+    fn evaluate_in(
+        &self,
+        scope: &Scope,
+        detections: &Detections,
+        reading: Reading,
+        full: bool,
+    ) -> Result<Evaluation, Error> {
+        let problem = Problem::new(&self.set, detections, scope, &self.params, reading)?;
         let groups = match self.params.protocol {
             Protocol::Coco => None,
-            Protocol::Lvis => Some(lvis::groups(&self.set, &self.scope)?),
+            Protocol::Lvis => Some(lvis::groups(&self.set, scope)?),
         };
         Ok(evaluation::run(&problem, &self.params.read(reading), groups.as_deref(), full))
     }

@@ -97,6 +97,17 @@ impl Scope {
         })
     }
 
+    /// The same categories on other images, which must be in order.
+    pub(super) fn with_images(&self, images: Vec<Id>) -> Scope {
+        Scope {
+            image_index: Index::new(&images),
+            images,
+            categories: self.categories.clone(),
+            together: self.together.clone(),
+            category_index: self.category_index.clone(),
+        }
+    }
+
     /// Place of an evaluated image.
     pub(super) fn image(&self, id: Id) -> Option<u32> {
         self.image_index.get(id)

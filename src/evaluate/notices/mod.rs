@@ -1,6 +1,7 @@
 //! Warnings: what in the files or the parameters makes the numbers other than they seem, and by how much.
 
 mod annotations;
+mod images;
 mod results;
 
 use std::collections::HashSet;
@@ -75,11 +76,29 @@ impl List {
     }
 }
 
+impl List {
+    /// Adds to what was said last both APs, this and that of another evaluation, where that could be made.
+    pub(super) fn last_is_without(
+        &mut self,
+        evaluation: &Evaluation,
+        other: Option<&Evaluation>,
+        there: &str,
+        cure: &str,
+    ) {
+        let (with, without) = (evaluation.stats.first(), other.and_then(|other| other.stats.first()));
+        if let (Some(with), Some(without), Some(last)) = (with, without, self.0.last_mut()) {
+            last.ap_change = Some(without - with);
+            last.message.push_str(&format!(": {there}, AP is {without:.3} instead of {with:.3}{cure}"));
+        }
+    }
+}
+
 impl Input {
     /// All that is to be said about this evaluation. Quirks that `reading` reads sanely are not mentioned.
     pub fn warnings(&self, evaluation: &Evaluation, reading: Reading) -> Vec<Warning> {
         let mut list = List(Vec::new());
         self.about_encodings(&mut list);
+        self.about_images(&mut list, evaluation, reading);
         self.about_annotations(&mut list, evaluation, reading);
         self.about_tables(&mut list);
         let look = self.look();

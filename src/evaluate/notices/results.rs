@@ -93,7 +93,6 @@ impl Input {
                 format!("the results have no boxes: those around their {source} are used"),
             );
         }
-        list.count("failed_photo", noticed.failed_photos, "photo", "that failed and has no detections");
         if noticed.unknown_images > 0 {
             let examples = noticed.unknown_image_ids.keys().chain(noticed.unknown_files.keys());
             let examples: Vec<&str> = examples.map(String::as_str).take(5).collect();
