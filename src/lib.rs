@@ -27,6 +27,7 @@ mod http;
 pub mod memory;
 pub mod model;
 pub mod network;
+pub mod once;
 pub mod onnx;
 pub mod photo;
 pub mod quantize;

@@ -31,7 +31,7 @@ Differences are taken against the first. Intervals come from drawing the photos 
 numbers could lie apart by the choice of photos alone.")]
 pub(crate) struct Args {
     /// COCO annotations
-    #[arg(short, long, value_name = "GT.json")]
+    #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: PathBuf,
     /// Photos, as for `rcnn detect`, with one -i for each folder, file or pattern; not needed where all models are
     /// saved results
@@ -97,9 +97,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Whether a model is given as saved results, which its name tells.
+/// Whether a model is given as saved results, which its name tells; a pipe can be nothing else.
 fn is_results(model: &OsStr) -> Result<bool, Usage> {
     let path = Path::new(model);
+    if path.exists() && !path.is_file() && !path.is_dir() {
+        let unread = |cause| Usage(format!("cannot read `{}`: {cause}", path.display()));
+        return rcnn::once::keep(path).map(|()| true).map_err(unread);
+    }
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     let named = name.ends_with(".json") || name.ends_with(".jsonl");
@@ -123,7 +127,10 @@ fn stem(path: &Path) -> Option<String> {
     Some(name)
 }
 
-/// Short names: the last part of a path without its ending, with a number where two are alike.
+/// What `-o` writes beside the models' results is called this, in any case of its letters.
+const OWN: &str = "compare";
+
+/// Short names: the last part of a path without its ending, with a number where two are alike or one is ours.
 fn names(models: &[OsString]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for model in models {
@@ -132,9 +139,12 @@ fn names(models: &[OsString]) -> Vec<String> {
         let own = stem(path).unwrap_or_else(|| model.to_string_lossy().into_owned());
         let name =
             if generic.contains(&own.as_str()) { path.parent().and_then(stem).unwrap_or(own) } else { own };
-        let same =
-            names.iter().filter(|other| **other == name || other.starts_with(&format!("{name} ("))).count();
-        names.push(if same == 0 { name } else { format!("{name} ({})", same + 1) });
+        let taken = |name: &str| {
+            let name = name.to_lowercase();
+            name == OWN || names.iter().any(|other| other.to_lowercase() == name)
+        };
+        let numbered = (2..).map(|number: usize| format!("{name} ({number})"));
+        names.extend(std::iter::once(name.clone()).chain(numbered).find(|name| !taken(name)));
     }
     names
 }
@@ -239,5 +249,9 @@ mod tests {
         let models = ["run-0.1", "run-0.2/model.pth", "run-0.3/detections.jsonl.gz", "R50.1x.pkl"];
         let names = super::names(&models.map(Into::into));
         assert_eq!(names, ["run-0.1", "run-0.2", "run-0.3", "R50.1x"]);
+        // `compare.json` is the comparison's own, and file systems may not tell the cases of letters apart.
+        let models = ["compare", "Compare", "a/x", "b/X", "x (2)"];
+        let names = super::names(&models.map(Into::into));
+        assert_eq!(names, ["compare (2)", "Compare (3)", "x", "X (2)", "x (2) (2)"]);
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(short, long, default_value = DEFAULT)]
     model: OsString,
     /// COCO annotations whose ids of images (by file name) and categories (by name) the results take
-    #[arg(short, long, value_name = "GT.json")]
+    #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
     /// Keep detections above this score; the model's own threshold by default
     #[arg(long, value_parser = super::probability)]

@@ -51,10 +51,10 @@ enum Metric {
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Annotations: a COCO data set (.json or .json.gz)
-    #[arg(short, long, value_name = "GT.json")]
+    #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: PathBuf,
     /// Results: a run's folder, a COCO results list, a data set with scores, or detections.jsonl (.gz of each)
-    #[arg(short, long, value_name = "DETECTIONS.json|RUN")]
+    #[arg(short, long, value_name = "DETECTIONS.json|RUN", value_parser = super::file_or_pipe())]
     results: PathBuf,
     /// Print one JSON document instead of lines
     #[arg(long)]
@@ -108,7 +108,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// Compare with other results on the same annotations: differences, their intervals, what moved most
-    #[arg(long, value_name = "OTHER.json")]
+    #[arg(long, value_name = "OTHER.json", value_parser = super::file_or_pipe())]
     versus: Option<PathBuf>,
     /// Sort errors into TIDE's six kinds and say what each costs, with tidecv's numbers
     #[arg(long)]

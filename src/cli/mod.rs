@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use output::{print, show, tell};
 use rcnn::model::Model;
@@ -165,6 +166,11 @@ pub(crate) fn results_of(path: &Path) -> Result<PathBuf, Usage> {
     files.into_iter().find(|file| file.is_file()).ok_or_else(|| {
         Usage(format!("`{}` holds no detections.jsonl: it is no run's folder", path.display()))
     })
+}
+
+/// An option that is a file, of which a pipe may take the place; it is read here, whoever opens it how often.
+pub(crate) fn file_or_pipe() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| rcnn::once::keep(&path).map(|()| path))
 }
 
 /// What a model in this folder is called; `.` is called as the folder that it is.

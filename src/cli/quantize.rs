@@ -60,7 +60,7 @@ pub(crate) struct Args {
           default_missing_value = "yes")]
     reduce_range: ReduceRange,
     /// COCO annotations: also run both models on the annotated photos and print the AP before and after
-    #[arg(short, long, value_name = "GT.json")]
+    #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
     /// One JSON document on standard output
     #[arg(long)]

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE.html")]
     out: PathBuf,
     /// Judge the run by these COCO annotations
-    #[arg(short, long, value_name = "GT.json")]
+    #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
     /// The run's photos, to be shown as they are with boxes above; else the run's own pictures are shown. Once for each
     /// file, folder or pattern, as they were given to detect

@@ -2,7 +2,6 @@
 //!
 //! Knows nothing of what the records mean.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 use super::blocks::{self, Feed, Outcome, read_on};
 use super::error::Error;
 use super::scan::{Bad, Cursor, Scan, Stop};
-use crate::text;
+use crate::{once, text};
 
 /// The longest single record or value; longer ones are refused rather than held in memory.
 pub(super) const LONGEST: usize = 64 << 20;
@@ -232,7 +231,7 @@ impl Stream {
 }
 
 fn open(path: &Path) -> std::io::Result<(text::Reader, Option<&'static str>)> {
-    let mut file = File::open(path)?;
+    let mut file = once::open(path)?;
     let mut magic = Vec::new();
     (&mut file).take(2).read_to_end(&mut magic)?;
     let packed = magic == [0x1f, 0x8b];

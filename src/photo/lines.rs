@@ -5,9 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Windows' own tools begin a text file with these.
-const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
-const UTF_16_MARK: &[u8] = b"\xff\xfe";
+use crate::text;
 
 /// The paths in a file. A pipe in its place may never end.
 pub(super) fn of_file(path: &Path) -> io::Result<Vec<PathBuf>> {
@@ -19,15 +17,12 @@ pub(super) fn of_file(path: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// The paths in a text; empty lines are none.
 pub(super) fn paths(mut from: impl Read) -> io::Result<Vec<PathBuf>> {
-    let mut text = Vec::new();
-    from.read_to_end(&mut text)?;
-    if let Some(units) = text.strip_prefix(UTF_16_MARK) {
-        let units: Vec<u16> =
-            units.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
-        text = String::from_utf16_lossy(&units).into_bytes();
-    }
-    let text = text.strip_prefix(UTF_8_MARK).unwrap_or(&text);
-    let lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes)?;
+    // Windows' own tools write a mark, or UTF-16.
+    let mut lines = Vec::new();
+    text::reader(io::Cursor::new(bytes))?.0.read_to_end(&mut lines)?;
+    let lines = lines.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     Ok(lines.map(path).collect())
 }
 
@@ -51,9 +46,9 @@ mod tests {
     fn lines_may_end_and_begin_as_on_windows() {
         let expected = [PathBuf::from("a b.jpg"), PathBuf::from("日本.jpg")];
         let text = "a b.jpg\r\n\r\n  日本.jpg";
-        let marked = [UTF_8_MARK, text.as_bytes()].concat();
+        let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
         let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        for bytes in [text.as_bytes(), &marked, &[UTF_16_MARK, &wide].concat()] {
+        for bytes in [text.as_bytes(), &marked, &[b"\xff\xfe", &wide[..]].concat()] {
             assert_eq!(paths(bytes).unwrap(), expected);
         }
     }
