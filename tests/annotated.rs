@@ -92,3 +92,29 @@ fn photos_of_other_sizes_than_annotated_are_told() {
         }
     }
 }
+
+#[test]
+fn ids_of_any_kind_come_back_as_the_annotations_have_them() {
+    for [one, two, bolt, nut] in
+        [[json!("one"), json!("7"), json!("b"), json!("n")], [json!(-1), json!(0), json!(-3), json!(-4)]]
+    {
+        let place = cameras();
+        let images = json!([{"id": one, "file_name": "cam1/1.jpg"}, {"id": two, "file_name": "cam2/1.jpg"}]);
+        let categories = json!([{"id": bolt, "name": "Bolt"}, {"id": nut, "name": "Nut"}]);
+        let annotations = json!([{"id": 1, "image_id": one, "category_id": bolt, "bbox": [1, 1, 5, 5], "area": 25, "iscrowd": 0}]);
+        detect(&place, &["photos", "--score", "0.001"], images, categories.clone(), annotations).expect(0);
+        let ids: Vec<Value> = found(&place).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, [one.clone(), two]);
+        let tables = place.json("out/images.json");
+        for wanted in categories.as_array().unwrap() {
+            assert!(tables["categories"].as_array().unwrap().contains(wanted), "{tables}");
+        }
+        assert_eq!(place.json("out/detections.json")[0]["image_id"], one);
+        place.rcnn(&["evaluate", "-a", "gt.json", "-r", "out/detections.json"]).expect(0);
+        place.rcnn(&["compare", "-a", "gt.json", "-i", "photos", "fod-r18"]).expect(0);
+        // The same command finds that all is done.
+        let again =
+            place.rcnn(&["detect", "photos", "--score", "0.001", "-a", "gt.json", "-o", "out", "--no-draw"]);
+        assert!(again.expect(0).err.contains("2 of 2 photos were done before"));
+    }
+}

@@ -4,18 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rcnn::coco::{DataSet, Id, SizeCheck, Want};
+use rcnn::coco::{DataSet, Id, ResultId, SizeCheck, Want};
 use rcnn::family::Class;
 use rcnn::photo::Entry;
-use rcnn::run::{self, Row, Task};
+use rcnn::run::{self, Category, Row, Task};
 
 /// The images and categories of an annotations file, by id and name.
 pub(crate) struct Annotated {
     path: PathBuf,
-    images: Vec<(u64, String)>,
-    categories: Vec<(u64, String)>,
+    images: Vec<(ResultId, String)>,
+    categories: Vec<(ResultId, String)>,
     /// Widths and heights by the images' ids.
-    sizes: HashMap<u64, (f64, f64)>,
+    sizes: HashMap<ResultId, (f64, f64)>,
     notes: Vec<String>,
 }
 
@@ -39,8 +39,8 @@ impl Annotated {
         });
         Ok(Annotated {
             path: path.into(),
-            images: numbered(data.named_images(), "images", path)?,
-            categories: numbered(categories.into_iter(), "categories", path)?,
+            images: written(&data, data.named_images(), "images")?,
+            categories: written(&data, categories.into_iter(), "categories")?,
             sizes: sizes(&data),
             notes: notes.into_iter().collect(),
         })
@@ -73,7 +73,7 @@ impl Annotated {
     }
 
     /// A model's classes with the categories' ids; notes about those without one.
-    pub(crate) fn classes(&self, classes: &[Class]) -> (Vec<Class>, Vec<String>) {
+    pub(crate) fn classes(&self, classes: &[Class]) -> (Vec<Category>, Vec<String>) {
         run::match_classes(classes, &borrowed(&self.categories))
     }
 }
@@ -84,33 +84,29 @@ fn repeated_name(data: &DataSet) -> Option<&str> {
     data.named_categories().map(|(_, name)| name).find(|name| !seen.insert(*name))
 }
 
-fn sizes(data: &DataSet) -> HashMap<u64, (f64, f64)> {
+fn sizes(data: &DataSet) -> HashMap<ResultId, (f64, f64)> {
     let size = |image: &rcnn::coco::Image| {
-        Some((u64::try_from(image.id.integer()?).ok()?, (image.width?, image.height?)))
+        Some((serde_json::from_value(data.id_json(image.id)).ok()?, (image.width?, image.height?)))
     };
     data.images().iter().filter_map(size).collect()
 }
 
-fn borrowed(pairs: &[(u64, String)]) -> Vec<(u64, &str)> {
-    pairs.iter().map(|(id, name)| (*id, name.as_str())).collect()
+fn borrowed(pairs: &[(ResultId, String)]) -> Vec<(ResultId, &str)> {
+    pairs.iter().map(|(id, name)| (id.clone(), name.as_str())).collect()
 }
 
-/// Results have whole numbers from 0 up as ids.
-fn numbered<'a>(
+/// Ids as results write them.
+fn written<'a>(
+    data: &DataSet,
     entries: impl Iterator<Item = (Id, &'a str)>,
     what: &str,
-    path: &Path,
-) -> anyhow::Result<Vec<(u64, String)>> {
-    let number = |(id, name): (Id, &'a str)| {
-        let id = id.integer().and_then(|id| u64::try_from(id).ok());
-        let id = id.with_context(|| {
-            let name = name.escape_debug();
-            format!(
-                "{what} of `{}` have ids that are no whole numbers (such as that of `{name}`)",
-                path.display()
-            )
+) -> anyhow::Result<Vec<(ResultId, String)>> {
+    let entry = |(id, name): (Id, &'a str)| {
+        let (path, shown) = (data.path().display(), name.escape_debug());
+        let id = serde_json::from_value(data.id_json(id)).with_context(|| {
+            format!("{what} of `{path}` have ids that are neither whole numbers nor strings (such as that of `{shown}`)")
         })?;
         Ok((id, name.to_owned()))
     };
-    entries.map(number).collect()
+    entries.map(entry).collect()
 }

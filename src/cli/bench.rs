@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         tile: false,
         shard: None,
     };
-    let classes = &model.manifest().classes;
+    let classes = &run::categories(&model.manifest().classes);
     let settings = Settings::of(&model, &detector, classes, &options, args.machine.precision);
     let machine = Machine::of(&detector, &runtime, &options);
     let record = Record::new(super::command_line(), settings, machine);

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rcnn::atomic;
+use rcnn::coco::ResultId;
 use rcnn::compare::{Contender, Costs, Judged, judge, measure, table, warnings};
 use rcnn::detector::Detector;
 use rcnn::memory;
@@ -155,7 +156,7 @@ fn run_models(
     names: &[String],
     saved: &[bool],
     folder: &Path,
-) -> anyhow::Result<(Vec<Costs>, Vec<u64>)> {
+) -> anyhow::Result<(Vec<Costs>, Vec<ResultId>)> {
     if args.images.is_empty() {
         return Err(Usage("models need photos to run on: give them with -i".into()).into());
     }
@@ -177,7 +178,7 @@ fn run_models(
     let costs =
         measure(&contenders, &tasks, &decode, folder, &stop, &mut |done| progress.set(done as u64, total, 0));
     progress.end();
-    Ok((costs?, tasks.iter().map(|task| task.image_id).collect()))
+    Ok((costs?, tasks.iter().map(|task| task.image_id.clone()).collect()))
 }
 
 /// Loads a model and lets it see the first photo, which is not timed.

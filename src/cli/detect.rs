@@ -7,7 +7,7 @@ use rcnn::detector::Detector;
 use rcnn::family::Class;
 use rcnn::model::{DEFAULT, Model};
 use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
-use rcnn::run::{self, Machine, Record, Settings, Shard, Task};
+use rcnn::run::{self, Category, Machine, Record, Settings, Shard, Task};
 
 use super::annotated::Annotated;
 use super::lanes::LaneArgs;
@@ -192,9 +192,9 @@ fn identify(
     annotated: Option<&Annotated>,
     entries: Vec<photo::Entry>,
     model: &Model,
-) -> anyhow::Result<(Vec<Task>, Vec<Class>)> {
+) -> anyhow::Result<(Vec<Task>, Vec<Category>)> {
     let classes = &model.manifest().classes;
-    let Some(annotated) = annotated else { return Ok((run::count(entries), classes.clone())) };
+    let Some(annotated) = annotated else { return Ok((run::count(entries), run::categories(classes))) };
     let (tasks, photo_notes) = annotated.photos(entries)?;
     let (classes, class_notes) = annotated.classes(classes);
     say(&[photo_notes, class_notes].concat());

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use rcnn::coco::ResultId;
 use rcnn::compare::{Contender, Judged, judge, measure, warnings};
 use rcnn::detector::Detector;
 use rcnn::model::Model;
@@ -225,7 +226,7 @@ fn judge_both(
             (contender.name.clone(), path, Some(cost))
         })
         .collect();
-    let image_ids: Vec<u64> = tasks.iter().map(|task| task.image_id).collect();
+    let image_ids: Vec<ResultId> = tasks.iter().map(|task| task.image_id.clone()).collect();
     Ok(judge(path, &results, Some(&image_ids), 1000, args.seed)?)
 }
 

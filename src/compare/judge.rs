@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Costs, Error};
+use crate::coco::ResultId;
 use crate::evaluate::{Input, Interval, Moved, Params, Reading, Warning};
 
 /// One model's numbers.
@@ -41,6 +42,14 @@ pub struct Difference {
     pub photos: Vec<Moved>,
 }
 
+/// An id as evaluation's parameters write it: strings in quotation marks.
+fn written(id: &ResultId) -> String {
+    match id {
+        ResultId::Number(id) => id.to_string(),
+        ResultId::Text(id) => format!("\"{id}\""),
+    }
+}
+
 /// Judges results, a file a model, against the annotations and the first of them: on the images of `image_ids`, or on
 /// all that are annotated.
 ///
@@ -49,11 +58,11 @@ pub struct Difference {
 pub fn judge(
     annotations: &Path,
     results: &[(String, PathBuf, Option<Costs>)],
-    image_ids: Option<&[u64]>,
+    image_ids: Option<&[ResultId]>,
     resamples: usize,
     seed: u64,
 ) -> Result<Vec<Judged>, Error> {
-    let image_ids = image_ids.map(|ids| ids.iter().map(u64::to_string).collect());
+    let image_ids = image_ids.map(|ids| ids.iter().map(written).collect());
     let (params, reading) = (Params { image_ids, ..Params::default() }, Reading::default());
     let mut first: Option<Input> = None;
     let mut judged = Vec::new();

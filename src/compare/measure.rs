@@ -10,10 +10,9 @@ use serde::Serialize;
 use super::Error;
 use crate::atomic;
 use crate::detector::{Detection, Detector};
-use crate::family::Class;
 use crate::network::Architecture;
 use crate::photo::{self, DecodeOptions, Photo};
-use crate::run::{CocoResult, Task};
+use crate::run::{Category, CocoResult, Task};
 
 /// A model that takes part.
 pub struct Contender {
@@ -22,7 +21,7 @@ pub struct Contender {
     /// Ready to run.
     pub detector: Detector,
     /// Its classes with the ids of the annotations.
-    pub classes: Vec<Class>,
+    pub classes: Vec<Category>,
     /// For its multiply-adds.
     pub network: Architecture,
     /// Numbers that it has learnt.
@@ -115,9 +114,9 @@ impl Tally {
     }
 }
 
-fn result(task: &Task, classes: &[Class], detection: &Detection) -> Option<CocoResult> {
+fn result(task: &Task, classes: &[Category], detection: &Detection) -> Option<CocoResult> {
     let class = classes.get(detection.class)?;
-    Some(CocoResult::new(task.image_id, class.id, detection.bbox, detection.score))
+    Some(CocoResult::new(task.image_id.clone(), class.id.clone(), detection.bbox, detection.score))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -90,7 +90,7 @@ pub(super) fn read_run(folder: &Path, score: f32) -> Result<Source, Error> {
         };
         let mut objects = Vec::new();
         for item in found.detections.iter().filter(|item| item.score >= score) {
-            let id = i64::try_from(item.category_id).ok().and_then(Id::new);
+            let id = item.category_id.number().and_then(Id::new);
             let Some(&category) = id.and_then(|id| places.get(&id)) else {
                 return Err(shape(
                     &journal,
@@ -112,7 +112,8 @@ pub(super) fn read_run(folder: &Path, score: f32) -> Result<Source, Error> {
             });
         }
         let (width, height) = (found.width, found.height);
-        photos.push(Photo { id: found.image_id as i64, file: found.file, width, height, objects });
+        let id = found.image_id.number().unwrap_or(photos.len() as i64 + 1);
+        photos.push(Photo { id, file: found.file, width, height, objects });
     }
     let mut notes = Vec::new();
     if failures > 0 {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::gallery::{Album, Mark, Picture};
+use crate::coco::ResultId;
 use crate::run;
 
 /// Bars of the histogram of scores.
@@ -40,7 +41,7 @@ pub(super) struct Found {
     /// The first failures.
     pub(super) failures: Vec<run::Failed>,
     /// The most certain photo of each class.
-    best: BTreeMap<u64, (f32, run::Found)>,
+    best: BTreeMap<ResultId, (f32, run::Found)>,
     /// Photos with a detection whose score is near the middle, the nearest first.
     doubtful: Vec<(f32, run::Found)>,
     /// How many pictures of a kind are wanted.
@@ -81,7 +82,7 @@ impl Found {
             self.areas[AREAS.iter().position(|(end, _)| area < *end).unwrap_or(AREAS.len() - 1)] += 1;
             if self.wanted > 0 && self.best.get(&item.category_id).is_none_or(|(best, _)| item.score > *best)
             {
-                self.best.insert(item.category_id, (item.score, row.clone()));
+                self.best.insert(item.category_id.clone(), (item.score, row.clone()));
             }
         }
         let doubt = row.detections.iter().map(|item| (item.score - 0.5).abs()).fold(f32::INFINITY, f32::min);
@@ -126,7 +127,7 @@ impl Found {
         let mut best: Vec<&(f32, run::Found)> = self.best.values().collect();
         best.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut seen = std::collections::HashSet::new();
-        let photos = best.into_iter().filter(|(_, row)| seen.insert(row.image_id));
+        let photos = best.into_iter().filter(|(_, row)| seen.insert(row.image_id.clone()));
         photos.filter_map(|(_, row)| picture(album, row)).take(self.wanted).collect()
     }
 
@@ -160,14 +161,14 @@ mod tests {
 
     fn row(id: u64, items: &[(u64, f32, f32)]) -> run::Row {
         let item = |&(category_id, score, side): &(u64, f32, f32)| run::Item {
-            category_id,
+            category_id: category_id.into(),
             label: format!("class {category_id}"),
             score,
             r#box: [0.0, 0.0, side, side],
         };
         let detections = items.iter().map(item).collect();
         run::Row::Found(run::Found {
-            image_id: id,
+            image_id: id.into(),
             file: format!("{id}.jpg"),
             width: 100,
             height: 100,
@@ -189,8 +190,9 @@ mod tests {
         let scores: Vec<u64> = found.scores().iter().map(|bar| bar.count).collect();
         assert_eq!((scores[9], scores[10], scores[19], scores.iter().sum::<u64>()), (1, 1, 3, 5));
         assert_eq!(found.areas().iter().map(|bar| bar.count).collect::<Vec<_>>(), [1, 3, 1]);
-        assert_eq!(found.best[&1].1.image_id, 4);
+        assert_eq!(found.best[&1.into()].1.image_id, 4.into());
         found.keep_most_doubtful();
-        assert_eq!(found.doubtful.iter().map(|(_, row)| row.image_id).collect::<Vec<_>>(), [3, 4]);
+        let doubtful: Vec<&ResultId> = found.doubtful.iter().map(|(_, row)| &row.image_id).collect();
+        assert_eq!(doubtful, [&3.into(), &4.into()]);
     }
 }

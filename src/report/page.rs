@@ -10,6 +10,7 @@ use super::found::{Bar, Found, bars};
 use super::gallery::{Album, Mark, Picture};
 use super::judged::{Judged, NamedErrors};
 use super::plot;
+use crate::coco::ResultId;
 use crate::evaluate::{Boxed, Interval, Mistakes, Share};
 use crate::photo::{DecodeOptions, Entry, Limits};
 use crate::run::{self, Record, State};
@@ -70,7 +71,7 @@ pub fn page(sources: &Sources) -> Result<String, PageError> {
         for row in run::rows(folder).map_err(failed(journal))? {
             let row = row.map_err(failed(journal))?;
             if judged.is_some() {
-                names.insert(row.image_id(), row.file().to_owned());
+                names.insert(row.image_id().clone(), row.file().to_owned());
             }
             found.add(row);
         }
@@ -217,7 +218,7 @@ impl JudgedPart {
     fn new(
         judged: &Judged,
         album: Option<&Album>,
-        files: &HashMap<u64, String>,
+        files: &HashMap<ResultId, String>,
         pictures: usize,
     ) -> Result<JudgedPart, plot::Error> {
         let errors = judged.errors.as_ref();
@@ -349,7 +350,12 @@ fn missed(named: &NamedErrors) -> Vec<(&'static str, Vec<MissedLine>)> {
 }
 
 /// The photos in which most goes wrong.
-fn mistakes(judged: &Judged, album: &Album, files: &HashMap<u64, String>, pictures: usize) -> Vec<Picture> {
+fn mistakes(
+    judged: &Judged,
+    album: &Album,
+    files: &HashMap<ResultId, String>,
+    pictures: usize,
+) -> Vec<Picture> {
     let names = judged.errors.as_ref().map_or(&[][..], |named| &named.categories);
     let name = |boxed: &Boxed| names.get(boxed.category).map_or("", String::as_str).to_owned();
     let mut worst: Vec<&Mistakes> = judged.mistakes.iter().filter(|image| image.count() > 0).collect();
@@ -369,7 +375,7 @@ fn mistakes(judged: &Judged, album: &Album, files: &HashMap<u64, String>, pictur
             .take(6)
             .collect();
         let caption = words.join(", ");
-        let file = files.get(&image.image_id.as_u64()?)?;
+        let file = files.get(&serde_json::from_value(image.image_id.clone()).ok()?)?;
         album.picture(file, caption, right.chain(wrong).chain(missed).collect())
     };
     worst.into_iter().filter_map(picture).take(pictures).collect()

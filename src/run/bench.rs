@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Machine, Options, Record, StageTimes, State, Task, run, stages};
+use super::{Error, Machine, Options, Record, StageTimes, State, Task, categories, run, stages};
 use crate::detector::{self, Detector};
 use crate::memory;
 
@@ -104,7 +104,8 @@ pub fn bench(
     };
     let detector = widen(detector)?;
     let record = Record { machine: Machine { lanes: detector.lanes(), ..record.machine }, ..record };
-    let record = run(&detector, detector.classes(), tasks, options, record, course.stop, &mut |_| {})?;
+    let classes = categories(detector.classes());
+    let record = run(&detector, &classes, tasks, options, record, course.stop, &mut |_| {})?;
     if record.state != State::Finished {
         return Err(Error::Interrupted);
     }

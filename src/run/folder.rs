@@ -72,7 +72,7 @@ pub(super) fn earlier(out: &Path, record: &mut Record, tasks: &[Task]) -> Result
         let Ok(row) = row else { break };
         let same = tasks
             .get(counts.photos)
-            .is_some_and(|task| task.entry.name == row.file() && task.image_id == row.image_id());
+            .is_some_and(|task| task.entry.name == row.file() && task.image_id == *row.image_id());
         if !same {
             return Err(other(format!("other photos (such as `{}`)", row.file().escape_debug())));
         }

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::coco::ResultId;
+
 /// One line: what was found in a photo, or why it failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -21,7 +23,7 @@ pub enum Row {
 #[serde(deny_unknown_fields)]
 pub struct Found {
     /// Its id in all results.
-    pub image_id: u64,
+    pub image_id: ResultId,
     /// Its name, with `/` between parts.
     pub file: String,
     /// Width of the upright photo in pixels.
@@ -37,7 +39,7 @@ pub struct Found {
 #[serde(deny_unknown_fields)]
 pub struct Failed {
     /// Its id in all results.
-    pub image_id: u64,
+    pub image_id: ResultId,
     /// Its name, with `/` between parts.
     pub file: String,
     /// Why.
@@ -49,7 +51,7 @@ pub struct Failed {
 #[serde(deny_unknown_fields)]
 pub struct Item {
     /// Id of its class.
-    pub category_id: u64,
+    pub category_id: ResultId,
     /// Name of its class.
     pub label: String,
     /// 0 to 1.
@@ -72,10 +74,10 @@ pub struct Failure {
 
 impl Row {
     /// Its photo's id.
-    pub fn image_id(&self) -> u64 {
+    pub fn image_id(&self) -> &ResultId {
         match self {
-            Row::Found(row) => row.image_id,
-            Row::Failed(row) => row.image_id,
+            Row::Found(row) => &row.image_id,
+            Row::Failed(row) => &row.image_id,
         }
     }
 
@@ -168,12 +170,12 @@ mod tests {
 
     fn row() -> Row {
         Row::Found(Found {
-            image_id: 7,
+            image_id: 7.into(),
             file: "a/b.jpg".into(),
             width: 640,
             height: 480,
             detections: vec![Item {
-                category_id: 4,
+                category_id: 4.into(),
                 label: "bolt".into(),
                 score: 0.9731,
                 r#box: [1.0, 2.5, 0.1, 1e-7],
@@ -189,7 +191,7 @@ mod tests {
             r#"{"image_id":7,"file":"a/b.jpg","width":640,"height":480,"detections":[{"category_id":4,"label":"bolt","score":0.9731,"box":[1.0,2.5,0.1,1e-7]}]}"#
         );
         let failed = Row::Failed(Failed {
-            image_id: 8,
+            image_id: 8.into(),
             file: "a/c.jpg".into(),
             error: Failure { kind: "truncated".into(), stage: "decode".into(), detail: "…".into() },
         });

@@ -11,8 +11,7 @@ use super::journal::{self, Row};
 use super::picture::Pictures;
 use super::record::{Counts, Machine, Record, Settings, State};
 use super::shard::Shard;
-use super::{Error, folder, open, results, write_record};
-use crate::family::Class;
+use super::{Category, Error, folder, open, results, write_record};
 use crate::photo::{PassedOver, Unread};
 
 /// Why folders cannot be joined.
@@ -160,7 +159,7 @@ fn not_a_run(folder: &Path, name: &str) -> impl FnOnce(io::Error) -> MergeError 
 /// What `images.json` tells of the model.
 #[derive(Deserialize)]
 struct Tables {
-    categories: Vec<Class>,
+    categories: Vec<Category>,
 }
 
 impl Tables {

@@ -23,14 +23,14 @@ pub use bench::{BenchReport, Course, Latency, bench};
 pub(crate) use journal::rows as journal_rows;
 pub use journal::{Failed, Failure, Found, Item, Row};
 pub use merge::{MergeError, merge};
-pub use naming::{count, match_classes, match_photos};
+pub use naming::{Category, categories, count, match_classes, match_photos};
 pub use record::{Bottleneck, Counts, Machine, Record, Settings, StageTimes, State};
 pub(crate) use results::CocoResult;
 pub use shard::Shard;
 
 use crate::atomic;
+use crate::coco::ResultId;
 use crate::detector::{self, Detector};
-use crate::family::Class;
 use crate::photo::{DecodeOptions, Entry};
 use journal::Journal;
 use picture::Pictures;
@@ -65,7 +65,7 @@ pub struct Task {
     /// Its file.
     pub entry: Entry,
     /// Its id in all results.
-    pub image_id: u64,
+    pub image_id: ResultId,
 }
 
 /// How far a run has come.
@@ -151,7 +151,7 @@ impl Error {
 /// names that no run wrote, or one of the photos where pictures go. What is in the journal by then stays.
 pub fn run(
     detector: &Detector,
-    classes: &[Class],
+    classes: &[Category],
     tasks: &[Task],
     options: &Options,
     mut record: Record,

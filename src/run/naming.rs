@@ -1,19 +1,36 @@
 //! Ids in results: counted, or those of a data set's annotations, matched by names.
 
+use serde::{Deserialize, Serialize};
+
 use super::Task;
-use crate::coco::{ClassNames, FileNames, Found, Parts, Seeker};
+use crate::coco::{ClassNames, FileNames, Found, Parts, ResultId, Seeker};
 use crate::family::Class;
 use crate::photo::Entry;
 
+/// A class as results have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Category {
+    /// Its id.
+    pub id: ResultId,
+    /// Its name.
+    pub name: String,
+}
+
+/// A model's classes with their own ids.
+pub fn categories(classes: &[Class]) -> Vec<Category> {
+    classes.iter().map(|class| Category { id: class.id.into(), name: class.name.clone() }).collect()
+}
+
 /// Photos numbered from 1 in input order.
 pub fn count(entries: Vec<Entry>) -> Vec<Task> {
-    entries.into_iter().zip(1..).map(|(entry, image_id)| Task { entry, image_id }).collect()
+    entries.into_iter().zip(1u64..).map(|(entry, id)| Task { entry, image_id: id.into() }).collect()
 }
 
 /// Photos with the ids of annotated images (id and file name) whose paths have the longest common end with theirs, and no
 /// image for two photos. The others are left out; the sentences say so.
-pub fn match_photos(entries: Vec<Entry>, images: &[(u64, &str)]) -> (Vec<Task>, Vec<String>) {
-    let names = FileNames::new(images.iter().enumerate().map(|(place, &(_, name))| (place, name)));
+pub fn match_photos(entries: Vec<Entry>, images: &[(ResultId, &str)]) -> (Vec<Task>, Vec<String>) {
+    let names = FileNames::new(images.iter().enumerate().map(|(place, (_, name))| (place, *name)));
     let seekers: Vec<Seeker> = entries.iter().map(seeker).collect();
     let total = entries.len();
     let mut tasks = Vec::new();
@@ -21,7 +38,7 @@ pub fn match_photos(entries: Vec<Entry>, images: &[(u64, &str)]) -> (Vec<Task>, 
     for (entry, found) in entries.into_iter().zip(names.match_all(&seekers)) {
         left_out.note(&entry.name, found, images);
         if let Some(place) = found.entry() {
-            tasks.push(Task { entry, image_id: images[place].0 });
+            tasks.push(Task { entry, image_id: images[place].0.clone() });
         }
     }
     let mut notes = left_out.sentences(total);
@@ -46,7 +63,7 @@ struct LeftOut {
 }
 
 impl LeftOut {
-    fn note(&mut self, name: &str, found: Found<usize>, images: &[(u64, &str)]) {
+    fn note(&mut self, name: &str, found: Found<usize>, images: &[(ResultId, &str)]) {
         let quoted = |name: &str| format!("`{}`", name.escape_debug());
         let both = |place: usize| format!("{} and {}", quoted(name), quoted(images[place].1));
         let (kind, example) = match found {
@@ -81,19 +98,22 @@ impl LeftOut {
 
 /// Classes with the ids of annotated categories (id and name) of the same name, in any case. Classes without one
 /// get ids above all others, so that they are never taken for another category.
-pub fn match_classes(classes: &[Class], categories: &[(u64, &str)]) -> (Vec<Class>, Vec<String>) {
-    let names = ClassNames::new(categories.iter().copied());
-    let mut free = categories.iter().map(|&(id, _)| id).max().unwrap_or(0).saturating_add(1);
+pub fn match_classes(classes: &[Class], categories: &[(ResultId, &str)]) -> (Vec<Category>, Vec<String>) {
+    let names = ClassNames::new(categories.iter().enumerate().map(|(place, (_, name))| (place, *name)));
+    let mut free = categories.iter().filter_map(|(id, _)| id.number()).max().unwrap_or(0);
     let mut unmatched = Vec::new();
     let mut matched = Vec::new();
     for class in classes {
         let name = class.name.as_str();
-        let id = names.get(name).unwrap_or_else(|| {
-            unmatched.push(name);
-            free += 1;
-            free - 1
-        });
-        matched.push(Class { id, name: class.name.clone() });
+        let id = names.get(name).map_or_else(
+            || {
+                unmatched.push(name);
+                free = free.saturating_add(1);
+                ResultId::Number(free)
+            },
+            |place| categories[place].0.clone(),
+        );
+        matched.push(Category { id, name: class.name.clone() });
     }
     let mut notes = Vec::new();
     if !unmatched.is_empty() {
@@ -114,6 +134,14 @@ pub fn match_classes(classes: &[Class], categories: &[(u64, &str)]) -> (Vec<Clas
 mod tests {
     use super::*;
 
+    fn id((id, name): (u64, &str)) -> (ResultId, &str) {
+        (id.into(), name)
+    }
+
+    fn ids(tasks: &[Task]) -> Vec<ResultId> {
+        tasks.iter().map(|task| task.image_id.clone()).collect()
+    }
+
     fn entries(names: &[&str]) -> Vec<Entry> {
         names
             .iter()
@@ -123,9 +151,9 @@ mod tests {
 
     #[test]
     fn photos_take_the_ids_of_their_images() {
-        let images = [(10, "val/1.jpg"), (20, "val/2.jpg"), (30, "a/x.jpg"), (40, "b/x.jpg")];
+        let images = [(10, "val/1.jpg"), (20, "val/2.jpg"), (30, "a/x.jpg"), (40, "b/x.jpg")].map(id);
         let (tasks, notes) = match_photos(entries(&["1.jpg", "val/2.jpg", "x.jpg", "3.jpg"]), &images);
-        assert_eq!(tasks.iter().map(|task| task.image_id).collect::<Vec<_>>(), [10, 20]);
+        assert_eq!(ids(&tasks), [10.into(), 20.into()]);
         assert_eq!(
             notes,
             [
@@ -139,11 +167,12 @@ mod tests {
 
     #[test]
     fn a_photo_whose_whole_path_is_the_images_goes_before_others() {
-        let images = [(77, "IMG_1.jpg"), (78, "IMG_2.jpg")];
+        let images = [(77, "IMG_1.jpg"), (78, "IMG_2.jpg")].map(id);
         let names = ["Backup/IMG_1.jpg", "IMG_1.jpg", "a/IMG_2.jpg", "b/IMG_2.jpg"];
         let (tasks, notes) = match_photos(entries(&names), &images);
-        let found: Vec<_> = tasks.iter().map(|task| (task.entry.name.as_str(), task.image_id)).collect();
-        assert_eq!(found, [("IMG_1.jpg", 77)]);
+        let found: Vec<_> =
+            tasks.iter().map(|task| (task.entry.name.as_str(), task.image_id.clone())).collect();
+        assert_eq!(found, [("IMG_1.jpg", 77.into())]);
         assert_eq!(
             notes,
             [
@@ -158,8 +187,8 @@ mod tests {
     fn classes_take_the_ids_of_their_categories() {
         let class = |id, name: &str| Class { id, name: name.into() };
         let classes = [class(1, "bolt"), class(2, "Nut"), class(3, "pen")];
-        let (matched, notes) = match_classes(&classes, &[(7, "nut"), (3, "bolt"), (9, "cat")]);
-        assert_eq!(matched, [class(3, "bolt"), class(7, "Nut"), class(10, "pen")]);
+        let (matched, notes) = match_classes(&classes, &[(7, "nut"), (3, "bolt"), (9, "cat")].map(id));
+        assert_eq!(matched, categories(&[class(3, "bolt"), class(7, "Nut"), class(10, "pen")]));
         assert_eq!(
             notes,
             ["1 of 3 classes of the model have no category of their name in the annotations: `pen`"]

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::Error;
+use super::{Category, Error};
 use crate::atomic;
 use crate::detector::Detection;
 use crate::draw::{self, Mark};
-use crate::family::Class;
 use crate::photo::{LONGEST_JPEG_SIDE, Photo, encode_jpeg};
 
 /// Quality of JPEG pictures: no visible loss around thin lines.
@@ -53,7 +52,7 @@ fn keeps_its_name(name: &str) -> bool {
 }
 
 /// Draws the detections from `least` up, the best on top.
-pub(super) fn draw(mut photo: Photo, found: &[Detection], classes: &[Class], least: f32) -> Photo {
+pub(super) fn draw(mut photo: Photo, found: &[Detection], classes: &[Category], least: f32) -> Photo {
     let shown = found.iter().filter(|detection| detection.score >= least);
     let marks: Vec<Mark> = shown
         .map(|detection| {

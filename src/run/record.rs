@@ -7,9 +7,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::journal::{Failed, Row};
-use super::{Options, Shard};
+use super::{Category, Options, Shard};
+use crate::coco::ResultId;
 use crate::detector::Detector;
-use crate::family::Class;
 use crate::model::Model;
 use crate::photo::{Limits, PassedOver, Unread};
 use crate::runtime::{Precision, Runtime};
@@ -39,7 +39,7 @@ pub struct Settings {
     /// Names of the classes that are kept; all where there is none.
     pub classes: Option<Vec<String>>,
     /// Ids of all classes in results.
-    pub category_ids: Vec<u64>,
+    pub category_ids: Vec<ResultId>,
     /// `exact`, `reduced` or `fast`.
     pub decoder: String,
     /// `exact` or `fast`: how networks are computed.
@@ -89,7 +89,7 @@ impl Settings {
     pub fn of(
         model: &Model,
         detector: &Detector,
-        classes: &[Class],
+        classes: &[Category],
         options: &Options,
         precision: Precision,
     ) -> Settings {
@@ -99,7 +99,7 @@ impl Settings {
             model_sha256: model.hash().into(),
             score: detector.score_threshold(),
             classes: options.only.as_ref().map(|only| only.iter().filter_map(name).collect()),
-            category_ids: classes.iter().map(|class| class.id).collect(),
+            category_ids: classes.iter().map(|class| class.id.clone()).collect(),
             decoder: options.decode.decoder.name().into(),
             precision: precision.to_string(),
             device: detector.device().to_string(),

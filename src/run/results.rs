@@ -5,17 +5,17 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::Category;
 use super::journal::{Row, rows};
 use crate::atomic;
-use crate::coco::{CategoryEntry, ImageEntry, List};
-use crate::family::Class;
+use crate::coco::{CategoryEntry, ImageEntry, List, ResultId};
 use crate::geometry::BBox;
 
 /// One detection as COCO's results have it.
 #[derive(Serialize)]
 pub(crate) struct CocoResult {
-    image_id: u64,
-    category_id: u64,
+    image_id: ResultId,
+    category_id: ResultId,
     /// x, y, width, height.
     bbox: [f32; 4],
     score: f32,
@@ -23,13 +23,13 @@ pub(crate) struct CocoResult {
 
 impl CocoResult {
     /// A box by its corners becomes one by its size.
-    pub(crate) fn new(image_id: u64, category_id: u64, bbox: BBox, score: f32) -> CocoResult {
+    pub(crate) fn new(image_id: ResultId, category_id: ResultId, bbox: BBox, score: f32) -> CocoResult {
         CocoResult { image_id, category_id, bbox: [bbox.x1, bbox.y1, bbox.width(), bbox.height()], score }
     }
 }
 
 /// Writes both files into the folder that holds the journal, each whole or not at all.
-pub(super) fn write(folder: &Path, classes: &[Class]) -> io::Result<()> {
+pub(super) fn write(folder: &Path, classes: &[Category]) -> io::Result<()> {
     let journal = folder.join("detections.jsonl");
     atomic::write(&folder.join("detections.json"), |out| {
         let mut list = List::begin(out, "[")?;
@@ -38,7 +38,12 @@ pub(super) fn write(folder: &Path, classes: &[Class]) -> io::Result<()> {
             for item in &found.detections {
                 let [x1, y1, x2, y2] = item.r#box;
                 let bbox = BBox::new(x1, y1, x2, y2);
-                list.add(&CocoResult::new(found.image_id, item.category_id, bbox, item.score))?;
+                list.add(&CocoResult::new(
+                    found.image_id.clone(),
+                    item.category_id.clone(),
+                    bbox,
+                    item.score,
+                ))?;
             }
         }
         list.end("]\n")
@@ -52,7 +57,7 @@ pub(super) fn write(folder: &Path, classes: &[Class]) -> io::Result<()> {
             }
         }
         let categories: Vec<_> =
-            classes.iter().map(|class| CategoryEntry { id: class.id, name: &class.name }).collect();
+            classes.iter().map(|class| CategoryEntry { id: &class.id, name: &class.name }).collect();
         list.end(&format!("],\"categories\":{}}}\n", serde_json::to_string(&categories)?))
     })
 }

@@ -73,6 +73,7 @@ pub(super) fn listing(tasks: &[Task]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coco::ResultId;
 
     #[test]
     fn every_photo_is_in_one_shard() {
@@ -88,10 +89,10 @@ mod tests {
             for shard in shards {
                 let selected = shard.select(&all);
                 assert_eq!(selected.len(), shard.share(all.len()), "{shard}");
-                ids.extend(selected.iter().map(|task| task.image_id));
+                ids.extend(selected.iter().map(|task| task.image_id.clone()));
             }
             ids.sort_unstable();
-            assert_eq!(ids, (1..=10).collect::<Vec<_>>());
+            assert_eq!(ids, (1..=10u64).map(ResultId::from).collect::<Vec<_>>());
         }
     }
 

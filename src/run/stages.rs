@@ -9,9 +9,8 @@ use super::journal::{Failed, Failure, Found, Item, Row};
 use super::ordered::ordered;
 use super::picture::{self, Pictures};
 use super::record::StageTimes;
-use super::{Error, Options, Task};
+use super::{Category, Error, Options, Task};
 use crate::detector::{self, Detection, Detector, Input};
-use crate::family::Class;
 use crate::photo::{self, Photo};
 
 /// Another photo's picture can well be written.
@@ -20,7 +19,7 @@ const NAME_TOO_LONG: &str = "the name of its picture is too long for the file sy
 /// What all stages see.
 pub(super) struct Stages<'a> {
     pub(super) detector: &'a Detector,
-    pub(super) classes: &'a [Class],
+    pub(super) classes: &'a [Category],
     pub(super) options: &'a Options,
     pub(super) pictures: Pictures<'a>,
     pub(super) stop: &'a AtomicBool,
@@ -164,7 +163,7 @@ impl Stages<'_> {
     /// Draws and encodes, and makes the row.
     fn finish(&self, one: Inferred<'_>) -> Result<Done, Error> {
         let Inferred { task, size, photo, found, mut times } = one;
-        let (image_id, file) = (task.image_id, task.entry.name.clone());
+        let (image_id, file) = (task.image_id.clone(), task.entry.name.clone());
         let mut found = match found {
             Ok(found) => found,
             Err(error) => return Ok(Done { row: Row::Failed(Failed { image_id, file, error }), times }),
@@ -198,7 +197,7 @@ impl Stages<'_> {
         let class = self.classes.get(detection.class);
         let b = &detection.bbox;
         Item {
-            category_id: class.map_or(detection.class as u64 + 1, |class| class.id),
+            category_id: class.map_or((detection.class as u64 + 1).into(), |class| class.id.clone()),
             label: class.map(|class| class.name.clone()).unwrap_or_default(),
             score: detection.score,
             r#box: [b.x1, b.y1, b.x2, b.y2],
