@@ -181,6 +181,64 @@ fn kept_graphs_can_be_read_by_whom_other_files_can() {
     }
 }
 
+/// Older libraries would read a file that the graph names, or a piece of their own memory.
+#[test]
+fn a_graph_with_values_in_another_file_is_refused() {
+    let place = Place::new();
+    place.photos(&PICTURES);
+    let fixture =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/tv-pyramid/model.pth");
+    place.rcnn(&["import", fixture.to_str().unwrap(), "-o", "model"]).expect(0);
+    place.write("elsewhere", &[0; 64]);
+    for (graph, file) in [("trunk.onnx", "trunk"), ("head.onnx", "head")] {
+        let path = format!("model/{graph}");
+        let (whole, manifest) = (std::fs::read(place.at(&path)).unwrap(), place.json("model/model.json"));
+        // A message of protobuf is continued by what is added to it: a graph's initialiser `w` of one float, whose
+        // `external_data` says where, and whose `data_location` is 1.
+        let entry = b"\x0a\x08location\x12\x09elsewhere";
+        let mut tensor = b"\x08\x01\x10\x01\x42\x01w\x6a".to_vec();
+        tensor.extend([entry.len() as u8]);
+        tensor.extend(entry);
+        tensor.extend([0x70, 1]);
+        let initializer = [&[0x2a, tensor.len() as u8][..], &tensor].concat();
+        let added = [&whole[..], &[0x3a, initializer.len() as u8], &initializer].concat();
+        let mut changed = manifest.clone();
+        changed["files"][file]["bytes"] = added.len().into();
+        changed["files"][file]["sha256"] = sha256(&added).into();
+        place.write(&path, &added);
+        place.write("model/model.json", changed.to_string().as_bytes());
+        let ended = place.rcnn(&["detect", "photos", "-o", "out", "-m", "model", "--no-draw"]).expect(1);
+        assert!(ended.err.contains("its tensor `w` lies in another file"), "{}", ended.err);
+        assert_eq!(ended.err.lines().count(), 1);
+        place.write(&path, &whole);
+        place.write("model/model.json", manifest.to_string().as_bytes());
+    }
+    place.rcnn(&["detect", "photos", "-o", "out", "-m", "model", "--no-draw"]).expect(0);
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn photos_of_several_sizes_at_once_are_the_callers_mistake() {
+    use rcnn::detector::Detector;
+    use rcnn::photo::Photo;
+
+    let options =
+        rcnn::runtime::Options { library: Some(support::runtime().to_owned()), ..Default::default() };
+    let runtime = rcnn::runtime::Runtime::open(&options, &mut |_| {}).unwrap();
+    let model = rcnn::model::Model::find(rcnn::model::DEFAULT).unwrap();
+    let detector = Detector::new(&model, &runtime, &Default::default()).unwrap();
+    let inputs = [(64, 64), (64, 200)].map(|(width, height)| {
+        let pixels = vec![0; (3 * width * height) as usize];
+        detector.prepare(&Photo { width, height, pixels }).unwrap()
+    });
+    let refused = detector.infer(inputs.into()).unwrap_err().to_string();
+    assert_eq!(refused, "the inputs of one batch differ in size, and all must be padded to the same");
+}
+
 #[test]
 fn doctor_has_a_cure_for_a_package_that_cannot_be_used() {
     let place = Place::new();

@@ -72,6 +72,9 @@ pub enum Error {
     /// A graph of the model cannot be read.
     #[error(transparent)]
     Model(#[from] crate::model::Error),
+    /// Photos of different sizes are to be computed at once.
+    #[error("the inputs of one batch differ in size, and all must be padded to the same")]
+    Sizes,
     /// A graph gives something else than its model says.
     #[error("the model's graphs do not go with its model.json: {0}")]
     Graph(String),
@@ -230,7 +233,7 @@ impl Detector {
     /// list by falling score.
     ///
     /// # Errors
-    /// When a session fails.
+    /// When a session fails, or the inputs are not of one size.
     pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Detection>>, Times), Error> {
         self.lanes.with(|lane| self.infer_on(lane, inputs))
     }
@@ -240,7 +243,7 @@ impl Detector {
         let Some(first) = inputs.first() else { return Ok((Vec::new(), times)) };
         let padded = first.padded;
         if inputs.iter().any(|input| input.padded != padded) {
-            return Err(Error::Graph("inputs of one batch differ in size".into()));
+            return Err(Error::Sizes);
         }
         let tensor = batch(&mut inputs);
         let input = Value::from_f32(&[inputs.len(), 3, padded.0, padded.1], tensor)?;

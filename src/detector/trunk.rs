@@ -239,7 +239,7 @@ impl Trunk {
 
 type Ranks = Result<Vec<Ranked>, Error>;
 
-/// In groups of `N`, as they were asked for.
+/// What the features of a level are called.
 fn features(level: usize) -> String {
     format!("features.{level}")
 }
@@ -249,6 +249,7 @@ fn last(level: usize) -> String {
     format!("features.{level}.channels_last")
 }
 
+/// In groups of `N`, as they were asked for.
 fn grouped<const N: usize>(values: Vec<Value>) -> Vec<[Value; N]> {
     let mut values = values.into_iter();
     std::iter::from_fn(|| {

@@ -8,8 +8,10 @@ use std::ops::Range;
 use prost::Message as _;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
 
+use super::external::refuse_external;
 use super::graph::{Dim, Element, value_info};
 use super::proto;
+use super::read::ReadError;
 
 const MODEL_GRAPH: u32 = 7;
 const NODE: u32 = 1;
@@ -23,6 +25,9 @@ pub enum CutError {
     /// The bytes are no ONNX file.
     #[error("it is no ONNX file: {0}")]
     Unreadable(String),
+    /// Not all of it is in the file.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// No node gives that edge.
     #[error("no node gives `{0}`")]
     NoEdge(String),
@@ -38,8 +43,9 @@ struct Field {
 /// An ONNX file without what computes the float32 tensor `edge`, which becomes an input of the dimensions given.
 ///
 /// # Errors
-/// When the bytes are no ONNX file, or nothing in it computes the edge.
+/// When the bytes are no ONNX file, hold not all of a graph, or nothing in it computes the edge.
 pub fn after(model: &[u8], edge: &str, dims: &[Dim]) -> Result<Vec<u8>, CutError> {
+    refuse_external(model)?;
     let top = fields(model, 0..model.len())?;
     let graph = top.iter().find(|field| field.tag == MODEL_GRAPH);
     let graph = graph.ok_or_else(|| CutError::Unreadable("it has no graph".into()))?;

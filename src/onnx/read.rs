@@ -2,6 +2,7 @@
 
 use prost::Message as _;
 
+use super::external::refuse_external;
 use super::graph::{Element, Graph, Initializer, OPSET, Values};
 use super::proto;
 
@@ -11,6 +12,9 @@ pub enum ReadError {
     /// The bytes are no ONNX file.
     #[error("it is no ONNX file: {0}")]
     Unreadable(String),
+    /// A tensor is not in the file.
+    #[error("its tensor `{0}` lies in another file, and only what a graph holds itself is read")]
+    External(String),
     /// It holds what our writer never writes.
     #[error("rcnn did not write it: {0}")]
     Foreign(String),
@@ -60,6 +64,7 @@ impl Graph {
     /// # Errors
     /// When they are none, or hold what this library does not write (other operator sets, weights in other files).
     pub fn from_bytes(bytes: &[u8]) -> Result<Graph, ReadError> {
+        refuse_external(bytes)?;
         let model = Model::decode(bytes).map_err(|error| ReadError::Unreadable(error.to_string()))?;
         let sets = &model.opset_import;
         if sets.len() != 1 || !sets[0].domain.is_empty() || sets[0].version != OPSET {

@@ -1,8 +1,6 @@
 //! [`crate::convolution`] as operators of sessions on the processor.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fs;
 use std::io::Read as _;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
@@ -14,7 +12,6 @@ use ort::operator::{OperatorInput, OperatorOutput};
 use ort::value::{TensorElementType, TensorValueType};
 use sha2::Sha256;
 
-use super::Graph;
 use crate::convolution::{DOMAIN, Layer, POINTWISE, Size, WINOGRAD, lanes, pointwise, rewrite, winograd};
 use crate::hash::of_reader;
 use crate::onnx;
@@ -27,12 +24,8 @@ pub(super) fn domain(threads: usize) -> ort::Result<OperatorDomain> {
 
 /// A graph's bytes with the layers that are computed here; `None` where there are none, or the graph is not of our
 /// writing, or the processor has not what it takes.
-pub(super) fn rewritten(graph: Graph<'_>) -> Option<Vec<u8>> {
-    let bytes: Cow<'_, [u8]> = match graph {
-        Graph::File { path, .. } => fs::read(path).ok()?.into(),
-        Graph::Memory(_, bytes) => bytes.into(),
-    };
-    rewrite(&onnx::Graph::from_bytes(&bytes).ok()?, lanes())?.to_bytes().ok()
+pub(super) fn rewritten(graph: &[u8]) -> Option<Vec<u8>> {
+    rewrite(&onnx::Graph::from_bytes(graph).ok()?, lanes())?.to_bytes().ok()
 }
 
 /// A kernel that an operator is named and made for.
@@ -213,7 +206,7 @@ fn filter(weights: &[f32], bias: &[f32], inputs: usize) -> Option<Arc<winograd::
 mod tests {
     use super::*;
     use crate::onnx::{Dim, Element, Values, Window};
-    use crate::runtime::{Device, Options, Runtime, SessionOptions, Value};
+    use crate::runtime::{Device, Graph, Options, Runtime, SessionOptions, Value};
 
     const CHANNELS: usize = 256;
 
@@ -241,7 +234,7 @@ mod tests {
     fn a_session_computes_such_layers() {
         let (count, height, width) = (2, 5, 7);
         let bytes = graph();
-        assert_eq!(rewritten(Graph::Memory("", &bytes)).is_some(), lanes() >= 8);
+        assert_eq!(rewritten(&bytes).is_some(), lanes() >= 8);
         let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
         let x: Vec<f32> =
             (0..count * CHANNELS * height * width).map(|i| (i * 37 % 1009) as f32 - 800.0).collect();
@@ -280,7 +273,7 @@ mod tests {
         let y = graph.conv("y", &x, &weights, &bias, window);
         graph.output(&y, Element::F32, &dims);
         let bytes = graph.to_bytes().unwrap();
-        assert_eq!(rewritten(Graph::Memory("", &bytes)).is_some(), lanes() == 8);
+        assert_eq!(rewritten(&bytes).is_some(), lanes() == 8);
         let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
         let x: Vec<f32> = (0..count * CHANNELS * height * width).map(|i| (i * 37 % 1009) as f32).collect();
         let options = SessionOptions { device: Device::Cpu, threads: 2, ..SessionOptions::default() };

@@ -9,6 +9,7 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{DynValue, Tensor};
 
 use super::{Device, Error, Precision, Runtime, api, convolution};
+use crate::onnx;
 
 /// Where a graph's bytes are.
 #[derive(Clone, Copy, Debug)]
@@ -190,14 +191,17 @@ pub(super) fn load(
     graph: Graph<'_>,
     device: Device,
 ) -> ort::Result<ort::session::Session> {
-    if matches!(device, Device::Auto | Device::Cpu)
-        && let Some(bytes) = convolution::rewritten(graph)
-    {
-        return builder.commit_from_memory(&bytes);
-    }
-    match graph {
-        Graph::File { path, .. } => builder.commit_from_file(path),
-        Graph::Memory(_, bytes) => builder.commit_from_memory(bytes),
+    let failed = |error: &dyn std::fmt::Display| ort::Error::new(error.to_string());
+    let bytes: Cow<'_, [u8]> = match graph {
+        Graph::File { path, .. } => std::fs::read(path).map_err(|error| failed(&error))?.into(),
+        Graph::Memory(_, bytes) => bytes.into(),
+    };
+    // Whatever a library of any age would do with it.
+    onnx::refuse_external(&bytes).map_err(|error| failed(&error))?;
+    let on_processor = matches!(device, Device::Auto | Device::Cpu);
+    match on_processor.then(|| convolution::rewritten(&bytes)).flatten() {
+        Some(rewritten) => builder.commit_from_memory(&rewritten),
+        None => builder.commit_from_memory(&bytes),
     }
 }
 
