@@ -108,7 +108,10 @@ fn coco_becomes_yolo_and_comes_back() {
     place.write("coco.json", coco().to_string().as_bytes());
     let photo = std::fs::read(support::fixtures().join("plain.png")).unwrap();
     place.write("photos/two.png", &photo);
-    let ended = convert(&place, &["coco.json", "-o", "yolo", "--to", "yolo", "-i", "photos"]).expect(3);
+    let mut fitting = coco();
+    (fitting["images"][1]["width"], fitting["images"][1]["height"]) = (61.into(), 43.into());
+    place.write("fitting.json", fitting.to_string().as_bytes());
+    let ended = convert(&place, &["fitting.json", "-o", "yolo", "--to", "yolo", "-i", "photos"]).expect(3);
     assert!(ended.err.contains("`a/one.jpg` is not in the folder of photos"), "{}", ended.err);
     assert_eq!(std::fs::read(place.at("yolo/images/two.png")).unwrap(), photo);
     assert!(!place.at("yolo/labels/a/one.txt").exists());
@@ -329,22 +332,15 @@ fn what_cannot_be_meant_is_said() {
     let mut doubled = coco();
     doubled["images"][1]["id"] = 7.into();
     place.write("doubled.json", doubled.to_string().as_bytes());
-    let mut sizeless = coco();
-    sizeless["images"][1]["width"] = Value::Null;
-    place.write("sizeless.json", sizeless.to_string().as_bytes());
     for (arguments, code, words) in [
         (vec!["coco.json", "-o", "out"], 2, "name the form: --to voc or --to yolo"),
-        (vec!["coco.json", "-o", "out.json", "-i", "bare"], 2, "COCO's form is one file"),
+        (vec!["coco.json", "-o", "out.json", "-i", "notes.md"], 2, "`notes.md`, which is no folder"),
+        (vec!["coco.json", "-o", "coco.json"], 2, "`coco.json` is what is converted"),
         (vec!["missing", "-o", "out.json"], 1, "no annotations at `missing`"),
         (vec!["notes.md", "-o", "out.json"], 1, "is not a form of annotations that is known"),
         (vec!["bare", "-o", "out.json"], 1, "holds no annotations"),
         (vec!["list.json", "-o", "out.json"], 1, "holds a list, as results do"),
         (vec!["doubled.json", "-o", "out.json"], 1, "has the `id` of an earlier image in image 2"),
-        (
-            vec!["sizeless.json", "-o", "out.json"],
-            1,
-            "has no `width` and `height` in whole pixels in image 2",
-        ),
         (vec!["coco.json", "-o", "out.json", "--split", "val"], 1, "has no parts such as `val`"),
     ] {
         let ended = convert(&place, &arguments).expect(code);

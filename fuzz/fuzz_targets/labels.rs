@@ -9,6 +9,6 @@ fuzz_target!(|bytes: &[u8]| {
     if kind % 2 == 0 {
         let _ = rcnn::convert::read_voc_text(text);
     } else {
-        let _ = rcnn::convert::read_yolo_text(text);
+        let _ = rcnn::convert::read_yolo_text(text, kind.checked_sub(200).map(|count| (count.into(), 3)));
     }
 });

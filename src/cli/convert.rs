@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use anyhow::Context;
-use rcnn::convert::{self, Failed, ReadOptions, Target};
+use rcnn::convert::{self, Failed, ReadOptions, Sizes, Target, WriteOptions, Written};
 
 use super::output::{self, tell};
 use super::progress::Progress;
@@ -18,12 +18,13 @@ use super::{Exit, Usage, say};
   rcnn convert annotations.json -o yolo --to yolo -i photos/
   rcnn convert out -o labels --to yolo --score 0.7
 
-The last one makes a start for annotating of what a run found. IN tells its form by itself; segmentations are not kept.
-In VOC's form pixels are counted from 1 and boxes end at their last one; difficult objects become crowds in COCO, which
-evaluation ignores, and the other way round. Boxes are cut at the photo's edges in VOC's and YOLO's forms. Photos that
-cannot be converted are named, and the exit code is then 3.")]
+The last one makes a start for annotating of what a run found. IN tells its form by itself. From COCO to COCO everything
+is kept; what another form has no place for (segmentations, key points, ids, …) is counted and named. In VOC's form
+pixels are counted from 1 and boxes end at their last one; difficult objects become crowds in COCO, which evaluation
+ignores, and the other way round. Boxes are cut at the photo's edges in all forms but COCO's. What cannot be converted is
+left out and named, and the exit code is then 3.")]
 pub(crate) struct Args {
-    /// COCO annotations, a run's folder, a folder of VOC's XML files, or a YOLO data set's folder or data.yaml
+    /// COCO annotations, a run's folder, a folder of VOC's XML files, or a YOLO data set's folder, data.yaml or obj.data
     #[arg(value_name = "IN")]
     source: PathBuf,
     /// A .json file for COCO, else a new or empty folder
@@ -32,7 +33,8 @@ pub(crate) struct Args {
     /// Form to write; COCO by itself where OUT ends in .json
     #[arg(long, value_name = "FORM")]
     to: Option<FormArg>,
-    /// Folder of the photos, to have them in the new folder as well (hard links where possible)
+    /// Folder of the photos: their sizes are compared with the annotated ones, and a new folder gets them as well (hard
+    /// links where possible)
     #[arg(short, long, value_name = "FOLDER")]
     input: Option<PathBuf>,
     /// Only this part of the data set: train, val or test of data.yaml, a list in ImageSets/Main
@@ -41,10 +43,19 @@ pub(crate) struct Args {
     /// Least score of a run's detections
     #[arg(long, value_name = "SCORE", default_value_t = 0.5, value_parser = super::probability)]
     score: f32,
+    /// Take the photos' sizes where the annotations give others, and leave the boxes as they are
+    #[arg(long, requires = "input")]
+    photo_sizes: bool,
+    /// VOC's pixels are counted from 0 and boxes end before their last one, as some tools write
+    #[arg(long)]
+    from_zero: bool,
     /// Print a summary as JSON on standard output
     #[arg(long)]
     json: bool,
 }
+
+/// Most lines about what is not in the result.
+const MOST_LINES: usize = 50;
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum FormArg {
@@ -64,11 +75,22 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             return Err(Usage("name the form: --to voc or --to yolo, or a .json file for COCO".into()).into());
         }
     };
-    if target == Target::Coco && args.input.is_some() {
-        return Err(Usage("-i puts photos into the new folder, and COCO's form is one file".into()).into());
+    if let Some(folder) = args.input.as_ref().filter(|folder| !folder.is_dir()) {
+        return Err(Usage(format!("-i names `{}`, which is no folder", folder.display())).into());
+    }
+    let same = |path: &PathBuf| std::fs::canonicalize(path).ok();
+    if same(&args.out).is_some_and(|out| same(&args.source) == Some(out)) {
+        let out = args.out.display();
+        return Err(Usage(format!("`{out}` is what is converted: name another place for the result")).into());
     }
     let progress = Mutex::new(None);
-    let options = ReadOptions { split: args.split, score: args.score };
+    let options = ReadOptions {
+        split: args.split,
+        score: args.score,
+        photos: args.input.clone(),
+        keep: target == Target::Coco,
+        from_zero: args.from_zero,
+    };
     let source = convert::read(&args.source, &options, &|done, total| {
         // A poisoned lock means that another thread failed and will say so itself.
         if let Ok(mut progress) = progress.lock() {
@@ -79,15 +101,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if let Ok(Some(progress)) = progress.lock().as_deref() {
         progress.end();
     }
-    let source = source?;
-    let written = convert::write(&source.annotations, target, &args.out, args.input.as_deref())?;
-    let notes = [source.notes, written.notes].concat();
-    let failed = [source.failed, written.failed].concat();
-    say(&notes);
-    for Failed { file, detail } in &failed {
+    let sizes = if args.photo_sizes { Sizes::Photos } else { Sizes::Scale };
+    let options = WriteOptions { photos: args.input, sizes };
+    let written = convert::write(source?, target, &args.out, &options)?;
+    let Written { notes, failed, categories, .. } = &written;
+    say(notes);
+    for Failed { file, detail } in failed.iter().take(MOST_LINES) {
         tell!("`{}` {detail}", file.escape_debug());
     }
-    let categories = source.annotations.categories.len();
+    if failed.len() > MOST_LINES {
+        tell!("{} more are left out as well: --json names all", failed.len() - MOST_LINES);
+    }
     let text = format!(
         "{} objects of {categories} categories in {} photos: `{}`\n",
         written.objects,

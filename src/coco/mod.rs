@@ -6,6 +6,7 @@
 mod annotation;
 mod blocks;
 mod dataset;
+mod entries;
 mod error;
 mod file_names;
 mod id;
@@ -24,6 +25,7 @@ mod write;
 
 pub use annotation::{Annotation, Traits};
 pub use dataset::{Category, DataSet, Image, Verified, Want};
+pub(crate) use entries::{WholeAnnotation, WholeSet, says_something};
 pub use error::Error;
 pub(crate) use error::{printable, quoted, shown};
 pub(crate) use file_names::{FileNames, Found, Parts, Seeker};

@@ -35,9 +35,20 @@ impl<'a, W: Write> List<'a, W> {
 
     /// Adds an entry.
     pub(crate) fn add(&mut self, entry: &impl Serialize) -> io::Result<()> {
+        self.add_with(entry, "")
+    }
+
+    /// Adds an object with further members, which are given as JSON without braces.
+    pub(crate) fn add_with(&mut self, entry: &impl Serialize, more: &str) -> io::Result<()> {
         self.out.write_all(if self.empty { b"\n" } else { b",\n" })?;
         self.empty = false;
-        Ok(serde_json::to_writer(&mut *self.out, entry)?)
+        if more.is_empty() {
+            return Ok(serde_json::to_writer(&mut *self.out, entry)?);
+        }
+        let mut text = serde_json::to_vec(entry)?;
+        text.pop();
+        self.out.write_all(&text)?;
+        write!(self.out, ",{more}}}")
     }
 
     /// Ends with what stands behind the entries.

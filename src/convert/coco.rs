@@ -1,4 +1,6 @@
 //! COCO's form: one JSON file. A run's detections have the same tables, beside a journal with the boxes.
+//!
+//! What else stands in a COCO file goes along as it is, for COCO's own form; the others have no place for it.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -7,79 +9,212 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::error::io_error;
-use super::{Annotations, Category, Error, Object, Photo, Source};
-use crate::coco::{CategoryEntry, DataSet, Id, ImageEntry, List, Traits, Want, shortest};
+use super::{Annotations, Category, Error, Failed, Object, Photo, Source, Whose};
+use crate::coco::{
+    CategoryEntry, DataSet, Id, Ids, List, Want, WholeAnnotation, WholeSet, says_something, shortest,
+};
 use crate::run::{Row, journal_rows};
 
-/// Reads a data set. Segmentations are not kept; areas are.
-pub(super) fn read(path: &Path) -> Result<Source, Error> {
-    let set = DataSet::open(path)?;
-    for key in ["images", "annotations", "categories"] {
-        if !set.has(key) {
-            return Err(shape(
-                path,
-                format!("has no `{key}`: COCO annotations have images, annotations and categories"),
-            ));
-        }
+/// Reads a data set; with `keep`, with everything that stands in it.
+pub(super) fn read(path: &Path, keep: bool) -> Result<Source, Error> {
+    let set = WholeSet::read(path, keep)?;
+    let missing = |key: &str| {
+        let what = format!("has no `{key}`: COCO annotations have images, annotations and categories");
+        Error::Shape { path: path.to_owned(), what }
+    };
+    let images = set.images.ok_or_else(|| missing("images"))?;
+    let annotations = set.annotations.ok_or_else(|| missing("annotations"))?;
+    let categories = set.categories.ok_or_else(|| missing("categories"))?;
+    let ids = &set.ids;
+    let mut source = Source::default();
+    let mut fail = |table: &str, bad: Vec<(u64, String)>| {
+        source
+            .failed
+            .extend(bad.into_iter().map(|(place, what)| Failed::new(format!("{table} {place}"), what)));
+    };
+    fail("image", images.bad);
+    fail("category", categories.bad);
+    fail("annotation", annotations.bad);
+    for (whose, more) in
+        [(Whose::Object, annotations.more), (Whose::Photo, images.more), (Whose::Category, categories.more)]
+    {
+        more.into_iter().for_each(|(name, count)| source.more.add(whose, &format!("`{name}`"), count));
     }
-    let (categories, category_places) = categories(&set, path)?;
-    let mut photos = Vec::new();
-    let mut places = HashMap::new();
-    for (place, image) in set.images().iter().enumerate() {
-        let wrong = |what: &str| shape(path, format!("has {what} in image {}", place + 1));
+    for (name, _) in set.more.iter().filter(|(_, value)| says_something(value)) {
+        source.more.add(Whose::Set, &format!("`{name}`"), 1);
+    }
+    source.annotations.more = if keep { set.more } else { Vec::new() };
+
+    let wrong = |table: &str, place: u64, what: &str| shape(path, format!("has {what} in {table} {place}"));
+    let numbers = Numbers::of(ids, categories.good.iter().map(|(_, category)| category.id));
+    source.notes.extend(numbers.note("category", ids));
+    let mut category_places = HashMap::new();
+    for (place, category) in categories.good {
+        if category_places.insert(category.id, source.annotations.categories.len()).is_some() {
+            return Err(wrong("category", place, "the `id` of an earlier category"));
+        }
+        let id = numbers.get(category.id);
+        let name = category.name.unwrap_or_else(|| format!("class {id}"));
+        source.annotations.categories.push(Category { id, name, more: category.more });
+    }
+
+    let numbers = Numbers::of(ids, images.good.iter().map(|(_, image)| image.id));
+    source.notes.extend(numbers.note("image", ids));
+    let mut photo_places = HashMap::new();
+    for (place, image) in images.good {
+        if photo_places.insert(image.id, source.annotations.photos.len()).is_some() {
+            return Err(wrong("image", place, "the `id` of an earlier image"));
+        }
         let side = |side: Option<f64>| {
-            side.filter(|side| (1.0..=f64::from(u32::MAX)).contains(side) && side.fract() == 0.0)
+            let whole = side.filter(|side| (1.0..=f64::from(u32::MAX)).contains(side) && side.fract() == 0.0);
+            whole.map(|side| side as u32)
         };
-        let (Some(width), Some(height)) = (side(image.width), side(image.height)) else {
-            return Err(wrong("no `width` and `height` in whole pixels"));
+        let size = side(image.sides[0]).zip(side(image.sides[1]));
+        let Some(file) = image.file_name else {
+            source.failed.push(Failed::new(format!("image {place}"), "has no `file_name`"));
+            // Its annotations go with it.
+            photo_places.insert(image.id, usize::MAX);
+            source.annotations.photos.push(Photo::default());
+            continue;
         };
-        let file = image.file_name.as_deref().ok_or_else(|| wrong("no `file_name`"))?;
-        let id = image.id.integer().ok_or_else(|| wrong("an `id` that is no whole number"))?;
-        if places.insert(image.id, photos.len()).is_some() {
-            return Err(wrong("the `id` of an earlier image"));
-        }
-        let (width, height) = (width as u32, height as u32);
-        photos.push(Photo { id, file: file.to_owned(), width, height, objects: Vec::new() });
+        source.annotations.photos.push(Photo {
+            id: numbers.get(image.id),
+            file,
+            size,
+            more: image.more,
+            ..Photo::default()
+        });
     }
-    let (mut strangers, mut boxless) = (0, 0);
-    for row in set.annotations() {
-        let known = places.get(&row.image).zip(category_places.get(&row.category));
-        let Some((&photo, &category)) = known.filter(|_| !row.traits.has(Traits::NO_CATEGORY)) else {
+    let unnamed = photo_places.values().filter(|place| **place == usize::MAX).count();
+    objects(&mut source, annotations.good, ids, &photo_places, &category_places);
+    if unnamed > 0 {
+        source.annotations.photos.retain(|photo| !photo.file.is_empty());
+    }
+    Ok(source)
+}
+
+/// Puts annotations into their photos.
+fn objects(
+    source: &mut Source,
+    annotations: Vec<(u64, WholeAnnotation)>,
+    ids: &Ids,
+    photos: &HashMap<Id, usize>,
+    categories: &HashMap<Id, usize>,
+) {
+    let photo_words = words(ids, photos);
+    let category_words = words(ids, categories);
+    let (mut strangers, mut loose) = (0, 0);
+    let mut find = |id: Id, places: &HashMap<Id, usize>, words: &HashMap<String, usize>| {
+        places.get(&id).copied().or_else(|| {
+            let place = words.get(&word(ids, id)).copied();
+            loose += usize::from(place.is_some());
+            place
+        })
+    };
+    let mut known_ids = HashSet::new();
+    let mut kept_ids = true;
+    for (_, row) in annotations {
+        let photo = find(row.image, photos, &photo_words);
+        let category = find(row.category, categories, &category_words);
+        let (Some(photo), Some(category)) = (photo, category) else {
             strangers += 1;
             continue;
         };
-        let no_box = row.traits.has(Traits::NO_BOX) || row.traits.has(Traits::BOX_KIND);
-        if no_box || row.bbox.iter().any(|side| !side.is_finite()) {
-            boxless += 1;
-            continue;
+        let id = row.id.and_then(Id::integer);
+        kept_ids &= id.is_some_and(|id| known_ids.insert(id));
+        if let Some(photo) = source.annotations.photos.get_mut(photo) {
+            photo.objects.push(Object {
+                category,
+                bbox: row.bbox,
+                area: row.area,
+                crowd: row.crowd,
+                score: row.score,
+                id,
+                more: row.more,
+            });
         }
-        let has_area = !row.traits.has(Traits::NO_AREA) && !row.traits.has(Traits::AREA_KIND);
-        photos[photo].objects.push(Object {
-            category,
-            bbox: row.bbox,
-            area: has_area.then_some(row.area),
-            crowd: row.traits.has(Traits::IGNORED),
-            score: None,
-        });
     }
-    let mut notes = Vec::new();
+    // Repeated ids and such that are no numbers name nothing.
+    if !kept_ids {
+        let objects = source.annotations.photos.iter_mut().flat_map(|photo| &mut photo.objects);
+        objects.for_each(|object| object.id = None);
+        source
+            .notes
+            .push("ids of annotations are counted anew: some are repeated, or no whole numbers".into());
+    }
     if strangers > 0 {
-        notes.push(format!("{strangers} annotations are on images or of categories that the file does not list, and are left out"));
+        source.notes.push(format!("{strangers} annotations are on images or of categories that the file does not list, and are left out"));
     }
-    if boxless > 0 {
-        notes.push(format!("{boxless} annotations have no box of four numbers, and are left out"));
+    if loose > 0 {
+        source.notes.push(format!("{loose} ids in annotations are strings where their table has numbers, or the other way round, and are taken for the same"));
     }
-    Ok(Source { annotations: Annotations { categories, photos }, notes, failed: Vec::new() })
+}
+
+/// An id without the quotes of a string, for what a tool wrote now as a number and now as a string.
+fn word(ids: &Ids, id: Id) -> String {
+    ids.text(id).map_or_else(|| ids.show(id).to_string(), |text| text.trim().to_owned())
+}
+
+fn words(ids: &Ids, places: &HashMap<Id, usize>) -> HashMap<String, usize> {
+    places.iter().map(|(id, place)| (word(ids, *id), *place)).collect()
+}
+
+/// Whole numbers for ids: their own, or new ones where any is something else.
+enum Numbers {
+    Own,
+    /// Strings of digits, all different.
+    Digits(HashMap<Id, i64>),
+    Counted(HashMap<Id, i64>),
+}
+
+impl Numbers {
+    fn of(ids: &Ids, all: impl Iterator<Item = Id>) -> Numbers {
+        let all: Vec<Id> = all.collect();
+        if all.iter().all(|id| id.integer().is_some()) {
+            return Numbers::Own;
+        }
+        let digits: Option<HashMap<Id, i64>> =
+            all.iter().map(|id| Some((*id, word(ids, *id).parse().ok()?))).collect();
+        match digits {
+            Some(numbers) if numbers.values().collect::<HashSet<_>>().len() == numbers.len() => {
+                Numbers::Digits(numbers)
+            }
+            _ => Numbers::Counted(all.into_iter().zip(1..).collect()),
+        }
+    }
+
+    fn get(&self, id: Id) -> i64 {
+        match self {
+            Numbers::Own => id.integer().unwrap_or_default(),
+            Numbers::Digits(numbers) | Numbers::Counted(numbers) => {
+                numbers.get(&id).copied().unwrap_or_default()
+            }
+        }
+    }
+
+    fn note(&self, what: &str, ids: &Ids) -> Option<String> {
+        match self {
+            Numbers::Own => None,
+            Numbers::Digits(_) => Some(format!("{what} ids that are strings of digits become those numbers")),
+            Numbers::Counted(numbers) => {
+                let first = numbers.iter().min_by_key(|(_, number)| **number);
+                let example = first.map(|(id, _)| ids.show(*id).to_string()).unwrap_or_default();
+                Some(format!(
+                    "{what} ids are not all whole numbers, and are counted from 1 in the file's order: {example} becomes 1"
+                ))
+            }
+        }
+    }
 }
 
 /// Reads what a run found, from a score up. Photos that failed are not annotated.
 pub(super) fn read_run(folder: &Path, score: f32) -> Result<Source, Error> {
     let tables = folder.join("images.json");
     let set = DataSet::read(&tables, Want::Tables)?;
-    let (categories, places) = categories(&set, &tables)?;
+    let (categories, places, mut notes) = run_categories(&set, &tables)?;
     let journal = folder.join("detections.jsonl");
     let mut photos = Vec::new();
-    let mut failures = 0;
+    let (mut failures, mut strings) = (0, false);
     for row in journal_rows(&journal).map_err(io_error("read", &journal))? {
         let found = match row.map_err(io_error("read", &journal))? {
             Row::Found(found) => found,
@@ -90,8 +225,7 @@ pub(super) fn read_run(folder: &Path, score: f32) -> Result<Source, Error> {
         };
         let mut objects = Vec::new();
         for item in found.detections.iter().filter(|item| item.score >= score) {
-            let id = item.category_id.number().and_then(Id::new);
-            let Some(&category) = id.and_then(|id| places.get(&id)) else {
+            let Some(&category) = places.get(&item.category_id.to_string()) else {
                 return Err(shape(
                     &journal,
                     format!(
@@ -103,53 +237,62 @@ pub(super) fn read_run(folder: &Path, score: f32) -> Result<Source, Error> {
             let [x1, y1, x2, y2] = item.r#box;
             // The same differences in float32 as detections.json has.
             let bbox = [x1, y1, x2 - x1, y2 - y1].map(shortest);
-            objects.push(Object {
-                category,
-                bbox,
-                area: None,
-                crowd: false,
-                score: Some(shortest(item.score)),
-            });
+            objects.push(Object { category, bbox, score: Some(shortest(item.score)), ..Object::default() });
         }
-        let (width, height) = (found.width, found.height);
+        strings |= found.image_id.number().is_none();
         let id = found.image_id.number().unwrap_or(photos.len() as i64 + 1);
-        photos.push(Photo { id, file: found.file, width, height, objects });
+        let size = Some((found.width, found.height));
+        photos.push(Photo { id, file: found.file, size, objects, ..Photo::default() });
     }
-    let mut notes = Vec::new();
+    if strings {
+        notes.push("image ids of the run are strings, and are counted from 1".into());
+        photos.iter_mut().zip(1..).for_each(|(photo, id)| photo.id = id);
+    }
     if failures > 0 {
         notes.push(format!("{failures} photos failed in the run and are left out"));
     }
-    Ok(Source { annotations: Annotations { categories, photos }, notes, failed: Vec::new() })
+    let annotations = Annotations { categories, photos, ..Annotations::default() };
+    Ok(Source { annotations, notes, ..Source::default() })
 }
 
 fn shape(path: &Path, what: String) -> Error {
     Error::Shape { path: path.to_owned(), what }
 }
 
-/// Categories, and their places by id.
-fn categories(set: &DataSet, path: &Path) -> Result<(Vec<Category>, HashMap<Id, usize>), Error> {
+/// Categories of a run, their places by their ids, and a note where these are not taken over.
+fn run_categories(set: &DataSet, path: &Path) -> Result<RunCategories, Error> {
+    let numbers = Numbers::of(&set.ids, set.categories().iter().map(|category| category.id));
     let mut categories = Vec::new();
     let mut places = HashMap::new();
-    let mut names = HashSet::new();
     for (place, category) in set.categories().iter().enumerate() {
-        let wrong = |what: String| shape(path, format!("has {what} in category {}", place + 1));
-        let id = category.id.integer().ok_or_else(|| wrong("an `id` that is no whole number".into()))?;
-        if places.insert(category.id, categories.len()).is_some() {
-            return Err(wrong("the `id` of an earlier category".into()));
+        if places.insert(word(&set.ids, category.id), categories.len()).is_some() {
+            return Err(shape(
+                path,
+                format!("has the `id` of an earlier category in category {}", place + 1),
+            ));
         }
+        let id = numbers.get(category.id);
         let name = category.name.as_deref().map_or_else(|| format!("class {id}"), str::to_owned);
-        // VOC's files know categories by their names only.
-        if !names.insert(name.clone()) {
-            return Err(wrong(format!("the `name` of an earlier category, {}", crate::coco::quoted(&name))));
-        }
-        categories.push(Category { id, name });
+        categories.push(Category { id, name, ..Category::default() });
     }
-    Ok((categories, places))
+    Ok((categories, places, numbers.note("category", &set.ids).into_iter().collect()))
+}
+
+type RunCategories = (Vec<Category>, HashMap<String, usize>, Vec<String>);
+
+#[derive(Serialize)]
+struct ImageEntry<'a> {
+    id: i64,
+    file_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
 }
 
 #[derive(Serialize)]
 struct AnnotationEntry {
-    id: u64,
+    id: i64,
     image_id: i64,
     category_id: i64,
     bbox: [f64; 4],
@@ -159,32 +302,41 @@ struct AnnotationEntry {
     score: Option<f64>,
 }
 
+/// How files that are written here begin, but for those with further members.
+pub(super) const OPENING: &str = "{\"images\":[\n";
+
 /// Writes one file, an entry a line.
 pub(super) fn write(annotations: &Annotations, out: &mut impl Write) -> io::Result<()> {
-    let mut images = List::begin(out, "{\"images\":[")?;
-    for Photo { id, file, width, height, .. } in &annotations.photos {
-        images.add(&ImageEntry { id, file_name: file, width: *width, height: *height })?;
+    out.write_all(b"{")?;
+    for (name, value) in &annotations.more {
+        writeln!(out, "{}:{value},", serde_json::to_string(name)?)?;
+    }
+    let mut images = List::begin(out, "\"images\":[")?;
+    for Photo { id, file, size, more, .. } in &annotations.photos {
+        let (width, height) = size.unzip();
+        images.add_with(&ImageEntry { id: *id, file_name: file, width, height }, more)?;
     }
     images.end("],\n")?;
     let mut categories = List::begin(out, "\"categories\":[")?;
-    for Category { id, name } in &annotations.categories {
-        categories.add(&CategoryEntry { id, name })?;
+    for Category { id, name, more } in &annotations.categories {
+        categories.add_with(&CategoryEntry { id, name }, more)?;
     }
     categories.end("],\n")?;
     let mut rows = List::begin(out, "\"annotations\":[")?;
-    let mut id = 0;
+    let mut count = 0;
     for photo in &annotations.photos {
         for object in &photo.objects {
-            id += 1;
-            rows.add(&AnnotationEntry {
-                id,
+            count += 1;
+            let entry = AnnotationEntry {
+                id: object.id.unwrap_or(count),
                 image_id: photo.id,
                 category_id: annotations.categories[object.category].id,
                 bbox: object.bbox,
                 area: object.area.unwrap_or(object.bbox[2] * object.bbox[3]),
                 iscrowd: object.crowd.into(),
                 score: object.score,
-            })?;
+            };
+            rows.add_with(&entry, &object.more)?;
         }
     }
     rows.end("]}\n")

@@ -68,6 +68,18 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// A path in a file leads out of the data set's folder.
+    #[error(
+        "`{}` names `{}`, which is outside of its folder: -i names the folder of the photos, if it is right",
+        path.display(),
+        named.escape_debug()
+    )]
+    Outside {
+        /// The file.
+        path: PathBuf,
+        /// What it names.
+        named: String,
+    },
     /// The result's place is taken.
     #[error("`{}` is there already: name what is new, or a folder that is empty", .0.display())]
     Taken(PathBuf),

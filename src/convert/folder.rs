@@ -37,6 +37,17 @@ pub(super) fn refuse_taken(target: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses a place where a file is, unless it begins as those that are written there do: such a one is made anew.
+pub(super) fn refuse_other_kind(target: &Path, opening: &str) -> Result<(), Error> {
+    use std::io::Read;
+    let mut head = Vec::new();
+    let read = fs::File::open(target).and_then(|file| file.take(opening.len() as u64).read_to_end(&mut head));
+    match read {
+        Ok(_) if head == opening.as_bytes() => Ok(()),
+        _ => refuse_taken(target),
+    }
+}
+
 /// The same file under another name, where the file system can, or else a copy.
 pub(super) fn link(from: &Path, to: &Path) -> Result<(), Error> {
     create_parent(to)?;

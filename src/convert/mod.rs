@@ -3,89 +3,26 @@
 //! All forms become [`Annotations`] and all are written from them. Knows no network and no evaluation.
 
 mod coco;
+mod data;
 mod error;
+mod files;
 mod folder;
+mod photos;
 mod target;
 mod voc;
 mod yolo;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+pub use data::{Annotations, Category, Counts, Failed, Object, Photo, Source, Whose};
 pub use error::Error;
-pub use target::{Target, Written, write};
-pub use voc::read_text as read_voc_text;
-pub use yolo::read_text as read_yolo_text;
-
-/// What is annotated in some photos, whatever form it came in.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Annotations {
-    /// Categories by their places.
-    pub categories: Vec<Category>,
-    /// Photos in the order of their source.
-    pub photos: Vec<Photo>,
-}
-
-/// A category of objects.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Category {
-    /// COCO's id; counted from 1 where the source has none.
-    pub id: i64,
-    /// Its name.
-    pub name: String,
-}
-
-/// A photo and the objects in it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Photo {
-    /// COCO's id; counted from 1 where the source has none.
-    pub id: i64,
-    /// Its name, with `/` between parts.
-    pub file: String,
-    /// Width of the upright photo in pixels.
-    pub width: u32,
-    /// Height of the upright photo in pixels.
-    pub height: u32,
-    /// Objects in the order of their source.
-    pub objects: Vec<Object>,
-}
-
-/// One object.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Object {
-    /// Place of its category.
-    pub category: usize,
-    /// Left, top, width and height in pixels, as COCO has them: the upper left pixel's upper left corner is 0, 0.
-    pub bbox: [f64; 4],
-    /// COCO's area, where the source has one; else that of the box counts.
-    pub area: Option<f64>,
-    /// Evaluation ignores it: COCO's `iscrowd`, VOC's `difficult`.
-    pub crowd: bool,
-    /// A detection's score.
-    pub score: Option<f64>,
-}
-
-/// What a source gave.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Source {
-    /// Everything that could be read.
-    pub annotations: Annotations,
-    /// Sentences about what was left out or assumed.
-    pub notes: Vec<String>,
-    /// What could not be read.
-    pub failed: Vec<Failed>,
-}
-
-/// A file of the source, or a photo, that is not in the result.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Failed {
-    /// Its path or name.
-    pub file: String,
-    /// Why.
-    pub detail: String,
-}
+pub use photos::Sizes;
+pub use target::{Target, WriteOptions, Written, write};
+pub use voc::{Text as VocText, read_text as read_voc_text};
+pub use yolo::{KeyPoints, Kind, Row, Rows, read_text as read_yolo_text};
 
 /// What to read.
 #[derive(Clone, Debug, Default)]
@@ -94,6 +31,12 @@ pub struct ReadOptions {
     pub split: Option<String>,
     /// Least score of a run's detections.
     pub score: f32,
+    /// The folder of the photos, where the user named one.
+    pub photos: Option<PathBuf>,
+    /// Keep everything that stands in a COCO file, for COCO's own form.
+    pub keep: bool,
+    /// VOC's pixels are counted from 0, as some tools have it.
+    pub from_zero: bool,
 }
 
 /// Reads annotations: a COCO file, a run's folder, a folder of Pascal VOC's XML files, or a YOLO data set by its folder
@@ -114,9 +57,9 @@ pub fn read(
     let ends_in = |ends: &[&str]| ends.iter().any(|end| path.to_string_lossy().to_lowercase().ends_with(end));
     if path.is_file() {
         if ends_in(&[".json", ".json.gz"]) {
-            return unsplit(coco::read(path));
+            return unsplit(coco::read(path, options.keep));
         }
-        if ends_in(&[".yaml", ".yml"]) {
+        if ends_in(&[".yaml", ".yml", ".data"]) {
             return yolo::read(path, options, progress);
         }
         return Err(Error::Unknown(path.to_owned()));
@@ -131,6 +74,11 @@ pub fn read(
         return yolo::read(path, options, progress);
     }
     voc::read(path, options, progress)
+}
+
+/// Categories with ids from 1.
+fn counted(names: Vec<String>) -> Vec<Category> {
+    names.into_iter().zip(1..).map(|(name, id)| Category { id, name, ..Category::default() }).collect()
 }
 
 /// Reads many files of a source at once and keeps their order; those that fail are told apart, and it is an error when
@@ -164,29 +112,4 @@ fn read_each<T: Sync, R: Send>(
         }
         _ => Ok((good, failed)),
     }
-}
-
-/// Most bytes of a file about one photo.
-const LONGEST: u64 = 64 << 20;
-
-/// The text of a file about one photo.
-fn read_small(path: &Path) -> Result<String, String> {
-    use std::io::Read;
-    let file = std::fs::File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(format!("has more than {} MiB, more than any real one", LONGEST >> 20));
-    }
-    crate::text::decode(bytes).map_err(|error| format!("cannot be read: {error}"))
-}
-
-/// A path below another as a name with `/` between parts; the whole path, but for its root, where it lies elsewhere.
-fn name_below(folder: &Path, path: &Path) -> String {
-    crate::photo::cleaned(path.strip_prefix(folder).unwrap_or(path))
-}
-
-/// The first line of what a reader of a foreign format says, without control characters of the file.
-fn said(error: &impl std::fmt::Display) -> String {
-    crate::coco::printable(error.to_string().lines().next().unwrap_or_default())
 }

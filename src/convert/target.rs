@@ -1,9 +1,14 @@
-//! What annotations are written as: one COCO file, or a folder with a file a photo.
+//! What annotations are written as: a table of forms, and what of a data set each has a place for.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Annotations, Error, Failed, Photo, coco, folder, voc, yolo};
+use super::error::io_error;
+use super::photos::{Sizes, settle};
+use super::{
+    Annotations, Category, Counts, Error, Failed, Object, Photo, Source, Whose, coco, folder, voc, yolo,
+};
 use crate::atomic;
 use crate::photo;
 
@@ -18,6 +23,66 @@ pub enum Target {
     Yolo,
 }
 
+/// What a form has a place for.
+struct Form {
+    /// Its name in messages.
+    name: &'static str,
+    layout: Layout,
+    /// Objects that evaluation ignores.
+    crowds: bool,
+    scores: bool,
+    /// COCO's ids, areas and whatever stands in its file.
+    everything: bool,
+}
+
+/// The files of a form.
+enum Layout {
+    /// One file.
+    File,
+    /// A file a photo, and folders for both.
+    Folder { photos: &'static str, labels: Labels },
+}
+
+/// Where a photo's file of labels is.
+#[derive(Clone, Copy)]
+enum Labels {
+    /// In a folder of its own, with an end of its own.
+    In(&'static str, &'static str),
+    /// Where YOLO's readers look.
+    ForImages,
+}
+
+impl Target {
+    fn form(self) -> Form {
+        let plain = |name, layout| Form { name, layout, crowds: false, scores: false, everything: false };
+        let folder = |photos, labels| Layout::Folder { photos, labels };
+        match self {
+            Target::Coco => {
+                Form { crowds: true, scores: true, everything: true, ..plain("COCO", Layout::File) }
+            }
+            Target::Voc => {
+                Form { crowds: true, ..plain("VOC", folder("JPEGImages", Labels::In("Annotations", "xml"))) }
+            }
+            Target::Yolo => plain("YOLO", folder("images", Labels::ForImages)),
+        }
+    }
+
+    /// Whether the form is one file.
+    pub fn is_file(self) -> bool {
+        matches!(self.form().layout, Layout::File)
+    }
+}
+
+/// How to write.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// The folder that file names are relative to. Sizes are compared with the photos there, and the forms that are
+    /// folders get the photos as well, as hard links where the file system has them.
+    pub photos: Option<PathBuf>,
+    /// What to do where a photo has another size than annotated.
+    pub sizes: Sizes,
+}
+
 /// What was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
@@ -25,98 +90,136 @@ pub struct Written {
     pub photos: usize,
     /// Objects.
     pub objects: usize,
-    /// Sentences about what the form has no place for.
+    /// Categories.
+    pub categories: usize,
+    /// Sentences about what was left out or assumed, by reading and by writing.
     pub notes: Vec<String>,
-    /// Photos that are not in the result.
+    /// What is not in the result, of the source and of its photos.
     pub failed: Vec<Failed>,
 }
 
-/// Writes annotations to a place where nothing is yet, whole or not at all. With `photos`, the folder that file names
-/// are relative to, VOC's and YOLO's folders get the photos as well, as hard links where the file system has them.
+/// Writes annotations to a place where nothing is yet, whole or not at all.
 ///
 /// # Errors
 /// When something is at the place, or the system refuses.
-pub fn write(
-    annotations: &Annotations,
-    target: Target,
-    out: &Path,
-    photos: Option<&Path>,
-) -> Result<Written, Error> {
-    if target == Target::Coco {
-        folder::refuse_taken(out)?;
-        let written = atomic::write(out, |file| coco::write(annotations, file));
-        written.map_err(super::error::io_error("write", out))?;
-        let objects = annotations.photos.iter().map(|photo| photo.objects.len()).sum();
-        return Ok(Written { photos: annotations.photos.len(), objects, ..Written::default() });
+pub fn write(source: Source, target: Target, out: &Path, options: &WriteOptions) -> Result<Written, Error> {
+    let form = target.form();
+    match form.layout {
+        Layout::File => folder::refuse_other_kind(out, coco::OPENING)?,
+        Layout::Folder { .. } => folder::refuse_taken(out)?,
     }
-    folder::whole(out, |fresh| write_folder(annotations, target, fresh, photos))
+    let Source { mut annotations, notes, failed, mut lost, more } = source;
+    let mut written = Written { notes, failed, ..Written::default() };
+    if !form.everything {
+        written.notes.extend(join_names(&mut annotations));
+    }
+    let settled = settle(&mut annotations, options.photos.as_deref(), options.sizes, form.everything);
+    written.notes.extend(settled.notes);
+    written.failed.extend(settled.failed);
+    written.categories = annotations.categories.len();
+    match form.layout {
+        Layout::File => write_file(&annotations, &form, out, &mut written)?,
+        Layout::Folder { photos, labels } => {
+            let with_photos = options.photos.is_some();
+            folder::whole(out, |fresh| {
+                write_folder(&annotations, target, &form, (photos, labels, with_photos), fresh, &mut written)
+            })?;
+        }
+    }
+    if !form.everything {
+        lost.extend(&more);
+        count_lost(&annotations, &form, &mut lost);
+    }
+    if !lost.is_empty() {
+        written.notes.push(format!("what has no place in {}'s form is left out: {lost}", form.name));
+    }
+    Ok(written)
+}
+
+fn write_file(
+    annotations: &Annotations,
+    form: &Form,
+    out: &Path,
+    written: &mut Written,
+) -> Result<(), Error> {
+    let sizeless = annotations.photos.iter().filter(|photo| photo.size.is_none()).count();
+    if sizeless > 0 {
+        written
+            .notes
+            .push(format!("{sizeless} photos have no size: -i names their folder, to read it from them"));
+    }
+    let _ = form;
+    atomic::write(out, |file| coco::write(annotations, file)).map_err(io_error("write", out))?;
+    written.photos = annotations.photos.len();
+    written.objects = annotations.photos.iter().map(|photo| photo.objects.len()).sum();
+    Ok(())
 }
 
 fn write_folder(
     annotations: &Annotations,
     target: Target,
+    form: &Form,
+    (pictures, labels, with_photos): (&str, Labels, bool),
     fresh: &Path,
-    photos: Option<&Path>,
-) -> Result<Written, Error> {
-    let (labels, end, pictures) = match target {
-        Target::Yolo => ("labels", "txt", "images"),
-        Target::Voc | Target::Coco => ("Annotations", "xml", "JPEGImages"),
-    };
-    let mut written = Written::default();
-    let (mut outside, mut crowds) = (0, 0);
+    written: &mut Written,
+) -> Result<(), Error> {
+    let mut cutter = Cutter::new(form);
     let mut taken = HashSet::new();
     for photo in &annotations.photos {
-        let fail = |detail: &str| Failed { file: photo.file.clone(), detail: detail.into() };
+        let mut fail = |detail: String| written.failed.push(Failed::new(photo.file.clone(), detail));
         let name = inner_name(&photo.file);
-        if name.file_name().is_none() {
-            written.failed.push(fail("names no file"));
+        let picture = Path::new(pictures).join(&name);
+        let file = match labels {
+            Labels::In(folder, end) => Some(Path::new(folder).join(&name).with_extension(end)),
+            Labels::ForImages => yolo::labels_for(&picture),
+        };
+        let Some(file) = file.filter(|_| name.file_name().is_some()) else {
+            fail("names no file".into());
             continue;
-        }
-        let file = name.with_extension(end);
+        };
+        let Some(size) = photo.size else {
+            fail("has no size: -i names the folder of the photos, to read it from them".into());
+            continue;
+        };
         if !taken.insert(file.clone()) {
-            written.failed.push(fail("has the name of an earlier photo, but for its end"));
+            fail("has the name of an earlier photo, but for its end".into());
             continue;
         }
-        let picture = photos.map(|folder| picture(folder, &photo.file, &name));
-        if picture.as_ref().is_some_and(|path| !path.is_file()) {
-            written.failed.push(fail("is not in the folder of photos"));
-            continue;
-        }
-        let mut boxes = Vec::new();
-        for object in &photo.objects {
-            match inside(object.bbox, photo) {
-                // YOLO has no word for what evaluation ignores, and as an object it would be learnt.
-                _ if object.crowd && target == Target::Yolo => crowds += 1,
-                Some(corners) => boxes.push((object.category, corners, object.crowd)),
-                None => outside += 1,
+        let cuts = cutter.cut(photo, size);
+        let put = folder::write(&fresh.join(file), |out| match target {
+            Target::Yolo => yolo::write(size, &cuts, out),
+            Target::Voc | Target::Coco => voc::write(annotations, photo, size, &cuts, out),
+        });
+        let link = |()| match &photo.path {
+            Some(path) if with_photos => folder::link(path, &fresh.join(picture)),
+            _ => Ok(()),
+        };
+        match put.and_then(link) {
+            Ok(()) => {}
+            Err(Error::Io { source, .. }) if is_a_name(&source) => {
+                fail(format!("has a name that no file can have here: {source}"));
+                continue;
             }
-        }
-        folder::write(&fresh.join(labels).join(file), |out| match target {
-            Target::Yolo => yolo::write(photo, &boxes, out),
-            Target::Voc | Target::Coco => voc::write(annotations, photo, &boxes, out),
-        })?;
-        if let Some(path) = picture {
-            folder::link(&path, &fresh.join(pictures).join(name))?;
+            Err(error) => return Err(error),
         }
         written.photos += 1;
-        written.objects += boxes.len();
+        written.objects += cuts.len();
     }
     if target == Target::Yolo {
         folder::write(&fresh.join("data.yaml"), |out| yolo::write_config(annotations, out))?;
     }
-    if outside > 0 {
-        written.notes.push(format!("{outside} objects have no part inside their photos, and are left out"));
-    }
-    if crowds > 0 {
-        written
-            .notes
-            .push(format!("{crowds} crowds are left out: YOLO has no place for what evaluation ignores"));
-    }
-    Ok(written)
+    written.notes.extend(cutter.notes());
+    Ok(())
+}
+
+/// Whether the system refused a name, which costs the photo only.
+fn is_a_name(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory};
+    matches!(error.kind(), AlreadyExists | InvalidFilename | InvalidInput | IsADirectory | NotADirectory)
 }
 
 /// The photo's path inside the result: nothing that leads out of it, and not the folder that is made for photos anyway.
-fn inner_name(file: &str) -> PathBuf {
+pub(super) fn inner_name(file: &str) -> PathBuf {
     let name = PathBuf::from(photo::cleaned(Path::new(&file.replace('\\', "/"))));
     ["images", "JPEGImages"]
         .iter()
@@ -124,17 +227,135 @@ fn inner_name(file: &str) -> PathBuf {
         .map_or(name.clone(), Path::to_owned)
 }
 
-fn picture(folder: &Path, file: &str, name: &Path) -> PathBuf {
-    let whole = folder.join(photo::cleaned(Path::new(file)));
-    if whole.is_file() { whole } else { folder.join(name) }
+/// An object that is written, and what of its box lies inside the photo: left, top, right, bottom.
+pub(super) struct Cut<'a> {
+    pub(super) object: &'a Object,
+    pub(super) corners: [f64; 4],
+}
+
+/// Cuts boxes at their photos' edges, and counts what a form has no place for.
+struct Cutter<'a> {
+    form: &'a Form,
+    outside: usize,
+    cut: usize,
+    crowds: usize,
+}
+
+impl<'a> Cutter<'a> {
+    fn new(form: &'a Form) -> Cutter<'a> {
+        Cutter { form, outside: 0, cut: 0, crowds: 0 }
+    }
+
+    fn cut<'b>(&mut self, photo: &'b Photo, size: (u32, u32)) -> Vec<Cut<'b>> {
+        let mut cuts = Vec::with_capacity(photo.objects.len());
+        for object in &photo.objects {
+            // Without a word for what evaluation ignores, it would be learnt as an object.
+            if object.crowd && !self.form.crowds {
+                self.crowds += 1;
+                continue;
+            }
+            match inside(object.bbox, size) {
+                Some(corners) => {
+                    self.cut += usize::from(is_cut(object.bbox, corners));
+                    cuts.push(Cut { object, corners });
+                }
+                None => self.outside += 1,
+            }
+        }
+        cuts
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.outside > 0 {
+            notes
+                .push(format!("{} objects have no part inside their photos, and are left out", self.outside));
+        }
+        if self.cut > 0 {
+            notes.push(format!("{} boxes are cut at the edges of their photos", self.cut));
+        }
+        if self.crowds > 0 {
+            notes.push(format!(
+                "{} crowds are left out: {} has no place for what evaluation ignores",
+                self.crowds, self.form.name
+            ));
+        }
+        notes
+    }
 }
 
 /// Left, top, right and bottom of what of a box lies inside the photo.
-fn inside([x, y, width, height]: [f64; 4], photo: &Photo) -> Option<[f64; 4]> {
-    let (wide, high) = (f64::from(photo.width), f64::from(photo.height));
+fn inside([x, y, width, height]: [f64; 4], size: (u32, u32)) -> Option<[f64; 4]> {
+    let (wide, high) = (f64::from(size.0), f64::from(size.1));
     let [left, right] = [x, x + width].map(|x| x.clamp(0.0, wide));
     let [top, bottom] = [y, y + height].map(|y| y.clamp(0.0, high));
     (right > left && bottom > top).then_some([left, top, right, bottom])
+}
+
+/// Whether cutting took half a pixel or more.
+fn is_cut([x, y, width, height]: [f64; 4], corners: [f64; 4]) -> bool {
+    [x, y, x + width, y + height].iter().zip(corners).any(|(was, is)| (was - is).abs() >= 0.5)
+}
+
+/// Counts what of the data set itself a form has no place for.
+fn count_lost(annotations: &Annotations, form: &Form, lost: &mut Counts) {
+    let counted = |ids: &mut dyn Iterator<Item = i64>| ids.zip(1..).all(|(id, place)| id == place);
+    let photos = &annotations.photos;
+    if !counted(&mut photos.iter().map(|photo| photo.id)) {
+        lost.add(Whose::Photo, "ids", photos.len());
+    }
+    if !counted(&mut annotations.categories.iter().map(|category| category.id)) {
+        lost.add(Whose::Category, "ids", annotations.categories.len());
+    }
+    let objects = || photos.iter().flat_map(|photo| &photo.objects);
+    if !counted(&mut objects().filter_map(|object| object.id)) {
+        lost.add(Whose::Object, "ids", objects().count());
+    }
+    let other_area = |object: &&Object| {
+        let whole = object.bbox[2] * object.bbox[3];
+        object.area.is_some_and(|area| (area - whole).abs() > 1.0_f64.max(0.01 * whole))
+    };
+    lost.add(Whose::Object, "`area` other than the box's", objects().filter(other_area).count());
+    if !form.scores {
+        lost.add(Whose::Object, "scores", objects().filter(|object| object.score.is_some()).count());
+    }
+}
+
+/// Makes categories of one name one, for forms that know categories by their names: those without objects go, and the
+/// others are joined.
+fn join_names(annotations: &mut Annotations) -> Option<String> {
+    let Annotations { categories, photos, .. } = annotations;
+    let mut used = vec![false; categories.len()];
+    photos.iter().flat_map(|photo| &photo.objects).for_each(|object| used[object.category] = true);
+    // The first of a name that has objects, or else the first.
+    let keeper = |name: &str| {
+        let of_name =
+            || categories.iter().zip(&used).enumerate().filter(|(_, (other, _))| other.name == name);
+        of_name().find(|(_, (_, used))| **used).or_else(|| of_name().next()).map(|(place, _)| place)
+    };
+    let mut met = HashSet::new();
+    if categories.iter().all(|category| met.insert(category.name.as_str())) {
+        return None;
+    }
+    let keepers: Vec<usize> = categories
+        .iter()
+        .enumerate()
+        .map(|(place, category)| keeper(&category.name).unwrap_or(place))
+        .collect();
+    let mut joined: Vec<Category> = Vec::new();
+    let mut places = vec![0; categories.len()];
+    for (place, category) in categories.iter().enumerate().filter(|(place, _)| keepers[*place] == *place) {
+        places[place] = joined.len();
+        joined.push(category.clone());
+    }
+    let objects = photos.iter_mut().flat_map(|photo| &mut photo.objects);
+    objects.for_each(|object| object.category = places[keepers[object.category]]);
+    let note = format!(
+        "{} categories have the name of another: of each name the first one with objects is taken, for all",
+        categories.len() - joined.len()
+    );
+    *categories = joined;
+    Some(note)
 }
 
 #[cfg(test)]
@@ -156,10 +377,30 @@ mod tests {
 
     #[test]
     fn boxes_are_cut_at_the_edges() {
-        let photo = Photo { id: 1, file: "a.jpg".into(), width: 10, height: 20, objects: Vec::new() };
-        assert_eq!(inside([-2.0, 5.0, 4.0, 100.0], &photo), Some([0.0, 5.0, 2.0, 20.0]));
-        assert_eq!(inside([10.0, 0.0, 5.0, 5.0], &photo), None);
-        assert_eq!(inside([1.0, 1.0, 0.0, 5.0], &photo), None);
-        assert_eq!(inside([5.0, 5.0, -2.0, 5.0], &photo), None);
+        let size = (10, 20);
+        assert_eq!(inside([-2.0, 5.0, 4.0, 100.0], size), Some([0.0, 5.0, 2.0, 20.0]));
+        assert_eq!(inside([10.0, 0.0, 5.0, 5.0], size), None);
+        assert_eq!(inside([1.0, 1.0, 0.0, 5.0], size), None);
+        assert_eq!(inside([5.0, 5.0, -2.0, 5.0], size), None);
+    }
+
+    #[test]
+    fn of_two_categories_of_a_name_the_one_with_objects_is_taken() {
+        let category = |id, name: &str| Category { id, name: name.into(), ..Category::default() };
+        let object = |category| Object { category, ..Object::default() };
+        let mut set = Annotations {
+            categories: vec![
+                category(0, "bolt"),
+                category(1, "bolt"),
+                category(2, "nut"),
+                category(3, "nut"),
+            ],
+            photos: vec![Photo { objects: vec![object(1), object(2), object(3)], ..Photo::default() }],
+            ..Annotations::default()
+        };
+        assert!(join_names(&mut set).unwrap().starts_with("2 categories"));
+        assert_eq!(set.categories, [category(1, "bolt"), category(2, "nut")]);
+        let places: Vec<usize> = set.photos[0].objects.iter().map(|object| object.category).collect();
+        assert_eq!(places, [0, 1, 1]);
     }
 }

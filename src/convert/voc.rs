@@ -11,10 +11,9 @@ use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 use super::error::io_error;
-use super::{
-    Annotations, Category, Error, Failed, Object, Photo, ReadOptions, Source, name_below, read_each,
-    read_small, said,
-};
+use super::files::{last, name_below, read_small, read_whole, said, stays_inside};
+use super::target::Cut;
+use super::{Annotations, Counts, Error, Failed, Object, Photo, ReadOptions, Source, Whose, read_each};
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename = "annotation")]
@@ -27,14 +26,17 @@ struct File {
 
 #[derive(Debug, Deserialize, Serialize)]
 struct Size {
+    #[serde(default)]
     width: String,
+    #[serde(default)]
     height: String,
     #[serde(default)]
     depth: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 struct Entry {
+    #[serde(default)]
     name: String,
     #[serde(default)]
     pose: String,
@@ -43,7 +45,19 @@ struct Entry {
     #[serde(default)]
     difficult: String,
     bndbox: Option<Corners>,
+    #[serde(default, skip_serializing)]
+    occluded: String,
+    #[serde(default, rename = "part", skip_serializing)]
+    parts: Vec<Anything>,
+    #[serde(skip_serializing)]
+    polygon: Option<Anything>,
+    #[serde(skip_serializing)]
+    attributes: Option<Anything>,
 }
+
+/// An element of which only the presence counts.
+#[derive(Debug, Deserialize)]
+struct Anything {}
 
 #[derive(Debug, Deserialize, Serialize)]
 struct Corners {
@@ -58,10 +72,14 @@ struct Corners {
 pub struct Text {
     /// The photo's file name, where there is one.
     pub file: Option<String>,
-    /// Width and height of the photo in pixels.
-    pub size: (u32, u32),
-    /// Names of the objects, boxes as COCO has them, and whether each is `difficult`.
+    /// Width and height of the photo in pixels, where they are told.
+    pub size: Option<(u32, u32)>,
+    /// Names of the objects, their first and last pixels (left, top, right, bottom), and whether each is `difficult`.
     pub objects: Vec<(String, [f64; 4], bool)>,
+    /// What is wrong with other objects.
+    pub bad: Vec<String>,
+    /// What else is said about the objects.
+    pub lost: Counts,
 }
 
 /// Reads the text of one XML file.
@@ -76,34 +94,57 @@ pub fn read_text(text: &str) -> Result<Text, String> {
     };
     let size =
         file.size.as_ref().and_then(|size| Some((side(&size.width)? as u32, side(&size.height)? as u32)));
-    let size =
-        size.ok_or("does not tell the photo's size in whole pixels (`size` with `width` and `height`)")?;
-    let mut objects = Vec::new();
-    for (place, entry) in file.objects.into_iter().enumerate() {
-        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-        let corners = entry.bndbox.and_then(|corners| {
-            Some([
-                number(&corners.xmin)?,
-                number(&corners.ymin)?,
-                number(&corners.xmax)?,
-                number(&corners.ymax)?,
-            ])
-        });
-        let Some([left, top, right, bottom]) = corners else {
-            return Err(format!("has no box of four numbers (`bndbox`) for object {}", place + 1));
-        };
-        let (left, top) = (left - 1.0, top - 1.0);
-        if right < left || bottom < top {
-            return Err(format!("has a box for object {} that ends before it begins", place + 1));
-        }
-        let difficult = matches!(entry.difficult.trim(), "1" | "true" | "True");
-        objects.push((entry.name.trim().to_owned(), [left, top, right - left, bottom - top], difficult));
-    }
-    Ok(Text {
+    let mut found = Text {
         file: file.filename.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
         size,
-        objects,
-    })
+        ..Text::default()
+    };
+    for (place, entry) in file.objects.into_iter().enumerate() {
+        match corners(&entry) {
+            Ok(corners) => {
+                lost(&entry, &mut found.lost);
+                let difficult = is_true(&entry.difficult);
+                found.objects.push((entry.name.trim().to_owned(), corners, difficult));
+            }
+            Err(what) => found.bad.push(format!("has {what} for object {}", place + 1)),
+        }
+    }
+    Ok(found)
+}
+
+fn is_true(flag: &str) -> bool {
+    matches!(flag.trim(), "1" | "true" | "True")
+}
+
+/// First and last pixels of an object.
+fn corners(entry: &Entry) -> Result<[f64; 4], &'static str> {
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+    let corners = entry.bndbox.as_ref().and_then(|corners| {
+        Some([number(&corners.xmin)?, number(&corners.ymin)?, number(&corners.xmax)?, number(&corners.ymax)?])
+    });
+    let [left, top, right, bottom] = corners.ok_or("no box of four numbers (`bndbox`)")?;
+    if right < left - 1.0 || bottom < top - 1.0 {
+        return Err("a box that ends before it begins");
+    }
+    if entry.name.trim().is_empty() {
+        return Err("no `name`");
+    }
+    Ok([left, top, right, bottom])
+}
+
+/// Counts what else is said about an object.
+fn lost(entry: &Entry, lost: &mut Counts) {
+    let posed = !matches!(entry.pose.trim(), "" | "Unspecified" | "unspecified" | "Unknown");
+    for (what, here) in [
+        ("`pose`", posed),
+        ("`truncated`", is_true(&entry.truncated)),
+        ("`occluded`", is_true(&entry.occluded)),
+        ("`part`", !entry.parts.is_empty()),
+        ("`polygon`", entry.polygon.is_some()),
+        ("`attributes`", entry.attributes.is_some()),
+    ] {
+        lost.add(Whose::Object, what, here.into());
+    }
 }
 
 /// Reads the XML files in a folder, or in `Annotations` in it, in the order of their names. Categories are sorted by
@@ -115,49 +156,108 @@ pub(super) fn read(
 ) -> Result<Source, Error> {
     let inner = root.join("Annotations");
     let folder = if inner.is_dir() { inner } else { root.to_owned() };
+    let mut failed = Vec::new();
     let files = match &options.split {
         None => files_below(&folder)?,
-        Some(split) => files_of(root, &folder, split)?,
+        Some(split) => files_of(root, &folder, split, &mut failed)?,
     };
     if files.is_empty() {
         return Err(Error::Nothing(root.to_owned()));
     }
-    let (texts, failed) = read_each(root, &files, progress, |path| {
+    let (texts, mut unread) = read_each(root, &files, progress, |path| {
         let name = name_below(&folder, path);
-        match read_small(path).and_then(|text| read_text(&text)) {
-            Ok(text) => Ok((name, text)),
+        match read_small(path).and_then(|text| read_text(&text)).and_then(nothing_but_bad) {
+            Ok(text) => Ok((name, text, path.clone())),
             Err(detail) => Err(Failed { file: name, detail }),
         }
     })?;
+    failed.append(&mut unread);
     let names: BTreeSet<&str> =
-        texts.iter().flat_map(|(_, text)| text.objects.iter().map(|(name, ..)| name.as_str())).collect();
-    let names: Vec<&str> = names.into_iter().collect();
-    let categories =
-        names.iter().zip(1..).map(|(name, id)| Category { id, name: (*name).to_owned() }).collect();
-    let photo = |((xml, text), id): (&(String, Text), i64)| Photo {
-        id,
-        file: photo_name(xml, text.file.as_deref()),
-        width: text.size.0,
-        height: text.size.1,
-        objects: text
-            .objects
-            .iter()
-            .map(|(name, bbox, difficult)| Object {
-                category: names.binary_search(&name.as_str()).unwrap_or(0),
-                bbox: *bbox,
-                area: None,
-                crowd: *difficult,
-                score: None,
-            })
-            .collect(),
-    };
-    let photos: Vec<Photo> = texts.iter().zip(1..).map(photo).collect();
-    let difficult = photos.iter().flat_map(|photo| &photo.objects).filter(|object| object.crowd).count();
-    let mut notes = Vec::new();
-    if difficult > 0 {
-        notes.push(format!("{difficult} difficult objects count as crowds, which evaluation ignores"));
+        texts.iter().flat_map(|(_, text, _)| text.objects.iter().map(|(name, ..)| name.as_str())).collect();
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let mut source = Source { failed, ..Source::default() };
+    let mut zero = Zero::default();
+    for ((xml, text, path), id) in texts.into_iter().zip(1..) {
+        source.failed.extend(text.bad.into_iter().map(|detail| Failed::new(xml.clone(), detail)));
+        source.lost.extend(&text.lost);
+        let file = photo_name(&xml, text.file.as_deref());
+        let path = if text.size.is_none() { photo_beside(root, &path, &file) } else { None };
+        let object = |(name, corners, crowd): (String, [f64; 4], bool)| Object {
+            category: names.binary_search(&name).unwrap_or(0),
+            bbox: zero.bbox(corners, options.from_zero, &xml),
+            crowd,
+            ..Object::default()
+        };
+        let objects = text.objects.into_iter().map(object).collect();
+        source.annotations.photos.push(Photo {
+            id,
+            file,
+            size: text.size,
+            objects,
+            path,
+            ..Photo::default()
+        });
     }
-    Ok(Source { annotations: Annotations { categories, photos }, notes, failed })
+    let objects = source.annotations.photos.iter().flat_map(|photo| &photo.objects);
+    let difficult = objects.filter(|object| object.crowd).count();
+    if difficult > 0 {
+        source.notes.push(format!("{difficult} difficult objects count as crowds, which evaluation ignores"));
+    }
+    source.notes.extend(zero.note());
+    source.annotations.categories = super::counted(names);
+    Ok(source)
+}
+
+/// A file whose objects are all wrong is wrong as a whole: its photo is not one without objects.
+fn nothing_but_bad(text: Text) -> Result<Text, String> {
+    match text.bad.first() {
+        Some(first) if text.objects.is_empty() => Err(first.clone()),
+        _ => Ok(text),
+    }
+}
+
+/// Boxes whose first pixel is 0, which VOC's form does not have.
+#[derive(Default)]
+struct Zero {
+    count: usize,
+    first: String,
+}
+
+impl Zero {
+    /// The box of first and last pixels: they are counted from 1, or else from 0 and the last one is not the box's own.
+    fn bbox(&mut self, [left, top, right, bottom]: [f64; 4], from_zero: bool, xml: &str) -> [f64; 4] {
+        if from_zero {
+            return [left, top, (right - left).max(0.0), (bottom - top).max(0.0)];
+        }
+        let (x, y) = (left - 1.0, top - 1.0);
+        // Beyond the edge by this pixel only; what lies farther outside is left as it is.
+        let [from_x, from_y] = [x, y].map(|edge| if (-1.0..0.0).contains(&edge) { 0.0 } else { edge });
+        if from_x != x || from_y != y {
+            self.count += 1;
+            if self.first.is_empty() {
+                xml.clone_into(&mut self.first);
+            }
+        }
+        [from_x, from_y, (right - from_x).max(0.0), (bottom - from_y).max(0.0)]
+    }
+
+    fn note(&self) -> Option<String> {
+        (self.count > 0).then(|| {
+            format!(
+                "{} boxes begin at pixel 0, as in `{}`, where VOC's form counts from 1: they are cut at the photo's edge; if \
+                 the tool that wrote them counts from 0, all boxes are a pixel off, and --from-zero reads them rightly",
+                self.count,
+                self.first.escape_debug()
+            )
+        })
+    }
+}
+
+/// The photo of an XML file without a size: beside it, or in the folders where VOC's and other tools' photos are.
+fn photo_beside(root: &Path, xml: &Path, file: &str) -> Option<PathBuf> {
+    let near = xml.parent().map(|folder| folder.join(last(file)));
+    let folders = ["JPEGImages", "images", ""].map(|folder| root.join(folder).join(file));
+    near.into_iter().chain(folders).find(|path| path.is_file())
 }
 
 /// The photo's name beside the XML file's: folders are those of the XML file.
@@ -167,9 +267,8 @@ fn photo_name(xml: &str, file: Option<&str>) -> String {
         None => (String::new(), xml),
     };
     let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
-    let last =
-        file.map(|file| file.rsplit(['/', '\\']).next().unwrap_or(file)).filter(|name| !name.is_empty());
-    format!("{folder}{}", last.map_or_else(|| format!("{stem}.jpg"), str::to_owned))
+    let name = file.map(last).filter(|name| !matches!(*name, "" | "." | ".."));
+    format!("{folder}{}", name.map_or_else(|| format!("{stem}.jpg"), str::to_owned))
 }
 
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -185,7 +284,12 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// The files that a list in `ImageSets/Main` names, the first word of each line.
-fn files_of(root: &Path, folder: &Path, split: &str) -> Result<Vec<PathBuf>, Error> {
+fn files_of(
+    root: &Path,
+    folder: &Path,
+    split: &str,
+    failed: &mut Vec<Failed>,
+) -> Result<Vec<PathBuf>, Error> {
     let lists = root.join("ImageSets/Main");
     let list = lists.join(format!("{split}.txt"));
     if !list.is_file() || split.contains(['/', '\\']) {
@@ -197,42 +301,48 @@ fn files_of(root: &Path, folder: &Path, split: &str) -> Result<Vec<PathBuf>, Err
         known.truncate(10);
         return Err(Error::NoSplit { path: lists, split: split.to_owned(), known });
     }
-    let text = crate::text::read(&list).map_err(io_error("read", &list))?;
+    let text = read_whole(&list)?;
     let words = text.lines().filter_map(|line| line.split_whitespace().next());
-    Ok(words.map(|word| folder.join(format!("{word}.xml"))).collect())
+    let (inside, outside): (Vec<&str>, Vec<&str>) = words.partition(|word| stays_inside(word));
+    let name = list.to_string_lossy();
+    failed.extend(outside.into_iter().map(|word| {
+        Failed::new(
+            name.clone(),
+            format!("names `{}`, which is not in the data set's folder", word.escape_debug()),
+        )
+    }));
+    Ok(inside.into_iter().map(|word| folder.join(format!("{word}.xml"))).collect())
 }
 
 /// Writes the file of one photo. VOC has whole pixels, so boxes are rounded to the nearest edges between them; each is
-/// a pixel wide and high at least. `boxes` are places of categories, left, top, right, bottom inside the photo, and
-/// whether evaluation ignores them.
+/// a pixel wide and high at least.
 pub(super) fn write(
     annotations: &Annotations,
     photo: &Photo,
-    boxes: &[(usize, [f64; 4], bool)],
+    (width, height): (u32, u32),
+    cuts: &[Cut<'_>],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let entry = |&(category, [left, top, right, bottom], crowd): &(usize, [f64; 4], bool)| {
+    let entry = |cut: &Cut<'_>| {
+        let [left, top, right, bottom] = cut.corners;
         let span = |from: f64, to: f64, side: u32| {
             let first = (from.round() + 1.0).min(f64::from(side));
             (first.to_string(), to.round().max(first).to_string())
         };
-        let ((xmin, xmax), (ymin, ymax)) = (span(left, right, photo.width), span(top, bottom, photo.height));
+        let ((xmin, xmax), (ymin, ymax)) = (span(left, right, width), span(top, bottom, height));
         Entry {
-            name: annotations.categories[category].name.clone(),
+            name: annotations.categories[cut.object.category].name.clone(),
             pose: "Unspecified".into(),
             truncated: "0".into(),
-            difficult: u8::from(crowd).to_string(),
+            difficult: u8::from(cut.object.crowd).to_string(),
             bndbox: Some(Corners { xmin, ymin, xmax, ymax }),
+            ..Entry::default()
         }
     };
     let file = File {
-        filename: Some(photo.file.rsplit('/').next().unwrap_or(&photo.file).to_owned()),
-        size: Some(Size {
-            width: photo.width.to_string(),
-            height: photo.height.to_string(),
-            depth: "3".into(),
-        }),
-        objects: boxes.iter().map(entry).collect(),
+        filename: Some(last(&photo.file).to_owned()),
+        size: Some(Size { width: width.to_string(), height: height.to_string(), depth: "3".into() }),
+        objects: cuts.iter().map(entry).collect(),
     };
     let mut text = String::new();
     let mut serializer = quick_xml::se::Serializer::new(&mut text);
@@ -260,39 +370,54 @@ mod tests {
              <bndbox><xmax>352</xmax><ymin>12.5</ymin><xmin>8</xmin><ymax>498</ymax></bndbox></object></annotation>",
         );
         let text = text.unwrap();
-        assert_eq!((text.file.as_deref(), text.size), (Some("000001.jpg"), (353, 500)));
-        let dog = ("dog".to_owned(), [47.0, 239.0, 148.0, 132.0], false);
-        assert_eq!(text.objects, [dog, ("person & co".to_owned(), [7.0, 11.5, 345.0, 486.5], true)]);
+        assert_eq!((text.file.as_deref(), text.size), (Some("000001.jpg"), Some((353, 500))));
+        let dog = ("dog".to_owned(), [48.0, 240.0, 195.0, 371.0], false);
+        assert_eq!(text.objects, [dog, ("person & co".to_owned(), [8.0, 12.5, 352.0, 498.0], true)]);
+        assert_eq!(text.lost.to_string(), "`part` of 1 object, `pose` of 1 object, `truncated` of 1 object");
+        let mut zero = Zero::default();
+        let boxes = [0, 1].map(|place| zero.bbox(text.objects[place].1, false, "a.xml"));
+        assert_eq!(boxes, [[47.0, 239.0, 148.0, 132.0], [7.0, 11.5, 345.0, 486.5]]);
+        assert_eq!(zero.note(), None);
     }
 
     #[test]
     fn what_is_wrong_is_said() {
-        let size = "<size><width>9</width><height>9</height></size>";
-        let object =
-            |inner: &str| format!("<annotation>{size}<object><name>a</name>{inner}</object></annotation>");
+        let object = |inner: &str| format!("<annotation><object><name>a</name>{inner}</object></annotation>");
+        for text in ["", "<annotation>"] {
+            assert!(read_text(text).unwrap_err().contains("is not XML"), "{text}");
+        }
         for (text, words) in [
-            ("", "is not XML"),
-            ("<annotation>", "is not XML"),
-            ("<annotation></annotation>", "photo's size"),
-            ("<annotation><size><width>0</width><height>3</height></size></annotation>", "photo's size"),
-            (&object(""), "no box of four numbers (`bndbox`) for object 1"),
+            (object(""), "no box of four numbers (`bndbox`) for object 1"),
             (
-                &object("<bndbox><xmin>x</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox>"),
+                object("<bndbox><xmin>x</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox>"),
                 "no box of four numbers",
             ),
             (
-                &object("<bndbox><xmin>5</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox>"),
+                object("<bndbox><xmin>5</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox>"),
                 "ends before it begins",
             ),
         ] {
-            let said = read_text(text).unwrap_err();
-            assert!(said.contains(words), "{text}: {said}");
+            let found = read_text(&text).unwrap();
+            assert!(found.bad[0].contains(words), "{text}: {:?}", found.bad);
+            assert!(nothing_but_bad(found).is_err());
         }
+        let sizeless = read_text("<annotation><size><width>0</width><height>3</height></size></annotation>");
+        assert_eq!(sizeless.unwrap().size, None);
+    }
+
+    /// Pixel 0 does not exist where they are counted from 1; a tool that counts from 0 means its right edge.
+    #[test]
+    fn pixel_zero_is_told() {
+        let mut zero = Zero::default();
+        assert_eq!(zero.bbox([0.0, 11.0, 99.0, 50.0], false, "a.xml"), [0.0, 10.0, 99.0, 40.0]);
+        assert!(zero.note().unwrap().contains("1 boxes begin at pixel 0, as in `a.xml`"));
+        assert_eq!(zero.bbox([0.0, 11.0, 99.0, 50.0], true, "a.xml"), [0.0, 11.0, 99.0, 39.0]);
     }
 
     #[test]
     fn photos_lie_in_the_folders_of_their_xml_files() {
         assert_eq!(photo_name("a/b/1.xml", Some("C:\\x\\1.png")), "a/b/1.png");
         assert_eq!(photo_name("1.v2.xml", None), "1.v2.jpg");
+        assert_eq!(photo_name("1.xml", Some("../..")), "1.jpg");
     }
 }

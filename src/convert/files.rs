@@ -1,0 +1,104 @@
+//! Files of a data set: reading small ones whole, and paths that stand in them, which never lead out of its folder.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::Error;
+
+/// Most bytes of a file that is read whole.
+const LONGEST: u64 = 64 << 20;
+
+/// The text of a small file.
+pub(super) fn read_small(path: &Path) -> Result<String, String> {
+    use std::io::Read;
+    let file = std::fs::File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(format!("has more than {} MiB, more than any real one", LONGEST >> 20));
+    }
+    crate::text::decode(bytes).map_err(|error| format!("cannot be read: {error}"))
+}
+
+/// The text of a small file that stands for the whole source.
+pub(super) fn read_whole(path: &Path) -> Result<String, Error> {
+    read_small(path).map_err(|what| Error::Shape { path: path.to_owned(), what })
+}
+
+/// A path below another as a name with `/` between parts; the whole path, but for its root, where it lies elsewhere.
+pub(super) fn name_below(folder: &Path, path: &Path) -> String {
+    crate::photo::cleaned(path.strip_prefix(folder).unwrap_or(path))
+}
+
+/// What a path that a file names is inside a folder: the path itself, or what is left of it without its first parts,
+/// whichever is there. Absolute paths, drive letters and `..` are such first parts, so that nothing leads out.
+pub(super) fn inside(folder: &Path, named: &str) -> Option<PathBuf> {
+    let named = named.trim().replace('\\', "/");
+    let parts: Vec<&str> = named.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let first =
+        parts.iter().rposition(|part| *part == ".." || part.ends_with(':')).map_or(0, |last| last + 1);
+    if parts.is_empty() {
+        return folder.exists().then(|| folder.to_owned());
+    }
+    (first..parts.len()).map(|from| folder.join(parts[from..].join("/"))).find(|path| path.exists())
+}
+
+/// Whether a name from a file stays in the folder that it is joined to.
+pub(super) fn stays_inside(name: &str) -> bool {
+    let parts = Path::new(name).components();
+    !name.is_empty()
+        && !name.contains('\\')
+        && parts.into_iter().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+/// Whether a path leads into a folder, whatever way.
+pub(super) fn contains(root: &Path, path: &Path) -> bool {
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    match (std::fs::canonicalize(root), std::fs::canonicalize(path)) {
+        (Ok(root), Ok(path)) => path.starts_with(root),
+        _ => false,
+    }
+}
+
+/// The last part of a name, whatever slashes it has.
+pub(super) fn last(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
+}
+
+/// The first line of what a reader of a foreign format says, without control characters of the file.
+pub(super) fn said(error: &impl std::fmt::Display) -> String {
+    crate::coco::printable(error.to_string().lines().next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_in_files_lead_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("set");
+        for file in ["set/images/a.jpg", "secret.jpg"] {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let photo = Some(root.join("images/a.jpg"));
+        for named in [
+            "images/a.jpg",
+            "data/images/a.jpg",
+            "../images/a.jpg",
+            "/x/images/a.jpg",
+            "C:\\x\\images\\a.jpg",
+            "./images//a.jpg",
+        ] {
+            assert_eq!(inside(&root, named), photo, "{named}");
+        }
+        let secret = folder.path().join("secret.jpg");
+        for named in ["../secret.jpg", "images/../../secret.jpg", secret.to_str().unwrap()] {
+            assert_eq!(inside(&root, named), None, "{named}");
+        }
+        assert!(
+            stays_inside("a/b.xml") && !stays_inside("../b.xml") && !stays_inside("/b") && !stays_inside("")
+        );
+    }
+}
