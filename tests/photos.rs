@@ -81,6 +81,65 @@ fn the_orientation_is_found_wherever_pillow_finds_it() {
 }
 
 #[test]
+fn tiffs_of_every_kind_have_pillows_or_gdals_pixels() {
+    let folder = folder().join("tiff");
+    assert_eq!(wrong_in(&folder), [""; 0]);
+    for (name, expected) in expected_in(&folder) {
+        let size = rcnn::photo::size(&folder.join(&name), &DecodeOptions::default()).unwrap();
+        assert_eq!(size, (expected.width, expected.height), "{name}");
+    }
+}
+
+/// A TIFF of one strip, in little endian, with these tags of LONGs, and their number.
+fn tiff(tags: &[(u16, u32)]) -> Vec<u8> {
+    let mut file = b"II*\0\x08\0\0\0".to_vec();
+    file.extend((tags.len() as u16).to_le_bytes());
+    for (tag, value) in tags {
+        file.extend(tag.to_le_bytes());
+        file.extend([4, 0, 1, 0, 0, 0]);
+        file.extend(value.to_le_bytes());
+    }
+    file.resize(file.len() + 4096, 7);
+    file
+}
+
+#[test]
+fn tiffs_that_are_not_read_are_unsupported_with_the_cure() {
+    let grey = [(256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 200), (278, 8), (279, 64)];
+    assert_eq!(decode_bytes(&tiff(&grey), &DecodeOptions::default()).unwrap().pixels, [7; 192]);
+    let refused = |changes: &[(u16, u32)]| {
+        let mut tags = std::collections::BTreeMap::from(grey);
+        tags.extend(changes.iter().copied());
+        let tags: Vec<(u16, u32)> = tags.into_iter().collect();
+        let error = decode_bytes(&tiff(&tags), &DecodeOptions::default()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unsupported, "{changes:?}: {error}");
+        error.detail
+    };
+    // Old JPEG, fax, JPEG 2000, LERC, LZMA, JPEG XL and a method of nobody's.
+    for compression in [2, 3, 6, 33_003, 34_887, 34_925, 50_002, 12_345] {
+        assert!(refused(&[(259, compression)]).contains("gdal_translate"), "{compression}");
+    }
+    assert!(refused(&[(262, 8), (277, 3)]).contains("L*a*b*"));
+    assert!(refused(&[(277, 5)]).contains("5 bands"));
+    assert!(refused(&[(339, 6)]).contains("complex"));
+    assert!(refused(&[(258, 64)]).contains("64 bits"));
+    // Mosaics, and thumbnails before the picture.
+    assert!(refused(&[(262, 32_803)]).contains("camera raw"));
+    assert!(refused(&[(254, 1), (330, 8)]).contains("camera raw"));
+}
+
+#[test]
+fn limits_hold_for_tiffs() {
+    let kind = |tags: &[(u16, u32)]| decode_bytes(&tiff(tags), &DecodeOptions::default()).unwrap_err().kind;
+    let huge = [(256, 60_000), (257, 60_000), (258, 8), (259, 1), (262, 1), (273, 200), (279, 64)];
+    assert_eq!(kind(&huge), ErrorKind::TooLarge);
+    let tile = [(256, 8), (257, 8), (258, 8), (262, 1), (322, 60_000), (323, 60_000), (324, 200), (325, 64)];
+    assert_eq!(kind(&tile), ErrorKind::TooLarge);
+    let behind = [(256, 8), (257, 8), (258, 8), (262, 1), (273, 1 << 30), (279, 64)];
+    assert_eq!(kind(&behind), ErrorKind::Truncated);
+}
+
+#[test]
 fn reduced_photos_have_the_pixels_of_pillows_draft_and_stay_twice_as_large_as_needed() {
     let options = DecodeOptions { decoder: Decoder::Reduced, ..Default::default() };
     let mut wrong = Vec::new();

@@ -118,6 +118,7 @@ impl DecodeArgs {
             },
             ignore_orientation: self.ignore_orientation,
             allow_truncated: self.allow_truncated,
+            wide_grey: photo::WideGrey::default(),
             limits: Limits { file_bytes: self.max_file_size, pixels: self.max_pixels },
         }
     }

@@ -64,8 +64,20 @@ pub struct DecodeOptions {
     pub ignore_orientation: bool,
     /// Take what a truncated JPEG, PNG or BMP holds instead of refusing it; other formats give nothing in part.
     pub allow_truncated: bool,
+    /// What becomes of grey values of 16 bits.
+    pub wide_grey: WideGrey,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// What becomes of grey values of 16 bits; the libraries that frameworks read photos with differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WideGrey {
+    /// All above 255 becomes white (Pillow's `convert("RGB")`).
+    #[default]
+    Clipped,
+    /// Their high byte is taken (OpenCV).
+    HighByte,
 }
 
 /// Why a picture could not be decoded, as the `kind` of a failure row.

@@ -92,6 +92,11 @@ impl<'a> Directory<'a> {
         Ok(self.value(tag)?.map(|value| value.data))
     }
 
+    /// The whole numbers of a value; fractions and floats count where they are whole, negative ones do not.
+    pub(super) fn numbers(&self, tag: u16) -> Result<Option<Vec<u64>>, Fault> {
+        Ok(self.reals(tag)?.map(|values| values.into_iter().filter_map(whole).collect()))
+    }
+
     /// The first whole number of a value.
     pub(super) fn first_number(&self, tag: u16) -> Result<Option<u64>, Fault> {
         Ok(self.reals(tag)?.and_then(|values| whole(*values.first()?)))

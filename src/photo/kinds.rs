@@ -69,6 +69,11 @@ impl Kind {
     }
 }
 
+/// That a TIFF is a camera raw file.
+pub(super) fn raw() -> Error {
+    RAW.error()
+}
+
 /// What a file is by its name, if it is something that is not read.
 pub(super) fn of_name(path: &Path) -> Option<&'static Kind> {
     let extension = path.extension()?.to_str()?;

@@ -41,9 +41,12 @@ mod names;
 mod orientation;
 mod others;
 pub mod resize;
+mod tiff;
+mod tiff_data;
 
 pub use decode::{
-    DecodeOptions, Decoder, Error, ErrorKind, Limits, decode, decode_bytes, decode_for, is_decoding, size,
+    DecodeOptions, Decoder, Error, ErrorKind, Limits, WideGrey, decode, decode_bytes, decode_for,
+    is_decoding, size,
 };
 pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
 pub use list::{Entry, ListError, Listing, PassedOver, Unread, list};

@@ -1,4 +1,4 @@
-//! Every format that `image` reads: PNG, WebP, BMP, TIFF, GIF, and JPEG where speed is asked for.
+//! Every format that `image` reads: PNG, WebP, BMP, GIF, and JPEG where speed is asked for.
 
 use std::error::Error as _;
 use std::io::{self, Cursor};
@@ -8,15 +8,17 @@ use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use super::decode::{DecodeOptions, Error, ErrorKind, Upright, check_size, orientation};
+use super::decode::{DecodeOptions, Error, ErrorKind, Upright, WideGrey, check_size, orientation};
 use super::markers::Outline;
-use super::{canvas, inks, kinds};
+use super::{canvas, kinds, tiff};
 
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Upright, Error> {
+    if tiff::is_tiff(bytes) {
+        return tiff::decode(bytes, options);
+    }
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
     match format {
         None => Err(kinds::unknown(bytes)),
-        Some(ImageFormat::Tiff) if let Some(outcome) = inks::decode_tiff(bytes, options) => outcome,
         Some(format) => {
             let reader = ImageReader::with_format(Cursor::new(bytes), format);
             let decoder = reader.into_decoder().map_err(|error| failure(&error, options));
@@ -55,6 +57,9 @@ pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32),
         let size = Outline::of(bytes).size(options)?;
         return Ok((size, orientation(bytes, options)));
     }
+    if tiff::is_tiff(bytes) {
+        return tiff::size(bytes, options);
+    }
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
     let reader = ImageReader::with_format(Cursor::new(bytes), format.ok_or_else(|| kinds::unknown(bytes))?);
     let decoder = reader.into_decoder().map_err(|error| failure(&error, options))?;
@@ -85,7 +90,7 @@ fn read(
             return Err(error);
         }
     }
-    canvas::whole((width, height), orientation, to_rgb(samples, colours)?)
+    canvas::whole((width, height), orientation, to_rgb(samples, colours, options.wide_grey)?)
 }
 
 /// Makes samples of what was read before the end, where anything was: only the decoders of PNG and BMP leave rows
@@ -101,8 +106,9 @@ fn keeps_part(format: ImageFormat, colours: ColorType, samples: &mut [u8]) -> bo
     kept
 }
 
-/// As Pillow's `convert("RGB")`: alpha is dropped, 16-bit colours keep their high byte, 16-bit grey is cut off at 255.
-fn to_rgb(samples: Vec<u8>, colours: ColorType) -> Result<Vec<u8>, Error> {
+/// As Pillow's `convert("RGB")`: alpha is dropped, 16-bit colours keep their high byte, 16-bit grey is cut off
+/// at 255 or keeps its high byte too.
+fn to_rgb(samples: Vec<u8>, colours: ColorType, wide_grey: WideGrey) -> Result<Vec<u8>, Error> {
     let wide =
         |i: usize| samples.get(2 * i..2 * i + 2).map_or(0, |pair| u16::from_ne_bytes([pair[0], pair[1]]));
     let high = |i: usize| (wide(i) >> 8) as u8;
@@ -112,7 +118,10 @@ fn to_rgb(samples: Vec<u8>, colours: ColorType) -> Result<Vec<u8>, Error> {
         ColorType::L8 => grey(&mut samples.iter().copied()),
         ColorType::La8 => grey(&mut samples.iter().step_by(2).copied()),
         ColorType::Rgba8 => samples.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect(),
-        ColorType::L16 => grey(&mut (0..samples.len() / 2).map(|i| wide(i).min(255) as u8)),
+        ColorType::L16 => match wide_grey {
+            WideGrey::Clipped => grey(&mut (0..samples.len() / 2).map(|i| wide(i).min(255) as u8)),
+            WideGrey::HighByte => grey(&mut (0..samples.len() / 2).map(high)),
+        },
         ColorType::La16 => grey(&mut (0..samples.len() / 4).map(|i| high(2 * i))),
         ColorType::Rgb16 => (0..samples.len() / 2).map(high).collect(),
         ColorType::Rgba16 => {
