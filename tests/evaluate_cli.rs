@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use serde_json::{Value, json};
 
+#[path = "evaluate_cli/mistakes.rs"]
+mod mistakes;
 #[path = "evaluate_cli/names.rs"]
 mod names;
 #[path = "evaluate_cli/options.rs"]
@@ -16,6 +18,8 @@ mod options;
 mod seen;
 #[path = "evaluate_cli/text.rs"]
 mod text;
+#[path = "evaluate_cli/voc.rs"]
+mod voc;
 
 fn case(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/coco/hostile").join(name)

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use rcnn::evaluate::{Input, Params, Reading, TIDE_KINDS, TideThresholds};
+use rcnn::evaluate::{Closed, Input, Params, Reading, TIDE_KINDS, TideThresholds};
 use serde_json::{Value, json};
 
 fn cases() -> PathBuf {
@@ -96,7 +96,7 @@ proptest! {
                 let input = Input::open(&gt, &dt, &Params::default(), false).unwrap();
                 let evaluation = input.evaluate(Reading::default(), true).unwrap();
                 let samples = input.resamples(Reading::default(), 5, 7).unwrap();
-                let errors = input.errors(Reading::default(), 0.5).unwrap();
+                let errors = input.errors(Reading::default(), 0.5, Closed::default()).unwrap();
                 (evaluation.stats, samples, input.tide(TideThresholds::default()).unwrap(), errors)
             })
         };

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::ValueEnum;
 use rcnn::evaluate::{
-    AreaRange, Error, Input, Params, Reading, TIDE_KINDS, Tide, TideThresholds, area_lines, per_class,
-    stat_names, summary_lines,
+    AreaRange, Closed, Error, Input, Params, Reading, Sides, TIDE_KINDS, Tide, TideThresholds, area_lines,
+    per_class, stat_names, summary_lines,
 };
 use serde_json::{Map, Value, json};
 
@@ -41,6 +41,25 @@ enum Metric {
     Voc,
     /// Recall of proposals, all categories as one: AR@100, AR@300, AR@1000
     Proposals,
+}
+
+/// Which end of its range belongs to a bin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum BinEdges {
+    /// The upper one, as in the paper that defines the error (Guo et al. 2017)
+    #[default]
+    Upper,
+    /// The lower one, as in netcal; a score of 1 is in the last bin
+    Lower,
+}
+
+impl From<BinEdges> for Closed {
+    fn from(edges: BinEdges) -> Closed {
+        match edges {
+            BinEdges::Upper => Closed::Above,
+            BinEdges::Lower => Closed::Below,
+        }
+    }
 }
 
 /// Judge detections against COCO annotations
@@ -125,6 +144,12 @@ pub(crate) struct Args {
     /// IoU threshold of `--errors` and `--metric voc` [default: 0.5]
     #[arg(long, value_name = "T", value_parser = iou)]
     iou: Option<f64>,
+    /// `--metric voc`: widths are the last pixel less the first, as some converters leave them, so that 1 is missing
+    #[arg(long)]
+    plus_one: bool,
+    /// Which end belongs to a bin of the calibration
+    #[arg(long, value_enum, default_value_t, requires = "errors")]
+    bin_edges: BinEdges,
     /// Threads to use [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -200,8 +225,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         document.insert("areas".into(), serde_json::to_value(&evaluation.areas)?);
     }
     if args.metric == Metric::Voc {
-        let voc = input.voc(reading, iou)?;
-        lines = text::voc(&voc, &input.category_names(), iou, args.per_class);
+        let voc =
+            input.voc(reading, iou, if args.plus_one { Sides::LastLessFirst } else { Sides::Pixels })?;
+        lines = text::voc(&voc, &input.category_names(), iou, args.plus_one, args.per_class);
         let mut value = serde_json::to_value(&voc)?;
         value["names"] = json!(input.category_names());
         document.insert("voc".into(), value);
@@ -235,7 +261,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         document.insert("tide".into(), tide_json(&tide));
     }
     if args.errors {
-        let errors = input.errors(reading, iou)?;
+        let errors = input.errors(reading, iou, args.bin_edges.into())?;
         lines.extend(text::errors(&errors, &input.category_names()));
         let mut value = serde_json::to_value(&errors)?;
         value["categories"] = json!(input.category_names());

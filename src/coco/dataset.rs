@@ -56,7 +56,7 @@ pub enum Want {
 }
 
 /// A data set as its file has it: repeated entries are still there.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct DataSet {
     path: PathBuf,
     /// The ids that are no plain integers.
@@ -219,6 +219,15 @@ impl DataSet {
     /// The annotations in the file's order.
     pub fn annotations(&self) -> impl Iterator<Item = &Annotation> {
         self.annotations.iter().flat_map(Rows::iter)
+    }
+
+    /// The same data set with other boxes.
+    pub(crate) fn with_boxes(&self, change: impl Fn(&Annotation) -> [f64; 4]) -> DataSet {
+        let mut changed = self.clone();
+        if let Some(rows) = &mut changed.annotations {
+            rows.each(|annotation| annotation.bbox = change(annotation));
+        }
+        changed
     }
 
     /// How many annotations there are.

@@ -200,7 +200,7 @@ impl Detections {
     /// Those detections that `change` gives for their categories' places and themselves.
     pub(crate) fn changed(
         &self,
-        change: impl Fn(usize, &Detection) -> Option<(usize, Detection)>,
+        change: impl FnMut(usize, &Detection) -> Option<(usize, Detection)>,
     ) -> Detections {
         Detections {
             path: self.path.clone(),

@@ -49,6 +49,11 @@ impl<T: Copy> Rows<T> {
         &self.chunks[place / CHUNK][place % CHUNK]
     }
 
+    /// Changes all rows.
+    pub(super) fn each(&mut self, change: impl FnMut(&mut T)) {
+        self.chunks.iter_mut().flatten().for_each(change);
+    }
+
     /// All rows in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()
@@ -103,7 +108,7 @@ impl<T> Grouped<T> {
     }
 
     /// Those rows that `change` gives, in the groups and in the form that it gives.
-    pub(super) fn filter_map(&self, change: impl Fn(usize, &T) -> Option<(usize, T)>) -> Grouped<T> {
+    pub(super) fn filter_map(&self, mut change: impl FnMut(usize, &T) -> Option<(usize, T)>) -> Grouped<T> {
         let mut changed = Grouped::new(self.groups.len());
         for group in 0..self.groups.len() {
             for (_, row) in self.of_group(group) {

@@ -1,13 +1,24 @@
 //! Whether a score of 0.8 means that 80 of 100 such detections are right: expected calibration error and its bins.
 
 use super::analysis::Verdicts;
+use super::params::linspace;
+
+/// Which end of its range belongs to a bin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Closed {
+    /// The upper end, and 0 is in the first bin (Guo et al. 2017).
+    #[default]
+    Above,
+    /// The lower end, and 1 is in the last bin (netcal).
+    Below,
+}
 
 /// Detections whose scores lie near each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Bin {
-    /// Lower end, outside the bin (except for 0).
+    /// Lower end.
     pub low: f64,
-    /// Upper end, inside.
+    /// Upper end.
     pub high: f64,
     /// How many.
     pub count: u64,
@@ -29,14 +40,17 @@ pub struct Calibration {
 }
 
 /// Bins of equal width over 0 to 1; scores outside count in the first or the last. NaN is left out.
-pub(super) fn calibration(categories: &[Verdicts], bins: usize) -> Calibration {
-    let width = 1.0 / bins as f64;
-    let edge = |place: usize| place as f64 * width;
+pub(super) fn calibration(categories: &[Verdicts], bins: usize, closed: Closed) -> Calibration {
+    let edges = linspace(0.0, 1.0, bins + 1);
+    let inner = &edges[1..bins];
     let mut sums = vec![(0u64, 0.0, 0u64); bins];
     for judged in
         categories.iter().flat_map(|verdicts| &verdicts.judged).filter(|judged| !judged.score.is_nan())
     {
-        let place = ((judged.score / width).ceil() - 1.0).clamp(0.0, (bins - 1) as f64) as usize;
+        let place = match closed {
+            Closed::Above => inner.partition_point(|edge| *edge < judged.score),
+            Closed::Below => inner.partition_point(|edge| *edge <= judged.score),
+        };
         let sum = &mut sums[place];
         *sum = (sum.0 + 1, sum.1 + judged.score, sum.2 + u64::from(judged.right));
     }
@@ -44,8 +58,8 @@ pub(super) fn calibration(categories: &[Verdicts], bins: usize) -> Calibration {
         .into_iter()
         .enumerate()
         .map(|(place, (count, scores, right))| Bin {
-            low: edge(place),
-            high: edge(place + 1),
+            low: edges[place],
+            high: edges[place + 1],
             count,
             confidence: if count == 0 { 0.0 } else { scores / count as f64 },
             accuracy: if count == 0 { 0.0 } else { right as f64 / count as f64 },
@@ -72,7 +86,7 @@ mod tests {
             judged: vec![judged(1.0, true), judged(0.95, false), judged(0.05, false), judged(0.0, false)],
             ..Verdicts::default()
         };
-        let calibration = calibration(&[verdicts], 10);
+        let calibration = calibration(&[verdicts], 10, Closed::Above);
         assert_eq!(calibration.bins[9].count, 2);
         assert_eq!(calibration.bins[0].count, 2);
         assert!((calibration.ece - (0.475 + 0.025) / 2.0).abs() < 1e-12);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::analysis::{Verdicts, judge};
-use super::calibration::{Calibration, calibration};
+use super::calibration::{Calibration, Closed, calibration};
 use super::confusion::{Confused, confusion};
 use super::error::Error;
 use super::evaluation::{self, rules};
@@ -13,7 +13,7 @@ use super::params::Protocol;
 use super::quirk::Reading;
 use super::resample::{Interval, Resampler};
 use super::tide::{self, Guess, Object, Scene, Tide, TideThresholds};
-use super::voc::{self, Voc};
+use super::voc::{self, Sides, Voc};
 use super::{Input, lvis};
 use crate::coco::{Detections, Id, Index, Traits};
 
@@ -199,7 +199,7 @@ impl Input {
     }
 
     /// What goes wrong at one IoU threshold.
-    pub fn errors(&self, reading: Reading, iou: f64) -> Result<Errors, Error> {
+    pub fn errors(&self, reading: Reading, iou: f64, closed: Closed) -> Result<Errors, Error> {
         let problem = self.problem(reading)?;
         let verdicts: Vec<Verdicts> = judge(&problem, iou, self.largest_limit());
         let cut = best_overall(&verdicts);
@@ -210,7 +210,7 @@ impl Input {
             iou,
             best_f1: cut,
             best_f1_per_class: verdicts.iter().map(best).collect(),
-            calibration: calibration(&verdicts, BINS),
+            calibration: calibration(&verdicts, BINS, closed),
             missed: missed(&problem, &verdicts, &ranges, &self.category_names()),
             confusion: confusion(&problem, &verdicts, cut.map_or(f64::NEG_INFINITY, |cut| cut.score), iou),
         })
@@ -222,7 +222,7 @@ impl Input {
     }
 
     /// PASCAL VOC's two average precisions at one IoU threshold.
-    pub fn voc(&self, reading: Reading, iou: f64) -> Result<Voc, Error> {
+    pub fn voc(&self, reading: Reading, iou: f64, sides: Sides) -> Result<Voc, Error> {
         let difficult: Vec<bool> = self
             .set
             .annotations()
@@ -230,7 +230,7 @@ impl Input {
                 annotation.traits.has(Traits::IGNORED) || annotation.traits.has(Traits::IGNORE_KEY)
             })
             .collect();
-        Ok(voc::run(&self.problem(reading)?, iou, |place| difficult[place as usize]))
+        Ok(voc::run(&self.problem(reading)?, iou, sides, |place| difficult[place as usize]))
     }
 }
 

@@ -10,10 +10,12 @@ mod curve;
 mod error;
 mod evaluation;
 mod explain;
+mod frame;
 mod image_ap;
 mod lvis;
 mod matching;
 mod mean;
+mod misread;
 mod missed;
 mod mistakes;
 mod notices;
@@ -26,6 +28,7 @@ mod problem;
 mod quirk;
 mod resample;
 mod rows_check;
+mod sample;
 mod seen;
 mod summary;
 mod tide;
@@ -33,7 +36,7 @@ mod voc;
 
 use std::path::Path;
 
-pub use calibration::{Bin, Calibration};
+pub use calibration::{Bin, Calibration, Closed};
 pub use confusion::Confused;
 pub use error::Error;
 pub use evaluation::{Arrays, Evaluation};
@@ -52,7 +55,7 @@ pub use summary::{
     AreaNumbers, COCO_NAMES, LVIS_NAMES, area_lines, names as stat_names, text as summary_lines,
 };
 pub use tide::{KINDS as TIDE_KINDS, Tide, TideThresholds};
-pub use voc::{Voc, VocAp};
+pub use voc::{Sides, Voc, VocAp};
 
 use crate::coco::{DataSet, Detections, Lookup};
 use problem::{Problem, Scope};
@@ -134,10 +137,21 @@ impl Input {
         reading: Reading,
         full: bool,
     ) -> Result<Evaluation, Error> {
-        let problem = Problem::new(&self.set, detections, scope, &self.params, reading)?;
+        self.evaluate_set(&self.set, scope, detections, reading, full)
+    }
+
+    fn evaluate_set(
+        &self,
+        set: &DataSet,
+        scope: &Scope,
+        detections: &Detections,
+        reading: Reading,
+        full: bool,
+    ) -> Result<Evaluation, Error> {
+        let problem = Problem::new(set, detections, scope, &self.params, reading)?;
         let groups = match self.params.protocol {
             Protocol::Coco => None,
-            Protocol::Lvis => Some(lvis::groups(&self.set, scope)?),
+            Protocol::Lvis => Some(lvis::groups(set, scope)?),
         };
         Ok(evaluation::run(&problem, &self.params.read(reading), groups.as_deref(), full))
     }

@@ -289,7 +289,7 @@ impl<'a> Problem<'a> {
         let mut area = if traits.has(Traits::NO_AREA) { own } else { annotation.area };
         if self.reading.has(Reading::AREAS) {
             // The range `all` ends at 1e10, which is meant to be no end.
-            area = if area.is_nan() || area < 0.0 { own } else { area }.min(1e10);
+            area = if area.is_nan() || area <= 0.0 { own } else { area }.min(1e10);
         }
         let unread = traits.has(Traits::ID_ZERO) && !self.reading.has(Reading::ID_ZERO);
         let (ignored, crowd) = match self.protocol {

@@ -13,7 +13,7 @@ impl Reading {
     pub const ID_ZERO: Reading = Reading(1);
     /// Annotations that share an id are all evaluated, each as it is.
     pub const DUPLICATE_IDS: Reading = Reading(1 << 1);
-    /// An area that is negative or NaN is taken from the box; the range `all` has no end.
+    /// An area that is negative, NaN or 0 is taken from the box; the range `all` has no end.
     pub const AREAS: Reading = Reading(1 << 2);
     /// Boxes and scores that are no finite numbers are left out.
     pub const BOXES: Reading = Reading(1 << 3);

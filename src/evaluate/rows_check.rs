@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::coco::{Detection, Detections};
 
 /// What a look at all detections shows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Look {
     pub(super) count: u64,
     pub(super) nan_scores: u64,
@@ -24,15 +24,47 @@ pub(super) struct Look {
     /// Boxes that would be good corners: third and fourth number beyond the first two, inside the image if its size
     /// is known.
     pub(super) corners: u64,
+    /// Least and greatest score, NaN left out.
+    pub(super) scores: (f64, f64),
+    /// The rows of a few images.
+    pub(super) few: Vec<Detection>,
+}
+
+impl Default for Look {
+    fn default() -> Look {
+        Look {
+            count: 0,
+            nan_scores: 0,
+            odd_scores: 0,
+            odd_boxes: 0,
+            negative_sides: 0,
+            empty: 0,
+            normalised: 0,
+            sized: 0,
+            outside: 0,
+            corners: 0,
+            scores: (f64::INFINITY, f64::NEG_INFINITY),
+            few: Vec::new(),
+        }
+    }
+}
+
+/// Most rows of the few images that are kept of a chunk.
+const MOST_FEW: usize = 64;
+
+/// Of the images' places those without these bits are looked at for rows that are there twice: 64 or some less.
+fn mask(images: usize) -> u32 {
+    (images / 64).max(1).next_power_of_two() as u32 - 1
 }
 
 impl Look {
     /// Looks at all detections. `sizes` are width and height of the evaluated images, NaN where unknown.
     pub(super) fn at(detections: &Detections, sizes: &[(f64, f64)]) -> Look {
         let chunks = detections.rows.chunks().par_iter();
+        let mask = mask(sizes.len());
         let of_chunk = |chunk: &Vec<Detection>| {
             let mut look = Look::default();
-            chunk.iter().for_each(|row| look.add(row, sizes));
+            chunk.iter().for_each(|row| look.add(row, sizes, mask));
             look
         };
         chunks.map(of_chunk).reduce(Look::default, |a, b| Look {
@@ -46,10 +78,12 @@ impl Look {
             sized: a.sized + b.sized,
             outside: a.outside + b.outside,
             corners: a.corners + b.corners,
+            scores: (a.scores.0.min(b.scores.0), a.scores.1.max(b.scores.1)),
+            few: [a.few, b.few].concat(),
         })
     }
 
-    fn add(&mut self, row: &Detection, sizes: &[(f64, f64)]) {
+    fn add(&mut self, row: &Detection, sizes: &[(f64, f64)], mask: u32) {
         let [x, y, width, height] = row.bbox;
         let (wide, high) = sizes.get(row.image as usize).copied().unwrap_or((f64::NAN, f64::NAN));
         let sized = (wide > 0.0) & (high > 0.0);
@@ -70,5 +104,9 @@ impl Look {
         self.outside += u64::from(sized & over);
         let inside = !sized | ((width <= wide + 1.0) & (height <= high + 1.0));
         self.corners += u64::from((width > x) & (height > y) & inside);
+        self.scores = (self.scores.0.min(row.score), self.scores.1.max(row.score));
+        if row.image & mask == 0 && self.few.len() < MOST_FEW {
+            self.few.push(*row);
+        }
     }
 }

@@ -1,13 +1,34 @@
 //! PASCAL VOC's average precision: 11 points as in 2007, and all points as from 2010 on.
 //!
-//! Boxes are corners whose width counts pixels, `right - left + 1`; a ground truth is taken by the first detection
-//! that has it as its best one, and an overlap must be above the threshold. Crowds and ignored ones are VOC's
-//! difficult ones.
+//! A ground truth is taken by the first detection that has it as its best one, and an overlap must be above the
+//! threshold. Crowds and ignored ones are VOC's difficult ones. Widths are what they say, as `rcnn convert` makes them of
+//! VOC's first and last pixel; where they are the last less the first, as some converters leave them, 1 is added.
 
 use rayon::prelude::*;
 
 use super::matching::falling;
+use super::overlap::overlap;
 use super::problem::Problem;
+
+/// What widths and heights are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sides {
+    /// Numbers of pixels, as in COCO.
+    #[default]
+    Pixels,
+    /// The last pixel's number less the first one's.
+    LastLessFirst,
+}
+
+impl Sides {
+    /// A box with its number of pixels.
+    fn counted(self, [x, y, width, height]: [f64; 4]) -> [f64; 4] {
+        match self {
+            Sides::Pixels => [x, y, width, height],
+            Sides::LastLessFirst => [x, y, width + 1.0, height + 1.0],
+        }
+    }
+}
 
 /// One category's numbers; `None` where it has no ground truth.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -28,9 +49,16 @@ pub struct Voc {
 }
 
 /// Evaluates. `difficult` says of an annotation, by its place, whether it is one.
-pub(super) fn run(problem: &Problem<'_>, threshold: f64, difficult: impl Fn(u32) -> bool + Sync) -> Voc {
-    let categories: Vec<Option<VocAp>> =
-        (0..problem.len()).into_par_iter().map(|k| category(problem, k, threshold, &difficult)).collect();
+pub(super) fn run(
+    problem: &Problem<'_>,
+    threshold: f64,
+    sides: Sides,
+    difficult: impl Fn(u32) -> bool + Sync,
+) -> Voc {
+    let categories: Vec<Option<VocAp>> = (0..problem.len())
+        .into_par_iter()
+        .map(|k| category(problem, k, threshold, sides, &difficult))
+        .collect();
     let some: Vec<VocAp> = categories.iter().copied().flatten().collect();
     let mean = |pick: fn(&VocAp) -> f64| {
         if some.is_empty() { -1.0 } else { some.iter().map(pick).sum::<f64>() / some.len() as f64 }
@@ -45,6 +73,7 @@ fn category(
     problem: &Problem<'_>,
     k: usize,
     threshold: f64,
+    sides: Sides,
     difficult: &impl Fn(u32) -> bool,
 ) -> Option<VocAp> {
     let category = problem.category(k);
@@ -61,11 +90,12 @@ fn category(
     let (mut right, mut wrong) = (0u32, 0u32);
     for (_, row) in order {
         let detection = category.detection(row);
+        let bbox = sides.counted(detection.bbox);
         let first = category.truths.partition_point(|truth| truth.image < detection.image);
         let own = category.truths[first..].iter().take_while(|truth| truth.image == detection.image);
         let best = own
             .enumerate()
-            .map(|(offset, truth)| (first + offset, pixel_overlap(&detection.bbox, &truth.bbox)))
+            .map(|(offset, truth)| (first + offset, overlap(&bbox, &sides.counted(truth.bbox), false)))
             .reduce(|best, next| if next.1 > best.1 { next } else { best });
         match best.filter(|&(_, iou)| iou > threshold) {
             Some((place, _)) if !easy(place) => continue,
@@ -76,17 +106,6 @@ fn category(
         curve.push((found / positives as f64, found / (found + f64::from(wrong)).max(f64::EPSILON)));
     }
     Some(VocAp { eleven_point: eleven_point(&curve), all_point: all_point(&curve) })
-}
-
-/// IoU of boxes whose sides count pixels.
-fn pixel_overlap(a: &[f64; 4], b: &[f64; 4]) -> f64 {
-    let corners = |b: &[f64; 4]| [b[0], b[1], b[0] + b[2], b[1] + b[3]];
-    let size = |b: &[f64; 4]| (b[2] - b[0] + 1.0) * (b[3] - b[1] + 1.0);
-    let (a, b) = (corners(a), corners(b));
-    let width = (a[2].min(b[2]) - a[0].max(b[0]) + 1.0).max(0.0);
-    let height = (a[3].min(b[3]) - a[1].max(b[1]) + 1.0).max(0.0);
-    let both = width * height;
-    both / (size(&a) + size(&b) - both)
 }
 
 fn eleven_point(curve: &[(f64, f64)]) -> f64 {
@@ -122,7 +141,6 @@ mod tests {
         let curve = [(third, 1.0), (third, 0.5), (2.0 / 3.0, 2.0 / 3.0), (1.0, 0.75)];
         assert!((eleven_point(&curve) - 9.25 / 11.0).abs() < 1e-15);
         assert!((all_point(&curve) - 0.8333333333333333).abs() < 1e-15);
-        // Ten pixels wide with five shared: 5 x 10 of 150.
-        assert!((pixel_overlap(&[0.0, 0.0, 9.0, 9.0], &[5.0, 0.0, 9.0, 9.0]) - 50.0 / 150.0).abs() < 1e-15);
+        assert_eq!(Sides::LastLessFirst.counted([0.0, 0.0, 9.0, 9.0]), [0.0, 0.0, 10.0, 10.0]);
     }
 }

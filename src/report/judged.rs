@@ -62,6 +62,8 @@ pub struct Bootstrap {
 /// TIDE by tidecv's names; APs from 0 to 100.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Tide {
+    /// tidecv's own AP.
+    pub ap: Option<f64>,
     /// AP gained if all errors of a kind were put right.
     pub main: BTreeMap<String, f64>,
     /// Errors of each kind.
@@ -96,9 +98,13 @@ impl Judged {
             warnings: warnings.into_iter().map(|warning| Warning { message: warning.message }).collect(),
             bootstrap: Some(Bootstrap { resamples: RESAMPLES, intervals }),
             per_class: Some(per_class(&input, &evaluation, &params)),
-            tide: tide.map(|tide| Tide { main: named(tide.main), counts: named(tide.counts) }),
+            tide: tide.map(|tide| Tide {
+                ap: Some(tide.ap),
+                main: named(tide.main),
+                counts: named(tide.counts),
+            }),
             errors: Some(NamedErrors {
-                errors: input.errors(reading, IOU)?,
+                errors: input.errors(reading, IOU, evaluate::Closed::default())?,
                 categories: input.category_names(),
             }),
             curves: curves(&evaluation, &params),

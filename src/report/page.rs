@@ -187,6 +187,7 @@ struct JudgedPart {
     calibration: Option<(String, String)>,
     classes: Vec<ClassLine>,
     tide: Vec<(Bar, String)>,
+    tide_ap: Option<String>,
     cut: Option<String>,
     confusions: Vec<(String, String, u64)>,
     missed: Vec<(&'static str, Vec<MissedLine>)>,
@@ -232,6 +233,7 @@ impl JudgedPart {
             calibration: calibration.map(|(plot, named)| (plot, format!("{:.3}", named.errors.calibration.ece))),
             classes: classes(judged),
             tide: tide(judged),
+            tide_ap: judged.tide.as_ref().and_then(|tide| tide.ap).map(|ap| format!("{ap:.1}")),
             cut: errors.and_then(|named| named.errors.best_f1).map(|cut| {
                 format!(
                     "Over all categories F1 is best ({:.3}) with detections from score {:.3} up: {:.1} % of them are \

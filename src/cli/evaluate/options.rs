@@ -79,6 +79,7 @@ impl Args {
                 self.iou.is_some() && !voc && !self.errors,
                 "`--iou` is for `--errors` and `--metric voc`: give one of them; `--iou-thresholds` are those of AP",
             ),
+            (self.plus_one && !voc, "`--plus-one` is for `--metric voc`: give both or none"),
             (
                 self.seed.is_some() && !resampled,
                 "`--seed` is for `--bootstrap` and `--versus`: give one of them",

@@ -27,11 +27,12 @@ pub(super) fn per_class(rows: &[ClassRow]) -> Vec<String> {
 }
 
 /// The two VOC numbers.
-pub(super) fn voc(voc: &Voc, names: &[String], iou: f64, per_class: bool) -> Vec<String> {
+pub(super) fn voc(voc: &Voc, names: &[String], iou: f64, plus_one: bool, per_class: bool) -> Vec<String> {
+    let sides = if plus_one { "1 is added to sides" } else { "sides are as they are" };
     let mut lines = vec![
         format!(" AP at IoU above {iou:.2}, 11 points (VOC 2007)  = {:.3}", voc.mean.eleven_point),
         format!(" AP at IoU above {iou:.2}, all points (VOC 2010) = {:.3}", voc.mean.all_point),
-        " (sides count pixels, right - left + 1; crowds and ignored annotations are difficult)".into(),
+        format!(" ({sides}; crowds and ignored annotations are difficult)"),
     ];
     if per_class {
         let width = width(names.iter().map(String::as_str));
@@ -161,8 +162,10 @@ pub(super) fn errors(errors: &Errors, names: &[String]) -> Vec<String> {
     }
     lines.push(String::new());
     lines.push(format!(
-        "calibration: error {:.3} (ECE), at most {:.3}",
-        errors.calibration.ece, errors.calibration.mce
+        "calibration: error {:.3} (ECE over {} bins), at most {:.3}",
+        errors.calibration.ece,
+        errors.calibration.bins.len(),
+        errors.calibration.mce
     ));
     for bin in errors.calibration.bins.iter().filter(|bin| bin.count > 0) {
         lines.push(format!(

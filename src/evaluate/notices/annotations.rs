@@ -41,6 +41,9 @@ impl Input {
             counts.nan_area += u64::from(area.is_nan());
             counts.negative_area += u64::from(area < 0.0);
             counts.huge_area += u64::from(area > 1e10);
+            let sized = !annotation.traits.has(Traits::NO_AREA) && width > 0.0 && height > 0.0;
+            counts.zero_area += u64::from(sized && area == 0.0);
+            counts.beyond_box += u64::from(sized && area > 1.05 * width * height + 1.0);
             counts.not_positive += u64::from(!(area > 0.0 && area < f64::INFINITY));
             counts.odd_box +=
                 u64::from(!(annotation.bbox[0] + annotation.bbox[1] + width * height).is_finite());
@@ -132,6 +135,24 @@ impl Input {
             );
             self.moves(list, evaluation, reading, Reading::AREAS);
         }
+        if counts.zero_area > 0 && !reading.has(Reading::AREAS) {
+            list.count(
+                "area_zero",
+                counts.zero_area,
+                "annotation",
+                "with area 0 though its box has a size: counted as small",
+            );
+            self.moves_sizes(list, evaluation, reading);
+        }
+        // A mask is never larger than the box around it.
+        if 2 * counts.beyond_box > self.set.annotation_count() as u64 {
+            list.count(
+                "area_beyond_box",
+                counts.beyond_box,
+                "annotation",
+                "with an area larger than its box: numbers of small, medium and large objects follow `area`",
+            );
+        }
         if counts.odd_box > 0 && !reading.has(Reading::BOXES) {
             list.count("annotation_box_not_finite", counts.odd_box, "annotation", "with a box of NaN, infinity or sides too long to multiply: its overlaps may be NaN, which matches anything");
             self.moves(list, evaluation, reading, Reading::BOXES);
@@ -159,6 +180,8 @@ struct Counts {
     nan_area: u64,
     negative_area: u64,
     huge_area: u64,
+    zero_area: u64,
+    beyond_box: u64,
     not_positive: u64,
     odd_box: u64,
     empty_box: u64,

@@ -30,7 +30,9 @@ impl Input {
         let missing = (all - seen.images.len()) as u64;
         let absent = match seen.source {
             Source::Run => missing.saturating_sub(noticed.failed_photos),
-            Source::Results if self.are_few_of_the_annotated(&seen.images) => missing,
+            Source::Results if !self.mostly_foreign() && self.are_few_of_the_annotated(&seen.images) => {
+                missing
+            }
             Source::Results => 0,
         };
         if absent > 0 && self.left_out == 0 {
@@ -41,7 +43,7 @@ impl Input {
             };
             let were = if absent == 1 { "was" } else { "were" };
             let message = format!("{absent} of {all} {were} {what}, which counts as nothing found there");
-            list.0.push(Warning { count: Some(absent), ..Warning::new(kind, message) });
+            list.warnings.push(Warning { count: Some(absent), ..Warning::new(kind, message) });
             list.last_is_without(
                 evaluation,
                 self.evaluate_on(&seen.images, reading).ok().as_ref(),
@@ -58,6 +60,13 @@ impl Input {
                 ": `--seen-only` judges these alone",
             );
         }
+    }
+
+    /// Whether most results are left out for their ids, which is another matter.
+    fn mostly_foreign(&self) -> bool {
+        let noticed = &self.detections.noticed;
+        let foreign: u64 = noticed.foreign_categories.values().chain(noticed.foreign_words.values()).sum();
+        2 * (foreign + noticed.unknown_images) > noticed.count
     }
 
     /// Whether most of the images with annotations are not among these.

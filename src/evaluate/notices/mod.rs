@@ -2,6 +2,7 @@
 
 mod annotations;
 mod images;
+mod mistakes;
 mod results;
 
 use std::collections::HashSet;
@@ -43,29 +44,34 @@ fn some(count: u64, thing: &str) -> String {
 }
 
 /// Warnings as they are collected.
-pub(super) struct List(Vec<Warning>);
+#[derive(Default)]
+pub(super) struct List {
+    warnings: Vec<Warning>,
+    /// It has been said what makes AP low.
+    told_why: bool,
+}
 
 impl List {
     pub(super) fn say(&mut self, kind: &'static str, message: String) {
-        self.0.push(Warning::new(kind, message));
+        self.warnings.push(Warning::new(kind, message));
     }
 
     pub(super) fn has(&self, kind: &str) -> bool {
-        self.0.iter().any(|warning| warning.kind == kind)
+        self.warnings.iter().any(|warning| warning.kind == kind)
     }
 
     /// Says something of `count` things, if there are any.
     pub(super) fn count(&mut self, kind: &'static str, count: u64, thing: &str, rest: &str) {
         if count > 0 {
             let message = format!("{} {rest}", some(count, thing));
-            self.0.push(Warning { count: Some(count), ..Warning::new(kind, message) });
+            self.warnings.push(Warning { count: Some(count), ..Warning::new(kind, message) });
         }
     }
 
     /// Adds to what was said last by how much it moves AP, where the other evaluation could be made.
     pub(super) fn last_moves_to(&mut self, evaluation: &Evaluation, other: Option<&Evaluation>) {
         let (with, without) = (evaluation.stats.first(), other.and_then(|other| other.stats.first()));
-        if let (Some(with), Some(without), Some(last)) = (with, without, self.0.last_mut()) {
+        if let (Some(with), Some(without), Some(last)) = (with, without, self.warnings.last_mut()) {
             let change = without - with;
             last.ap_change = Some(change);
             last.message.push_str(&match change {
@@ -86,7 +92,7 @@ impl List {
         cure: &str,
     ) {
         let (with, without) = (evaluation.stats.first(), other.and_then(|other| other.stats.first()));
-        if let (Some(with), Some(without), Some(last)) = (with, without, self.0.last_mut()) {
+        if let (Some(with), Some(without), Some(last)) = (with, without, self.warnings.last_mut()) {
             last.ap_change = Some(without - with);
             last.message.push_str(&format!(": {there}, AP is {without:.3} instead of {with:.3}{cure}"));
         }
@@ -96,7 +102,7 @@ impl List {
 impl Input {
     /// All that is to be said about this evaluation. Quirks that `reading` reads sanely are not mentioned.
     pub fn warnings(&self, evaluation: &Evaluation, reading: Reading) -> Vec<Warning> {
-        let mut list = List(Vec::new());
+        let mut list = List::default();
         self.about_encodings(&mut list);
         self.about_images(&mut list, evaluation, reading);
         self.about_annotations(&mut list, evaluation, reading);
@@ -104,14 +110,28 @@ impl Input {
         let look = self.look();
         self.about_results(&mut list, evaluation, reading, &look);
         self.about_boxes(&mut list, &look, evaluation, reading);
+        self.about_mistakes(&mut list, &look, evaluation, reading);
         self.about_params(&mut list, evaluation, reading);
         self.about_zero(&mut list, evaluation);
-        list.0
+        list.warnings
     }
 
     /// Says by how much the sane reading of a quirk moves AP, where it can be evaluated at all.
     pub(super) fn moves(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, quirk: Reading) {
         list.last_moves_to(evaluation, self.evaluate(reading | quirk, false).ok().as_ref());
+    }
+
+    /// Says what AP of each size would be with areas of the boxes.
+    fn moves_sizes(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
+        let Ok(other) = self.evaluate(reading | Reading::AREAS, false) else { return };
+        let sizes = |evaluation: &Evaluation| {
+            let shown = |value: &f64| if *value < 0.0 { "none".into() } else { format!("{value:.3}") };
+            evaluation.stats.get(3..6).unwrap_or(&[]).iter().map(shown).collect::<Vec<_>>().join(", ")
+        };
+        if let Some(last) = list.warnings.last_mut() {
+            let (with, without) = (sizes(evaluation), sizes(&other));
+            last.message.push_str(&format!(": with areas of the boxes AP of small, medium and large ones is {without} instead of {with}: write areas, or use `--corrected`"));
+        }
     }
 
     /// pycocotools reads UTF-8 without a mark only.

@@ -8,10 +8,10 @@ use crate::coco::{Detections, Form, Id, last_part, quoted, shown};
 use crate::evaluate::error::Error;
 use crate::evaluate::quirk::Reading;
 use crate::evaluate::rows_check::Look;
-use crate::evaluate::{Evaluation, Input};
+use crate::evaluate::{Evaluation, Input, misread};
 
 /// Images of one id have other file names in the results.
-const FILES_DIFFER: &str = "image_names_differ";
+pub(super) const FILES_DIFFER: &str = "image_names_differ";
 
 impl Input {
     /// Results of which not one is on a listed image do not belong to these annotations.
@@ -211,7 +211,7 @@ impl Input {
     }
 
     /// Width and height of the evaluated images, NaN where unknown.
-    fn sizes(&self) -> Vec<(f64, f64)> {
+    pub(in crate::evaluate) fn sizes(&self) -> Vec<(f64, f64)> {
         let mut sizes = vec![(f64::NAN, f64::NAN); self.scope.images.len()];
         for image in self.set.images() {
             let place = self.scope.image(image.id);
@@ -239,17 +239,37 @@ impl Input {
         };
         let most = |count: u64, of: u64| of >= 10 && count * 20 >= of * 19;
         if most(look.normalised, look.count) {
-            let rest = "with a box between 0 and 1: boxes must be in pixels, multiply them by the image's width and height";
-            list.count("box_normalised", look.normalised, "detection", rest);
             let sizes = self.sizes();
-            moves(
-                list,
-                &self.detections.with_boxes(|row| {
+            let as_pixels = |form: misread::Form| {
+                let detections = self.detections.with_boxes(|row| {
                     let (wide, high) = sizes[row.image as usize];
                     let [x, y, width, height] = row.bbox;
-                    [x * wide, y * high, width * wide, height * high]
-                }),
+                    form([x * wide, y * high, width * wide, height * high], (wide, high))
+                });
+                self.evaluate_detections(&detections, reading, false).ok()
+            };
+            let ap = |evaluation: &Option<Evaluation>| {
+                evaluation.as_ref().and_then(|evaluation| evaluation.stats.first().copied()).unwrap_or(-1.0)
+            };
+            let plain = as_pixels(|bbox, _| bbox);
+            let forms: [(&str, misread::Form); 2] = [
+                ("centre x, centre y, width, height", misread::centres),
+                ("x1, y1, x2, y2", misread::corners),
+            ];
+            let mut best = (plain, String::new());
+            // Shares are seldom written without another form.
+            for (what, form) in forms {
+                let other = as_pixels(form);
+                if ap(&other) > ap(&best.0) + 0.02 {
+                    best = (other, format!(", and are [{what}] where [x, y, width, height] is expected"));
+                }
+            }
+            let (other, form) = best;
+            let rest = format!(
+                "with a box between 0 and 1: boxes must be in pixels, multiply them by the image's width and height{form}"
             );
+            list.count("box_normalised", look.normalised, "detection", &rest);
+            list.last_moves_to(evaluation, other.as_ref());
         } else if most(look.corners, look.count) && (look.sized == 0 || look.outside * 10 > look.sized) {
             let rest = "with a box that looks like [x1, y1, x2, y2]: [x, y, width, height] expected";
             list.count("box_corners", look.corners, "detection", rest);
@@ -280,7 +300,7 @@ impl Input {
         }
         let noticed = &self.detections.noticed;
         // That the photos are not the same is reason enough.
-        if list.has(FILES_DIFFER) {
+        if list.has(FILES_DIFFER) || list.told_why {
             return;
         }
         if self.detections.rows.is_empty() {
