@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rcnn::photo::{DecodeOptions, Decoder, ErrorKind, Limits, decode, decode_bytes, decode_for};
+use rcnn::photo::{
+    DecodeOptions, Decoded, Decoder, ErrorKind, Limits, WideGrey, decode, decode_bytes, decode_for,
+};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -140,6 +142,31 @@ fn limits_hold_for_tiffs() {
 }
 
 #[test]
+fn wide_grey_is_what_the_frameworks_reader_makes_of_it() {
+    let values = [0u16, 1, 100, 255, 256, 300, 0x80ff, 65_535];
+    let wide = image::ImageBuffer::from_fn(8, 1, |x, _| image::Luma([values[x as usize]]));
+    let mut png = std::io::Cursor::new(Vec::new());
+    wide.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("wide.png");
+    std::fs::write(&path, png.into_inner()).unwrap();
+    let decoded = |path: &Path, wide_grey| {
+        let options = DecodeOptions { wide_grey, ..Default::default() };
+        decode_for(path, &options, &|full| full).unwrap()
+    };
+    let greys = |decoded: &Decoded| decoded.photo.pixels.iter().step_by(3).copied().collect::<Vec<u8>>();
+    let clipped = decoded(&path, WideGrey::Clipped);
+    assert_eq!((greys(&clipped), clipped.clipped), (vec![0, 1, 100, 255, 255, 255, 255, 255], true));
+    let high = decoded(&path, WideGrey::HighByte);
+    assert_eq!((greys(&high), high.clipped), (vec![0, 0, 0, 0, 1, 1, 0x80, 255], false));
+    let tiff = folder().join("tiff/grey-16.tif");
+    assert!(decoded(&tiff, WideGrey::Clipped).clipped && !decoded(&tiff, WideGrey::HighByte).clipped);
+    for eight in ["plain.png", "grey.png", "tiff/grey-white.tif", "tiff/float-predicted.tif"] {
+        assert!(!decoded(&folder().join(eight), WideGrey::Clipped).clipped, "{eight}");
+    }
+}
+
+#[test]
 fn reduced_photos_have_the_pixels_of_pillows_draft_and_stay_twice_as_large_as_needed() {
     let options = DecodeOptions { decoder: Decoder::Reduced, ..Default::default() };
     let mut wrong = Vec::new();
@@ -148,15 +175,15 @@ fn reduced_photos_have_the_pixels_of_pillows_draft_and_stay_twice_as_large_as_ne
         let (width, height) = (expected.width, expected.height);
         let path = folder().join(&name);
         let reduced = |least| decode_for(&path, &options, &|_| least).unwrap();
-        let (photo, full) = reduced((width / 4, height / 4));
+        let Decoded { photo, full, .. } = reduced((width / 4, height / 4));
         if full != (width, height) || hash(&photo.pixels) != half {
             wrong.push(name.clone());
         }
         assert_eq!((photo.width, photo.height), (width.div_ceil(2), height.div_ceil(2)), "{name}");
-        let (photo, _) = reduced((width / 4 + 1, height / 4));
+        let Decoded { photo, .. } = reduced((width / 4 + 1, height / 4));
         assert_eq!((photo.width, photo.height), (width, height), "{name}");
         assert_eq!(hash(&photo.pixels), expected.upright, "{name}");
-        let (photo, _) = reduced((1, 1));
+        let Decoded { photo, .. } = reduced((1, 1));
         assert_eq!((photo.width, photo.height), (width.div_ceil(8), height.div_ceil(8)), "{name}");
     }
     assert!(wrong.is_empty(), "{wrong:?}");

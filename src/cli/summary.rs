@@ -19,6 +19,14 @@ pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<
     } else {
         super::show(&text)?;
     }
+    if record.counts.clipped > 0 {
+        let photos = plural(record.counts.clipped, "photo");
+        super::say(&[format!(
+            "the grey values of {photos} have more than 8 bits and were cut off at 255, as the model's own reader \
+             does: they may be nearly white or black (`clipped` in detections.jsonl); convert them to 8 bits, as \
+             `gdal_translate -ot Byte -scale` does"
+        )]);
+    }
     Ok(match record.state {
         State::Interrupted | State::Running => signals::asked().unwrap_or(Exit::Interrupted),
         State::Finished if record.counts.failed > 0 || !record.unread.is_empty() => Exit::PhotosFailed,

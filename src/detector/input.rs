@@ -2,8 +2,8 @@
 
 use super::Error;
 use crate::family::{ChannelOrder, Filter, InputRule, Scaling, SizeRule, ValueRange};
-use crate::photo::Photo;
 use crate::photo::resize::{self, Planes};
+use crate::photo::{Photo, WideGrey};
 use crate::runtime::Value;
 
 /// A photo made ready for the trunk.
@@ -35,6 +35,11 @@ pub(super) struct Preprocessor {
 }
 
 impl Preprocessor {
+    /// What becomes of grey values of 16 bits.
+    pub(super) fn wide_grey(&self) -> WideGrey {
+        self.rule.wide_grey()
+    }
+
     pub(super) fn new(rule: &InputRule) -> Preprocessor {
         let values =
             std::array::from_fn(|channel| std::array::from_fn(|byte| value(rule, channel, byte as f32)));

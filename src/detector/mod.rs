@@ -34,7 +34,7 @@ use crate::family::{Class, Conventions};
 use crate::geometry::BBox;
 use crate::model::Model;
 use crate::network::Architecture;
-use crate::photo::Photo;
+use crate::photo::{DecodeOptions, Photo};
 use crate::runtime::{Device, Runtime, SessionOptions, Value};
 use busy::Busy;
 use form::Form;
@@ -222,6 +222,11 @@ impl Detector {
     /// As [`Detector::prepare`].
     pub fn prepare_reduced(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, Error> {
         self.preprocessor.prepare(photo, full)
+    }
+
+    /// How photos are to be decoded so that the network sees what its framework's own reader gives.
+    pub fn reading(&self, options: &DecodeOptions) -> DecodeOptions {
+        DecodeOptions { wide_grey: self.preprocessor.wide_grey(), ..*options }
     }
 
     /// Width and height that a photo of a width and height is resized to.

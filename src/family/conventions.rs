@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::network::Architecture;
+use crate::photo::WideGrey;
 
 /// Order of the colour channels that the network was trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +142,16 @@ pub enum MinSide {
     AtLeast(f32),
     /// Both sides above this.
     Above(f32),
+}
+
+impl InputRule {
+    /// What becomes of grey values of 16 bits: the library that resizes for the framework reads its photos too.
+    pub fn wide_grey(&self) -> WideGrey {
+        match self.filter {
+            Filter::NormalisedBilinear | Filter::PillowBilinear => WideGrey::Clipped,
+            Filter::OpencvBilinear => WideGrey::HighByte,
+        }
+    }
 }
 
 impl MinSide {

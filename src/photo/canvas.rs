@@ -3,7 +3,7 @@
 use image::metadata::Orientation;
 
 use super::Photo;
-use super::decode::{Error, ErrorKind, Upright, upright};
+use super::decode::{Decoded, Error, ErrorKind, upright};
 
 /// Rows that a decoder may give at a time: as many as a row of a JPEG's units holds. More at once turn quicker.
 pub(super) const STRIP: usize = 16;
@@ -97,17 +97,17 @@ impl Canvas {
 }
 
 /// The upright photo of a whole picture as stored.
-pub(super) fn whole(stored: (u32, u32), orientation: Orientation, pixels: Vec<u8>) -> Result<Upright, Error> {
+pub(super) fn whole(stored: (u32, u32), orientation: Orientation, pixels: Vec<u8>) -> Result<Decoded, Error> {
     let (width, height) = stored;
     if pixels.len() as u64 != 3 * u64::from(width) * u64::from(height) {
         return Err(Error::new(ErrorKind::Corrupt, "the picture has other sizes than it says"));
     }
     if orientation == Orientation::NoTransforms {
-        return Ok((Photo { width, height, pixels }, stored));
+        return Ok(Decoded { photo: Photo { width, height, pixels }, full: stored, clipped: false });
     }
     let mut canvas = Canvas::new(stored, orientation)?;
     pixels.chunks(3 * width as usize * STRIP).for_each(|rows| canvas.push(rows));
-    Ok((canvas.finish(), upright(stored, orientation)))
+    Ok(Decoded { photo: canvas.finish(), full: upright(stored, orientation), clipped: false })
 }
 
 impl Error {

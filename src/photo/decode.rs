@@ -142,8 +142,16 @@ impl Error {
     }
 }
 
-/// An upright photo, and the width and height that it has in full; those of the photo unless it was reduced.
-pub(super) type Upright = (Photo, (u32, u32));
+/// An upright photo, and what there is to know about how it was decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// The photo.
+    pub photo: Photo,
+    /// The width and height that it has in full; those of the photo unless it was reduced.
+    pub full: (u32, u32),
+    /// Its grey values have more than 8 bits, and so much of them was cut off that it may be nearly white or black.
+    pub clipped: bool,
+}
 
 /// The width and height that will be made of an upright photo of a width and height.
 pub(super) type Target<'a> = &'a dyn Fn((u32, u32)) -> (u32, u32);
@@ -194,7 +202,7 @@ pub fn size(path: &Path, options: &DecodeOptions) -> Result<(u32, u32), Error> {
 
 /// As [`decode`], for a use that resizes the photo: `target` tells what width and height it makes of a photo's.
 /// With [`Decoder::Reduced`] the photo may come smaller than it is, though twice as large as that on each side at
-/// least; its full width and height come beside it.
+/// least.
 ///
 /// # Errors
 /// As [`decode`].
@@ -202,7 +210,7 @@ pub fn decode_for(
     path: &Path,
     options: &DecodeOptions,
     target: &dyn Fn((u32, u32)) -> (u32, u32),
-) -> Result<(Photo, (u32, u32)), Error> {
+) -> Result<Decoded, Error> {
     from_bytes(&read(path, options.limits.file_bytes)?, options, target)
 }
 
@@ -211,7 +219,7 @@ pub fn decode_for(
 /// # Errors
 /// As [`decode`].
 pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<Photo, Error> {
-    from_bytes(bytes, options, &|whole| whole).map(|(photo, _)| photo)
+    from_bytes(bytes, options, &|whole| whole).map(|decoded| decoded.photo)
 }
 
 thread_local! {
@@ -224,7 +232,7 @@ pub fn is_decoding() -> bool {
 }
 
 /// A decoder that panics on a hostile file costs that file only.
-fn from_bytes(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Upright, Error> {
+fn from_bytes(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Decoded, Error> {
     DECODING.set(true);
     let outcome = catch_unwind(AssertUnwindSafe(|| upright_photo(bytes, options, target)));
     DECODING.set(false);
@@ -232,7 +240,7 @@ fn from_bytes(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Resu
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::Corrupt, "the picture's data made the decoder fail")))
 }
 
-fn upright_photo(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Upright, Error> {
+fn upright_photo(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Decoded, Error> {
     if bytes.is_empty() {
         return Err(Error::new(ErrorKind::Empty, "the file is empty"));
     }

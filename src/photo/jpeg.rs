@@ -8,14 +8,14 @@ use mozjpeg::{ColorSpace, Decompress};
 
 use super::canvas::{Canvas, STRIP};
 use super::decode::{
-    DecodeOptions, Decoder, Error, ErrorKind, Target, Upright, check_size, divisor, orientation, upright,
+    DecodeOptions, Decoded, Decoder, Error, ErrorKind, Target, check_size, divisor, orientation, upright,
 };
 use super::markers::Outline;
 use super::{inks, libjpeg, others};
 
 /// Decodes a JPEG to an upright photo, as Pillow's `convert("RGB")` does, after its `draft` where the photo is
 /// reduced. Beside it, the width and height that the file has.
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Upright, Error> {
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Decoded, Error> {
     let outline = Outline::of(bytes);
     outline.check(options)?;
     if options.decoder == Decoder::Fast
@@ -54,7 +54,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn decompress(&self, bytes: &[u8], target: Target<'_>) -> Result<Upright, Error> {
+    fn decompress(&self, bytes: &[u8], target: Target<'_>) -> Result<Decoded, Error> {
         let damaged =
             |error: io::Error| Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {error}"));
         let builder = Decompress::builder().with_err(libjpeg::error_manager());
@@ -89,7 +89,7 @@ impl Job<'_> {
         }
         started.finish().map_err(damaged)?;
         self.check_whole()?;
-        Ok((canvas.finish(), upright(stored, self.orientation)))
+        Ok(Decoded { photo: canvas.finish(), full: upright(stored, self.orientation), clipped: false })
     }
 
     /// Refuses data that end early, which make libjpeg invent pixels; a missing end marker alone harms none.

@@ -45,7 +45,7 @@ mod tiff;
 mod tiff_data;
 
 pub use decode::{
-    DecodeOptions, Decoder, Error, ErrorKind, Limits, WideGrey, decode, decode_bytes, decode_for,
+    DecodeOptions, Decoded, Decoder, Error, ErrorKind, Limits, WideGrey, decode, decode_bytes, decode_for,
     is_decoding, size,
 };
 pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};

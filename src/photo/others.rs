@@ -8,11 +8,11 @@ use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use super::decode::{DecodeOptions, Error, ErrorKind, Upright, WideGrey, check_size, orientation};
+use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, WideGrey, check_size, orientation};
 use super::markers::Outline;
 use super::{canvas, kinds, tiff};
 
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Upright, Error> {
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Error> {
     if tiff::is_tiff(bytes) {
         return tiff::decode(bytes, options);
     }
@@ -38,7 +38,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Upright, E
 }
 
 /// A JPEG by `image`'s decoder; nothing where it stumbles.
-pub(super) fn decode_jpeg(bytes: &[u8], options: &DecodeOptions) -> Option<Result<Upright, Error>> {
+pub(super) fn decode_jpeg(bytes: &[u8], options: &DecodeOptions) -> Option<Result<Decoded, Error>> {
     let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error, options));
     match decoder.and_then(|decoder| read(decoder, ImageFormat::Jpeg, orientation(bytes, options), options)) {
         // This decoder fills up what is missing without a word.
@@ -73,7 +73,7 @@ fn read(
     format: ImageFormat,
     orientation: Orientation,
     options: &DecodeOptions,
-) -> Result<Upright, Error> {
+) -> Result<Decoded, Error> {
     let (width, height) = decoder.dimensions();
     check_size(width, height, &options.limits)?;
     let mut limits = image::Limits::default();
@@ -90,7 +90,10 @@ fn read(
             return Err(error);
         }
     }
-    canvas::whole((width, height), orientation, to_rgb(samples, colours, options.wide_grey)?)
+    let clipped =
+        colours == ColorType::L16 && options.wide_grey == WideGrey::Clipped && has_high_bytes(&samples);
+    let decoded = canvas::whole((width, height), orientation, to_rgb(samples, colours, options.wide_grey)?)?;
+    Ok(Decoded { clipped, ..decoded })
 }
 
 /// Makes samples of what was read before the end, where anything was: only the decoders of PNG and BMP leave rows
@@ -104,6 +107,11 @@ fn keeps_part(format: ImageFormat, colours: ColorType, samples: &mut [u8]) -> bo
         pairs.iter_mut().for_each(|pair| *pair = u16::from_be_bytes(*pair).to_ne_bytes());
     }
     kept
+}
+
+/// Whether any of the values of 16 bits is above 255.
+fn has_high_bytes(samples: &[u8]) -> bool {
+    samples.as_chunks::<2>().0.iter().any(|&pair| u16::from_ne_bytes(pair) > 255)
 }
 
 /// As Pillow's `convert("RGB")`: alpha is dropped, 16-bit colours keep their high byte, 16-bit grey is cut off

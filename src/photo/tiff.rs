@@ -5,7 +5,7 @@
 
 use image::metadata::Orientation;
 
-use super::decode::{DecodeOptions, Error, ErrorKind, Upright, WideGrey, check_size, orientation};
+use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, WideGrey, check_size, orientation};
 use super::ifd::{Directory, Fault};
 use super::tiff_data::{Packing, unpack};
 use super::{canvas, inks};
@@ -63,12 +63,14 @@ pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32),
 }
 
 /// Decodes to an upright photo.
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Upright, Error> {
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Error> {
     let tags = Tags { tags: Directory::first(bytes).map_err(|fault| failure(fault, options))?, options };
     let layout = Layout::read(&tags)?;
     let packing = Packing::read(&tags.tags, layout.colours == Colours::Luma, layout.planar)
         .map_err(|fault| failure(fault, options))?;
-    let samples = layout.samples_of(bytes, &packing, options)?;
+    let (samples, lost) = layout.samples_of(bytes, &packing, options)?;
+    // Floats that are meant as 0 to 1 leave next to nothing.
+    let clipped = lost || (layout.number == Number::Float && samples.iter().all(|&sample| sample <= 1));
     let pixels = match layout.colours {
         Colours::Grey { .. } => samples.iter().flat_map(|&grey| [grey; 3]).collect(),
         Colours::Palette => tags.looked_up(&samples, layout.bits)?,
@@ -77,7 +79,8 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Upright, E
         Colours::Rgb if layout.premultiplied => divided(&samples),
         Colours::Rgb | Colours::Luma => samples,
     };
-    canvas::whole((layout.width, layout.height), orientation(bytes, options), pixels)
+    let decoded = canvas::whole((layout.width, layout.height), orientation(bytes, options), pixels)?;
+    Ok(Decoded { clipped, ..decoded })
 }
 
 fn failure(fault: Fault, options: &DecodeOptions) -> Error {
@@ -257,12 +260,18 @@ impl Layout {
         self.colours.count() + usize::from(self.premultiplied)
     }
 
-    /// The kept samples of all pixels in 8 bits.
-    fn samples_of(&self, bytes: &[u8], packing: &Packing, options: &DecodeOptions) -> Result<Vec<u8>, Error> {
+    /// The kept samples of all pixels in 8 bits, and whether values were cut off.
+    fn samples_of(
+        &self,
+        bytes: &[u8],
+        packing: &Packing,
+        options: &DecodeOptions,
+    ) -> Result<(Vec<u8>, bool), Error> {
         let (width, height, kept) = (self.width as usize, self.height as usize, self.kept());
         let all = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(kept));
         let all = all.and_then(|all| bytemuck::try_zeroed_vec(all).ok());
         let mut all = all.ok_or_else(|| Error::out_of_memory(self.width, self.height))?;
+        let mut lost = false;
         let planes = if self.planar { kept } else { 1 };
         let inside = if self.planar { 1 } else { self.samples };
         let (chunk_width, chunk_height) = (self.chunk.0 as usize, self.chunk.1 as usize);
@@ -280,11 +289,11 @@ impl Layout {
                     let start = ((top + row) * width + left) * kept + plane;
                     let pixels = chunk_width.min(width - left);
                     let out = &mut all[start..];
-                    self.put(line, packing, out, pixels, inside, options.wide_grey);
+                    lost |= self.put(line, packing, out, pixels, inside, options.wide_grey);
                 }
             }
         }
-        Ok(all)
+        Ok((all, lost))
     }
 
     /// The bytes of a strip or tile; nothing where it is left out.
@@ -306,7 +315,8 @@ impl Layout {
         }
     }
 
-    /// Puts a row of samples where they belong, the next pixel's `kept` samples further on.
+    /// Puts a row of samples where they belong, the next pixel's `kept` samples further on; whether
+    /// values were cut off.
     fn put(
         &self,
         line: &[u8],
@@ -315,7 +325,7 @@ impl Layout {
         pixels: usize,
         inside: usize,
         grey: WideGrey,
-    ) {
+    ) -> bool {
         let kept = self.kept();
         let taken = if self.planar { 1 } else { kept };
         if self.bits == 8 && self.colours != (Colours::Grey { inverted: true }) {
@@ -323,13 +333,32 @@ impl Layout {
                 let from = &line[pixel * inside..];
                 out[pixel * kept..pixel * kept + taken].copy_from_slice(&from[..taken]);
             }
-            return;
+            return false;
         }
+        let mut lost = false;
         for pixel in 0..pixels {
             for sample in 0..taken {
                 let value = packing.value(line, (pixel * inside + sample) * self.bits as usize, self.bits);
                 out[pixel * kept + sample] = self.byte(value, grey);
+                lost |= self.loses(value, grey);
             }
+        }
+        lost
+    }
+
+    /// Whether a value lies where 8 bits end.
+    fn loses(&self, value: u64, grey: WideGrey) -> bool {
+        let outside = |value: f64| !(0.0..=255.0).contains(&value);
+        match (self.number, self.bits) {
+            _ if !matches!(self.colours, Colours::Grey { .. }) => false,
+            (Number::Unsigned, 9..=16) => grey == WideGrey::Clipped && value > 255,
+            (Number::Unsigned, bits) => bits > 16 && value > 255,
+            (Number::Signed, 8) => false,
+            (Number::Signed, 16) => outside(f64::from(value as i16)),
+            (Number::Signed, _) => outside(f64::from(value as i32)),
+            (Number::Float, 16) => outside(half::f16::from_bits(value as u16).to_f64()),
+            (Number::Float, 32) => outside(f64::from(f32::from_bits(value as u32))),
+            (Number::Float, _) => outside(f64::from_bits(value)),
         }
     }
 

@@ -172,6 +172,7 @@ mod tests {
             file: format!("{id}.jpg"),
             width: 100,
             height: 100,
+            clipped: false,
             detections,
         })
     }

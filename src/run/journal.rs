@@ -30,6 +30,9 @@ pub struct Found {
     pub width: u32,
     /// Height of the upright photo in pixels.
     pub height: u32,
+    /// Its grey values have more than 8 bits and were cut off, so that it may be nearly white or black.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clipped: bool,
     /// By falling score.
     pub detections: Vec<Item>,
 }
@@ -174,6 +177,7 @@ mod tests {
             file: "a/b.jpg".into(),
             width: 640,
             height: 480,
+            clipped: false,
             detections: vec![Item {
                 category_id: 4.into(),
                 label: "bolt".into(),

@@ -189,6 +189,13 @@ pub struct Counts {
     pub by_class: BTreeMap<String, usize>,
     /// Failures by kind.
     pub failures: BTreeMap<String, usize>,
+    /// Photos whose grey values were cut off.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clipped: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Counts {
@@ -197,6 +204,7 @@ impl Counts {
         match row {
             Row::Found(found) => {
                 self.detections += found.detections.len();
+                self.clipped += usize::from(found.clipped);
                 for item in &found.detections {
                     match self.by_class.get_mut(&item.label) {
                         Some(count) => *count += 1,

@@ -11,7 +11,7 @@ use super::picture::{self, Pictures};
 use super::record::StageTimes;
 use super::{Category, Error, Options, Task};
 use crate::detector::{self, Detection, Detector, Input};
-use crate::photo::{self, Photo};
+use crate::photo::{self, Decoded, Photo};
 
 /// Another photo's picture can well be written.
 const NAME_TOO_LONG: &str = "the name of its picture is too long for the file system: --no-draw writes none";
@@ -36,6 +36,7 @@ struct Prepared<'a> {
     task: &'a Task,
     /// Width and height of the upright photo.
     size: (u32, u32),
+    clipped: bool,
     /// Kept only where it is drawn on, or seen in tiles.
     photo: Option<Photo>,
     input: Result<Input, Failure>,
@@ -46,6 +47,7 @@ struct Prepared<'a> {
 struct Inferred<'a> {
     task: &'a Task,
     size: (u32, u32),
+    clipped: bool,
     photo: Option<Photo>,
     found: Result<Vec<Detection>, Failure>,
     times: StageTimes,
@@ -78,12 +80,18 @@ impl Stages<'_> {
 
     fn prepare<'t>(&self, task: &'t Task) -> Prepared<'t> {
         let mut times = StageTimes::default();
-        let failed =
-            |failure, times| Prepared { task, size: (0, 0), photo: None, input: Err(failure), times };
+        let failed = |failure, times| Prepared {
+            task,
+            size: (0, 0),
+            clipped: false,
+            photo: None,
+            input: Err(failure),
+            times,
+        };
         let started = Instant::now();
         let photo = decode(task, &self.options.decode, self.detector);
         times.decode = started.elapsed().as_secs_f64();
-        let (photo, size) = match photo {
+        let Decoded { photo, full: size, clipped } = match photo {
             Ok(photo) => photo,
             Err(failure) => return failed(failure, times),
         };
@@ -93,7 +101,7 @@ impl Stages<'_> {
         match input {
             Ok(input) => {
                 let photo = (self.options.draw_score.is_some() || self.options.tile).then_some(photo);
-                Prepared { task, size, photo, input: Ok(input), times }
+                Prepared { task, size, clipped, photo, input: Ok(input), times }
             }
             Err(error) => failed(failure("too_thin", "prepare", error), times),
         }
@@ -107,9 +115,9 @@ impl Stages<'_> {
         let mut inputs = Vec::new();
         let mut waiting = Vec::new();
         for one in batch {
-            let Prepared { task, size, photo, input, times } = one;
+            let Prepared { task, size, clipped, photo, input, times } = one;
             let input = input.map(|input| inputs.push(input));
-            waiting.push((Inferred { task, size, photo, found: Ok(Vec::new()), times }, input));
+            waiting.push((Inferred { task, size, clipped, photo, found: Ok(Vec::new()), times }, input));
         }
         let count = inputs.len();
         let together = self.detector.infer(inputs);
@@ -162,7 +170,7 @@ impl Stages<'_> {
 
     /// Draws and encodes, and makes the row.
     fn finish(&self, one: Inferred<'_>) -> Result<Done, Error> {
-        let Inferred { task, size, photo, found, mut times } = one;
+        let Inferred { task, size, clipped, photo, found, mut times } = one;
         let (image_id, file) = (task.image_id.clone(), task.entry.name.clone());
         let mut found = match found {
             Ok(found) => found,
@@ -188,7 +196,7 @@ impl Stages<'_> {
         }
         let detections = found.iter().map(|detection| self.item(detection)).collect();
         Ok(Done {
-            row: Row::Found(Found { image_id, file, width: size.0, height: size.1, detections }),
+            row: Row::Found(Found { image_id, file, width: size.0, height: size.1, clipped, detections }),
             times,
         })
     }
@@ -212,7 +220,7 @@ pub(super) fn alone(
     options: &photo::DecodeOptions,
 ) -> Result<StageTimes, Failure> {
     let started = Instant::now();
-    let (photo, size) = decode(task, options, detector)?;
+    let Decoded { photo, full: size, .. } = decode(task, options, detector)?;
     let decoded = started.elapsed().as_secs_f64();
     let started = Instant::now();
     let input =
@@ -249,13 +257,10 @@ impl<'t, P: Iterator<Item = Prepared<'t>>> Iterator for Batches<'t, P> {
     }
 }
 
-/// Decodes, to a photo and its full width and height.
-fn decode(
-    task: &Task,
-    options: &photo::DecodeOptions,
-    detector: &Detector,
-) -> Result<(Photo, (u32, u32)), Failure> {
-    photo::decode_for(&task.entry.path, options, &|full| detector.resized(full))
+/// Decodes as the detector's framework would.
+fn decode(task: &Task, options: &photo::DecodeOptions, detector: &Detector) -> Result<Decoded, Failure> {
+    let options = detector.reading(options);
+    photo::decode_for(&task.entry.path, &options, &|full| detector.resized(full))
         .map_err(|error| failure(error.kind.as_str(), "decode", error.detail))
 }
 
