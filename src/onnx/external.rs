@@ -5,6 +5,9 @@ use prost::Message as _;
 
 use super::read::ReadError;
 
+/// The operator of graphs that a device has compiled, which may name a file with the rest of it.
+const COMPILED: &str = "EPContext";
+
 /// The value of a tensor's `data_location` that stands for another file.
 const EXTERNAL: i32 = 1;
 
@@ -48,6 +51,10 @@ struct Graph {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Node {
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, tag = "4")]
+    operator: String,
     #[prost(message, repeated, tag = "5")]
     attribute: Vec<Attribute>,
 }
@@ -93,25 +100,35 @@ struct Entry {}
 /// Refuses the bytes of an ONNX file whose tensors are not all in it.
 ///
 /// # Errors
-/// When a tensor is elsewhere, or the bytes are no ONNX file.
+/// When something is elsewhere, or the bytes are no ONNX file.
 pub(crate) fn refuse_external(bytes: &[u8]) -> Result<(), ReadError> {
     let model = Model::decode(bytes).map_err(|error| ReadError::Unreadable(error.to_string()))?;
     let training = model.training.iter().flat_map(|one| one.initialization.iter().chain(&one.algorithm));
     let mut graphs: Vec<&Graph> = model.graph.iter().chain(training).collect();
-    let functions = || model.functions.iter();
-    let nodes = functions().flat_map(|function| &function.node).flat_map(|node| &node.attribute);
+    let mut nodes: Vec<&Node> = model.functions.iter().flat_map(|function| &function.node).collect();
     let mut attributes: Vec<&Attribute> =
-        functions().flat_map(|function| &function.attribute).chain(nodes).collect();
+        model.functions.iter().flat_map(|function| &function.attribute).collect();
     loop {
+        while let Some(node) = nodes.pop() {
+            if node.operator == COMPILED {
+                return Err(ReadError::Foreign(format!("the node `{}` is an {COMPILED}", shown(&node.name))));
+            }
+            attributes.extend(&node.attribute);
+        }
         while let Some(attribute) = attributes.pop() {
             graphs.extend(attribute.graph.iter().chain(&attribute.graphs));
             refuse(attribute.tensor.iter().chain(&attribute.tensors))?;
             refuse(attribute.sparse.iter().chain(&attribute.sparses).flat_map(Sparse::tensors))?;
         }
         let Some(graph) = graphs.pop() else { return Ok(()) };
-        attributes.extend(graph.node.iter().flat_map(|node| &node.attribute));
+        nodes.extend(&graph.node);
         refuse(graph.initializer.iter().chain(graph.sparse.iter().flat_map(Sparse::tensors)))?;
     }
+}
+
+/// A name from a file, for a message.
+fn shown(name: &str) -> String {
+    name.escape_debug().take(200).collect()
 }
 
 impl Sparse {
@@ -122,7 +139,7 @@ impl Sparse {
 
 fn refuse<'a>(mut tensors: impl Iterator<Item = &'a Tensor>) -> Result<(), ReadError> {
     match tensors.find(|tensor| tensor.location == EXTERNAL || !tensor.elsewhere.is_empty()) {
-        Some(tensor) => Err(ReadError::External(tensor.name.escape_debug().take(200).collect())),
+        Some(tensor) => Err(ReadError::External(shown(&tensor.name))),
         None => Ok(()),
     }
 }
@@ -155,7 +172,7 @@ mod tests {
                     ..Attribute::default()
                 },
             ];
-            let holders = holders.map(|attribute| Node { attribute: vec![attribute] });
+            let holders = holders.map(|attribute| Node { attribute: vec![attribute], ..Node::default() });
             let mut graphs: Vec<Graph> =
                 holders.iter().map(|node| Graph { node: vec![node.clone()], ..Graph::default() }).collect();
             graphs.push(Graph { initializer: vec![tensor.clone()], ..Graph::default() });
@@ -163,7 +180,7 @@ mod tests {
             for graph in graphs {
                 let branch = Attribute { graph: Some(graph.clone()), ..Attribute::default() };
                 let branches = Attribute { graphs: vec![graph.clone()], ..Attribute::default() };
-                let node = |attribute| Node { attribute: vec![attribute] };
+                let node = |attribute| Node { attribute: vec![attribute], ..Node::default() };
                 let nested = Graph { node: vec![node(branch.clone())], ..Graph::default() };
                 let deeper = Graph { node: vec![node(branches)], ..Graph::default() };
                 let training = Training { initialization: None, algorithm: Some(graph.clone()) };
@@ -202,11 +219,26 @@ mod tests {
     }
 
     #[test]
+    fn a_graph_that_a_device_has_compiled_is_refused() {
+        let node = Node { name: "n".into(), operator: "EPContext".into(), attribute: Vec::new() };
+        let graph = Graph { node: vec![node.clone()], ..Graph::default() };
+        let function = Function { node: vec![node], attribute: Vec::new() };
+        let within = Model { functions: vec![function], ..Model::default() }.encode_to_vec();
+        for bytes in [file(graph), within] {
+            let refused = refuse_external(&bytes).unwrap_err().to_string();
+            assert_eq!(refused, "rcnn did not write it: the node `n` is an EPContext");
+        }
+    }
+
+    #[test]
     fn depth_is_limited() {
         let mut graph = Graph::default();
         for _ in 0..200 {
             let attribute = Attribute { graph: Some(graph), ..Attribute::default() };
-            graph = Graph { node: vec![Node { attribute: vec![attribute] }], ..Graph::default() };
+            graph = Graph {
+                node: vec![Node { attribute: vec![attribute], ..Node::default() }],
+                ..Graph::default()
+            };
         }
         assert!(matches!(refuse_external(&file(graph)), Err(ReadError::Unreadable(_))));
     }

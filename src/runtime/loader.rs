@@ -85,7 +85,8 @@ pub(super) unsafe fn open(path: &Path) -> Result<Library, String> {
         #[cfg(windows)]
         {
             use libloading::os::windows as os;
-            // Without the current folder and without PATH.
+            // Without the current folder and without PATH; which it does only for a path with backslashes alone.
+            let path = std::path::absolute(path).map_err(|error| error.to_string())?;
             let flags = os::LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | os::LOAD_LIBRARY_SEARCH_DEFAULT_DIRS;
             os::Library::load_with_flags(path, flags)
         }
