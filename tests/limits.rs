@@ -404,3 +404,14 @@ fn every_mutation_is_refused_or_runs() {
     let taken = taken.get();
     assert!(taken >= 40, "only {taken} were taken: the limits are too tight, or the mutations too wild");
 }
+
+/// A cache that cannot be written is no reason to do without the model.
+#[test]
+fn without_a_cache_a_checkpoint_is_imported_every_time() {
+    let home = Home::new();
+    // A file in the folder's place: root may write into any folder.
+    fs::write(home.at("cache"), "").unwrap();
+    let output = home.rcnn(&[Path::new("inspect"), &fixture("tv-pyramid/model.pth")]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("imported anew every time"), "{}", said(&output));
+}

@@ -14,6 +14,10 @@ impl Shown {
         }
         Shown(shown)
     }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl fmt::Display for Shown {
@@ -46,6 +50,37 @@ pub enum Error {
         module: Shown,
         /// Name in the module.
         name: Shown,
+    },
+    /// A network saved whole.
+    #[error(
+        "the file is a pickled object of the class `{class}`, which is a program that is not run: save the weights alone, \
+         torch.save(model.state_dict(), …)"
+    )]
+    WholeModel {
+        /// Its class.
+        class: Shown,
+    },
+    /// A network of Ultralytics'.
+    #[error("the file is a YOLO model of Ultralytics (`{class}`): only Faster R-CNN on a ResNet is read")]
+    Yolo {
+        /// Its class.
+        class: Shown,
+    },
+    /// Nothing stands under the key that the user gives.
+    #[error("there are no tensors under the key `{key}`: {known}", known = if known.is_empty() { "they stand at the root".into() } else { format!("there are some under {known}") })]
+    NoKey {
+        /// The key.
+        key: Shown,
+        /// Keys that would do.
+        known: Shown,
+    },
+    /// Nothing begins with the prefix that the user gives.
+    #[error("no tensor's name begins with `{prefix}`: the first is `{first}`")]
+    NoPrefix {
+        /// The prefix.
+        prefix: Shown,
+        /// A name.
+        first: Shown,
     },
     /// A pickle that no pickler writes.
     #[error("the pickle is damaged at byte {at}: {what}")]
@@ -101,7 +136,9 @@ impl Error {
             Error::NotACheckpoint(_) => "not_a_checkpoint",
             Error::TorchScript => "torchscript",
             Error::Truncated(_) => "truncated",
-            Error::UnsafeGlobal { .. } => "unsafe_global",
+            Error::UnsafeGlobal { .. } | Error::WholeModel { .. } | Error::Yolo { .. } => "unsafe_global",
+            Error::NoKey { .. } => "no_key",
+            Error::NoPrefix { .. } => "no_prefix",
             Error::BadPickle { .. } => "bad_pickle",
             Error::NoTensors(_) => "no_tensors",
             Error::HeaderTooLong(_) => "header_too_long",

@@ -3,10 +3,13 @@
 //! A leaf: knows file formats, nothing of what the tensors mean. Pickles are interpreted by a reader of
 //! our own that builds plain records; nothing in a file is ever run.
 
+mod archive;
 mod error;
+mod home;
 mod notes;
 mod numpy;
 mod pickle;
+mod prefix;
 mod safetensors;
 mod tensor;
 mod torch;
@@ -19,12 +22,14 @@ pub use error::{Error, Shown};
 pub(crate) use notes::Notes;
 pub use tensor::{Dtype, Tensor};
 
-use crate::files;
+use crate::{files, text};
 
 /// The named tensors of one file.
 #[derive(Debug)]
 pub struct Checkpoint {
     bytes: Bytes,
+    /// Numbers that do not stand in the file as such.
+    decoded: Vec<u8>,
     tensors: Vec<Tensor>,
     by_name: HashMap<String, usize>,
     remarks: Vec<String>,
@@ -52,6 +57,8 @@ impl Bytes {
 /// What a reader found: the tensors, and remarks for the report.
 pub(crate) struct Found {
     pub(crate) tensors: Vec<Tensor>,
+    /// Bytes whose addresses begin behind the file's end.
+    pub(crate) decoded: Vec<u8>,
     pub(crate) remarks: Vec<String>,
     pub(crate) notes: Notes,
 }
@@ -62,6 +69,14 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be read, or is not a checkpoint; see [`Error`].
     pub fn open(path: &Path) -> Result<Checkpoint, Error> {
+        Checkpoint::open_at(path, None, None)
+    }
+
+    /// The same, of the tensors under a key, a dotted path, and of those whose names begin with a prefix.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::open`], and when there is no such key or prefix.
+    pub fn open_at(path: &Path, key: Option<&str>, prefix: Option<&str>) -> Result<Checkpoint, Error> {
         if path.is_dir() {
             return Err(Error::NotACheckpoint("it is a folder".into()));
         }
@@ -69,7 +84,7 @@ impl Checkpoint {
         let bytes =
             if file.metadata()?.len() == 0 { Bytes::Owned(Vec::new()) } else { Bytes::Mapped(map(&file)?) };
         let named = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
-        Checkpoint::read(bytes, named)
+        Checkpoint::read(bytes, named, key, prefix)
     }
 
     /// Reads a checkpoint that is part of the program.
@@ -77,7 +92,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::open`].
     pub fn from_static(bytes: &'static [u8]) -> Result<Checkpoint, Error> {
-        Checkpoint::read(Bytes::Static(bytes), false)
+        Checkpoint::read(Bytes::Static(bytes), false, None, None)
     }
 
     /// Reads a checkpoint from memory.
@@ -85,19 +100,23 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::open`].
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint, Error> {
-        Checkpoint::read(Bytes::Owned(bytes), false)
+        Checkpoint::read(Bytes::Owned(bytes), false, None, None)
     }
 
-    fn read(bytes: Bytes, named_safetensors: bool) -> Result<Checkpoint, Error> {
-        let Found { mut tensors, remarks, notes } = read_any(bytes.get(), named_safetensors)?;
+    fn read(
+        bytes: Bytes,
+        named_safetensors: bool,
+        key: Option<&str>,
+        prefix: Option<&str>,
+    ) -> Result<Checkpoint, Error> {
+        let found = read_any(bytes.get(), named_safetensors, key)?;
+        let Found { mut tensors, decoded, mut remarks, notes } = found;
         if tensors.is_empty() {
             return Err(Error::NoTensors("it is empty".into()));
         }
-        for prefix in WRAPPERS {
-            strip_common_prefix(&mut tensors, prefix);
-        }
+        remarks.extend(prefix::strip(&mut tensors, prefix)?);
         let by_name = tensors.iter().enumerate().map(|(i, tensor)| (tensor.name().to_owned(), i)).collect();
-        Ok(Checkpoint { bytes, tensors, by_name, remarks, notes })
+        Ok(Checkpoint { bytes, decoded, tensors, by_name, remarks, notes })
     }
 
     /// All tensors, in the file's order.
@@ -132,7 +151,7 @@ impl Tensor {
     /// # Errors
     /// When they are not floats.
     pub fn to_f32(&self, checkpoint: &Checkpoint) -> Result<Vec<f32>, Error> {
-        self.read_f32(checkpoint.bytes.get())
+        self.read_f32(checkpoint.bytes.get(), &checkpoint.decoded)
     }
 }
 
@@ -144,24 +163,37 @@ fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
     unsafe { memmap2::Mmap::map(file) }
 }
 
-fn read_any(bytes: &[u8], named_safetensors: bool) -> Result<Found, Error> {
-    match bytes {
-        [] => Err(Error::NotACheckpoint("it is empty".into())),
-        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => torch::read_zip(bytes),
+fn read_any(bytes: &[u8], named_safetensors: bool, key: Option<&str>) -> Result<Found, Error> {
+    let found = match bytes {
+        [] => return Err(Error::NotACheckpoint("it is empty".into())),
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return torch::read_zip(bytes, key),
+        _ if torch::is_legacy(bytes) => return torch::read_legacy(bytes, key),
         _ if named_safetensors || bytes.get(8) == Some(&b'{') => safetensors::read(bytes),
-        _ if torch::is_legacy(bytes) => torch::read_legacy(bytes),
         _ => match foreign(bytes) {
-            Some(what) => Err(Error::NotACheckpoint(what.into())),
-            None => numpy::read(bytes),
+            Some(what) => return Err(Error::NotACheckpoint(what.into())),
+            None => return numpy::read(bytes, key),
         },
+    };
+    match key {
+        Some(key) if found.is_ok() => Err(Error::NoKey { key: Shown::new(key), known: Shown::new("") }),
+        _ => found,
     }
 }
 
 /// What else a file may be, by how it begins; nothing where it may be a pickle.
 fn foreign(bytes: &[u8]) -> Option<&'static str> {
-    let text = bytes.trim_ascii_start();
+    if let Some(what) = text::stand_in(bytes) {
+        return Some(what);
+    }
     match bytes {
-        _ if text.first() == Some(&b'<') => Some("it is a web page, as a failed download leaves behind"),
+        _ if bytes.trim_ascii_start().first() == Some(&b'<') => {
+            Some("it is a web page, as a failed download leaves behind")
+        }
+        // A version of the format, then the name of the program that wrote it, or another field of a model.
+        [0x08, 1..=32, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => Some(
+            "it is an ONNX file, which holds no conventions: give the checkpoint that it was exported from (.pth, .pkl or \
+             .safetensors)",
+        ),
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Some("it is a picture"),
         [0x1f, 0x8b, ..] => Some("it is a gzip archive: unpack it first"),
         [0x89, b'H', b'D', b'F', ..] => Some("it is an HDF5 file"),
@@ -169,16 +201,5 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
         // Protocol 0 and 1 begin with a mark, a global or an empty container.
         [b'(' | b'c' | b'}' | b']' | b')', ..] => None,
         _ => Some("it begins like no format that a framework saves"),
-    }
-}
-
-/// What DataParallel, `torch.compile` and training programs put before every name.
-const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "model."];
-
-fn strip_common_prefix(tensors: &mut [Tensor], prefix: &str) {
-    if tensors.iter().all(|tensor| tensor.name().starts_with(prefix)) {
-        for tensor in tensors {
-            tensor.rename(tensor.name()[prefix.len()..].to_owned());
-        }
     }
 }

@@ -9,9 +9,9 @@ use super::tensor::{Dtype, Tensor, View, contiguous};
 use super::torch;
 
 /// Reads a bare pickle.
-pub(super) fn read(bytes: &[u8]) -> Result<Found, Error> {
-    let pickled = pickle::read(bytes, 0)?;
-    torch::found(&pickled, &|_, _| Err("its numbers stand in another file".into()))
+pub(super) fn read(bytes: &[u8], key: Option<&str>) -> Result<Found, Error> {
+    let pickled = pickle::read(bytes, 0..bytes.len())?;
+    torch::found(pickled, &|_, _| Err("its numbers stand in another file".into()), key)
 }
 
 /// The call that makes an array.
@@ -57,10 +57,6 @@ fn reversed(shape: &[usize]) -> Vec<usize> {
 fn bytes_of(pickled: &Pickled<'_>, id: Id) -> Result<Range<usize>, &'static str> {
     match pickled.get(id) {
         Value::Bytes(range) => Ok(range.clone()),
-        Value::Call(call) if call.what == Callable::Encode => Err(
-            "its numbers are stored as text, as Python 3 does with protocol 2 and below: save the file again \
-                 with protocol 4",
-        ),
         _ => Err("its numbers are not there"),
     }
 }
@@ -120,8 +116,7 @@ mod tests {
     fn what_no_weight_is_made_of_is_told() {
         let big = reconstructed(b"(K\x01K\x02K\x03\x86\x94h\x07\x8c\x05dtype\x94\x93\x94\x8c\x02f4\x94\x89\x88\x87\x94R\x94(K\x03\x8c\x01>\x94NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94b\x89C\x18\x00\x00\x00\x00?\x80\x00\x00@\x00\x00\x00@@\x00\x00@\x80\x00\x00@\xa0\x00\x00\x94t\x94bss.");
         let objects = reconstructed(b"(K\x01K\x01\x85\x94h\x07\x8c\x05dtype\x94\x93\x94\x8c\x02O8\x94\x89\x88\x87\x94R\x94(K\x03\x8c\x01|\x94NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?t\x94b\x89]\x94Nat\x94bss.");
-        let text = b"\x80\x02}q\x00X\x05\x00\x00\x00modelq\x01}q\x02X\x01\x00\x00\x00wq\x03cnumpy._core.multiarray\x0a_reconstruct\x0aq\x04cnumpy\x0andarray\x0aq\x05K\x00\x85q\x06c_codecs\x0aencode\x0aq\x07X\x01\x00\x00\x00bq\x08X\x06\x00\x00\x00latin1q\x09\x86q\x0aRq\x0b\x87q\x0cRq\x0d(K\x01K\x02K\x03\x86q\x0ecnumpy\x0adtype\x0aq\x0fX\x02\x00\x00\x00f4q\x10\x89\x88\x87q\x11Rq\x12(K\x03X\x01\x00\x00\x00<q\x13NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x14b\x89h\x07X\x1b\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc2\x80?\x00\x00\x00@\x00\x00@@\x00\x00\xc2\x80@\x00\x00\xc2\xa0@q\x15h\x09\x86q\x16Rq\x17tq\x18bss.".to_vec();
-        for (bytes, word) in [(big, "big-endian"), (objects, "not there"), (text, "protocol 4")] {
+        for (bytes, word) in [(big, "big-endian"), (objects, "not there")] {
             let error = values(bytes).unwrap_err();
             assert_eq!(error.kind(), "bad_tensor");
             assert!(error.to_string().contains(word), "{error}");
@@ -129,6 +124,13 @@ mod tests {
         let integers = reconstructed(b"(K\x01K\x02K\x03\x86\x94h\x07\x8c\x05dtype\x94\x93\x94\x8c\x02i8\x94\x89\x88\x87\x94R\x94(K\x03\x8c\x01<\x94NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94b\x89C0\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x94t\x94bss.");
         let error = values(integers).unwrap_err();
         assert!(error.kind() == "bad_dtype" && error.to_string().contains("i8"), "{error}");
+    }
+
+    /// What `pickle.dumps({'model': {'w': array}}, protocol=2)` of Python 3 gives: bytes as Latin-1 text.
+    #[test]
+    fn numbers_stored_as_text_are_numbers() {
+        let text = b"\x80\x02}q\x00X\x05\x00\x00\x00modelq\x01}q\x02X\x01\x00\x00\x00wq\x03cnumpy._core.multiarray\x0a_reconstruct\x0aq\x04cnumpy\x0andarray\x0aq\x05K\x00\x85q\x06c_codecs\x0aencode\x0aq\x07X\x01\x00\x00\x00bq\x08X\x06\x00\x00\x00latin1q\x09\x86q\x0aRq\x0b\x87q\x0cRq\x0d(K\x01K\x02K\x03\x86q\x0ecnumpy\x0adtype\x0aq\x0fX\x02\x00\x00\x00f4q\x10\x89\x88\x87q\x11Rq\x12(K\x03X\x01\x00\x00\x00<q\x13NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x14b\x89h\x07X\x1b\x00\x00\x00\x00\x00\x00\x00\x00\x00\xc2\x80?\x00\x00\x00@\x00\x00@@\x00\x00\xc2\x80@\x00\x00\xc2\xa0@q\x15h\x09\x86q\x16Rq\x17tq\x18bss.";
+        assert_eq!(values(text.to_vec()).unwrap(), (vec![2, 3], ROWS.to_vec()));
     }
 
     /// A dict that names one array of a single number by one text, over and over.

@@ -73,7 +73,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found, Error> {
     let data = 8 + length..bytes.len();
     check_cover(&header, data.len())?;
     let tensors = header.0.into_iter().map(|(name, entry)| tensor(&name, entry, data.clone()));
-    Ok(Found { tensors: tensors.collect::<Result<_, _>>()?, remarks: Vec::new(), notes: Notes::default() })
+    let tensors = tensors.collect::<Result<_, _>>()?;
+    Ok(Found { tensors, decoded: Vec::new(), remarks: Vec::new(), notes: Notes::default() })
 }
 
 fn tensor(name: &str, entry: Entry, data: Range<usize>) -> Result<Tensor, Error> {

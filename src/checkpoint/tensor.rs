@@ -121,9 +121,14 @@ impl Tensor {
     }
 
     /// Its values, row-major, widened or rounded to float32.
-    pub(super) fn read_f32(&self, file: &[u8]) -> Result<Vec<f32>, Error> {
+    pub(super) fn read_f32(&self, file: &[u8], decoded: &[u8]) -> Result<Vec<f32>, Error> {
         let bad = || Error::BadTensor { name: Shown::new(&self.name), what: "its storage is gone".into() };
-        let bytes = file.get(self.bytes.clone()).ok_or_else(bad)?;
+        // What was decoded has addresses behind the file's end.
+        let bytes = match self.bytes.start.checked_sub(file.len()) {
+            Some(start) if !self.bytes.is_empty() => decoded.get(start..start + self.bytes.len()),
+            _ => file.get(self.bytes.clone()),
+        };
+        let bytes = bytes.ok_or_else(bad)?;
         match &self.dtype {
             Dtype::F16 => Ok(self.gather(bytes, |b| half::f16::from_le_bytes(b).to_f32())),
             Dtype::Bf16 => Ok(self.gather(bytes, |b| half::bf16::from_le_bytes(b).to_f32())),

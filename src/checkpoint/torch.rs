@@ -1,19 +1,15 @@
 //! What `torch.save` writes: zip archives, and the row of pickles from before version 1.6.
 
 use std::collections::HashMap;
-use std::io::Cursor;
 use std::ops::Range;
 
 use super::Found;
+use super::archive::Member;
 use super::error::{Error, Shown};
 use super::notes::Notes;
-use super::numpy;
 use super::pickle::{self, Callable, Id, Pickled, Value};
 use super::tensor::{Dtype, Tensor, View, long_name};
-
-/// Keys under which training programs put the tensors.
-const HOMES: [&str; 8] =
-    ["model", "state_dict", "model_state_dict", "model_state", "net", "network", "ema", "blobs"];
+use super::{archive, home, numpy};
 
 /// `torch.save` before 1.6 begins with this number as a pickle of its own.
 const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -22,21 +18,9 @@ const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 
 const TENSOR_COST: usize = 128;
 
 /// Reads a zip archive of `torch.save`.
-pub(super) fn read_zip(bytes: &[u8]) -> Result<Found, Error> {
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes))
-        .map_err(|error| Error::Truncated(format!("the zip archive has no readable directory ({error})")))?;
-    let mut members = HashMap::new();
-    for i in 0..archive.len() {
-        let member = archive.by_index_raw(i).map_err(|error| damaged_zip(&error))?;
-        let stored = member.compression() == zip::CompressionMethod::Stored;
-        let range = member.data_start().and_then(|start| {
-            let start = usize::try_from(start).ok()?;
-            let end = start.checked_add(usize::try_from(member.compressed_size()).ok()?)?;
-            (end <= bytes.len()).then_some(start..end)
-        });
-        let name = member.name().map_err(|error| damaged_zip(&error))?.into_owned();
-        members.insert(name, Member { stored, range });
-    }
+pub(super) fn read_zip(bytes: &[u8], key: Option<&str>) -> Result<Found, Error> {
+    let members: HashMap<String, Member> =
+        archive::members(bytes)?.into_iter().map(|member| (member.name.clone(), member)).collect();
     let pickle_name = members.keys().find(|name| *name == "data.pkl" || name.ends_with("/data.pkl")).cloned();
     let Some(pickle_name) = pickle_name else {
         return Err(Error::NotACheckpoint("it is a zip archive without a `data.pkl`".into()));
@@ -54,7 +38,7 @@ pub(super) fn read_zip(bytes: &[u8]) -> Result<Found, Error> {
         return Err(Error::NotACheckpoint("its numbers are big-endian, which is not supported".into()));
     }
     let place = members[&pickle_name].place(&pickle_name, bytes)?;
-    let pickled = pickle::read(&bytes[..place.end], place.start)?;
+    let pickled = pickle::read(bytes, place)?;
     let storage = |key: &str, _: &Dtype| -> Result<Range<usize>, String> {
         let name = format!("{prefix}data/{key}");
         match members.get(&name) {
@@ -63,12 +47,7 @@ pub(super) fn read_zip(bytes: &[u8]) -> Result<Found, Error> {
             Some(member) => member.range.clone().ok_or_else(|| "its storage reaches beyond the file".into()),
         }
     };
-    found(&pickled, &storage)
-}
-
-struct Member {
-    stored: bool,
-    range: Option<Range<usize>>,
+    found(pickled, &storage, key)
 }
 
 impl Member {
@@ -88,20 +67,16 @@ fn compressed(name: &str) -> Error {
     Error::ResourceLimit(format!("the member `{}` is compressed, as torch never does", Shown::new(name)))
 }
 
-fn damaged_zip(error: &zip::result::ZipError) -> Error {
-    Error::Truncated(format!("the zip archive is damaged ({error})"))
-}
-
 /// Whether the first pickle is the magic number of the old format.
 pub(super) fn is_legacy(bytes: &[u8]) -> bool {
     matches!(bytes, [0x80, _, 0x8a, 10, magic @ ..] if magic.starts_with(&LEGACY_MAGIC))
 }
 
 /// Reads the old format: magic number, protocol, system, the object, the keys of storages, and the storages.
-pub(super) fn read_legacy(bytes: &[u8]) -> Result<Found, Error> {
+pub(super) fn read_legacy(bytes: &[u8], key: Option<&str>) -> Result<Found, Error> {
     let mut at = 0;
     let mut next = || -> Result<Pickled<'_>, Error> {
-        let pickled = pickle::read(bytes, at)?;
+        let pickled = pickle::read(bytes, at..bytes.len())?;
         at = pickled.end;
         Ok(pickled)
     };
@@ -124,7 +99,7 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Result<Found, Error> {
     let storage = |key: &str, _: &Dtype| {
         storages.get(key).cloned().ok_or_else(|| format!("there is no storage `{}`", Shown::new(key)))
     };
-    found(&object, &storage)
+    found(object, &storage, key)
 }
 
 /// Bytes a number of each storage that the object names.
@@ -139,13 +114,17 @@ fn storage_sizes(object: &Pickled<'_>) -> HashMap<String, usize> {
 /// Finds a storage's bytes by its key; an error says why not, an empty one that it is compressed.
 pub(super) type Storages<'a> = dyn Fn(&str, &Dtype) -> Result<Range<usize>, String> + 'a;
 
-/// The named tensors of an object, wherever they stand in it.
-pub(super) fn found(pickled: &Pickled<'_>, storages: &Storages<'_>) -> Result<Found, Error> {
-    let (home, entries) = home(pickled)?;
+/// The named tensors of an object, wherever they stand in it, or under a key.
+pub(super) fn found(
+    pickled: Pickled<'_>,
+    storages: &Storages<'_>,
+    key: Option<&str>,
+) -> Result<Found, Error> {
+    let home = home::find(&pickled, key)?;
     let mut tensors = Vec::new();
     let mut left = pickled.file_len().saturating_mul(4).saturating_add(1 << 16);
-    for &(key, value) in entries {
-        let (call, array) = (tensor_call(pickled, value), numpy::array_call(pickled, value));
+    for &(key, value) in home.entries {
+        let (call, array) = (tensor_call(&pickled, value), numpy::array_call(&pickled, value));
         if call.is_none() && array.is_none() {
             continue;
         }
@@ -160,62 +139,21 @@ pub(super) fn found(pickled: &Pickled<'_>, storages: &Storages<'_>) -> Result<Fo
             Error::ResourceLimit("the pickle names more tensors than its length allows".into())
         })?;
         if let Some((what, args)) = call {
-            tensors.push(tensor(pickled, &name, what, args, storages)?);
+            tensors.push(tensor(&pickled, &name, what, args, storages)?);
         } else if let Some(call) = array {
-            tensors.push(numpy::array(pickled, &name, call)?);
+            tensors.push(numpy::array(&pickled, &name, call)?);
         }
     }
-    Ok(Found { tensors, remarks: remarks(pickled, home), notes: Notes::of(pickled) })
-}
-
-/// Where the tensors stood, and what was passed over.
-fn remarks(pickled: &Pickled<'_>, home: Option<&str>) -> Vec<String> {
-    let mut remarks = Vec::new();
-    if let Some(home) = home {
-        remarks.push(format!("the tensors stand under `{home}`"));
-    }
+    let mut remarks = home.remarks;
     if !pickled.opaque.is_empty() {
         let classes: Vec<_> = pickled.opaque.iter().map(|class| Shown::new(class).to_string()).collect();
         remarks.push(format!("objects passed over: {}", classes.join(", ")));
     }
-    remarks
+    let notes = Notes::of(&pickled);
+    Ok(Found { tensors, decoded: pickled.decoded, remarks, notes })
 }
 
-/// The key that the tensors stand under, if any, and the entries of their dict.
-type Home<'a> = (Option<&'static str>, &'a [(Id, Id)]);
-
-/// The dict that holds the named tensors: the root, or what stands under one of the usual keys.
-fn home<'a>(pickled: &'a Pickled<'_>) -> Result<Home<'a>, Error> {
-    let Value::Dict(root) = pickled.get(pickled.root) else {
-        let what = match pickled.get(pickled.root) {
-            Value::Call(_) => "it holds one bare tensor",
-            Value::List(_) | Value::Tuple(_) => "it holds a list",
-            _ => "it holds no dict",
-        };
-        return Err(Error::NoTensors(what.into()));
-    };
-    let holds = |entries: &[(Id, Id)]| entries.iter().any(|&(_, value)| is_tensor(pickled, value));
-    for home in HOMES {
-        let inner = root.iter().rev().find(|(key, _)| pickled.name(*key).as_deref() == Some(home));
-        if let Some(&(_, inner)) = inner
-            && let Value::Dict(entries) = pickled.get(inner)
-            && holds(entries)
-        {
-            return Ok((Some(home), entries));
-        }
-    }
-    if holds(root) {
-        return Ok((None, root));
-    }
-    let keys: Vec<_> = root.iter().take(8).filter_map(|&(key, _)| pickled.name(key)).collect();
-    Err(Error::NoTensors(if keys.is_empty() {
-        "its dict is empty".into()
-    } else {
-        format!("its keys are {}", Shown::new(&keys.join(", ")))
-    }))
-}
-
-fn is_tensor(pickled: &Pickled<'_>, id: Id) -> bool {
+pub(super) fn is_tensor(pickled: &Pickled<'_>, id: Id) -> bool {
     numpy::array_call(pickled, id).is_some() || tensor_call(pickled, id).is_some()
 }
 

@@ -30,6 +30,12 @@ pub(crate) struct Args {
     /// The family, where the tensors' names leave a doubt
     #[arg(long, value_name = "NAME")]
     family: Option<String>,
+    /// The key that the tensors stand under, where there are several: model_ema, or a dotted path
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// What stands before the names of the network's tensors, where there are several networks: student.
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
     /// Compare with a folder of the framework's own values, and say where they part first
     #[arg(long, value_name = "DIR")]
     verify: Option<PathBuf>,
@@ -46,6 +52,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let config = args.config.as_deref().or(beside.as_deref());
     let mut options = config.map(read_config).transpose()?.unwrap_or_default();
+    options.key = args.key.clone().or(options.key);
+    options.prefix = args.prefix.clone().or(options.prefix);
     if args.family.is_some() {
         options.family.clone_from(&args.family);
     }

@@ -125,7 +125,7 @@ impl Sheet {
     }
 
     fn print(&self, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "{}: {}", self.name.escape_debug(), self.title)?;
+        writeln!(out, "{}: {}", self.name.escape_debug(), self.title.escape_debug())?;
         let proposals = self.proposals.map_or_else(String::new, |count| format!(", {count} proposals"));
         writeln!(out, "\ninput {}x{}{proposals}", self.input.0, self.input.1)?;
         writeln!(
@@ -153,7 +153,12 @@ impl Sheet {
         writeln!(out, "multiply-adds  {:.3} x 10^9", self.multiply_adds() as f64 / 1e9)?;
         writeln!(out, "coarsest map   {} input pixels a pixel", self.stride)?;
         for (name, file) in &self.files {
-            writeln!(out, "{name:14} {} bytes, sha256 {}", grouped(file.bytes), short(&file.sha256))?;
+            writeln!(
+                out,
+                "{name:14} {} bytes, sha256 {}",
+                grouped(file.bytes),
+                short(&file.sha256).escape_debug()
+            )?;
         }
         let names: Vec<String> =
             self.classes.iter().take(8).map(|name| name.escape_debug().to_string()).collect();
@@ -162,8 +167,8 @@ impl Sheet {
         writeln!(out, "\nconventions")?;
         print_values(out, "", &self.conventions)?;
         if let Some(how) = &self.provenance.quantization {
-            let (layers, bits, method) = (how.int8_layers, how.weight_bits, &how.method);
-            let (photos, from) = (how.photos, short(&how.from));
+            let (layers, bits, method) = (how.int8_layers, how.weight_bits, how.method.escape_debug());
+            let (photos, from) = (how.photos, short(&how.from).escape_debug());
             writeln!(
                 out,
                 "\nint8           {layers} layers, weights of {bits} bits, ranges by {method} from {photos} photos, of the \
@@ -173,9 +178,10 @@ impl Sheet {
         let Provenance { checkpoint, sha256, imported_by, .. } = &self.provenance;
         writeln!(
             out,
-            "\norigin         {}, sha256 {}, by {imported_by}",
+            "\norigin         {}, sha256 {}, by {}",
             checkpoint.escape_debug(),
-            short(sha256)
+            short(sha256).escape_debug(),
+            imported_by.escape_debug()
         )
     }
 

@@ -23,6 +23,12 @@ pub enum Error {
         /// First parts of the tensors' names.
         found: String,
     },
+    /// Another detector.
+    #[error(
+        "it is a {0}: only Faster R-CNN on a ResNet is read; give a checkpoint of such a model, or one that `rcnn models` \
+         names"
+    )]
+    OtherModel(&'static str),
     /// A detector, but not on a ResNet.
     #[error("the backbone is no ResNet: there is no tensor `{expected}`, but `{found}`")]
     UnknownBackbone {
@@ -74,7 +80,7 @@ impl Error {
     /// The sort of failure, for programs and tests.
     pub fn kind(&self) -> &'static str {
         match self {
-            Error::UnknownModel { .. } => "unknown_model",
+            Error::UnknownModel { .. } | Error::OtherModel(_) => "unknown_model",
             Error::UnknownBackbone { .. } => "unknown_backbone",
             Error::Incomplete { missing, .. } if !missing.is_empty() => "missing_tensor",
             Error::Incomplete { .. } => "shape_mismatch",
@@ -156,6 +162,9 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
     }
     architecture.check().map_err(Error::Options)?;
     let norm_eps = norm_eps(options, family.norm_eps)?;
+    if options.norm_eps.is_none() && family.name == "torchvision" && has_frozen_norms(checkpoint, &naming) {
+        remarks.push(FROZEN.into());
+    }
     let mut conventions = conventions(&architecture);
     options.apply(&mut conventions);
     check_options(options, &mut architecture)?;
@@ -197,8 +206,28 @@ fn recognise(checkpoint: &Checkpoint, options: &Options) -> Result<(&'static Fam
             return Ok((family, recognised));
         }
     }
+    let has = |name: &&(&str, &str)| checkpoint.tensors().any(|tensor| tensor.name().contains(name.0));
+    if let Some((_, other)) = OTHERS.iter().find(has) {
+        return Err(Error::OtherModel(other));
+    }
     Err(Error::UnknownModel { known: known(), found: first_parts(checkpoint) })
 }
+
+/// Parts of names that other detectors' tensors have, the telling ones first.
+const OTHERS: [(&str, &str); 12] = [
+    ("bbox_ctrness", "FCOS"),
+    ("fcos_head.", "FCOS"),
+    ("conv_centerness", "FCOS"),
+    ("retina_cls", "RetinaNet"),
+    ("head.classification_head.module_list", "SSD"),
+    ("head.classification_head.cls_logits", "RetinaNet"),
+    ("head.cls_subnet.", "RetinaNet"),
+    ("transformer.encoder.", "DETR"),
+    ("multi_level_conv_cls", "YOLOX"),
+    ("yolox", "YOLOX"),
+    ("model.0.conv.weight", "YOLO (Ultralytics) model"),
+    ("extra.0.weight", "SSD"),
+];
 
 /// Puts outputs into the detector's order, leaving out those it has no use for.
 fn rearrange(rows: Rows, architecture: &mut Architecture, conventions: &Conventions, weights: &mut Weights) {
@@ -385,6 +414,17 @@ pub(super) fn norm_eps(options: &Options, usual: f64) -> Result<f64, Error> {
     let eps = options.norm_eps.unwrap_or(usual);
     limits::within("norm_eps", eps, 0.0..=1.0).map_err(Error::Options)?;
     Ok(eps)
+}
+
+/// Said where no tensor tells which of two numbers torchvision took.
+const FROZEN: &str = "its batch norms are frozen, and no tensor tells what is added to their variances: 0.00001 is taken, \
+    but where the detector was made from weights=\"DEFAULT\" (COCO) torchvision takes 0: then say {\"norm_eps\": 0.0} with \
+    --config or in import.json";
+
+/// Whether the backbone has norms, none of which counts its batches, as those that are trained do.
+fn has_frozen_norms(checkpoint: &Checkpoint, naming: &Naming) -> bool {
+    let stem = naming(Layer::Stem).norm.is_some_and(|norm| checkpoint.tensor(&norm.scale).is_some());
+    stem && !checkpoint.tensors().any(|tensor| tensor.name().ends_with("num_batches_tracked"))
 }
 
 /// Compares what the user says with what the tensors show.

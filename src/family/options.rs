@@ -42,6 +42,12 @@ pub enum ClassesOption {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
+    /// The key that the tensors stand under, a dotted path, where there are several or an unusual one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What stands before the names of the network's tensors, where there are several networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
     /// The family, where the tensors' names leave a doubt.
     pub family: Option<String>,
     /// The foreground classes.
@@ -104,6 +110,8 @@ impl Options {
         let (backbone, input) = (&architecture.backbone, &conventions.input);
         let (proposals, detections) = (&conventions.proposals, &conventions.detections);
         Options {
+            key: None,
+            prefix: None,
             family: None,
             classes: None,
             norm_eps: Some(norm_eps),
@@ -158,6 +166,8 @@ impl Options {
             ($($field:ident),*) => { Options { $($field: self.$field.clone().or_else(|| other.$field.clone()),)* } };
         }
         either!(
+            key,
+            prefix,
             family,
             classes,
             norm_eps,

@@ -134,8 +134,8 @@ impl ClassifierModel {
     /// # Errors
     /// When the file cannot be read, or does not make a classifier.
     pub fn import(path: &Path, options: &Options) -> Result<ClassifierModel, Error> {
-        let checkpoint =
-            Checkpoint::open(path).map_err(|cause| Error::Checkpoint { path: path.into(), cause })?;
+        let checkpoint = Checkpoint::open_at(path, options.key.as_deref(), options.prefix.as_deref())
+            .map_err(|cause| Error::Checkpoint { path: path.into(), cause })?;
         if !family::is_classifier(&checkpoint) {
             return Err(Error::WrongKind {
                 path: path.into(),

@@ -175,7 +175,7 @@ fn listed(name: &str, place: Place, folder: Option<PathBuf>, manifest: &Manifest
         name: name.into(),
         place,
         folder,
-        family: manifest.family.clone(),
+        family: manifest.family.escape_debug().to_string(),
         network: manifest.network.backbone.title(),
         published_ap: origin.published_ap,
         licence: origin.licence.clone(),
@@ -207,8 +207,18 @@ fn known() -> Vec<String> {
 fn import_once(path: &Path) -> Result<Model, Error> {
     let beside = config_beside(path);
     let options = beside.as_deref().map(read_config).transpose()?.unwrap_or_default();
+    let beside = beside.as_deref();
+    match import_into_cache(path, &options, beside) {
+        Err(cause @ (Error::Io { .. } | Error::NoCache(_))) if path.is_file() => {
+            Imported::from_file(path, &options)?.into_memory_noted(beside, &cause)
+        }
+        outcome => outcome,
+    }
+}
+
+fn import_into_cache(path: &Path, options: &Options, beside: Option<&Path>) -> Result<Model, Error> {
     let home = cache::root()?.join("imported");
-    let folder = home.join(key(path, &options)?);
+    let folder = home.join(key(path, options)?);
     if let Some(model) = cached(&folder) {
         return Ok(model);
     }
@@ -219,8 +229,8 @@ fn import_once(path: &Path) -> Result<Model, Error> {
     }
     // What cannot be opened is of no use, if it is there at all.
     let _ = fs::remove_dir_all(&folder);
-    let imported = Imported::from_file(path, &options)?;
-    let model = match imported.write_noted(&folder, beside.as_deref()) {
+    let imported = Imported::from_file(path, options)?;
+    let model = match imported.write_noted(&folder, beside) {
         Ok(model) => model,
         // Where files cannot be locked, the other process may have come first.
         Err(error) => cached(&folder).ok_or(error)?,

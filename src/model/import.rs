@@ -65,8 +65,8 @@ impl Imported {
     /// # Errors
     /// When the file cannot be read, or does not make a network.
     pub fn from_file(path: &Path, options: &Options) -> Result<Imported, Error> {
-        let checkpoint =
-            Checkpoint::open(path).map_err(|cause| Error::Checkpoint { path: path.into(), cause })?;
+        let checkpoint = Checkpoint::open_at(path, options.key.as_deref(), options.prefix.as_deref())
+            .map_err(|cause| Error::Checkpoint { path: path.into(), cause })?;
         if family::is_classifier(&checkpoint) {
             return Err(Error::WrongKind {
                 path: path.into(),
@@ -173,6 +173,20 @@ impl Imported {
     /// The same for an import that nobody asked for by name: remarks, and a word on what was assumed, are kept in the
     /// folder, so that whoever opens it hears of them. `config` was read beside the checkpoint.
     pub(super) fn write_noted(mut self, folder: &Path, config: Option<&Path>) -> Result<Model, Error> {
+        let remarks = self.noted(config);
+        Model::write_noted(self.manifest, &self.trunk, &self.head, folder, remarks)
+    }
+
+    /// The same in memory, where the cache cannot be written.
+    pub(super) fn into_memory_noted(mut self, config: Option<&Path>, why: &Error) -> Result<Model, Error> {
+        let mut remarks = self.noted(config);
+        remarks
+            .push(format!("the checkpoint is imported anew every time, as the cache cannot be used: {why}"));
+        let model = self.into_memory()?;
+        Ok(Model { remarks, ..model })
+    }
+
+    fn noted(&mut self, config: Option<&Path>) -> Vec<String> {
         let mut remarks = std::mem::take(&mut self.remarks);
         remarks.extend(config.map(|path| format!("`{}` beside the checkpoint is read", path.display())));
         if !self.assumed.is_empty() {
@@ -182,7 +196,7 @@ impl Imported {
                 keys.join(", ")
             ));
         }
-        Model::write_noted(self.manifest, &self.trunk, &self.head, folder, remarks)
+        remarks
     }
 }
 

@@ -15,8 +15,8 @@ pub(in crate::checkpoint) enum Callable {
     NumpyBuffer,
     /// `numpy.dtype`.
     NumpyDtype,
-    /// `_codecs.encode`: text that stands for bytes.
-    Encode,
+    /// `_codecs.encode`: text that stands for bytes; `bytes` without arguments.
+    Bytes,
     /// A dict of some kind, empty or from a list of pairs.
     Dict,
     /// `getattr(class, name)`: the reference that records make to methods of their own class.
@@ -34,7 +34,7 @@ pub(super) fn callable(module: &str, name: &str) -> Option<Callable> {
         ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Callable::NumpyArray,
         ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Callable::NumpyBuffer,
         ("numpy", "dtype") => Callable::NumpyDtype,
-        ("_codecs", "encode") => Callable::Encode,
+        ("_codecs", "encode") | ("builtins" | "__builtin__", "bytes") => Callable::Bytes,
         ("collections", "OrderedDict" | "defaultdict" | "Counter") | ("builtins" | "__builtin__", "dict") => {
             Callable::Dict
         }
@@ -51,23 +51,74 @@ pub(super) fn callable(module: &str, name: &str) -> Option<Callable> {
     })
 }
 
-/// Classes whose objects may stand beside tensors as inert records. Networks saved whole are not: whoever wants
-/// their weights must know that the file holds a program.
-pub(super) fn may_be_noted(module: &str) -> bool {
-    const REFUSED: [&str; 10] = [
-        "torch.nn",
-        "torch.jit",
-        "torch.fx",
-        "builtins",
-        "__builtin__",
+/// Whether objects of a class, or what a function gives, may stand beside tensors as inert records. Nothing of them is
+/// ever run; but a file that names what runs programs or reaches for files is not a checkpoint, and is refused by name.
+pub(super) fn may_be_noted(module: &str, name: &str) -> bool {
+    const REFUSED: [&str; 27] = [
         "os",
         "posix",
         "nt",
         "subprocess",
+        "commands",
+        "popen2",
         "sys",
+        "pty",
+        "shutil",
+        "socket",
+        "ctypes",
+        "importlib",
+        "imp",
+        "runpy",
+        "code",
+        "codeop",
+        "operator",
+        "pickle",
+        "_pickle",
+        "cPickle",
+        "marshal",
+        "webbrowser",
+        "multiprocessing",
+        "torch.hub",
+        "torch.jit",
+        "torch.fx",
+        "torch.utils.cpp_extension",
     ];
+    if matches!(module, "builtins" | "__builtin__") {
+        return is_plain(name);
+    }
     let within = |refused: &str| {
         module.strip_prefix(refused).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
     !REFUSED.into_iter().any(within)
+}
+
+/// Python's own types and functions that only hold or count.
+fn is_plain(name: &str) -> bool {
+    const PLAIN: [&str; 24] = [
+        "int",
+        "float",
+        "str",
+        "bool",
+        "bytes",
+        "long",
+        "unicode",
+        "object",
+        "type",
+        "list",
+        "tuple",
+        "dict",
+        "set",
+        "frozenset",
+        "complex",
+        "bytearray",
+        "slice",
+        "range",
+        "xrange",
+        "len",
+        "min",
+        "max",
+        "sum",
+        "abs",
+    ];
+    PLAIN.contains(&name) || name.ends_with("Error") || name.ends_with("Exception")
 }

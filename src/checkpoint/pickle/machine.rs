@@ -1,9 +1,10 @@
 //! The interpreter: one opcode after another, every number from the file checked.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use super::allowed::{Callable, callable, may_be_noted};
-use super::{Call, Global, Id, Pickled, Value};
+use super::text::{raw_unicode, unquoted};
+use super::{Global, Id, Pickled, Value};
 use crate::checkpoint::error::{Error, Shown};
 
 /// Most values, memo entries and open marks; checkpoints have a few hundred thousand at most.
@@ -15,39 +16,44 @@ const LONGEST_NAME: usize = 512;
 /// What is said of longer ones.
 const TOO_LONG: &str = "the name of a global is longer than any real one";
 
-/// Most classes that are told by name.
-const MOST_NOTED: usize = 64;
-
 /// Values that every pickle has: they are shared, so that a byte of a file never costs more than a few of ours.
 const NONE: Id = 0;
 const FALSE: Id = 1;
 const TRUE: Id = 2;
-const EMPTY: Id = 3;
+pub(super) const EMPTY: Id = 3;
 
-/// Interprets the pickle that begins at byte `start` of a file.
-pub(in crate::checkpoint) fn read(file: &[u8], start: usize) -> Result<Pickled<'_>, Error> {
+/// Interprets the pickle that begins at `place.start` of a file and ends before `place.end`.
+pub(in crate::checkpoint) fn read(file: &[u8], place: Range<usize>) -> Result<Pickled<'_>, Error> {
+    let bytes = &file[..place.end.min(file.len())];
     let mut machine = Machine {
-        bytes: file,
-        at: start,
+        bytes,
+        at: place.start,
         values: vec![Value::None, Value::Bool(false), Value::Bool(true), Value::Tuple(Vec::new())],
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
         opaque: Vec::new(),
-        copies: file.len().saturating_mul(4).saturating_add(1 << 16),
+        decoded: Vec::new(),
+        base: file.len(),
+        copies: bytes.len().saturating_mul(4).saturating_add(1 << 16),
     };
     let root = machine.run()?;
-    Ok(Pickled { file, values: machine.values, root, end: machine.at, opaque: machine.opaque })
+    let Machine { values, at, opaque, decoded, .. } = machine;
+    Ok(Pickled { file, length: bytes.len(), decoded, values, root, end: at, opaque })
 }
 
-struct Machine<'a> {
+pub(super) struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
     values: Vec<Value>,
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
-    opaque: Vec<String>,
+    pub(super) opaque: Vec<String>,
+    /// What texts became bytes.
+    decoded: Vec<u8>,
+    /// Where the addresses of what was decoded begin: behind the file.
+    base: usize,
     /// Items and bytes of names that may still be copied: what is named by the memo a thousand times must not be
     /// copied so.
     copies: usize,
@@ -113,10 +119,11 @@ impl<'a> Machine<'a> {
                 match line.trim_end_matches('L') {
                     "00" => Value::Bool(false),
                     "01" => Value::Bool(true),
-                    digits => {
-                        let number = digits.parse().map_err(|_| self.damaged("a number is not one"))?;
-                        Value::Int(number)
-                    }
+                    digits => match digits.parse() {
+                        Ok(number) => Value::Int(number),
+                        Err(_) if is_integer(digits) => Value::Long,
+                        Err(_) => return Err(self.damaged("a number is not one")),
+                    },
                 }
             }
             b'F' => Value::Float(self.line()?.parse().map_err(|_| self.damaged("a number is not one"))?),
@@ -137,10 +144,14 @@ impl<'a> Machine<'a> {
     }
 
     fn string(&mut self, opcode: u8) -> Result<(), Error> {
-        if matches!(opcode, b'S' | b'V') {
-            let line = self.line()?;
-            let quoted = line.trim_matches(|c| c == '\'' || c == '"').to_owned();
-            return self.push(Value::Str(if opcode == b'S' { quoted } else { line }));
+        if opcode == b'V' {
+            let text = raw_unicode(self.raw_line()?);
+            return self.push(Value::Str(text));
+        }
+        if opcode == b'S' {
+            // Python 2's str, as its source would have it: text to some and bytes to others.
+            let bytes = unquoted(self.raw_line()?).ok_or_else(|| self.damaged("a text has no quotes"))?;
+            return self.decoded(&bytes);
         }
         let length = match opcode {
             b'U' | b'C' | 0x8c => u64::from(self.byte()?),
@@ -183,7 +194,7 @@ impl<'a> Machine<'a> {
         match self.values.get_mut(target as usize) {
             Some(Value::List(list)) => list.extend(items),
             // A deque or a set behind a call: what it holds is of no interest.
-            Some(Value::Opaque) => {}
+            Some(Value::Opaque(_)) => {}
             _ => return Err(self.damaged("something is appended to what is no list")),
         }
         Ok(())
@@ -199,7 +210,7 @@ impl<'a> Machine<'a> {
         let target = self.top()?;
         match self.values.get_mut(target as usize) {
             Some(Value::Dict(dict)) => dict.extend(pairs(&items)),
-            Some(Value::Opaque) => {}
+            Some(Value::Opaque(_)) => {}
             _ => return Err(self.damaged("a key is set on what is no dict")),
         }
         Ok(())
@@ -256,109 +267,13 @@ impl<'a> Machine<'a> {
         self.push(Value::Global(Box::new(Global { module, name })))
     }
 
-    /// REDUCE, NEWOBJ, NEWOBJ_EX, INST and OBJ: notes what would be called, or refuses.
-    fn call(&mut self, opcode: u8) -> Result<(), Error> {
-        if opcode == b'i' {
-            let (module, name) = (self.line()?, self.line()?);
-            self.pop_mark()?;
-            return Err(refused(&module, &name));
-        }
-        let (function, args) = match opcode {
-            b'o' => {
-                let mut items = self.pop_mark()?;
-                if items.is_empty() {
-                    return Err(self.damaged("an object has no class"));
-                }
-                (items.remove(0), items)
-            }
-            0x92 => {
-                let (_keywords, args) = (self.pop()?, self.pop()?);
-                (self.pop()?, self.tuple(args)?)
-            }
-            _ => {
-                let args = self.pop()?;
-                (self.pop()?, self.tuple(args)?)
-            }
-        };
-        let Global { module, name } = self.name_of(function)?;
-        match callable(&module, &name) {
-            Some(Callable::Data) => {
-                let class = self.class_of(&module, &name, &args)?;
-                self.note(class)
-            }
-            Some(Callable::Attribute) => {
-                let class = self.class_argument(&args)?;
-                self.note(class)
-            }
-            Some(Callable::Dict) => self.dict(&args),
-            Some(what) => self.push(Value::Call(Box::new(Call { what, args, state: None }))),
-            // Only NEWOBJ makes an object without running its class's code.
-            None if matches!(opcode, 0x81 | 0x92) && may_be_noted(&module) => {
-                self.note(format!("{module}.{name}"))
-            }
-            None => Err(refused(&module, &name)),
-        }
-    }
-
-    /// What is called. In files from before 2019 a network's class stands behind a persistent id, ('module', class, …).
-    fn name_of(&self, function: Id) -> Result<Global, Error> {
-        let named = match self.value(function) {
-            Value::Persistent(id) => match self.value(*id) {
-                Value::Tuple(items) => items.get(1).map(|&class| self.value(class)),
-                _ => None,
-            },
-            direct => Some(direct),
-        };
-        match named {
-            Some(Value::Global(global)) => Ok((**global).clone()),
-            _ => Err(self.damaged("something is called that has no name")),
-        }
-    }
-
-    /// `copyreg._reconstructor(class, base, state)` makes an object of `class`.
-    fn class_of(&self, module: &str, name: &str, args: &[Id]) -> Result<String, Error> {
-        if name == "_reconstructor" { self.class_argument(args) } else { Ok(format!("{module}.{name}")) }
-    }
-
-    /// The class that a call's first argument names, if its objects may stand in a file.
-    fn class_argument(&self, args: &[Id]) -> Result<String, Error> {
-        match args.first().map(|&class| self.value(class)) {
-            Some(Value::Global(global)) if may_be_noted(&global.module) => {
-                Ok(format!("{}.{}", global.module, global.name))
-            }
-            Some(Value::Global(global)) => Err(refused(&global.module, &global.name)),
-            _ => Err(self.damaged("an object has no class")),
-        }
-    }
-
-    /// A dict, empty or from a list of pairs.
-    fn dict(&mut self, args: &[Id]) -> Result<(), Error> {
-        let is_list = |arg: &Id| matches!(self.value(*arg), Value::List(_));
-        let list = args.iter().copied().find(is_list).unwrap_or(EMPTY);
-        // Charged before it is walked, as what is no pair takes its time too.
-        self.copy(self.items(list).len())?;
-        let pair = |&id: &Id| match self.items(id) {
-            &[key, value] => Some((key, value)),
-            _ => None,
-        };
-        let entries = self.items(list).iter().filter_map(pair).collect();
-        self.push(Value::Dict(entries))
-    }
-
-    fn note(&mut self, class: String) -> Result<(), Error> {
-        if self.opaque.len() < MOST_NOTED && !self.opaque.contains(&class) {
-            self.opaque.push(class);
-        }
-        self.push(Value::Opaque)
-    }
-
     fn build(&mut self) -> Result<(), Error> {
         let new = self.pop()?;
         let target = self.top()?;
         match self.values.get_mut(target as usize) {
             Some(Value::Call(call)) => call.state = Some(new),
             // The attributes of an OrderedDict (`_metadata`) and of records: of no interest.
-            Some(Value::Dict(_) | Value::Opaque) => {}
+            Some(Value::Dict(_) | Value::Opaque(_)) => {}
             Some(Value::Global(global)) => return Err(refused(&global.module, &global.name)),
             _ => return Err(self.damaged("state is given to what can have none")),
         }
@@ -376,7 +291,7 @@ impl<'a> Machine<'a> {
         self.push(Value::Persistent(id))
     }
 
-    fn tuple(&mut self, id: Id) -> Result<Vec<Id>, Error> {
+    pub(super) fn tuple(&mut self, id: Id) -> Result<Vec<Id>, Error> {
         let items = match self.value(id) {
             Value::Tuple(items) => items.clone(),
             _ => return Err(self.damaged("arguments are no tuple")),
@@ -386,29 +301,29 @@ impl<'a> Machine<'a> {
     }
 
     /// Charges a copy of that many items.
-    fn copy(&mut self, items: usize) -> Result<(), Error> {
+    pub(super) fn copy(&mut self, items: usize) -> Result<(), Error> {
         self.copies = self.copies.checked_sub(items).ok_or_else(|| too_many("copies of its lists"))?;
         Ok(())
     }
 
-    fn value(&self, id: Id) -> &Value {
+    pub(super) fn value(&self, id: Id) -> &Value {
         self.values.get(id as usize).unwrap_or(&Value::None)
     }
 
     /// What a list or tuple holds; nothing of anything else.
-    fn items(&self, id: Id) -> &[Id] {
+    pub(super) fn items(&self, id: Id) -> &[Id] {
         match self.value(id) {
             Value::List(items) | Value::Tuple(items) => items,
             _ => &[],
         }
     }
 
-    fn share(&mut self, id: Id) -> Result<(), Error> {
+    pub(super) fn share(&mut self, id: Id) -> Result<(), Error> {
         self.stack.push(id);
         Ok(())
     }
 
-    fn push(&mut self, value: Value) -> Result<(), Error> {
+    pub(super) fn push(&mut self, value: Value) -> Result<(), Error> {
         if self.values.len() >= MOST {
             return Err(too_many("values"));
         }
@@ -429,13 +344,13 @@ impl<'a> Machine<'a> {
         top.ok_or_else(|| self.damaged("the stack is empty"))
     }
 
-    fn pop(&mut self) -> Result<Id, Error> {
+    pub(super) fn pop(&mut self) -> Result<Id, Error> {
         let top = self.top()?;
         self.stack.pop();
         Ok(top)
     }
 
-    fn pop_mark(&mut self) -> Result<Vec<Id>, Error> {
+    pub(super) fn pop_mark(&mut self) -> Result<Vec<Id>, Error> {
         let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len());
         let mark = mark.ok_or_else(|| self.damaged("there is no mark"))?;
         Ok(self.stack.split_off(mark))
@@ -461,17 +376,28 @@ impl<'a> Machine<'a> {
     }
 
     /// A line of protocol 0, without its end.
-    fn line(&mut self) -> Result<String, Error> {
+    fn raw_line(&mut self) -> Result<&'a [u8], Error> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let end = rest.iter().position(|&byte| byte == b'\n');
+        let end = memchr::memchr(b'\n', rest);
         let end = end.ok_or_else(|| Error::Truncated("the pickle ends inside a line".into()))?;
-        let line =
-            std::str::from_utf8(&rest[..end]).map_err(|_| self.damaged("a line is not UTF-8"))?.to_owned();
         self.at += end + 1;
-        Ok(line)
+        Ok(&rest[..end])
     }
 
-    fn damaged(&self, what: impl Into<String>) -> Error {
+    /// A line that names something.
+    pub(super) fn line(&mut self) -> Result<String, Error> {
+        let line = std::str::from_utf8(self.raw_line()?);
+        Ok(line.map_err(|_| self.damaged("a line is not UTF-8"))?.to_owned())
+    }
+
+    /// Bytes that do not stand in the file as such.
+    pub(super) fn decoded(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let start = self.base + self.decoded.len();
+        self.decoded.extend_from_slice(bytes);
+        self.push(Value::Bytes(start..start + bytes.len()))
+    }
+
+    pub(super) fn damaged(&self, what: impl Into<String>) -> Error {
         Error::BadPickle { at: self.at, what: what.into() }
     }
 }
@@ -480,8 +406,13 @@ fn too_many(what: &str) -> Error {
     Error::ResourceLimit(format!("the pickle makes more {what} than any checkpoint has"))
 }
 
-fn refused(module: &str, name: &str) -> Error {
+pub(super) fn refused(module: &str, name: &str) -> Error {
     Error::UnsafeGlobal { module: Shown::new(module), name: Shown::new(name) }
+}
+
+fn is_integer(digits: &str) -> bool {
+    let digits = digits.strip_prefix('-').unwrap_or(digits);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn pairs(items: &[Id]) -> Vec<(Id, Id)> {

@@ -4,9 +4,11 @@
 //! stack; what they may cost is bounded by the file's length. Knows nothing of tensors but what they are called.
 
 mod allowed;
+mod calls;
 mod machine;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::ops::Range;
 
@@ -31,7 +33,7 @@ pub(super) enum Value {
     Long,
     Float(f64),
     Str(String),
-    /// Where the bytes lie in the file; they are not copied.
+    /// Where the bytes lie in the file, where they are not copied; behind its end begins what was decoded.
     Bytes(Range<usize>),
     List(Vec<Id>),
     Tuple(Vec<Id>),
@@ -42,8 +44,8 @@ pub(super) enum Value {
     Persistent(Id),
     /// The outcome of a call that tensors need.
     Call(Box<Call>),
-    /// An object of a class that only holds data; never made, only noted.
-    Opaque,
+    /// An object; never made, only noted. The place of its class among those that are noted.
+    Opaque(Option<usize>),
 }
 
 /// A name that a pickle refers to.
@@ -65,6 +67,10 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct Pickled<'a> {
     file: &'a [u8],
+    /// Bytes up to which the pickle may reach.
+    length: usize,
+    /// Bytes that do not stand in the file as such; their addresses begin behind its end.
+    pub(super) decoded: Vec<u8>,
     values: Vec<Value>,
     /// The value that the pickle stands for.
     pub(super) root: Id,
@@ -88,7 +94,10 @@ impl Pickled<'_> {
         match self.get(id) {
             Value::Str(text) => Some(text.clone()),
             Value::Bytes(range) => {
-                let bytes = self.file.get(range.clone())?;
+                let bytes = match range.start.checked_sub(self.file.len()) {
+                    Some(start) => self.decoded.get(start..start + range.len())?,
+                    None => self.file.get(range.clone())?,
+                };
                 Some(bytes.iter().map(|&byte| char::from(byte)).collect())
             }
             _ => None,
@@ -107,7 +116,7 @@ impl Pickled<'_> {
 
     /// Bytes up to the pickle's end: what its values may cost is judged by them.
     pub(super) fn file_len(&self) -> usize {
-        self.file.len()
+        self.length
     }
 
     /// A number that counts or places something.
