@@ -1,8 +1,19 @@
 //! Files that appear whole or not at all. A leaf.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::Path;
+
+/// What files are called until they are whole: this, and letters and digits.
+const PREFIX: &str = ".rcnn-";
+const LETTERS: usize = 6;
+
+/// Whether a file is called as one that is not whole yet. It is left where the program was killed.
+pub fn is_half_written(name: &OsStr) -> bool {
+    let rest = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+    rest.is_some_and(|rest| rest.len() == LETTERS && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
 
 /// Writes beside the target, makes sure that it is on the disk, and renames.
 ///
@@ -30,7 +41,7 @@ fn beside(
 ) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     // A short name of its own: the target's may be as long as the system allows.
-    let fresh = tempfile::Builder::new().prefix(".rcnn-").tempfile_in(folder)?;
+    let fresh = tempfile::Builder::new().prefix(PREFIX).rand_bytes(LETTERS).tempfile_in(folder)?;
     let (file, fresh) = fresh.into_parts();
     let mut out = BufWriter::new(file);
     content(&mut out)?;
@@ -68,6 +79,22 @@ mod tests {
         let path = folder.path().join("x".repeat(255));
         write(&path, |out| out.write_all(b"text")).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"text");
+    }
+
+    #[test]
+    fn a_file_that_is_not_whole_is_known_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut name = None;
+        write(&folder.path().join("a.json"), |_| {
+            name = std::fs::read_dir(folder.path())?.next().transpose()?.map(|entry| entry.file_name());
+            Ok(())
+        })
+        .unwrap();
+        assert!(is_half_written(&name.unwrap()));
+        for other in ["a.json", ".rcnn-", ".rcnn-notes", ".rcnn-x7Qb2K.jpg", ".rcnn-a b.c1", "x.rcnn-x7Qb2K"]
+        {
+            assert!(!is_half_written(OsStr::new(other)), "{other}");
+        }
     }
 
     #[test]

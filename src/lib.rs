@@ -36,3 +36,4 @@ pub mod run;
 pub mod runtime;
 pub mod synth;
 pub mod text;
+mod within;

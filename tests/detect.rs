@@ -226,11 +226,79 @@ fn output_that_cannot_be_written_is_named() {
     let ended = place.rcnn(&["detect", "photos", "-o", "occupied"]).expect(1);
     assert!(ended.err.starts_with("rcnn: cannot create the folder `occupied`: "), "{}", ended.err);
     assert_eq!(ended.err.lines().count(), 1);
-    // Halfway: the first photo's picture can be written, the second one's cannot; what is done stays.
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_fails_alone() {
+    let place = Place::new();
+    place.photos(&PICTURES);
     place.write("out/annotated/b.jpg/keep", b"a folder where a picture should go");
-    let ended = place.rcnn(&["detect", "photos", "-o", "out", "--overwrite", "--threads", "1"]).expect(1);
-    assert!(ended.err.contains("b.jpg"), "{}", ended.err);
-    assert_eq!(place.rows("out").len(), 1);
+    let run = ["detect", "photos", "-o", "out", "--score", "0.01"];
+    let ended = place.rcnn(&[&run[..], &["--overwrite"]].concat()).expect(3);
+    assert!(ended.out.contains("1 picture could not be written: 1 unwritable\n  `b.jpg`: "), "{}", ended.out);
+    assert!(ended.out.contains("1 of them may pass: the same command tries them again"), "{}", ended.out);
+    let row = &place.rows("out")[1];
+    assert_eq!((&row["error"]["kind"], &row["error"]["stage"]), (&"unwritable".into(), &"write".into()));
+    assert!(row["detections"].as_array().is_some_and(|found| !found.is_empty()), "{row}");
+    // The photo did not fail: its boxes are among the results.
+    assert_eq!(place.json("out/images.json")["images"].as_array().unwrap().len(), 3);
+    assert_eq!(place.read("out/annotated/b.jpg/keep"), "a folder where a picture should go");
+    fs::remove_dir_all(place.at("out/annotated/b.jpg")).unwrap();
+    let ended = place.rcnn(&run).expect(0);
+    assert!(ended.err.contains("2 of 3 photos were done before"), "{}", ended.err);
+    assert!(place.rows("out")[1]["error"].is_null() && place.at("out/annotated/b.jpg").is_file());
+}
+
+#[test]
+fn no_picture_is_called_as_a_folder_of_pictures() {
+    let place = Place::new();
+    place.photos(&[("lossless.webp", "x.webp"), ("baseline-420.jpg", "x.webp.jpg/1.jpg")]);
+    place.write("a/p.jpg", &fs::read(fixtures().join("grey.jpg")).unwrap());
+    place.write("b/p.jpg/1.jpg", &fs::read(fixtures().join("cmyk.jpg")).unwrap());
+    place.rcnn(&["detect", "photos", "a", "b", "-o", "out"]).expect(0);
+    assert_eq!(place.rows("out").len(), 4);
+    for picture in ["x.webp.jpg.jpg", "x.webp.jpg/1.jpg", "p.jpg.jpg", "p.jpg/1.jpg"] {
+        assert!(image::open(place.at(&format!("out/annotated/{picture}"))).is_ok(), "{picture}");
+    }
+    // Another run in their place takes all of them away.
+    place.rcnn(&["detect", "photos/x.webp", "-o", "out", "--overwrite"]).expect(0);
+    assert_eq!(
+        walkdir::WalkDir::new(place.at("out/annotated"))
+            .into_iter()
+            .flatten()
+            .filter(|e| e.file_type().is_file())
+            .count(),
+        1
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn results_that_are_removed_end_the_run_with_a_sentence() {
+    use std::process::{Command, Stdio};
+    for more in [&[][..], &["--no-draw"]] {
+        let (place, arguments) = many_photos(60);
+        let arguments = [&arguments[..4], more].concat();
+        let child = Command::new(env!("CARGO_BIN_EXE_rcnn"))
+            .args(&arguments)
+            .current_dir(place.at(""))
+            .env("RCNN_CACHE", place.at("cache"))
+            .env("ORT_DYLIB_PATH", support::runtime())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_for_the_first_row(&place);
+        // Somebody may put a file there while they are removed.
+        while fs::remove_dir_all(place.at("out")).is_err() {}
+        let ended = support::Ended::from(child.wait_with_output().unwrap()).expect(1);
+        assert!(
+            ended.err.contains("`out` was removed or replaced while the run wrote into it"),
+            "{}",
+            ended.err
+        );
+        assert!(!place.at("out").exists());
+    }
 }
 
 #[test]
@@ -409,7 +477,6 @@ fn many_photos(count: usize) -> (Place, [&'static str; 5]) {
 #[cfg(unix)]
 fn at_its_first_row(place: &Place, program: &str, arguments: &[&str]) -> std::process::Child {
     use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
 
     let child = Command::new(program)
         .args(arguments)
@@ -420,13 +487,20 @@ fn at_its_first_row(place: &Place, program: &str, arguments: &[&str]) -> std::pr
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    wait_for_the_first_row(place);
+    child
+}
+
+#[cfg(unix)]
+fn wait_for_the_first_row(place: &Place) {
+    use std::time::{Duration, Instant};
+
     let started = Instant::now();
     let journal = place.at("out/detections.jsonl");
     while fs::read(&journal).map_or(0, |bytes| bytes.len()) == 0 {
         assert!(started.elapsed() < Duration::from_secs(60), "no first photo");
         std::thread::sleep(Duration::from_millis(5));
     }
-    child
 }
 
 #[cfg(unix)]

@@ -57,7 +57,7 @@ fn parts_make_the_whole() {
     let place = place();
     detect(&place, "whole", &[]).expect(3);
     let whole = files(&place.at("whole"));
-    assert_eq!(whole.len(), 3 + 5);
+    assert_eq!(whole.len(), 4 + 5);
     for of in [2, 3, 7] {
         let parts = parts(&place, of);
         let mut given: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -130,6 +130,49 @@ fn what_is_not_the_whole_of_one_run_is_refused() {
 }
 
 #[test]
+fn a_part_that_lost_rows_is_named_and_nothing_is_written() {
+    let place = place();
+    parts(&place, 2);
+    let cut = |part: &str| {
+        let rows = place.read(&format!("{part}/detections.jsonl"));
+        let shorter = rows.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
+        place.write(&format!("{part}/detections.jsonl"), shorter.as_bytes());
+        rows
+    };
+    let refused = |why: &str| {
+        let ended = merge(&place, &["part-1", "part-2"], "out", &[]).expect(1);
+        assert!(ended.err.contains(why), "{}", ended.err);
+        assert!(!place.at("out").exists());
+    };
+    let last = cut("part-2");
+    refused("`part-2` has 2 rows in detections.jsonl, and 3 photos by its run.json");
+    let first = cut("part-1");
+    refused("`part-1` has 2 rows in detections.jsonl, and 3 photos by its run.json");
+    place.write("part-1/detections.jsonl", first.as_bytes());
+    // As many rows as there should be, but one of them twice, and one that is none.
+    let lines: Vec<&str> = last.lines().collect();
+    let rows = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    place.write("part-2/detections.jsonl", rows(&[lines[0], lines[1], lines[1]]).as_bytes());
+    refused("the rows of the parts are not those of the photos");
+    place.write("part-2/detections.jsonl", rows(&[lines[0], lines[1], "{\"image_id\":6"]).as_bytes());
+    refused("part-2/detections.jsonl` holds a row that is not what a run writes, line 3: ");
+}
+
+#[test]
+fn pictures_that_a_part_lacks_are_told() {
+    let place = place();
+    parts(&place, 2);
+    fs::remove_file(place.at("part-2/annotated/a/2.png")).unwrap();
+    let ended = merge(&place, &["part-1", "part-2"], "out", &[]).expect(3);
+    assert!(
+        ended.err.contains("1 pictures are not in the parts and are left out (such as that of `a/2.png`)"),
+        "{}",
+        ended.err
+    );
+    assert!(!place.at("out/annotated/a/2.png").exists() && place.at("out/annotated/a/1.jpg").exists());
+}
+
+#[test]
 fn nothing_is_replaced_unasked_and_parts_never() {
     let place = place();
     parts(&place, 2);
@@ -147,7 +190,11 @@ fn nothing_is_replaced_unasked_and_parts_never() {
     let rows = place.read("part-1/detections.jsonl");
     place.write("part-1/detections.jsonl", rows.lines().next().unwrap().as_bytes());
     let ended = merge(&place, &["part-1", "part-2"], "new", &[]).expect(1);
-    assert!(ended.err.contains("`part-1` has fewer rows than its share"), "{}", ended.err);
+    assert!(
+        ended.err.contains("`part-1` has 0 rows in detections.jsonl, and 3 photos by its run.json"),
+        "{}",
+        ended.err
+    );
     // A part's folder is not another part's.
     let ended = detect(&place, "part-2", &["--shard", "1/2"]).expect(1);
     assert!(ended.err.contains("holds a run with --shard 2/2: "), "{}", ended.err);

@@ -121,6 +121,40 @@ fn an_evaluation_is_a_page() {
 }
 
 #[test]
+fn a_page_shows_no_pictures_from_outside_the_run() {
+    let place = Place::new();
+    place.photos(&[("baseline-420.jpg", "a.jpg")]);
+    place.rcnn(&["detect", "photos", "-o", "run", "--score", "0.001"]).expect(0);
+    let pictures = || {
+        place.rcnn(&["report", "run", "-o", "page.html"]).expect(0);
+        place.read("page.html").matches("data:image/jpeg").count()
+    };
+    assert!(pictures() > 0, "there is nothing to see");
+    let journal = place.read("run/detections.jsonl");
+    let absolute = place.at("photos/a.jpg").display().to_string();
+    for name in ["../../photos/a.jpg", "b/../../../photos/a.jpg", &absolute] {
+        let name = serde_json::to_string(name).unwrap();
+        place.write("run/detections.jsonl", journal.replace("\"a.jpg\"", &name).as_bytes());
+        assert_eq!(pictures(), 0, "{name}");
+    }
+    place.write("run/detections.jsonl", journal.as_bytes());
+    // Nor by the record of where pictures are, nor by links.
+    let record = place.read("run/photos.jsonl");
+    place.write("run/photos.jsonl", br#"{"file":"a.jpg","picture":"../../photos/a.jpg"}"#);
+    assert_eq!(pictures(), 0);
+    place.write("run/photos.jsonl", record.as_bytes());
+    #[cfg(unix)]
+    {
+        std::fs::remove_file(place.at("run/annotated/a.jpg")).unwrap();
+        std::os::unix::fs::symlink("../../photos/a.jpg", place.at("run/annotated/a.jpg")).unwrap();
+        assert_eq!(pictures(), 0);
+        std::fs::remove_dir_all(place.at("run/annotated")).unwrap();
+        std::os::unix::fs::symlink("../photos", place.at("run/annotated")).unwrap();
+        assert_eq!(pictures(), 0);
+    }
+}
+
+#[test]
 fn slips_get_one_sentence() {
     let place = place();
     let failed = |arguments: &[&str], code: i32, why: &str| {

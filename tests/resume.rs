@@ -149,9 +149,172 @@ fn a_run_that_is_replaced_leaves_nothing_but_what_it_did_not_write() {
     assert!(place.at("out/annotated/b.jpg").is_file());
     assert!(!place.at("out/annotated/a/c.webp.jpg").exists() && !place.at("out/annotated/d.png").exists());
     assert_eq!(place.read("out/annotated/a/own.jpg"), "mine");
-    // One that ends early has no results of the run before beside it.
-    place.write("out/annotated/d.png/keep", b"a folder where a picture should go");
-    place.rcnn(&["detect", "photos/d.png", "-o", "out", "--overwrite"]).expect(1);
-    assert!(!place.at("out/detections.json").exists() && !place.at("out/images.json").exists());
-    assert_eq!(place.read("out/detections.jsonl"), "");
+}
+
+/// All files of a folder of results by name, without `run.json`, which alone has times of the run.
+fn results(place: &Place, out: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = place.at(out);
+    let entries = walkdir::WalkDir::new(&folder).sort_by_file_name().into_iter().map(Result::unwrap);
+    let files = entries.filter(|entry| entry.file_type().is_file() && entry.file_name() != "run.json");
+    let name = |entry: &walkdir::DirEntry| entry.path().strip_prefix(&folder).unwrap().display().to_string();
+    files.map(|entry| (name(&entry), fs::read(entry.path()).unwrap())).collect()
+}
+
+/// Asserts that a folder of results holds what a run that was never interrupted leaves.
+#[track_caller]
+fn assert_as_fresh(place: &Place, out: &str) {
+    let code = place.rcnn(&["detect", "photos", "-o", "fresh", "--overwrite"]).code;
+    assert!([0, 3].contains(&code), "{code}");
+    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let (own, fresh) = (results(place, out), results(place, "fresh"));
+    assert_eq!(names(&own), names(&fresh));
+    for ((name, own), (_, fresh)) in own.iter().zip(&fresh) {
+        assert!(own == fresh, "{name} differs");
+    }
+}
+
+#[test]
+fn photos_that_changed_came_or_went_are_what_they_are_now() {
+    let place = Place::new();
+    place.photos(&[
+        ("baseline-420.jpg", "b.jpg"),
+        ("grey.jpg", "c.jpg"),
+        ("plain.png", "d.png"),
+        ("cmyk.jpg", "e.jpg"),
+    ]);
+    place.rcnn(&RUN).expect(0);
+    // Another photo in its place, of other size; the same with a new time; one that is gone; two that are new.
+    place.photos(&[
+        ("lossless.webp", "a.webp"),
+        ("orientation-6.jpg", "b.jpg"),
+        ("grey.jpg", "c.jpg"),
+        ("grey.jpg", "f.jpg"),
+    ]);
+    fs::remove_file(place.at("photos/d.png")).unwrap();
+    let ended = place.rcnn(&RUN).expect(0);
+    assert!(
+        ended.err.contains("note: 2 photos have changed since the earlier start and are done again"),
+        "{}",
+        ended.err
+    );
+    assert!(
+        ended.err.contains("note: 1 photo of the earlier start is not among these: its row is left out"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.contains("1 of 5 photos were done before"), "{}", ended.err);
+    assert_as_fresh(&place, "out");
+    let ended = place.rcnn(&RUN).expect(0);
+    assert!(ended.err.ends_with("5 of 5 photos were done before\n"), "{}", ended.err);
+    assert_as_fresh(&place, "out");
+}
+
+#[test]
+fn a_photo_that_turns_bad_leaves_no_picture_of_the_good_one() {
+    let place = Place::new();
+    place.photos(&[("baseline-420.jpg", "1.jpg"), ("grey.jpg", "2.jpg")]);
+    place.rcnn(&RUN).expect(0);
+    place.write("photos/1.jpg", b"this is no picture");
+    place.rcnn(&RUN).expect(3);
+    assert_as_fresh(&place, "out");
+    assert!(!place.at("out/annotated/1.jpg").exists());
+}
+
+#[test]
+fn failures_that_may_pass_are_tried_again_and_others_when_asked() {
+    let place = Place::new();
+    place.photos(&[("baseline-420.jpg", "1.jpg"), ("grey.jpg", "3.jpg")]);
+    place.write("photos/2.jpg", b"this is no picture");
+    place.write("list.txt", b"photos/1.jpg\nphotos/2.jpg\nphotos/3.jpg\n");
+    let run = ["detect", "list.txt", "-o", "out"];
+    fs::rename(place.at("photos/1.jpg"), place.at("away.jpg")).unwrap();
+    let ended = place.rcnn(&run).expect(3);
+    assert!(
+        ended.out.contains("1 of them may pass: the same command tries them again, --retry-failed all"),
+        "{}",
+        ended.out
+    );
+    // Still away: the row stays where it is.
+    let rows = place.read("out/detections.jsonl");
+    let ended = place.rcnn(&run).expect(3);
+    assert!(ended.err.contains("2 of 3 photos were done before"), "{}", ended.err);
+    assert_eq!(place.read("out/detections.jsonl"), rows);
+    fs::rename(place.at("away.jpg"), place.at("photos/1.jpg")).unwrap();
+    let ended = place.rcnn(&run).expect(3);
+    assert!(ended.err.contains("2 of 3 photos were done before"), "{}", ended.err);
+    place.rcnn(&["detect", "list.txt", "-o", "fresh"]).expect(3);
+    assert_eq!(place.read("out/detections.jsonl"), place.read("fresh/detections.jsonl"));
+    assert_eq!(place.read("out/detections.json"), place.read("fresh/detections.json"));
+    let ended = place.rcnn(&run).expect(3);
+    assert!(ended.err.contains("3 of 3 photos were done before"), "{}", ended.err);
+    let ended = place.rcnn(&[&run[..], &["--retry-failed"]].concat()).expect(3);
+    assert!(ended.err.contains("2 of 3 photos were done before"), "{}", ended.err);
+    assert_eq!(place.read("out/detections.jsonl"), place.read("fresh/detections.jsonl"));
+    // A photo that was done is not lost when its file cannot be seen.
+    fs::remove_file(place.at("photos/3.jpg")).unwrap();
+    let ended = place.rcnn(&run).expect(3);
+    assert!(ended.err.contains("3 of 3 photos were done before"), "{}", ended.err);
+}
+
+#[test]
+fn rows_that_a_killed_start_put_between_others_are_kept() {
+    let place = Place::new();
+    place.photos(&[
+        ("baseline-420.jpg", "1.jpg"),
+        ("plain.png", "2.png"),
+        ("grey.jpg", "3.jpg"),
+        ("cmyk.jpg", "4.jpg"),
+    ]);
+    place.rcnn(&RUN).expect(0);
+    let rows = place.read("out/detections.jsonl");
+    let lines: Vec<&str> = rows.split_inclusive('\n').collect();
+    // Rows 1 and 3 were missing; the first has been put in, the other one half.
+    place.write("out/detections.jsonl", [lines[1], lines[3]].concat().as_bytes());
+    place.write("out/.rcnn-detections.jsonl", [lines[0], lines[1], &lines[2][..20]].concat().as_bytes());
+    let ended = place.rcnn(&RUN).expect(0);
+    assert!(ended.err.contains("3 of 4 photos were done before"), "{}", ended.err);
+    assert_as_fresh(&place, "out");
+    assert_eq!(place.read("out/detections.jsonl"), rows);
+}
+
+#[test]
+fn what_a_killed_run_had_half_written_goes_and_nothing_else() {
+    let place = Place::new();
+    place.photos(&[("baseline-420.jpg", "a/1.jpg"), ("plain.png", "2.png")]);
+    place.rcnn(&RUN).expect(0);
+    change(&place, "out/run.json", |record| record["state"] = "running".into());
+    let strays = ["out/.rcnn-x7Qb2K", "out/annotated/.rcnn-AAAAAA", "out/annotated/a/.rcnn-012345"];
+    let others = ["out/.rcnn-notes.txt", "out/annotated/a/own.jpg", "out/mine/.rcnn-x7Qb2K"];
+    strays.iter().chain(&others).for_each(|file| drop(place.write(file, b"")));
+    place.rcnn(&RUN).expect(0);
+    assert!(strays.iter().all(|file| !place.at(file).exists()));
+    assert!(others.iter().all(|file| place.at(file).exists()));
+}
+
+#[test]
+fn a_row_whose_picture_is_empty_or_gone_does_not_stand() {
+    let place = Place::new();
+    place.photos(&[("baseline-420.jpg", "1.jpg"), ("plain.png", "2.png"), ("grey.jpg", "3.jpg")]);
+    place.rcnn(&RUN).expect(0);
+    place.write("out/annotated/1.jpg", b"");
+    fs::remove_file(place.at("out/annotated/3.jpg")).unwrap();
+    let ended = place.rcnn(&RUN).expect(0);
+    assert!(
+        ended.err.contains("note: 2 photos have no pictures any more and are done again"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.contains("1 of 3 photos were done before"), "{}", ended.err);
+    assert_as_fresh(&place, "out");
+}
+
+#[test]
+fn a_run_from_before_files_were_recorded_stands() {
+    let place = Place::new();
+    place.photos(&[("baseline-420.jpg", "1.jpg")]);
+    place.rcnn(&RUN).expect(0);
+    fs::remove_file(place.at("out/photos.jsonl")).unwrap();
+    let ended = place.rcnn(&RUN).expect(0);
+    assert!(ended.err.ends_with("1 of 1 photos were done before\n"), "{}", ended.err);
+    assert_as_fresh(&place, "out");
 }

@@ -68,6 +68,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let options = Options {
         out: place.path().to_owned(),
         overwrite: true,
+        retry_failed: false,
         only: None,
         draw_score: None,
         decode: DecodeOptions::default(),

@@ -7,7 +7,7 @@ use rcnn::detector::Detector;
 use rcnn::family::Class;
 use rcnn::model::{DEFAULT, Model};
 use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
-use rcnn::run::{self, Category, Machine, Record, Settings, Shard, Task};
+use rcnn::run::{self, Category, Event, Machine, Record, Settings, Shard, Task};
 
 use super::annotated::Annotated;
 use super::lanes::LaneArgs;
@@ -65,6 +65,10 @@ pub(crate) struct Args {
     /// Replace an earlier run in the folder
     #[arg(long)]
     overwrite: bool,
+    /// Try photos again that failed in an earlier start, whatever the reason; those that could not be read, or for which
+    /// there was no memory, are tried again anyway
+    #[arg(long)]
+    retry_failed: bool,
     /// Print run.json on standard output, and all else on standard error
     #[arg(long)]
     json: bool,
@@ -151,6 +155,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let options = run::Options {
         out: args.out.clone(),
         overwrite: args.overwrite,
+        retry_failed: args.retry_failed,
         only,
         draw_score: (!args.no_draw).then_some(args.draw_score),
         decode: args.decode.options(),
@@ -168,7 +173,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     };
     let stop = stop_on_signal();
     let mut progress: Option<Progress> = None;
-    let outcome = run::run(&detector, &classes, &tasks, &options, record, &stop, &mut |now| {
+    let outcome = run::run(&detector, &classes, &tasks, &options, record, &stop, &mut |event| {
+        let now = match event {
+            Event::Note(note) => return tell!("note: {note}"),
+            Event::Progress(now) => now,
+        };
         let (done, total, failed) = (now.done as u64, now.total as u64, now.failed as u64);
         let progress = progress.get_or_insert_with(|| {
             if now.before > 0 {

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use rcnn::run;
+use rcnn::run::{self, Merged};
 
-use super::{Exit, summary};
+use super::{Exit, say, summary};
 
 /// Join the parts of a run that several machines did
 #[derive(Debug, clap::Args)]
@@ -32,6 +32,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
-    let record = run::merge(&args.parts, &args.out, args.overwrite, super::command_line())?;
+    let Merged { record, notes } = run::merge(&args.parts, &args.out, args.overwrite, super::command_line())?;
+    say(&notes);
     summary::report(&record, &args.out, args.json)
 }

@@ -101,6 +101,7 @@ pub(crate) fn main() -> ExitCode {
     clean_start::without_current_folder();
     output::speak_plainly_on_panic();
     output::init_tracing();
+    signals::outlive_limits_of_files();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),

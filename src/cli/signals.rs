@@ -49,6 +49,16 @@ pub(crate) fn asked() -> Option<Exit> {
     SIGNALS.into_iter().find(|(signal, _)| *signal as usize == number).map(|(_, exit)| exit)
 }
 
+/// A file that grows beyond what the user may write is an error to tell of, not the end of the program.
+#[cfg(unix)]
+pub(crate) fn outlive_limits_of_files() {
+    // Where the system allows no handler, the program ends as it would without.
+    let _ = flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+}
+
+#[cfg(not(unix))]
+pub(crate) fn outlive_limits_of_files() {}
+
 fn handle(signal: i32, exit: Exit, asked: &Asked) -> std::io::Result<()> {
     if is_passed_over(signal) {
         return Ok(());

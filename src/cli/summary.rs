@@ -1,5 +1,6 @@
 //! The closing words of a run.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -29,7 +30,11 @@ pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<
     }
     Ok(match record.state {
         State::Interrupted | State::Running => signals::asked().unwrap_or(Exit::Interrupted),
-        State::Finished if record.counts.failed > 0 || !record.unread.is_empty() => Exit::PhotosFailed,
+        State::Finished
+            if record.counts.failed + record.counts.without_picture() > 0 || !record.unread.is_empty() =>
+        {
+            Exit::PhotosFailed
+        }
         State::Finished => Exit::Done,
     })
 }
@@ -89,17 +94,32 @@ fn failures(text: &mut String, record: &Record) -> std::fmt::Result {
         let folders = plural(record.unread.len(), "folder");
         writeln!(text, "{folders} could not be read: the photos in them are not among these")?;
     }
-    if record.counts.failed == 0 {
-        return Ok(());
+    let counts = &record.counts;
+    let (failed, without_picture) = (counts.failed, counts.without_picture());
+    let kinds = |kinds: &BTreeMap<String, usize>| {
+        let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        kinds.join(", ")
+    };
+    if failed > 0 {
+        writeln!(text, "{} failed: {}", plural(failed, "photo"), kinds(&counts.failures))?;
     }
-    let kinds: Vec<String> =
-        record.counts.failures.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    writeln!(text, "{} failed: {}", plural(record.counts.failed, "photo"), kinds.join(", "))?;
-    for failed in record.first_failures.iter().take(5) {
-        writeln!(text, "  `{}`: {}", failed.file.escape_debug(), failed.error.detail)?;
+    if without_picture > 0 {
+        let pictures = plural(without_picture, "picture");
+        writeln!(text, "{pictures} could not be written: {}", kinds(&counts.unwritten))?;
     }
-    let more = record.counts.failed.saturating_sub(record.first_failures.len().min(5));
-    if more > 0 { writeln!(text, "  and {more} more: detections.jsonl has all") } else { Ok(()) }
+    for failure in record.first_failures.iter().take(5) {
+        writeln!(text, "  `{}`: {}", failure.file.escape_debug(), failure.error.detail)?;
+    }
+    let more = (failed + without_picture).saturating_sub(record.first_failures.len().min(5));
+    if more > 0 {
+        writeln!(text, "  and {more} more: detections.jsonl has all")?;
+    }
+    match counts.may_pass() {
+        0 => Ok(()),
+        some => {
+            writeln!(text, "{some} of them may pass: the same command tries them again, --retry-failed all")
+        }
+    }
 }
 
 fn stages(text: &mut String, record: &Record) -> std::fmt::Result {

@@ -239,11 +239,11 @@ impl Found {
         let (mut files, mut skipped) = (Vec::new(), Vec::new());
         let skip = self.skip.clone();
         let wanted = |entry: &DirEntry| {
-            let own = is_own(entry, skip.as_deref());
-            if own {
+            let results = is_own(entry, skip.as_deref()) || is_of_a_run(entry);
+            if results {
                 skipped.push(entry.path().to_owned());
             }
-            !own && !is_hidden(entry)
+            !results && !is_hidden(entry)
         };
         for entry in WalkDir::new(folder).follow_links(true).into_iter().filter_entry(wanted) {
             match entry {
@@ -273,9 +273,10 @@ impl Found {
         // Names that are no Unicode may read alike.
         files.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()).then_with(|| a.path.cmp(&b.path)));
         self.entries.append(&mut files);
-        for own in skipped.into_iter().filter(|own| holds_pictures(own)) {
-            let own = shown(&own);
-            self.notes.push(format!("the pictures in `{own}` are passed over: this run's own go there"));
+        for results in skipped.into_iter().filter(|results| holds_pictures(results)) {
+            let own = fs::canonicalize(&results).ok().is_some_and(|place| self.skip == Some(place));
+            let why = if own { "this run's own go there" } else { "they are results of another run" };
+            self.notes.push(format!("the pictures in `{}` are passed over: {why}", shown(&results)));
         }
         Ok(())
     }
@@ -335,6 +336,17 @@ fn is_own(entry: &DirEntry, skip: Option<&Path>) -> bool {
     entry.depth() > 0
         && entry.file_type().is_dir()
         && skip.is_some_and(|skip| fs::canonicalize(entry.path()).is_ok_and(|path| path == skip))
+}
+
+/// Whether a folder holds the pictures that a run has drawn, which are no photos; what the user names is looked at all
+/// the same.
+fn is_of_a_run(entry: &DirEntry) -> bool {
+    let beside = |name: &str| entry.path().with_file_name(name).is_file();
+    entry.depth() > 0
+        && entry.file_type().is_dir()
+        && entry.file_name() == "annotated"
+        && beside("run.json")
+        && beside("detections.jsonl")
 }
 
 fn holds_pictures(folder: &Path) -> bool {
@@ -461,6 +473,21 @@ mod tests {
         fs::remove_file(folder.path().join("1.jpg")).unwrap();
         let none = list(&[at(&folder, "")], Some(&own)).unwrap_err().to_string();
         assert!(none.contains("annotated` are passed over"), "{none}");
+    }
+
+    #[test]
+    fn pictures_of_another_run_are_no_photos() {
+        let run = ["run.json", "detections.jsonl", "annotated/1.jpg", "annotated/a/2.jpg"];
+        let below = run.map(|file| format!("photos/old/{file}"));
+        let files: Vec<&str> = run.into_iter().chain(below.iter().map(String::as_str)).collect();
+        let folder = tree(&[&files[..], &["1.jpg", "photos/annotated/mine.jpg"]].concat());
+        let found = list(&[at(&folder, "")], None).unwrap();
+        let named: Vec<&str> = found.entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(named, ["1.jpg", "photos/annotated/mine.jpg"]);
+        assert_eq!(found.notes.len(), 2, "{:?}", found.notes);
+        assert!(found.notes.iter().all(|note| note.ends_with("they are results of another run")));
+        assert_eq!(names(&[at(&folder, "**/*.jpg")], None), named);
+        assert_eq!(names(&[at(&folder, "annotated")], None), ["1.jpg", "a/2.jpg"]);
     }
 
     #[test]

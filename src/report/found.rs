@@ -174,6 +174,7 @@ mod tests {
             height: 100,
             clipped: false,
             detections,
+            error: None,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Photos on the page: small JPEGs inside the HTML, with boxes above them that the browser draws.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +9,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, RgbImage, imageops};
 
 use crate::photo::{self, DecodeOptions, Entry, Photo};
+use crate::run::Pictures;
 
 /// Longer side of a picture on the page, in pixels: twice what it is shown at, for dense screens.
 const SIDE: u32 = 640;
@@ -24,7 +25,7 @@ pub(super) enum Album {
         options: DecodeOptions,
     },
     /// Those that the run has drawn on.
-    Drawn(PathBuf),
+    Drawn(Pictures),
 }
 
 /// A photo and what is to be seen in it.
@@ -102,11 +103,8 @@ impl Album {
     fn photo(&self, name: &str) -> Option<Photo> {
         match self {
             Album::Photos { paths, options } => photo::decode(paths.get(name)?, options).ok(),
-            Album::Drawn(folder) => {
-                let names = [Path::new(name).to_owned(), PathBuf::from(format!("{name}.jpg"))];
-                let path = names.map(|name| folder.join(name)).into_iter().find(|path| path.is_file())?;
-                photo::decode(&path, &DecodeOptions::default()).ok()
-            }
+            // The name is what the run's folder says, which somebody else may have given.
+            Album::Drawn(pictures) => photo::decode(&pictures.inside(name)?, &DecodeOptions::default()).ok(),
         }
     }
 }

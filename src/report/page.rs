@@ -13,7 +13,7 @@ use super::plot;
 use crate::coco::ResultId;
 use crate::evaluate::{Boxed, Interval, Mistakes, Share};
 use crate::photo::{DecodeOptions, Entry, Limits};
-use crate::run::{self, Record, State};
+use crate::run::{self, Pictures, Record, State};
 
 /// Confusions that are listed.
 const CONFUSIONS: usize = 20;
@@ -102,7 +102,7 @@ fn album(folder: &Path, record: &Record, photos: &[Entry]) -> Option<Album> {
         };
         return Some(Album::of_photos(photos.to_vec(), options));
     }
-    settings.draw_score.map(|_| Album::Drawn(folder.join("annotated")))
+    settings.draw_score.map(|_| Album::Drawn(Pictures::recorded(folder)))
 }
 
 fn plural(count: usize, thing: &str) -> String {

@@ -3,22 +3,26 @@
 
 use std::fs;
 use std::io;
-use std::path::{Component, Path};
+use std::path::Path;
+
+use walkdir::WalkDir;
 
 use super::journal::{self, Journal, Row};
-use super::picture::Pictures;
-use super::record::{Counts, Record, State};
-use super::{Error, Options, Task};
+use super::pictures::{self, Pictures};
+use super::record::{Record, State};
+use super::{Error, Options, Task, plan, stamps};
+use crate::atomic;
 
 /// What a run leaves beside its journal.
-const BESIDE_JOURNAL: [&str; 4] = ["detections.json", "images.json", "annotated", "run.json"];
+const BESIDE_JOURNAL: [&str; 5] =
+    ["detections.json", "images.json", pictures::FOLDER, "run.json", stamps::FILE];
 
 /// Refuses photos that lie where the run's pictures go: they would be replaced.
 pub(super) fn refuse_photos_inside(tasks: &[Task], options: &Options) -> Result<(), Error> {
     if options.draw_score.is_none() && !options.overwrite {
         return Ok(());
     }
-    let folder = options.out.join("annotated");
+    let folder = options.out.join(pictures::FOLDER);
     // Where there is no such folder yet, no photo lies in it.
     let Ok(place) = fs::canonicalize(&folder) else { return Ok(()) };
     let inside = |task: &&Task| fs::canonicalize(&task.entry.path).is_ok_and(|path| path.starts_with(&place));
@@ -37,7 +41,8 @@ pub(super) fn refuse_foreign(out: &Path) -> Result<(), Error> {
     let Some(name) = BESIDE_JOURNAL.into_iter().find(|name| is_there(out, name)) else { return Ok(()) };
     // A run that was stopped before its first row: one that was killed may have come to a picture, not to results.
     let stopped = Record::read(&out.join("run.json")).is_some_and(|(state, _)| {
-        journal.is_ok() || state == State::Running && ["annotated", "run.json"].contains(&name)
+        journal.is_ok()
+            || state == State::Running && [pictures::FOLDER, "run.json", stamps::FILE].contains(&name)
     });
     if stopped { Ok(()) } else { Err(Error::Foreign(out.join(name))) }
 }
@@ -54,34 +59,6 @@ fn is_there(out: &Path, name: &str) -> bool {
     fs::symlink_metadata(out.join(name)).is_ok()
 }
 
-/// Bytes and counts of what an earlier start of this run has done; its first failures go into the record.
-pub(super) fn earlier(out: &Path, record: &mut Record, tasks: &[Task]) -> Result<(u64, Counts), Error> {
-    let path = out.join("detections.jsonl");
-    let mut counts = Counts::default();
-    let mut rows = journal::rows(&path).map_err(Error::io("read", &path))?;
-    let other = |difference: String| Error::OtherRun { folder: out.to_owned(), difference };
-    let Some((_, settings)) = Record::read(&out.join("run.json")) else {
-        // Made just now, or by a run that came no further than that.
-        let empty = fs::metadata(&path).is_ok_and(|journal| journal.len() == 0);
-        return if empty { Ok((0, counts)) } else { Err(other("no readable run.json".into())) };
-    };
-    if let Some(difference) = record.settings.difference(&settings) {
-        return Err(other(difference));
-    }
-    for row in rows.by_ref() {
-        let Ok(row) = row else { break };
-        let same = tasks
-            .get(counts.photos)
-            .is_some_and(|task| task.entry.name == row.file() && task.image_id == *row.image_id());
-        if !same {
-            return Err(other(format!("other photos (such as `{}`)", row.file().escape_debug())));
-        }
-        counts.add(&row);
-        record.note(&row);
-    }
-    Ok((rows.good_bytes(), counts))
-}
-
 /// Removes what an earlier run wrote, its pictures too. The journal goes first: a run that is killed meanwhile leaves
 /// nothing that looks done.
 pub(super) fn clear(out: &Path, journal: &mut Journal) -> Result<(), Error> {
@@ -90,17 +67,35 @@ pub(super) fn clear(out: &Path, journal: &mut Journal) -> Result<(), Error> {
     let rows = journal::rows(&path).map_err(Error::io("read", &path))?;
     let found = rows.map_while(Result::ok).filter(|row| drew && matches!(row, Row::Found(_)));
     let names: Vec<String> = found.map(|row| row.file().to_owned()).collect();
+    let pictures = Pictures::recorded(out);
     journal.cut(0).map_err(Error::io("write", &path))?;
-    for name in ["detections.json", "images.json"] {
+    for name in ["detections.json", "images.json", plan::FILLED] {
         remove(&out.join(name))?;
     }
-    let pictures = Pictures::new(out, names.iter().map(String::as_str));
-    names.iter().filter(|name| inside(name)).try_for_each(|name| remove(&pictures.path(name)))
+    names.iter().filter_map(|name| pictures.below(name)).try_for_each(|path| remove_picture(out, &path))?;
+    remove(&out.join(stamps::FILE))
 }
 
-/// Whether a photo's name, as a journal has it, leads nowhere but into the pictures' folder.
-pub(super) fn inside(name: &str) -> bool {
-    Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
+/// Removes what a run that was killed had half written.
+pub(super) fn remove_strays(out: &Path) -> Result<(), Error> {
+    let pictures = WalkDir::new(out.join(pictures::FOLDER)).into_iter().flatten();
+    let files = WalkDir::new(out).max_depth(1).into_iter().flatten().chain(pictures);
+    let strays =
+        files.filter(|entry| entry.file_type().is_file() && atomic::is_half_written(entry.file_name()));
+    strays.into_iter().try_for_each(|entry| remove(entry.path()))
+}
+
+/// Removes a picture, and the folders that it leaves empty, as another picture may be called so.
+pub(super) fn remove_picture(out: &Path, path: &Path) -> Result<(), Error> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    remove(path)?;
+    let folder = out.join(pictures::FOLDER);
+    let mut above = path.ancestors().skip(1).take_while(|above| *above != folder);
+    // One that is not empty stays, with all above it.
+    let _ = above.try_for_each(fs::remove_dir);
+    Ok(())
 }
 
 /// Removes a file, if it is there.

@@ -1,8 +1,8 @@
 //! `detections.jsonl`: a line a photo, written as it happens and read back by whoever goes on with a run.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,9 @@ pub struct Found {
     pub clipped: bool,
     /// By falling score.
     pub detections: Vec<Item>,
+    /// Why there is no picture of it, where there should be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
 }
 
 /// A photo that failed.
@@ -75,7 +78,37 @@ pub struct Failure {
     pub detail: String,
 }
 
+/// Kinds of failures that lie in the machine, not in the photo: an unmounted share, permissions, memory.
+const MAY_PASS: [&str; 4] = ["unreadable", "session", "out_of_memory", "unwritable"];
+
+impl Failure {
+    /// Whether another try may go well without another photo or other options.
+    pub fn may_pass(&self) -> bool {
+        may_pass(&self.kind)
+    }
+}
+
+/// Whether failures of a kind may go well at another try.
+pub(super) fn may_pass(kind: &str) -> bool {
+    MAY_PASS.contains(&kind)
+}
+
 impl Row {
+    /// What failed in it: the photo, or its picture alone.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Row::Found(row) => row.error.as_ref(),
+            Row::Failed(row) => Some(&row.error),
+        }
+    }
+
+    pub(super) fn set_image_id(&mut self, id: ResultId) {
+        match self {
+            Row::Found(row) => row.image_id = id,
+            Row::Failed(row) => row.image_id = id,
+        }
+    }
+
     /// Its photo's id.
     pub fn image_id(&self) -> &ResultId {
         match self {
@@ -94,37 +127,110 @@ impl Row {
 }
 
 /// Appends whole lines.
-pub(super) struct Journal(BufWriter<File>);
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Bytes of whole lines.
+    end: u64,
+}
 
 impl Journal {
     /// Opens a journal, made where there is none, and keeps other runs out of it until it is dropped; one that
-    /// another run has open is an error of the kind `WouldBlock`.
+    /// another run has open is an error of the kind `WouldBlock`. Nothing is written before [`Journal::cut`].
     pub(super) fn open(path: &Path) -> io::Result<Journal> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-        // A lock of Windows would keep out whoever reads along, too; some file systems have no locks, which is no error.
-        if !cfg!(windows) && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
-            return Err(io::ErrorKind::WouldBlock.into());
+        loop {
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+            // A lock of Windows would keep out whoever reads along, too; some file systems have no locks, which is no
+            // error.
+            if !cfg!(windows) && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let journal = Journal { path: path.to_owned(), file, end: 0 };
+            // Whoever had it has put another in its place, and is gone.
+            if journal.is_in_place() {
+                return Ok(journal);
+            }
         }
-        Ok(Journal(BufWriter::new(file)))
     }
 
     /// Goes behind the first `keep` bytes; what stands after them goes.
     pub(super) fn cut(&mut self, keep: u64) -> io::Result<()> {
-        let file = self.0.get_mut();
-        file.set_len(keep)?;
-        file.seek(SeekFrom::Start(keep)).map(drop)
+        self.file.set_len(keep)?;
+        self.end = self.file.seek(SeekFrom::Start(keep))?;
+        Ok(())
     }
 
     /// A line reaches the file in one piece, so that whoever reads along never sees half of one.
     pub(super) fn write(&mut self, row: &Row) -> io::Result<()> {
         let mut line = serde_json::to_vec(row)?;
         line.push(b'\n');
-        self.0.write_all(&line)?;
-        self.0.flush()
+        self.append(&line)
     }
 
-    pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.0.get_ref().sync_all()
+    /// Whole lines.
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.file.write_all(lines) {
+            // Half a line on a full disk; where it cannot be taken back, whoever reads passes it over.
+            let _ = self.cut(self.end);
+            return Err(error);
+        }
+        self.end += lines.len() as u64;
+        Ok(())
+    }
+
+    /// Appends lines of another journal.
+    pub(super) fn copy(&mut self, from: &mut File, span: Span) -> io::Result<()> {
+        let mut lines = vec![0; span.length];
+        from.seek(SeekFrom::Start(span.start))?;
+        from.read_exact(&mut lines)?;
+        self.append(&lines)
+    }
+
+    /// Bytes of whole lines.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Takes the place of another journal, whole and at once.
+    pub(super) fn replace(&mut self, path: &Path) -> io::Result<()> {
+        self.sync()?;
+        std::fs::rename(&self.path, path)?;
+        self.path = path.to_owned();
+        Ok(())
+    }
+
+    /// Whether the file is still there, and no other in its place.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.path.is_file() && !is_removed(&self.file)
+    }
+}
+
+#[cfg(unix)]
+fn is_removed(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    file.metadata().is_ok_and(|file| file.nlink() == 0)
+}
+
+/// Windows lets nobody remove a file that is open.
+#[cfg(not(unix))]
+fn is_removed(_: &File) -> bool {
+    false
+}
+
+/// A part of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: u64,
+    pub(super) length: usize,
+}
+
+impl Span {
+    pub(super) fn end(self) -> u64 {
+        self.start + self.length as u64
     }
 }
 
@@ -141,9 +247,9 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Bytes of the rows read so far.
-    pub(super) fn good_bytes(&self) -> u64 {
-        self.good_bytes
+    /// The row that was read last, if it was one.
+    pub(super) fn span(&self) -> Span {
+        Span { start: self.good_bytes - self.line.len() as u64, length: self.line.len() }
     }
 }
 
@@ -184,6 +290,7 @@ mod tests {
                 score: 0.9731,
                 r#box: [1.0, 2.5, 0.1, 1e-7],
             }],
+            error: None,
         })
     }
 
@@ -210,16 +317,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("detections.jsonl");
         let mut journal = Journal::open(&path).unwrap();
+        journal.cut(0).unwrap();
         journal.write(&row()).unwrap();
         journal.write(&row()).unwrap();
         drop(journal);
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
         let mut found = rows(&path).unwrap();
-        assert_eq!(found.by_ref().map(Result::unwrap).collect::<Vec<_>>(), [row()]);
-        assert_eq!(found.good_bytes(), whole.len() as u64 / 2);
+        assert_eq!(found.next().unwrap().unwrap(), row());
+        assert_eq!(found.span(), Span { start: 0, length: whole.len() / 2 });
+        assert!(found.next().is_none());
         let mut journal = Journal::open(&path).unwrap();
-        journal.cut(found.good_bytes()).unwrap();
+        journal.cut(whole.len() as u64 / 2).unwrap();
         journal.write(&row()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), whole);
     }

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::journal::{self, Row};
-use super::picture::Pictures;
+use super::pictures::{self, Pictures};
 use super::record::{Counts, Machine, Record, Settings, State};
-use super::shard::Shard;
+use super::shard::{Listing, Shard};
+use super::stamps::{self, Line};
 use super::{Category, Error, folder, open, results, write_record};
 use crate::photo::{PassedOver, Unread};
 
@@ -57,31 +58,65 @@ pub enum MergeError {
     /// A part is not among the folders.
     #[error("part {0} is missing: name the folders of all parts")]
     Missing(Shard),
-    /// Its journal was cut.
-    #[error("`{}` has fewer rows than its share: start its command again", .0.display())]
-    Short(PathBuf),
+    /// Its journal was cut, or something was added.
+    #[error(
+        "`{}` has {rows} rows in detections.jsonl, and {photos} photos by its run.json: copy it again, or start its command again",
+        folder.display()
+    )]
+    Count {
+        /// The part.
+        folder: PathBuf,
+        /// Rows that can be read.
+        rows: usize,
+        /// What its record says.
+        photos: usize,
+    },
+    /// A row is none.
+    #[error("`{}` holds a row that is not what a run writes, line {line}: {cause}", file.display())]
+    Row {
+        /// The journal.
+        file: PathBuf,
+        /// Which line.
+        line: usize,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The rows are not those of the photos that the parts were shown.
+    #[error(
+        "the rows of the parts are not those of the photos that their run.json files tell of: start their commands again"
+    )]
+    OtherRows,
     /// The result would replace a part.
     #[error("`{}` is one of the parts: give another folder for the result", .0.display())]
     IntoPart(PathBuf),
 }
 
+/// A run that was joined.
+pub struct Merged {
+    /// Its record, as in `run.json`.
+    pub record: Record,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
 /// Joins all shards of a run, in any order, into a folder that holds what the whole run would have left there: the
 /// same rows, results and pictures (hard links to the parts' where the file system has them). `run.json` has the first
-/// part's machine and no times. The parts stay as they are.
+/// part's machine and no times. The parts stay as they are. All rows are looked at before anything is written.
 ///
 /// # Errors
-/// When a part is missing, unfinished, given twice, or of another run; when the folder holds something else and
-/// `overwrite` is not given; and when something cannot be read or written.
+/// When a part is missing, unfinished, given twice, short of rows, or of another run; when the folder holds something
+/// else and `overwrite` is not given; and when something cannot be read or written.
 pub fn merge(
     folders: &[PathBuf],
     out: &Path,
     overwrite: bool,
     command: Vec<String>,
-) -> Result<Record, MergeError> {
+) -> Result<Merged, MergeError> {
     let parts = in_order(folders)?;
     let Some(first) = parts.first() else { return Err(MergeError::Missing(Shard { number: 1, of: 1 })) };
     refuse_parts(&parts, out)?;
     let classes = Tables::read(&first.folder).map_err(not_a_run(&first.folder, "images.json"))?.categories;
+    let photos = check_rows(&parts)?;
     let mut record = Record::new(command, first.settings.clone(), first.machine.clone());
     for unread in parts.iter().flat_map(|part| &part.unread) {
         if !record.unread.contains(unread) {
@@ -95,26 +130,25 @@ pub fn merge(
         folder::refuse_anything(out)?;
     }
     let mut journal = open(&path, out)?;
+    folder::remove_strays(out)?;
     folder::clear(out, &mut journal)?;
     write_record(out, &record)?;
-    let (mut counts, mut photos) = (Counts::default(), Vec::new());
-    for_each_row(&parts, |row| {
-        journal.write(&row).map_err(Error::io("write", &path))?;
-        counts.add(&row);
-        record.note(&row);
-        photos.push((row.file().to_owned(), matches!(row, Row::Found(_))));
-        Ok(())
+    for_each_row(&parts, |_, row| {
+        journal.write(&row).map_err(Error::io("write", &path)).map_err(Into::into)
     })?;
     journal.sync().map_err(Error::io("write", &path))?;
-    if record.settings.draw_score.is_some() {
-        link_pictures(&parts, out, &photos)?;
-    }
-    results::write(out, &classes).map_err(Error::io("write the results in", out))?;
+    let notes = Vec::from_iter(bring_pictures(&parts, out, &photos, record.settings.draw_score.is_some())?);
+    let mut counts = Counts::default();
+    let mut see = |row: &Row| {
+        counts.add(row);
+        record.note(row);
+    };
+    results::write(out, &classes, &mut see).map_err(Error::io("write the results in", out))?;
     record.state = State::Finished;
     record.photos_before = counts.photos;
     record.counts = counts;
     write_record(out, &record)?;
-    Ok(record)
+    Ok(Merged { record, notes })
 }
 
 /// One of the folders.
@@ -128,11 +162,23 @@ struct Part {
     machine: Machine,
     unread: Vec<Unread>,
     passed_over: BTreeMap<String, PassedOver>,
+    /// Photos that it did.
+    photos: usize,
+}
+
+/// A photo of the whole run.
+struct Merging {
+    name: String,
+    has_picture: bool,
 }
 
 impl Part {
+    fn journal(&self) -> PathBuf {
+        self.folder.join("detections.jsonl")
+    }
+
     fn read(folder: &Path) -> Result<Part, MergeError> {
-        let Record { state, settings, machine, unread, passed_over, .. } =
+        let Record { state, settings, machine, counts, unread, passed_over, .. } =
             Record::open(folder).map_err(not_a_run(folder, "run.json"))?;
         let Some(shard) = settings.shard else { return Err(MergeError::Whole(folder.to_owned())) };
         if state != State::Finished {
@@ -140,7 +186,8 @@ impl Part {
         }
         let (listing, settings) =
             (settings.listing.clone(), Settings { shard: None, listing: None, ..settings });
-        Ok(Part { folder: folder.to_owned(), shard, settings, listing, machine, unread, passed_over })
+        let (folder, photos) = (folder.to_owned(), counts.photos);
+        Ok(Part { folder, shard, settings, listing, machine, unread, passed_over, photos })
     }
 
     /// In what another part is of another run.
@@ -203,48 +250,109 @@ fn refuse_parts(parts: &[Part], out: &Path) -> Result<(), MergeError> {
     }
 }
 
-/// The rows of all parts in the order of the whole run: one of each part in turn.
-fn for_each_row(parts: &[Part], mut take: impl FnMut(Row) -> Result<(), Error>) -> Result<(), MergeError> {
-    let journal = |part: &Part| part.folder.join("detections.jsonl");
-    let rows = |part| journal::rows(&journal(part)).map_err(Error::io("read", &journal(part)));
+/// The photos of all parts in the order of the whole run, if the parts have the rows that they should have.
+fn check_rows(parts: &[Part]) -> Result<Vec<Merging>, MergeError> {
+    for part in parts {
+        let file = part.journal();
+        let mut count = 0;
+        for row in journal::rows(&file).map_err(Error::io("read", &file))? {
+            count += 1;
+            row.map_err(|cause| MergeError::Row { file: file.clone(), line: count, cause })?;
+        }
+        if count != part.photos {
+            let (folder, photos) = (part.folder.clone(), part.photos);
+            return Err(MergeError::Count { folder, rows: count, photos });
+        }
+    }
+    let (mut photos, mut listing) = (Vec::new(), Listing::default());
+    for_each_row(parts, |_, row| {
+        listing.add(row.image_id(), row.file());
+        let has_picture = matches!(&row, Row::Found(found) if found.error.is_none());
+        photos.push(Merging { name: row.file().to_owned(), has_picture });
+        Ok(())
+    })?;
+    let shown = parts.first().and_then(|part| part.listing.as_ref());
+    if photos.len() != parts.iter().map(|part| part.photos).sum::<usize>()
+        || shown.is_some_and(|shown| *shown != listing.end())
+    {
+        return Err(MergeError::OtherRows);
+    }
+    Ok(photos)
+}
+
+/// The rows of all parts in the order of the whole run: one of each part in turn, up to a part that has no more.
+fn for_each_row(
+    parts: &[Part],
+    mut take: impl FnMut(&Part, Row) -> Result<(), MergeError>,
+) -> Result<(), MergeError> {
+    let rows = |part: &Part| journal::rows(&part.journal()).map_err(Error::io("read", &part.journal()));
     let mut all = parts.iter().map(rows).collect::<Result<Vec<_>, _>>()?;
-    let mut ended: Option<&Part> = None;
     loop {
         for (part, rows) in parts.iter().zip(&mut all) {
-            match (rows.next(), ended) {
-                (Some(row), None) => take(row.map_err(Error::io("read", &journal(part)))?)?,
-                (None, None) => ended = Some(part),
-                (None, Some(_)) => {}
-                // A part never has more rows than the one before it.
-                (Some(_), Some(short)) => return Err(MergeError::Short(short.folder.clone())),
-            }
-        }
-        if ended.is_some() {
-            return Ok(());
+            let Some(row) = rows.next() else { return Ok(()) };
+            take(part, row.map_err(Error::io("read", &part.journal()))?)?;
         }
     }
 }
 
-/// Brings the parts' pictures; those that somebody has removed are left out.
-fn link_pictures(parts: &[Part], out: &Path, photos: &[(String, bool)]) -> Result<(), Error> {
-    let names = || photos.iter().map(|(name, _)| name.as_str());
-    let pictures = Pictures::new(out, names());
-    let theirs: Vec<Pictures> = parts.iter().map(|part| Pictures::new(&part.folder, names())).collect();
-    for ((name, found), theirs) in photos.iter().zip(theirs.iter().cycle()) {
-        if *found && folder::inside(name) {
-            link(&theirs.path(name), &pictures.path(name))?;
+/// Brings the parts' pictures and what they know of the photos' files; a sentence about pictures that are not there.
+fn bring_pictures(
+    parts: &[Part],
+    out: &Path,
+    photos: &[Merging],
+    drawn: bool,
+) -> Result<Option<String>, Error> {
+    let names = || photos.iter().map(|photo| photo.name.as_str()).take(if drawn { usize::MAX } else { 0 });
+    if drawn {
+        let folder = out.join(pictures::FOLDER);
+        fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+    }
+    let pictures = Pictures::plan(out, names());
+    let theirs: Vec<Pictures> = parts.iter().map(|part| Pictures::plan(&part.folder, names())).collect();
+    let mut missing = Vec::new();
+    for (photo, theirs) in
+        photos.iter().zip(theirs.iter().cycle()).filter(|(photo, _)| drawn && photo.has_picture)
+    {
+        let linked = match (theirs.inside(&photo.name), pictures.inside(&photo.name)) {
+            (Some(from), Some(to)) => link(&from, &to)?,
+            _ => false,
+        };
+        if !linked {
+            missing.push(photo.name.as_str());
         }
     }
-    Ok(())
+    bring_stamps(parts, out, photos, &pictures)?;
+    let (count, first) = (missing.len(), missing.first());
+    Ok(first.map(|first| {
+        let first = first.escape_debug();
+        format!("{count} pictures are not in the parts and are left out (such as that of `{first}`)")
+    }))
 }
 
-fn link(from: &Path, to: &Path) -> Result<(), Error> {
+/// What the parts know of the photos' files, where all of them know it.
+fn bring_stamps(parts: &[Part], out: &Path, photos: &[Merging], pictures: &Pictures) -> Result<(), Error> {
+    let Some(mut lines) = parts.iter().map(|part| stamps::lines(&part.folder)).collect::<Option<Vec<_>>>()
+    else {
+        return Ok(());
+    };
+    let mut stamps = Vec::with_capacity(photos.len());
+    for (number, photo) in photos.iter().enumerate() {
+        let line = lines[number % parts.len()].next().and_then(Result::ok);
+        let Some(line) = line.filter(|line| line.file == photo.name) else { return Ok(()) };
+        stamps.push(Line::new(&photo.name, line.stamp(), pictures.unusual(&photo.name)));
+    }
+    stamps::write_lines(out, stamps.into_iter()).map_err(Error::io("write", &out.join(stamps::FILE)))
+}
+
+/// Whether there was a picture to link.
+fn link(from: &Path, to: &Path) -> Result<bool, Error> {
+    if !from.is_file() {
+        return Ok(false);
+    }
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
     }
     folder::remove(to)?;
-    match fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("write", to)(error)),
-        _ => Ok(()),
-    }
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)).map_err(Error::io("write", to))?;
+    Ok(true)
 }

@@ -4,17 +4,25 @@
 //! interrupted run is valid as far as it came, and goes on from there when it is started again.
 
 mod bench;
+mod fill;
 mod folder;
 mod journal;
 mod merge;
 mod naming;
 mod ordered;
 mod picture;
+mod pictures;
+mod places;
+mod plan;
 mod record;
 mod results;
 mod shard;
 mod stages;
+mod stamps;
+mod writer;
 
+use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -22,7 +30,7 @@ use std::time::Instant;
 pub use bench::{BenchReport, Course, Latency, bench};
 pub(crate) use journal::rows as journal_rows;
 pub use journal::{Failed, Failure, Found, Item, Row};
-pub use merge::{MergeError, merge};
+pub use merge::{MergeError, Merged, merge};
 pub use naming::{Category, categories, count, match_classes, match_photos};
 pub use record::{Bottleneck, Counts, Machine, Record, Settings, StageTimes, State};
 pub(crate) use results::CocoResult;
@@ -32,8 +40,10 @@ use crate::atomic;
 use crate::coco::ResultId;
 use crate::detector::{self, Detector};
 use crate::photo::{DecodeOptions, Entry};
+use fill::Fill;
 use journal::Journal;
-use picture::Pictures;
+pub(crate) use pictures::Pictures;
+use plan::Plan;
 use stages::Stages;
 
 /// What a run does with its photos; everything here that decides results is part of [`Settings`].
@@ -43,6 +53,8 @@ pub struct Options {
     pub out: PathBuf,
     /// Replace what another run left there.
     pub overwrite: bool,
+    /// Try all photos again that failed in an earlier start, not only those whose failures may pass.
+    pub retry_failed: bool,
     /// Classes whose detections are kept, by their place; all where none are named.
     pub only: Option<Vec<usize>>,
     /// Least score of a box in the pictures; no pictures where there is none.
@@ -81,11 +93,20 @@ pub struct Progress {
     pub failed: usize,
 }
 
+/// What a run tells whoever waits for it.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// A sentence that a person should know.
+    Note(&'a str),
+    /// How far it has come: at its start and after every photo.
+    Progress(Progress),
+}
+
 /// Why a run cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file of the results cannot be written.
-    #[error("cannot {doing} `{}`: {cause}", path.display())]
+    #[error("cannot {doing} `{}`: {cause}{}", path.display(), cure(cause))]
     Io {
         /// What was being done.
         doing: &'static str,
@@ -118,6 +139,9 @@ pub enum Error {
         /// The pictures' folder.
         folder: PathBuf,
     },
+    /// Somebody removed the results.
+    #[error("`{}` was removed or replaced while the run wrote into it: start the command again", .0.display())]
+    Removed(PathBuf),
     /// There is a file that a run would replace, and that no run wrote.
     #[error("`{}` is there without a run that wrote it: give another folder, or --overwrite", .0.display())]
     Foreign(PathBuf),
@@ -134,6 +158,16 @@ pub enum Error {
     },
 }
 
+/// What to do about a cause that the user can do something about.
+fn cure(cause: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    if matches!(cause.kind(), StorageFull | QuotaExceeded) {
+        "; make room there, and the same command goes on where it stopped"
+    } else {
+        ""
+    }
+}
+
 impl Error {
     fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
         let path = path.to_owned();
@@ -143,8 +177,9 @@ impl Error {
 
 /// Runs a detector over photos and writes all results; gives the record that `run.json` holds.
 ///
-/// `record` is what is known before the run. Of `tasks` only the shard's are done, if the options name one. `classes` are the detector's, with the ids that results use. Setting
-/// `stop` ends the run after the photos that are under way. `watch` is called after every photo.
+/// `record` is what is known before the run. Of `tasks` only the shard's are done, if the options name one. `classes` are
+/// the detector's, with the ids that results use. Setting `stop` ends the run after the photos that are under way.
+/// `watch` is told what happens.
 ///
 /// # Errors
 /// When the results cannot be written, or the folder holds another run, a run that is under way, files of the same
@@ -156,54 +191,106 @@ pub fn run(
     options: &Options,
     mut record: Record,
     stop: &AtomicBool,
-    watch: &mut dyn FnMut(&Progress),
+    watch: &mut dyn FnMut(Event<'_>),
 ) -> Result<Record, Error> {
     let (started, session_before) = (Instant::now(), detector.session_seconds());
     let (out, all) = (&options.out, tasks);
     let selected = options.shard.map(|shard| shard.select(all));
     let tasks = selected.as_deref().unwrap_or(all);
     record.settings.listing = options.shard.map(|_| shard::listing(all));
-    folder::refuse_photos_inside(tasks, options)?;
-    std::fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
-    let path = out.join("detections.jsonl");
-    if !options.overwrite {
-        folder::refuse_foreign(out)?;
-    }
-    let mut journal = open(&path, out)?;
-    let (keep, mut counts) = if options.overwrite {
-        folder::clear(out, &mut journal)?;
-        (0, Counts::default())
-    } else {
-        folder::earlier(out, &mut record, tasks)?
-    };
-    let before = counts.photos;
-    write_record(out, &record)?;
-    journal.cut(keep).map_err(Error::io("write", &path))?;
-    let mut progress = Progress { done: before, before, total: tasks.len(), failed: counts.failed };
-    watch(&progress);
+    let Begun { plan, to_do, journal, pictures } = begin(tasks, all, options, &record)?;
+    plan.notes.iter().for_each(|note| watch(Event::Note(note)));
+    let before = tasks.len() - to_do.len();
+    let failed = plan.rows.iter().flatten().filter(|row| row.failed && !row.again).count();
+    let mut progress = Progress { done: before, before, total: tasks.len(), failed };
+    watch(Event::Progress(progress));
     let mut times = StageTimes::default();
-    let pictures = Pictures::new(out, all.iter().map(|task| task.entry.name.as_str()));
-    let stages = Stages { detector, classes, options, pictures, stop };
-    let outcome = stages.run(&tasks[before..], &mut |done| {
-        let done = done?;
-        journal.write(&done.row).map_err(Error::io("write", &path))?;
-        counts.add(&done.row);
-        record.note(&done.row);
-        times += done.times;
-        progress = Progress { done: counts.photos, failed: counts.failed, ..progress };
-        watch(&progress);
-        Ok(())
+    let stages = Stages { detector, classes, options, pictures: &pictures, stop };
+    let mut rows = Fill::new(out, journal, plan.rows, &to_do).map_err(Error::io("write into", out))?;
+    let drawn = options.draw_score.map(|_| &pictures);
+    let (outcome, written) = std::thread::scope(|scope| {
+        let (queue, waiting) = crossbeam_channel::bounded(writer::WAITING);
+        let rows = &mut rows;
+        let writer = scope.spawn(move || writer::write(&waiting, rows, drawn, out));
+        let mut places = to_do.iter();
+        let outcome = stages.run(to_do.iter().map(|&place| &tasks[place]), &mut |done| {
+            times += done.times;
+            progress.done += 1;
+            progress.failed += usize::from(done.row.failure().is_some());
+            watch(Event::Progress(progress));
+            // Where the writer is gone, it says why.
+            let place = places.next().map(|&place| (place, done.row));
+            place.map_or(ControlFlow::Break(()), |row| match queue.send(row) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            })
+        });
+        drop(queue);
+        (outcome, writer.join().unwrap_or_else(|panic| resume_unwind(panic)))
     });
-    journal.sync().map_err(Error::io("write", &path))?;
-    outcome?;
-    results::write(out, classes).map_err(Error::io("write the results in", out))?;
-    let stopped = counts.photos < tasks.len() && stop.load(Ordering::Relaxed);
+    if !rows.is_in_place() {
+        return Err(Error::Removed(out.clone()));
+    }
+    // What is done stays done, whatever ended the run.
+    let finished = rows.finish().map_err(Error::io("write into", out));
+    written.and(outcome).and(finished)?;
+    let mut counts = Counts::default();
+    let mut see = |row: &Row| {
+        counts.add(row);
+        record.note(row);
+    };
+    results::write(out, classes, &mut see).map_err(Error::io("write the results in", out))?;
+    let stopped = progress.done < tasks.len() && stop.load(Ordering::Relaxed);
     record.state = if stopped { State::Interrupted } else { State::Finished };
     record.photos_before = before;
     let session_wall = detector.session_seconds() - session_before;
     record.finish(counts, times, started.elapsed().as_secs_f64(), session_wall, options.threads);
     write_record(out, &record)?;
     Ok(record)
+}
+
+/// A run before its first photo.
+struct Begun {
+    plan: Plan,
+    /// Places of the photos to do.
+    to_do: Vec<usize>,
+    journal: Journal,
+    pictures: Pictures,
+}
+
+/// Makes the folder ready for the photos, which are a share of all.
+fn begin(tasks: &[Task], all: &[Task], options: &Options, record: &Record) -> Result<Begun, Error> {
+    let out = &options.out;
+    folder::refuse_photos_inside(tasks, options)?;
+    std::fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
+    if !options.overwrite {
+        folder::refuse_foreign(out)?;
+    }
+    let mut journal = open(&out.join("detections.jsonl"), out)?;
+    folder::remove_strays(out)?;
+    let stamps = stamps::now(tasks);
+    let plan = if options.overwrite {
+        folder::clear(out, &mut journal)?;
+        Plan::fresh(tasks.len())
+    } else {
+        let pictures = plan_pictures(all, options);
+        plan::earlier(options, record, tasks, &stamps, &pictures, &mut journal)?
+    };
+    write_record(out, record)?;
+    if options.draw_score.is_some() {
+        let folder = out.join(pictures::FOLDER);
+        std::fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+    }
+    let pictures = plan_pictures(all, options);
+    stamps::write(out, tasks, &stamps, &pictures).map_err(Error::io("write", &out.join(stamps::FILE)))?;
+    Ok(Begun { to_do: plan.to_do(), plan, journal, pictures })
+}
+
+/// Where the pictures of all photos go, of whatever share: as in one run over all of them.
+fn plan_pictures(all: &[Task], options: &Options) -> Pictures {
+    let names = all.iter().map(|task| task.entry.name.as_str());
+    let drawn = if options.draw_score.is_some() { usize::MAX } else { 0 };
+    Pictures::plan(&options.out, names.take(drawn))
 }
 
 /// The rows of a run's folder, up to one that is not whole.

@@ -1,14 +1,13 @@
-//! One annotated picture: where it goes, what is drawn on it, and how it is stored.
+//! One annotated picture: what is drawn on it, and how it is stored.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::{Category, Error};
+use super::Category;
 use crate::atomic;
 use crate::detector::Detection;
 use crate::draw::{self, Mark};
@@ -16,40 +15,6 @@ use crate::photo::{LONGEST_JPEG_SIDE, Photo, encode_jpeg};
 
 /// Quality of JPEG pictures: no visible loss around thin lines.
 const QUALITY: u8 = 92;
-
-/// Where the pictures of a run's photos go.
-pub(super) struct Pictures<'a> {
-    folder: PathBuf,
-    /// Photos whose pictures have their names; none where all have.
-    kept: HashSet<&'a str>,
-}
-
-impl<'a> Pictures<'a> {
-    /// Those of photos of these names.
-    pub(super) fn new(out: &Path, names: impl Iterator<Item = &'a str> + Clone) -> Pictures<'a> {
-        let all = names.clone().all(keeps_its_name);
-        let kept = if all { HashSet::new() } else { names.filter(|name| keeps_its_name(name)).collect() };
-        Pictures { folder: out.join("annotated"), kept }
-    }
-
-    /// Under `annotated/`, with the photo's own name; formats other than JPEG and PNG become JPEG, with `.jpg` added,
-    /// more than once where another photo has that name.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        if keeps_its_name(name) {
-            return self.folder.join(name);
-        }
-        let mut longer = format!("{name}.jpg");
-        while self.kept.contains(longer.as_str()) {
-            longer.push_str(".jpg");
-        }
-        self.folder.join(longer)
-    }
-}
-
-fn keeps_its_name(name: &str) -> bool {
-    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    ["jpg", "jpeg", "png"].iter().any(|kept| extension.eq_ignore_ascii_case(kept))
-}
 
 /// Draws the detections from `least` up, the best on top.
 pub(super) fn draw(mut photo: Photo, found: &[Detection], classes: &[Category], least: f32) -> Photo {
@@ -68,10 +33,10 @@ pub(super) fn draw(mut photo: Photo, found: &[Detection], classes: &[Category], 
     photo
 }
 
-/// Writes the picture, whole or not at all.
-pub(super) fn write(photo: &Photo, path: &Path) -> Result<(), Error> {
+/// Writes the picture, whole or not at all, into the folder of results, which has to be there.
+pub(super) fn write(photo: &Photo, path: &Path, out: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
+        create_below(out, folder)?;
     }
     let content = |out: &mut BufWriter<fs::File>| {
         let png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
@@ -82,7 +47,22 @@ pub(super) fn write(photo: &Photo, path: &Path) -> Result<(), Error> {
         }
         out.flush()
     };
-    atomic::write_quickly(path, content).map_err(Error::io("write", path))
+    atomic::write_quickly(path, content)
+}
+
+/// Creates a folder and those above it, up to one that somebody may have removed on purpose.
+fn create_below(out: &Path, folder: &Path) -> io::Result<()> {
+    if folder == out {
+        return fs::metadata(out).map(drop);
+    }
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            folder.parent().map_or(Ok(()), |above| create_below(out, above))?;
+            fs::create_dir(folder)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        outcome => outcome,
+    }
 }
 
 fn encode_png(photo: &Photo, out: impl Write) -> io::Result<()> {
@@ -92,23 +72,4 @@ fn encode_png(photo: &Photo, out: impl Write) -> io::Result<()> {
         image::ImageError::IoError(error) => error,
         other => io::Error::other(other),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pictures_keep_the_names_of_their_photos() {
-        let names = ["a/b.JPG", "a/b.webp", "b", "c.webp", "c.webp.jpg", "c.webp.jpg.jpg"];
-        let pictures = Pictures::new(Path::new("out"), names.into_iter());
-        let path = |name: &str| pictures.path(name);
-        assert_eq!(path("a/b.JPG"), Path::new("out/annotated/a/b.JPG"));
-        assert_eq!(path("a/b.webp"), Path::new("out/annotated/a/b.webp.jpg"));
-        assert_eq!(path("b"), Path::new("out/annotated/b.jpg"));
-        // No two photos have one picture.
-        let paths: HashSet<PathBuf> = names.into_iter().map(path).collect();
-        assert_eq!(paths.len(), names.len());
-        assert_eq!(path("c.webp.jpg"), Path::new("out/annotated/c.webp.jpg"));
-    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::{Failed, Row};
+use super::journal::{Failed, Row, may_pass};
 use super::{Category, Options, Shard};
 use crate::coco::ResultId;
 use crate::detector::Detector;
@@ -192,6 +192,9 @@ pub struct Counts {
     /// Photos whose grey values were cut off.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub clipped: usize,
+    /// Pictures that could not be written, by the failure's kind; their photos did not fail.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unwritten: BTreeMap<String, usize>,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -199,12 +202,26 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl Counts {
+    /// Pictures that could not be written.
+    pub fn without_picture(&self) -> usize {
+        self.unwritten.values().sum()
+    }
+
+    /// Failures that may pass: the next start tries them again.
+    pub fn may_pass(&self) -> usize {
+        let all = self.failures.iter().chain(&self.unwritten);
+        all.filter(|(kind, _)| may_pass(kind)).map(|(_, count)| count).sum()
+    }
+
     pub(super) fn add(&mut self, row: &Row) {
         self.photos += 1;
         match row {
             Row::Found(found) => {
                 self.detections += found.detections.len();
                 self.clipped += usize::from(found.clipped);
+                if let Some(error) = &found.error {
+                    *self.unwritten.entry(error.kind.clone()).or_default() += 1;
+                }
                 for item in &found.detections {
                     match self.by_class.get_mut(&item.label) {
                         Some(count) => *count += 1,
@@ -311,7 +328,7 @@ pub struct Record {
     pub machine: Machine,
     /// How much it did.
     pub counts: Counts,
-    /// The first failures; all of them are in the journal.
+    /// The first failures, those of pictures alone among them; all of them are in the journal.
     pub first_failures: Vec<Failed>,
     /// Folders that could not be read: the photos in them are not among those counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -372,10 +389,9 @@ impl Record {
     }
 
     pub(super) fn note(&mut self, row: &Row) {
-        if let Row::Failed(failed) = row
-            && self.first_failures.len() < 10
-        {
-            self.first_failures.push(failed.clone());
+        if let Some(error) = row.failure().filter(|_| self.first_failures.len() < 10) {
+            let (image_id, file, error) = (row.image_id().clone(), row.file().to_owned(), error.clone());
+            self.first_failures.push(Failed { image_id, file, error });
         }
     }
 

@@ -28,13 +28,15 @@ impl CocoResult {
     }
 }
 
-/// Writes both files into the folder that holds the journal, each whole or not at all.
-pub(super) fn write(folder: &Path, classes: &[Category]) -> io::Result<()> {
+/// Writes both files into the folder that holds the journal, each whole or not at all; `see` is shown every row.
+pub(super) fn write(folder: &Path, classes: &[Category], see: &mut dyn FnMut(&Row)) -> io::Result<()> {
     let journal = folder.join("detections.jsonl");
     atomic::write(&folder.join("detections.json"), |out| {
         let mut list = List::begin(out, "[")?;
         for row in rows(&journal)? {
-            let Row::Found(found) = row? else { continue };
+            let row = row?;
+            see(&row);
+            let Row::Found(found) = row else { continue };
             for item in &found.detections {
                 let [x1, y1, x2, y2] = item.r#box;
                 let bbox = BBox::new(x1, y1, x2, y2);

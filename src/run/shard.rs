@@ -1,11 +1,12 @@
 //! A share of a run's photos, so that several machines can do one run; `merge` joins them again.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::Task;
+use crate::coco::ResultId;
 use crate::hash::sha256;
 
 /// Which share: every `of`-th photo, beginning with the `number`-th. Neighbours in a folder are often alike, so that
@@ -66,8 +67,24 @@ impl From<Shard> for String {
 
 /// SHA-256 of the photos' names and ids: shards of one run have been shown the same photos.
 pub(super) fn listing(tasks: &[Task]) -> String {
-    let lines: String = tasks.iter().map(|task| format!("{} {}\0", task.image_id, task.entry.name)).collect();
-    sha256(lines.as_bytes())
+    let mut listing = Listing::default();
+    tasks.iter().for_each(|task| listing.add(&task.image_id, &task.entry.name));
+    listing.end()
+}
+
+/// The same, photo by photo.
+#[derive(Default)]
+pub(super) struct Listing(String);
+
+impl Listing {
+    pub(super) fn add(&mut self, image_id: &ResultId, name: &str) {
+        // Writing to a string cannot fail.
+        let _ = write!(self.0, "{image_id} {name}\0");
+    }
+
+    pub(super) fn end(&self) -> String {
+        sha256(self.0.as_bytes())
+    }
 }
 
 #[cfg(test)]

@@ -2,18 +2,19 @@
 //! begins the next photos while the others are at work.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::journal::{Failed, Failure, Found, Item, Row};
 use super::ordered::ordered;
-use super::picture::{self, Pictures};
+use super::picture;
+use super::pictures::Pictures;
 use super::record::StageTimes;
 use super::{Category, Error, Options, Task};
 use crate::detector::{self, Detection, Detector, Input};
 use crate::photo::{self, Decoded, Photo};
 
-/// Another photo's picture can well be written.
 const NAME_TOO_LONG: &str = "the name of its picture is too long for the file system: --no-draw writes none";
 
 /// What all stages see.
@@ -21,7 +22,7 @@ pub(super) struct Stages<'a> {
     pub(super) detector: &'a Detector,
     pub(super) classes: &'a [Category],
     pub(super) options: &'a Options,
-    pub(super) pictures: Pictures<'a>,
+    pub(super) pictures: &'a Pictures,
     pub(super) stop: &'a AtomicBool,
 }
 
@@ -54,25 +55,27 @@ struct Inferred<'a> {
 }
 
 impl Stages<'_> {
-    /// Takes photos through all stages, in order; ends at the first error that `take` gives.
-    pub(super) fn run(
+    /// Takes photos through all stages, in order; ends at the first error, or when `take` wants no more.
+    pub(super) fn run<'t>(
         &self,
-        tasks: &[Task],
-        take: &mut dyn FnMut(Result<Done, Error>) -> Result<(), Error>,
+        tasks: impl Iterator<Item = &'t Task> + Send,
+        take: &mut dyn FnMut(Done) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let threads = self.options.threads.max(1);
         let batch = self.options.batch.max(1);
         // One a lane; two where there is one lane, as one is between its sessions while the other uses one.
         let callers = self.detector.lanes().max(2);
         std::thread::scope(|scope| {
-            let going = tasks.iter().take_while(|_| !self.stop.load(Ordering::Relaxed));
+            let going = tasks.take_while(|_| !self.stop.load(Ordering::Relaxed));
             let prepared =
                 ordered(scope, threads, threads + callers * batch, going, |task| self.prepare(task));
             let batches = Batches { prepared, next: None, most: batch };
             let inferred = ordered(scope, callers, callers, batches, |batch| self.infer(batch));
             let done = ordered(scope, threads, threads + batch, inferred.flatten(), |one| self.finish(one));
             for done in done {
-                take(done)?;
+                if take(done?).is_break() {
+                    break;
+                }
             }
             Ok(())
         })
@@ -179,24 +182,29 @@ impl Stages<'_> {
         if let Some(only) = &self.options.only {
             found.retain(|detection| only.contains(&detection.class));
         }
+        let mut error = None;
         if let (Some(photo), Some(least)) = (photo, self.options.draw_score) {
             let path = self.pictures.path(&file);
             let started = Instant::now();
             let drawn = picture::draw(photo, &found, self.classes, least);
             times.draw = started.elapsed().as_secs_f64();
             let started = Instant::now();
-            match picture::write(&drawn, &path) {
-                Err(Error::Io { cause, .. }) if cause.kind() == io::ErrorKind::InvalidFilename => {
-                    let error = failure("name_too_long", "write", NAME_TOO_LONG);
-                    return Ok(Done { row: Row::Failed(Failed { image_id, file, error }), times });
-                }
-                outcome => outcome?,
+            if let Err(cause) = picture::write(&drawn, &path, &self.options.out) {
+                error = Some(picture_failure(cause).map_err(Error::io("write", &path))?);
             }
             times.write = started.elapsed().as_secs_f64();
         }
         let detections = found.iter().map(|detection| self.item(detection)).collect();
         Ok(Done {
-            row: Row::Found(Found { image_id, file, width: size.0, height: size.1, clipped, detections }),
+            row: Row::Found(Found {
+                image_id,
+                file,
+                width: size.0,
+                height: size.1,
+                clipped,
+                detections,
+                error,
+            }),
             times,
         })
     }
@@ -262,6 +270,23 @@ fn decode(task: &Task, options: &photo::DecodeOptions, detector: &Detector) -> R
     let options = detector.reading(options);
     photo::decode_for(&task.entry.path, &options, &|full| detector.resized(full))
         .map_err(|error| failure(error.kind.as_str(), "decode", error.detail))
+}
+
+/// Why there is no picture, where another photo's can well be written; the cause itself where none can, as on a full
+/// disk.
+fn picture_failure(cause: io::Error) -> Result<Failure, io::Error> {
+    use io::ErrorKind::{
+        AlreadyExists, DirectoryNotEmpty, FileTooLarge, InvalidFilename, IsADirectory, NotADirectory, Other,
+        PermissionDenied,
+    };
+    match cause.kind() {
+        InvalidFilename => Ok(failure("name_too_long", "write", NAME_TOO_LONG)),
+        AlreadyExists | DirectoryNotEmpty | FileTooLarge | IsADirectory | NotADirectory
+        | PermissionDenied | Other => {
+            Ok(failure("unwritable", "write", format_args!("its picture cannot be written: {cause}")))
+        }
+        _ => Err(cause),
+    }
 }
 
 fn failure(kind: &str, stage: &str, detail: impl std::fmt::Display) -> Failure {
