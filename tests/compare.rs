@@ -82,17 +82,23 @@ fn two_rungs_have_the_numbers_that_each_has_alone() {
     }
 }
 
+/// Annotations of a bolt on each of some photos, and results that find that of the first.
+fn first_found(place: &Place, photos: u32) {
+    let images: Vec<Value> =
+        (1..=photos).map(|id| json!({"id": id, "file_name": format!("{id}.jpg")})).collect();
+    let objects: Vec<Value> = (1..=photos)
+        .map(|id| json!({"id": id, "image_id": id, "category_id": 1, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}))
+        .collect();
+    let gt = json!({"images": images, "categories": [{"id": 1, "name": "bolt"}], "annotations": objects});
+    place.write("gt.json", gt.to_string().as_bytes());
+    place.write("a.json", br#"[{"image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 0.9}]"#);
+    place.write("b.json", br#"[{"image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 8], "score": 0.9}]"#);
+}
+
 #[test]
 fn the_same_results_twice_are_within_the_noise() {
     let place = Place::new();
-    place.write(
-        "gt.json",
-        br#"{"images": [{"id": 1, "file_name": "1.jpg"}, {"id": 2, "file_name": "2.jpg"}],
-             "categories": [{"id": 1, "name": "bolt"}],
-             "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0},
-                             {"id": 2, "image_id": 2, "category_id": 1, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0}]}"#,
-    );
-    place.write("a.json", br#"[{"image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 0.9}]"#);
+    first_found(&place, 12);
     let ended = place.rcnn(&["compare", "-a", "gt.json", "a.json", "a.json"]).expect(0);
     assert!(
         ended
@@ -180,6 +186,25 @@ fn each_model_has_its_warnings() {
     assert!(!kinds(0).contains("box_corners") && kinds(1).contains("box_corners"), "{}", ended.out);
 }
 
+/// Drawing photos anew from a few gives these few again, which looks certain and is not.
+#[test]
+fn few_photos_give_no_interval_and_no_verdict() {
+    let place = Place::new();
+    for (photos, words) in [(1, "1 image has any: too few"), (9, "9 images have any: too few")] {
+        first_found(&place, photos);
+        let ended = place.rcnn(&["compare", "-a", "gt.json", "a.json", "b.json"]).expect(0);
+        assert!(ended.out.contains("cannot be told") && ended.out.contains(words), "{}", ended.out);
+        assert!(!ended.out.contains("noise of") && !ended.out.contains("in 95 % from"), "{}", ended.out);
+        let ended = place.rcnn(&["compare", "-a", "gt.json", "a.json", "b.json", "--json"]).expect(0);
+        let compared: Value = serde_json::from_str(&ended.out).unwrap();
+        assert_eq!(compared["models"][1]["difference"]["within_noise"], Value::Null);
+        assert_eq!(
+            compared["models"][0]["intervals"][0],
+            json!({"low": -1.0, "high": -1.0, "deviation": -1.0, "images": photos})
+        );
+    }
+}
+
 #[test]
 fn what_cannot_be_measured_is_not_a_number() {
     let place = Place::new();
@@ -190,10 +215,75 @@ fn what_cannot_be_measured_is_not_a_number() {
     );
     // The first has an AP of 0, of which nothing is a share.
     let ended = place.rcnn(&["compare", "-a", "gt.json", "none.json", "good.json"]).expect(0);
-    assert!(ended.out.contains("good against none: AP +1.000, in 95 % from "), "{}", ended.out);
+    assert!(ended.out.contains("good against none: AP +1.000: "), "{}", ended.out);
     // There is nothing to find: no AP, and no interval of it.
     let ended = place.rcnn(&["compare", "-a", "empty.json", "none.json", "good.json"]).expect(0);
     assert!(ended.out.contains("| none | – | – | – | – | – | – | – |"), "{}", ended.out);
     assert!(ended.out.contains("good against none: there is no AP to compare"), "{}", ended.out);
     assert!(!ended.out.contains("noise"), "{}", ended.out);
+}
+
+/// A photo that cannot be used is left out for all models, and counted.
+#[test]
+fn a_bad_photo_is_left_out_for_all() {
+    let place = Place::new();
+    let annotations = debris("annotations.json");
+    for name in ["000001.jpg", "000002.jpg", "000003.jpg"] {
+        let bytes = std::fs::read(debris(&format!("images/{name}"))).unwrap();
+        let keep = if name == "000003.jpg" { 2000 } else { bytes.len() };
+        place.write(&format!("photos/{name}"), &bytes[..keep]);
+    }
+    place.rcnn(&["detect", "photos", "-a", &annotations, "-o", "run", "--no-draw"]).expect(3);
+    let alone = ["evaluate", "-a", &annotations, "-r", "run", "--seen-only", "--json"];
+    let alone: Value = serde_json::from_str(&place.rcnn(&alone).expect(0).out).unwrap();
+    // The folder of a run is saved results, too.
+    let compare = ["compare", "-a", &annotations, "-i", "photos", "fod-r18", "run", "--bootstrap", "10"];
+    let ended = place.rcnn(&[&compare[..], &["-o", "out"]].concat()).expect(3);
+    assert!(ended.out.contains("1 photo is left out for all models alike:"), "{}", ended.out);
+    let compared = place.json("out/compare.json");
+    for k in [0, 1] {
+        assert_eq!(compared["models"][k]["stats"], alone["stats"]);
+    }
+    assert_eq!(compared["models"][1]["name"], "run");
+    let failed = &compared["failed"];
+    assert_eq!((failed.as_array().unwrap().len(), &failed[0]["error"]["kind"]), (1, &json!("truncated")));
+    assert_eq!(failed[0]["file"], "000003.jpg");
+    let ended = place
+        .rcnn(&[&compare[..6], &["--bootstrap", "10", "--allow-truncated", "--json"]].concat())
+        .expect(0);
+    let compared: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(compared["failed"], json!([]));
+}
+
+#[test]
+fn only_a_comparisons_own_folder_is_written_into() {
+    let place = Place::new();
+    let annotations = debris("annotations.json");
+    place.write("photos/000001.jpg", &std::fs::read(debris("images/000001.jpg")).unwrap());
+    let compare = |more: &[&str]| {
+        place.rcnn(&[&["compare", "-i", "photos", "fod-r18", "--bootstrap", "10"], more].concat())
+    };
+    // Somebody's notes, and annotations that have the name of the results.
+    let own = std::fs::read(&annotations).unwrap();
+    place.write("mine/fod-r18.json", &own);
+    place.write("mine/compare.md", b"my own notes");
+    for given in ["mine/fod-r18.json", &annotations] {
+        let ended = compare(&["-a", given, "-o", "mine"]).expect(2);
+        assert!(ended.err.contains("give a"), "{}", ended.err);
+        assert_eq!(std::fs::read(place.at("mine/fod-r18.json")).unwrap(), own);
+        assert_eq!(place.read("mine/compare.md"), "my own notes");
+        assert_eq!(std::fs::read_dir(place.at("mine")).unwrap().count(), 2);
+    }
+    place.write("other/compare.json", b"{\"models\": 3}");
+    compare(&["-a", &annotations, "-o", "other"]).expect(2);
+    // Its own folder is written anew, but for files that are not its own.
+    compare(&["-a", &annotations, "-o", "out"]).expect(0);
+    compare(&["-a", &annotations, "-o", "out"]).expect(0);
+    place.write("out/gt.json", &own);
+    let saved = ["compare", "-a", "out/gt.json", "out/fod-r18.json", "-o", "out"];
+    place.rcnn(&saved).expect(0);
+    assert_eq!(std::fs::read(place.at("out/gt.json")).unwrap(), own);
+    // Now the comparison there has not run the model: its results are somebody's.
+    let ended = compare(&["-a", &annotations, "-o", "out"]).expect(2);
+    assert!(ended.err.contains("fod-r18.json"), "{}", ended.err);
 }

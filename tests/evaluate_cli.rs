@@ -275,9 +275,8 @@ fn everything_at_once_is_one_document() {
     }
     // Compared with itself nothing differs, in no resample.
     assert!(document["versus"]["difference"].as_array().unwrap().iter().all(|value| value == 0.0));
-    assert!(
-        document["versus"]["intervals"].as_array().unwrap().iter().all(|interval| interval["low"] == 0.0)
-    );
+    let intervals = document["versus"]["intervals"].as_array().unwrap();
+    assert!(intervals.iter().all(|interval| [0.0, -1.0].contains(&interval["low"].as_f64().unwrap())));
     let again = run_case("score-ties", &flags);
     assert_eq!(outcome.out, again.out);
     let one_thread: Vec<&str> = flags.iter().copied().chain(["--threads", "1"]).collect();
@@ -344,38 +343,45 @@ fn a_zero_for_want_of_results_on_the_image_says_so() {
     assert!(!outcome.err.contains("map-by-name"), "{}", outcome.err);
 }
 
-/// One of four photos has a small object: draws without it say nothing of small objects.
+/// One of forty photos has a small object, which says nothing of other photos; eleven have a large one.
 #[test]
-fn intervals_leave_out_draws_with_nothing_to_measure() {
+fn intervals_need_images_with_something_to_find() {
     let folder = tempfile::tempdir().unwrap();
-    let side = |image: i32| if image == 1 { 20 } else { 50 };
+    let side = |image: i32| match image {
+        1 => 20,
+        2..13 => 120,
+        _ => 50,
+    };
     let images: Vec<Value> =
-        (1..5).map(|id| json!({"id": id, "file_name": format!("\u{1b}[31m{id}.jpg")})).collect();
-    let objects: Vec<Value> = (1..5)
+        (1..41).map(|id| json!({"id": id, "file_name": format!("\u{1b}[31m{id}.jpg")})).collect();
+    let objects: Vec<Value> = (1..41)
         .map(|id| json!({"id": id, "image_id": id, "category_id": 1, "bbox": [10, 10, side(id), side(id)], "area": side(id) * side(id), "iscrowd": 0, "score": 0.5}))
         .collect();
     let gt = json!({"images": images, "categories": [{"id": 1, "name": "bolt"}], "annotations": objects});
     let gt = write(folder.path(), "gt.json", gt.to_string());
     let all = write(folder.path(), "all.json", json!(objects).to_string());
-    let without = write(folder.path(), "without.json", json!(objects[1..]).to_string());
+    // Neither the small one nor one of the large ones, and one of the others.
+    let some: Vec<&Value> =
+        objects.iter().filter(|object| ![1, 2, 20].contains(&object["id"].as_i64().unwrap())).collect();
+    let without = write(folder.path(), "without.json", json!(some).to_string());
     let flags = ["--bootstrap", "100", "--versus", without.to_str().unwrap()];
     let outcome = run(&gt, &all, &[&["--json"], &flags[..]].concat());
     let document: Value = serde_json::from_str(&outcome.out).unwrap();
-    // The small object is found in every draw that has it, and by the other results in none.
-    for (interval, expected) in [
-        (&document["bootstrap"]["intervals"][3], [1.0, 1.0, 0.0]),
-        (&document["versus"]["intervals"][3], [-1.0, -1.0, 0.0]),
-        // Nobody has a large one.
-        (&document["bootstrap"]["intervals"][5], [-1.0, -1.0, -1.0]),
-    ] {
-        for (key, expected) in ["low", "high", "deviation"].into_iter().zip(expected) {
-            assert!((interval[key].as_f64().unwrap() - expected).abs() < 1e-9, "{interval}");
-        }
+    let none = |images: u32| json!({"low": -1.0, "high": -1.0, "deviation": -1.0, "images": images});
+    // Everything is found in every draw.
+    let own = &document["bootstrap"]["intervals"];
+    assert_eq!([&own[0], &own[3], &own[5]], [&none(40), &none(1), &none(11)]);
+    let differences = &document["versus"]["intervals"];
+    assert_eq!(differences[3], none(1));
+    for place in [0, 4, 5] {
+        let (low, high) =
+            (differences[place]["low"].as_f64().unwrap(), differences[place]["high"].as_f64().unwrap());
+        assert!(-1.0 < low && low < high && high <= 0.0, "{differences}");
     }
     let outcome = run(&gt, &all, &flags);
     let line = |name: &str| outcome.out.lines().rfind(|line| line.starts_with(name)).unwrap();
-    assert!(line(" APs ").ends_with("[-1.000, -1.000]"), "{}", outcome.out);
-    assert!(line(" APl ").ends_with("nothing to measure"), "{}", outcome.out);
+    assert!(line(" APs ").ends_with("1 image has any: too few for an interval"), "{}", outcome.out);
+    assert!(outcome.out.contains(" AP        1.000  the same in every draw"), "{}", outcome.out);
     // Names of images do not steer the terminal.
     assert!(outcome.out.contains("31m1.jpg") && !outcome.out.contains('\u{1b}'), "{}", outcome.out);
 }

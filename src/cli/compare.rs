@@ -1,16 +1,12 @@
 //! `rcnn compare`.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use rcnn::atomic;
-use rcnn::coco::ResultId;
-use rcnn::compare::{Contender, Costs, Judged, judge, measure, table, warnings};
+use rcnn::compare::{Contender, Measured, judge, measure, table, warnings};
 use rcnn::detector::Detector;
 use rcnn::memory;
 use rcnn::photo::{self, DecodeOptions};
-use rcnn::report::{Plot, Point};
 use rcnn::run::Task;
 use rcnn::runtime::Runtime;
 use serde_json::json;
@@ -21,6 +17,8 @@ use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::{Exit, Usage, say};
+
+mod folder;
 
 /// Compare models on the same photos: accuracy, cost, and whether the difference is more than noise
 #[derive(Debug, clap::Args)]
@@ -53,6 +51,9 @@ pub(crate) struct Args {
     /// One JSON document on standard output
     #[arg(long)]
     json: bool,
+    /// Take what is there of pictures that are cut off
+    #[arg(long)]
+    allow_truncated: bool,
     #[command(flatten)]
     machine: RuntimeArgs,
 }
@@ -61,33 +62,40 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let saved: Vec<bool> = args.models.iter().map(|model| is_results(model)).collect::<Result<_, _>>()?;
     let scratch = tempfile::tempdir()?;
-    let folder = args.out.as_deref().unwrap_or(scratch.path());
-    std::fs::create_dir_all(folder)
-        .map_err(|error| anyhow::anyhow!("cannot create `{}`: {error}", folder.display()))?;
     let names = names(&args.models);
-    let (costs, image_ids) = if saved.iter().all(|saved| *saved) {
-        (Vec::new(), None)
-    } else {
-        let (costs, image_ids) = run_models(&args, &names, &saved, folder)?;
-        (costs, Some(image_ids))
-    };
-    let mut costs = costs.into_iter();
+    let run: Vec<&String> =
+        names.iter().zip(&saved).filter(|(_, saved)| !**saved).map(|(name, _)| name).collect();
+    let inputs: Vec<PathBuf> =
+        args.models.iter().map(PathBuf::from).chain([args.annotations.clone()]).collect();
+    if let Some(folder) = &args.out {
+        folder::check(folder, &run, inputs.iter().map(PathBuf::as_path))?;
+    }
+    let measured =
+        if run.is_empty() { None } else { Some(run_models(&args, &names, &saved, scratch.path())?) };
+    let image_ids = measured.as_ref().map(|measured| measured.image_ids.as_slice());
+    let failed = measured.as_ref().map_or(&[][..], |measured| measured.failed.as_slice());
+    let mut costs = measured.iter().flat_map(|measured| measured.costs.iter().copied());
     let mut results = Vec::new();
     for ((model, name), saved) in args.models.iter().zip(&names).zip(saved) {
         let cost = if saved { None } else { costs.next() };
-        let path = if saved { PathBuf::from(model) } else { folder.join(format!("{name}.json")) };
+        let path = if saved {
+            super::results_of(Path::new(model))?
+        } else {
+            scratch.path().join(folder::file(name))
+        };
         results.push((name.clone(), path, cost));
     }
     let resamples = args.bootstrap as usize;
-    let judged = judge(&args.annotations, &results, image_ids.as_deref(), resamples, args.seed)?;
+    let judged = judge(&args.annotations, &results, image_ids, resamples, args.seed)?;
     for warning in warnings(&judged) {
         tell!("warning: {warning}");
     }
-    let text = table(&judged);
-    let document = json!({ "models": judged, "resamples": args.bootstrap, "seed": args.seed });
+    let text = table(&judged, failed);
+    let document =
+        json!({ "models": judged, "resamples": args.bootstrap, "seed": args.seed, "failed": failed });
     let document = format!("{}\n", serde_json::to_string_pretty(&document)?);
-    if args.out.is_some() {
-        write_all(folder, &text, &document, &judged)?;
+    if let Some(folder) = &args.out {
+        folder::write(folder, scratch.path(), &text, &document, &judged)?;
         tell!("comparison in `{}`", folder.display());
     }
     if args.json {
@@ -95,10 +103,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     } else {
         super::show(&text)?
     }
-    Ok(Exit::Done)
+    Ok(if failed.is_empty() { Exit::Done } else { Exit::PhotosFailed })
 }
 
-/// Whether a model is given as saved results, which its name tells; a pipe can be nothing else.
+/// Whether a model is given as saved results, which its name tells: a file of theirs, a run's folder; a pipe can be nothing
+/// else.
 fn is_results(model: &OsStr) -> Result<bool, Usage> {
     let path = Path::new(model);
     if path.exists() && !path.is_file() && !path.is_dir() {
@@ -111,7 +120,8 @@ fn is_results(model: &OsStr) -> Result<bool, Usage> {
     if named && !path.exists() {
         return Err(Usage(format!("no such results file `{}`", path.display())));
     }
-    Ok(named && path.is_file())
+    let run = || path.join("detections.jsonl").is_file() && !path.join("model.json").exists();
+    Ok(named && path.is_file() || run())
 }
 
 /// Endings of the files that models are given as; a point elsewhere belongs to the name, as in `run-0.1`.
@@ -150,13 +160,8 @@ fn names(models: &[OsString]) -> Vec<String> {
     names
 }
 
-/// Runs the models on the photos: what each costs, and the ids of the photos.
-fn run_models(
-    args: &Args,
-    names: &[String],
-    saved: &[bool],
-    folder: &Path,
-) -> anyhow::Result<(Vec<Costs>, Vec<ResultId>)> {
+/// Runs the models on the photos.
+fn run_models(args: &Args, names: &[String], saved: &[bool], folder: &Path) -> anyhow::Result<Measured> {
     if args.images.is_empty() {
         return Err(Usage("models need photos to run on: give them with -i".into()).into());
     }
@@ -165,7 +170,7 @@ fn run_models(
     let (tasks, notes) = annotated.photos(listing.entries)?;
     say(&notes);
     let runtime = args.machine.open()?;
-    let decode = DecodeOptions::default();
+    let decode = DecodeOptions { allow_truncated: args.allow_truncated, ..DecodeOptions::default() };
     let mut contenders = Vec::new();
     for ((model, name), saved) in args.models.iter().zip(names).zip(saved) {
         if !saved {
@@ -175,10 +180,10 @@ fn run_models(
     let stop = stop_on_signal();
     let total = tasks.len() as u64;
     let mut progress = Progress::new("photos", 0, total);
-    let costs =
+    let measured =
         measure(&contenders, &tasks, &decode, folder, &stop, &mut |done| progress.set(done as u64, total, 0));
     progress.end();
-    Ok((costs?, tasks.iter().map(|task| task.image_id.clone()).collect()))
+    Ok(measured?)
 }
 
 /// Loads a model and lets it see the first photo, which is not timed.
@@ -204,40 +209,12 @@ fn contender(
     Ok(Contender { name: name.into(), detector, classes, network, parameters, memory })
 }
 
-/// Lets a detector see the first photo, which takes longer than others.
+/// Lets a detector see the first photo that can be decoded, which takes longer than others.
 pub(super) fn warm_up(detector: &Detector, tasks: &[Task], decode: &DecodeOptions) -> anyhow::Result<()> {
-    if let Some(photo) = tasks.first().and_then(|task| photo::decode(&task.entry.path, decode).ok()) {
+    if let Some(photo) = tasks.iter().find_map(|task| photo::decode(&task.entry.path, decode).ok()) {
         detector.detect(&photo)?;
     }
     Ok(())
-}
-
-fn write_all(folder: &Path, text: &str, document: &str, judged: &[Judged]) -> anyhow::Result<()> {
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
-        atomic::write(&path, |out| out.write_all(bytes))
-            .map_err(|error| anyhow::anyhow!("cannot write `{}`: {error}", path.display()))
-    };
-    write("compare.md", text.as_bytes())?;
-    write("compare.json", document.as_bytes())?;
-    let point = |model: &Judged| {
-        let interval = model.intervals.first().filter(|interval| interval.exists())?;
-        let costs = model.costs.as_ref()?;
-        let (y, interval) = (*model.stats.first()?, (interval.low, interval.high));
-        Some(Point { name: model.name.clone(), x: costs.milliseconds, y, interval })
-    };
-    let points: Vec<Point> = judged.iter().filter_map(point).collect();
-    if points.is_empty() {
-        return Ok(());
-    }
-    let plot = Plot {
-        title: "Average precision against time".into(),
-        x_label: "milliseconds a photo (median)".into(),
-        y_label: "AP, with its 95 % interval".into(),
-        points,
-    };
-    write("compare.svg", plot.svg()?.as_bytes())?;
-    write("compare.png", &plot.png()?)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use rcnn::coco::ResultId;
 use rcnn::compare::{Contender, Judged, judge, measure, warnings};
 use rcnn::detector::Detector;
 use rcnn::model::Model;
@@ -217,17 +216,20 @@ fn judge_both(
     let total = tasks.len() as u64;
     let mut progress = Progress::new("photos", 0, total);
     let mut watch = |done: usize| progress.set(done as u64, total, 0);
-    let costs = measure(&contenders, tasks, &decode, folder.path(), stop, &mut watch);
+    let measured = measure(&contenders, tasks, &decode, folder.path(), stop, &mut watch);
     progress.end();
-    let results = contenders.iter().zip(costs?);
+    let measured = measured?;
+    for failed in &measured.failed {
+        tell!("warning: `{}` is left out: {}", failed.file.escape_debug(), failed.error.detail);
+    }
+    let results = contenders.iter().zip(measured.costs);
     let results: Vec<_> = results
         .map(|(contender, cost)| {
             let path = folder.path().join(format!("{}.json", contender.name));
             (contender.name.clone(), path, Some(cost))
         })
         .collect();
-    let image_ids: Vec<ResultId> = tasks.iter().map(|task| task.image_id.clone()).collect();
-    Ok(judge(path, &results, Some(&image_ids), 1000, args.seed)?)
+    Ok(judge(path, &results, Some(&measured.image_ids), 1000, args.seed)?)
 }
 
 fn text(out: &Path, model: &Model, layers: &[LayerReport], judged: &[Judged]) -> String {

@@ -34,8 +34,8 @@ pub struct Difference {
     pub intervals: Vec<Interval>,
     /// AP gained, as a share of the first one's AP: the paper's +28 % from VGG-16 to ResNet-101. NaN where that is 0.
     pub relative: f64,
-    /// Whether the interval of AP's difference holds 0, or there is none.
-    pub within_noise: bool,
+    /// Whether the interval of AP's difference holds 0; nothing where there is no interval, and so no verdict.
+    pub within_noise: Option<bool>,
     /// Classes whose AP moved most: name, AP of the first, its own.
     pub classes: Vec<Moved>,
     /// Photos whose AP moved most.
@@ -102,7 +102,8 @@ fn difference(first: &Input, own: &Input, resamples: usize, seed: u64) -> Result
     Ok(Difference {
         relative: if before > 0.0 { compared.difference[0] / before } else { f64::NAN },
         within_noise: interval
-            .is_none_or(|interval| !interval.exists() || (interval.low <= 0.0 && interval.high >= 0.0)),
+            .filter(|interval| interval.exists())
+            .map(|interval| interval.low <= 0.0 && interval.high >= 0.0),
         stats: compared.difference,
         intervals: compared.intervals,
         classes: compared.classes,

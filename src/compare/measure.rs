@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use super::Error;
 use crate::atomic;
+use crate::coco::ResultId;
 use crate::detector::{Detection, Detector};
 use crate::network::Architecture;
 use crate::photo::{self, DecodeOptions, Photo};
-use crate::run::{Category, CocoResult, Task};
+use crate::run::{Category, CocoResult, Failed, Failure, Task};
 
 /// A model that takes part.
 pub struct Contender {
@@ -43,12 +44,23 @@ pub struct Costs {
     pub memory: Option<u64>,
 }
 
-/// Runs all models over all photos, writes the results of each into `folder` as `NAME.json`, and gives the costs.
+/// What a measurement gives.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// What each model costs.
+    pub costs: Vec<Costs>,
+    /// Ids of the photos that all models have done.
+    pub image_ids: Vec<ResultId>,
+    /// Photos that are left out for all models alike, as they cannot be used by all.
+    pub failed: Vec<Failed>,
+}
+
+/// Runs all models over all photos and writes the results of each into `folder` as `NAME.json`.
 ///
 /// `watch` is called after every photo with the number done.
 ///
 /// # Errors
-/// When a photo cannot be used by any of them, results cannot be written, or `stop` is set.
+/// When no photo can be used, results cannot be written, or `stop` is set.
 pub fn measure(
     contenders: &[Contender],
     tasks: &[Task],
@@ -56,20 +68,27 @@ pub fn measure(
     folder: &Path,
     stop: &AtomicBool,
     watch: &mut dyn FnMut(usize),
-) -> Result<Vec<Costs>, Error> {
+) -> Result<Measured, Error> {
+    let (mut image_ids, mut failed) = (Vec::new(), Vec::new());
     let mut tallies: Vec<Tally> = contenders.iter().map(|_| Tally::default()).collect();
     for (number, task) in tasks.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
         }
-        let bad = |cause: String| Error::Photo { file: task.entry.name.clone(), cause };
-        let photo = photo::decode(&task.entry.path, decode).map_err(|error| bad(error.to_string()))?;
-        // Whoever comes second finds warmer caches: everybody comes second in turn.
-        for turn in 0..contenders.len() {
-            let place = (turn + number) % contenders.len();
-            tallies[place].add(&contenders[place], task, &photo).map_err(|error| bad(error.to_string()))?;
+        match by_all(contenders, task, decode, number) {
+            Ok(all) => {
+                tallies.iter_mut().zip(all).for_each(|(tally, one)| tally.add(one));
+                image_ids.push(task.image_id.clone());
+            }
+            Err(error) => {
+                failed.push(Failed { image_id: task.image_id.clone(), file: task.entry.name.clone(), error })
+            }
         }
         watch(number + 1);
+    }
+    if let (true, Some(first)) = (image_ids.is_empty(), failed.first()) {
+        let (file, cause) = (first.file.clone(), first.error.detail.clone());
+        return Err(Error::AllFailed { count: failed.len(), file, cause });
     }
     let mut costs = Vec::new();
     for (contender, tally) in contenders.iter().zip(tallies) {
@@ -78,12 +97,58 @@ pub fn measure(
         written.map_err(|cause| Error::Write { path, cause })?;
         costs.push(Costs {
             parameters: contender.parameters,
-            multiply_adds: tally.multiply_adds / tasks.len().max(1) as f64,
+            multiply_adds: tally.multiply_adds / image_ids.len().max(1) as f64,
             milliseconds: median(tally.milliseconds),
             memory: contender.memory,
         });
     }
-    Ok(costs)
+    Ok(Measured { costs, image_ids, failed })
+}
+
+/// What each model finds in a photo. Whoever comes second finds warmer caches: everybody comes second in turn.
+fn by_all(
+    contenders: &[Contender],
+    task: &Task,
+    decode: &DecodeOptions,
+    number: usize,
+) -> Result<Vec<Seen>, Failure> {
+    let failure =
+        |kind: &str, stage: &str, detail: String| Failure { kind: kind.into(), stage: stage.into(), detail };
+    let photo = photo::decode(&task.entry.path, decode)
+        .map_err(|error| failure(error.kind.as_str(), "decode", error.to_string()))?;
+    let count = contenders.len();
+    let mut all: Vec<Option<Seen>> = vec![None; count];
+    for turn in 0..count {
+        let place = (turn + number) % count;
+        let seen = look(&contenders[place], task, &photo);
+        all[place] = Some(seen.map_err(|error| {
+            let name = &contenders[place].name;
+            failure("session", "infer", format!("{name}: {error}"))
+        })?);
+    }
+    Ok(all.into_iter().flatten().collect())
+}
+
+/// What one model finds in one photo, and its price.
+#[derive(Clone)]
+struct Seen {
+    results: Vec<CocoResult>,
+    milliseconds: f64,
+    multiply_adds: f64,
+}
+
+fn look(contender: &Contender, task: &Task, photo: &Photo) -> Result<Seen, crate::detector::Error> {
+    let started = Instant::now();
+    let input = contender.detector.prepare(photo)?;
+    let padded = input.padded;
+    let (found, _) = contender.detector.infer(vec![input])?;
+    let milliseconds = 1e3 * started.elapsed().as_secs_f64();
+    let proposals = contender.detector.conventions().proposals.post_nms_top_n;
+    let rows = contender.network.rows(padded, proposals);
+    let multiply_adds = rows.iter().map(|row| row.multiply_adds as f64).sum::<f64>();
+    let found = found.into_iter().flatten();
+    let results = found.filter_map(|detection| result(task, &contender.classes, &detection)).collect();
+    Ok(Seen { results, milliseconds, multiply_adds })
 }
 
 #[derive(Default)]
@@ -94,23 +159,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(
-        &mut self,
-        contender: &Contender,
-        task: &Task,
-        photo: &Photo,
-    ) -> Result<(), crate::detector::Error> {
-        let started = Instant::now();
-        let input = contender.detector.prepare(photo)?;
-        let padded = input.padded;
-        let (found, _) = contender.detector.infer(vec![input])?;
-        self.milliseconds.push(1e3 * started.elapsed().as_secs_f64());
-        let proposals = contender.detector.conventions().proposals.post_nms_top_n;
-        let rows = contender.network.rows(padded, proposals);
-        self.multiply_adds += rows.iter().map(|row| row.multiply_adds as f64).sum::<f64>();
-        let found = found.into_iter().flatten();
-        self.results.extend(found.filter_map(|detection| result(task, &contender.classes, &detection)));
-        Ok(())
+    fn add(&mut self, one: Seen) {
+        self.results.extend(one.results);
+        self.milliseconds.push(one.milliseconds);
+        self.multiply_adds += one.multiply_adds;
     }
 }
 

@@ -9,7 +9,7 @@ mod measure;
 mod table;
 
 pub use judge::{Difference, Judged, judge, warnings};
-pub use measure::{Contender, Costs, measure};
+pub use measure::{Contender, Costs, Measured, measure};
 pub use table::table;
 
 use std::path::PathBuf;
@@ -17,12 +17,14 @@ use std::path::PathBuf;
 /// Why models cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A photo fails, and a comparison over different photos would mean nothing.
-    #[error("`{file}` cannot be used: {cause}; leave it out, as a comparison needs the same photos for all")]
-    Photo {
-        /// Its name.
+    /// All photos fail.
+    #[error("none of the {count} photos can be used, `{}` among them: {cause}", file.escape_debug())]
+    AllFailed {
+        /// How many there are.
+        count: usize,
+        /// The name of the first.
         file: String,
-        /// Why.
+        /// Why that fails.
         cause: String,
     },
     /// The results of a model cannot be written.

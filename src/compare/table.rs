@@ -4,17 +4,38 @@ use std::fmt::Write;
 
 use super::{Difference, Judged};
 use crate::evaluate::{Interval, Moved};
+use crate::run::Failed;
 
 /// Places of AP, AP50, AP75 and the three sizes among the twelve numbers.
 const SHOWN: [(&str, usize); 6] =
     [("AP", 0), ("AP50", 1), ("AP75", 2), ("small", 3), ("medium", 4), ("large", 5)];
 
-/// The table of all models and, for each but the first, what it gains and whether that is more than noise.
-pub fn table(judged: &[Judged]) -> String {
+/// The table of all models and, for each but the first, what it gains and whether that is more than noise; photos that
+/// are left out.
+pub fn table(judged: &[Judged], failed: &[Failed]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_all(&mut text, judged);
+    let _ = write_all(&mut text, judged).and_then(|()| left_out(&mut text, failed));
     text
+}
+
+/// Photos named at most.
+const NAMED: usize = 5;
+
+fn left_out(text: &mut String, failed: &[Failed]) -> std::fmt::Result {
+    let photos = match failed.len() {
+        0 => return Ok(()),
+        1 => "1 photo is".to_owned(),
+        count => format!("{count} photos are"),
+    };
+    writeln!(text, "\n{photos} left out for all models alike:")?;
+    for failed in failed.iter().take(NAMED) {
+        writeln!(text, "  {}: {}", cell(&failed.file), cell(&failed.error.detail))?;
+    }
+    match failed.len().saturating_sub(NAMED) {
+        0 => Ok(()),
+        more => writeln!(text, "  and {more} more: compare.json has all"),
+    }
 }
 
 fn write_all(text: &mut String, judged: &[Judged]) -> std::fmt::Result {
@@ -51,21 +72,24 @@ fn write_all(text: &mut String, judged: &[Judged]) -> std::fmt::Result {
 
 fn gains(text: &mut String, name: &str, first: &str, difference: &Difference) -> std::fmt::Result {
     let (name, first) = (cell(name), cell(first));
-    let interval = difference.intervals.first().filter(|interval| interval.exists());
-    let Some((gain, Interval { low, high, .. })) = difference.stats.first().zip(interval) else {
-        return writeln!(text, "\n{name} against {first}: there is no AP to compare");
+    let Some((gain, interval)) = difference.stats.first().zip(difference.intervals.first()) else {
+        return Ok(());
     };
+    if interval.images == 0 {
+        return writeln!(text, "\n{name} against {first}: there is no AP to compare");
+    }
     // Of an AP of 0 nothing is a share.
     let relative = match 100.0 * difference.relative {
         share if share.is_finite() => format!(" ({share:+.1} %)"),
         _ => String::new(),
     };
-    let verdict =
-        if difference.within_noise { "within the noise of these photos" } else { "more than noise" };
-    writeln!(
-        text,
-        "\n{name} against {first}: AP {gain:+.3}{relative}, in 95 % from {low:+.3} to {high:+.3}: {verdict}"
-    )?;
+    let Interval { low, high, .. } = interval;
+    let verdict = match difference.within_noise {
+        Some(true) => format!(", in 95 % from {low:+.3} to {high:+.3}: within the noise of these photos"),
+        Some(false) => format!(", in 95 % from {low:+.3} to {high:+.3}: more than noise"),
+        None => format!(": whether that is more than noise cannot be told: {}", interval.why_none()),
+    };
+    writeln!(text, "\n{name} against {first}: AP {gain:+.3}{relative}{verdict}")?;
     moved(text, "classes that moved most", &difference.classes)?;
     moved(text, "photos that flipped", &difference.photos)
 }
@@ -100,7 +124,7 @@ mod tests {
     use crate::compare::Costs;
 
     fn model(name: &str, ap: f64, difference: Option<Difference>) -> Judged {
-        let interval = Interval { low: ap - 0.02, high: ap + 0.02, deviation: 0.01 };
+        let interval = Interval { low: ap - 0.02, high: ap + 0.02, deviation: 0.01, images: 40 };
         let costs = Costs { parameters: 2_425_039, multiply_adds: 1.3e9, milliseconds: 20.26, memory: None };
         let stats = vec![ap, 0.6, 0.5, -1.0, 0.4, 0.45, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         Judged {
@@ -117,13 +141,13 @@ mod tests {
     fn the_table_says_what_is_noise() {
         let difference = Difference {
             stats: vec![0.01; 12],
-            intervals: vec![Interval { low: -0.005, high: 0.03, deviation: 0.01 }; 12],
+            intervals: vec![Interval { low: -0.005, high: 0.03, deviation: 0.01, images: 40 }; 12],
             relative: 0.025,
-            within_noise: true,
+            within_noise: Some(true),
             classes: vec![Moved { name: "a|b".into(), own: 0.5, other: 0.7 }],
             photos: vec![],
         };
-        let shown = table(&[model("one", 0.4, None), model("two", 0.41, Some(difference))]);
+        let shown = table(&[model("one", 0.4, None), model("two", 0.41, Some(difference))], &[]);
         assert_eq!(
             shown,
             "| model | AP | AP50 | AP75 | small | medium | large | AP in 95 % | parameters | multiply-adds | ms a photo | MiB |\n\

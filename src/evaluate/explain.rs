@@ -41,8 +41,8 @@ pub struct Comparison {
     pub other: Vec<f64>,
     /// Other less own, a number each.
     pub difference: Vec<f64>,
-    /// Where the differences lie when images are drawn anew, for both files alike; -1 throughout where there is
-    /// nothing to measure in any draw.
+    /// Where the differences lie when images are drawn anew, for both files alike; -1 throughout where too few images have
+    /// something to find.
     pub intervals: Vec<Interval>,
     /// Categories whose AP moved most.
     pub classes: Vec<Moved>,
@@ -67,11 +67,14 @@ const BINS: usize = 10;
 const NAMED: usize = 10;
 
 impl Input {
-    /// Intervals of all numbers from those of `count` resamples of the images in which they exist.
+    /// Intervals of all numbers from those of `count` resamples of the images in which they exist; none where fewer than
+    /// [`LEAST_IMAGES`](super::LEAST_IMAGES) images have something to find, or all draws give the same.
     pub fn intervals(&self, reading: Reading, count: usize, seed: u64) -> Result<Vec<Interval>, Error> {
-        let samples = self.resampler(reading)?.run(count, seed);
+        let resampler = self.resampler(reading)?;
+        let samples = resampler.run(count, seed);
         let column = |place: usize| samples.iter().map(|row| row[place]).filter(exists).collect::<Vec<f64>>();
-        Ok(places(&samples).map(|place| Interval::of(&column(place))).collect())
+        let images = resampler.carriers();
+        Ok(places(&samples).map(|place| Interval::of(&column(place), images[place])).collect())
     }
 
     /// The numbers in every resample.
@@ -101,7 +104,8 @@ impl Input {
         seed: u64,
     ) -> Result<Comparison, Error> {
         let (own, others) = (self.evaluate(reading, true)?, other.evaluate(reading, true)?);
-        let samples = self.resampler(reading)?.run(count, seed);
+        let resampler = self.resampler(reading)?;
+        let (samples, carriers) = (resampler.run(count, seed), resampler.carriers());
         let other_samples = other.resampler(reading)?.run(count, seed);
         let differences = |place: usize| -> Vec<f64> {
             let pairs = samples.iter().zip(&other_samples).map(|(own, other)| (own[place], other[place]));
@@ -129,7 +133,9 @@ impl Input {
         Ok(Comparison {
             difference: own.stats.iter().zip(&others.stats).map(|(own, other)| other - own).collect(),
             other: others.stats,
-            intervals: places(&samples).map(|place| Interval::of(&differences(place))).collect(),
+            intervals: places(&samples)
+                .map(|place| Interval::of_differences(&differences(place), carriers[place]))
+                .collect(),
             classes: most_moved(classes.collect()),
             images: most_moved(images.collect()),
         })

@@ -49,7 +49,7 @@ pub use overlap::overlap;
 pub use params::{AreaRange, MOST_RANGES, MOST_THRESHOLDS, Params, Protocol, linspace};
 pub use per_class::{ClassRow, per_class};
 pub use quirk::Reading;
-pub use resample::Interval;
+pub use resample::{Interval, LEAST_IMAGES};
 pub use seen::{Seen, Source};
 pub use summary::{
     AreaNumbers, COCO_NAMES, LVIS_NAMES, area_lines, names as stat_names, text as summary_lines,

@@ -23,16 +23,39 @@ pub struct Interval {
     pub high: f64,
     /// Standard deviation over the resamples.
     pub deviation: f64,
+    /// Images that have something to find for the number.
+    #[serde(default)]
+    pub images: usize,
 }
 
-impl Interval {
-    /// What stands for the interval of a number that exists in no resample.
-    const NONE: Interval = Interval { low: -1.0, high: -1.0, deviation: -1.0 };
+/// Fewer images than these give no interval: what is drawn from a few is hardly ever something else than they are.
+pub const LEAST_IMAGES: usize = 10;
 
-    /// The interval of resampled values; -1 throughout where there are none.
-    pub fn of(values: &[f64]) -> Interval {
-        if values.is_empty() {
-            return Interval::NONE;
+/// Intervals that are narrower come from numbers that are the same in every draw, but for rounding.
+const NO_WIDTH: f64 = 1e-9;
+
+impl Interval {
+    /// What stands for an interval where there is none.
+    fn none(images: usize) -> Interval {
+        Interval { low: -1.0, high: -1.0, deviation: -1.0, images }
+    }
+
+    /// The interval of resampled values of a number for which `images` have something to find; -1 throughout where they are
+    /// too few, or all values are the same.
+    pub fn of(values: &[f64], images: usize) -> Interval {
+        let interval = Interval::over(values, images);
+        if interval.high - interval.low < NO_WIDTH { Interval::none(images) } else { interval }
+    }
+
+    /// The same of differences, which may be 0 in every draw: those of results that find the same.
+    pub fn of_differences(values: &[f64], images: usize) -> Interval {
+        let none = values.iter().all(|value| *value == 0.0);
+        if none { Interval::over(values, images) } else { Interval::of(values, images) }
+    }
+
+    fn over(values: &[f64], images: usize) -> Interval {
+        if values.is_empty() || images < LEAST_IMAGES {
+            return Interval::none(images);
         }
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -49,12 +72,23 @@ impl Interval {
             low: quantile(0.025),
             high: quantile(0.975),
             deviation: (squares / (count - 1.0).max(1.0)).sqrt(),
+            images,
         }
     }
 
-    /// Whether the number exists in some resample.
+    /// Whether there is one.
     pub fn exists(&self) -> bool {
         self.deviation >= 0.0
+    }
+
+    /// Why there is none.
+    pub fn why_none(&self) -> String {
+        match self.images {
+            0 => "nothing to measure".into(),
+            1 => "1 image has any: too few for an interval".into(),
+            few @ ..LEAST_IMAGES => format!("{few} images have any: too few for an interval"),
+            _ => "the same in every draw, which says nothing of other images".into(),
+        }
     }
 }
 
@@ -120,6 +154,8 @@ pub(super) struct Resampler {
     thresholds: usize,
     ranges: usize,
     images: usize,
+    /// For each line the images that have something to find.
+    carriers: Vec<usize>,
 }
 
 /// Memory that each thread uses again.
@@ -171,7 +207,12 @@ impl Resampler {
             };
             compact(&matched, (0..rules.ranges.len()).map(counting).collect(), &rules, &cells)
         });
+        let carriers = plans
+            .iter()
+            .map(|plan| carriers(plan, &cells, &categories, groups.as_deref(), problem.images))
+            .collect();
         Ok(Resampler {
+            carriers,
             categories,
             groups,
             cells,
@@ -193,6 +234,11 @@ impl Resampler {
                 self.stats(scratch)
             })
             .collect()
+    }
+
+    /// For each of the numbers the images that have something to find.
+    pub(super) fn carriers(&self) -> &[usize] {
+        &self.carriers
     }
 
     /// The numbers where each image has a given weight; images without one have none.
@@ -309,6 +355,24 @@ impl Resampler {
     }
 }
 
+/// How many images have something to find for a line.
+fn carriers(
+    plan: &Plan,
+    cells: &[Cell],
+    categories: &[Sorted],
+    groups: Option<&[usize]>,
+    images: usize,
+) -> usize {
+    let mut carries = vec![false; images];
+    let in_group = |k: usize| plan.group.is_none() || groups.map(|groups| groups[k]) == plan.group;
+    for (_, category) in categories.iter().enumerate().filter(|(k, _)| in_group(*k)) {
+        for &cell in &plan.cells {
+            category.positives[cells[cell].a].iter().for_each(|&image| carries[image as usize] = true);
+        }
+    }
+    carries.into_iter().filter(|carries| *carries).count()
+}
+
 /// How many true positives each recall threshold takes; one more than there can be where none will do.
 fn needs(positives: u32, recalls: &[f64], needs: &mut Vec<u32>) {
     let all = f64::from(positives);
@@ -414,8 +478,19 @@ mod tests {
     #[test]
     fn an_interval_holds_the_middle() {
         let values: Vec<f64> = (0..=1000).map(f64::from).collect();
-        let interval = Interval::of(&values);
+        let interval = Interval::of(&values, 10);
         assert_eq!((interval.low, interval.high), (25.0, 975.0));
-        assert!(interval.exists() && !Interval::of(&[]).exists());
+        assert!(interval.exists() && !Interval::of(&[], 10).exists());
+    }
+
+    #[test]
+    fn few_images_and_equal_draws_give_no_interval() {
+        let values = [0.25, 0.5, 0.75];
+        assert!(!Interval::of(&values, 9).exists());
+        assert!(Interval::of(&values, 9).why_none().starts_with("9 images have any"));
+        assert!(!Interval::of(&[0.5; 3], 100).exists());
+        assert!(!Interval::of_differences(&[0.5; 3], 100).exists());
+        assert!(Interval::of_differences(&[0.0; 3], 10).exists());
+        assert!(!Interval::of_differences(&[0.0; 3], 1).exists());
     }
 }

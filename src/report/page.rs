@@ -11,7 +11,7 @@ use super::gallery::{Album, Mark, Picture};
 use super::judged::{Judged, NamedErrors};
 use super::plot;
 use crate::coco::ResultId;
-use crate::evaluate::{Boxed, Interval, Mistakes, Share};
+use crate::evaluate::{Boxed, LEAST_IMAGES, Mistakes, Share};
 use crate::photo::{DecodeOptions, Entry, Limits};
 use crate::run::{self, Pictures, Record, State};
 
@@ -182,6 +182,7 @@ impl RunPart {
 struct JudgedPart {
     stats: Vec<Stat>,
     resamples: Option<usize>,
+    least_images: usize,
     warnings: Vec<String>,
     precision: Option<String>,
     calibration: Option<(String, String)>,
@@ -228,6 +229,7 @@ impl JudgedPart {
         Ok(JudgedPart {
             stats: stats(judged),
             resamples: judged.bootstrap.as_ref().map(|bootstrap| bootstrap.resamples),
+            least_images: LEAST_IMAGES,
             warnings: judged.warnings.iter().map(|warning| warning.message.clone()).collect(),
             precision: judged.precision_plot()?,
             calibration: calibration.map(|(plot, named)| (plot, format!("{:.3}", named.errors.calibration.ece))),
@@ -261,7 +263,8 @@ fn number(value: f64) -> String {
 fn stats(judged: &Judged) -> Vec<Stat> {
     let intervals = judged.bootstrap.as_ref().map_or(&[][..], |bootstrap| &bootstrap.intervals);
     let interval = |place: usize| match intervals.get(place) {
-        Some(Interval { low, high, .. }) if *low > -1.0 => format!("{low:.3} to {high:.3}"),
+        Some(interval) if interval.exists() => format!("{:.3} to {:.3}", interval.low, interval.high),
+        Some(interval) if interval.images > 0 => interval.why_none(),
         _ => String::new(),
     };
     let named = judged.names.iter().zip(&judged.stats).enumerate();

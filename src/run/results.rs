@@ -12,7 +12,7 @@ use crate::coco::{CategoryEntry, ImageEntry, List, ResultId};
 use crate::geometry::BBox;
 
 /// One detection as COCO's results have it.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(crate) struct CocoResult {
     image_id: ResultId,
     category_id: ResultId,

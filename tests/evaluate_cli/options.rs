@@ -122,7 +122,8 @@ fn corrected_takes_the_largest_limit() {
     assert!(plain.err.contains("--corrected"), "{}", plain.err);
     let corrected = run(&gt, &dt, &[&flags[..], &["--corrected", "--bootstrap", "20"]].concat());
     assert_eq!(stats(&corrected)[0], expected);
-    assert!(document(&corrected)["bootstrap"]["intervals"][0]["high"].as_f64().unwrap() >= expected);
+    // The draws have a number there, too, though two images are too few for an interval.
+    assert_eq!(document(&corrected)["bootstrap"]["intervals"][0]["images"], 2);
     let text = run(&gt, &dt, &["--max-dets", "1,10,300", "--corrected"]).out;
     assert!(text.lines().next().unwrap().contains("maxDets=300"), "{text}");
 }

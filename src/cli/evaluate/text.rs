@@ -61,15 +61,12 @@ pub(super) fn intervals(
         let shown = if interval.exists() {
             format!("[{:.3}, {:.3}]", interval.low, interval.high)
         } else {
-            NOTHING.into()
+            interval.why_none()
         };
         format!(" {name:<7} {value:>7.3}  {shown}")
     }));
     lines
 }
-
-/// Where a number exists in no resample.
-const NOTHING: &str = "nothing to measure";
 
 /// Differences, from the place `skip` on, and what moved most.
 pub(super) fn comparison(
@@ -91,7 +88,7 @@ pub(super) fn comparison(
             let sure = if interval.low > 0.0 || interval.high < 0.0 { "" } else { "  (may be chance)" };
             format!("[{:+.3}, {:+.3}]{sure}", interval.low, interval.high)
         } else {
-            NOTHING.into()
+            interval.why_none()
         };
         lines.push(format!(" {name:<7} {own:>7.3} {other:>7.3} {difference:>+8.3}  {shown}"));
     }
