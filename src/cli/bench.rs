@@ -81,7 +81,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let settings = Settings::of(&model, &detector, classes, &options, args.machine.precision);
     let machine = Machine::of(&detector, &runtime, &options);
     let record = Record::new(super::command_line(), settings, machine);
-    let lanes = args.lanes.count(&args.machine, &model, tasks.len(), args.batch.into());
+    let lanes = args.lanes.count(&args.machine, &model, tasks.len(), args.batch.into(), u64::MAX);
     let stop = stop_on_signal();
     let course = Course { warm_up: args.warm_up as usize, started, stop: &stop };
     let widen = |detector: Detector| {

@@ -11,6 +11,7 @@ use rcnn::run::{self, Category, Event, Machine, Record, Settings, Shard, Task};
 
 use super::annotated::Annotated;
 use super::lanes::LaneArgs;
+use super::memory::MemoryArgs;
 use super::output::tell;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
@@ -80,6 +81,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     lanes: LaneArgs,
     #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
     machine: RuntimeArgs,
 }
 
@@ -113,7 +116,7 @@ enum DecoderArg {
 }
 
 impl DecodeArgs {
-    fn options(&self) -> DecodeOptions {
+    fn options(&self, memory: u64) -> DecodeOptions {
         DecodeOptions {
             decoder: match self.decoder {
                 DecoderArg::Exact => Decoder::Exact,
@@ -123,7 +126,7 @@ impl DecodeArgs {
             ignore_orientation: self.ignore_orientation,
             allow_truncated: self.allow_truncated,
             wide_grey: photo::WideGrey::default(),
-            limits: Limits { file_bytes: self.max_file_size, pixels: self.max_pixels },
+            limits: Limits { file_bytes: self.max_file_size, pixels: self.max_pixels, memory },
         }
     }
 }
@@ -147,7 +150,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let (tasks, classes) = identify(annotated.as_ref(), listing.entries, &model)?;
     let runtime = args.machine.open()?;
     let share = args.shard.map_or(tasks.len(), |shard| shard.share(tasks.len()));
-    let lanes = args.lanes.count(&args.machine, &model, share, args.batch.into());
+    let lanes = args.lanes.count(&args.machine, &model, share, args.batch.into(), args.memory.whole());
     let mut detector = Detector::with_lanes(&model, &runtime, &args.machine.session(), lanes)?;
     if let Some(score) = args.score {
         detector.set_score_threshold(score);
@@ -158,7 +161,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         retry_failed: args.retry_failed,
         only,
         draw_score: (!args.no_draw).then_some(args.draw_score),
-        decode: args.decode.options(),
+        decode: args.decode.options(args.memory.for_photos(&model, lanes.get(), args.batch.into())),
         threads: args.machine.threads(),
         batch: args.batch.into(),
         tile: args.tile,

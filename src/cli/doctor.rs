@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use rcnn::cache;
+use rcnn::memory;
 use rcnn::model::{self, DEFAULT, Model};
 use rcnn::runtime::{self, Candidate, Device, PINNED_VERSION, Place, Runtime, SessionOptions, Value};
 use serde::Serialize;
@@ -35,6 +36,7 @@ struct Findings {
     program: &'static str,
     system: String,
     cores: usize,
+    memory: Option<MemoryState>,
     processor: Vec<&'static str>,
     libraries: Vec<Library>,
     runtime: Option<Used>,
@@ -84,6 +86,14 @@ struct CacheState {
     bytes: u64,
 }
 
+/// What a run may take without `--memory`, and what bounds it.
+#[derive(Serialize)]
+struct MemoryState {
+    bytes: u64,
+    bound: &'static str,
+    bound_bytes: u64,
+}
+
 #[derive(Serialize)]
 struct ModelState {
     name: String,
@@ -116,6 +126,11 @@ impl Findings {
             program: concat!("rcnn ", env!("CARGO_PKG_VERSION")),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: memory::usual().map(|(bytes, limit)| MemoryState {
+                bytes,
+                bound: limit.bound.title(),
+                bound_bytes: limit.bytes,
+            }),
             processor: processor_features(),
             libraries: candidates.iter().map(library).collect(),
             runtime: runtime.map(|runtime| Used {
@@ -140,6 +155,13 @@ impl Findings {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         let features = self.processor.join(" ");
         writeln!(text, "{} on {}, {} cores, {features}", self.program, self.system, self.cores)?;
+        if let Some(MemoryState { bytes, bound, bound_bytes }) = &self.memory {
+            let (bytes, whole) = (*bytes as f64 / 1e9, *bound_bytes as f64 / 1e9);
+            writeln!(
+                text,
+                "memory        a run takes up to {bytes:.1} GB, half of the {whole:.1} GB of {bound}"
+            )?;
+        }
         match &self.runtime {
             Some(used) => writeln!(text, "ONNX Runtime  {} at `{}`", used.version, used.path)?,
             None => writeln!(text, "ONNX Runtime  none that works")?,

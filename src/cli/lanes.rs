@@ -27,19 +27,20 @@ pub(crate) struct LaneArgs {
 }
 
 impl LaneArgs {
-    /// How many for a number of photos, so many of them in a batch.
+    /// How many for a number of photos, so many of them in a batch, in a run that may take so many bytes.
     pub(crate) fn count(
         &self,
         machine: &RuntimeArgs,
         model: &Model,
         photos: usize,
         batch: usize,
+        memory: u64,
     ) -> NonZeroUsize {
         let threads = machine.threads();
         let lanes = match self.lanes {
             Some(lanes) => usize::from(lanes).min(threads),
             None => {
-                let room = memory::available().unwrap_or(UNKNOWN_MEMORY) / 2;
+                let room = available().min(memory) / 2;
                 let most = usize::try_from(room / cost(model, batch)).unwrap_or(usize::MAX);
                 most.min(threads).min(photos / batch.max(1) / PHOTOS_A_LANE)
             }
@@ -48,8 +49,18 @@ impl LaneArgs {
     }
 }
 
+fn available() -> u64 {
+    memory::available().unwrap_or(UNKNOWN_MEMORY)
+}
+
 /// About the bytes that a lane takes.
 fn cost(model: &Model, batch: usize) -> u64 {
+    let files = &model.manifest().files;
+    2 * (files.trunk.bytes + files.head.bytes) + maps(model, batch)
+}
+
+/// About the bytes that a lane takes beside its weights, for what is computed of a batch of photos.
+pub(crate) fn maps(model: &Model, batch: usize) -> u64 {
     let manifest = model.manifest();
     let (input, proposals) = (&manifest.conventions.input, &manifest.conventions.proposals);
     // Photos that are not resized may have any size.
@@ -61,6 +72,5 @@ fn cost(model: &Model, batch: usize) -> u64 {
     let network = &manifest.network;
     let bins = (network.head.resolution as u64).pow(2);
     let crops = 4 * proposals.post_nms_top_n as u64 * network.feature_channels() as u64 * bins;
-    let weights = manifest.files.trunk.bytes + manifest.files.head.bytes;
-    2 * weights + batch.max(1) as u64 * (BYTES_A_PIXEL * height * width + 3 * crops)
+    batch.max(1) as u64 * (BYTES_A_PIXEL * height * width + 3 * crops)
 }

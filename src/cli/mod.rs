@@ -22,6 +22,7 @@ mod evaluate;
 mod import;
 mod inspect;
 mod lanes;
+mod memory;
 mod merge;
 mod model_and_photos;
 mod models;

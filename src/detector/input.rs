@@ -52,6 +52,19 @@ impl Preprocessor {
         (u32::try_from(width).unwrap_or(u32::MAX), u32::try_from(height).unwrap_or(u32::MAX))
     }
 
+    /// About the bytes that [`Preprocessor::prepare`] takes: float32 planes, the resized pixels, and what is resized
+    /// across but not yet down.
+    pub(super) fn bytes(&self, (width, height): (u32, u32)) -> u64 {
+        let (height, width) = (height as usize, width as usize);
+        if height == 0 || width == 0 {
+            return 0;
+        }
+        let resized = resized(&self.rule, (height, width));
+        let padded = padded(&self.rule, resized);
+        let area = |height: usize, width: usize| height as u64 * width as u64;
+        12 * area(padded.0, padded.1) + 3 * area(resized.0, resized.1) + 3 * area(height, resized.1)
+    }
+
     /// `full` are the width and height that boxes refer to; the photo may have been decoded smaller.
     pub(super) fn prepare(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, Error> {
         let size = (photo.height as usize, photo.width as usize);

@@ -234,6 +234,11 @@ impl Detector {
         self.preprocessor.resized(full)
     }
 
+    /// About the bytes of memory that making a photo of a width and height ready takes, with the input that comes of it.
+    pub fn preparing_bytes(&self, full: (u32, u32)) -> u64 {
+        self.preprocessor.bytes(full)
+    }
+
     /// Runs the network on inputs of one padded size; detections in the order of the inputs, each
     /// list by falling score.
     ///

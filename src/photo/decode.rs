@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::metadata::Orientation;
 
 use super::canvas::lies;
+use super::cost::{self, Cost};
 use super::{Photo, jpeg, orientation, others};
 
 /// Which JPEG decoder reads the pixels.
@@ -47,11 +48,13 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Most pixels (width times height).
     pub pixels: u64,
+    /// Most bytes of memory that a picture may take while it is decoded, as its header tells.
+    pub memory: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { file_bytes: 512 << 20, pixels: 200_000_000 }
+        Limits { file_bytes: 512 << 20, pixels: 200_000_000, memory: u64::MAX }
     }
 }
 
@@ -183,12 +186,90 @@ pub(super) fn upright((width, height): (u32, u32), orientation: Orientation) -> 
     if lies(orientation) { (height, width) } else { (width, height) }
 }
 
+/// A picture file that is open and whose header was read, but none of its pixels.
+#[derive(Debug)]
+pub struct Opened {
+    file: BufReader<File>,
+    length: u64,
+    cost: Cost,
+}
+
+impl Opened {
+    /// Opens a file, for a use as in [`decode_for`].
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is larger than the limits allow. What else is wrong with it shows later.
+    pub fn open(
+        path: &Path,
+        options: &DecodeOptions,
+        target: &dyn Fn((u32, u32)) -> (u32, u32),
+    ) -> Result<Opened, Error> {
+        // Before it is opened: a pipe that nobody writes into lets whoever opens it wait.
+        let metadata = fs::metadata(path).map_err(|error| unreadable(&error))?;
+        if !metadata.is_file() {
+            let what = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
+            return Err(Error::new(ErrorKind::Unreadable, format!("it is {what}, no file")));
+        }
+        let length = metadata.len();
+        if length > options.limits.file_bytes {
+            return Err(too_long(length, options.limits.file_bytes));
+        }
+        let mut file = BufReader::new(File::open(path).map_err(|error| unreadable(&error))?);
+        let cost = guarded(|| Ok(cost::of(&mut file, options, target)))?.unwrap_or_default();
+        file.seek(SeekFrom::Start(0)).map_err(|error| unreadable(&error))?;
+        let opened = Opened { file, length, cost };
+        cost::check(opened.decoding_bytes(), cost.stored, options)?;
+        Ok(opened)
+    }
+
+    /// About the bytes of memory that decoding takes at its peak, those of the file with them.
+    pub fn decoding_bytes(&self) -> u64 {
+        self.length.saturating_add(self.cost.photo).saturating_add(self.cost.decoder)
+    }
+
+    /// Bytes of the photo's pixels.
+    pub fn photo_bytes(&self) -> u64 {
+        self.cost.photo
+    }
+
+    /// Width and height of the picture as stored; 0 where its header does not tell them.
+    pub fn stored(&self) -> (u32, u32) {
+        self.cost.stored
+    }
+
+    /// Reads and decodes the picture as [`decode_for`] does.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub fn decode(
+        self,
+        options: &DecodeOptions,
+        target: &dyn Fn((u32, u32)) -> (u32, u32),
+    ) -> Result<Decoded, Error> {
+        from_bytes(&self.read(options)?, options, target)
+    }
+
+    fn read(mut self, options: &DecodeOptions) -> Result<Vec<u8>, Error> {
+        let most = options.limits.file_bytes;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(usize::try_from(self.length).unwrap_or(usize::MAX)).map_err(|_| {
+            let detail = format!("there is not enough memory for the file's {} bytes", self.length);
+            Error::new(ErrorKind::OutOfMemory, detail)
+        })?;
+        // A growing file has no length that could be trusted.
+        let file = self.file.by_ref().take(most.saturating_add(1));
+        { file }.read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+        let length = bytes.len() as u64;
+        if length > most { Err(too_long(length, most)) } else { Ok(bytes) }
+    }
+}
+
 /// Reads and decodes one picture file; its format is told by its content.
 ///
 /// # Errors
 /// One [`Error`] a way to fail; never a panic, whatever the bytes.
 pub fn decode(path: &Path, options: &DecodeOptions) -> Result<Photo, Error> {
-    decode_bytes(&read(path, options.limits.file_bytes)?, options)
+    decode_for(path, options, &|whole| whole).map(|decoded| decoded.photo)
 }
 
 /// Width and height of a picture once it is upright; reads no pixels.
@@ -196,7 +277,8 @@ pub fn decode(path: &Path, options: &DecodeOptions) -> Result<Photo, Error> {
 /// # Errors
 /// As [`decode`], but for what only the pixels tell.
 pub fn size(path: &Path, options: &DecodeOptions) -> Result<(u32, u32), Error> {
-    let (stored, orientation) = others::size(&read(path, options.limits.file_bytes)?, options)?;
+    let bytes = Opened::open(path, options, &|whole| whole)?.read(options)?;
+    let (stored, orientation) = others::size(&bytes, options)?;
     Ok(upright(stored, orientation))
 }
 
@@ -211,7 +293,7 @@ pub fn decode_for(
     options: &DecodeOptions,
     target: &dyn Fn((u32, u32)) -> (u32, u32),
 ) -> Result<Decoded, Error> {
-    from_bytes(&read(path, options.limits.file_bytes)?, options, target)
+    Opened::open(path, options, target)?.decode(options, target)
 }
 
 /// Decodes a picture from memory.
@@ -231,10 +313,14 @@ pub fn is_decoding() -> bool {
     DECODING.get()
 }
 
-/// A decoder that panics on a hostile file costs that file only.
 fn from_bytes(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Decoded, Error> {
+    guarded(|| upright_photo(bytes, options, target))
+}
+
+/// A decoder that panics on a hostile file costs that file only.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     DECODING.set(true);
-    let outcome = catch_unwind(AssertUnwindSafe(|| upright_photo(bytes, options, target)));
+    let outcome = catch_unwind(AssertUnwindSafe(work));
     DECODING.set(false);
     outcome
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::Corrupt, "the picture's data made the decoder fail")))
@@ -265,31 +351,16 @@ pub(super) fn check_size(width: u32, height: u32, limits: &Limits) -> Result<(),
     Ok(())
 }
 
-fn read(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
-    let unreadable = |error: io::Error| {
-        let detail = match error.kind() {
-            io::ErrorKind::NotFound => "there is no such file".to_owned(),
-            io::ErrorKind::PermissionDenied => "the file may not be read: permission denied".to_owned(),
-            _ => format!("the file cannot be read: {error}"),
-        };
-        Error::new(ErrorKind::Unreadable, detail)
+fn unreadable(error: &io::Error) -> Error {
+    let detail = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "the file may not be read: permission denied".to_owned(),
+        _ => format!("the file cannot be read: {error}"),
     };
-    // Before it is opened: a pipe that nobody writes into lets whoever opens it wait.
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        let what = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
-        return Err(Error::new(ErrorKind::Unreadable, format!("it is {what}, no file")));
-    }
-    let mut file = File::open(path).map_err(unreadable)?;
-    let too_large = |length: u64| {
-        let detail = format!("the file has {length} bytes, more than the limit of {most} (--max-file-size)");
-        Error::new(ErrorKind::TooLarge, detail)
-    };
-    if metadata.len() > most {
-        return Err(too_large(metadata.len()));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    // A growing file has no length that could be trusted.
-    file.by_ref().take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > most { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
+    Error::new(ErrorKind::Unreadable, detail)
+}
+
+fn too_long(length: u64, most: u64) -> Error {
+    let detail = format!("the file has {length} bytes, more than the limit of {most} (--max-file-size)");
+    Error::new(ErrorKind::TooLarge, detail)
 }

@@ -34,6 +34,8 @@ struct Frame {
 pub(super) struct Outline {
     /// Nothing where the markers end before a frame.
     frame: Option<Frame>,
+    /// Whether the first scan lacks components, so that libjpeg keeps all coefficients until the last one.
+    partial: bool,
     scans: u32,
     /// Blocks that all scans go over.
     visits: u64,
@@ -132,6 +134,7 @@ impl Outline {
             of_frame.map_or(0, |component| component.1)
         };
         self.visits += sets.iter().take(count).map(blocks).sum::<u64>();
+        self.partial |= self.scans == 0 && count < frame.components.len();
         self.scans += 1;
     }
 
@@ -167,6 +170,19 @@ impl Outline {
             return Err(Error::truncated(options));
         }
         Ok(())
+    }
+
+    /// Whether the first scan was reached.
+    pub(super) fn has_begun(&self) -> bool {
+        self.scans > 0
+    }
+
+    /// Bytes that libjpeg takes beside the pixels: all coefficients where more than one scan has to be put together,
+    /// and some rows.
+    pub(super) fn decoder_bytes(&self) -> u64 {
+        let Some(frame) = &self.frame else { return 0 };
+        let coefficients = if self.is_progressive() || self.partial { 128 * frame.blocks() } else { 0 };
+        coefficients + 256 * u64::from(frame.size.0)
     }
 }
 

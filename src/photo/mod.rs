@@ -27,6 +27,7 @@ impl Photo {
 }
 
 mod canvas;
+mod cost;
 mod decode;
 mod encode;
 mod ifd;
@@ -40,13 +41,14 @@ mod markers;
 mod names;
 mod orientation;
 mod others;
+mod png;
 pub mod resize;
 mod tiff;
 mod tiff_data;
 
 pub use decode::{
-    DecodeOptions, Decoded, Decoder, Error, ErrorKind, Limits, WideGrey, decode, decode_bytes, decode_for,
-    is_decoding, size,
+    DecodeOptions, Decoded, Decoder, Error, ErrorKind, Limits, Opened, WideGrey, decode, decode_bytes,
+    decode_for, is_decoding, size,
 };
 pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
 pub use list::{Entry, ListError, Listing, PassedOver, Unread, list};

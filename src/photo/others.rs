@@ -10,7 +10,7 @@ use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, WideGrey, check_size, orientation};
 use super::markers::Outline;
-use super::{canvas, kinds, tiff};
+use super::{canvas, kinds, png, tiff};
 
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Error> {
     if tiff::is_tiff(bytes) {
@@ -19,6 +19,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, E
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
     match format {
         None => Err(kinds::unknown(bytes)),
+        Some(ImageFormat::Png) if let Some(outcome) = png::decode(bytes, options) => outcome,
         Some(format) => {
             let reader = ImageReader::with_format(Cursor::new(bytes), format);
             let decoder = reader.into_decoder().map_err(|error| failure(&error, options));
@@ -116,7 +117,7 @@ fn has_high_bytes(samples: &[u8]) -> bool {
 
 /// As Pillow's `convert("RGB")`: alpha is dropped, 16-bit colours keep their high byte, 16-bit grey is cut off
 /// at 255 or keeps its high byte too.
-fn to_rgb(samples: Vec<u8>, colours: ColorType, wide_grey: WideGrey) -> Result<Vec<u8>, Error> {
+pub(super) fn to_rgb(samples: Vec<u8>, colours: ColorType, wide_grey: WideGrey) -> Result<Vec<u8>, Error> {
     let wide =
         |i: usize| samples.get(2 * i..2 * i + 2).map_or(0, |pair| u16::from_ne_bytes([pair[0], pair[1]]));
     let high = |i: usize| (wide(i) >> 8) as u8;

@@ -97,7 +97,11 @@ fn album(folder: &Path, record: &Record, photos: &[Entry]) -> Option<Album> {
         let options = DecodeOptions {
             ignore_orientation: settings.ignore_orientation,
             allow_truncated: settings.allow_truncated,
-            limits: Limits { pixels: settings.max_pixels, file_bytes: settings.max_file_size },
+            limits: Limits {
+                pixels: settings.max_pixels,
+                file_bytes: settings.max_file_size,
+                ..Limits::default()
+            },
             ..DecodeOptions::default()
         };
         return Some(Album::of_photos(photos.to_vec(), options));

@@ -16,6 +16,7 @@ mod places;
 mod plan;
 mod record;
 mod results;
+mod room;
 mod shard;
 mod stages;
 mod stamps;

@@ -1,17 +1,51 @@
 //! Work shared among threads whose results come out in the order in which the work went in.
 
 use std::thread::Scope;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 /// Results in order. Ends when the items do, or when the workers are gone.
-pub(super) struct Ordered<O>(Receiver<Receiver<O>>);
+pub(super) struct Ordered<O> {
+    places: Receiver<Receiver<O>>,
+    /// The place whose result is next, where that has been waited for.
+    begun: Option<Receiver<O>>,
+}
 
 impl<O> Iterator for Ordered<O> {
     type Item = O;
 
     fn next(&mut self) -> Option<O> {
-        self.0.recv().ok()?.recv().ok()
+        let begun = self.begun.take().or_else(|| self.places.recv().ok())?;
+        begun.recv().ok()
+    }
+}
+
+/// How often somebody who waits looks whether to go on.
+const LOOK: Duration = Duration::from_millis(5);
+
+impl<O> Ordered<O> {
+    /// The next result, but nothing if it is not there and `given_up` says that it cannot come before others are done
+    /// with theirs.
+    pub(super) fn next_unless(&mut self, given_up: &dyn Fn() -> bool) -> Option<O> {
+        loop {
+            if self.begun.is_none() {
+                self.begun = match self.places.recv_timeout(LOOK) {
+                    Err(RecvTimeoutError::Disconnected) => return None,
+                    outcome => outcome.ok(),
+                };
+            }
+            match self.begun.as_ref().map(|begun| begun.recv_timeout(LOOK)) {
+                Some(Err(RecvTimeoutError::Timeout)) | None => {}
+                Some(outcome) => {
+                    self.begun = None;
+                    return outcome.ok();
+                }
+            }
+            if given_up() {
+                return None;
+            }
+        }
     }
 }
 
@@ -48,7 +82,7 @@ where
             }
         });
     }
-    Ordered(results)
+    Ordered { places: results, begun: None }
 }
 
 #[cfg(test)]
@@ -67,6 +101,26 @@ mod tests {
             };
             let doubled: Vec<u64> = ordered(scope, 4, 8, 0..200, work).collect();
             assert_eq!(doubled, (0..200).map(|i| i * 2).collect::<Vec<_>>());
+        });
+    }
+
+    #[test]
+    fn a_result_that_cannot_come_is_given_up_and_still_comes_later() {
+        let (go, may) = bounded::<()>(0);
+        std::thread::scope(|scope| {
+            let work = move |i: u64| {
+                if i == 1 {
+                    may.recv().unwrap();
+                }
+                i
+            };
+            let mut results = ordered(scope, 2, 4, 0..3, work);
+            assert_eq!(results.next_unless(&|| false), Some(0));
+            assert_eq!(results.next_unless(&|| true), None);
+            go.send(()).unwrap();
+            assert_eq!(results.next(), Some(1));
+            assert_eq!(results.next_unless(&|| false), Some(2));
+            assert_eq!(results.next_unless(&|| false), None);
         });
     }
 

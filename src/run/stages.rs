@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::journal::{Failed, Failure, Found, Item, Row};
-use super::ordered::ordered;
+use super::ordered::{Ordered, ordered};
 use super::picture;
 use super::pictures::Pictures;
 use super::record::StageTimes;
+use super::room::{Room, Share, Ticket};
 use super::{Category, Error, Options, Task};
 use crate::detector::{self, Detection, Detector, Input};
-use crate::photo::{self, Decoded, Photo};
+use crate::photo::{self, Decoded, Opened, Photo};
 
 const NAME_TOO_LONG: &str = "the name of its picture is too long for the file system: --no-draw writes none";
 
@@ -41,6 +42,8 @@ struct Prepared<'a> {
     /// Kept only where it is drawn on, or seen in tiles.
     photo: Option<Photo>,
     input: Result<Input, Failure>,
+    /// Memory that it has taken.
+    share: Option<Share<'a>>,
     times: StageTimes,
 }
 
@@ -51,6 +54,7 @@ struct Inferred<'a> {
     clipped: bool,
     photo: Option<Photo>,
     found: Result<Vec<Detection>, Failure>,
+    share: Option<Share<'a>>,
     times: StageTimes,
 }
 
@@ -65,11 +69,13 @@ impl Stages<'_> {
         let batch = self.options.batch.max(1);
         // One a lane; two where there is one lane, as one is between its sessions while the other uses one.
         let callers = self.detector.lanes().max(2);
+        let room = &Room::new(together(self.options.decode.limits.memory, threads));
         std::thread::scope(|scope| {
             let going = tasks.take_while(|_| !self.stop.load(Ordering::Relaxed));
-            let prepared =
-                ordered(scope, threads, threads + callers * batch, going, |task| self.prepare(task));
-            let batches = Batches { prepared, next: None, most: batch };
+            let going = going.map(|task| (task, room.ticket()));
+            let ahead = threads + callers * batch;
+            let prepared = ordered(scope, threads, ahead, going, |(task, place)| self.prepare(task, place));
+            let batches = Batches { prepared, next: None, most: batch, room };
             let inferred = ordered(scope, callers, callers, batches, |batch| self.infer(batch));
             let done = ordered(scope, threads, threads + batch, inferred.flatten(), |one| self.finish(one));
             for done in done {
@@ -81,30 +87,38 @@ impl Stages<'_> {
         })
     }
 
-    fn prepare<'t>(&self, task: &'t Task) -> Prepared<'t> {
+    /// Takes its share of the memory as soon as the header has told how much it is.
+    fn prepare<'t>(&self, task: &'t Task, place: Ticket<'t>) -> Prepared<'t> {
         let mut times = StageTimes::default();
-        let failed = |failure, times| Prepared {
-            task,
-            size: (0, 0),
-            clipped: false,
-            photo: None,
-            input: Err(failure),
-            times,
+        let failed = |failure, times| {
+            let input = Err(failure);
+            Prepared { task, size: (0, 0), clipped: false, photo: None, input, share: None, times }
         };
+        let options = &self.detector.reading(&self.options.decode);
+        let target = |full| self.detector.resized(full);
+        let opened = match Opened::open(&task.entry.path, options, &target) {
+            Ok(opened) => opened,
+            Err(error) => return failed(refused(&error), times),
+        };
+        let of_photo = opened.photo_bytes();
+        let of_input = self.detector.preparing_bytes(opened.stored());
+        let mut share = place.take(opened.decoding_bytes().max(of_photo.saturating_add(of_input)));
         let started = Instant::now();
-        let photo = decode(task, &self.options.decode, self.detector);
+        let photo = opened.decode(options, &target);
         times.decode = started.elapsed().as_secs_f64();
         let Decoded { photo, full: size, clipped } = match photo {
             Ok(photo) => photo,
-            Err(failure) => return failed(failure, times),
+            Err(error) => return failed(refused(&error), times),
         };
         let started = Instant::now();
         let input = self.detector.prepare_reduced(&photo, size);
         times.prepare = started.elapsed().as_secs_f64();
         match input {
             Ok(input) => {
-                let photo = (self.options.draw_score.is_some() || self.options.tile).then_some(photo);
-                Prepared { task, size, clipped, photo, input: Ok(input), times }
+                let kept = self.options.draw_score.is_some() || self.options.tile;
+                let photo = kept.then_some(photo);
+                share.shrink(of_input.saturating_add(if kept { of_photo } else { 0 }));
+                Prepared { task, size, clipped, photo, input: Ok(input), share: Some(share), times }
             }
             Err(error) => failed(failure("too_thin", "prepare", error), times),
         }
@@ -118,9 +132,10 @@ impl Stages<'_> {
         let mut inputs = Vec::new();
         let mut waiting = Vec::new();
         for one in batch {
-            let Prepared { task, size, clipped, photo, input, times } = one;
+            let Prepared { task, size, clipped, photo, input, share, times } = one;
             let input = input.map(|input| inputs.push(input));
-            waiting.push((Inferred { task, size, clipped, photo, found: Ok(Vec::new()), times }, input));
+            waiting
+                .push((Inferred { task, size, clipped, photo, found: Ok(Vec::new()), share, times }, input));
         }
         let count = inputs.len();
         let together = self.detector.infer(inputs);
@@ -173,7 +188,7 @@ impl Stages<'_> {
 
     /// Draws and encodes, and makes the row.
     fn finish(&self, one: Inferred<'_>) -> Result<Done, Error> {
-        let Inferred { task, size, clipped, photo, found, mut times } = one;
+        let Inferred { task, size, clipped, photo, found, share: _share, mut times } = one;
         let (image_id, file) = (task.image_id.clone(), task.entry.name.clone());
         let mut found = match found {
             Ok(found) => found,
@@ -221,6 +236,11 @@ impl Stages<'_> {
     }
 }
 
+/// Bytes that the photos under way may take together: no more keeps the threads busy.
+fn together(most: u64, threads: usize) -> u64 {
+    most.min((256 << 20) + (128 << 20) * threads as u64)
+}
+
 /// One photo through all stages up to its detections, with nothing beside it; the seconds of each.
 pub(super) fn alone(
     detector: &Detector,
@@ -239,20 +259,31 @@ pub(super) fn alone(
 }
 
 /// Photos that follow one another and have one padded size, up to a number; a failed photo goes along with any.
-struct Batches<'t, P> {
-    prepared: P,
+struct Batches<'t> {
+    prepared: Ordered<Prepared<'t>>,
     next: Option<Prepared<'t>>,
     most: usize,
+    room: &'t Room,
 }
 
-impl<'t, P: Iterator<Item = Prepared<'t>>> Iterator for Batches<'t, P> {
+impl<'t> Batches<'t> {
+    /// The next photo; nothing at the end, or where it waits for the memory that a batch has.
+    fn another(&mut self, waiting: bool) -> Option<Prepared<'t>> {
+        if self.next.is_some() {
+            return self.next.take();
+        }
+        if waiting { self.prepared.next_unless(&|| self.room.is_full()) } else { self.prepared.next() }
+    }
+}
+
+impl<'t> Iterator for Batches<'t> {
     type Item = Vec<Prepared<'t>>;
 
     fn next(&mut self) -> Option<Vec<Prepared<'t>>> {
         let mut batch: Vec<Prepared<'t>> = Vec::new();
         let mut padded = None;
         while batch.len() < self.most {
-            let Some(one) = self.next.take().or_else(|| self.prepared.next()) else { break };
+            let Some(one) = self.another(!batch.is_empty()) else { break };
             let own = one.input.as_ref().ok().map(|input| input.padded);
             if padded.is_some() && own.is_some() && own != padded {
                 self.next = Some(one);
@@ -269,7 +300,11 @@ impl<'t, P: Iterator<Item = Prepared<'t>>> Iterator for Batches<'t, P> {
 fn decode(task: &Task, options: &photo::DecodeOptions, detector: &Detector) -> Result<Decoded, Failure> {
     let options = detector.reading(options);
     photo::decode_for(&task.entry.path, &options, &|full| detector.resized(full))
-        .map_err(|error| failure(error.kind.as_str(), "decode", error.detail))
+        .map_err(|error| refused(&error))
+}
+
+fn refused(error: &photo::Error) -> Failure {
+    failure(error.kind.as_str(), "decode", &error.detail)
 }
 
 /// Why there is no picture, where another photo's can well be written; the cause itself where none can, as on a full

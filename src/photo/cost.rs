@@ -1,0 +1,95 @@
+//! What decoding a picture will take of memory, as its header tells, before anything of it is paid for.
+
+use std::io::{BufRead, Read, Seek, SeekFrom};
+
+use image::metadata::Orientation;
+use image::{ImageDecoder, ImageFormat, ImageReader};
+
+use super::decode::{DecodeOptions, Error, ErrorKind, Target, divisor};
+use super::markers::Outline;
+use super::png;
+
+/// Most bytes at the start of a file that are read for its header at first; JPEGs with large segments need more.
+const HEAD: usize = 1 << 16;
+
+/// Bytes that decoding takes at its peak beside the file's own, and what the photo has afterwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cost {
+    /// Width and height as stored.
+    pub(super) stored: (u32, u32),
+    /// Bytes of the pixels.
+    pub(super) photo: u64,
+    /// Bytes of the decoder.
+    pub(super) decoder: u64,
+}
+
+/// Nothing where the header tells no size: decoding will fail at it as well.
+pub(super) fn of(
+    file: &mut (impl BufRead + Seek),
+    options: &DecodeOptions,
+    target: Target<'_>,
+) -> Option<Cost> {
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD as u64).read_to_end(&mut head).ok()?;
+    let cost = if head.starts_with(&[0xff, 0xd8, 0xff]) {
+        let (stored, decoder) = of_jpeg(file, head, options)?;
+        let lies = [Orientation::NoTransforms, Orientation::Rotate90];
+        let divisor = lies.map(|orientation| divisor(stored, orientation, options, target)).into_iter().min();
+        let divisor = divisor.unwrap_or(1);
+        Cost { stored, photo: pixels(stored.0.div_ceil(divisor), stored.1.div_ceil(divisor), 3), decoder }
+    } else if let Some((stored, decoder)) = png::cost(&head) {
+        Cost { stored, photo: pixels(stored.0, stored.1, 3), decoder }
+    } else {
+        let format = image::guess_format(&head).ok()?;
+        file.seek(SeekFrom::Start(0)).ok()?;
+        of_other(file, format)?
+    };
+    Some(cost)
+}
+
+fn pixels(width: u32, height: u32, bytes: u64) -> u64 {
+    (u64::from(width) * u64::from(height)).saturating_mul(bytes)
+}
+
+/// Reads on until the first scan begins.
+fn of_jpeg(file: &mut impl Read, mut head: Vec<u8>, options: &DecodeOptions) -> Option<((u32, u32), u64)> {
+    loop {
+        let outline = Outline::of(&head);
+        if outline.has_begun() {
+            return Some((outline.size(options).ok()?, outline.decoder_bytes()));
+        }
+        let before = head.len();
+        file.by_ref().take(3 * before as u64).read_to_end(&mut head).ok()?;
+        if head.len() == before {
+            return None;
+        }
+    }
+}
+
+fn of_other(file: &mut (impl BufRead + Seek), format: ImageFormat) -> Option<Cost> {
+    let decoder = ImageReader::with_format(file, format).into_decoder().ok()?;
+    let stored = decoder.dimensions();
+    let samples = decoder.total_bytes();
+    let decoder = match format {
+        // Planes or a palette's numbers, and the picture before it is put onto its ground.
+        ImageFormat::WebP | ImageFormat::Gif => samples + pixels(stored.0, stored.1, 8),
+        ImageFormat::Tiff => 2 * samples,
+        _ => samples,
+    };
+    Some(Cost { stored, photo: pixels(stored.0, stored.1, 3), decoder })
+}
+
+/// Refuses what never fits.
+pub(super) fn check(bytes: u64, (width, height): (u32, u32), options: &DecodeOptions) -> Result<(), Error> {
+    let most = options.limits.memory;
+    if bytes <= most {
+        return Ok(());
+    }
+    let mb = |bytes: u64| bytes.div_ceil(1_000_000);
+    let detail = format!(
+        "the picture of {width}x{height} pixels takes about {} MB of memory, and photos may take {} MB (--memory)",
+        mb(bytes),
+        most / 1_000_000
+    );
+    Err(Error::new(ErrorKind::TooLarge, detail))
+}
