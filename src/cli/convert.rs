@@ -10,7 +10,7 @@ use super::output::{self, tell};
 use super::progress::Progress;
 use super::{Exit, Usage, say};
 
-/// Turn annotations into another form: COCO, Pascal VOC or YOLO
+/// Turn annotations into another form: COCO, Pascal VOC, YOLO, LabelMe, CVAT, Label Studio, Open Images, CSV
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn convert VOC2007/ -o voc2007.json --split test
@@ -24,10 +24,10 @@ pixels are counted from 1 and boxes end at their last one; difficult objects bec
 ignores, and the other way round. Boxes are cut at the photo's edges in all forms but COCO's. What cannot be converted is
 left out and named, and the exit code is then 3.")]
 pub(crate) struct Args {
-    /// COCO annotations, a run's folder, a folder of VOC's XML files, or a YOLO data set's folder, data.yaml or obj.data
+    /// A run's folder, or annotations of any of these forms: a file, or the folder of a data set
     #[arg(value_name = "IN")]
     source: PathBuf,
-    /// A .json file for COCO, else a new or empty folder
+    /// A new file for COCO, CVAT, Label Studio, Open Images and CSV, else a new or empty folder
     #[arg(short, long, value_name = "OUT")]
     out: PathBuf,
     /// Form to write; COCO by itself where OUT ends in .json
@@ -62,6 +62,11 @@ enum FormArg {
     Coco,
     Voc,
     Yolo,
+    Labelme,
+    Cvat,
+    LabelStudio,
+    OpenImages,
+    Csv,
 }
 
 /// Runs the command.
@@ -70,9 +75,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         Some(FormArg::Coco) => Target::Coco,
         Some(FormArg::Voc) => Target::Voc,
         Some(FormArg::Yolo) => Target::Yolo,
+        Some(FormArg::Labelme) => Target::LabelMe,
+        Some(FormArg::Cvat) => Target::Cvat,
+        Some(FormArg::LabelStudio) => Target::LabelStudio,
+        Some(FormArg::OpenImages) => Target::OpenImages,
+        Some(FormArg::Csv) => Target::Csv,
         None if args.out.extension().is_some_and(|end| end.eq_ignore_ascii_case("json")) => Target::Coco,
         None => {
-            return Err(Usage("name the form: --to voc or --to yolo, or a .json file for COCO".into()).into());
+            return Err(Usage(
+                "name the form: --to voc or --to yolo or another, or a .json file for COCO".into(),
+            )
+            .into());
         }
     };
     if let Some(folder) = args.input.as_ref().filter(|folder| !folder.is_dir()) {

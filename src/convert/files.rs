@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::Error;
+use super::error::io_error;
 
 /// Most bytes of a file that is read whole.
 const LONGEST: u64 = 64 << 20;
@@ -17,6 +18,34 @@ pub(super) fn read_small(path: &Path) -> Result<String, String> {
         return Err(format!("has more than {} MiB, more than any real one", LONGEST >> 20));
     }
     crate::text::decode(bytes).map_err(|error| format!("cannot be read: {error}"))
+}
+
+/// Most bytes of a file that holds a whole data set.
+const LARGEST: u64 = 4 << 30;
+
+/// The text of a file that holds a whole data set.
+pub(super) fn read_large(path: &Path) -> Result<String, Error> {
+    let length = std::fs::metadata(path).map_err(io_error("read", path))?.len();
+    if length > LARGEST {
+        let what = format!("has more than {} GiB, more than can be read at once", LARGEST >> 30);
+        return Err(Error::Shape { path: path.to_owned(), what });
+    }
+    crate::text::read(path).map_err(io_error("read", path))
+}
+
+/// The beginning of a text file, enough to tell its form.
+pub(super) fn head(path: &Path) -> String {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(1 << 16).read_to_end(&mut bytes));
+    if read.is_err() {
+        return String::new();
+    }
+    let mut text = Vec::new();
+    // A letter that is cut at the end is no fault.
+    let _ =
+        crate::text::reader(std::io::Cursor::new(bytes)).map(|(mut reader, _)| reader.read_to_end(&mut text));
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// The text of a small file that stands for the whole source.

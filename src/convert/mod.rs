@@ -2,11 +2,17 @@
 //!
 //! All forms become [`Annotations`] and all are written from them. Knows no network and no evaluation.
 
+mod builder;
 mod coco;
+mod csv;
+mod cvat;
 mod data;
 mod error;
 mod files;
 mod folder;
+mod label_studio;
+mod labelme;
+mod open_images;
 mod photos;
 mod target;
 mod voc;
@@ -17,8 +23,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+pub use builder::{Shape, Shapes};
+pub use csv::read_text as read_csv_text;
+pub use cvat::read_text as read_cvat_text;
 pub use data::{Annotations, Category, Counts, Failed, Object, Photo, Source, Whose};
 pub use error::Error;
+pub use label_studio::read_text as read_label_studio_text;
+pub use labelme::read_text as read_labelme_text;
+pub use open_images::read_text as read_open_images_text;
 pub use photos::Sizes;
 pub use target::{Target, WriteOptions, Written, write};
 pub use voc::{Text as VocText, read_text as read_voc_text};
@@ -39,41 +51,114 @@ pub struct ReadOptions {
     pub from_zero: bool,
 }
 
-/// Reads annotations: a COCO file, a run's folder, a folder of Pascal VOC's XML files, or a YOLO data set by its folder
-/// or its `data.yaml`. Which of these it is, the path tells. `progress` hears how many of how many files are read.
+/// A form to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Run,
+    Coco,
+    Voc,
+    Yolo,
+    LabelMe,
+    Cvat,
+    LabelStudio,
+    OpenImages,
+    Csv,
+}
+
+/// Reads annotations: a file or a folder of any form that there is. Which, the path and what lies there tell. `progress`
+/// hears how many of how many files are read.
 ///
 /// # Errors
-/// When the source as a whole cannot be read, or is none of these. One file that cannot be read is in
+/// When the source as a whole cannot be read, or is of no known form. One file that cannot be read is in
 /// [`Source::failed`].
 pub fn read(
     path: &Path,
     options: &ReadOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Source, Error> {
-    let unsplit = |source: Result<Source, Error>| match &options.split {
-        None => source,
-        Some(split) => Err(Error::NoSplits { path: path.to_owned(), split: split.clone() }),
-    };
-    let ends_in = |ends: &[&str]| ends.iter().any(|end| path.to_string_lossy().to_lowercase().ends_with(end));
+    let (form, place) = form_of(path)?;
+    if let (Some(split), false) = (&options.split, matches!(form, Form::Yolo | Form::Voc)) {
+        return Err(Error::NoSplits { path: path.to_owned(), split: split.clone() });
+    }
+    match form {
+        Form::Run => coco::read_run(&place, options.score),
+        Form::Coco => coco::read(&place, options.keep),
+        Form::Voc => voc::read(&place, options, progress),
+        Form::Yolo => yolo::read(&place, options, progress),
+        Form::LabelMe => labelme::read(&place, options, progress),
+        Form::Cvat => cvat::read(&place),
+        Form::LabelStudio => label_studio::read(&place),
+        Form::OpenImages => open_images::read(&place, options),
+        Form::Csv => csv::read(&place),
+    }
+}
+
+/// The form of what is at a path, and where the annotations are: a folder may hold them in one file.
+fn form_of(path: &Path) -> Result<(Form, PathBuf), Error> {
+    let here = |form| Ok((form, path.to_owned()));
     if path.is_file() {
-        if ends_in(&[".json", ".json.gz"]) {
-            return unsplit(coco::read(path, options.keep));
-        }
-        if ends_in(&[".yaml", ".yml", ".data"]) {
-            return yolo::read(path, options, progress);
-        }
-        return Err(Error::Unknown(path.to_owned()));
+        return match form_of_file(path) {
+            Some(form) => here(form),
+            None => Err(Error::Unknown(path.to_owned())),
+        };
     }
     if !path.is_dir() {
         return Err(Error::Missing(path.to_owned()));
     }
     if path.join("detections.jsonl").is_file() {
-        return unsplit(coco::read_run(path, options.score));
+        return here(Form::Run);
     }
     if yolo::is_here(path) {
-        return yolo::read(path, options, progress);
+        return here(Form::Yolo);
     }
-    voc::read(path, options, progress)
+    // A file at the folder's top tells the form; VOC's may lie deeper.
+    let entries = std::fs::read_dir(path).map_err(error::io_error("read", path))?;
+    let mut files: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    let is_other = |form: &Form| !matches!(form, Form::Voc | Form::Yolo);
+    let known = files.into_iter().find_map(|file| Some((form_of_file(&file).filter(is_other)?, file)));
+    match known {
+        Some((Form::LabelMe, _)) => here(Form::LabelMe),
+        Some((form, file)) => Ok((form, file)),
+        None if labelme_below(path) => here(Form::LabelMe),
+        None => here(Form::Voc),
+    }
+}
+
+/// The form of a file, by its end and its beginning.
+fn form_of_file(path: &Path) -> Option<Form> {
+    let name = path.to_string_lossy().to_lowercase();
+    let ends_in = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+    if ends_in(&[".yaml", ".yml", ".data"]) {
+        return Some(Form::Yolo);
+    }
+    if ends_in(&[".json.gz"]) {
+        return Some(Form::Coco);
+    }
+    let form = if ends_in(&[".json"]) {
+        let head = files::head(path);
+        match () {
+            () if labelme::is_here(&head) => Form::LabelMe,
+            () if label_studio::is_here(&head) => Form::LabelStudio,
+            () => Form::Coco,
+        }
+    } else if ends_in(&[".xml"]) {
+        let root = cvat::root_of(&files::head(path));
+        if root.as_deref() == Some("annotations") { Form::Cvat } else { Form::Voc }
+    } else if ends_in(&[".csv"]) {
+        if open_images::is_here(&files::head(path)) { Form::OpenImages } else { Form::Csv }
+    } else {
+        return None;
+    };
+    Some(form)
+}
+
+/// Whether JSON files of LabelMe's form lie deeper in a folder.
+fn labelme_below(folder: &Path) -> bool {
+    let files = walkdir::WalkDir::new(folder).min_depth(2).into_iter().flatten();
+    let mut json = files.filter(|entry| entry.path().extension().is_some_and(|end| end == "json"));
+    json.next().is_some_and(|entry| form_of_file(entry.path()) == Some(Form::LabelMe))
 }
 
 /// Categories with ids from 1.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::error::io_error;
 use super::photos::{Sizes, settle};
 use super::{
-    Annotations, Category, Counts, Error, Failed, Object, Photo, Source, Whose, coco, folder, voc, yolo,
+    Annotations, Category, Counts, Error, Failed, Object, Photo, Source, Whose, coco, csv, cvat, folder,
+    label_studio, labelme, open_images, voc, yolo,
 };
 use crate::atomic;
 use crate::photo;
@@ -21,6 +22,16 @@ pub enum Target {
     Voc,
     /// YOLO: `labels/` with a text file a photo, and `data.yaml`.
     Yolo,
+    /// LabelMe: a JSON file a photo, beside it.
+    LabelMe,
+    /// CVAT for images 1.1: one XML file.
+    Cvat,
+    /// Label Studio: one JSON file of tasks.
+    LabelStudio,
+    /// Open Images: one CSV file of shares.
+    OpenImages,
+    /// One CSV file of pixels.
+    Csv,
 }
 
 /// What a form has a place for.
@@ -64,6 +75,11 @@ impl Target {
                 Form { crowds: true, ..plain("VOC", folder("JPEGImages", Labels::In("Annotations", "xml"))) }
             }
             Target::Yolo => plain("YOLO", folder("images", Labels::ForImages)),
+            Target::LabelMe => Form { crowds: true, ..plain("LabelMe", folder("", Labels::In("", "json"))) },
+            Target::Cvat => plain("CVAT", Layout::File),
+            Target::LabelStudio => Form { scores: true, ..plain("Label Studio", Layout::File) },
+            Target::OpenImages => Form { crowds: true, scores: true, ..plain("Open Images", Layout::File) },
+            Target::Csv => Form { scores: true, ..plain("CSV", Layout::File) },
         }
     }
 
@@ -104,9 +120,9 @@ pub struct Written {
 /// When something is at the place, or the system refuses.
 pub fn write(source: Source, target: Target, out: &Path, options: &WriteOptions) -> Result<Written, Error> {
     let form = target.form();
-    match form.layout {
-        Layout::File => folder::refuse_other_kind(out, coco::OPENING)?,
-        Layout::Folder { .. } => folder::refuse_taken(out)?,
+    match target {
+        Target::Coco => folder::refuse_other_kind(out, coco::OPENING)?,
+        _ => folder::refuse_taken(out)?,
     }
     let Source { mut annotations, notes, failed, mut lost, more } = source;
     let mut written = Written { notes, failed, ..Written::default() };
@@ -118,7 +134,7 @@ pub fn write(source: Source, target: Target, out: &Path, options: &WriteOptions)
     written.failed.extend(settled.failed);
     written.categories = annotations.categories.len();
     match form.layout {
-        Layout::File => write_file(&annotations, &form, out, &mut written)?,
+        Layout::File => write_file(&annotations, target, &form, out, &mut written)?,
         Layout::Folder { photos, labels } => {
             let with_photos = options.photos.is_some();
             folder::whole(out, |fresh| {
@@ -138,22 +154,55 @@ pub fn write(source: Source, target: Target, out: &Path, options: &WriteOptions)
 
 fn write_file(
     annotations: &Annotations,
+    target: Target,
     form: &Form,
     out: &Path,
     written: &mut Written,
 ) -> Result<(), Error> {
-    let sizeless = annotations.photos.iter().filter(|photo| photo.size.is_none()).count();
-    if sizeless > 0 {
-        written
-            .notes
-            .push(format!("{sizeless} photos have no size: -i names their folder, to read it from them"));
+    if target == Target::Coco {
+        let sizeless = annotations.photos.iter().filter(|photo| photo.size.is_none()).count();
+        if sizeless > 0 {
+            let words = "photos have no size: -i names their folder, to read it from them";
+            written.notes.push(format!("{sizeless} {words}"));
+        }
+        atomic::write(out, |file| coco::write(annotations, file)).map_err(io_error("write", out))?;
+        written.photos = annotations.photos.len();
+        written.objects = annotations.photos.iter().map(|photo| photo.objects.len()).sum();
+        return Ok(());
     }
-    let _ = form;
-    atomic::write(out, |file| coco::write(annotations, file)).map_err(io_error("write", out))?;
-    written.photos = annotations.photos.len();
-    written.objects = annotations.photos.iter().map(|photo| photo.objects.len()).sum();
+    let mut cutter = Cutter::new(form);
+    let photos = annotations.photos.iter().filter_map(|photo| match photo.size {
+        Some(size) => {
+            let cuts = cutter.cut(photo, size);
+            written.photos += 1;
+            written.objects += cuts.len();
+            Some((photo, size, cuts))
+        }
+        None => {
+            written.failed.push(Failed::new(photo.file.clone(), NO_SIZE));
+            None
+        }
+    });
+    let put = atomic::write(out, |file| match target {
+        Target::Cvat => cvat::write(annotations, photos, file),
+        Target::LabelStudio => label_studio::write(annotations, photos, file),
+        Target::OpenImages => open_images::write(annotations, photos, file),
+        _ => csv::write(annotations, photos, file),
+    });
+    put.map_err(io_error("write", out))?;
+    let bare = annotations.photos.iter().filter(|photo| photo.objects.is_empty()).count();
+    if target == Target::OpenImages && bare > 0 {
+        written.notes.push(format!(
+            "{bare} photos without objects are left out: {} has rows of boxes only",
+            form.name
+        ));
+    }
+    written.notes.extend(cutter.notes());
     Ok(())
 }
+
+/// Why a photo cannot be written.
+const NO_SIZE: &str = "has no size: -i names the folder of the photos, to read it from them";
 
 fn write_folder(
     annotations: &Annotations,
@@ -178,7 +227,7 @@ fn write_folder(
             continue;
         };
         let Some(size) = photo.size else {
-            fail("has no size: -i names the folder of the photos, to read it from them".into());
+            fail(NO_SIZE.into());
             continue;
         };
         if !taken.insert(file.clone()) {
@@ -188,7 +237,8 @@ fn write_folder(
         let cuts = cutter.cut(photo, size);
         let put = folder::write(&fresh.join(file), |out| match target {
             Target::Yolo => yolo::write(size, &cuts, out),
-            Target::Voc | Target::Coco => voc::write(annotations, photo, size, &cuts, out),
+            Target::LabelMe => labelme::write(annotations, photo, size, &cuts, out),
+            _ => voc::write(annotations, photo, size, &cuts, out),
         });
         let link = |()| match &photo.path {
             Some(path) if with_photos => folder::link(path, &fresh.join(picture)),

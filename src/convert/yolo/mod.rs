@@ -19,7 +19,16 @@ pub use rows::{KeyPoints, Kind, Row, Rows, read_text};
 
 /// Whether a folder is a data set of this form: it says so, or has `labels`, or photos with text files beside them.
 pub(super) fn is_here(folder: &Path) -> bool {
-    folder.join("labels").is_dir() || config_of(folder).is_some() || has_labels_beside(folder)
+    has_labels(&folder.join("labels")) || config_of(folder).is_some() || has_labels_beside(folder)
+}
+
+/// Whether a folder of labels holds text files, or nothing yet; other tools have folders of that name, too.
+fn has_labels(labels: &Path) -> bool {
+    let mut files =
+        WalkDir::new(labels).into_iter().flatten().filter(|entry| entry.file_type().is_file()).peekable();
+    labels.is_dir()
+        && (files.peek().is_none()
+            || files.any(|entry| entry.path().extension().is_some_and(|end| end == "txt")))
 }
 
 fn has_labels_beside(folder: &Path) -> bool {

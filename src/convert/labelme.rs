@@ -1,0 +1,208 @@
+//! LabelMe's form: a JSON file a photo beside it, with shapes by their points. X-AnyLabeling's `score` and `difficult` are read.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use walkdir::WalkDir;
+
+use super::builder::{Builder, Shape, Shapes, around, side};
+use super::error::io_error;
+use super::files::{last, name_below, read_small, said};
+use super::target::Cut;
+use super::{Annotations, Error, Failed, Photo, ReadOptions, Source, Whose, read_each};
+
+#[derive(Deserialize)]
+struct File {
+    shapes: Vec<Value>,
+    #[serde(rename = "imagePath")]
+    path: Option<String>,
+    #[serde(rename = "imageWidth")]
+    width: Option<f64>,
+    #[serde(rename = "imageHeight")]
+    height: Option<f64>,
+}
+
+/// Whether JSON's beginning is that of a file of this form.
+pub(super) fn is_here(head: &str) -> bool {
+    head.trim_start().starts_with('{') && head.contains("\"shapes\"") && !head.contains("\"images\"")
+}
+
+/// Reads the text of one JSON file.
+///
+/// # Errors
+/// What is wrong with it, to stand behind its name.
+pub fn read_text(text: &str) -> Result<Shapes, String> {
+    let file: File = serde_json::from_str(text)
+        .map_err(|error| format!("is not JSON of LabelMe's form: {}", said(&error)))?;
+    let mut found = Shapes {
+        file: file.path,
+        size: file.width.and_then(side).zip(file.height.and_then(side)),
+        ..Shapes::default()
+    };
+    for (place, shape) in file.shapes.iter().enumerate() {
+        match read_shape(shape, &mut found) {
+            Ok(Some(shape)) => found.shapes.push(shape),
+            Ok(None) => {}
+            Err(what) => found.bad.push(format!("has {what} in shape {}", place + 1)),
+        }
+    }
+    Ok(found)
+}
+
+/// A shape that has a box; others are counted.
+fn read_shape(shape: &Value, found: &mut Shapes) -> Result<Option<Shape>, String> {
+    let name = shape["label"].as_str().map(str::trim).filter(|name| !name.is_empty()).ok_or("no `label`")?;
+    let points: Option<Vec<[f64; 2]>> = shape["points"].as_array().and_then(|points| {
+        points.iter().map(|point| Some([point[0].as_f64()?, point[1].as_f64()?])).collect()
+    });
+    let points = points.filter(|points| !points.is_empty()).ok_or("no `points` of two numbers")?;
+    let kind = shape["shape_type"].as_str().unwrap_or("polygon");
+    let mut count = |what: &str| found.lost.add(Whose::Object, what, 1);
+    let bbox = match kind {
+        "rectangle" if points.len() >= 2 => around(points),
+        "polygon" | "rotation" | "oriented_rectangle" if points.len() >= 3 => {
+            count("polygons");
+            around(points)
+        }
+        "mask" if points.len() >= 2 => {
+            count("masks");
+            around(points)
+        }
+        "circle" if points.len() == 2 => {
+            count("circles");
+            let [[x, y], [at_x, at_y]] = [points[0], points[1]];
+            let radius = (at_x - x).hypot(at_y - y);
+            around([[x - radius, y - radius], [x + radius, y + radius]])
+        }
+        "rectangle" | "polygon" | "rotation" | "circle" | "mask" => {
+            return Err(format!("{} points for a {kind}", points.len()));
+        }
+        other => {
+            count(&format!("`{}` shapes", other.chars().take(40).collect::<String>()));
+            return Ok(None);
+        }
+    };
+    let flag = |value: &Value| value.as_bool() == Some(true);
+    let crowd = flag(&shape["difficult"]) || flag(&shape["flags"]["difficult"]);
+    let flags = shape["flags"].as_object().into_iter().flatten();
+    for (what, here) in [
+        ("`group_id`", !shape["group_id"].is_null()),
+        ("`description`", shape["description"].as_str().is_some_and(|text| !text.is_empty())),
+        ("`flags`", flags.filter(|(name, _)| *name != "difficult").any(|(_, value)| flag(value))),
+        ("`attributes`", shape["attributes"].as_object().is_some_and(|fields| !fields.is_empty())),
+    ] {
+        found.lost.add(Whose::Object, what, here.into());
+    }
+    let bbox = bbox.ok_or("`points` that are no numbers")?;
+    Ok(Some(Shape { name: name.to_owned(), bbox, crowd, score: shape["score"].as_f64() }))
+}
+
+/// Reads one file, or all in a folder in the order of their names.
+pub(super) fn read(
+    path: &Path,
+    _: &ReadOptions,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Source, Error> {
+    let root = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    let files = if path.is_dir() { files_below(path)? } else { vec![path.to_owned()] };
+    let (texts, failed) = read_each(path, &files, progress, |file| {
+        let name = name_below(root, file);
+        match read_small(file).and_then(|text| read_text(&text)) {
+            Ok(found) if found.shapes.is_empty() && !found.bad.is_empty() => {
+                Err(Failed::new(name, found.bad[0].clone()))
+            }
+            Ok(found) => Ok((name, found, file.clone())),
+            Err(detail) => Err(Failed { file: name, detail }),
+        }
+    })?;
+    let mut builder = Builder::default();
+    builder.source.failed = failed;
+    for (json, found, path) in texts {
+        let folder = json.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+        let named = found.file.as_deref().map(last).filter(|name| !matches!(*name, "" | "." | ".."));
+        let stem = Path::new(last(&json)).file_stem().map(|stem| format!("{}.jpg", stem.to_string_lossy()));
+        let file = format!("{folder}{}", named.map_or(stem.unwrap_or_default(), str::to_owned));
+        let photo = builder.photo(&file, found.size);
+        if found.size.is_none() {
+            let beside = path.parent().map(|folder| folder.join(last(&file)));
+            builder.source.annotations.photos[photo].path = beside.filter(|path| path.is_file());
+        }
+        found.shapes.iter().for_each(|shape| builder.object(photo, &shape.name, shape.object()));
+        found.bad.into_iter().for_each(|what| builder.fail(json.clone(), what));
+        builder.source.lost.extend(&found.lost);
+    }
+    Ok(builder.source)
+}
+
+/// The JSON files of a folder that are of this form.
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.map_err(|error| io_error("read", folder)(error.into()))?;
+        let is_json = entry.path().extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
+        if is_json && entry.path().is_file() {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
+}
+
+/// Writes the file of one photo.
+pub(super) fn write(
+    annotations: &Annotations,
+    photo: &Photo,
+    (width, height): (u32, u32),
+    cuts: &[Cut<'_>],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let shape = |cut: &Cut<'_>| {
+        let [left, top, right, bottom] = cut.corners;
+        let flags = if cut.object.crowd { json!({"difficult": true}) } else { json!({}) };
+        json!({
+            "label": annotations.categories[cut.object.category].name,
+            "points": [[left, top], [right, bottom]],
+            "group_id": null,
+            "description": "",
+            "shape_type": "rectangle",
+            "flags": flags,
+            "mask": null,
+        })
+    };
+    let file = json!({
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": cuts.iter().map(shape).collect::<Vec<Value>>(),
+        "imagePath": last(&photo.file),
+        "imageData": null,
+        "imageHeight": height,
+        "imageWidth": width,
+    });
+    serde_json::to_writer_pretty(&mut *out, &file)?;
+    out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_with_an_extent_have_boxes() {
+        let found = read_text(
+            r#"{"version": "5.5.0", "flags": {}, "imagePath": "..\\a.jpg", "imageData": null, "imageWidth": 64, "imageHeight": 48,
+            "shapes": [
+                {"label": "x", "points": [[30, 20], [10, 5]], "shape_type": "rectangle", "flags": {"difficult": true}},
+                {"label": "y", "points": [[10, 10], [13, 14]], "shape_type": "circle", "group_id": 3},
+                {"label": "y", "points": [[10, 10], [13, 14]], "shape_type": "line"},
+                {"label": "y", "points": [[10, 10]], "shape_type": "rectangle"}]}"#,
+        )
+        .unwrap();
+        assert_eq!((found.file.as_deref(), found.size), (Some("..\\a.jpg"), Some((64, 48))));
+        let boxes: Vec<_> = found.shapes.iter().map(|shape| (shape.bbox, shape.crowd)).collect();
+        assert_eq!(boxes, [([10.0, 5.0, 20.0, 15.0], true), ([5.0, 5.0, 10.0, 10.0], false)]);
+        assert_eq!(found.bad, ["has 1 points for a rectangle in shape 4"]);
+        let lost = found.lost.to_string();
+        assert_eq!(lost, "`group_id` of 1 object, `line` shapes of 1 object, circles of 1 object");
+    }
+}
