@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of results and of evaluation; any command may use it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::annotation::{self, Annotation};
@@ -219,6 +220,35 @@ impl DataSet {
     /// The annotations in the file's order.
     pub fn annotations(&self) -> impl Iterator<Item = &Annotation> {
         self.annotations.iter().flat_map(Rows::iter)
+    }
+
+    /// The same data set with a number in place of every string of digits that names an image or a category; as it is where
+    /// two ids would become one.
+    pub(crate) fn with_numbers(mut self) -> DataSet {
+        let number = |ids: &Ids, id: Id| match ids.text(id) {
+            Some(_) => ids.of_other_kind(id).unwrap_or(id),
+            None => id,
+        };
+        let ids = self.ids.clone();
+        let distinct = |all: &[Id]| all.iter().collect::<HashSet<_>>().len();
+        let images: Vec<Id> = self.images().iter().map(|image| image.id).collect();
+        let categories: Vec<Id> = self.categories().iter().map(|category| category.id).collect();
+        for listed in [images, categories] {
+            let numbers: Vec<Id> = listed.iter().map(|&id| number(&ids, id)).collect();
+            if distinct(&numbers) < distinct(&listed) {
+                return self;
+            }
+        }
+        self.images.iter_mut().flatten().for_each(|image| image.each_id(|id| *id = number(&ids, *id)));
+        self.categories.iter_mut().flatten().for_each(|entry| entry.each_id(|id| *id = number(&ids, *id)));
+        if let Some(rows) = &mut self.annotations {
+            rows.each(|row| {
+                row.image = number(&ids, row.image);
+                row.category = number(&ids, row.category);
+            });
+        }
+        self.ids.take_digits_for_numbers();
+        self
     }
 
     /// The same data set with other boxes.

@@ -46,6 +46,13 @@ pub(crate) enum Odd {
 pub struct Ids {
     odd: Vec<Odd>,
     places: HashMap<Odd, i64>,
+    /// A string of digits names what its number names.
+    digits: bool,
+}
+
+/// The number that a string of digits spells.
+fn spelled(text: &str) -> Option<Id> {
+    text.trim().parse().ok().and_then(Id::new)
 }
 
 impl Ids {
@@ -61,7 +68,29 @@ impl Ids {
     pub(super) fn find(&self, value: &Value) -> Option<Id> {
         match plain_or_odd(value)? {
             Ok(id) => Some(id),
-            Err(odd) => self.places.get(&odd).map(|&place| Id(place)),
+            Err(odd) => self.known(&odd),
+        }
+    }
+
+    /// What is known by an odd id.
+    fn known(&self, odd: &Odd) -> Option<Id> {
+        let spelled = || match odd {
+            Odd::Text(text) if self.digits => spelled(text),
+            _ => None,
+        };
+        self.places.get(odd).map(|&place| Id(place)).or_else(spelled)
+    }
+
+    /// From now on a string of digits names what its number names.
+    pub(super) fn take_digits_for_numbers(&mut self) {
+        self.digits = true;
+    }
+
+    /// The id that differs from this one only in being a number and no string, or a string and no number.
+    pub(crate) fn of_other_kind(&self, id: Id) -> Option<Id> {
+        match self.text(id) {
+            Some(text) => spelled(text),
+            None => self.places.get(&Odd::Text(id.integer()?.to_string().into())).map(|&place| Id(place)),
         }
     }
 
@@ -110,7 +139,7 @@ impl Ids {
     /// The id here of what has an id in another table; `None` if nothing here is known by it.
     pub(super) fn translate(&self, id: Id, from: &Ids) -> Option<Id> {
         match id.place() {
-            Some(place) => self.places.get(from.odd.get(place)?).map(|&place| Id(place)),
+            Some(place) => self.known(from.odd.get(place)?),
             None => Some(id),
         }
     }

@@ -72,8 +72,9 @@ pub(super) fn read(
     }
     let plain = if kind == Kind::Boxes && map.is_none() { typed(cursor) } else { Err(Stop::Odd) };
     match plain {
-        Ok((image, category, bbox, score)) => {
+        Ok(((image, category, bbox, score), masked)) => {
             part.noticed.count += 1;
+            part.noticed.masks += u64::from(masked);
             let place = match part.last_image {
                 Some((id, place)) if id == image => place,
                 _ => {
@@ -111,18 +112,19 @@ pub(super) fn read(
 
 type Typed = (Id, Id, [f64; 4], f64);
 
-fn typed(cursor: &mut Cursor<'_>) -> Scan<Typed> {
+fn typed(cursor: &mut Cursor<'_>) -> Scan<(Typed, bool)> {
     const IMAGE: u8 = 1;
     const CATEGORY: u8 = 2;
     const BOX: u8 = 4;
     const SCORE: u8 = 8;
+    const MASK: u8 = 16;
     if cursor.next_byte()? != b'{' {
         return Err(Stop::Odd);
     }
     cursor.at += 1;
     let zero = Id::new(0).ok_or(Stop::Odd)?;
     let (mut image, mut category, mut bbox, mut score) = (zero, zero, [0.0; 4], 0.0);
-    let mut seen = 0;
+    let (mut seen, mut masked) = (0, false);
     loop {
         cursor.next_byte()?;
         let known = if cursor.literal(b"\"image_id\":") {
@@ -139,6 +141,7 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<Typed> {
                 b"category_id" => CATEGORY,
                 b"bbox" => BOX,
                 b"score" => SCORE,
+                b"segmentation" => MASK,
                 _ => 0,
             }
         };
@@ -151,16 +154,22 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<Typed> {
             CATEGORY => category = integer(cursor)?,
             BOX => bbox = four(cursor)?,
             SCORE => score = double(cursor)?,
+            MASK => {
+                cursor.next_byte()?;
+                let start = cursor.at;
+                cursor.skip()?;
+                masked = !matches!(&cursor.data[start..cursor.at], b"[]" | b"{}" | b"null");
+            }
             _ => cursor.skip()?,
         }
         if !cursor.more(b'}')? {
             break;
         }
     }
-    if seen != IMAGE | CATEGORY | BOX | SCORE {
+    if seen & !MASK != IMAGE | CATEGORY | BOX | SCORE {
         return Err(Stop::Odd);
     }
-    Ok((image, category, bbox, score))
+    Ok(((image, category, bbox, score), masked))
 }
 
 fn general(
@@ -181,6 +190,8 @@ fn general(
         }
         return Ok(());
     };
+    let masked = kind == Kind::Boxes && object.get("segmentation").is_some_and(Value::truthy);
+    part.noticed.masks += u64::from(masked);
     // Boxes are looked at before categories and scores: a bad one stops pycocotools wherever it is.
     let (bbox, area) = match kind {
         Kind::Boxes => (plain_box(object)?, None),

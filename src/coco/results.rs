@@ -96,6 +96,8 @@ pub struct Noticed {
     pub foreign_categories: BTreeMap<Id, u64>,
     /// The same with ids that are no integers and with names that are looked up, as they stand in the file.
     pub foreign_words: BTreeMap<String, u64>,
+    /// Results that have a mask beside their box.
+    pub masks: u64,
     /// Results whose score is true or false.
     pub bool_scores: u64,
     /// File names that the results file has for images, by their ids, which the data set knows too.
@@ -133,6 +135,7 @@ impl Noticed {
         self.count += part.count;
         self.unknown_images += part.unknown_images;
         self.bool_scores += part.bool_scores;
+        self.masks += part.masks;
         self.failed_photos += part.failed_photos;
         if let Some(seen) = part.seen {
             self.seen.get_or_insert_default().extend(seen);
@@ -441,6 +444,7 @@ fn photo(object: &Object, part: &mut Part, lookup: &Lookup, map: Option<&Map>) -
     };
     for value in list {
         part.noticed.count += 1;
+        part.noticed.masks += u64::from(value_has_mask(value));
         let Value::Object(detection) = value else { return Err("has a detection that is no object".into()) };
         let Some(image) = image else {
             match named {
@@ -474,6 +478,10 @@ fn photo(object: &Object, part: &mut Part, lookup: &Lookup, map: Option<&Map>) -
         part.rows.push((category.unwrap_or(NOWHERE), row));
     }
     Ok(())
+}
+
+fn value_has_mask(detection: &Value) -> bool {
+    matches!(detection, Value::Object(detection) if detection.get("mask").is_some_and(Value::truthy))
 }
 
 fn corners(detection: &Object) -> Option<[f64; 4]> {

@@ -78,6 +78,9 @@ impl Input {
     pub fn open(annotations: &Path, results: &Path, params: &Params, by_name: bool) -> Result<Input, Error> {
         evaluation::check(params)?;
         let mut set = DataSet::open(annotations)?;
+        if params.digits_are_numbers {
+            set = set.with_numbers();
+        }
         for (key, needed) in
             [("images", true), ("categories", true), ("annotations", params.protocol == Protocol::Lvis)]
         {

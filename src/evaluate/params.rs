@@ -44,6 +44,8 @@ pub struct Params {
     pub image_ids: Option<Vec<String>>,
     /// `useCats` is 0: all categories are one.
     pub class_agnostic: bool,
+    /// A string of digits names what its number names, which pycocotools keeps apart.
+    pub digits_are_numbers: bool,
 }
 
 /// Most thresholds that one evaluation takes: a bit each.
@@ -69,6 +71,7 @@ impl Default for Params {
             category_ids: None,
             image_ids: None,
             class_agnostic: false,
+            digits_are_numbers: false,
         }
     }
 }

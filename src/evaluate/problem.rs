@@ -137,7 +137,7 @@ impl Scope {
 
 /// Categories as they are typed: by id, else by name.
 fn typed_categories(set: &mut DataSet, typed: &[String], listed: &[Id]) -> Result<Vec<Id>, Error> {
-    let names = ClassNames::new(set.named_categories());
+    let names = ClassNames::new(set.named_categories_by_use());
     let category = |text: &String| {
         let id = typed_id(text, listed, &mut set.ids);
         if listed.contains(&id) {

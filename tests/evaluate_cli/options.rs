@@ -146,3 +146,39 @@ fn a_runs_folder_stands_for_its_journal() {
         document(&run(&gt, &folder.path().join("dt.json"), &["--json", "--versus", out.to_str().unwrap()]));
     assert_eq!(other["versus"]["other"][0], 0.0);
 }
+
+/// Strings in one place and numbers in another name nothing for pycocotools: -1 where no annotation is left.
+#[test]
+fn ids_of_two_kinds_are_told_and_corrected() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gt, dt) = scene();
+    let right = write(folder.path(), "right.json", gt.to_string());
+    let dt = write(folder.path(), "dt.json", json!(dt).to_string());
+    let expected = stats(&run(&right, &dt, &["--json"]));
+    for (table, key) in [("annotations", "category_id"), ("annotations", "image_id"), ("categories", "id")] {
+        let mut gt = gt.clone();
+        for entry in gt[table].as_array_mut().unwrap() {
+            entry[key] = json!(entry[key].to_string());
+        }
+        let gt = write(folder.path(), "gt.json", gt.to_string());
+        let outcome = run(&gt, &dt, &["--json"]);
+        assert_eq!(stats(&outcome)[0], -1.0);
+        let warnings = document(&outcome)["warnings"].clone();
+        let told = warnings.as_array().unwrap().iter().find(|warning| warning["kind"] == "ids_of_two_kinds");
+        let message = told.unwrap()["message"].as_str().unwrap();
+        assert!(message.contains("string") && message.contains("--corrected"), "{message}");
+        assert!(message.contains(&format!("AP is {:.3} instead of -1.000", expected[0])), "{message}");
+        assert_eq!(stats(&run(&gt, &dt, &["--json", "--corrected"])), expected, "{table} {key}");
+    }
+}
+
+#[test]
+fn masks_that_are_not_judged_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gt, mut dt) = scene();
+    let gt = write(folder.path(), "gt.json", gt.to_string());
+    dt[0]["segmentation"] = json!({"size": [100, 200], "counts": "PPYo0"});
+    dt[1]["segmentation"] = json!([]);
+    let outcome = run(&gt, &write(folder.path(), "dt.json", json!(dt).to_string()), &[]);
+    assert!(outcome.err.contains("1 result with a mask beside its box"), "{}", outcome.err);
+}

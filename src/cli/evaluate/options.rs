@@ -56,6 +56,7 @@ impl Args {
         params.category_ids = self.category_ids.clone();
         params.image_ids = self.image_ids.clone();
         params.class_agnostic |= self.class_agnostic;
+        params.digits_are_numbers = self.corrected;
         Ok(params)
     }
 

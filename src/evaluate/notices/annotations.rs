@@ -2,7 +2,7 @@
 
 use super::List;
 use crate::coco::{Id, Index, Traits};
-use crate::evaluate::params::Protocol;
+use crate::evaluate::params::{Params, Protocol};
 use crate::evaluate::quirk::{Reading, repeated_ids};
 use crate::evaluate::{Evaluation, Input};
 
@@ -26,6 +26,12 @@ impl Input {
             counts.unknown_image += u64::from(unknown_image);
             counts.unknown_category += u64::from(unknown_category);
             if unknown_image || unknown_category {
+                let listed = |id, index: &Index| {
+                    self.set.ids.of_other_kind(id).is_some_and(|id| index.get(id).is_some())
+                };
+                let image = unknown_image && listed(annotation.image, &self.lookup.images);
+                let category = unknown_category && listed(annotation.category, &categories);
+                counts.other_kind += u64::from(image || category);
                 continue;
             }
             let has = |traits| u64::from(annotation.traits.has(traits));
@@ -76,6 +82,19 @@ impl Input {
             "annotation",
             "of a category that is not listed: left out",
         );
+        if counts.other_kind > 0 {
+            list.count("ids_of_two_kinds", counts.other_kind, "annotation", "with an id of its image or category that is a string where the list has a number, or a number where it has a string: left out, as in pycocotools");
+            let params = Params { digits_are_numbers: true, ..self.params.clone() };
+            let (set, results) = (self.set.path(), self.detections.path());
+            let other = Input::open(set, results, &params, self.lookup.names.is_some());
+            let other = other.and_then(|other| other.evaluate(reading, false)).ok();
+            list.last_is_without(
+                evaluation,
+                other.as_ref(),
+                "with both taken for one",
+                ": write ids in one way, or use `--corrected`",
+            );
+        }
         if lvis {
             list.count(
                 "area_not_positive",
@@ -172,6 +191,7 @@ struct Counts {
     words: u64,
     unknown_image: u64,
     unknown_category: u64,
+    other_kind: u64,
     unusual: u64,
     no_crowd: u64,
     no_area: u64,

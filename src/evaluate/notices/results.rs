@@ -56,12 +56,12 @@ impl Input {
             }
             (Some(id), Some(own)) if strings(id) && !strings(own) => {
                 format!(
-                    "the results name images by strings such as {id}, the annotations by numbers such as {own}"
+                    "the results name images by strings such as {id}, the annotations by numbers such as {own}, which `--corrected` takes for one"
                 )
             }
             (Some(id), Some(own)) if !strings(id) && strings(own) => {
                 format!(
-                    "the results name images by numbers such as {id}, the annotations by strings such as {own}"
+                    "the results name images by numbers such as {id}, the annotations by strings such as {own}, which `--corrected` takes for one"
                 )
             }
             _ => format!(
@@ -112,8 +112,14 @@ impl Input {
         if count > 0 {
             let ids = foreign.iter().map(|&(&id, _)| self.set.ids.show(id).to_string());
             let ids: Vec<String> = ids.chain(noticed.foreign_words.keys().cloned()).take(5).collect();
+            let words = noticed.foreign_words.keys().filter_map(|word| word.trim_matches('"').parse().ok());
+            let hint = if words.filter_map(Id::new).any(|id| known.contains(&id)) {
+                ": `--corrected` takes strings of digits for numbers"
+            } else {
+                ""
+            };
             let rest = format!(
-                "of a category that the annotations do not list: left out (category {})",
+                "of a category that the annotations do not list: left out (category {}){hint}",
                 ids.join(", ")
             );
             list.count("result_unknown_category", count, "result", &rest);
@@ -127,6 +133,12 @@ impl Input {
         if self.about_files(list) {
             list.last_moves_to(evaluation, by_name.as_ref());
         }
+        list.count(
+            "masks_not_judged",
+            noticed.masks,
+            "result",
+            "with a mask beside its box: boxes are judged, masks are not looked at",
+        );
         list.count("score_bool", noticed.bool_scores, "result", "with true or false as score, which stops pycocotools where a category has no other: taken for 1 and 0");
         list.count(
             "unused_detections",
