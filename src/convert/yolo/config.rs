@@ -33,8 +33,29 @@ enum OneOrMore {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Names {
-    List(Vec<String>),
-    Table(BTreeMap<usize, String>),
+    List(Vec<Name>),
+    Table(BTreeMap<usize, Name>),
+}
+
+/// A name, whatever YAML takes it for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Name {
+    Text(String),
+    Whole(i64),
+    Real(f64),
+    Truth(bool),
+}
+
+impl Name {
+    fn text(&self) -> String {
+        match self {
+            Name::Text(text) => text.clone(),
+            Name::Whole(number) => number.to_string(),
+            Name::Real(number) => number.to_string(),
+            Name::Truth(truth) => truth.to_string(),
+        }
+    }
 }
 
 /// Files of class names, a line a class, from before there was `data.yaml`.
@@ -148,7 +169,7 @@ pub(super) fn names(
     notes: &mut Vec<String>,
 ) -> Result<Vec<String>, Error> {
     let mut names = match config.names.take() {
-        Some(Names::List(names)) => names,
+        Some(Names::List(names)) => names.iter().map(Name::text).collect(),
         Some(Names::Table(table)) => {
             let count = table.keys().max().map_or(0, |most| most.saturating_add(1));
             // A table of a few classes with one far out is a slip, not a reason to make a million.
@@ -156,7 +177,7 @@ pub(super) fn names(
                 let what = format!("names a class {}, and only {} in all", count - 1, table.len());
                 return Err(Error::Shape { path: root.to_owned(), what });
             }
-            (0..count).map(|place| table.get(&place).cloned().unwrap_or_else(|| numbered(place))).collect()
+            (0..count).map(|place| table.get(&place).map_or_else(|| numbered(place), Name::text)).collect()
         }
         None => match name_file(root) {
             Some(path) => {
@@ -213,6 +234,14 @@ mod tests {
         assert_eq!(config.parts(Path::new("obj.data"), None).unwrap(), ["data/train.txt", "data/valid.txt"]);
         assert_eq!(config.parts(Path::new("obj.data"), Some("val")).unwrap(), ["data/valid.txt"]);
         assert!(config.parts(Path::new("obj.data"), Some("test")).is_err());
+    }
+
+    #[test]
+    fn names_may_be_what_yaml_takes_for_numbers() {
+        let mut config: Config = serde_saphyr::from_str("names: [1, bolt, 0.5]").unwrap();
+        assert_eq!(names(Path::new(""), &mut config, 0, &mut Vec::new()).unwrap(), ["1", "bolt", "0.5"]);
+        let mut config: Config = serde_saphyr::from_str("names: {0: 7, 1: nut}").unwrap();
+        assert_eq!(names(Path::new(""), &mut config, 0, &mut Vec::new()).unwrap(), ["7", "nut"]);
     }
 
     #[test]
