@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{print, show, tell};
 use rcnn::model::Model;
 use rcnn::photo::{self, ListError, Listing};
@@ -103,7 +103,7 @@ pub(crate) fn main() -> ExitCode {
     output::speak_plainly_on_panic();
     output::init_tracing();
     signals::outlive_limits_of_files();
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),
     };
@@ -133,6 +133,17 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::from(signals::asked().unwrap_or(failed) as u8)
         }
     }
+}
+
+/// Reads the command line. A value may be a negative number, which is then refused as a value.
+fn parse() -> Result<Cli, clap::Error> {
+    let negative = |option: clap::Arg| {
+        let takes = !option.is_positional() && option.get_action().takes_values();
+        if takes { option.allow_negative_numbers(true) } else { option }
+    };
+    let mut command = Cli::command().mut_subcommands(|verb| verb.mut_args(negative));
+    let found = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&found).map_err(|error| error.format(&mut command))
 }
 
 /// The error and its causes on one line; most of ours say their cause themselves.

@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 use rcnn::cache;
 use rcnn::family::Options;
 use rcnn::model::{
-    BUNDLED, ClassifierModel, Expected, Imported, Origin, Published, download, find_published, read_config,
+    BUNDLED, ClassifierModel, Expected, Imported, Origin, Published, download, find_published, nearest,
+    published, read_config,
 };
 
 use super::Exit;
@@ -47,10 +48,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let url = match known {
         Some(known) => known.url.as_str(),
         None if args.name.starts_with("https://") || args.name.starts_with("http://") => &args.name,
-        None => bail!(
-            "no published checkpoint is called `{}`: `rcnn models` lists them",
-            args.name.escape_debug()
-        ),
+        None => {
+            let near = nearest(&args.name, published().iter().map(|known| known.name.as_str()));
+            let near = near.map_or_else(String::new, |near| format!("the nearest name is `{near}`, and "));
+            bail!(
+                "no published checkpoint is called `{}`: {near}`rcnn models` lists them",
+                args.name.escape_debug()
+            )
+        }
     };
     let name =
         args.called.clone().unwrap_or_else(|| known.map_or_else(|| stem(url), |known| known.name.clone()));

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +10,9 @@ use serde::Serialize;
 
 use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
-use super::{Error, GraphFile, Graphs, Imported, Manifest, Model, config_beside, read_config, store};
+use super::{
+    Error, GraphFile, Graphs, Imported, Manifest, Model, config_beside, published, read_config, store,
+};
 use crate::cache;
 use crate::family::Options;
 use crate::hash::sha256;
@@ -83,11 +86,42 @@ impl Model {
 pub(super) fn named(name: &OsStr) -> Result<PathBuf, Error> {
     let mut folders = homes().into_iter().map(|(_, home)| home.join(name));
     let folder = if is_plain(name) { folders.find(|folder| is_model(folder)) } else { None };
-    let unknown = || Error::Unknown {
-        name: name.to_string_lossy().escape_debug().to_string(),
-        known: known().join(", "),
+    folder.ok_or_else(|| missing(name))
+}
+
+/// Endings of files that models are made of; a point elsewhere belongs to a name, as in `run-0.1`.
+const ENDINGS: [&str; 8] = ["pth", "pt", "pkl", "ckpt", "safetensors", "pdparams", "onnx", "json"];
+
+/// Why there is no model of a name, or at a path.
+fn missing(name: &OsStr) -> Error {
+    let path = Path::new(name);
+    let ends_as_file =
+        path.extension().is_some_and(|end| ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known)));
+    if path.exists() {
+        let cause = "it is a pipe or a device, and a model is a folder or a file";
+        return Error::io("read", path)(io::Error::other(cause));
+    }
+    if ends_as_file || !is_plain(name) {
+        return Error::io("find", path)(io::Error::new(io::ErrorKind::NotFound, "no such file or folder"));
+    }
+    let (name, known) = (name.to_string_lossy(), known());
+    let pull = |name: &str| format!("`rcnn pull {name}` brings it");
+    let published = published().iter().map(|published| published.name.as_str());
+    let near = nearest(&name, known.iter().map(String::as_str).chain(published.clone()));
+    let cure = match near {
+        Some(near) if near == name => pull(near),
+        Some(near) if known.iter().any(|known| known == near) => format!("the nearest name is `{near}`"),
+        Some(near) => format!("the nearest name is `{near}`: {}", pull(near)),
+        None => format!("give a model folder, a checkpoint file, or one of {}", known.join(", ")),
     };
-    folder.ok_or_else(unknown)
+    Error::Unknown { name: name.escape_debug().to_string(), cure }
+}
+
+/// The name that is most like another, if one is so much like it that it may be meant.
+pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let most = (name.chars().count() / 4).max(1);
+    let distances = names.map(|other| (strsim::damerau_levenshtein(name, other), other));
+    distances.filter(|(distance, _)| *distance <= most).min().map(|(_, other)| other)
 }
 
 /// A name is one part of a path, nothing that leads elsewhere.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub use crate::family::Class;
 pub use bundled::{BUNDLED, DEFAULT};
 pub use classifier::{ClassifierManifest, ClassifierModel};
-pub use find::{Listed, Place, list};
+pub use find::{Listed, Place, list, nearest};
 pub use import::{Imported, config_beside, read_config, read_options};
 pub use manifest::{FileHash, Files, Manifest, Origin, Provenance, Quantization};
 pub use pull::{Expected, PullError, download};
@@ -54,12 +54,12 @@ impl Graphs {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing has that name.
-    #[error("no model `{name}`: give a model folder, a checkpoint file, or one of {known}")]
+    #[error("no model `{name}`: {cure}")]
     Unknown {
         /// What was asked for.
         name: String,
-        /// Names that would do.
-        known: String,
+        /// What would do.
+        cure: String,
     },
     /// A file of the model cannot be read or written.
     #[error("cannot {doing} `{}`: {cause}", path.display())]

@@ -110,18 +110,13 @@ fn peak(process: u32) -> u64 {
 /// Every file in a run's folder with its bytes; of run.json, which tells times, only that it is there.
 pub fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
-    let files = files.filter(|entry| !entry.file_type().is_dir() && !is_half(entry.file_name()));
+    let files = files.filter(|entry| !entry.file_type().is_dir());
     let files = files.map(|entry| {
         let name = entry.path().strip_prefix(folder).unwrap().to_string_lossy().into_owned();
         let bytes = if name == "run.json" { Vec::new() } else { fs::read(entry.path()).unwrap() };
         (name, bytes)
     });
     files.collect()
-}
-
-/// Whether a file is one that was being written when its run was killed.
-fn is_half(name: &std::ffi::OsStr) -> bool {
-    name.to_string_lossy().starts_with(".rcnn-")
 }
 
 /// Fails where a folder holds other files, or other bytes, than that of a run which nobody disturbed.
