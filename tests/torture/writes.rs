@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use crate::kills::Undisturbed;
-use crate::machine::{Ended, assert_prefix, assert_same, run};
+use crate::machine::{Ended, assert_same, run};
 use crate::{effort, random};
 
 const RUN: [&str; 6] = ["detect", "scenes/images", "-o", "out", "--threads", "2"];
@@ -32,8 +32,7 @@ fn files_that_may_not_grow_end_a_run_that_can_go_on() {
             let ended = run(&all.place, &RUN, &limits).expect(&[1, 3], &[25]);
             spoken(&ended);
             failed += usize::from(ended.status.code() != Some(3));
-            assert_prefix(&all.place.at("out"), &all.wanted, &after);
-            // A journal that could not be begun leaves a folder that is not ours to go on in.
+            // A picture that could not be written is told in its row, and made when there is room.
             all.resume(&after);
         }
     }
