@@ -145,7 +145,9 @@ fn an_optimised_graph_is_kept_and_changes_nothing() {
     let whole = fs::read(&files[0]).unwrap();
     fs::write(&files[0], &whole[..whole.len() / 2]).unwrap();
     assert_eq!(first, run(&[]));
-    assert_eq!((kept(), fs::read(&files[0]).unwrap().len()), (files, whole.len()));
+    // ONNX Runtime may write the same graph in other bytes, and the name has their digest.
+    let again = kept();
+    assert_eq!((again.len(), fs::read(&again[0]).unwrap().len()), (1, whole.len()));
     // Another model has another graph; and where nothing can be kept, nothing is missing.
     let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/resnet-18");
     assert_ne!(first, run(&["-m", &other.display().to_string()]));
