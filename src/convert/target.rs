@@ -11,6 +11,7 @@ use super::{
     label_studio, labelme, open_images, voc, yolo,
 };
 use crate::atomic;
+use crate::coco::printable;
 use crate::photo;
 
 /// A form to write.
@@ -124,7 +125,14 @@ pub fn write(source: Source, target: Target, out: &Path, options: &WriteOptions)
         Target::Coco => folder::refuse_other_kind(out, coco::OPENING)?,
         _ => folder::refuse_taken(out)?,
     }
-    let Source { mut annotations, notes, failed, mut lost, more } = source;
+    let replaced = std::fs::symlink_metadata(out).is_ok_and(|file| file.is_file());
+    let Source { mut annotations, mut notes, failed, mut lost, more } = source;
+    if replaced {
+        notes.push(format!(
+            "`{}`, which an earlier conversion wrote, is replaced",
+            printable(&out.to_string_lossy())
+        ));
+    }
     let mut written = Written { notes, failed, ..Written::default() };
     if !form.everything {
         written.notes.extend(join_names(&mut annotations));

@@ -1,7 +1,7 @@
 //! From a photo to the trunk's input: resized, normalised, padded.
 
 use super::Error;
-use crate::family::{ChannelOrder, Filter, InputRule, Scaling, SizeRule, ValueRange};
+use crate::family::{ChannelOrder, Filter, InputRule, MOST_PIXELS, Scaling, SizeRule, ValueRange};
 use crate::photo::resize::{self, Planes};
 use crate::photo::{Photo, WideGrey};
 use crate::runtime::Value;
@@ -73,6 +73,9 @@ impl Preprocessor {
         let resized = resized(&self.rule, full);
         if resized.0 == 0 || resized.1 == 0 {
             return Err(Error::TooThin { width, height });
+        }
+        if resized.0 as u64 * resized.1 as u64 > MOST_PIXELS && self.rule.min_size > 0 {
+            return Err(Error::TooLong { width, height, resized: (resized.1, resized.0) });
         }
         let padded = padded(&self.rule, resized);
         let order = match self.rule.channel_order {

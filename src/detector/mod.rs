@@ -66,6 +66,20 @@ pub enum Error {
         /// Height of the photo.
         height: u32,
     },
+    /// The resize rule, which may have no limit for the longer side, makes too much of a long and thin photo.
+    #[error(
+        "a photo of {width}x{height} pixels would be resized to {}x{}, more than a network is given",
+        resized.0,
+        resized.1
+    )]
+    TooLong {
+        /// Width of the photo.
+        width: u32,
+        /// Height of the photo.
+        height: u32,
+        /// Width and height that it would have.
+        resized: (usize, usize),
+    },
     /// The session failed.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::Error),

@@ -14,8 +14,14 @@ use crate::network::Architecture;
 /// Pixels of a side of the input.
 const LONGEST_SIDE: u32 = 16_384;
 
-/// Pixels of the input: the products of both sides' aims.
-const MOST_PIXELS: u64 = 1 << 25;
+/// The longer side's limit, which some configs put so high (99,999) that it never comes into force.
+const LONGEST_LIMIT: u32 = 100_000;
+
+/// Pixels of a resized photo.
+pub(crate) const MOST_PIXELS: u64 = 1 << 25;
+
+/// How much longer than the shorter side the longer one of an ordinary photo is at most.
+const LONGEST_TO_SHORTEST: u64 = 8;
 
 /// What the input may be padded to a multiple of.
 const MOST_PADDING: u32 = 1024;
@@ -73,8 +79,9 @@ fn check_input(input: &InputRule) -> Result<(), String> {
     if input.min_size == 0 {
         return Ok(());
     }
-    within("input.max_size", input.max_size, 1..=LONGEST_SIDE)?;
-    let pixels = u64::from(input.min_size.min(input.max_size)) * u64::from(input.max_size);
+    within("input.max_size", input.max_size, 1..=LONGEST_LIMIT)?;
+    let shorter = u64::from(input.min_size.min(input.max_size));
+    let pixels = shorter * u64::from(input.max_size).min(LONGEST_TO_SHORTEST * shorter);
     if pixels <= MOST_PIXELS {
         return Ok(());
     }

@@ -23,7 +23,7 @@ pub use conventions::{
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
     SizeRule, ValueRange,
 };
-pub(crate) use limits::{check as check_conventions, check_classifier};
+pub(crate) use limits::{MOST_PIXELS, check as check_conventions, check_classifier};
 pub use load::{Error, Loaded, Parameters, load};
 pub use options::{ClassOption, ClassesOption, Options};
 
