@@ -168,6 +168,10 @@ fn the_options_of_an_import_have_the_same_limits() {
         refused(&output, word);
         assert!(!out.exists());
     }
+    // Some configs have no limit for the longer side.
+    fs::write(&config, r#"{"min_size": 800, "max_size": 99999}"#).unwrap();
+    let arguments = [Path::new("import"), &checkpoint, Path::new("-o"), &out, Path::new("--config"), &config];
+    assert!(home.rcnn(&arguments).status.success());
 }
 
 /// On a pipe one would wait for ever.
