@@ -252,7 +252,7 @@ fn photos_that_are_links_are_photos_in_their_new_place() {
     place.photos(&[("plain.png", "1.png")]);
     fs::create_dir(place.at("train")).unwrap();
     symlink("../photos/1.png", place.at("train/1.png")).unwrap();
-    let truth = serde_json::json!({"images": [{"id": 1, "file_name": "1.png", "width": 64, "height": 48}],
+    let truth = serde_json::json!({"images": [{"id": 1, "file_name": "1.png", "width": 61, "height": 43}],
         "annotations": [], "categories": [{"id": 1, "name": "nut"}]});
     place.write("gt.json", truth.to_string().as_bytes());
     for form in ["yolo", "voc"] {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::coco::ResultId;
+use crate::files;
 
 /// One line: what was found in a photo, or why it failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +139,10 @@ impl Journal {
     /// Opens a journal, made where there is none, and keeps other runs out of it until it is dropped; one that
     /// another run has open is an error of the kind `WouldBlock`. Nothing is written before [`Journal::cut`].
     pub(super) fn open(path: &Path) -> io::Result<Journal> {
+        // Whoever opens a pipe may wait for ever, and what a device takes cannot be read back.
+        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            return Err(io::Error::other("it is there and no regular file"));
+        }
         loop {
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
             // A lock of Windows would keep out whoever reads along, too; some file systems have no locks, which is no
@@ -236,7 +241,7 @@ impl Span {
 
 /// Reads a journal row by row, up to a line that is not whole.
 pub(crate) fn rows(path: &Path) -> io::Result<Rows> {
-    Ok(Rows { lines: BufReader::new(File::open(path)?), good_bytes: 0, line: Vec::new() })
+    Ok(Rows { lines: BufReader::new(files::open(path)?), good_bytes: 0, line: Vec::new() })
 }
 
 /// The rows of a journal.
