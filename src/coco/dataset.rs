@@ -10,7 +10,7 @@ use super::error::{Error, printable, quoted};
 use super::id::{Id, Ids};
 use super::rows::Rows;
 use super::stream::Stream;
-use super::value::{Object, Value, text};
+use super::value::{Object, Value};
 
 /// An image's entry.
 #[derive(Clone, Debug)]
@@ -77,55 +77,26 @@ impl DataSet {
 
     /// Reads what is wanted of a data set.
     pub fn read(path: &Path, want: Want) -> Result<DataSet, Error> {
-        let mut stream = Stream::open(path)?;
+        let mut stream = Stream::open_set(path)?;
         let mut set = DataSet { path: path.to_owned(), encoding: stream.encoding(), ..DataSet::default() };
-        match stream.peek()? {
-            Some(b'{') => set.fill(&mut stream, want)?,
-            Some(b'[') => {
-                return Err(Error::shape(
-                    path,
-                    "the file holds a list, as results do: an object with `images`, `annotations` and `categories` expected",
-                ));
-            }
-            _ => {
-                stream.one("a value", |cursor| cursor.skip())?;
-                return Err(Error::shape(
-                    path,
-                    "an object with `images`, `annotations` and `categories` expected",
-                ));
-            }
-        }
+        stream.object(|stream, key| set.member(stream, key, want))?;
+        stream.end()?;
         Ok(set)
     }
 
-    fn fill(&mut self, stream: &mut Stream, want: Want) -> Result<(), Error> {
-        stream.one("the file", |cursor| cursor.expect(b'{', "`{`"))?;
-        if stream.peek()? != Some(b'}') {
-            loop {
-                let key = stream.one("a key", |cursor| {
-                    let key = text(cursor)?;
-                    cursor.expect(b':', "`:`")?;
-                    cursor.next_byte()?;
-                    Ok(key)
-                })?;
-                match key.as_str() {
-                    "images" => self.images = Some(self.entries(stream, "images", "image", image)?),
-                    "categories" => {
-                        self.categories = Some(self.entries(stream, "categories", "category", category)?)
-                    }
-                    "annotations" if want == Want::All => self.read_annotations(stream)?,
-                    _ if stream.peek()? == Some(b'[') => {
-                        stream.list(|cursor, _: &mut ()| cursor.skip(), |()| {})?
-                    }
-                    _ => stream.one("a value", |cursor| cursor.skip())?,
-                }
-                if !stream.one("the file", |cursor| cursor.more(b'}'))? {
-                    return stream.end();
-                }
+    fn member(&mut self, stream: &mut Stream, key: &str, want: Want) -> Result<(), Error> {
+        match key {
+            "images" => self.images = Some(self.entries(stream, "images", "image", image)?),
+            "categories" => {
+                self.categories = Some(self.entries(stream, "categories", "category", category)?);
             }
+            "annotations" if want == Want::All => self.read_annotations(stream)?,
+            _ if stream.peek()? == Some(b'[') => {
+                stream.list(|cursor, _: &mut ()| cursor.skip(), |()| {})?;
+            }
+            _ => stream.one("a value", |cursor| cursor.skip())?,
         }
-        stream.one("the file", |cursor| cursor.expect(b'}', "`}`"))?;
-        stream.end()
+        Ok(())
     }
 
     fn entries<T: Entry + Send>(

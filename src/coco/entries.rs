@@ -77,41 +77,9 @@ pub(crate) struct WholeSet {
 impl WholeSet {
     /// Reads a file, packed with gzip or not. Only with `keep` are the other members' texts kept; they are counted anyway.
     pub(crate) fn read(path: &Path, keep: bool) -> Result<WholeSet, Error> {
-        let mut stream = Stream::open(path)?;
+        let mut stream = Stream::open_set(path)?;
         let mut set = WholeSet::default();
-        match stream.peek()? {
-            Some(b'{') => {}
-            Some(b'[') => {
-                return Err(Error::shape(
-                    path,
-                    "the file holds a list, as results do: an object with `images`, `annotations` and `categories` expected",
-                ));
-            }
-            _ => {
-                stream.one("a value", |cursor| cursor.skip())?;
-                return Err(Error::shape(
-                    path,
-                    "an object with `images`, `annotations` and `categories` expected",
-                ));
-            }
-        }
-        stream.one("the file", |cursor| cursor.expect(b'{', "`{`"))?;
-        if stream.peek()? == Some(b'}') {
-            stream.one("the file", |cursor| cursor.expect(b'}', "`}`"))?;
-        } else {
-            loop {
-                let key = stream.one("a key", |cursor| {
-                    let key = text(cursor)?;
-                    cursor.expect(b':', "`:`")?;
-                    cursor.next_byte()?;
-                    Ok(key)
-                })?;
-                set.member(&mut stream, &key, keep)?;
-                if !stream.one("the file", |cursor| cursor.more(b'}'))? {
-                    break;
-                }
-            }
-        }
+        stream.object(|stream, key| set.member(stream, key, keep))?;
         stream.end()?;
         Ok(set)
     }

@@ -294,43 +294,31 @@ impl Detections {
         let map = self.name(&tables, lookup);
         self.noticed.form = Form::DataSet;
         let mut stream = Stream::open(path)?;
-        stream.one("the file", |cursor| cursor.expect(b'{', "`{`"))?;
-        if stream.peek()? == Some(b'}') {
+        let mut empty = true;
+        stream.object(|stream, key| {
+            empty = false;
+            if key != "annotations" {
+                return stream.one("a value", |cursor| cursor.skip());
+            }
+            // Repeated keys: the last one counts.
+            (self.rows, self.areas) = (Grouped::new(self.rows.groups()), Rows::default());
+            self.noticed = Noticed {
+                form: Form::DataSet,
+                encoding: self.noticed.encoding,
+                images: std::mem::take(&mut self.noticed.images),
+                categories: std::mem::take(&mut self.noticed.categories),
+                seen: self.noticed.seen.take(),
+                ..Noticed::default()
+            };
+            self.records(stream, Kind::Boxes, lookup, map.as_ref()).map_err(|error| match error {
+                Error::Record { what, .. } if what.contains("`score`") => {
+                    Error::shape(path, "these are annotations, whose boxes have no `score`: results expected")
+                }
+                other => other,
+            })
+        })?;
+        if empty {
             return Err(Error::shape(path, "the file holds an empty object: a list of results expected"));
-        }
-        loop {
-            let key = stream.one("a key", |cursor| {
-                let key = text(cursor)?;
-                cursor.expect(b':', "`:`")?;
-                cursor.next_byte()?;
-                Ok(key)
-            })?;
-            if key == "annotations" {
-                // Repeated keys: the last one counts.
-                (self.rows, self.areas) = (Grouped::new(self.rows.groups()), Rows::default());
-                self.noticed = Noticed {
-                    form: Form::DataSet,
-                    encoding: self.noticed.encoding,
-                    images: std::mem::take(&mut self.noticed.images),
-                    categories: std::mem::take(&mut self.noticed.categories),
-                    seen: self.noticed.seen.take(),
-                    ..Noticed::default()
-                };
-                self.records(&mut stream, Kind::Boxes, lookup, map.as_ref()).map_err(
-                    |error| match error {
-                        Error::Record { what, .. } if what.contains("`score`") => Error::shape(
-                            path,
-                            "these are annotations, whose boxes have no `score`: results expected",
-                        ),
-                        other => other,
-                    },
-                )?;
-            } else {
-                stream.one("a value", |cursor| cursor.skip())?;
-            }
-            if !stream.one("the file", |cursor| cursor.more(b'}'))? {
-                break;
-            }
         }
         if !tables.has("images") && self.noticed.count == 0 {
             return Err(Error::shape(path, "the file holds an object: a list of results expected"));

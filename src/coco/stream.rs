@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use super::blocks::{self, Feed, Outcome, read_on};
 use super::error::Error;
 use super::scan::{Bad, Cursor, Scan, Stop};
+use super::value;
 use crate::{once, text};
 
 /// The longest single record or value; longer ones are refused rather than held in memory.
@@ -111,6 +112,45 @@ impl Stream {
                 return Ok(byte);
             }
             self.top_up(1 << 16)?;
+        }
+    }
+
+    /// Opens a file that holds a data set, an object and no list.
+    pub(super) fn open_set(path: &Path) -> Result<Stream, Error> {
+        let mut stream = Stream::open(path)?;
+        match stream.peek()? {
+            Some(b'{') => Ok(stream),
+            Some(b'[') => Err(Error::shape(
+                path,
+                "the file holds a list, as results do: an object with `images`, `annotations` and `categories` expected",
+            )),
+            _ => {
+                stream.one("a value", |cursor| cursor.skip())?;
+                Err(Error::shape(path, "an object with `images`, `annotations` and `categories` expected"))
+            }
+        }
+    }
+
+    /// Reads an object: `member` reads the value behind each key.
+    pub(super) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Stream, &str) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.one("the file", |cursor| cursor.expect(b'{', "`{`"))?;
+        if self.peek()? == Some(b'}') {
+            return self.one("the file", |cursor| cursor.expect(b'}', "`}`"));
+        }
+        loop {
+            let key = self.one("a key", |cursor| {
+                let key = value::text(cursor)?;
+                cursor.expect(b':', "`:`")?;
+                cursor.next_byte()?;
+                Ok(key)
+            })?;
+            member(self, &key)?;
+            if !self.one("the file", |cursor| cursor.more(b'}'))? {
+                return Ok(());
+            }
         }
     }
 
