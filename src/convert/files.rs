@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use walkdir::WalkDir;
+
 use super::Error;
 use super::error::io_error;
 
@@ -46,6 +48,19 @@ pub(super) fn head(path: &Path) -> String {
     let _ =
         crate::text::reader(std::io::Cursor::new(bytes)).map(|(mut reader, _)| reader.read_to_end(&mut text));
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The files of a folder and of those in it that have an extension, in any case, in the order of their names.
+pub(super) fn with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.map_err(|error| io_error("read", folder)(error.into()))?;
+        let fits = entry.path().extension().is_some_and(|end| end.eq_ignore_ascii_case(extension));
+        if fits && entry.path().is_file() {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
 }
 
 /// The text of a small file that stands for the whole source.

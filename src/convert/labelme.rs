@@ -1,15 +1,13 @@
 //! LabelMe's form: a JSON file a photo beside it, with shapes by their points. X-AnyLabeling's `score` and `difficult` are read.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use walkdir::WalkDir;
 
 use super::builder::{Builder, Shape, Shapes, around, side};
-use super::error::io_error;
-use super::files::{last, name_below, read_small, said};
+use super::files::{last, name_below, read_small, said, with_extension};
 use super::target::Cut;
 use super::{Annotations, Error, Failed, Photo, ReadOptions, Source, Whose, read_each};
 
@@ -106,7 +104,7 @@ pub(super) fn read(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Source, Error> {
     let root = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-    let files = if path.is_dir() { files_below(path)? } else { vec![path.to_owned()] };
+    let files = if path.is_dir() { with_extension(path, "json")? } else { vec![path.to_owned()] };
     let (texts, failed) = read_each(path, &files, progress, |file| {
         let name = name_below(root, file);
         match read_small(file).and_then(|text| read_text(&text)) {
@@ -134,19 +132,6 @@ pub(super) fn read(
         builder.source.lost.extend(&found.lost);
     }
     Ok(builder.source)
-}
-
-/// The JSON files of a folder that are of this form.
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut files = Vec::new();
-    for entry in WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry.map_err(|error| io_error("read", folder)(error.into()))?;
-        let is_json = entry.path().extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
-        if is_json && entry.path().is_file() {
-            files.push(entry.into_path());
-        }
-    }
-    Ok(files)
 }
 
 /// Writes the file of one photo.

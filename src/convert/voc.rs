@@ -8,10 +8,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use walkdir::WalkDir;
 
-use super::error::io_error;
-use super::files::{last, name_below, read_small, read_whole, said, stays_inside};
+use super::files::{last, name_below, read_small, read_whole, said, stays_inside, with_extension};
 use super::target::Cut;
 use super::{Annotations, Counts, Error, Failed, Object, Photo, ReadOptions, Source, Whose, read_each};
 
@@ -158,7 +156,7 @@ pub(super) fn read(
     let folder = if inner.is_dir() { inner } else { root.to_owned() };
     let mut failed = Vec::new();
     let files = match &options.split {
-        None => files_below(&folder)?,
+        None => with_extension(&folder, "xml")?,
         Some(split) => files_of(root, &folder, split, &mut failed)?,
     };
     if files.is_empty() {
@@ -269,18 +267,6 @@ fn photo_name(xml: &str, file: Option<&str>) -> String {
     let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
     let name = file.map(last).filter(|name| !matches!(*name, "" | "." | ".."));
     format!("{folder}{}", name.map_or_else(|| format!("{stem}.jpg"), str::to_owned))
-}
-
-fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut files = Vec::new();
-    for entry in WalkDir::new(folder).sort_by_file_name() {
-        let entry = entry.map_err(|error| io_error("read", folder)(error.into()))?;
-        let is_xml = entry.path().extension().is_some_and(|end| end.eq_ignore_ascii_case("xml"));
-        if is_xml && entry.path().is_file() {
-            files.push(entry.into_path());
-        }
-    }
-    Ok(files)
 }
 
 /// The files that a list in `ImageSets/Main` names, the first word of each line.
