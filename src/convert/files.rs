@@ -1,24 +1,25 @@
 //! Files of a data set: reading small ones whole, and paths that stand in them, which never lead out of its folder.
 
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::Error;
 use super::error::io_error;
+use crate::coco::last_part;
 
 /// Most bytes of a file that is read whole.
 const LONGEST: u64 = 64 << 20;
 
 /// The text of a small file.
 pub(super) fn read_small(path: &Path) -> Result<String, String> {
-    use std::io::Read;
-    let file = std::fs::File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
-    let mut bytes = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(format!("has more than {} MiB, more than any real one", LONGEST >> 20));
-    }
+    let bytes = crate::files::read(path, LONGEST).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            format!("has more than {} MiB, more than any real one", LONGEST >> 20)
+        }
+        _ => format!("cannot be read: {error}"),
+    })?;
     crate::text::decode(bytes).map_err(|error| format!("cannot be read: {error}"))
 }
 
@@ -103,9 +104,16 @@ pub(super) fn contains(root: &Path, path: &Path) -> bool {
     }
 }
 
-/// The last part of a name, whatever slashes it has.
-pub(super) fn last(name: &str) -> &str {
-    name.rsplit(['/', '\\']).next().unwrap_or(name)
+/// The name of the photo that a file of labels is about: what that file calls it, or else the labels' own name with `.jpg`;
+/// the folders are those of the labels.
+pub(super) fn photo_name(labels: &str, file: Option<&str>) -> String {
+    let (folder, stem) = match labels.rsplit_once('/') {
+        Some((folder, name)) => (format!("{folder}/"), name),
+        None => (String::new(), labels),
+    };
+    let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
+    let name = file.map(last_part).filter(|name| !matches!(*name, "" | "." | ".."));
+    format!("{folder}{}", name.map_or_else(|| format!("{stem}.jpg"), str::to_owned))
 }
 
 /// The first line of what a reader of a foreign format says, without control characters of the file.

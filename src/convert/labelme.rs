@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::builder::{Builder, Shape, Shapes, around, side};
-use super::files::{last, name_below, read_small, said, with_extension};
+use super::files::{name_below, photo_name, read_small, said, with_extension};
 use super::target::Cut;
 use super::{Annotations, Error, Failed, Photo, ReadOptions, Source, Whose, read_each};
+use crate::coco::last_part;
 
 #[derive(Deserialize)]
 struct File {
@@ -118,13 +119,10 @@ pub(super) fn read(
     let mut builder = Builder::default();
     builder.source.failed = failed;
     for (json, found, path) in texts {
-        let folder = json.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-        let named = found.file.as_deref().map(last).filter(|name| !matches!(*name, "" | "." | ".."));
-        let stem = Path::new(last(&json)).file_stem().map(|stem| format!("{}.jpg", stem.to_string_lossy()));
-        let file = format!("{folder}{}", named.map_or(stem.unwrap_or_default(), str::to_owned));
+        let file = photo_name(&json, found.file.as_deref());
         let photo = builder.photo(&file, found.size);
         if found.size.is_none() {
-            let beside = path.parent().map(|folder| folder.join(last(&file)));
+            let beside = path.parent().map(|folder| folder.join(last_part(&file)));
             builder.source.annotations.photos[photo].path = beside.filter(|path| path.is_file());
         }
         found.shapes.iter().for_each(|shape| builder.object(photo, &shape.name, shape.object()));
@@ -159,7 +157,7 @@ pub(super) fn write(
         "version": "5.5.0",
         "flags": {},
         "shapes": cuts.iter().map(shape).collect::<Vec<Value>>(),
-        "imagePath": last(&photo.file),
+        "imagePath": last_part(&photo.file),
         "imageData": null,
         "imageHeight": height,
         "imageWidth": width,

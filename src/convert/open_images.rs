@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::builder::Builder;
-use super::files::{last, read_large};
+use super::files::read_large;
 use super::target::Cut;
 use super::{Annotations, Error, Object, Photo, ReadOptions, Source};
+use crate::coco::last_part;
 use crate::photo::{self, DecodeOptions};
 
 const HEADER: [&str; 13] = [
@@ -89,7 +90,7 @@ type Measured = (PathBuf, (u32, u32));
 
 /// A photo's name without its end, which Open Images leaves out.
 fn stem(name: &str) -> &str {
-    let name = last(name);
+    let name = last_part(name);
     let end = name.rsplit_once('.').filter(|(_, end)| (1..=5).contains(&end.len()));
     end.map_or(name, |(stem, _)| stem)
 }

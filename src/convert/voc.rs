@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::files::{last, name_below, read_small, read_whole, said, stays_inside, with_extension};
+use super::files::{name_below, photo_name, read_small, read_whole, said, stays_inside, with_extension};
 use super::target::Cut;
 use super::{Annotations, Counts, Error, Failed, Object, Photo, ReadOptions, Source, Whose, read_each};
+use crate::coco::last_part;
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename = "annotation")]
@@ -253,20 +254,9 @@ impl Zero {
 
 /// The photo of an XML file without a size: beside it, or in the folders where VOC's and other tools' photos are.
 fn photo_beside(root: &Path, xml: &Path, file: &str) -> Option<PathBuf> {
-    let near = xml.parent().map(|folder| folder.join(last(file)));
+    let near = xml.parent().map(|folder| folder.join(last_part(file)));
     let folders = ["JPEGImages", "images", ""].map(|folder| root.join(folder).join(file));
     near.into_iter().chain(folders).find(|path| path.is_file())
-}
-
-/// The photo's name beside the XML file's: folders are those of the XML file.
-fn photo_name(xml: &str, file: Option<&str>) -> String {
-    let (folder, stem) = match xml.rsplit_once('/') {
-        Some((folder, name)) => (format!("{folder}/"), name),
-        None => (String::new(), xml),
-    };
-    let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
-    let name = file.map(last).filter(|name| !matches!(*name, "" | "." | ".."));
-    format!("{folder}{}", name.map_or_else(|| format!("{stem}.jpg"), str::to_owned))
 }
 
 /// The files that a list in `ImageSets/Main` names, the first word of each line.
@@ -326,7 +316,7 @@ pub(super) fn write(
         }
     };
     let file = File {
-        filename: Some(last(&photo.file).to_owned()),
+        filename: Some(last_part(&photo.file).to_owned()),
         size: Some(Size { width: width.to_string(), height: height.to_string(), depth: "3".into() }),
         objects: cuts.iter().map(entry).collect(),
     };
