@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rcnn::coco::{DataSet, Id, ResultId, SizeCheck, Want};
+use rcnn::coco::{DataSet, Id, Image, ResultId, SizeCheck, Want};
 use rcnn::family::Class;
 use rcnn::photo::Entry;
-use rcnn::run::{self, Category, Row, Task};
+use rcnn::run::{self, Category, Task};
 
 /// The images and categories of an annotations file, by id and name.
 pub(crate) struct Annotated {
@@ -60,13 +60,12 @@ impl Annotated {
     }
 
     /// A sentence about photos of a run whose sizes the annotations contradict, if there are any.
-    pub(crate) fn check_sizes(&self, run: &Path) -> std::io::Result<Option<String>> {
+    pub(crate) fn check_sizes(&self, run: &Path) -> Result<Option<String>, rcnn::coco::Error> {
+        let photos = DataSet::read(&run.join("images.json"), Want::Tables)?;
         let mut check = SizeCheck::default();
-        for row in run::rows(run)? {
-            if let Row::Found(found) = row?
-                && let Some(&annotated) = self.sizes.get(&found.image_id)
-            {
-                check.add(&found.file, (found.width, found.height), annotated);
+        for (image, id) in with_ids(&photos) {
+            if let (Some(photo), Some(&annotated)) = (size(image), self.sizes.get(&id)) {
+                check.add(image.file_name.as_deref().unwrap_or_default(), photo, annotated);
             }
         }
         Ok(check.sentence())
@@ -85,10 +84,18 @@ fn repeated_name(data: &DataSet) -> Option<&str> {
 }
 
 fn sizes(data: &DataSet) -> HashMap<ResultId, (f64, f64)> {
-    let size = |image: &rcnn::coco::Image| {
-        Some((serde_json::from_value(data.id_json(image.id)).ok()?, (image.width?, image.height?)))
-    };
-    data.images().iter().filter_map(size).collect()
+    with_ids(data).filter_map(|(image, id)| Some((id, size(image)?))).collect()
+}
+
+fn size(image: &Image) -> Option<(f64, f64)> {
+    image.width.zip(image.height)
+}
+
+/// The images whose ids results can have.
+fn with_ids(data: &DataSet) -> impl Iterator<Item = (&Image, ResultId)> {
+    data.images()
+        .iter()
+        .filter_map(|image| Some((image, serde_json::from_value(data.id_json(image.id)).ok()?)))
 }
 
 fn borrowed(pairs: &[(ResultId, String)]) -> Vec<(ResultId, &str)> {

@@ -38,4 +38,5 @@ pub use results::{Detection, Detections, Form, Noticed};
 pub(crate) use results::{Lookup, NOWHERE};
 pub use rows::{Grouped, Rows};
 pub use sizes::SizeCheck;
+pub(crate) use sizes::scaled_as_a_whole;
 pub(crate) use write::{CategoryEntry, ImageEntry, List};

@@ -15,13 +15,12 @@ pub struct SizeCheck {
 
 impl SizeCheck {
     /// Notes a photo's width and height in pixels beside those that the annotations have.
-    pub fn add(&mut self, name: &str, photo: (u32, u32), annotated: (f64, f64)) {
+    pub fn add(&mut self, name: &str, (width, height): (f64, f64), annotated: (f64, f64)) {
         self.seen += 1;
-        let (width, height) = (f64::from(photo.0), f64::from(photo.1));
         if (width, height) == annotated {
             return;
         }
-        let scale = scale((width, height), annotated);
+        let scale = scaled_as_a_whole(annotated, (width, height)).then(|| width / annotated.0);
         if self.other == 0 {
             self.scale = scale;
             let name = printable(name);
@@ -56,19 +55,19 @@ impl SizeCheck {
     }
 }
 
-/// By what a size was multiplied, if both sides were by the same, up to rounding to whole pixels.
-fn scale(photo: (f64, f64), annotated: (f64, f64)) -> Option<f64> {
-    let scale = (photo.0 + photo.1) / (annotated.0 + annotated.1);
-    let near = |side: f64, annotated: f64| (side - annotated * scale).abs() <= 1.0;
-    (scale.is_finite() && scale > 0.0 && near(photo.0, annotated.0) && near(photo.1, annotated.1))
-        .then_some(scale)
+/// Whether one size is another, different one scaled as a whole, to whole pixels.
+pub(crate) fn scaled_as_a_whole(from: (f64, f64), to: (f64, f64)) -> bool {
+    // An equal side beside another one is a cut, not a scaling.
+    from.0 != to.0
+        && from.1 != to.1
+        && ((from.1 * to.0 / from.0 - to.1).abs() < 1.0 || (from.0 * to.1 / from.1 - to.0).abs() < 1.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    type Sizes = ((u32, u32), (f64, f64));
+    type Sizes = ((f64, f64), (f64, f64));
 
     fn said(sizes: &[Sizes]) -> String {
         let mut check = SizeCheck::default();
@@ -78,15 +77,15 @@ mod tests {
 
     #[test]
     fn sizes_that_differ_are_told_with_what_may_have_happened() {
-        assert_eq!(said(&[((4, 3), (4.0, 3.0))]), "");
-        let swapped = said(&[((4, 3), (3.0, 4.0)), ((5, 5), (5.0, 5.0))]);
+        assert_eq!(said(&[((4.0, 3.0), (4.0, 3.0))]), "");
+        let swapped = said(&[((4.0, 3.0), (3.0, 4.0)), ((5.0, 5.0), (5.0, 5.0))]);
         assert!(swapped.starts_with(
             "1 of 2 photos have other sizes than their annotations (`a.jpg` has 4x3, annotated 3x4)"
         ));
         assert!(swapped.contains("--ignore-orientation"), "{swapped}");
-        let scaled = said(&[((640, 427), (1280.0, 853.0)), ((500, 500), (1000.0, 1000.0))]);
+        let scaled = said(&[((640.0, 427.0), (1280.0, 853.0)), ((500.0, 500.0), (1000.0, 1000.0))]);
         assert!(scaled.contains("scaled by 0.500"), "{scaled}");
-        let mixed = said(&[((640, 427), (1280.0, 853.0)), ((500, 500), (700.0, 500.0))]);
+        let mixed = said(&[((640.0, 427.0), (1280.0, 853.0)), ((500.0, 500.0), (700.0, 500.0))]);
         assert!(mixed.ends_with("give the photos that were annotated"), "{mixed}");
     }
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::files::contains;
 use super::{Annotations, Failed, Photo};
-use crate::coco::{FileNames, Seeker};
+use crate::coco::{FileNames, Seeker, scaled_as_a_whole};
 use crate::photo::{self, DecodeOptions};
 
 /// What to do where a photo has another size than the annotations say.
@@ -191,17 +191,10 @@ fn judge(photo: &Photo, in_folder: bool) -> Result<Option<Judged>, String> {
     Ok(Some((fit, real)))
 }
 
-/// Whether one size is the other scaled as a whole, to whole pixels.
+/// Whether two sizes are one photo's, scaled as a whole or not at all.
 fn alike(told: (u32, u32), real: (u32, u32)) -> bool {
-    let [told_wide, told_high, wide, high] = [told.0, told.1, real.0, real.1].map(f64::from);
-    if told == real {
-        return true;
-    }
-    // An equal side beside another one is a cut, not a scaling.
-    told_wide != wide
-        && told_high != high
-        && ((told_high * wide / told_wide - high).abs() < 1.0
-            || (told_wide * high / told_high - wide).abs() < 1.0)
+    let float = |(width, height): (u32, u32)| (f64::from(width), f64::from(height));
+    told == real || scaled_as_a_whole(float(told), float(real))
 }
 
 fn contradiction(photo: &Photo, fit: Fit, (wide, high): (u32, u32)) -> String {
