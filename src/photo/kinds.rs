@@ -1,7 +1,11 @@
 //! Pictures and films of forms that are not read: how they are called, how they begin, and what turns them into
-//! pictures that are read. Decodes nothing.
+//! pictures that are read, and how many of them a folder holds. Decodes nothing.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use super::decode::{Error, ErrorKind};
 
@@ -178,6 +182,45 @@ pub(super) fn check_jpeg(process: u8, precision: u8) -> Result<(), Error> {
         _ => return Ok(()),
     };
     Err(Error::new(ErrorKind::Unsupported, format!("{what}: {cure}")))
+}
+
+/// Pictures or films of one kind in folders, which are not read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// How many.
+    pub count: usize,
+    /// One of them.
+    pub example: String,
+    /// What they are, in the plural.
+    pub what: String,
+    /// What to do about them.
+    pub cure: String,
+}
+
+impl fmt::Display for PassedOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (files, are) = if self.count == 1 { ("file", "is") } else { ("files", "are") };
+        let PassedOver { count, example, what, cure } = self;
+        let example = example.escape_debug();
+        write!(f, "{count} {files} {are} passed over, such as `{example}`: {what} are not read; {cure}")
+    }
+}
+
+/// Files by kind; those that were come upon twice count once.
+pub(super) fn count(mut files: Vec<(&'static Kind, PathBuf)>) -> BTreeMap<String, PassedOver> {
+    files.sort_by(|a, b| a.1.cmp(&b.1));
+    files.dedup_by(|a, b| a.1 == b.1);
+    let mut kinds = BTreeMap::new();
+    for (kind, path) in &files {
+        let seen = kinds.entry(kind.name.to_owned()).or_insert_with(|| PassedOver {
+            count: 0,
+            example: path.display().to_string(),
+            what: kind.what.into(),
+            cure: kind.cure.into(),
+        });
+        seen.count += 1;
+    }
+    kinds
 }
 
 #[cfg(test)]

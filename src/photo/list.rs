@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
-use super::kinds::{self, Kind};
+use super::kinds::{self, Kind, PassedOver};
 use super::lines;
 use super::names::{cleaned, drop_repeated, tell_apart, with_slashes};
 
@@ -52,28 +51,6 @@ pub struct Unread {
     pub folder: String,
     /// Why it cannot be read.
     pub detail: String,
-}
-
-/// Pictures or films of one kind in folders, which are not read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PassedOver {
-    /// How many.
-    pub count: usize,
-    /// One of them.
-    pub example: String,
-    /// What they are, in the plural.
-    pub what: String,
-    /// What to do about them.
-    pub cure: String,
-}
-
-impl fmt::Display for PassedOver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (files, are) = if self.count == 1 { ("file", "is") } else { ("files", "are") };
-        let PassedOver { count, example, what, cure } = self;
-        let example = example.escape_debug();
-        write!(f, "{count} {files} {are} passed over, such as `{example}`: {what} are not read; {cure}")
-    }
 }
 
 /// Why nothing could be listed.
@@ -127,7 +104,8 @@ pub fn list(inputs: &[impl AsRef<OsStr>], skip: Option<&Path>) -> Result<Listing
     if found.entries.is_empty() {
         let named: Vec<String> =
             inputs.iter().map(|input| format!("`{}`", shown(Path::new(input)))).collect();
-        let passed_over = found.passed_over().into_values().map(|passed_over| passed_over.to_string());
+        let passed_over =
+            kinds::count(found.not_read).into_values().map(|passed_over| passed_over.to_string());
         let notes = found.notes.iter().cloned().chain(passed_over);
         let notes: String = notes.map(|note| format!(" ({note})")).collect();
         return Err(ListError::Empty(named.join(", ") + &notes));
@@ -281,23 +259,6 @@ impl Found {
         Ok(())
     }
 
-    /// What is not read, by kind; files that were come upon twice count once.
-    fn passed_over(&mut self) -> BTreeMap<String, PassedOver> {
-        self.not_read.sort_by(|a, b| a.1.cmp(&b.1));
-        self.not_read.dedup_by(|a, b| a.1 == b.1);
-        let mut kinds = BTreeMap::new();
-        for (kind, path) in &self.not_read {
-            let seen = kinds.entry(kind.name.to_owned()).or_insert_with(|| PassedOver {
-                count: 0,
-                example: path.display().to_string(),
-                what: kind.what.into(),
-                cure: kind.cure.into(),
-            });
-            seen.count += 1;
-        }
-        kinds
-    }
-
     fn finish(mut self) -> Listing {
         match drop_repeated(&mut self.entries) {
             0 => {}
@@ -305,7 +266,7 @@ impl Found {
             more => self.notes.push(format!("{more} photos are named more than once and are taken once")),
         }
         tell_apart(&mut self.entries);
-        let passed_over = self.passed_over();
+        let passed_over = kinds::count(self.not_read);
         self.notes.extend(passed_over.values().map(PassedOver::to_string));
         Listing { entries: self.entries, notes: self.notes, unread: self.unread, passed_over }
     }

@@ -51,5 +51,6 @@ pub use decode::{
     decode_for, is_decoding, size,
 };
 pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
-pub use list::{Entry, ListError, Listing, PassedOver, Unread, list};
+pub use kinds::PassedOver;
+pub use list::{Entry, ListError, Listing, Unread, list};
 pub(crate) use names::cleaned;
