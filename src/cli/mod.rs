@@ -70,8 +70,8 @@ pub(crate) struct Usage(pub(crate) String);
 
 RCNN_CACHE moves the cache folder; RCNN_LOG=debug tells what is going on.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but some photos failed, 101 a mistake in rcnn itself,
-130 interrupted.")]
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but some photos failed or a folder could not be read,
+101 a mistake in rcnn itself, 129, 130 and 143 stopped by SIGHUP, SIGINT or SIGTERM.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
