@@ -95,8 +95,10 @@ fn a_run_alone_is_a_page_too() {
     assert!(page.contains("The run drew no pictures") && !page.contains("<h2>Judged"));
     assert!(rows(&page).iter().any(|row| row == &["bolt", "", "2"]));
     // Photos of other names than the run's.
-    place.rcnn(&["report", "out", "-i", "photos/a", "-o", "page.html"]).expect(0);
-    assert!(place.read("page.html").contains("None of the photos given has the name of one in the run"));
+    place.photos(&[("plain.png", "../others/z.png")]);
+    let ended = place.rcnn(&["report", "out", "-i", "others", "-o", "page.html"]).expect(0);
+    assert!(place.read("page.html").contains("None of the photos given is one of the run"));
+    assert!(ended.err.contains("3 of the run's 3 photos are not among those given"), "{}", ended.err);
     place.rcnn(&["detect", "photos", "-o", "drawn", "--score", "0.01"]).expect(3);
     place.rcnn(&["report", "drawn", "-o", "page.html"]).expect(0);
     assert!(place.read("page.html").contains("<img"));
@@ -172,4 +174,40 @@ fn slips_get_one_sentence() {
     let judged = place.rcnn(&judged).expect(0).out.replace("\"detection\": 1", "\"detection\": 99999");
     place.write("judged.json", judged.as_bytes());
     place.rcnn(&["report", "judged.json", "-o", "page.html"]).expect(0);
+}
+
+#[test]
+fn photos_are_found_wherever_they_are_kept_now() {
+    let place = place();
+    let pictures = |input: &[&str]| {
+        let ended = place.rcnn(&[&["report", "out", "-o", "page.html"], input].concat()).expect(0);
+        (place.read("page.html").matches("data:image/jpeg").count(), ended.err)
+    };
+    // One photo shows both classes best, and the other is doubtful.
+    assert_eq!(pictures(&["-i", "photos"]), (2, String::new()));
+    // A folder within, or another case of letters.
+    let (shown, said) = pictures(&["-i", "photos/a"]);
+    assert_eq!(shown, 1);
+    assert!(said.contains("2 of the run's 3 photos are not among those given"), "{said}");
+    place.photos(&[
+        ("plain.png", "../moved/2026/A/Plain.PNG"),
+        ("baseline-420.jpg", "../moved/2026/B<i>.JPG"),
+    ]);
+    assert_eq!(pictures(&["-i", "moved"]).0, 2);
+    // A photo of the same name in another folder is another photo.
+    place.photos(&[("plain.png", "../other/b/plain.png")]);
+    let (shown, said) = pictures(&["-i", "other"]);
+    assert_eq!(shown, 0);
+    assert!(said.contains("lie in other folders (such as `b/plain.png` and `a/plain.png`)"), "{said}");
+    // Boxes do not fit on a photo that has another size now.
+    place.write("small/a/plain.png", &{
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image::RgbImage::new(30, 21).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    });
+    let (shown, said) = pictures(&["-i", "small"]);
+    assert_eq!(shown, 0);
+    let why =
+        "1 of the photos given cannot be shown, `a/plain.png` among them: it has 30x21 pixels, and had 61x43";
+    assert!(said.contains(why), "{said}");
 }

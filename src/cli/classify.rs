@@ -10,13 +10,14 @@ use anyhow::{Context, bail};
 use rcnn::classify::{Classifier, Verdict, Views};
 use rcnn::family::{Class, ClassifierFilter, Options};
 use rcnn::model::{ClassifierModel, read_config};
-use rcnn::photo::{self, DecodeOptions, Photo};
+use rcnn::photo::{self, DecodeOptions, Decoded, Photo};
 use serde_json::{Value as Json, json};
 
 use super::Exit;
 use super::output::{Out, tell};
 use super::runtime_args::RuntimeArgs;
 use super::signals::{self, stop_on_signal};
+use super::summary::tell_clipped;
 
 /// Name the classes of whole photos with a bare ResNet
 #[derive(Debug, clap::Args)]
@@ -94,11 +95,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             break;
         }
         done += 1;
-        let outcome = photo::decode(&entry.path, &DecodeOptions::default())
+        let outcome = photo::decode_for(&entry.path, &DecodeOptions::default(), &|whole| whole)
             .map_err(anyhow::Error::from)
-            .and_then(|photo| Ok((classifier.classify(&photo, &views)?, photo)));
+            .and_then(|Decoded { photo, clipped, .. }| {
+                Ok((classifier.classify(&photo, &views)?, photo, clipped))
+            });
         match outcome {
-            Ok((verdict, photo)) => {
+            Ok((verdict, photo, clipped)) => {
+                tally.clipped += usize::from(clipped);
                 let right = labels.as_ref().and_then(|labels| labels.of(&entry.name));
                 tally.add(&verdict, right);
                 if args.json {
@@ -116,6 +120,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             }
         }
     }
+    tell_clipped(tally.clipped, "");
     let classified = done - tally.failed;
     if let Some(path) = args.labels.as_ref().filter(|_| tally.judged < classified) {
         let without = classified - tally.judged;
@@ -218,6 +223,8 @@ struct Tally {
     top1: usize,
     top5: usize,
     failed: usize,
+    /// Photos whose grey values were cut off at 255.
+    clipped: usize,
 }
 
 impl Tally {

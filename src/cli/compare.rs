@@ -16,6 +16,7 @@ use super::output::tell;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
+use super::summary::tell_clipped;
 use super::{Exit, Usage, say};
 
 mod folder;
@@ -87,6 +88,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let resamples = args.bootstrap as usize;
     let judged = judge(&args.annotations, &results, image_ids, resamples, args.seed)?;
+    tell_clipped(measured.as_ref().map_or(0, |measured| measured.clipped), "");
     for warning in warnings(&judged) {
         tell!("warning: {warning}");
     }
@@ -211,7 +213,8 @@ fn contender(
 
 /// Lets a detector see the first photo that can be decoded, which takes longer than others.
 pub(super) fn warm_up(detector: &Detector, tasks: &[Task], decode: &DecodeOptions) -> anyhow::Result<()> {
-    if let Some(photo) = tasks.iter().find_map(|task| photo::decode(&task.entry.path, decode).ok()) {
+    let decode = detector.reading(decode);
+    if let Some(photo) = tasks.iter().find_map(|task| photo::decode(&task.entry.path, &decode).ok()) {
         detector.detect(&photo)?;
     }
     Ok(())

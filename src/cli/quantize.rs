@@ -20,6 +20,7 @@ use super::output::{self, tell};
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
+use super::summary::tell_clipped;
 use super::{Exit, Usage, say};
 
 /// Turn a model into one of 8-bit whole numbers, which processors compute faster
@@ -219,6 +220,7 @@ fn judge_both(
     let measured = measure(&contenders, tasks, &decode, folder.path(), stop, &mut watch);
     progress.end();
     let measured = measured?;
+    tell_clipped(measured.clipped, "");
     for failed in &measured.failed {
         tell!("warning: `{}` is left out: {}", failed.file.escape_debug(), failed.error.detail);
     }

@@ -55,7 +55,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         None => Some(read(&args.source)?),
     };
     let run = is_run.then(|| args.source.clone());
-    let html = page(&Sources { run, judged, photos, pictures: args.pictures.into() })?;
+    let (html, notes) = page(&Sources { run, judged, photos, pictures: args.pictures.into() })?;
+    super::say(&notes);
     atomic::write(&args.out, |out| out.write_all(html.as_bytes()))
         .with_context(|| format!("cannot write `{}`", args.out.display()))?;
     super::show(&format!("`{}`\n", args.out.display()))?;

@@ -20,14 +20,7 @@ pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<
     } else {
         super::show(&text)?;
     }
-    if record.counts.clipped > 0 {
-        let photos = plural(record.counts.clipped, "photo");
-        super::say(&[format!(
-            "the grey values of {photos} have more than 8 bits and were cut off at 255, as the model's own reader \
-             does: they may be nearly white or black (`clipped` in detections.jsonl); convert them to 8 bits, as \
-             `gdal_translate -ot Byte -scale` does"
-        )]);
-    }
+    tell_clipped(record.counts.clipped, " (`clipped` in detections.jsonl)");
     Ok(match record.state {
         State::Interrupted | State::Running => signals::asked().unwrap_or(Exit::Interrupted),
         State::Finished
@@ -37,6 +30,18 @@ pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<
         }
         State::Finished => Exit::Done,
     })
+}
+
+/// Says that grey values of photos were cut off; `place` is where it stands which photos these are.
+pub(super) fn tell_clipped(photos: usize, place: &str) {
+    if photos > 0 {
+        let photos = plural(photos, "photo");
+        super::say(&[format!(
+            "the grey values of {photos} have more than 8 bits and were cut off at 255, as the model's own reader \
+             does: they may be nearly white or black{place}; convert them to 8 bits, as \
+             `gdal_translate -ot Byte -scale` does"
+        )]);
+    }
 }
 
 /// What a person wants to know when a run is over.

@@ -12,7 +12,7 @@ use crate::atomic;
 use crate::coco::ResultId;
 use crate::detector::{Detection, Detector};
 use crate::network::Architecture;
-use crate::photo::{self, DecodeOptions, Photo};
+use crate::photo::{self, DecodeOptions, Decoded};
 use crate::run::{Category, CocoResult, Failed, Failure, Task};
 
 /// A model that takes part.
@@ -53,6 +53,8 @@ pub struct Measured {
     pub image_ids: Vec<ResultId>,
     /// Photos that are left out for all models alike, as they cannot be used by all.
     pub failed: Vec<Failed>,
+    /// Photos whose grey values were cut off at 255 for one of the models.
+    pub clipped: usize,
 }
 
 /// Runs all models over all photos and writes the results of each into `folder` as `NAME.json`.
@@ -69,7 +71,7 @@ pub fn measure(
     stop: &AtomicBool,
     watch: &mut dyn FnMut(usize),
 ) -> Result<Measured, Error> {
-    let (mut image_ids, mut failed) = (Vec::new(), Vec::new());
+    let (mut image_ids, mut failed, mut clipped) = (Vec::new(), Vec::new(), 0);
     let mut tallies: Vec<Tally> = contenders.iter().map(|_| Tally::default()).collect();
     for (number, task) in tasks.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
@@ -77,6 +79,7 @@ pub fn measure(
         }
         match by_all(contenders, task, decode, number) {
             Ok(all) => {
+                clipped += usize::from(all.iter().any(|seen| seen.clipped));
                 tallies.iter_mut().zip(all).for_each(|(tally, one)| tally.add(one));
                 image_ids.push(task.image_id.clone());
             }
@@ -102,7 +105,7 @@ pub fn measure(
             memory: contender.memory,
         });
     }
-    Ok(Measured { costs, image_ids, failed })
+    Ok(Measured { costs, image_ids, failed, clipped })
 }
 
 /// What each model finds in a photo. Whoever comes second finds warmer caches: everybody comes second in turn.
@@ -114,13 +117,24 @@ fn by_all(
 ) -> Result<Vec<Seen>, Failure> {
     let failure =
         |kind: &str, stage: &str, detail: String| Failure { kind: kind.into(), stage: stage.into(), detail };
-    let photo = photo::decode(&task.entry.path, decode)
-        .map_err(|error| failure(error.kind.as_str(), "decode", error.to_string()))?;
+    // Decoded once where all models' frameworks read photos alike.
+    let mut read: Vec<(DecodeOptions, Decoded)> = Vec::new();
+    let mut own = Vec::new();
+    for contender in contenders {
+        let options = contender.detector.reading(decode);
+        let known = read.iter().position(|(others, _)| *others == options);
+        own.push(known.unwrap_or(read.len()));
+        if known.is_none() {
+            let decoded = photo::decode_for(&task.entry.path, &options, &|whole| whole)
+                .map_err(|error| failure(error.kind.as_str(), "decode", error.to_string()))?;
+            read.push((options, decoded));
+        }
+    }
     let count = contenders.len();
     let mut all: Vec<Option<Seen>> = vec![None; count];
     for turn in 0..count {
         let place = (turn + number) % count;
-        let seen = look(&contenders[place], task, &photo);
+        let seen = look(&contenders[place], task, &read[own[place]].1);
         all[place] = Some(seen.map_err(|error| {
             let name = &contenders[place].name;
             failure("session", "infer", format!("{name}: {error}"))
@@ -135,11 +149,12 @@ struct Seen {
     results: Vec<CocoResult>,
     milliseconds: f64,
     multiply_adds: f64,
+    clipped: bool,
 }
 
-fn look(contender: &Contender, task: &Task, photo: &Photo) -> Result<Seen, crate::detector::Error> {
+fn look(contender: &Contender, task: &Task, decoded: &Decoded) -> Result<Seen, crate::detector::Error> {
     let started = Instant::now();
-    let input = contender.detector.prepare(photo)?;
+    let input = contender.detector.prepare(&decoded.photo)?;
     let padded = input.padded;
     let (found, _) = contender.detector.infer(vec![input])?;
     let milliseconds = 1e3 * started.elapsed().as_secs_f64();
@@ -148,7 +163,7 @@ fn look(contender: &Contender, task: &Task, photo: &Photo) -> Result<Seen, crate
     let multiply_adds = rows.iter().map(|row| row.multiply_adds as f64).sum::<f64>();
     let found = found.into_iter().flatten();
     let results = found.filter_map(|detection| result(task, &contender.classes, &detection)).collect();
-    Ok(Seen { results, milliseconds, multiply_adds })
+    Ok(Seen { results, milliseconds, multiply_adds, clipped: decoded.clipped })
 }
 
 #[derive(Default)]

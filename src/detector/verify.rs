@@ -141,11 +141,11 @@ pub fn verify(detector: &Detector, folder: &Path) -> Result<Verdict, VerifyError
     let stages = folder.join("stages.safetensors");
     if let (Some(file), true) = (&config.stage_image, stages.is_file()) {
         let recorded = read_stages(&stages)?;
-        let photo = read_picture(folder, file)?;
+        let photo = read_picture(detector, folder, file)?;
         compare_stages(detector, &config, file, &photo, &recorded, &mut verdict.steps)?;
     }
     for image in &expected.images {
-        let found = detector.detect(&read_picture(folder, &image.file)?)?;
+        let found = detector.detect(&read_picture(detector, folder, &image.file)?)?;
         compare_detections(&config, image, &found, &mut verdict.steps);
     }
     Ok(verdict)
@@ -167,11 +167,11 @@ fn read_stages(path: &Path) -> Result<BTreeMap<String, Plane>, VerifyError> {
     file.tensors().map(plane).collect()
 }
 
-fn read_picture(folder: &Path, file: &str) -> Result<Photo, VerifyError> {
+fn read_picture(detector: &Detector, folder: &Path, file: &str) -> Result<Photo, VerifyError> {
     let homes = [folder.join("images"), folder.join("../images"), folder.into()];
     let path = homes.iter().map(|home| home.join(file)).find(|path| path.is_file());
     let path = path.ok_or_else(|| VerifyError::NoPicture(file.escape_debug().to_string()))?;
-    let decoded = photo::decode(&path, &photo::DecodeOptions::default());
+    let decoded = photo::decode(&path, &detector.reading(&photo::DecodeOptions::default()));
     decoded.map_err(|error| VerifyError::Reference { path, cause: error.detail })
 }
 

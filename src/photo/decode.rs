@@ -74,7 +74,8 @@ pub struct DecodeOptions {
 }
 
 /// What becomes of grey values of 16 bits; the libraries that frameworks read photos with differ.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WideGrey {
     /// All above 255 becomes white (Pillow's `convert("RGB")`).
     #[default]

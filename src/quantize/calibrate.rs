@@ -92,7 +92,7 @@ impl Machine<'_> {
                 break;
             }
             self.go_on()?;
-            let photo = match decode(entry) {
+            let photo = match decode(entry, &detector) {
                 Ok(photo) => photo,
                 Err(why) => {
                     found.skipped.push(why);
@@ -145,7 +145,7 @@ impl Machine<'_> {
             let mut sums = vec![Sums::default(); group.len()];
             for entry in photos {
                 self.go_on()?;
-                let photo = decode(entry).map_err(Error::Changed)?;
+                let photo = decode(entry, &detector).map_err(Error::Changed)?;
                 let seen = detector.watch(detector.prepare(&photo)?, trunk, head)?;
                 sums.par_iter_mut().zip(&shown).try_for_each(|(sums, shown)| sums.add(shown, &seen))?;
                 watch();
@@ -160,8 +160,9 @@ impl Machine<'_> {
     }
 }
 
-fn decode(entry: &Entry) -> Result<Photo, String> {
-    let decoded = photo::decode(&entry.path, &DecodeOptions::default());
+/// As the model's framework reads photos.
+fn decode(entry: &Entry, detector: &Detector) -> Result<Photo, String> {
+    let decoded = photo::decode(&entry.path, &detector.reading(&DecodeOptions::default()));
     decoded.map_err(|error| format!("`{}`: {error}", entry.name.escape_debug()))
 }
 

@@ -1,6 +1,7 @@
 //! Photos on the page: small JPEGs inside the HTML, with boxes above them that the browser draws.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -8,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, RgbImage, imageops};
 
-use crate::photo::{self, DecodeOptions, Entry, Photo};
+use crate::photo::{self, DecodeOptions, Photo};
 use crate::run::Pictures;
 
 /// Longer side of a picture on the page, in pixels: twice what it is shown at, for dense screens.
@@ -20,12 +21,21 @@ pub(super) enum Album {
     /// The photos themselves, by their names in results.
     Photos {
         /// Their files.
-        paths: HashMap<String, PathBuf>,
+        photos: HashMap<String, SeenPhoto>,
         /// How the run decoded them.
         options: DecodeOptions,
+        /// Those that were to be shown and could not be.
+        lost: RefCell<BTreeMap<String, String>>,
     },
     /// Those that the run has drawn on.
     Drawn(Pictures),
+}
+
+/// The file of a photo that a run has seen.
+pub(super) struct SeenPhoto {
+    pub(super) path: PathBuf,
+    /// Width and height that it had for the run.
+    pub(super) size: (u32, u32),
 }
 
 /// A photo and what is to be seen in it.
@@ -82,11 +92,6 @@ impl Mark {
 }
 
 impl Album {
-    pub(super) fn of_photos(entries: Vec<Entry>, options: DecodeOptions) -> Album {
-        let paths = entries.into_iter().map(|entry| (entry.name, entry.path)).collect();
-        Album::Photos { paths, options }
-    }
-
     /// Whether boxes are in the pictures already.
     pub(super) fn is_drawn(&self) -> bool {
         matches!(self, Album::Drawn(_))
@@ -100,12 +105,37 @@ impl Album {
         Some(Picture { name: name.into(), width, height, source, caption, marks })
     }
 
+    /// What is to be said of photos that could not be shown.
+    pub(super) fn lost(&self) -> Option<String> {
+        let Album::Photos { lost, .. } = self else { return None };
+        let lost = lost.borrow();
+        let (name, why) = lost.first_key_value()?;
+        let (count, name) = (lost.len(), name.escape_debug());
+        Some(format!("{count} of the photos given cannot be shown, `{name}` among them: {why}"))
+    }
+
     fn photo(&self, name: &str) -> Option<Photo> {
         match self {
-            Album::Photos { paths, options } => photo::decode(paths.get(name)?, options).ok(),
+            Album::Photos { photos, options, lost } => {
+                let seen = photos.get(name)?;
+                let decoded = photo::decode(&seen.path, options).map_err(|error| error.to_string());
+                let photo = decoded.and_then(|photo| seen.same_size(photo));
+                photo.map_err(|why| lost.borrow_mut().insert(name.to_owned(), why)).ok()
+            }
             // The name is what the run's folder says, which somebody else may have given.
             Album::Drawn(pictures) => photo::decode(&pictures.inside(name)?, &DecodeOptions::default()).ok(),
         }
+    }
+}
+
+impl SeenPhoto {
+    /// Boxes that were found in a photo of another size lie elsewhere.
+    fn same_size(&self, photo: Photo) -> Result<Photo, String> {
+        let (width, height) = self.size;
+        if (photo.width, photo.height) == self.size {
+            return Ok(photo);
+        }
+        Err(format!("it has {}x{} pixels, and had {width}x{height} in the run", photo.width, photo.height))
     }
 }
 

@@ -1,19 +1,20 @@
 //! The page itself: what there is to say about a run and about its evaluation, as one HTML file that needs no other.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use askama::Template;
 
 use super::found::{Bar, Found, bars};
-use super::gallery::{Album, Mark, Picture};
+use super::gallery::{Album, Mark, Picture, SeenPhoto};
 use super::judged::{Judged, NamedErrors};
 use super::plot;
 use crate::coco::ResultId;
 use crate::evaluate::{Boxed, LEAST_IMAGES, Mistakes, Share};
 use crate::photo::{DecodeOptions, Entry, Limits};
-use crate::run::{self, Pictures, Record, State};
+use crate::run::{self, Pictures, Record, Row, State, Task};
 
 /// Confusions that are listed.
 const CONFUSIONS: usize = 20;
@@ -50,24 +51,30 @@ pub enum PageError {
     Template(#[from] askama::Error),
 }
 
-/// The page as text.
+/// The page as text, and sentences about photos that it could not show.
 ///
 /// # Errors
 /// When the run's folder cannot be read.
-pub fn page(sources: &Sources) -> Result<String, PageError> {
+pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
     let Sources { run, judged, photos, pictures } = sources;
     let mut names = HashMap::new();
     let (mut title, mut drawn) = ("Evaluation".to_owned(), None);
-    let mut run_part = None;
+    let (mut run_part, mut notes) = (None, Vec::new());
     if let Some(folder) = run {
         let failed = |file: &str| {
             let file = folder.join(file);
             move |cause| PageError::NoRun { file, cause }
         };
         let record = Record::open(folder).map_err(failed("run.json"))?;
-        let album = album(folder, &record, photos);
-        let mut found = Found::new(if album.is_some() { *pictures } else { 0 });
         let journal = "detections.jsonl";
+        let album = if photos.is_empty() {
+            record.settings.draw_score.map(|_| Album::Drawn(Pictures::recorded(folder)))
+        } else {
+            let (album, left_out) = album(folder, &record, photos).map_err(failed(journal))?;
+            notes.extend(left_out);
+            Some(album)
+        };
+        let mut found = Found::new(if album.is_some() { *pictures } else { 0 });
         for row in run::rows(folder).map_err(failed(journal))? {
             let row = row.map_err(failed(journal))?;
             if judged.is_some() {
@@ -87,26 +94,44 @@ pub fn page(sources: &Sources) -> Result<String, PageError> {
         .as_ref()
         .map(|judged| JudgedPart::new(judged, drawn.as_ref(), &names, *pictures))
         .transpose()?;
-    Ok(Page { title, version: env!("CARGO_PKG_VERSION"), run: run_part, judged }.render()?)
+    notes.extend(drawn.as_ref().and_then(Album::lost));
+    let html = Page { title, version: env!("CARGO_PKG_VERSION"), run: run_part, judged }.render()?;
+    Ok((html, notes))
 }
 
-/// The photos themselves where they were given, else the run's own pictures, if it drew any.
-fn album(folder: &Path, record: &Record, photos: &[Entry]) -> Option<Album> {
+/// The photos themselves, by the names that they have in the run, and what is to be said of those left out.
+fn album(folder: &Path, record: &Record, photos: &[Entry]) -> io::Result<(Album, Vec<String>)> {
     let settings = &record.settings;
-    if !photos.is_empty() {
-        let options = DecodeOptions {
-            ignore_orientation: settings.ignore_orientation,
-            allow_truncated: settings.allow_truncated,
-            limits: Limits {
-                pixels: settings.max_pixels,
-                file_bytes: settings.max_file_size,
-                ..Limits::default()
-            },
-            ..DecodeOptions::default()
+    let options = DecodeOptions {
+        ignore_orientation: settings.ignore_orientation,
+        wide_grey: settings.wide_grey,
+        allow_truncated: settings.allow_truncated,
+        limits: Limits {
+            pixels: settings.max_pixels,
+            file_bytes: settings.max_file_size,
+            ..Limits::default()
+        },
+        ..DecodeOptions::default()
+    };
+    let mut rows = BTreeMap::new();
+    for row in run::rows(folder)? {
+        let row = row?;
+        let size = match &row {
+            Row::Found(row) => Some((row.width, row.height)),
+            Row::Failed(_) => None,
         };
-        return Some(Album::of_photos(photos.to_vec(), options));
+        rows.insert(row.image_id().clone(), (row.file().to_owned(), size));
     }
-    settings.draw_score.map(|_| Album::Drawn(Pictures::recorded(folder)))
+    let seen: Vec<(ResultId, &str)> =
+        rows.iter().map(|(id, (file, _))| (id.clone(), file.as_str())).collect();
+    let (tasks, notes) = run::match_seen(photos.to_vec(), &seen);
+    // A photo that failed is not shown.
+    let photo = |task: Task| {
+        let (file, size) = rows.get(&task.image_id)?;
+        Some((file.clone(), SeenPhoto { path: task.entry.path, size: (*size)? }))
+    };
+    let photos = tasks.into_iter().filter_map(photo).collect();
+    Ok((Album::Photos { photos, options, lost: RefCell::default() }, notes))
 }
 
 fn plural(count: usize, thing: &str) -> String {
@@ -163,7 +188,7 @@ impl RunPart {
             Some(album) if best.is_empty() && found.wants_pictures() => Some(if album.is_drawn() {
                 "The run's pictures are not in its folder any more."
             } else {
-                "None of the photos given has the name of one in the run: they are named as they were for detect."
+                "None of the photos given is one of the run's: they are told by their names and folders."
             }),
             Some(_) => None,
         };

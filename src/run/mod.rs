@@ -32,6 +32,7 @@ pub use bench::{BenchReport, Course, Latency, bench};
 pub(crate) use journal::rows as journal_rows;
 pub use journal::{Failed, Failure, Found, Item, Row};
 pub use merge::{MergeError, Merged, merge};
+pub(crate) use naming::match_seen;
 pub use naming::{Category, categories, count, match_classes, match_photos};
 pub use record::{Bottleneck, Counts, Machine, Record, Settings, StageTimes, State};
 pub(crate) use results::CocoResult;

@@ -1,5 +1,7 @@
 //! Ids in results: counted, or those of a data set's annotations, matched by names.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Task;
@@ -30,6 +32,28 @@ pub fn count(entries: Vec<Entry>) -> Vec<Task> {
 /// Photos with the ids of annotated images (id and file name) whose paths have the longest common end with theirs, and no
 /// image for two photos. The others are left out; the sentences say so.
 pub fn match_photos(entries: Vec<Entry>, images: &[(ResultId, &str)]) -> (Vec<Task>, Vec<String>) {
+    let (tasks, left_out, total) = matched(entries, images);
+    let mut notes = left_out.sentences(total, "the annotated images", "the annotations");
+    if tasks.len() < images.len() {
+        let missing = images.len() - tasks.len();
+        notes.push(format!("{missing} of {} annotated images have no photo here", images.len()));
+    }
+    (tasks, notes)
+}
+
+/// As [`match_photos`], with the photos that a run has seen in place of annotated images.
+pub(crate) fn match_seen(entries: Vec<Entry>, seen: &[(ResultId, &str)]) -> (Vec<Task>, Vec<String>) {
+    let (tasks, left_out, total) = matched(entries, seen);
+    let mut notes = left_out.sentences(total, "the run's photos", "the run");
+    if tasks.len() < seen.len() {
+        let missing = seen.len() - tasks.len();
+        notes.push(format!("{missing} of the run's {} photos are not among those given", seen.len()));
+    }
+    (tasks, notes)
+}
+
+/// Photos with the ids of their images, what is said of the others, and how many photos there are.
+fn matched(entries: Vec<Entry>, images: &[(ResultId, &str)]) -> (Vec<Task>, LeftOut, usize) {
     let names = FileNames::new(images.iter().enumerate().map(|(place, (_, name))| (place, *name)));
     let seekers: Vec<Seeker> = entries.iter().map(seeker).collect();
     let total = entries.len();
@@ -41,12 +65,7 @@ pub fn match_photos(entries: Vec<Entry>, images: &[(ResultId, &str)]) -> (Vec<Ta
             tasks.push(Task { entry, image_id: images[place].0.clone() });
         }
     }
-    let mut notes = left_out.sentences(total);
-    if tasks.len() < images.len() {
-        let missing = images.len() - tasks.len();
-        notes.push(format!("{missing} of {} annotated images have no photo here", images.len()));
-    }
-    (tasks, notes)
+    (tasks, left_out, total)
 }
 
 /// A photo's whole path; what the user named counts, the folders above are where it is kept.
@@ -81,13 +100,14 @@ impl LeftOut {
         *count += 1;
     }
 
-    fn sentences(&self, total: usize) -> Vec<String> {
+    /// `images` are what photos are matched with, and `place` is where their names stand.
+    fn sentences(&self, total: usize, images: &str, place: &str) -> Vec<String> {
         let words = [
-            "are not among the annotated images and are left out",
-            "are left out, as the annotated images of their file names lie in other folders",
-            "are left out, as other photos are closer to the images of their file names",
-            "are left out, as their paths do not tell which of several images or photos is meant",
-            "are matched by their file names alone, as the folders have other names in the annotations",
+            format!("are not among {images} and are left out"),
+            format!("are left out, as {images} of their file names lie in other folders"),
+            "are left out, as other photos are closer to the images of their file names".into(),
+            "are left out, as their paths do not tell which of several images or photos is meant".into(),
+            format!("are matched by their file names alone, as the folders have other names in {place}"),
         ];
         let kinds = self.kinds.iter().zip(words).filter(|((count, _), _)| *count > 0);
         kinds
@@ -97,10 +117,10 @@ impl LeftOut {
 }
 
 /// Classes with the ids of annotated categories (id and name) of the same name, in any case. Classes without one
-/// get ids above all others, so that they are never taken for another category.
+/// get ids that no category has, so that they are never taken for another.
 pub fn match_classes(classes: &[Class], categories: &[(ResultId, &str)]) -> (Vec<Category>, Vec<String>) {
     let names = ClassNames::new(categories.iter().enumerate().map(|(place, (_, name))| (place, *name)));
-    let mut free = categories.iter().filter_map(|(id, _)| id.number()).max().unwrap_or(0);
+    let mut free = free_ids(categories);
     let mut unmatched = Vec::new();
     let mut matched = Vec::new();
     for class in classes {
@@ -108,11 +128,12 @@ pub fn match_classes(classes: &[Class], categories: &[(ResultId, &str)]) -> (Vec
         let id = names.get(name).map_or_else(
             || {
                 unmatched.push(name);
-                free = free.saturating_add(1);
-                ResultId::Number(free)
+                free.next()
             },
-            |place| categories[place].0.clone(),
+            |place| Some(categories[place].0.clone()),
         );
+        // There are more whole numbers than classes.
+        let Some(id) = id else { continue };
         matched.push(Category { id, name: class.name.clone() });
     }
     let mut notes = Vec::new();
@@ -128,6 +149,19 @@ pub fn match_classes(classes: &[Class], categories: &[(ResultId, &str)]) -> (Vec
         ));
     }
     (matched, notes)
+}
+
+/// Ids that no category has, whether written as a number or as a string; strings where all categories have strings.
+fn free_ids(categories: &[(ResultId, &str)]) -> impl Iterator<Item = ResultId> + use<> {
+    let number = |id: &ResultId| match id {
+        ResultId::Number(id) => Some(*id),
+        ResultId::Text(id) => id.trim().parse().ok(),
+    };
+    let taken: HashSet<i64> = categories.iter().filter_map(|(id, _)| number(id)).collect();
+    let texts = !categories.is_empty() && categories.iter().all(|(id, _)| id.number().is_none());
+    let above = taken.iter().max().map_or(1, |most| most.saturating_add(1).max(1));
+    let free = (above..=i64::MAX).chain(1..above).filter(move |id| !taken.contains(id));
+    free.map(move |id| if texts { ResultId::Text(id.to_string().into()) } else { ResultId::Number(id) })
 }
 
 #[cfg(test)]
@@ -193,5 +227,21 @@ mod tests {
             notes,
             ["1 of 3 classes of the model have no category of their name in the annotations: `pen`"]
         );
+    }
+
+    #[test]
+    fn classes_without_a_category_get_ids_that_no_category_has() {
+        let class = |id, name: &str| Class { id, name: name.into() };
+        let classes = [class(1, "bolt"), class(2, "pen"), class(3, "cup")];
+        let text = |id: &str| ResultId::Text(id.into());
+        let ids = |categories: &[(ResultId, &str)]| -> Vec<ResultId> {
+            match_classes(&classes, categories).0.into_iter().map(|category| category.id).collect()
+        };
+        assert_eq!(ids(&[(text("b"), "bolt")]), [text("b"), text("1"), text("2")]);
+        assert_eq!(ids(&[(text("2"), "bolt"), (text("1"), "nut")]), [text("2"), text("3"), text("4")]);
+        // 5 must not be taken for "5" by those who take strings for numbers.
+        assert_eq!(ids(&[(4.into(), "bolt"), (text("5"), "nut")]), [4.into(), 6.into(), 7.into()]);
+        let last = i64::MAX as u64;
+        assert_eq!(ids(&[(last.into(), "bolt"), (1.into(), "nut")]), [last.into(), 2.into(), 3.into()]);
     }
 }

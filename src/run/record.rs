@@ -11,7 +11,7 @@ use super::{Category, Options, Shard};
 use crate::coco::ResultId;
 use crate::detector::Detector;
 use crate::model::Model;
-use crate::photo::{Limits, PassedOver, Unread};
+use crate::photo::{Limits, PassedOver, Unread, WideGrey};
 use crate::runtime::{Precision, Runtime};
 
 /// Whether a run came to its end.
@@ -49,6 +49,9 @@ pub struct Settings {
     pub device: String,
     /// Pixels are taken as stored.
     pub ignore_orientation: bool,
+    /// What became of grey values of 16 bits.
+    #[serde(default, skip_serializing_if = "is_clipped")]
+    pub wide_grey: WideGrey,
     /// Truncated pictures are taken.
     pub allow_truncated: bool,
     /// Least score in pictures; none where none are drawn.
@@ -79,6 +82,10 @@ fn most_bytes() -> u64 {
     Limits::default().file_bytes
 }
 
+fn is_clipped(wide_grey: &WideGrey) -> bool {
+    *wide_grey == WideGrey::Clipped
+}
+
 /// Runs before there was a choice.
 fn exact() -> String {
     "exact".into()
@@ -104,6 +111,7 @@ impl Settings {
             precision: precision.to_string(),
             device: detector.device().to_string(),
             ignore_orientation: options.decode.ignore_orientation,
+            wide_grey: detector.reading(&options.decode).wide_grey,
             allow_truncated: options.decode.allow_truncated,
             draw_score: options.draw_score,
             max_pixels: options.decode.limits.pixels,
