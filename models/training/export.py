@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make a model folder of a finished run: float16 weights, import.json and the curves.
+"""Make a model folder of a run: float16 weights (float32 vectors), import.json and the curves.
 
     python export.py runs/resnet-34 -o models/resnet-34
 
@@ -26,9 +26,29 @@ def options(c):
         "anchor_sizes": c["anchor_sizes"], "anchor_ratios": [c["aspect_ratios"]] * levels,
         "rpn_pre_nms_top_n": c["rpn_pre_nms_top_n"], "rpn_post_nms_top_n": c["rpn_post_nms_top_n"],
         "rpn_nms_threshold": c["rpn_nms_threshold"], "score_threshold": c["score_threshold"],
-        "nms_threshold": c["nms_threshold"], "detections_per_image": c["detections_per_image"],
+        "nms_threshold": c["nms_threshold"], "norm_eps": 1e-5, "detections_per_image": c["detections_per_image"],
         **({"shortcut": "none"} if c["plain"] else {}),
     }
+
+
+def export(run, out):
+    """The model folder of a run's folder."""
+    config = json.loads((run / "config.json").read_text())
+    weights = torch.load(run / "model.pth", weights_only=True)
+    weights = {k: v for k, v in weights.items() if not k.endswith("num_batches_tracked")}
+    half = {k: (v.half() if v.ndim > 1 else v).contiguous() for k, v in weights.items()}
+    for k, v in half.items():
+        if not torch.isfinite(v).all():
+            raise SystemExit(f"{k} does not survive float16")
+    lacking, unknown = build(config).load_state_dict({k: v.float() for k, v in half.items()}, strict=False)
+    if unknown or any(not k.endswith("num_batches_tracked") for k in lacking):
+        raise SystemExit(f"torchvision's network takes other weights: {(unknown + lacking)[0]}")
+    out.mkdir(parents=True, exist_ok=True)
+    save_file(half, out / "model.safetensors")
+    (out / "import.json").write_text(json.dumps(options(config), indent=1) + "\n")
+    for curve in ("log.csv", "ap.csv"):
+        if (run / curve).exists():
+            shutil.copy(run / curve, out / curve)
 
 
 def main():
@@ -36,19 +56,7 @@ def main():
     p.add_argument("run", type=pathlib.Path)
     p.add_argument("-o", "--out", type=pathlib.Path, required=True)
     a = p.parse_args()
-    config = json.loads((a.run / "config.json").read_text())
-    weights = torch.load(a.run / "model.pth", weights_only=True)
-    half = {k: v.half().contiguous() for k, v in weights.items() if not k.endswith("num_batches_tracked")}
-    for k, v in half.items():
-        if not torch.isfinite(v).all() or (k.endswith("running_var") and not (v > 0).all()):
-            raise SystemExit(f"{k} does not survive float16")
-    wide = {k: half[k].float() if k in half else v for k, v in weights.items()}
-    build(config).load_state_dict(wide)
-    a.out.mkdir(parents=True, exist_ok=True)
-    save_file(half, a.out / "model.safetensors")
-    (a.out / "import.json").write_text(json.dumps(options(config), indent=1) + "\n")
-    for curve in ("log.csv", "ap.csv"):
-        shutil.copy(a.run / curve, a.out / curve)
+    export(a.run, a.out)
 
 
 if __name__ == "__main__":

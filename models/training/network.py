@@ -10,7 +10,8 @@ from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 66: (6, 8, 12, 6), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+BOTTLENECKS = (50, 101)
 BASIC, BOTTLENECK = (32, 64, 96, 96), (16, 32, 64, 64)
 RUNGS = {
     "plain-18": {"depth": 18, "plain": True, "widths": BASIC},
@@ -22,6 +23,11 @@ RUNGS = {
     # Not of the ladder: the model inside the program.
     "fod-r18": {"depth": 18, "plain": False, "widths": (32, 64, 128, 128), "box_head": 256},
 }
+
+# Of the ladder in which only depth differs: each stage of 66 has twice the blocks of 34's.
+# All stages have the same inner widths, whatever the block.
+LADDER = {name: {"depth": int(name.split("-")[1]), "plain": name.startswith("plain")} for name in (
+    "plain-18", "resnet-18", "plain-34", "resnet-34", "plain-66", "resnet-66", "resnet-50", "resnet-101")}
 
 
 class Block(nn.Module):
@@ -63,7 +69,7 @@ class Trunk(nn.Module):
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
-        bottleneck = depth >= 50
+        bottleneck = depth in BOTTLENECKS
         self.channels = [w * (4 if bottleneck else 1) for w in widths]
         inside = widths[0]
         for n, (count, width) in enumerate(zip(BLOCKS[depth], widths)):
@@ -81,17 +87,18 @@ class Trunk(nn.Module):
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
-def configure(rung, classes):
-    """Everything that `build` and `rcnn import` need to know, as plain data."""
-    c = dict(RUNGS[rung])
-    return {
-        "rung": rung, "box_head": 128, **c, "blocks": list(BLOCKS[c["depth"]]), "widths": list(c["widths"]),
+def configure(rung, classes, **changes):
+    """Everything that `build` and `rcnn import` need to know, as plain data. Changes stand for the rung's own."""
+    c = {**RUNGS.get(rung, {}), **changes}
+    defaults = {
+        "rung": rung, "box_head": 128, "blocks": list(BLOCKS[c["depth"]]),
         "fpn_channels": 64, "classes": list(classes),
         "anchor_sizes": [[16], [32], [64], [128], [256]], "aspect_ratios": [0.5, 1.0, 2.0],
         "min_size": 300, "max_size": 500, "image_mean": MEAN, "image_std": STD,
         "rpn_pre_nms_top_n": 1000, "rpn_post_nms_top_n": 300, "rpn_nms_threshold": 0.7,
         "score_threshold": 0.05, "nms_threshold": 0.5, "detections_per_image": 100,
     }
+    return {**defaults, **c, "widths": list(c["widths"])}
 
 
 def build(c):
