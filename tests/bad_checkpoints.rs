@@ -3,22 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may fail anywhere
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rcnn::checkpoint::Checkpoint;
 use rcnn::family::{self, Options};
-
-fn bad() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let folder = std::env::var_os("RCNN_SHARED").map_or_else(beside, PathBuf::from).join("golden/bad");
-    if !folder.is_dir() {
-        println!("skipped: there is no folder `{}`", folder.display());
-        return None;
-    }
-    Some(folder)
-}
 
 /// The kind and the message of the refusal, or the report of a file that is taken.
 fn read(path: &Path) -> Result<String, (&'static str, String)> {
@@ -54,7 +46,7 @@ fn judge(path: &Path, said: &serde_json::Value) -> Result<(), String> {
 
 #[test]
 fn every_bad_file_is_told_by_its_fault() {
-    let Some(folder) = bad() else { return };
+    let Some(folder) = support::shared("golden/bad") else { return };
     let listing: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(folder.join("expected.json")).unwrap()).unwrap();
     let files = listing["files"].as_object().unwrap();

@@ -34,7 +34,7 @@ fn driver(place: &Place, cuda: i32, devices: i32) -> bool {
     let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
     let built = built.is_ok_and(|status| status.success());
     if !built {
-        println!("skipped: there is no C compiler called cc");
+        support::skipped("there is no C compiler called cc");
     }
     built
 }
@@ -67,7 +67,7 @@ fn has_driver() -> bool {
     let found = ["/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1"];
     let found = found.iter().any(|path| std::path::Path::new(path).exists());
     if found {
-        println!("skipped: this machine has NVIDIA's driver");
+        support::skipped("this machine has NVIDIA's driver");
     }
     found
 }

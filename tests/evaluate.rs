@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may stop")]
 
+mod support;
+
 use std::path::{Path, PathBuf};
 
 use rcnn::evaluate::{AreaRange, Error, Evaluation, Input, Params, Reading, summary_lines};
@@ -14,14 +16,7 @@ fn own() -> PathBuf {
 
 /// Cases beside the repository, where there are any.
 fn shared(folder: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let root = std::env::var_os("RCNN_SHARED").map_or(beside, PathBuf::from);
-    let path = root.join("reference/coco-eval").join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipped: no {}", path.display());
-    None
+    support::shared(&format!("reference/coco-eval/{folder}"))
 }
 
 fn json(path: &Path) -> Value {

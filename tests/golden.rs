@@ -3,34 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may fail anywhere
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rcnn::detector::{Detector, Verdict, verify};
 use rcnn::family::Options as FamilyOptions;
 use rcnn::model::{Imported, read_config};
-use rcnn::runtime::{Device, Options, Runtime, SessionOptions};
+use rcnn::runtime::{Device, Runtime, SessionOptions};
 
-/// The folder with the larger set: `RCNN_SHARED`, or `shared` beside the repository.
+/// The larger set.
 fn shared() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let home = std::env::var_os("RCNN_SHARED").map_or_else(beside, PathBuf::from);
-    let golden = home.join("golden");
-    if !golden.is_dir() {
-        println!("skipped: there is no folder `{}`", golden.display());
-        return None;
-    }
-    Some(golden)
-}
-
-fn runtime() -> Option<Runtime> {
-    match Runtime::open(&Options::default(), &mut |line| println!("{line}")) {
-        Ok(runtime) => Some(runtime),
-        Err(error) => {
-            println!("skipped: {error}");
-            None
-        }
-    }
+    support::shared("golden")
 }
 
 fn config(folder: &Path) -> serde_json::Value {
@@ -82,7 +67,7 @@ fn fixtures(golden: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
 
 /// Judges every fixture and fails with all failures at once.
 fn all_agree(golden: &Path, prefixes: &[&str], telling: Telling) {
-    let Some(runtime) = runtime() else { return };
+    let runtime = support::open();
     let folders = fixtures(golden, prefixes);
     assert!(!folders.is_empty(), "no fixtures in {}", golden.display());
     let mut failures = Vec::new();

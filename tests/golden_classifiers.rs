@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may fail anywhere
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +11,7 @@ use rcnn::classify::{Classifier, Views};
 use rcnn::family::{ClassifierFilter, ClassifierInput, Options};
 use rcnn::model::ClassifierModel;
 use rcnn::photo::{DecodeOptions, decode};
-use rcnn::runtime::{self, Device, Runtime, SessionOptions};
+use rcnn::runtime::{Device, Runtime, SessionOptions};
 use serde_json::Value as Json;
 
 fn read(path: &Path) -> Json {
@@ -84,10 +86,7 @@ fn judge(folder: &Path, images: &Path, runtime: &Runtime) -> Result<f64, String>
 }
 
 fn all_agree(golden: &Path, unsupported: &[&str]) {
-    let runtime = match Runtime::open(&runtime::Options::default(), &mut |line| println!("{line}")) {
-        Ok(runtime) => runtime,
-        Err(error) => return println!("skipped: {error}"),
-    };
+    let runtime = support::open();
     let mut folders: Vec<PathBuf> =
         fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.retain(|path| path.file_name().unwrap().to_string_lossy().starts_with("cls-"));
@@ -109,12 +108,9 @@ fn all_agree(golden: &Path, unsupported: &[&str]) {
 
 #[test]
 fn every_classifier() {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let golden = std::env::var_os("RCNN_SHARED").map_or_else(beside, PathBuf::from).join("golden");
-    if !golden.is_dir() {
-        return println!("skipped: there is no folder `{}`", golden.display());
+    if let Some(golden) = support::shared("golden") {
+        all_agree(&golden, &["cls-timm-d"]);
     }
-    all_agree(&golden, &["cls-timm-d"]);
 }
 
 /// The fixtures of this repository: one crop, ten crops and several scales.

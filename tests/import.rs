@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may fail anywhere
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -57,16 +59,6 @@ fn changed(home: &Path, name: &str, change: impl Fn(Named) -> Vec<Named>) -> Pat
     let file = home.join(format!("{name}.safetensors"));
     fs::write(&file, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat()).unwrap();
     file
-}
-
-/// Whether ONNX Runtime is here, without which nothing can be compared.
-fn runtime() -> bool {
-    let opened =
-        rcnn::runtime::Runtime::open(&rcnn::runtime::Options::default(), &mut |line| println!("{line}"));
-    if let Err(error) = &opened {
-        println!("skipped: {error}");
-    }
-    opened.is_ok()
 }
 
 #[test]
@@ -153,9 +145,7 @@ fn a_config_beside_the_checkpoint_is_read() {
 
 #[test]
 fn a_model_agrees_with_its_framework_and_another_parts_at_a_named_stage() {
-    if !runtime() {
-        return;
-    }
+    support::runtime();
     let home = tempfile::tempdir().unwrap();
     let (folder, out) = (fixture("tv-pyramid"), home.path().join("m"));
     let (model, told) = (folder.join("model.pth"), folder.join("import.json"));
@@ -339,10 +329,9 @@ fn several_convolutions_of_mmdetections_rpn_are_read() {
     let args = [path("import"), &model, path("-o"), &out, path("--config"), &config, path("--json")];
     let report = json(&rcnn(home.path(), &args));
     assert_eq!(report["network"]["rpn"]["convs"], serde_json::json!([12, 12]), "{report}");
-    if runtime() {
-        let output = rcnn(home.path(), &[&args[..], &[path("--verify"), &folder]].concat());
-        assert_eq!(json(&output)["verify"]["agrees"], true, "{}", said(&output));
-    }
+    support::runtime();
+    let output = rcnn(home.path(), &[&args[..], &[path("--verify"), &folder]].concat());
+    assert_eq!(json(&output)["verify"]["agrees"], true, "{}", said(&output));
 }
 
 #[test]
@@ -478,7 +467,6 @@ fn classifiers_are_found_by_name_and_with_the_config_beside_them() {
     let unknown = said(&classify("none"));
     assert!(unknown.contains("no model `none`") && unknown.contains("cached"), "{unknown}");
     assert!(said(&classify("fod-r18")).contains("`rcnn detect` takes it"));
-    if runtime() {
-        assert!(classify("cached").status.success(), "{}", said(&classify("cached")));
-    }
+    support::runtime();
+    assert!(classify("cached").status.success(), "{}", said(&classify("cached")));
 }

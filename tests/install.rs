@@ -38,7 +38,7 @@ fn pretender(place: &Place, at: &str, version: &str, told: bool) -> Option<PathB
     }
     let built = command.status().is_ok_and(|status| status.success());
     if !built {
-        println!("skipped: there is no C compiler called cc");
+        support::skipped("there is no C compiler called cc");
     }
     built.then_some(library)
 }
@@ -263,7 +263,7 @@ fn nothing_is_written_but_to_the_run_and_the_cache() {
 #[test]
 fn two_programs_at_once_install_one_library() {
     if std::env::var_os("RCNN_TEST_INSTALL").is_none() {
-        println!("skipped: set RCNN_TEST_INSTALL to download ONNX Runtime");
+        support::skipped("set RCNN_TEST_INSTALL to download ONNX Runtime");
         return;
     }
     let place = Place::new();

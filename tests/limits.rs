@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a test may fail anywhere, and says what it skips
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,7 +13,7 @@ use proptest::prelude::*;
 use rcnn::detector::Detector;
 use rcnn::model::{Manifest, Model};
 use rcnn::photo::Photo;
-use rcnn::runtime::{Device, Options, Runtime, SessionOptions};
+use rcnn::runtime::{Device, SessionOptions};
 use serde_json::{Value as Json, json};
 
 fn fixture(name: &str) -> PathBuf {
@@ -246,20 +248,9 @@ fn a_damaged_import_in_the_cache_is_made_anew() {
     assert_eq!(fs::read(&trunk).unwrap(), whole);
 }
 
-/// Whether ONNX Runtime is here, without which nothing can be run.
-fn runtime() -> Option<Runtime> {
-    let opened = Runtime::open(&Options::default(), &mut |line| println!("{line}"));
-    if let Err(error) = &opened {
-        println!("skipped: {error}");
-    }
-    opened.ok()
-}
-
 #[test]
 fn a_damaged_graph_in_the_cache_is_made_anew() {
-    if runtime().is_none() {
-        return;
-    }
+    support::runtime();
     let home = Home::new();
     let model = home.import("m", &fixture("tv-pyramid/model.pth"));
     let photos = fixture("images/scene-wide.png");
@@ -365,7 +356,7 @@ fn every_mutation_is_refused_or_runs() {
     let model = home.import("m", &fixture("tv-pyramid/model.pth"));
     let path = model.join("model.json");
     let whole: Json = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-    let runtime = runtime();
+    let runtime = support::open();
     let pixels: Vec<u8> = (0..40 * 30 * 3).map(|i| (i * 37 % 251) as u8).collect();
     let photo = Photo { width: 40, height: 30, pixels };
     let options = SessionOptions { device: Device::Cpu, threads: 1, ..SessionOptions::default() };
@@ -395,9 +386,9 @@ fn every_mutation_is_refused_or_runs() {
         let input = &manifest.conventions.input;
         // What is within limits and large takes long on a small machine.
         let small = input.min_size <= 200 && input.max_size <= 400 && input.pad_to <= 256;
-        if let (Some(runtime), true) = (&runtime, small) {
+        if small {
             fs::write(&path, &text).unwrap();
-            let outcome = Detector::new(&Model::open(&model).unwrap(), runtime, &options)
+            let outcome = Detector::new(&Model::open(&model).unwrap(), &runtime, &options)
                 .and_then(|detector| detector.detect(&photo));
             match outcome {
                 Ok(found) => prop_assert!(found.iter().all(|one| one.score.is_finite()), "{places:?}"),

@@ -11,17 +11,6 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use support::Place;
 
-/// The folder with the photos and the checkpoint, if it is here.
-fn shared() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let folder = std::env::var_os("RCNN_SHARED").map_or(beside, PathBuf::from);
-    let there = folder.join("data/fod/test/annotations.json").is_file();
-    if !there {
-        println!("skipped: no photos at `{}`", folder.display());
-    }
-    there.then_some(folder)
-}
-
 fn read(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
@@ -44,8 +33,10 @@ fn by_image(results: &Value) -> HashMap<u64, Vec<(u64, f64, Vec<f64>)>> {
 
 #[test]
 fn a_trained_model_gives_torchvisions_boxes_and_ap() {
-    let Some(shared) = shared() else { return };
-    let (photos, model) = (shared.join("data/fod/test"), shared.join("models/fod-r18"));
+    let (Some(photos), Some(model)) = (support::shared("data/fod/test"), support::shared("models/fod-r18"))
+    else {
+        return;
+    };
     let annotations = photos.join("annotations.json").display().to_string();
     let images = photos.join("images").display().to_string();
     let place = Place::new();

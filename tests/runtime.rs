@@ -14,7 +14,7 @@ const PICTURES: [(&str, &str); 2] = [("baseline-420.jpg", "a.jpg"), ("plain.png"
 fn with_openvino(place: &Place, arguments: &[&str]) -> Option<Ended> {
     let there = rcnn::runtime::installed().iter().any(|found| found.package == Package::OpenVino);
     if !there {
-        println!("skipped: OpenVINO's plugin is not installed (rcnn runtime install openvino)");
+        support::skipped("OpenVINO's plugin is not installed (rcnn runtime install openvino)");
         return None;
     }
     let mut command = place.command(arguments);
@@ -23,7 +23,7 @@ fn with_openvino(place: &Place, arguments: &[&str]) -> Option<Ended> {
         .iter()
         .any(|text| text.contains("OpenVINO's plugin serves no processor of this maker"))
     {
-        println!("skipped: OpenVINO's plugin serves Intel's processors only");
+        support::skipped("OpenVINO's plugin serves Intel's processors only");
         return None;
     }
     Some(ended)

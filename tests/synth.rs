@@ -1,6 +1,8 @@
 //! `rcnn synth` as a user sees it: the same scenes everywhere, annotations that say where things are, a folder that
 //! is whole or untouched.
 
+mod support;
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
@@ -231,7 +233,7 @@ fn the_summary_is_one_json_document() {
 fn the_sample_is_made_by_its_command() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/debris");
     if !sample.exists() {
-        eprintln!("skipped: datasets/debris is not part of the packaged crate");
+        support::skipped("datasets/debris is not part of the packaged crate");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");

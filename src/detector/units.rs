@@ -23,13 +23,13 @@ struct Units {
 }
 
 impl Units {
-    fn open() -> Option<Units> {
-        let folder = golden()?.join("tv-units");
+    fn open() -> Units {
+        let folder = golden().join("tv-units");
         let text = std::fs::read_to_string(folder.join("units.json")).unwrap();
-        Some(Units {
+        Units {
             listing: serde_json::from_str(&text).unwrap(),
             tensors: Checkpoint::open(&folder.join("units.safetensors")).unwrap(),
-        })
+        }
     }
 
     fn cases(&self, kind: &str) -> &[Json] {
@@ -49,14 +49,8 @@ impl Units {
     }
 }
 
-fn golden() -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let golden = std::env::var_os("RCNN_SHARED").map_or_else(beside, PathBuf::from).join("golden");
-    if !golden.is_dir() {
-        println!("skipped: there is no folder `{}`", golden.display());
-        return None;
-    }
-    Some(golden)
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden")
 }
 
 fn boxes(values: &[f32]) -> Vec<BBox> {
@@ -97,7 +91,7 @@ fn rule(min_size: u32, max_size: u32, size_rule: SizeRule) -> InputRule {
 
 #[test]
 fn resized_and_padded_sizes() {
-    let Some(units) = Units::open() else { return };
+    let units = Units::open();
     for case in units.cases("resize_sizes") {
         let number = |key: &str| case[key].as_u64().unwrap();
         let rule = rule(number("min_size") as u32, number("max_size") as u32, SizeRule::Floor);
@@ -113,8 +107,7 @@ fn resized_and_padded_sizes() {
 
 #[test]
 fn sizes_of_the_other_families() {
-    let Some(golden) = golden() else { return };
-    let text = std::fs::read_to_string(golden.join("zoo-units/resize.json")).unwrap();
+    let text = std::fs::read_to_string(golden().join("zoo-units/resize.json")).unwrap();
     let listing: Json = serde_json::from_str(&text).unwrap();
     let cases = listing["sizes_height_width"].as_array().unwrap();
     assert_eq!(cases.len(), 60);
@@ -133,7 +126,7 @@ fn sizes_of_the_other_families() {
 /// fixtures' recorded inputs cover.
 #[test]
 fn bilinear_without_antialiasing() {
-    let Some(units) = Units::open() else { return };
+    let units = Units::open();
     for case in 0..4 {
         let (from, to) =
             (units.shape(&format!("resize.{case}.input")), units.shape(&format!("resize.{case}.output")));
@@ -155,7 +148,7 @@ fn bilinear_without_antialiasing() {
 
 #[test]
 fn anchors_of_all_maps() {
-    let Some(units) = Units::open() else { return };
+    let units = Units::open();
     for case in units.cases("anchors") {
         let name = case["name"].as_str().unwrap();
         let rule = Anchors {
@@ -183,7 +176,7 @@ fn anchors_of_all_maps() {
 
 #[test]
 fn decoding() {
-    let Some(units) = Units::open() else { return };
+    let units = Units::open();
     for case in units.cases("decode") {
         let name = case["name"].as_str().unwrap();
         let coder = Coder { weights: numbers(&case["weights"]), clamp: Clamp::Upper };
@@ -197,7 +190,7 @@ fn decoding() {
 
 #[test]
 fn suppression() {
-    let Some(units) = Units::open() else { return };
+    let units = Units::open();
     for case in units.cases("nms") {
         let corners: Vec<[f32; 4]> = numbers(&case["boxes"]);
         let boxes: Vec<BBox> = corners.iter().map(|b| BBox::new(b[0], b[1], b[2], b[3])).collect();
@@ -213,7 +206,7 @@ const LEVELS: LevelRule =
 
 #[test]
 fn levels() {
-    let Some(units) = Units::open() else { return };
+    let units = Units::open();
     let case = &units.listing["levels"];
     let sides: Vec<f32> = numbers(&case["side"]);
     let scales = [0.25, 0.125, 0.0625, 0.03125];
@@ -223,7 +216,7 @@ fn levels() {
 
 #[test]
 fn scales_are_guessed_from_heights() {
-    let Some(units) = Units::open() else { return };
+    let units = Units::open();
     let conventions = inferred();
     for case in units.cases("inferred_scales") {
         let (resized, padded): ((usize, usize), (usize, usize)) =
@@ -244,7 +237,7 @@ fn inferred() -> Conventions {
 
 #[test]
 fn boxes_back_to_the_photo() {
-    let Some(units) = Units::open() else { return };
+    let units = Units::open();
     let case = &units.listing["resize_boxes"];
     let (from, to): ((usize, usize), (usize, usize)) = (numbers(&case["from"]), numbers(&case["to"]));
     let (x, y) = super::Sizes { photo: to, resized: from }.back();
@@ -270,7 +263,7 @@ fn free(names: [&str; 4]) -> [Dim; 4] {
 
 #[test]
 fn roi_align_of_one_map() {
-    let Some(units) = Units::open() else { return };
+    let units = Units::open();
     let runtime = runtime();
     let map = units.shape("align.input");
     let rois = units.values("align.rois");
@@ -323,7 +316,7 @@ fn roi_align_of_one_map() {
 
 #[test]
 fn upsampling_and_the_extra_level() {
-    let Some(units) = Units::open() else { return };
+    let units = Units::open();
     let runtime = runtime();
     for case in 0..3 {
         let name = |what: &str| format!("nearest.{case}.{what}");

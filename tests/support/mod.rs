@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, clippy::print_stdout)] // Each test file uses a part.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::OnceLock;
@@ -13,13 +14,37 @@ pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/photos")
 }
 
+/// Says that a test, or a part of one, was skipped and why. It writes to standard error itself, because the test
+/// harness keeps back what `println!` and `eprintln!` say in a test that passes.
+pub fn skipped(reason: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+}
+
+/// A file or folder of the larger set of fixtures, which lies in `RCNN_SHARED` or in `shared` beside the repository and is
+/// no part of it. Where it is not there, the caller skips.
+pub fn shared(inner: &str) -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let path = std::env::var_os("RCNN_SHARED").map_or_else(beside, PathBuf::from).join(inner);
+    if path.exists() {
+        return Some(path);
+    }
+    skipped(format_args!(
+        "`{}` is not there (RCNN_SHARED names the folder of the larger set)",
+        path.display()
+    ));
+    None
+}
+
 /// ONNX Runtime's library, found or installed once.
 pub fn runtime() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let runtime = rcnn::runtime::Runtime::open(&Default::default(), &mut |line| println!("{line}"));
-        runtime.expect("these tests need ONNX Runtime, which pip or npm can bring").path().to_owned()
-    })
+    PATH.get_or_init(|| open().path().to_owned())
+}
+
+/// ONNX Runtime, found or installed.
+pub fn open() -> rcnn::runtime::Runtime {
+    rcnn::runtime::Runtime::open(&Default::default(), &mut |line| println!("{line}"))
+        .expect("these tests need ONNX Runtime, which pip or npm can bring")
 }
 
 /// A folder that goes with the test, with a cache of its own for the program.

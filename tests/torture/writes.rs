@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::kills::Undisturbed;
 use crate::machine::{Ended, assert_same, run};
+use crate::support::skipped;
 use crate::{effort, random};
 
 const RUN: [&str; 6] = ["detect", "scenes/images", "-o", "out", "--threads", "2"];
@@ -45,7 +46,7 @@ fn files_that_may_not_grow_end_a_run_that_can_go_on() {
 #[test]
 fn a_full_device_is_told() {
     if !fs::exists("/dev/full").unwrap() {
-        println!("skipped: there is no /dev/full");
+        skipped("there is no /dev/full");
         return;
     }
     let all = Undisturbed::new();
@@ -75,7 +76,7 @@ fn a_full_disk_stops_a_run_that_goes_on_when_there_is_room() {
     for trial in 0..effort().limits {
         fs::create_dir_all(&out).unwrap();
         if !mounted(random.usize(8192..total)) {
-            println!("skipped: no file system may be mounted here, so that no disk can be filled");
+            skipped("no file system may be mounted here, so that no disk can be filled");
             return;
         }
         let ended = run(&all.place, &RUN, "");
@@ -98,7 +99,7 @@ fn a_full_disk_stops_a_run_that_goes_on_when_there_is_room() {
 #[test]
 fn little_memory_ends_a_run_that_can_go_on() {
     if !effort().costly {
-        println!("skipped: memory is limited in the long form only");
+        skipped("memory is limited in the long form only");
         return;
     }
     let (all, mut random) = (Undisturbed::new(), random("memory"));
