@@ -1,6 +1,8 @@
 //! `rcnn synth` as a user sees it: the same scenes everywhere, annotations that say where things are, a folder that
 //! is whole or untouched.
 
+#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
+
 mod support;
 
 use std::collections::HashSet;
