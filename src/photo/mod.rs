@@ -30,6 +30,7 @@ mod canvas;
 mod cost;
 mod decode;
 mod encode;
+mod fax;
 mod ifd;
 mod inks;
 mod jpeg;

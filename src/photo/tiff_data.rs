@@ -8,6 +8,7 @@ use image::{ColorType, ImageDecoder};
 use mozjpeg::{ColorSpace, Decompress};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, check_size};
+use super::fax::{self, Fax};
 use super::ifd::{Directory, Fault, Order};
 use super::libjpeg;
 use super::markers::Outline;
@@ -20,6 +21,8 @@ pub(super) struct Packing {
     predictor: u64,
     /// The first pixel of a byte is in its lowest bits.
     reversed: bool,
+    /// Lines of fax are coded by themselves or by the line before them.
+    mixed: bool,
     /// Tables of all JPEGs of the file.
     tables: Vec<u8>,
     /// Whether samples are luminance and colour differences, and pixels that share a colour difference, across and
@@ -72,6 +75,7 @@ impl Packing {
             compression: number(259, 1)?,
             predictor: number(317, 1)?,
             reversed: number(266, 1)? == 2,
+            mixed: number(292, 0)? & 1 == 1,
             tables: tags.bytes(347)?.unwrap_or_default().to_vec(),
             luma,
             shared: if planar { (1, 1) } else { (factor(0), factor(1)) },
@@ -97,7 +101,7 @@ impl Packing {
         (all >> (8 * bytes.len() - at % 8 - bits)) & ((1 << bits) - 1)
     }
 
-    /// libtiff's arithmetic.
+    /// libtiff's arithmetic; Pillow's own where it reads the bytes itself, as they are not packed.
     pub(super) fn luma_to_rgb(&self, samples: &[u8]) -> Vec<u8> {
         let [red, green, blue] = self.weights;
         let fixed = |value: f32| (f64::from(value) * 65_536.0 + 0.5) as i32;
@@ -111,6 +115,9 @@ impl Packing {
             (((value - black as i32) as f32 * most / width) as i32).clamp(-4096, 4096)
         };
         let (pixels, _) = samples.as_chunks::<3>();
+        if self.compression == 1 && self.shared == (1, 1) {
+            return pixels.iter().flat_map(pillows_rgb).collect();
+        }
         let rgb = |&[y, cb, cr]: &[u8; 3]| {
             let y = stretched(y.into(), range[0], range[1], 255.0);
             let cb = stretched(i32::from(cb) - 128, range[2] - 128.0, range[3] - 128.0, 127.0);
@@ -125,6 +132,15 @@ impl Packing {
         };
         pixels.iter().flat_map(rgb).collect()
     }
+}
+
+/// Pillow's arithmetic: products in 64ths, rounded towards zero after a half was added, and their sums rounded down.
+fn pillows_rgb(&[y, cb, cr]: &[u8; 3]) -> [u8; 3] {
+    let times = |weight: f64, value: u8| (weight * 64.0 * (f64::from(value) - 128.0) + 0.5) as i32;
+    let red = times(1.402, cr) >> 6;
+    let green = (times(-0.344_14, cb) + times(-0.714_14, cr)) >> 6;
+    let blue = times(1.772, cb) >> 6;
+    [red, green, blue].map(|more| (i32::from(y) + more).clamp(0, 255) as u8)
 }
 
 /// Unpacks a strip or tile of a width and height, with so many samples a pixel.
@@ -142,6 +158,7 @@ pub(super) fn unpack(
     if packing.compression == 50_001 {
         return webp(packed, (width, height), samples, bits);
     }
+    let bilevel = bits == 1 && samples == 1;
     let (across, down) = packing.shared;
     let shared = packing.luma && packing.shared != (1, 1);
     let row = (width * samples * bits as usize).div_ceil(8);
@@ -166,7 +183,12 @@ pub(super) fn unpack(
             let decoder = ruzstd::decoding::StreamingDecoder::new(packed).map_err(damaged)?;
             read(decoder, length)?
         }
-        4 if bits == 1 && samples == 1 => fax(packed, (width, height))?,
+        34_925 => lzma(packed, length)?,
+        2 if bilevel => fax(packed, (width, height), Fax::Aligned(8))?,
+        32_771 if bilevel => fax(packed, (width, height), Fax::Aligned(16))?,
+        3 if bilevel && packing.mixed => fax(packed, (width, height), Fax::MarkedMixed)?,
+        3 if bilevel => fax(packed, (width, height), Fax::Marked)?,
+        4 if bilevel => fax(packed, (width, height), Fax::Group4)?,
         other => return Err(unsupported(&format!("packed by {}", method(other)))),
     };
     if shared {
@@ -182,11 +204,10 @@ pub(super) fn unpack(
 
 fn method(compression: u64) -> String {
     let name = match compression {
-        2 | 3 => "fax of group 3",
+        2..=4 | 32_771 => "fax, with more than a bit a pixel,",
         6 => "the old kind of JPEG",
         33_003 | 33_005 | 34_712 => "JPEG 2000",
         34_887 => "LERC",
-        34_925 => "LZMA",
         50_002 | 52_546 => "JPEG XL",
         other => return format!("method {other}"),
     };
@@ -243,27 +264,28 @@ fn pack_bits(mut packed: &[u8], length: usize) -> Result<Vec<u8>, Error> {
 }
 
 /// Lines of black and white, where ones are black.
-fn fax(packed: &[u8], (width, height): (usize, usize)) -> Result<Vec<u8>, Error> {
-    let too_long = || unsupported("of fax with more than 65,535 pixels a side");
-    let (columns, lines) =
-        (u16::try_from(width).map_err(|_| too_long())?, u16::try_from(height).map_err(|_| too_long())?);
-    let row = width.div_ceil(8);
+fn fax(packed: &[u8], size: (usize, usize), fax: Fax) -> Result<Vec<u8>, Error> {
+    fax::decode(packed, size, fax).map_err(|damage| match damage {
+        fax::Damage::Wrong => damaged("a strip or tile of fax has a code that is none, or too few lines"),
+        fax::Damage::Uncompressed => unsupported("packed by fax with parts that are not packed"),
+    })
+}
+
+/// Bytes of an XZ stream, whose dictionary has 64 MiB at most, as the strongest of `xz`'s presets has.
+fn lzma(packed: &[u8], length: usize) -> Result<Vec<u8>, Error> {
+    const MOST_KIB: u32 = 66 << 10;
     let mut bytes = Vec::new();
-    let line = |changes: &[u16]| {
-        if bytes.len() >= row * height {
-            return;
+    let reader = lzma_rust2::XzReader::new_mem_limit(packed, false, MOST_KIB);
+    match reader.take(length as u64).read_to_end(&mut bytes) {
+        Ok(_) if bytes.len() == length => Ok(bytes),
+        Ok(_) => Err(short()),
+        Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+            let detail =
+                "the TIFF is packed by LZMA with a dictionary of more than 64 MiB: pack it in another way";
+            Err(Error::new(ErrorKind::TooLarge, detail))
         }
-        let start = bytes.len();
-        bytes.resize(start + row, 0);
-        for (x, colour) in fax::decoder::pels(changes, columns).enumerate() {
-            if colour == fax::Color::Black {
-                bytes[start + x / 8] |= 128 >> (x % 8);
-            }
-        }
-    };
-    // Whether the lines suffice tells more than how the data end.
-    let _ = fax::decoder::decode_g4(packed.iter().copied(), columns, Some(lines), line);
-    if bytes.len() < row * height { Err(short()) } else { Ok(bytes) }
+        Err(error) => Err(damaged(error)),
+    }
 }
 
 /// Pixels of their own from units that share colour differences.
@@ -347,9 +369,8 @@ fn jpeg(
             return Err(short());
         }
         let space = match (packing.luma, header.color_space()) {
-            _ if samples == 2 || samples > 4 => {
-                return Err(unsupported("packed by JPEG with so many samples"));
-            }
+            _ if samples == 2 => return grey_with_alpha(header, (width, height)),
+            _ if samples > 4 => return Err(unsupported("packed by JPEG with so many samples")),
             (true, _) if samples == 3 => ColorSpace::JCS_RGB,
             (_, stored) => stored,
         };
@@ -363,6 +384,27 @@ fn jpeg(
         return Err(self::damaged("the data of a strip or tile are wrong"));
     }
     Ok(Chunk { bytes, row: width * samples })
+}
+
+/// libjpeg has no name for two samples a pixel, but gives the planes of both as they are.
+fn grey_with_alpha(
+    header: Decompress<impl std::io::BufRead>,
+    (width, height): (usize, usize),
+) -> Result<Vec<u8>, Error> {
+    let Some(row) = header.components().first().map(|plane| 8 * plane.width_in_blocks as usize) else {
+        return Err(short());
+    };
+    if header.components().iter().any(|plane| (plane.h_samp_factor, plane.v_samp_factor) != (1, 1)) {
+        return Err(unsupported("packed by JPEG of grey with alpha of another size"));
+    }
+    let mut planes = [const { Vec::new() }; 2];
+    header.raw().map_err(damaged)?.read_raw_data(&mut planes.each_mut());
+    let [grey, alpha] = planes.each_ref().map(|plane| plane.chunks(row).take(height));
+    let pixels = |(grey, alpha): (&[u8], &[u8])| -> Vec<u8> {
+        grey.iter().zip(alpha).take(width).flat_map(|(grey, alpha)| [*grey, *alpha]).collect()
+    };
+    let bytes: Vec<u8> = grey.zip(alpha).flat_map(pixels).collect();
+    if bytes.len() < 2 * width * height { Err(short()) } else { Ok(bytes) }
 }
 
 fn webp(packed: &[u8], (width, height): (usize, usize), samples: usize, bits: u32) -> Result<Chunk, Error> {
@@ -379,4 +421,27 @@ fn webp(packed: &[u8], (width, height): (usize, usize), samples: usize, bits: u3
         (0..samples).map(|place| pixel.get(place).copied().unwrap_or(255)).collect::<Vec<u8>>()
     };
     Ok(Chunk { bytes: stored.chunks_exact(has).flat_map(pixel).collect(), row: width * samples })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "abc" as Python's `lzma` packs it by LZMA2 with a dictionary of 1.5 GiB, and by differences and LZMA2 with one of
+    /// 64 MiB.
+    const LARGE: &[u8] =
+        b"\xfd7zXZ\0\0\x01\x69\x22\xde\x36\x02\x00\x21\x01\x25\x00\x00\x00\x3b\x78\x7b\x41\x01\x00\x02abc\0\
+        \xc2\x41\x24\x35\x00\x01\x17\x03\x07\x60\x0c\xbc\x90\x42\x99\x0d\x01\x00\x00\x00\x00\x01YZ";
+    const USUAL: &[u8] = b"\xfd7zXZ\0\0\x01\x69\x22\xde\x36\x02\x01\x03\x01\x00\x21\x01\x1c\x67\xc9\x11\x0e\x01\x00\x02a\x01\x01\0\
+        \xc2\x41\x24\x35\x00\x01\x17\x03\x07\x60\x0c\xbc\x90\x42\x99\x0d\x01\x00\x00\x00\x00\x01YZ";
+
+    #[test]
+    fn a_dictionary_is_bounded_before_it_is_made() {
+        assert_eq!(lzma(USUAL, 3).unwrap(), b"abc");
+        assert_eq!(lzma(LARGE, 3).unwrap_err().kind, ErrorKind::TooLarge);
+        for wrong in [&USUAL[..28], b"", b"abc"] {
+            assert_eq!(lzma(wrong, 3).unwrap_err().kind, ErrorKind::Corrupt);
+        }
+        assert_eq!(lzma(USUAL, 4).unwrap_err().kind, ErrorKind::Corrupt);
+    }
 }
