@@ -30,8 +30,8 @@ class Recipe:
     widths: tuple = (16, 32, 64, 64)
     fpn: int = 32
     box_head: int = 128
-    lr: float = 3e-3
-    decay: float = 0.03
+    lr: float = 6e-3
+    decay: float = 0.01
     warmup: int = 300
     fall: float = 0.2  # the last share of the steps, in which the rate falls to zero
     clip: float = 5.0  # largest norm of the gradient
