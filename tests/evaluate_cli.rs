@@ -22,7 +22,7 @@ mod text;
 mod voc;
 
 fn case(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/coco/hostile").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/coco-eval/tests/fixtures/hostile").join(name)
 }
 
 struct Outcome {

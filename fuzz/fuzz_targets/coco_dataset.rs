@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rcnn::coco::DataSet;
+use coco_eval::DataSet;
 
 fuzz_target!(|bytes: &[u8]| {
     let path = std::env::temp_dir().join(format!("rcnn-fuzz-dataset-{}.json", std::process::id()));

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rcnn::evaluate::{Input, Params, Reading, TideThresholds};
+use coco_eval::{Closed, Evaluator, Params, Reading, TideThresholds};
 
 const ANNOTATIONS: &str = r#"{"images": [{"id": 1, "width": 50, "height": 50}, {"id": 2}],
 "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}], "annotations": [
@@ -17,10 +17,10 @@ fuzz_target!(|bytes: &[u8]| {
     if std::fs::write(&annotations, ANNOTATIONS).is_err() || std::fs::write(&results, bytes).is_err() {
         return;
     }
-    let Ok(input) = Input::open(&annotations, &results, &Params::default(), true) else { return };
-    let Ok(evaluation) = input.evaluate(Reading::default(), true) else { return };
+    let Ok(input) = Evaluator::open(&annotations, &results, &Params::default(), true) else { return };
+    let Ok(evaluation) = input.evaluate_as(Reading::default(), true) else { return };
     let _ = input.warnings(&evaluation, Reading::default());
     let _ = input.tide(TideThresholds::default());
-    let _ = input.errors(Reading::default(), 0.5);
+    let _ = input.errors(Reading::default(), 0.5, Closed::default());
     let _ = input.resamples(Reading::default(), 2, 0);
 });

@@ -22,7 +22,9 @@ pub use error::{Error, Shown};
 pub(crate) use notes::Notes;
 pub use tensor::{Dtype, Tensor};
 
-use crate::{files, text};
+use coco_eval::text;
+
+use crate::files;
 
 /// The named tensors of one file.
 #[derive(Debug)]

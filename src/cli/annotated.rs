@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rcnn::coco::{DataSet, Id, Image, ResultId, SizeCheck, Want};
+use coco_eval::{DataSet, Id, Image, ResultId, SizeCheck, Want};
 use rcnn::family::Class;
 use rcnn::photo::Entry;
 use rcnn::run::{self, Category, Task};
@@ -60,7 +60,7 @@ impl Annotated {
     }
 
     /// A sentence about photos of a run whose sizes the annotations contradict, if there are any.
-    pub(crate) fn check_sizes(&self, run: &Path) -> Result<Option<String>, rcnn::coco::Error> {
+    pub(crate) fn check_sizes(&self, run: &Path) -> Result<Option<String>, coco_eval::EvaluateError> {
         let photos = DataSet::read(&run.join("images.json"), Want::Tables)?;
         let mut check = SizeCheck::default();
         for (image, id) in with_ids(&photos) {

@@ -165,7 +165,7 @@ fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class
 }
 
 fn read_text(path: &Path) -> anyhow::Result<String> {
-    rcnn::text::read(path).with_context(|| format!("cannot read `{}`", path.display()))
+    coco_eval::text::read(path).with_context(|| format!("cannot read `{}`", path.display()))
 }
 
 /// The JSON document, written photo by photo: a photo of a thousand classes takes 40 KB.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::ValueEnum;
-use rcnn::evaluate::{
-    AreaRange, Closed, Error, Input, Params, Reading, Sides, TIDE_KINDS, Tide, TideThresholds, area_lines,
-    per_class, stat_names, summary_lines,
+use coco_eval::{
+    AreaRange, Closed, EvaluateError, Evaluator, Params, Reading, Sides, TIDE_KINDS, Tide, TideThresholds,
+    area_lines, per_class, stat_names, summary_lines,
 };
 use serde_json::{Map, Value, json};
 
@@ -162,16 +162,16 @@ const COMPARISON_RESAMPLES: u32 = 1000;
 const IOU: f64 = 0.5;
 
 /// Opens results; parameters that make no sense are wrong usage.
-fn open(args: &Args, results: &Path, params: &Params) -> anyhow::Result<Input> {
+fn open(args: &Args, results: &Path, params: &Params) -> anyhow::Result<Evaluator> {
     let results = super::results_of(results)?;
-    Input::open(&args.annotations, &results, params, args.map_by_name).map_err(|error| match error {
-        error @ (Error::Params(_) | Error::NoCategory(_)) => Usage(error.to_string()).into(),
+    Evaluator::open(&args.annotations, &results, params, args.map_by_name).map_err(|error| match error {
+        error @ (EvaluateError::Params(_) | EvaluateError::NoCategory(_)) => Usage(error.to_string()).into(),
         other => other.into(),
     })
 }
 
 /// The results, and those that they are compared with.
-fn inputs(args: &Args, params: &Params) -> anyhow::Result<(Input, Option<Input>)> {
+fn inputs(args: &Args, params: &Params) -> anyhow::Result<(Evaluator, Option<Evaluator>)> {
     let input = open(args, &args.results, params)?;
     let other = args.versus.as_ref().map(|path| open(args, path, params)).transpose()?;
     if !args.seen_only {
@@ -198,7 +198,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let reading = if args.corrected { Reading::CORRECTED } else { Reading::default() };
     let (params, iou, seed) = (input.params(reading), args.iou.unwrap_or(IOU), args.seed.unwrap_or(0));
     let full = args.arrays.is_some() || args.per_class;
-    let evaluation = input.evaluate(reading, full)?;
+    let evaluation = input.evaluate_as(reading, full)?;
     let warnings = input.warnings(&evaluation, reading);
     for warning in &warnings {
         tell!("warning: {}", warning.message);
@@ -243,7 +243,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             .insert("bootstrap".into(), json!({"resamples": count, "seed": seed, "intervals": intervals}));
     }
     if let Some((path, other)) = args.versus.as_ref().zip(other) {
-        let warnings = other.warnings(&other.evaluate(reading, false)?, reading);
+        let warnings = other.warnings(&other.evaluate_as(reading, false)?, reading);
         for warning in &warnings {
             tell!("warning: {}: {}", path.display(), warning.message);
         }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::Context;
-use rcnn::synth::{self, Error, Format, Options};
+use rcnn_synth::{self as synth, Error, Format, Options};
 
 use super::output::{self, tell};
 use super::progress::Progress;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{Costs, Error};
-use crate::coco::ResultId;
-use crate::evaluate::{Input, Interval, Moved, Params, Reading, Warning};
+use coco_eval::ResultId;
+use coco_eval::{Evaluator, Interval, Moved, Params, Reading, Warning};
 
 /// One model's numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,11 +64,11 @@ pub fn judge(
 ) -> Result<Vec<Judged>, Error> {
     let image_ids = image_ids.map(|ids| ids.iter().map(written).collect());
     let (params, reading) = (Params { image_ids, ..Params::default() }, Reading::default());
-    let mut first: Option<Input> = None;
+    let mut first: Option<Evaluator> = None;
     let mut judged = Vec::new();
     for (name, path, costs) in results {
-        let input = Input::open(annotations, path, &params, false)?;
-        let evaluation = input.evaluate(reading, true)?;
+        let input = Evaluator::open(annotations, path, &params, false)?;
+        let evaluation = input.evaluate_as(reading, true)?;
         let warnings = input.warnings(&evaluation, reading);
         let intervals = input.intervals(reading, resamples, seed)?;
         let difference =
@@ -94,7 +94,7 @@ pub fn warnings(judged: &[Judged]) -> Vec<String> {
     said.iter().map(|(message, names)| format!("{}: {message}", names.join(", ").escape_debug())).collect()
 }
 
-fn difference(first: &Input, own: &Input, resamples: usize, seed: u64) -> Result<Difference, Error> {
+fn difference(first: &Evaluator, own: &Evaluator, resamples: usize, seed: u64) -> Result<Difference, Error> {
     let compared = first.compare(own, Reading::default(), resamples, seed)?;
     let interval = compared.intervals.first();
     let before =

@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::Error;
 use crate::atomic;
-use crate::coco::ResultId;
 use crate::detector::{Detection, Detector};
 use crate::network::Architecture;
 use crate::photo::{self, DecodeOptions, Decoded};
 use crate::run::{Category, CocoResult, Failed, Failure, Task};
+use coco_eval::ResultId;
 
 /// A model that takes part.
 pub struct Contender {

@@ -37,7 +37,7 @@ pub enum Error {
     },
     /// Results cannot be judged.
     #[error(transparent)]
-    Evaluate(#[from] crate::evaluate::Error),
+    Evaluate(#[from] coco_eval::EvaluateError),
     /// The user stopped it.
     #[error("interrupted before all photos were done: a comparison of some says nothing")]
     Interrupted,

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::{Difference, Judged};
-use crate::evaluate::{Interval, Moved};
 use crate::run::Failed;
+use coco_eval::{Interval, Moved};
 
 /// Places of AP, AP50, AP75 and the three sizes among the twelve numbers.
 const SHOWN: [(&str, usize); 6] =

@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use super::error::io_error;
 use super::{Annotations, Category, Error, Failed, Object, Photo, Source, Whose};
-use crate::coco::{
+use crate::run::{Row, journal_rows};
+use coco_eval::{
     CategoryEntry, DataSet, Id, Ids, List, Want, WholeAnnotation, WholeSet, says_something, shortest,
 };
-use crate::run::{Row, journal_rows};
 
 /// Reads a data set; with `keep`, with everything that stands in it.
 pub(super) fn read(path: &Path, keep: bool) -> Result<Source, Error> {
@@ -261,11 +261,11 @@ fn shape(path: &Path, what: String) -> Error {
 
 /// Categories of a run, their places by their ids, and a note where these are not taken over.
 fn run_categories(set: &DataSet, path: &Path) -> Result<RunCategories, Error> {
-    let numbers = Numbers::of(&set.ids, set.categories().iter().map(|category| category.id));
+    let numbers = Numbers::of(set.ids(), set.categories().iter().map(|category| category.id));
     let mut categories = Vec::new();
     let mut places = HashMap::new();
     for (place, category) in set.categories().iter().enumerate() {
-        if places.insert(word(&set.ids, category.id), categories.len()).is_some() {
+        if places.insert(word(set.ids(), category.id), categories.len()).is_some() {
             return Err(shape(
                 path,
                 format!("has the `id` of an earlier category in category {}", place + 1),
@@ -275,7 +275,7 @@ fn run_categories(set: &DataSet, path: &Path) -> Result<RunCategories, Error> {
         let name = category.name.as_deref().map_or_else(|| format!("class {id}"), str::to_owned);
         categories.push(Category { id, name, ..Category::default() });
     }
-    Ok((categories, places, numbers.note("category", &set.ids).into_iter().collect()))
+    Ok((categories, places, numbers.note("category", set.ids()).into_iter().collect()))
 }
 
 type RunCategories = (Vec<Category>, HashMap<String, usize>, Vec<String>);

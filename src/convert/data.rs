@@ -138,7 +138,7 @@ impl fmt::Display for Counts {
         for (place, ((whose, what), count)) in self.0.iter().take(NAMED).enumerate() {
             let comma = if place > 0 { ", " } else { "" };
             let s = if *count == 1 { "" } else { "s" };
-            let what = crate::coco::printable(what);
+            let what = coco_eval::printable(what);
             match whose {
                 Whose::Object => write!(f, "{comma}{what} of {count} object{s}")?,
                 Whose::Photo => write!(f, "{comma}{what} of {count} photo{s}")?,

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::coco;
 use crate::photo::ListError;
+use coco_eval::ReadError;
 
 /// One variant a way to fail as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,7 @@ pub enum Error {
     },
     /// The COCO file cannot be read.
     #[error(transparent)]
-    Coco(#[from] coco::Error),
+    Coco(#[from] ReadError),
     /// The photos of a YOLO data set cannot be listed.
     #[error(transparent)]
     Photos(#[from] ListError),

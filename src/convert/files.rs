@@ -7,7 +7,7 @@ use walkdir::WalkDir;
 
 use super::Error;
 use super::error::io_error;
-use crate::coco::last_part;
+use coco_eval::last_part;
 
 /// Most bytes of a file that is read whole.
 const LONGEST: u64 = 64 << 20;
@@ -20,7 +20,7 @@ pub(super) fn read_small(path: &Path) -> Result<String, String> {
         }
         _ => format!("cannot be read: {error}"),
     })?;
-    crate::text::decode(bytes).map_err(|error| format!("cannot be read: {error}"))
+    coco_eval::text::decode(bytes).map_err(|error| format!("cannot be read: {error}"))
 }
 
 /// Most bytes of a file that holds a whole data set.
@@ -33,7 +33,7 @@ pub(super) fn read_large(path: &Path) -> Result<String, Error> {
         let what = format!("has more than {} GiB, more than can be read at once", LARGEST >> 30);
         return Err(Error::Shape { path: path.to_owned(), what });
     }
-    crate::text::read(path).map_err(io_error("read", path))
+    coco_eval::text::read(path).map_err(io_error("read", path))
 }
 
 /// The beginning of a text file, enough to tell its form.
@@ -46,8 +46,8 @@ pub(super) fn head(path: &Path) -> String {
     }
     let mut text = Vec::new();
     // A letter that is cut at the end is no fault.
-    let _ =
-        crate::text::reader(std::io::Cursor::new(bytes)).map(|(mut reader, _)| reader.read_to_end(&mut text));
+    let _ = coco_eval::text::reader(std::io::Cursor::new(bytes))
+        .map(|(mut reader, _)| reader.read_to_end(&mut text));
     String::from_utf8_lossy(&text).into_owned()
 }
 
@@ -118,7 +118,7 @@ pub(super) fn photo_name(labels: &str, file: Option<&str>) -> String {
 
 /// The first line of what a reader of a foreign format says, without control characters of the file.
 pub(super) fn said(error: &impl std::fmt::Display) -> String {
-    crate::coco::printable(error.to_string().lines().next().unwrap_or_default())
+    coco_eval::printable(error.to_string().lines().next().unwrap_or_default())
 }
 
 #[cfg(test)]

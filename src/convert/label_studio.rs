@@ -11,7 +11,7 @@ use super::builder::{Builder, around, side, turned};
 use super::files::{read_large, said};
 use super::target::Cut;
 use super::{Annotations, Error, Object, Photo, Source};
-use crate::coco::List;
+use coco_eval::List;
 
 /// Whether JSON's beginning is that of a list of tasks.
 pub(super) fn is_here(head: &str) -> bool {

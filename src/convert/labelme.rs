@@ -10,7 +10,7 @@ use super::builder::{Builder, Shape, Shapes, around, side};
 use super::files::{name_below, photo_name, read_small, said, with_extension};
 use super::target::Cut;
 use super::{Annotations, Error, Failed, Photo, ReadOptions, Source, Whose, read_each};
-use crate::coco::last_part;
+use coco_eval::last_part;
 
 #[derive(Deserialize)]
 struct File {

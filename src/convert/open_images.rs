@@ -10,8 +10,8 @@ use super::builder::Builder;
 use super::files::read_large;
 use super::target::Cut;
 use super::{Annotations, Error, Object, Photo, ReadOptions, Source};
-use crate::coco::last_part;
 use crate::photo::{self, DecodeOptions};
+use coco_eval::last_part;
 
 const HEADER: [&str; 13] = [
     "ImageID",

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 
 use super::files::contains;
 use super::{Annotations, Failed, Photo};
-use crate::coco::{FileNames, Seeker, scaled_as_a_whole};
 use crate::photo::{self, DecodeOptions};
+use coco_eval::{FileNames, Seeker, scaled_as_a_whole};
 
 /// What to do where a photo has another size than the annotations say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

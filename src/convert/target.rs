@@ -11,8 +11,8 @@ use super::{
     label_studio, labelme, open_images, voc, yolo,
 };
 use crate::atomic;
-use crate::coco::printable;
 use crate::photo;
+use coco_eval::printable;
 
 /// A form to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

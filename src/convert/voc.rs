@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{name_below, photo_name, read_small, read_whole, said, stays_inside, with_extension};
 use super::target::Cut;
 use super::{Annotations, Counts, Error, Failed, Object, Photo, ReadOptions, Source, Whose, read_each};
-use crate::coco::last_part;
+use coco_eval::last_part;
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename = "annotation")]

@@ -11,7 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::family::{self, Class, ClassifierInput, LoadedClassifier, Options, Parameters};
 use crate::hash::sha256;
 use crate::network::{self, Classifier};
-use crate::text;
+use coco_eval::text;
 
 const GRAPH: &str = "classifier.onnx";
 

@@ -9,7 +9,7 @@ use crate::family::{self, Loaded, Options};
 use crate::hash::sha256;
 use crate::network;
 use crate::onnx::Graph;
-use crate::text;
+use coco_eval::text;
 
 /// A checkpoint made into a model, not written yet.
 #[derive(Debug)]

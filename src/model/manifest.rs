@@ -8,7 +8,7 @@ use super::Error;
 use crate::checkpoint::Shown;
 use crate::family::{self, Class, Conventions, Parameters};
 use crate::network::Architecture;
-use crate::text;
+use coco_eval::text;
 
 /// The version of the format that this program writes and reads.
 const FORMAT: u32 = 1;

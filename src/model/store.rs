@@ -13,7 +13,9 @@ use super::manifest::FileHash;
 use crate::checkpoint::Shown;
 use crate::hash::{hexadecimal, of_reader, sha256};
 use crate::onnx::Graph;
-use crate::{files, text};
+use coco_eval::text;
+
+use crate::files;
 
 /// Sentences on the import, where they are kept for later runs.
 const NOTES: &str = "import-notes.json";

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::text;
+use coco_eval::text;
 
 /// The paths in a file. A pipe in its place may never end.
 pub(super) fn of_file(path: &Path) -> io::Result<Vec<PathBuf>> {

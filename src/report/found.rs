@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::gallery::{Album, Mark, Picture};
-use crate::coco::ResultId;
 use crate::run;
+use coco_eval::ResultId;
 
 /// Bars of the histogram of scores.
 const BINS: usize = 20;

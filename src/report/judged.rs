@@ -7,9 +7,9 @@ use serde::Deserialize;
 
 use super::lines::Lines;
 use super::plot;
-use crate::evaluate::{
-    self, ClassRow, Errors, Evaluation, Input, Interval, Mistakes, Params, Reading, TIDE_KINDS,
-    TideThresholds, per_class, stat_names,
+use coco_eval::{
+    ClassRow, Closed, Errors, EvaluateError, Evaluation, Evaluator, Interval, Mistakes, Params, Reading,
+    TIDE_KINDS, TideThresholds, per_class, stat_names,
 };
 
 /// Draws for the intervals.
@@ -85,11 +85,11 @@ impl Judged {
     ///
     /// # Errors
     /// When either file cannot be read or does not fit the other.
-    pub fn measure(annotations: &Path, results: &Path) -> Result<Judged, evaluate::Error> {
+    pub fn measure(annotations: &Path, results: &Path) -> Result<Judged, EvaluateError> {
         let params = Params::default();
         let reading = Reading::default();
-        let input = Input::open(annotations, results, &params, false)?;
-        let evaluation = input.evaluate(reading, true)?;
+        let input = Evaluator::open(annotations, results, &params, false)?;
+        let evaluation = input.evaluate_as(reading, true)?;
         let warnings = input.warnings(&evaluation, reading);
         let intervals = input.intervals(reading, RESAMPLES, 0)?;
         let tide = input.tide(TideThresholds::default())?;
@@ -104,7 +104,7 @@ impl Judged {
                 counts: named(tide.counts),
             }),
             errors: Some(NamedErrors {
-                errors: input.errors(reading, IOU, evaluate::Closed::default())?,
+                errors: input.errors(reading, IOU, Closed::default())?,
                 categories: input.category_names(),
             }),
             curves: curves(&evaluation, &params),
@@ -147,7 +147,8 @@ fn curves(evaluation: &Evaluation, params: &Params) -> Vec<(String, Vec<(f64, f6
             let (mut sum, mut count) = (0.0, 0u32);
             for &threshold in chosen {
                 for category in 0..categories {
-                    let precision = evaluation.arrays.precision(threshold, recall, category, 0, limits - 1);
+                    let precision =
+                        evaluation.arrays.precision_at(threshold, recall, category, 0, limits - 1);
                     if precision > -1.0 {
                         (sum, count) = (sum + precision, count + 1);
                     }

@@ -11,10 +11,9 @@ use super::found::{Bar, Found, bars};
 use super::gallery::{Album, Mark, Picture, SeenPhoto};
 use super::judged::{Judged, NamedErrors};
 use super::plot;
-use crate::coco::ResultId;
-use crate::evaluate::{Boxed, LEAST_IMAGES, Mistakes, Share};
 use crate::photo::{DecodeOptions, Entry, Limits};
 use crate::run::{self, Pictures, Record, Row, State, Task};
+use coco_eval::{Boxed, LEAST_IMAGES, Mistakes, ResultId, Share};
 
 /// Confusions that are listed.
 const CONFUSIONS: usize = 20;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::coco::ResultId;
 use crate::files;
+use coco_eval::ResultId;
 
 /// One line: what was found in a photo, or why it failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -39,9 +39,9 @@ pub(crate) use results::CocoResult;
 pub use shard::Shard;
 
 use crate::atomic;
-use crate::coco::ResultId;
 use crate::detector::{self, Detector};
 use crate::photo::{DecodeOptions, Entry};
+use coco_eval::ResultId;
 use fill::Fill;
 use journal::Journal;
 pub(crate) use pictures::Pictures;

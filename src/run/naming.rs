@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::Task;
-use crate::coco::{ClassNames, FileNames, Found, Parts, ResultId, Seeker};
 use crate::family::Class;
 use crate::photo::Entry;
+use coco_eval::{ClassNames, FileNames, Found, Parts, ResultId, Seeker};
 
 /// A class as results have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::journal::{Failed, Row, may_pass};
 use super::{Category, Options, Shard};
-use crate::coco::ResultId;
 use crate::detector::Detector;
 use crate::model::Model;
 use crate::photo::{Limits, PassedOver, Unread, WideGrey};
 use crate::runtime::{Precision, Runtime};
+use coco_eval::ResultId;
 
 /// Whether a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::Category;
 use super::journal::{Row, rows};
 use crate::atomic;
-use crate::coco::{CategoryEntry, ImageEntry, List, ResultId};
 use crate::geometry::BBox;
+use coco_eval::{CategoryEntry, ImageEntry, List, ResultId};
 
 /// One detection as COCO's results have it.
 #[derive(Clone, Serialize)]

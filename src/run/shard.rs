@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::Task;
-use crate::coco::ResultId;
 use crate::hash::sha256;
+use coco_eval::ResultId;
 
 /// Which share: every `of`-th photo, beginning with the `number`-th. Neighbours in a folder are often alike, so that
 /// shares taken like this are about as much work as one another.
@@ -90,7 +90,7 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coco::ResultId;
+    use coco_eval::ResultId;
 
     #[test]
     fn every_photo_is_in_one_shard() {

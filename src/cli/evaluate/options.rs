@@ -1,6 +1,6 @@
 //! What options of `rcnn evaluate` mean, and which of them make no sense or do nothing without another.
 
-use rcnn::evaluate::{AreaRange, Params};
+use coco_eval::{AreaRange, Params};
 
 use super::{Args, Metric, Usage};
 

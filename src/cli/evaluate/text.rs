@@ -1,6 +1,6 @@
 //! What `rcnn evaluate` prints below the twelve numbers.
 
-use rcnn::evaluate::{ClassRow, Comparison, Cut, Errors, Interval, Share, TIDE_KINDS, Tide, Voc};
+use coco_eval::{ClassRow, Comparison, Cut, Errors, Interval, Share, TIDE_KINDS, Tide, Voc};
 
 /// Width of a column of names.
 fn width<'a>(names: impl Iterator<Item = &'a str>) -> usize {

@@ -11,8 +11,8 @@ use walkdir::WalkDir;
 
 use super::files::{inside, name_below, read_small, read_whole};
 use super::{Annotations, Counts, Error, Failed, Object, Photo, ReadOptions, Source, Whose, read_each};
-use crate::coco::shown;
 use crate::photo::{self, DecodeOptions, Entry, Listing};
+use coco_eval::shown;
 use config::{Allowed, Config, config_of, holds_names};
 pub(super) use rows::write;
 pub use rows::{KeyPoints, Kind, Row, Rows, read_text};

@@ -10,7 +10,9 @@ mod tree;
 use std::path::Path;
 
 use super::Options;
-use crate::{files, text};
+use coco_eval::text;
+
+use crate::files;
 
 pub(super) use detectron::options as detectron;
 pub(super) use mmdet::{options as mmdet, version as mmdet_version};

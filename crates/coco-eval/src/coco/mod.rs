@@ -1,0 +1,44 @@
+//! COCO data sets and results: reading them, as fast as the bytes come, and judging what stands in them.
+//!
+//! Never sees a network, nor an evaluation. [`DataSet`] is for any command that needs images, categories or
+//! annotations; [`Detections`] are what `evaluate` reads.
+
+mod annotation;
+mod blocks;
+mod dataset;
+mod entries;
+mod error;
+mod file_names;
+mod id;
+mod mask;
+mod names;
+mod number;
+mod result_id;
+mod result_record;
+mod results;
+mod rows;
+mod scan;
+mod sizes;
+mod stream;
+mod value;
+#[cfg(feature = "serde")]
+mod write;
+
+pub use annotation::{Annotation, Traits};
+pub use dataset::{Category, DataSet, Image, Verified, Want};
+pub use entries::{WholeAnnotation, WholeSet, says_something};
+pub use error::ReadError;
+pub use error::{printable, quoted, shown};
+pub use file_names::{FileNames, Found, Parts, Seeker};
+pub use id::Index;
+pub use id::{Id, Ids};
+pub use names::{ClassNames, Names, last_part};
+pub use number::shortest;
+pub use result_id::ResultId;
+pub use results::{Detection, Detections, Form, Noticed};
+pub use results::{Lookup, NOWHERE};
+pub use rows::{Grouped, Rows};
+pub use sizes::SizeCheck;
+pub use sizes::scaled_as_a_whole;
+#[cfg(feature = "serde")]
+pub use write::{CategoryEntry, ImageEntry, List};

@@ -1,0 +1,319 @@
+//! Files that mean something else than they say: ids that are one off, boxes in another form or of other pictures.
+//!
+//! Another reading is believed where a sample finds far more under it, and the whole evaluation agrees.
+
+use super::frame::Frame;
+use super::quirk::Reading;
+use super::sample::{Sample, Trial};
+use super::{Evaluation, Evaluator};
+use crate::coco::{Detection, Detections, Id, Index};
+
+/// A box in another form, with the size of its image, as `[x, y, width, height]`.
+pub(super) type Form = fn([f64; 4], (f64, f64)) -> [f64; 4];
+
+/// What may be meant.
+#[derive(Clone, Copy)]
+enum Meaning {
+    /// Ids of the results' categories.
+    Categories(Count),
+    /// Ids of the results' images, which are so much higher than the annotations'.
+    Images(i64),
+    /// The results' boxes.
+    Boxes(&'static Told, Form),
+    /// The results' boxes belong to another picture.
+    Frame(Frame),
+    /// The annotations' boxes.
+    Annotations(&'static Told, Form),
+}
+
+/// How the results count categories.
+#[derive(Clone, Copy, PartialEq)]
+enum Count {
+    /// So much higher than the annotations' ids.
+    Shifted(i64),
+    /// By their place in the annotations' list, from this number on.
+    Placed(i64),
+}
+
+/// The words for a form of boxes.
+struct Told {
+    kind: &'static str,
+    /// What they seem to be.
+    what: &'static str,
+    /// What to do.
+    cure: &'static str,
+}
+
+const BOXES: [(Told, Form); 4] = [
+    (
+        Told {
+            kind: "box_centres",
+            what: "the results' boxes seem to be [centre x, centre y, width, height]",
+            cure: "write [x - width / 2, y - height / 2, width, height]",
+        },
+        centres,
+    ),
+    (
+        Told {
+            kind: "box_corners",
+            what: "the results' boxes seem to be [x1, y1, x2, y2]",
+            cure: "write [x1, y1, x2 - x1, y2 - y1]",
+        },
+        corners,
+    ),
+    (
+        Told {
+            kind: "box_rows_first",
+            what: "the results' boxes seem to be [y, x, height, width]",
+            cure: "write [x, y, width, height]",
+        },
+        |[y, x, height, width], _| [x, y, width, height],
+    ),
+    (
+        Told {
+            kind: "box_corners_rows_first",
+            what: "the results' boxes seem to be [y1, x1, y2, x2]",
+            cure: "write [x1, y1, x2 - x1, y2 - y1]",
+        },
+        |[top, left, bottom, right], _| [left, top, right - left, bottom - top],
+    ),
+];
+
+const ANNOTATIONS: [(Told, Form); 3] = [
+    (
+        Told {
+            kind: "annotation_corners",
+            what: "the annotations' boxes seem to be [x1, y1, x2, y2]",
+            cure: "write [x1, y1, x2 - x1, y2 - y1] as `bbox`, and areas anew",
+        },
+        corners,
+    ),
+    (
+        Told {
+            kind: "annotation_centres",
+            what: "the annotations' boxes seem to be [centre x, centre y, width, height]",
+            cure: "write [x - width / 2, y - height / 2, width, height] as `bbox`",
+        },
+        centres,
+    ),
+    (
+        Told {
+            kind: "annotation_shares",
+            what: "the annotations' boxes seem to be shares of their images",
+            cure: "multiply them by the images' width and height",
+        },
+        |[x, y, width, height], (wide, high)| [x * wide, y * high, width * wide, height * high],
+    ),
+];
+
+pub(super) fn centres([x, y, width, height]: [f64; 4], _: (f64, f64)) -> [f64; 4] {
+    [x - width / 2.0, y - height / 2.0, width, height]
+}
+
+pub(super) fn corners([left, top, right, bottom]: [f64; 4], _: (f64, f64)) -> [f64; 4] {
+    [left, top, right - left, bottom - top]
+}
+
+/// A reading under which far more is found.
+pub(super) struct Misread {
+    pub(super) kind: &'static str,
+    /// What the files seem to mean.
+    pub(super) what: String,
+    /// What to do.
+    pub(super) cure: String,
+    /// The evaluation under that reading.
+    pub(super) evaluation: Evaluation,
+}
+
+/// An AP from which on nothing is amiss.
+const GOOD: f64 = 0.4;
+
+impl Evaluator {
+    /// The reading under which far more is found, if there is one. `boxes` says whether boxes may be meant otherwise.
+    pub(super) fn misread(&self, evaluation: &Evaluation, reading: Reading, boxes: bool) -> Option<Misread> {
+        let ap = *evaluation.stats.first()?;
+        if !(0.0..GOOD).contains(&ap) || self.detections.noticed.count == 0 {
+            return None;
+        }
+        let sample = Sample::of(self)?;
+        let plain = sample.recall(&Trial::PLAIN);
+        let mut best: Option<(f64, Meaning)> = None;
+        for meaning in self.meanings(&sample, boxes) {
+            let recall = self.try_on(&sample, meaning);
+            if recall >= 2.0 * plain + 0.1 && best.is_none_or(|(most, _)| recall > most + 0.02) {
+                best = Some((recall, meaning));
+            }
+        }
+        let meaning = match best {
+            Some((_, meaning)) => meaning,
+            None => Meaning::Categories(self.likely_count()?),
+        };
+        let other = self.evaluate_meant(meaning, reading)?;
+        let gained = *other.stats.first()?;
+        (gained > 1.5 * ap + 0.02).then(|| self.told(meaning, other))
+    }
+
+    fn meanings(&self, sample: &Sample, boxes: bool) -> Vec<Meaning> {
+        let mut all = Vec::new();
+        // By name, ids do not matter.
+        if self.lookup.names.is_none() {
+            let counts = [Count::Shifted(-1), Count::Shifted(1), Count::Placed(0), Count::Placed(1)];
+            all.extend(counts.map(Meaning::Categories));
+            all.extend([-1, 1].map(Meaning::Images));
+        }
+        if boxes {
+            all.extend(BOXES.iter().map(|(told, form)| Meaning::Boxes(told, *form)));
+            all.extend(Frame::guesses(sample).into_iter().map(Meaning::Frame));
+        }
+        all.extend(ANNOTATIONS.iter().map(|(told, form)| Meaning::Annotations(told, *form)));
+        all
+    }
+
+    fn try_on(&self, sample: &Sample, meaning: Meaning) -> f64 {
+        match meaning {
+            Meaning::Categories(count) => {
+                let from = |place: u32| self.scope.category(self.counted(place, count)?);
+                sample.recall(&Trial { category: &from, ..Trial::PLAIN })
+            }
+            Meaning::Images(by) => {
+                let from = |place: u32| self.image_beside(place, by);
+                sample.recall(&Trial { image: &from, ..Trial::PLAIN })
+            }
+            Meaning::Boxes(_, form) => sample.recall(&Trial { guess: &form, ..Trial::PLAIN }),
+            Meaning::Frame(frame) => {
+                let form = |bbox, size| frame.undo(bbox, size);
+                sample.recall(&Trial { guess: &form, ..Trial::PLAIN })
+            }
+            Meaning::Annotations(_, form) => sample.recall(&Trial { truth: &form, ..Trial::PLAIN }),
+        }
+    }
+
+    /// The evaluated image whose id is so much higher.
+    pub(super) fn image_beside(&self, place: u32, by: i64) -> Option<u32> {
+        let id = self.scope.images.get(place as usize)?.integer()?;
+        self.scope.image(Id::new(id.checked_add(by)?)?)
+    }
+
+    /// The id that the results give a category, by its place, if they count in some way.
+    fn counted(&self, place: u32, count: Count) -> Option<Id> {
+        match count {
+            Count::Shifted(by) => {
+                let id = self.scope.categories.get(place as usize)?.integer()?;
+                Id::new(id.checked_add(by)?)
+            }
+            Count::Placed(first) => Id::new(first + i64::from(place)),
+        }
+    }
+
+    /// How the results count categories, by their ids alone, where most of their rows are of unlisted ones.
+    fn likely_count(&self) -> Option<Count> {
+        if self.lookup.names.is_some() {
+            return None;
+        }
+        let noticed = &self.detections.noticed;
+        let kept = |k: usize| self.detections.rows.of_group(k).count() as u64;
+        let own = (0u32..).zip(&self.scope.categories).map(|(k, &id)| (id, kept(k as usize)));
+        let rows: Vec<(Id, u64)> =
+            own.chain(noticed.foreign_categories.iter().map(|(&id, &count)| (id, count))).collect();
+        let all: u64 = rows.iter().map(|(_, count)| count).sum();
+        let foreign: u64 = noticed.foreign_categories.values().sum();
+        if 2 * foreign < all {
+            return None;
+        }
+        let fits = |count: &Count| {
+            let ids: Vec<Id> =
+                (0..self.scope.categories.len() as u32).filter_map(|k| self.counted(k, *count)).collect();
+            let index = Index::new(&ids);
+            let own: u64 =
+                rows.iter().filter(|(id, _)| index.get(*id).is_some()).map(|(_, count)| count).sum();
+            10 * own >= 9 * all
+        };
+        [Count::Shifted(-1), Count::Shifted(1), Count::Placed(0), Count::Placed(1)].into_iter().find(fits)
+    }
+
+    /// The evaluation as if the files meant that.
+    fn evaluate_meant(&self, meaning: Meaning, reading: Reading) -> Option<Evaluation> {
+        let with_boxes = |form: &dyn Fn([f64; 4], (f64, f64)) -> [f64; 4]| {
+            let sizes = self.sizes();
+            let detections =
+                self.detections.with_boxes(|row: &Detection| form(row.bbox, sizes[row.image as usize]));
+            self.evaluate_detections(&detections, reading, false).ok()
+        };
+        match meaning {
+            Meaning::Categories(count) => {
+                let places = 0..self.scope.categories.len() as u32;
+                let ids: Vec<Id> = places.map(|place| self.counted(place, count)).collect::<Option<_>>()?;
+                let mut lookup = self.lookup.clone();
+                lookup.categories = Index::new(&ids);
+                let detections = Detections::open(self.detections.path(), &lookup).ok()?;
+                self.evaluate_detections(&detections, reading, false).ok()
+            }
+            Meaning::Images(by) => {
+                let mut listed: Vec<Id> = self.set.images().iter().map(|image| image.id).collect();
+                listed.sort_unstable();
+                listed.dedup();
+                let shifted = |id: Id| Id::new(id.integer()?.checked_add(by)?);
+                let ids: Vec<Id> = listed.into_iter().map(shifted).collect::<Option<_>>()?;
+                let mut lookup = self.lookup.clone();
+                lookup.images = Index::new(&ids);
+                let detections = Detections::open(self.detections.path(), &lookup).ok()?;
+                self.evaluate_detections(&detections, reading, false).ok()
+            }
+            Meaning::Boxes(_, form) => with_boxes(&form),
+            Meaning::Frame(frame) => with_boxes(&|bbox, size| frame.undo(bbox, size)),
+            Meaning::Annotations(_, form) => {
+                let sizes = self.sizes();
+                let size = |image: Id| {
+                    self.scope.image(image).map_or((f64::NAN, f64::NAN), |place| sizes[place as usize])
+                };
+                let set = self.set.with_boxes(|annotation| form(annotation.bbox, size(annotation.image)));
+                self.evaluate_set(&set, &self.scope, &self.detections, reading, false).ok()
+            }
+        }
+    }
+
+    fn told(&self, meaning: Meaning, evaluation: Evaluation) -> Misread {
+        let by = |off: i64| match off {
+            ..0 => ("low", "add 1 to"),
+            _ => ("high", "take 1 from"),
+        };
+        let (kind, what, cure) = match meaning {
+            Meaning::Categories(Count::Shifted(off)) => {
+                let (way, cure) = by(off);
+                let what = format!("the results' category ids seem to be one too {way}");
+                ("category_ids_shifted", what, format!("{cure} each `category_id` of the results"))
+            }
+            Meaning::Categories(Count::Placed(first)) => {
+                let id = |k: usize| {
+                    self.scope
+                        .categories
+                        .get(k)
+                        .map_or(String::new(), |&id| self.set.ids.show(id).to_string())
+                };
+                let what = format!(
+                    "the results seem to number the categories from {first} in the order of the annotations' list"
+                );
+                let cure = format!(
+                    "write the annotations' ids, {} for {first}, {} for {}, …",
+                    id(0),
+                    id(1),
+                    first + 1
+                );
+                ("category_ids_by_place", what, cure)
+            }
+            Meaning::Images(off) => {
+                let (way, cure) = by(off);
+                let what = format!("the results' image ids seem to be one too {way}");
+                ("image_ids_shifted", what, format!("{cure} each `image_id` of the results"))
+            }
+            Meaning::Frame(frame) => {
+                let what = format!("the results' boxes seem to be those {}", frame.words());
+                ("box_scale", what, "scale them to the pixels of the annotated images".into())
+            }
+            Meaning::Boxes(told, _) | Meaning::Annotations(told, _) => {
+                (told.kind, told.what.to_owned(), told.cure.to_owned())
+            }
+        };
+        Misread { kind, what, cure, evaluation }
+    }
+}

@@ -1,0 +1,77 @@
+//! What is right, wrong and missed in each image, at one IoU threshold and one score.
+
+use super::analysis::{Verdicts, judge};
+use super::error::EvaluateError;
+use super::problem::Problem;
+use super::quirk::Reading;
+use super::{Evaluator, operating};
+
+/// A detection or a ground truth.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Boxed {
+    /// Its category, by its place.
+    pub category: usize,
+    /// x, y, width, height.
+    pub bbox: [f64; 4],
+    /// A detection's score.
+    pub score: Option<f64>,
+}
+
+/// One image's detections from the score up, and its ground truths that none of them found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mistakes {
+    /// The image's id as the annotations have it.
+    pub image_id: serde_json::Value,
+    /// Detections that found a ground truth.
+    pub right: Vec<Boxed>,
+    /// Detections that found none.
+    pub wrong: Vec<Boxed>,
+    /// Ground truths that no detection found.
+    pub missed: Vec<Boxed>,
+}
+
+impl Mistakes {
+    /// How many things went wrong.
+    pub fn count(&self) -> usize {
+        self.wrong.len() + self.missed.len()
+    }
+}
+
+impl Evaluator {
+    /// Every evaluated image with the detections of the score where F1 is best over all categories and more. The verdicts
+    /// are those of [`Evaluator::errors`]; where it pairs a wrong detection with a missed truth of another category, both
+    /// are counted here.
+    ///
+    /// # Errors
+    /// As for [`Evaluator::evaluate`].
+    pub fn mistakes(&self, reading: Reading, iou: f64) -> Result<Vec<Mistakes>, EvaluateError> {
+        let problem = self.problem(reading)?;
+        let verdicts = judge(&problem, iou, self.largest_limit());
+        let least = operating::best_overall(&verdicts).map_or(f64::NEG_INFINITY, |cut| cut.score);
+        let mut images = by_image(&problem, &verdicts, least);
+        for (image, &id) in images.iter_mut().zip(&self.scope.images) {
+            image.image_id = self.set.id_json(id);
+        }
+        Ok(images)
+    }
+}
+
+/// The same without the images' ids, in the images' order; in each list by category and falling score.
+pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64) -> Vec<Mistakes> {
+    let mut images = vec![Mistakes::default(); problem.images];
+    for (category, verdicts) in verdicts.iter().enumerate() {
+        for judged in verdicts.judged.iter().filter(|judged| judged.score >= least) {
+            let bbox = problem.detections.rows.at(judged.row).bbox;
+            let image = &mut images[judged.image as usize];
+            let list = if judged.right { &mut image.right } else { &mut image.wrong };
+            list.push(Boxed { category, bbox, score: Some(judged.score) });
+        }
+        for (place, truth) in problem.category(category).truths.iter().enumerate() {
+            if verdicts.counts[place] && verdicts.found[place].is_none_or(|found| found < least) {
+                let missed = Boxed { category, bbox: truth.bbox, score: None };
+                images[truth.image as usize].missed.push(missed);
+            }
+        }
+    }
+    images
+}

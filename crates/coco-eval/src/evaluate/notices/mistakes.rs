@@ -1,0 +1,74 @@
+//! Warnings about files that mean something else than they say, with the evidence: AP under the other reading.
+
+use std::collections::HashSet;
+
+use super::{List, Warning, some};
+use crate::coco::Detection;
+use crate::evaluate::quirk::Reading;
+use crate::evaluate::rows_check::Look;
+use crate::evaluate::{Evaluation, Evaluator};
+
+/// Detections from which on equal scores and rows that are there twice are no chance.
+const LEAST: u64 = 10;
+
+/// What tells two detections apart but their categories.
+type Key = (u32, [u64; 5]);
+
+fn key(row: &Detection) -> Key {
+    let [x, y, width, height] = row.bbox.map(f64::to_bits);
+    (row.image, [x, y, width, height, row.score.to_bits()])
+}
+
+impl Evaluator {
+    pub(super) fn about_mistakes(
+        &self,
+        list: &mut List,
+        look: &Look,
+        evaluation: &Evaluation,
+        reading: Reading,
+    ) {
+        self.about_twice(list, look, evaluation, reading);
+        let (low, high) = look.scores;
+        if low == high && look.count >= LEAST {
+            let message = format!(
+                "all {} have the score {low}: AP then depends on the order of the file, as nothing says which of them are the surest: write the model's own scores",
+                some(look.count, "detection")
+            );
+            list.say("scores_equal", message);
+        }
+        let told = ["box_normalised", "box_corners"].iter().any(|kind| list.has(kind));
+        if list.has(super::results::FILES_DIFFER) {
+            return;
+        }
+        if let Some(misread) = self.misread(evaluation, reading, !told) {
+            list.warnings.push(Warning::new(misread.kind, misread.what));
+            list.last_is_without(
+                evaluation,
+                Some(&misread.evaluation),
+                "read so",
+                &format!(": {}", misread.cure),
+            );
+            list.told_why = true;
+        }
+    }
+
+    /// Results that the file lists more than once, as where a file is joined with itself.
+    fn about_twice(&self, list: &mut List, look: &Look, evaluation: &Evaluation, reading: Reading) {
+        let mut met = HashSet::new();
+        let again = look.few.iter().filter(|row| !met.insert(key(row))).count();
+        if (again as u64) < LEAST / 2 || 10 * again < look.few.len() {
+            return;
+        }
+        let mut met: HashSet<(usize, Key)> = HashSet::with_capacity(self.detections.rows.len());
+        let once =
+            self.detections.changed(|group, row| met.insert((group, key(row))).then_some((group, *row)));
+        let twice = (self.detections.rows.len() - once.rows.len()) as u64;
+        if 10 * twice < self.detections.rows.len() as u64 {
+            return;
+        }
+        let rest = "that an earlier one repeats to the last digit, each of which counts as wrong";
+        list.count("results_twice", twice, "detection", rest);
+        let other = self.evaluate_detections(&once, reading, false).ok();
+        list.last_is_without(evaluation, other.as_ref(), "with each once", ": list every result once");
+    }
+}

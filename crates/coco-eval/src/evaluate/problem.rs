@@ -1,0 +1,440 @@
+//! Annotations and detections as plain columns, grouped by category: all that evaluation looks at.
+//!
+//! Here pycocotools' way of choosing annotations lives, with its quirks, and the sane reading of each.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use rayon::prelude::*;
+
+use super::error::EvaluateError;
+use super::lvis::Selected;
+use super::params::{Params, Protocol};
+use super::quirk::Reading;
+use crate::coco::{
+    Annotation, ClassNames, DataSet, Detection, Detections, Id, Ids, Index, Lookup, NOWHERE, Names, Traits,
+    quoted,
+};
+
+/// A ground truth that is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Truth {
+    pub(super) bbox: [f64; 4],
+    pub(super) area: f64,
+    /// Place of its image.
+    pub(super) image: u32,
+    /// Its place among the data set's annotations.
+    pub(super) annotation: u32,
+    /// Ignored in every area range.
+    pub(super) ignored: bool,
+    pub(super) crowd: bool,
+    /// A match with it reads as none, as its id is 0.
+    pub(super) unread: bool,
+}
+
+/// Which images and categories are evaluated, and where they stand.
+#[derive(Debug)]
+pub(super) struct Scope {
+    /// The evaluated images in order.
+    pub(super) images: Vec<Id>,
+    /// The evaluated categories, each once.
+    pub(super) categories: Vec<Id>,
+    /// Without categories: places in `categories`, in pycocotools' order and with its repetitions.
+    pub(super) together: Option<Vec<u32>>,
+    image_index: Index,
+    category_index: Index,
+}
+
+impl Scope {
+    /// Resolves what was typed against a data set.
+    pub(super) fn new(set: &mut DataSet, params: &Params) -> Result<Scope, EvaluateError> {
+        let listed_images: Vec<Id> = set.images().iter().map(|image| image.id).collect();
+        let listed_categories: Vec<Id> = set.categories().iter().map(|category| category.id).collect();
+        let images = match &params.image_ids {
+            Some(typed) => typed.iter().map(|text| typed_id(text, &listed_images, &mut set.ids)).collect(),
+            None => listed_images,
+        };
+        let typed_categories = match &params.category_ids {
+            Some(typed) => Some(typed_categories(set, typed, &listed_categories)?),
+            None => None,
+        };
+        let ids = &set.ids;
+        let mixed = |what, (a, b)| EvaluateError::Mixed {
+            what,
+            one: ids.show(a).to_string(),
+            other: ids.show(b).to_string(),
+        };
+        let mut images: Vec<Id> = images;
+        ids.sort(&mut images).map_err(|pair| mixed("image", pair))?;
+        let in_order = match typed_categories {
+            Some(typed) => typed,
+            None => {
+                let mut unique = listed_categories.clone();
+                ids.sort(&mut unique).map_err(|pair| mixed("category", pair))?;
+                let index = Index::new(&unique);
+                let mut all = listed_categories;
+                all.sort_by_key(|&id| index.get(id));
+                all
+            }
+        };
+        let mut categories = in_order.clone();
+        match params.protocol {
+            Protocol::Coco => ids.sort(&mut categories).map_err(|pair| mixed("category", pair))?,
+            // lvis keeps the order that is asked for.
+            Protocol::Lvis => {
+                let mut met = HashSet::new();
+                categories.retain(|&id| met.insert(id));
+            }
+        }
+        let category_index = Index::new(&categories);
+        let place = |&id: &Id| category_index.get(id).unwrap_or(NOWHERE);
+        Ok(Scope {
+            together: params.class_agnostic.then(|| in_order.iter().map(place).collect()),
+            image_index: Index::new(&images),
+            category_index,
+            images,
+            categories,
+        })
+    }
+
+    /// The same categories on other images, which must be in order.
+    pub(super) fn with_images(&self, images: Vec<Id>) -> Scope {
+        Scope {
+            image_index: Index::new(&images),
+            images,
+            categories: self.categories.clone(),
+            together: self.together.clone(),
+            category_index: self.category_index.clone(),
+        }
+    }
+
+    /// Place of an evaluated image.
+    pub(super) fn image(&self, id: Id) -> Option<u32> {
+        self.image_index.get(id)
+    }
+
+    /// Place of an evaluated category.
+    pub(super) fn category(&self, id: Id) -> Option<u32> {
+        self.category_index.get(id)
+    }
+
+    /// How results are to be read.
+    pub(super) fn lookup(&self, set: &DataSet, params: &Params, by_name: bool) -> Lookup {
+        let mut listed: Vec<Id> = set.images().iter().map(|image| image.id).collect();
+        listed.sort_unstable();
+        listed.dedup();
+        Lookup {
+            ids: set.ids.clone(),
+            ranks: listed.iter().map(|&id| self.image_index.get(id).unwrap_or(NOWHERE)).collect(),
+            images: Index::new(&listed),
+            categories: Index::new(&self.categories),
+            category_count: self.categories.len(),
+            keep_foreign: params.protocol == Protocol::Lvis,
+            names: by_name.then(|| Names::of(set)),
+        }
+    }
+}
+
+/// Categories as they are typed: by id, else by name.
+fn typed_categories(set: &mut DataSet, typed: &[String], listed: &[Id]) -> Result<Vec<Id>, EvaluateError> {
+    let names = ClassNames::new(set.named_categories_by_use());
+    let category = |text: &String| {
+        let id = typed_id(text, listed, &mut set.ids);
+        if listed.contains(&id) {
+            return Ok(id);
+        }
+        match names.get(text.trim()) {
+            Some(id) => Ok(id),
+            // A number or a string in quotes is an id, if one that nothing has.
+            None if set.ids.text(id).is_none() || text.trim().starts_with(['"', '\'']) => Ok(id),
+            None => Err(EvaluateError::NoCategory(quoted(text))),
+        }
+    };
+    typed.iter().map(category).collect()
+}
+
+/// An id as it is typed: a listed number, else a listed string, else a number if it looks like one.
+fn typed_id(text: &str, listed: &[Id], ids: &mut Ids) -> Id {
+    let bare = text.trim();
+    let unquoted = ['\'', '"'].iter().find_map(|&quote| bare.strip_prefix(quote)?.strip_suffix(quote));
+    let number = ids.of_number(bare).filter(|_| unquoted.is_none());
+    if let Some(id) = number
+        && listed.contains(&id)
+    {
+        return id;
+    }
+    let word = ids.of_text(unquoted.unwrap_or(bare));
+    if listed.contains(&word) { word } else { number.unwrap_or(word) }
+}
+
+/// What evaluation works on.
+pub(super) struct Problem<'a> {
+    pub(super) detections: &'a Detections,
+    /// Number of evaluated images.
+    pub(super) images: usize,
+    set: &'a DataSet,
+    protocol: Protocol,
+    reading: Reading,
+    /// Image and annotation of each ground truth, by category and image.
+    chosen: Vec<(u32, u32)>,
+    chosen_ends: Vec<usize>,
+    selected: Selected,
+}
+
+/// One category of a problem.
+#[derive(Clone, Debug)]
+pub(super) struct Category<'a> {
+    /// Ground truths by image.
+    pub(super) truths: Vec<Truth>,
+    /// Rows of its detections.
+    pub(super) rows: Cow<'a, [u32]>,
+    pub(super) not_exhaustive: &'a [u32],
+    detections: &'a Detections,
+}
+
+impl Category<'_> {
+    #[inline]
+    pub(super) fn detection(&self, row: u32) -> &Detection {
+        self.detections.rows.at(row)
+    }
+
+    /// The detection's own area.
+    #[inline]
+    pub(super) fn area(&self, row: u32) -> f64 {
+        let detection = self.detection(row);
+        if self.detections.areas.is_empty() {
+            detection.bbox[2] * detection.bbox[3]
+        } else {
+            *self.detections.areas.at(detection.order)
+        }
+    }
+}
+
+impl<'a> Problem<'a> {
+    /// Chooses and groups what is evaluated.
+    pub(super) fn new(
+        set: &'a DataSet,
+        detections: &'a Detections,
+        scope: &Scope,
+        params: &Params,
+        reading: Reading,
+    ) -> Result<Problem<'a>, EvaluateError> {
+        let protocol = params.protocol;
+        let chosen = match protocol {
+            Protocol::Coco => choose(set, scope, reading)?,
+            Protocol::Lvis => super::lvis::choose(set, scope, reading)?,
+        };
+        let selected = match protocol {
+            Protocol::Coco if scope.together.is_none() && !reading.has(Reading::BOXES) => {
+                Selected { all: true, ..Selected::default() }
+            }
+            Protocol::Coco => {
+                let (rows, ends) = by_category(detections, scope, reading);
+                Selected { rows, ends, ..Selected::default() }
+            }
+            Protocol::Lvis => super::lvis::select(set, detections, scope, &chosen)?,
+        };
+        let (chosen, chosen_ends) = group(chosen, scope);
+        let images = scope.images.len();
+        Ok(Problem { detections, images, set, protocol, reading, chosen, chosen_ends, selected })
+    }
+
+    /// How many categories there are: one where all are one.
+    pub(super) fn len(&self) -> usize {
+        self.chosen_ends.len()
+    }
+
+    /// LVIS: detections of categories that nobody looked for in their image, and those beyond their image's limit.
+    pub(super) fn left_out(&self) -> (u64, u64) {
+        (self.selected.unverified, self.selected.over)
+    }
+
+    /// Rows of a category's detections, in order. Where all are taken they are listed only when asked for.
+    fn rows_of(&self, k: usize) -> Cow<'_, [u32]> {
+        if self.selected.all {
+            return Cow::Owned(self.detections.rows.runs_of_group(k).flatten().collect());
+        }
+        Cow::Borrowed(&self.selected.rows[span(&self.selected.ends, k)])
+    }
+
+    /// How many detections a category has.
+    pub(super) fn size_of(&self, k: usize) -> usize {
+        if self.selected.all {
+            return self.detections.rows.runs_of_group(k).map(|run| run.len()).sum();
+        }
+        span(&self.selected.ends, k).len()
+    }
+
+    /// How many ground truths a category has.
+    pub(super) fn truths_of(&self, k: usize) -> usize {
+        span(&self.chosen_ends, k).len()
+    }
+
+    /// A category by its place.
+    pub(super) fn category(&self, k: usize) -> Category<'_> {
+        let chosen = &self.chosen[span(&self.chosen_ends, k)];
+        Category {
+            truths: chosen.iter().filter_map(|&(image, place)| self.truth(image, place)).collect(),
+            rows: self.rows_of(k),
+            not_exhaustive: self.selected.not_exhaustive.get(k).map_or(&[], Vec::as_slice),
+            detections: self.detections,
+        }
+    }
+
+    /// What evaluation sees of an annotation.
+    fn truth(&self, image: u32, place: u32) -> Option<Truth> {
+        let annotation = self.set.annotation(place)?;
+        let (traits, bbox) = (annotation.traits, annotation.bbox);
+        let own = bbox[2] * bbox[3];
+        let mut area = if traits.has(Traits::NO_AREA) { own } else { annotation.area };
+        if self.reading.has(Reading::AREAS) {
+            // The range `all` ends at 1e10, which is meant to be no end.
+            area = if area.is_nan() || area <= 0.0 { own } else { area }.min(1e10);
+        }
+        let unread = traits.has(Traits::ID_ZERO) && !self.reading.has(Reading::ID_ZERO);
+        let (ignored, crowd) = match self.protocol {
+            Protocol::Coco => {
+                let ignored = traits.has(Traits::IGNORED);
+                (ignored, traits.has(Traits::CROWD) || (ignored && self.reading.has(Reading::CROWDS)))
+            }
+            Protocol::Lvis => (traits.has(Traits::IGNORE_KEY), false),
+        };
+        Some(Truth { bbox, area, image, annotation: place, ignored, crowd, unread })
+    }
+}
+
+/// Places of the k-th of some groups that end where `ends` says.
+fn span(ends: &[usize], k: usize) -> std::ops::Range<usize> {
+    if k == 0 { 0..ends[k] } else { ends[k - 1]..ends[k] }
+}
+
+/// A chosen annotation: places of its category, its image and itself.
+pub(super) type Chosen = (u32, u32, u32);
+
+/// The annotations that pycocotools evaluates, in its order.
+fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<Vec<Chosen>, EvaluateError> {
+    let mut chosen = Vec::with_capacity(set.annotation_count());
+    let last = if reading.has(Reading::DUPLICATE_IDS) { None } else { last_by_id(set) };
+    let all: Vec<&Annotation> = if last.is_some() { set.annotations().collect() } else { Vec::new() };
+    let mut listed: Vec<(u32, usize, &Annotation)> = Vec::new();
+    for (place, listing) in set.annotations().enumerate() {
+        if listing.traits.has(Traits::NO_CATEGORY) {
+            return Err(EvaluateError::annotation(set, place, "has no `category_id`"));
+        }
+        let Some(image) = scope.image_index.get(listing.image) else { continue };
+        if scope.together.is_none() && scope.category_index.get(listing.category).is_none() {
+            continue;
+        }
+        match &last {
+            None => {
+                if let Some(found) = check(set, scope, place, listing, reading)? {
+                    chosen.push(found);
+                }
+            }
+            // The content of the last annotation with this id stands where this one was listed.
+            Some(last) => {
+                let content = last.get(&listing.id).copied().unwrap_or(place);
+                listed.push((image, content, all[content]));
+            }
+        }
+    }
+    listed.sort_by_key(|&(image, ..)| image);
+    for (_, place, annotation) in listed {
+        if let Some(found) = check(set, scope, place, annotation, reading)? {
+            chosen.push(found);
+        }
+    }
+    Ok(chosen)
+}
+
+/// The last annotation of each id, if ids repeat.
+fn last_by_id(set: &DataSet) -> Option<HashMap<Id, usize>> {
+    if super::quirk::repeated_ids(set) == 0 {
+        return None;
+    }
+    Some(set.annotations().enumerate().map(|(place, annotation)| (annotation.id, place)).collect())
+}
+
+/// Checks an annotation that is evaluated; `None` if its image or category is not.
+fn check(
+    set: &DataSet,
+    scope: &Scope,
+    place: usize,
+    annotation: &Annotation,
+    reading: Reading,
+) -> Result<Option<Chosen>, EvaluateError> {
+    let category = scope.category_index.get(annotation.category);
+    let (Some(image), Some(category)) = (scope.image_index.get(annotation.image), category) else {
+        return Ok(None);
+    };
+    let traits = annotation.traits;
+    let ignored = traits.has(Traits::IGNORED);
+    let wrong = |what: &str| Err(EvaluateError::annotation(set, place, what));
+    if traits.has(Traits::NO_BOX) {
+        return wrong("has no `bbox`");
+    }
+    if traits.has(Traits::BOX_KIND) {
+        return wrong("has a `bbox` that is not four numbers: [x, y, width, height] expected");
+    }
+    if traits.has(Traits::CROWD_RANGE) || traits.has(Traits::CROWD_KIND) {
+        return wrong("has an `iscrowd` that is neither 0 nor 1");
+    }
+    if traits.has(Traits::AREA_KIND) && !ignored {
+        return wrong("has an `area` that is no number");
+    }
+    if reading.has(Reading::BOXES) && !annotation.bbox.iter().all(|value| value.is_finite()) {
+        return Ok(None);
+    }
+    Ok(Some((category, image, place as u32)))
+}
+
+/// Groups ground truths by category and image; inside, their order stays.
+fn group(chosen: Vec<Chosen>, scope: &Scope) -> (Vec<(u32, u32)>, Vec<usize>) {
+    let mut by_category = vec![Vec::new(); scope.categories.len()];
+    for (category, image, place) in chosen {
+        by_category[category as usize].push((image, place));
+    }
+    if let Some(order) = &scope.together {
+        let mut all: Vec<(u32, u32)> =
+            order.iter().flat_map(|&place| by_category[place as usize].iter().copied()).collect();
+        all.sort_by_key(|&(image, _)| image);
+        let end = all.len();
+        return (all, vec![end]);
+    }
+    by_category.par_iter_mut().for_each(|own: &mut Vec<(u32, u32)>| own.sort_by_key(|&(image, _)| image));
+    let mut ends: Vec<usize> = by_category.iter().map(Vec::len).collect();
+    accumulate(&mut ends);
+    (by_category.concat(), ends)
+}
+
+/// Rows of detections by category, in the file's order.
+fn by_category(detections: &Detections, scope: &Scope, reading: Reading) -> (Vec<u32>, Vec<usize>) {
+    let sane = |detection: &Detection| {
+        detection.bbox.iter().chain([&detection.score]).all(|value| value.is_finite())
+    };
+    let all: Vec<u32> = (0..scope.categories.len() as u32).collect();
+    let order = scope.together.as_ref().unwrap_or(&all);
+    let mut rows = Vec::with_capacity(detections.rows.len());
+    let mut ends = Vec::with_capacity(order.len());
+    for &place in order {
+        if reading.has(Reading::BOXES) {
+            let own = detections.rows.of_group(place as usize);
+            rows.extend(own.filter(|(_, row)| sane(row)).map(|(number, _)| number));
+        } else {
+            detections.rows.runs_of_group(place as usize).for_each(|run| rows.extend(run));
+        }
+        ends.push(rows.len());
+    }
+    if scope.together.is_some() {
+        ends = vec![rows.len()];
+    }
+    (rows, ends)
+}
+
+pub(super) fn accumulate(counts: &mut [usize]) {
+    let mut sum = 0;
+    for count in counts {
+        sum += *count;
+        *count = sum;
+    }
+}
