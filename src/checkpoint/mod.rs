@@ -170,6 +170,7 @@ fn read_any(bytes: &[u8], named_safetensors: bool, key: Option<&str>) -> Result<
         [] => return Err(Error::NotACheckpoint("it is empty".into())),
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return torch::read_zip(bytes, key),
         _ if torch::is_legacy(bytes) => return torch::read_legacy(bytes, key),
+        _ if let Some(what) = text::stand_in(bytes) => return Err(Error::NotACheckpoint(what.into())),
         _ if named_safetensors || bytes.get(8) == Some(&b'{') => safetensors::read(bytes),
         _ => match foreign(bytes) {
             Some(what) => return Err(Error::NotACheckpoint(what.into())),
@@ -184,9 +185,6 @@ fn read_any(bytes: &[u8], named_safetensors: bool, key: Option<&str>) -> Result<
 
 /// What else a file may be, by how it begins; nothing where it may be a pickle.
 fn foreign(bytes: &[u8]) -> Option<&'static str> {
-    if let Some(what) = text::stand_in(bytes) {
-        return Some(what);
-    }
     match bytes {
         _ if bytes.trim_ascii_start().first() == Some(&b'<') => {
             Some("it is a web page, as a failed download leaves behind")

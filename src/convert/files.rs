@@ -71,7 +71,13 @@ pub(super) fn read_whole(path: &Path) -> Result<String, Error> {
 
 /// A path below another as a name with `/` between parts; the whole path, but for its root, where it lies elsewhere.
 pub(super) fn name_below(folder: &Path, path: &Path) -> String {
-    crate::photo::cleaned(path.strip_prefix(folder).unwrap_or(path))
+    let inner = match path.strip_prefix(folder) {
+        // The source is a file itself.
+        Ok(inner) if inner.as_os_str().is_empty() => path.file_name().map(Path::new).unwrap_or(path),
+        Ok(inner) => inner,
+        Err(_) => path,
+    };
+    crate::photo::cleaned(inner)
 }
 
 /// What a path that a file names is inside a folder: the path itself, or what is left of it without its first parts,

@@ -1,7 +1,7 @@
 //! Writing a model's folder, hashing what is written. What a user keeps in that folder is left alone.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -125,7 +125,13 @@ impl GraphFile {
         let found = fs::metadata(&path).map_err(Error::io("read", &path))?.len();
         let bytes = expected.bytes;
         if found != bytes {
-            return Err(Error::Damaged { path, found, expected: bytes });
+            // What else a file cannot be read for is told by its size.
+            let mut head = Vec::new();
+            let read = files::open(&path).and_then(|file| file.take(512).read_to_end(&mut head));
+            return Err(match text::stand_in(&head).filter(|_| read.is_ok()) {
+                Some(what) => Error::io("read", &path)(io::Error::other(what)),
+                None => Error::Damaged { path, found, expected: bytes },
+            });
         }
         Ok(GraphFile::new(path, expected))
     }

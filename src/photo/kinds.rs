@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use coco_eval::text;
 use serde::{Deserialize, Serialize};
 
 use super::decode::{Error, ErrorKind};
@@ -87,11 +88,12 @@ pub(super) fn of_name(path: &Path) -> Option<&'static Kind> {
 
 /// Says what a file that is no picture that could be read looks like.
 pub(super) fn unknown(bytes: &[u8]) -> Error {
-    let text = bytes.trim_ascii_start();
+    let start = bytes.trim_ascii_start();
     let what = match bytes {
         _ if let Some(kind) = of_content(bytes) => return kind.error(),
+        _ if let Some(what) = text::stand_in(bytes) => what,
         [b'%', b'P', b'D', b'F', ..] => "the file is a PDF, not a picture",
-        _ if text.first() == Some(&b'<') => "the file is a web page, not a picture",
+        _ if start.first() == Some(&b'<') => "the file is a web page, not a picture",
         _ => "the file is not a picture in a known format (JPEG, PNG, WebP, BMP, TIFF, GIF)",
     };
     Error::new(ErrorKind::NotAPicture, what)

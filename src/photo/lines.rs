@@ -22,6 +22,9 @@ pub(super) fn paths(mut from: impl Read) -> io::Result<Vec<PathBuf>> {
     // Windows' own tools write a mark, or UTF-16.
     let mut lines = Vec::new();
     text::reader(io::Cursor::new(bytes))?.0.read_to_end(&mut lines)?;
+    if let Some(what) = text::stand_in(&lines) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    }
     let lines = lines.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     Ok(lines.map(path).collect())
 }
@@ -50,6 +53,15 @@ mod tests {
         let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         for bytes in [text.as_bytes(), &marked, &[b"\xff\xfe", &wide[..]].concat()] {
             assert_eq!(paths(bytes).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_stands_in_a_lists_place_names_no_photos() {
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
+        for (bytes, words) in [(&pointer[..], "git lfs pull"), (b"<!DOCTYPE html>\n<html>\n", "web page")] {
+            let error = paths(bytes).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
         }
     }
 
