@@ -1,5 +1,6 @@
 //! README and docs say what is true: every command in them runs, every option exists, every link leads to a file.
-//! A block of commands that needs what a test does not have says so behind its language: `sh needs=network`.
+//! A block of commands that needs what a test does not have says so behind its language: `sh needs=network`. A block
+//! `text output` has lines that the commands before it print; numbers may be others.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
@@ -26,11 +27,12 @@ struct Page {
     prose: Vec<String>,
 }
 
-/// A fenced block: what it needs, if anything, and its lines.
+/// A fenced block: what it needs, if anything, its lines, and lines of what they print.
 struct Block {
     line: usize,
     needs: Option<String>,
     commands: String,
+    output: String,
 }
 
 fn root() -> &'static Path {
@@ -64,6 +66,10 @@ fn read(name: String) -> Page {
         let inside = lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```");
         let commands: String = inside.map(|line| format!("{line}\n")).collect();
         let (language, rest) = info.split_once([' ', ',']).unwrap_or((info, ""));
+        if (language, rest) == ("text", "output") {
+            page.blocks.last_mut().unwrap().output = commands;
+            continue;
+        }
         if language != "sh" {
             assert!(
                 OTHER.contains(&language),
@@ -76,7 +82,7 @@ fn read(name: String) -> Page {
             rest.is_empty() || needs.as_ref().is_some_and(|needs| NEEDS.contains(&needs.as_str())),
             "{place}: `{rest}` is not `needs=` and one of {NEEDS:?}"
         );
-        page.blocks.push(Block { line: number + 1, needs, commands });
+        page.blocks.push(Block { line: number + 1, needs, commands, output: String::new() });
     }
     page
 }
@@ -121,6 +127,13 @@ fn desk() -> Place {
     place
 }
 
+/// A line with every number as `#`.
+fn without_numbers(line: &str) -> String {
+    let parts: Vec<&str> =
+        line.split(|c: char| c.is_ascii_digit() || c == '.').filter(|part| !part.is_empty()).collect();
+    parts.join("#")
+}
+
 /// Runs the blocks of a page one after the other in one folder; the first that fails is told.
 fn run(page: &Page, cache: &Path) -> Result<(), String> {
     let place = desk();
@@ -142,6 +155,16 @@ fn run(page: &Page, cache: &Path) -> Result<(), String> {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             let (name, line, commands) = (&page.name, block.line, &block.commands);
             return Err(format!("{name}:{line}: {}\n{commands}{said}", output.status));
+        }
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let printed: Vec<String> = printed.lines().map(without_numbers).collect();
+        let missing =
+            block.output.lines().find(|line| line.trim() != "…" && !printed.contains(&without_numbers(line)));
+        if let Some(missing) = missing {
+            return Err(format!(
+                "{}:{}: `{missing}` is not printed, but {printed:#?}",
+                page.name, block.line
+            ));
         }
     }
     Ok(())
