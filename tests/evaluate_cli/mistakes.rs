@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{run, write};
 
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 19] = [
     "results_twice",
     "scores_equal",
     "category_ids_shifted",
@@ -21,6 +21,9 @@ const KINDS: [&str; 16] = [
     "annotation_shares",
     "area_zero",
     "area_beyond_box",
+    "area_beneath_box",
+    "annotations_twice",
+    "all_crowds",
 ];
 
 /// Images of two sizes with three objects each, and results that are a little off, with one false one an image.
@@ -107,6 +110,13 @@ fn each_mistake_is_told_with_what_it_costs() {
     for (table, key) in [("categories", "id"), ("annotations", "category_id")] {
         far[table] = json!(ids(far[table].as_array().unwrap().clone(), key, |id| 10 * id));
     }
+    // Names that stand in another order than the ids.
+    let mut named = gt.clone();
+    for (category, name) in named["categories"].as_array_mut().unwrap().iter_mut().zip(["d", "c", "b", "a"]) {
+        category["name"] = json!(name);
+    }
+    let mut twice = truths.clone();
+    twice.extend(ids(truths.clone(), "id", |id| id + 1000));
     let cases: Vec<(&str, &str, Value, Vec<Value>)> = vec![
         ("results_twice", "", gt.clone(), [dt.clone(), dt.clone()].concat()),
         ("category_ids_shifted", "one too low", gt.clone(), ids(dt.clone(), "category_id", |id| id - 1)),
@@ -115,6 +125,19 @@ fn each_mistake_is_told_with_what_it_costs() {
         ("category_ids_by_place", "from 0", far, ids(dt.clone(), "category_id", |id| id - 1)),
         ("image_ids_shifted", "one too low", gt.clone(), ids(dt.clone(), "image_id", |id| id - 1)),
         ("image_ids_shifted", "one too high", gt.clone(), ids(dt.clone(), "image_id", |id| id + 1)),
+        (
+            "category_ids_by_place",
+            "from 1 in the order of their names",
+            named.clone(),
+            ids(dt.clone(), "category_id", |id| 5 - id),
+        ),
+        (
+            "category_ids_by_place",
+            "from 0 in the order of their names",
+            named,
+            ids(dt.clone(), "category_id", |id| 4 - id),
+        ),
+        ("annotations_twice", "repeats to the last digit", with_annotations(&gt, twice), dt.clone()),
         (
             "box_scale",
             "0.50 times as large",
@@ -143,6 +166,21 @@ fn each_mistake_is_told_with_what_it_costs() {
             "[y, x, height, width]",
             gt.clone(),
             boxes(dt.clone(), |_, [x, y, w, h]| [y, x, h, w]),
+        ),
+        (
+            "box_corners_rows_first",
+            "[y1, x1, y2, x2]",
+            gt.clone(),
+            boxes(dt.clone(), |_, [x, y, w, h]| [y, x, y + h, x + w]),
+        ),
+        (
+            "box_normalised",
+            "[y1, x1, y2, x2]",
+            gt.clone(),
+            boxes(dt.clone(), |image, [x, y, w, h]| {
+                let (wide, high) = size(image);
+                [y / high, x / wide, (y + h) / high, (x + w) / wide]
+            }),
         ),
         ("box_normalised", "between 0 and 1", gt.clone(), boxes(dt.clone(), share)),
         ("box_normalised", "centre x", gt.clone(), boxes(boxes(dt.clone(), centres), share)),
@@ -192,4 +230,33 @@ fn equal_scores_and_areas_of_nothing_are_told() {
     dt.iter_mut().for_each(|row| row["score"] = json!(1.0));
     let (_, told) = judge(&gt, &dt);
     assert_eq!((told.len(), &told[0]["kind"]), (1, &json!("scores_equal")));
+    // Areas as shares of the image, and objects that were all taken for crowds.
+    let mut shares = gt["annotations"].as_array().unwrap().clone();
+    shares.iter_mut().for_each(|row| row["area"] = json!(row["area"].as_f64().unwrap() / 300_000.0));
+    let mut crowds = gt["annotations"].as_array().unwrap().clone();
+    crowds.iter_mut().for_each(|row| row["iscrowd"] = json!(1));
+    let (_, dt) = scene();
+    for (kind, annotations) in [("area_beneath_box", shares), ("all_crowds", crowds)] {
+        let (_, told) = judge(&with_annotations(&gt, annotations), &dt);
+        assert_eq!((told.len(), &told[0]["kind"]), (1, &json!(kind)));
+    }
+}
+
+#[test]
+fn what_several_quirks_do_together_is_not_blamed_on_boxes() {
+    let (gt, dt) = scene();
+    // An id of 0, and the same one for all: neither alone makes AP 0.
+    let same = with_annotations(&gt, ids(gt["annotations"].as_array().unwrap().clone(), "id", |_| 0));
+    let folder = tempfile::tempdir().unwrap();
+    let [same, good] = [("same.json", &same), ("good.json", &gt)]
+        .map(|(name, set)| write(folder.path(), name, set.to_string()));
+    let results = write(folder.path(), "dt.json", json!(dt).to_string());
+    let right = super::stats(&run(&good, &results, &["--json"]))[0];
+    let outcome = run(&same, &results, &["--json"]);
+    let document: Value = serde_json::from_str(&outcome.out).unwrap();
+    assert_eq!(document["stats"][0], 0.0);
+    let warnings = document["warnings"].as_array().unwrap();
+    let zero = warnings.iter().find(|warning| warning["kind"] == "zero_ap").unwrap();
+    let message = zero["message"].as_str().unwrap();
+    assert!(message.contains(&format!("with `--corrected` it is {right:.3}")), "{message}");
 }

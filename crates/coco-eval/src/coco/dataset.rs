@@ -236,6 +236,11 @@ impl DataSet {
         changed
     }
 
+    /// With those annotations alone that are kept.
+    pub(crate) fn only(&self, keep: impl FnMut(&Annotation) -> bool) -> DataSet {
+        DataSet { annotations: self.annotations.as_ref().map(|rows| rows.only(keep)), ..self.clone() }
+    }
+
     /// How many annotations there are.
     pub fn annotation_count(&self) -> usize {
         self.annotations.as_ref().map_or(0, Rows::len)

@@ -54,6 +54,13 @@ impl<T: Copy> Rows<T> {
         self.chunks.iter_mut().flatten().for_each(change);
     }
 
+    /// Those rows that are kept.
+    pub(super) fn only(&self, mut keep: impl FnMut(&T) -> bool) -> Rows<T> {
+        let mut kept = Rows::default();
+        self.iter().filter(|row| keep(row)).for_each(|row| kept.extend(std::slice::from_ref(row)));
+        kept
+    }
+
     /// All rows in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()

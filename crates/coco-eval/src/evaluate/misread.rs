@@ -33,6 +33,19 @@ enum Count {
     Shifted(i64),
     /// By their place in the annotations' list, from this number on.
     Placed(i64),
+    /// By their place in the order of their names, from this number on.
+    Sorted(i64),
+}
+
+impl Count {
+    const ALL: [Count; 6] = [
+        Count::Shifted(-1),
+        Count::Shifted(1),
+        Count::Placed(0),
+        Count::Placed(1),
+        Count::Sorted(0),
+        Count::Sorted(1),
+    ];
 }
 
 /// The words for a form of boxes.
@@ -157,8 +170,7 @@ impl Evaluator {
         let mut all = Vec::new();
         // By name, ids do not matter.
         if self.lookup.names.is_none() {
-            let counts = [Count::Shifted(-1), Count::Shifted(1), Count::Placed(0), Count::Placed(1)];
-            all.extend(counts.map(Meaning::Categories));
+            all.extend(Count::ALL.map(Meaning::Categories));
             all.extend([-1, 1].map(Meaning::Images));
         }
         if boxes {
@@ -172,7 +184,8 @@ impl Evaluator {
     fn try_on(&self, sample: &Sample, meaning: Meaning) -> f64 {
         match meaning {
             Meaning::Categories(count) => {
-                let from = |place: u32| self.scope.category(self.counted(place, count)?);
+                let ids = self.counted(count);
+                let from = |place: u32| self.scope.category((*ids.get(place as usize)?)?);
                 sample.recall(&Trial { category: &from, ..Trial::PLAIN })
             }
             Meaning::Images(by) => {
@@ -194,15 +207,29 @@ impl Evaluator {
         self.scope.image(Id::new(id.checked_add(by)?)?)
     }
 
-    /// The id that the results give a category, by its place, if they count in some way.
-    fn counted(&self, place: u32, count: Count) -> Option<Id> {
+    /// The id that the results give each category, by its place, if they count in some way.
+    fn counted(&self, count: Count) -> Vec<Option<Id>> {
+        let categories = &self.scope.categories;
         match count {
             Count::Shifted(by) => {
-                let id = self.scope.categories.get(place as usize)?.integer()?;
-                Id::new(id.checked_add(by)?)
+                let shifted = |id: &Id| Id::new(id.integer()?.checked_add(by)?);
+                categories.iter().map(shifted).collect()
             }
-            Count::Placed(first) => Id::new(first + i64::from(place)),
+            Count::Placed(first) => (first..).zip(categories).map(|(id, _)| Id::new(id)).collect(),
+            Count::Sorted(first) => {
+                let mut ids = vec![None; categories.len()];
+                (first..).zip(self.alphabetical()).for_each(|(id, place)| ids[place] = Id::new(id));
+                ids
+            }
         }
+    }
+
+    /// The places of the categories in the order of their names.
+    fn alphabetical(&self) -> Vec<usize> {
+        let names: Vec<String> = self.scope.categories.iter().map(|&id| self.set.category_name(id)).collect();
+        let mut places: Vec<usize> = (0..names.len()).collect();
+        places.sort_by(|&a, &b| names[a].cmp(&names[b]));
+        places
     }
 
     /// How the results count categories, by their ids alone, where most of their rows are of unlisted ones.
@@ -221,14 +248,14 @@ impl Evaluator {
             return None;
         }
         let fits = |count: &Count| {
-            let ids: Vec<Id> =
-                (0..self.scope.categories.len() as u32).filter_map(|k| self.counted(k, *count)).collect();
+            let ids: Vec<Id> = self.counted(*count).into_iter().flatten().collect();
             let index = Index::new(&ids);
             let own: u64 =
                 rows.iter().filter(|(id, _)| index.get(*id).is_some()).map(|(_, count)| count).sum();
             10 * own >= 9 * all
         };
-        [Count::Shifted(-1), Count::Shifted(1), Count::Placed(0), Count::Placed(1)].into_iter().find(fits)
+        // Their order does not show in the ids.
+        Count::ALL.into_iter().filter(|count| !matches!(count, Count::Sorted(_))).find(fits)
     }
 
     /// The evaluation as if the files meant that.
@@ -241,8 +268,7 @@ impl Evaluator {
         };
         match meaning {
             Meaning::Categories(count) => {
-                let places = 0..self.scope.categories.len() as u32;
-                let ids: Vec<Id> = places.map(|place| self.counted(place, count)).collect::<Option<_>>()?;
+                let ids: Vec<Id> = self.counted(count).into_iter().collect::<Option<_>>()?;
                 let mut lookup = self.lookup.clone();
                 lookup.categories = Index::new(&ids);
                 let detections = Detections::open(self.detections.path(), &lookup).ok()?;
@@ -283,16 +309,17 @@ impl Evaluator {
                 let what = format!("the results' category ids seem to be one too {way}");
                 ("category_ids_shifted", what, format!("{cure} each `category_id` of the results"))
             }
-            Meaning::Categories(Count::Placed(first)) => {
-                let id = |k: usize| {
-                    self.scope
-                        .categories
-                        .get(k)
-                        .map_or(String::new(), |&id| self.set.ids.show(id).to_string())
+            Meaning::Categories(count @ (Count::Placed(first) | Count::Sorted(first))) => {
+                let (order, what) = match count {
+                    Count::Sorted(_) => (self.alphabetical(), "of their names"),
+                    _ => ((0..self.scope.categories.len()).collect(), "of the annotations' list"),
                 };
-                let what = format!(
-                    "the results seem to number the categories from {first} in the order of the annotations' list"
-                );
+                let id = |k: usize| {
+                    let id = order.get(k).and_then(|&place| self.scope.categories.get(place));
+                    id.map_or(String::new(), |&id| self.set.ids.show(id).to_string())
+                };
+                let what =
+                    format!("the results seem to number the categories from {first} in the order {what}");
                 let cure = format!(
                     "write the annotations' ids, {} for {first}, {} for {}, …",
                     id(0),

@@ -1,10 +1,15 @@
 //! Warnings about annotations: what pycocotools reads otherwise than it was meant.
 
+use std::collections::HashSet;
+
 use super::List;
-use crate::coco::{Id, Index, Traits};
+use crate::coco::{Annotation, Id, Index, Traits};
 use crate::evaluate::params::{Params, Protocol};
 use crate::evaluate::quirk::{Reading, repeated_ids};
 use crate::evaluate::{Evaluation, Evaluator};
+
+/// Images in which annotations that are there twice are looked for.
+const SAMPLED: usize = 100;
 
 impl Evaluator {
     pub(super) fn about_annotations(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
@@ -54,7 +59,9 @@ impl Evaluator {
             counts.odd_box +=
                 u64::from(!(annotation.bbox[0] + annotation.bbox[1] + width * height).is_finite());
             counts.empty_box += u64::from(width <= 0.0 || height <= 0.0);
+            counts.beneath_box += u64::from(sized && area > 0.0 && area < 0.005 * width * height);
         }
+        self.about_annotations_twice(list, evaluation, reading);
         if counts.zero > 0 && !reading.has(Reading::ID_ZERO) {
             list.count("annotation_id_zero", counts.zero, "annotation", "with id 0: every detection matched to it counts as wrong, as in pycocotools: number annotations from 1, or use `--corrected`");
             self.moves(list, evaluation, reading, Reading::ID_ZERO);
@@ -109,6 +116,9 @@ impl Evaluator {
                 "with `iscrowd`, which LVIS does not use",
             );
             return;
+        }
+        if counts.crowds > 0 && counts.crowds == self.set.annotation_count() as u64 {
+            list.say("all_crowds", "every annotation is a crowd (`iscrowd` 1), and crowds are ignored: nothing is left to find, and every number is -1: write `iscrowd` 0 for single objects".into());
         }
         list.count(
             "no_iscrowd",
@@ -172,6 +182,14 @@ impl Evaluator {
                 "with an area larger than its box: numbers of small, medium and large objects follow `area`",
             );
         }
+        if 2 * counts.beneath_box > self.set.annotation_count() as u64 {
+            list.count(
+                "area_beneath_box",
+                counts.beneath_box,
+                "annotation",
+                "with an area of less than a two-hundredth of its box: numbers of small, medium and large objects follow `area`, which must be in pixels",
+            );
+        }
         if counts.odd_box > 0 && !reading.has(Reading::BOXES) {
             list.count("annotation_box_not_finite", counts.odd_box, "annotation", "with a box of NaN, infinity or sides too long to multiply: its overlaps may be NaN, which matches anything");
             self.moves(list, evaluation, reading, Reading::BOXES);
@@ -182,6 +200,32 @@ impl Evaluator {
             "annotation",
             "with a box without size: nothing can match it",
         );
+    }
+
+    /// Annotations that the file lists more than once, as where a file is joined with itself.
+    fn about_annotations_twice(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
+        let key = |row: &Annotation| {
+            (row.image, row.category, row.bbox.map(f64::to_bits), row.traits.has(Traits::CROWD))
+        };
+        // A few images tell whether it is worth it to look at all.
+        let few: HashSet<Id> = self.scope.images.iter().take(SAMPLED).copied().collect();
+        let mut met = HashSet::new();
+        let sampled = self.set.annotations().filter(|row| few.contains(&row.image));
+        let (mut again, mut count) = (0, 0);
+        for row in sampled {
+            count += 1;
+            again += usize::from(!met.insert(key(row)));
+        }
+        if again < 5 || 10 * again < count {
+            return;
+        }
+        let mut met = HashSet::with_capacity(self.set.annotation_count());
+        let once = self.set.only(|row| met.insert(key(row)));
+        let twice = (self.set.annotation_count() - once.annotation_count()) as u64;
+        let rest = "that an earlier one repeats to the last digit: one detection finds one of them, and the others are missed";
+        list.count("annotations_twice", twice, "annotation", rest);
+        let other = self.evaluate_set(&once, &self.scope, &self.detections, reading, false).ok();
+        list.last_is_without(evaluation, other.as_ref(), "with each once", ": list every annotation once");
     }
 }
 
@@ -205,4 +249,5 @@ struct Counts {
     not_positive: u64,
     odd_box: u64,
     empty_box: u64,
+    beneath_box: u64,
 }

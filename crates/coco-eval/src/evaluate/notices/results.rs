@@ -264,9 +264,17 @@ impl Evaluator {
                 evaluation.as_ref().and_then(|evaluation| evaluation.stats.first().copied()).unwrap_or(-1.0)
             };
             let plain = as_pixels(|bbox, _| bbox);
-            let forms: [(&str, misread::Form); 2] = [
+            let forms: [(&str, misread::Form); 4] = [
                 ("centre x, centre y, width, height", misread::centres),
                 ("x1, y1, x2, y2", misread::corners),
+                ("y1, x1, y2, x2", |[top, left, bottom, right], (wide, high)| {
+                    let (across, down) = (wide / high, high / wide);
+                    [left * across, top * down, (right - left) * across, (bottom - top) * down]
+                }),
+                ("y, x, height, width", |[y, x, height, width], (wide, high)| {
+                    let (across, down) = (wide / high, high / wide);
+                    [x * across, y * down, width * across, height * down]
+                }),
             ];
             let mut best = (plain, String::new());
             // Shares are seldom written without another form.
@@ -339,9 +347,19 @@ impl Evaluator {
         }
         if let Some(suggestion) = Some(self.suggestion()).filter(|text| !text.is_empty()) {
             list.say("zero_ap", format!("AP is 0{suggestion}"));
+        } else if let Some(corrected) = self.corrected_ap().filter(|&ap| ap > 0.0) {
+            let message = format!(
+                "AP is 0 by what pycocotools makes of the annotations, as told above: with `--corrected` it is {corrected:.3}"
+            );
+            list.say("zero_ap", message);
         } else {
             list.say("zero_ap", "AP is 0: no box of a result overlaps an annotation of its image and category enough: check the category ids and that boxes are [x, y, width, height] in pixels".into());
         }
+    }
+
+    /// AP where files are read as they were meant.
+    fn corrected_ap(&self) -> Option<f64> {
+        self.evaluate_detections(&self.detections, Reading::CORRECTED, false).ok()?.stats.first().copied()
     }
 
     /// A mapping of category ids that would make sense: from 0 on instead of from 1 on, or by place in the list.
