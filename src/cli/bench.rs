@@ -31,10 +31,10 @@ Exit code 3: measured, but some photos failed.")]
 pub(crate) struct Args {
     #[command(flatten)]
     both: ModelAndPhotos,
-    /// Photos to measure, taken round and round where there are fewer; all of them once by default
+    /// Photos to measure, repeated if there are fewer; by default each once
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
-    /// Photos that go first, unmeasured
+    /// Warm-up photos that are not measured
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     warm_up: u32,
     /// Photos of one size that go through the network together in the pipeline
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// One JSON document on standard output
     #[arg(long)]
     json: bool,
-    /// Compare with what `rcnn bench --json` printed at another time
+    /// Compare with an earlier output of `rcnn bench --json`
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
     #[command(flatten)]

@@ -19,7 +19,7 @@ use super::runtime_args::RuntimeArgs;
 use super::signals::{self, stop_on_signal};
 use super::summary::tell_clipped;
 
-/// Name the classes of whole photos with a bare ResNet
+/// Classify whole photos with a ResNet
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn classify cat.jpg -m resnet50-0676ba61.pth
@@ -32,8 +32,8 @@ pub(crate) struct Args {
     /// A classifier's name or folder, or a checkpoint file
     #[arg(short, long, value_name = "MODEL")]
     model: PathBuf,
-    /// What of a photo is seen: its centre; corners, centre and all mirrored; or all of it at several sizes.
-    /// Probabilities are averaged
+    /// Views of a photo: its centre; ten crops (corners, centre, and their mirror images); or the whole photo at
+    /// several scales. Probabilities are averaged
     #[arg(long, default_value = "centre", value_name = "VIEWS")]
     views: ViewsArg,
     /// Shorter sides of `--views scales`
@@ -46,16 +46,16 @@ pub(crate) struct Args {
     /// Side of the square that is cut out; the model's own by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
     crop: Option<u32>,
-    /// Resize by Pillow's bicubic filter, as timm does
+    /// Resize with Pillow's bicubic filter, as timm does
     #[arg(long)]
     bicubic: bool,
-    /// Names of the classes, a line each, in the model's order
+    /// Class names, one per line, in the model's order
     #[arg(long, value_name = "FILE")]
     names: Option<PathBuf>,
-    /// Right classes: lines of a photo's name and a class, by name or by number from 0
+    /// Ground truth: lines of a photo's name and a class, by name or by number from 0
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Classes told for each photo
+    /// Number of classes to print for each photo
     #[arg(long, default_value_t = 5, value_name = "N")]
     top: usize,
     /// What no tensor of a checkpoint shows: a JSON of import options

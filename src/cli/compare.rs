@@ -21,38 +21,38 @@ use super::{Exit, Usage, say};
 
 mod folder;
 
-/// Compare models on the same photos: accuracy, cost, and whether the difference is more than noise
+/// Compare models on the same photos: accuracy, cost, and whether the difference is significant
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn compare -a gt.json -i photos/ fod-r18 models/mine checkpoint.pth -o comparison
   rcnn compare -a gt.json before.json after.json
 
-Differences are taken against the first. Intervals come from drawing the photos anew; they say how far the
-numbers could lie apart by the choice of photos alone.")]
+Differences are relative to the first. Intervals come from bootstrap resamples of the photos: they show how much
+the numbers vary with the choice of photos alone.")]
 pub(crate) struct Args {
     /// COCO annotations
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: PathBuf,
-    /// Photos, as for `rcnn detect`, with one -i for each folder, file or pattern; not needed where all models are
+    /// Photos, as for `rcnn detect`, with one -i for each folder, file or pattern; not needed if all models are
     /// saved results
     #[arg(short, long, value_name = "PHOTOS")]
     images: Vec<OsString>,
-    /// Names, folders or checkpoints of models, or saved results (.json, .jsonl, .gz of each)
+    /// Models (names, folders or checkpoints), or saved results (.json, .jsonl, .gz of each)
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<OsString>,
     /// Folder for compare.json, compare.md, plots of AP against time (.svg, .png) and each model's results
     #[arg(short, long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Draws of the photos for the intervals
+    /// Bootstrap resamples of the photos for the intervals
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..), value_name = "N")]
     bootstrap: u32,
-    /// Seed of the draws
+    /// Seed of the resamples
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// One JSON document on standard output
     #[arg(long)]
     json: bool,
-    /// Take what is there of pictures that are cut off
+    /// Use what is there of truncated pictures
     #[arg(long)]
     allow_truncated: bool,
     #[command(flatten)]

@@ -10,7 +10,7 @@ use super::output::{self, tell};
 use super::progress::Progress;
 use super::{Exit, Usage, say};
 
-/// Turn annotations into another form: COCO, Pascal VOC, YOLO, LabelMe, CVAT, Label Studio, Open Images, CSV
+/// Convert annotations to another format: COCO, Pascal VOC, YOLO, LabelMe, CVAT, Label Studio, Open Images, CSV
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn convert VOC2007/ -o voc2007.json --split test
@@ -18,9 +18,9 @@ use super::{Exit, Usage, say};
   rcnn convert annotations.json -o yolo --to yolo -i photos/
   rcnn convert out -o labels --to yolo --score 0.7
 
-The last one makes a start for annotating of what a run found. IN tells its form by itself. From COCO to COCO everything
-is kept; what another form has no place for (segmentations, key points, ids, …) is counted and named. In VOC's form
-pixels are counted from 1 and boxes end at their last one; difficult objects become crowds in COCO, which evaluation
+The last one turns what a run found into a start for annotating. The format of IN is recognised automatically. From
+COCO to COCO everything is kept; what another format has no place for (segmentations, key points, ids, …) is counted
+and named. In VOC's format pixels are counted from 1 and boxes end at their last one; difficult objects become crowds in COCO, which evaluation
 ignores, and the other way round. Boxes are cut at the photo's edges in all forms but COCO's. What cannot be converted is
 left out and named, and the exit code is then 3.")]
 pub(crate) struct Args {
@@ -30,20 +30,20 @@ pub(crate) struct Args {
     /// A new file for COCO, CVAT, Label Studio, Open Images and CSV, else a new or empty folder
     #[arg(short, long, value_name = "OUT")]
     out: PathBuf,
-    /// Form to write; COCO by itself where OUT ends in .json
+    /// Format to write; COCO by default if OUT ends in .json
     #[arg(long, value_name = "FORM")]
     to: Option<FormArg>,
-    /// Folder of the photos: their sizes are compared with the annotated ones, and a new folder gets them as well (hard
-    /// links where possible)
+    /// Folder of the photos: their sizes are compared with the annotated ones, and they are added to a new folder
+    /// (as hard links where possible)
     #[arg(short, long, value_name = "FOLDER")]
     input: Option<PathBuf>,
     /// Only this part of the data set: train, val or test of data.yaml, a list in ImageSets/Main
     #[arg(long, value_name = "NAME")]
     split: Option<String>,
-    /// Least score of a run's detections
+    /// Minimum score of a run's detections
     #[arg(long, value_name = "SCORE", default_value_t = 0.5, value_parser = super::probability)]
     score: f32,
-    /// Take the photos' sizes where the annotations give others, and leave the boxes as they are
+    /// Use the photos' own sizes where the annotations differ, and leave the boxes unchanged
     #[arg(long, requires = "input")]
     photo_sizes: bool,
     /// VOC's pixels are counted from 0 and boxes end before their last one, as some tools write

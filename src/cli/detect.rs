@@ -18,17 +18,17 @@ use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::{Exit, Usage, say, summary};
 
-/// Find objects in photos, and draw them
+/// Detect objects in photos and draw them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn detect holiday/ -o out
   rcnn detect '*.jpg' -m fasterrcnn_resnet50_fpn_coco.pth -o out --score 0.3 --classes person,dog
   find . -name '*.png' | rcnn detect - -o out --no-draw --json
-  rcnn detect aerial.tif -o out --tile           for small things in large photos
+  rcnn detect aerial.tif -o out --tile           small objects in large photos
   rcnn detect photos/ -o part-2 --shard 2/8      on the second of eight machines
   rcnn detect val2017/ -a instances_val2017.json -m models/mine -o out
 
-Goes on where an interrupted run stopped. Exit codes: 0 done, 1 failed, 2 wrong usage,
+Continues where an interrupted run stopped. Exit codes: 0 done, 1 failed, 2 wrong usage,
 3 done, but some photos failed, 129, 130 and 143 stopped by SIGHUP, SIGINT and SIGTERM.")]
 pub(crate) struct Args {
     /// Photos: files, folders (with all folders in them), patterns, .txt files of paths, or - for paths on
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// A model's name or folder, or a checkpoint file
     #[arg(short, long, default_value = DEFAULT)]
     model: OsString,
-    /// COCO annotations whose ids of images (by file name) and categories (by name) the results take
+    /// COCO annotations from which the results take the ids of images (by file name) and categories (by name)
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
     /// Keep detections above this score; the model's own threshold by default
@@ -50,30 +50,30 @@ pub(crate) struct Args {
     /// Draw boxes from this score up
     #[arg(long, default_value_t = 0.5, value_parser = super::probability, value_name = "SCORE")]
     draw_score: f32,
-    /// Keep these classes only: names or ids, with commas
+    /// Keep only these classes: names or ids, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     classes: Option<Vec<String>>,
-    /// Write no pictures
+    /// Do not write annotated pictures
     #[arg(long)]
     no_draw: bool,
-    /// Look at large photos in overlapping tiles as well, at full size and at each half of it, for what is small in them
+    /// Also process large photos in overlapping tiles, at full size and at each half of it, to find small objects
     #[arg(long)]
     tile: bool,
-    /// Do one of N shares of the photos, into a folder of its own: every N-th photo, from the I-th on. `rcnn merge`
-    /// joins the folders
+    /// Process one of N shards of the photos, into a folder of its own: every N-th photo, from the I-th on. `rcnn
+    /// merge` merges the folders
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// Replace an earlier run in the folder
+    /// Replace the results of an earlier run in the folder
     #[arg(long)]
     overwrite: bool,
-    /// Try photos again that failed in an earlier start, whatever the reason; those that could not be read, or for which
-    /// there was no memory, are tried again anyway
+    /// Retry all photos that failed in an earlier start; those that could not be read, or for which there was no
+    /// memory, are retried anyway
     #[arg(long)]
     retry_failed: bool,
-    /// Print run.json on standard output, and all else on standard error
+    /// Print run.json on standard output and everything else on standard error
     #[arg(long)]
     json: bool,
-    /// Photos of one size that go through the network together; results are the same
+    /// Photos of the same size that go through the network together; does not change results
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
     batch: u16,
     #[command(flatten)]
@@ -89,18 +89,18 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Reading photos")]
 struct DecodeArgs {
-    /// JPEG decoder: exact gives libjpeg-turbo's pixels, as the frameworks see them; reduced reads photos of twice
-    /// the size that the network takes, and more, at 1/2, 1/4 or 1/8, several times as fast (needs --no-draw); fast
-    /// differs by up to 5 levels and is quicker only in builds without NASM
+    /// JPEG decoder: exact gives the pixels of libjpeg-turbo, as the frameworks see them; reduced reads photos of
+    /// at least twice the network's input size at 1/2, 1/4 or 1/8, several times as fast (needs --no-draw); fast
+    /// differs by up to 5 levels and is faster only in builds without NASM
     #[arg(long, default_value = "exact", value_name = "DECODER")]
     decoder: DecoderArg,
-    /// Take pixels as stored, whatever the EXIF orientation says
+    /// Ignore the EXIF orientation and take the pixels as stored
     #[arg(long)]
     ignore_orientation: bool,
-    /// Take what a truncated JPEG, PNG or BMP holds
+    /// Use what is there of a truncated JPEG, PNG or BMP
     #[arg(long)]
     allow_truncated: bool,
-    /// Refuse pictures with more pixels
+    /// Refuse photos with more pixels
     #[arg(long, default_value_t = Limits::default().pixels, value_name = "N")]
     max_pixels: u64,
     /// Refuse files with more bytes

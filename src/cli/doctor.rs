@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::Exit;
 
-/// Tell what this machine has, what works, and the cure for what does not
+/// Check what works on this machine, and how to fix what does not
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn doctor
@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// The model to look at
     #[arg(short, long, default_value = DEFAULT)]
     model: OsString,
-    /// ONNX Runtime's library or its folder, instead of looking for one
+    /// ONNX Runtime's library or its folder, instead of searching for one
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
     /// One JSON document on standard output

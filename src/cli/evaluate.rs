@@ -29,7 +29,7 @@ Examples:
   rcnn evaluate -a annotations.json -r ours.json --max-dets 1,10,300 --area-ranges all=0:1e10,tiny=0:256
 
 The numbers are pycocotools' to the last bit, its oddities included; warnings on standard error say which of them the
-files trigger and by how much they move AP. `--corrected` reads those files as they were meant.";
+files trigger and by how much they change AP. `--corrected` reads those files as they were meant.";
 
 /// What to compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -62,10 +62,10 @@ impl From<BinEdges> for Closed {
     }
 }
 
-/// Judge detections against COCO annotations
+/// Evaluate detections against COCO annotations
 ///
-/// Prints pycocotools' twelve numbers, the same to the last bit, and says what in the files makes them other than they
-/// seem.
+/// Prints pycocotools' twelve numbers, the same to the last bit, and says what in the files makes them other than
+/// they seem.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -75,7 +75,7 @@ pub(crate) struct Args {
     /// Results: a run's folder, a COCO results list, a data set with scores, or detections.jsonl (.gz of each)
     #[arg(short, long, value_name = "DETECTIONS.json|RUN", value_parser = super::file_or_pipe())]
     results: PathBuf,
-    /// Print one JSON document instead of lines
+    /// Print one JSON document instead of text
     #[arg(long)]
     json: bool,
     /// Write precision.npy, recall.npy and scores.npy into this folder
@@ -99,37 +99,37 @@ pub(crate) struct Args {
     /// Only these categories, by id or name
     #[arg(long, value_name = "ID|NAME,…", value_delimiter = ',')]
     category_ids: Option<Vec<String>>,
-    /// Only images that the results looked at, as the run's files tell, or else those with results
+    /// Only images that the run processed, according to its files, or else those with results
     #[arg(long)]
     seen_only: bool,
     /// Only these images
     #[arg(long, value_name = "ID,…", value_delimiter = ',')]
     image_ids: Option<Vec<String>>,
-    /// Take all categories for one (pycocotools' useCats = 0)
+    /// Treat all categories as one (pycocotools' useCats = 0)
     #[arg(long)]
     class_agnostic: bool,
-    /// Judge as LVIS does: federated categories, 300 detections an image
+    /// Evaluate as LVIS does: federated categories, 300 detections per image
     #[arg(long)]
     lvis: bool,
-    /// Read sanely what pycocotools reads oddly: id 0, shared ids, NaN, areas beyond 1e10
+    /// Read as intended what pycocotools reads otherwise: id 0, shared ids, NaN, areas beyond 1e10
     #[arg(long)]
     corrected: bool,
     /// Match images by file name and categories by name, where the results have names
     #[arg(long)]
     map_by_name: bool,
-    /// Which numbers
+    /// Metric
     #[arg(long, value_enum, default_value_t)]
     metric: Metric,
-    /// Give every number a 95 % interval from N resamples of the images
+    /// Compute 95 % intervals from N bootstrap resamples of the images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     bootstrap: Option<u32>,
     /// Seed of the resamples of `--bootstrap` and `--versus` [default: 0]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Compare with other results on the same annotations: differences, their intervals, what moved most
+    /// Compare with other results on the same annotations: differences, their intervals, what changed most
     #[arg(long, value_name = "OTHER.json", value_parser = super::file_or_pipe())]
     versus: Option<PathBuf>,
-    /// Sort errors into TIDE's six kinds and say what each costs, with tidecv's numbers
+    /// Classify errors into TIDE's six types and compute the cost of each, with tidecv's numbers
     #[arg(long)]
     tide: bool,
     /// TIDE: IoU from which a detection is right
@@ -147,7 +147,7 @@ pub(crate) struct Args {
     /// `--metric voc`: widths are the last pixel less the first, as some converters leave them, so that 1 is missing
     #[arg(long)]
     plus_one: bool,
-    /// Which end belongs to a bin of the calibration
+    /// Which end of a calibration bin is inclusive
     #[arg(long, value_enum, default_value_t, requires = "errors")]
     bin_edges: BinEdges,
     /// Threads to use [default: one per core]

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Exit;
 use super::output::{Out, tell};
 
-/// Turn a checkpoint into a model folder
+/// Import a checkpoint into a model folder
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn import fasterrcnn.pth -o models/mine --config import.json
@@ -23,20 +23,20 @@ pub(crate) struct Args {
     /// Folder to write the model into
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// What no tensor shows: the framework's own config (.yaml, .py) or a JSON of import options; by default what
-    /// lies beside the checkpoint (import.json, or detectron2's YAML)
+    /// Config for what no tensor shows: the framework's own (.yaml, .py) or a JSON of import options; by default
+    /// the one beside the checkpoint (import.json, or detectron2's YAML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The family, where the tensors' names leave a doubt
+    /// The family, if the names of the tensors are ambiguous
     #[arg(long, value_name = "NAME")]
     family: Option<String>,
-    /// The key that the tensors stand under, where there are several: model_ema, or a dotted path
+    /// The key of the tensors, if there are several: model_ema, or a dotted path
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// What stands before the names of the network's tensors, where there are several networks: student.
+    /// The prefix of the tensors' names, if there are several networks: student.
     #[arg(long, value_name = "TEXT")]
     prefix: Option<String>,
-    /// Compare with a folder of the framework's own values, and say where they part first
+    /// Compare with a folder of values from the framework itself, and report the first stage that differs
     #[arg(long, value_name = "DIR")]
     verify: Option<PathBuf>,
     /// One JSON document on standard output

@@ -20,8 +20,8 @@ const UNKNOWN_MEMORY: u64 = 4 << 30;
 /// Photos side by side.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LaneArgs {
-    /// Photos in the network at once, each on its share of the threads; by default one for each thread where there
-    /// are many photos and memory for it, else one at a time on all threads. Results are the same
+    /// Photos in the network at the same time, each on its share of the threads; by default one per thread where
+    /// there are many photos and enough memory, otherwise one at a time on all threads. Does not change results
     #[arg(long, value_name = "N", help_heading = "Machine", value_parser = clap::value_parser!(u16).range(1..))]
     lanes: Option<u16>,
 }

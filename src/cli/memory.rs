@@ -11,8 +11,8 @@ const UNKNOWN: u64 = 4 << 30;
 /// The memory of a run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MemoryArgs {
-    /// Memory that the run may take, as 2GB or 800MB; half of what the machine or its container has by default. Large
-    /// photos wait until there is room, and one that never fits is a failed photo; results are the same
+    /// Memory that the run may use, such as 2GB or 800MB; by default half of what the machine or its container has.
+    /// Large photos wait until there is room, and one that never fits is a failed photo; does not change results
     #[arg(long, value_name = "SIZE", help_heading = "Machine", value_parser = size)]
     memory: Option<u64>,
 }

@@ -6,7 +6,7 @@ use rcnn::run::{self, Merged};
 
 use super::{Exit, say, summary};
 
-/// Join the parts of a run that several machines did
+/// Merge the shards of a run into one
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   rcnn detect photos/ -o part-1 --shard 1/2
@@ -22,10 +22,10 @@ pub(crate) struct Args {
     /// Folder for the results
     #[arg(short, long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Replace an earlier run in the folder
+    /// Replace the results of an earlier run in the folder
     #[arg(long)]
     overwrite: bool,
-    /// Print run.json on standard output, and all else on standard error
+    /// Print run.json on standard output and everything else on standard error
     #[arg(long)]
     json: bool,
 }

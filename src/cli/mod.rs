@@ -62,16 +62,16 @@ pub(crate) enum Exit {
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
 
-/// Finds objects in photos with residual networks
+/// Object detection with Faster R-CNN on ONNX Runtime, and COCO mAP exactly as pycocotools computes it
 #[derive(Debug, Parser)]
 #[command(name = "rcnn", version, arg_required_else_help = true)]
 #[command(after_help = "Example:
   rcnn detect photos/ -o out
 
-RCNN_CACHE moves the cache folder; RCNN_LOG=debug tells what is going on.
+RCNN_CACHE moves the cache folder; RCNN_LOG=debug turns on logging.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but some photos failed or a folder could not be read,
-101 a mistake in rcnn itself, 129, 130 and 143 stopped by SIGHUP, SIGINT or SIGTERM.")]
+101 a bug in rcnn itself, 129, 130 and 143 stopped by SIGHUP, SIGINT or SIGTERM.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::Exit;
 use super::output::Out;
 
-/// List the models that are here and those that can be pulled
+/// List the models on this machine and those that can be pulled
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   rcnn models --json")]

@@ -14,7 +14,7 @@ use super::Exit;
 use super::output::tell;
 use super::progress::Progress;
 
-/// Download a published checkpoint and make a model of it
+/// Download a published checkpoint and import it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn pull tv-r50-fpn-v2 && rcnn detect photos -m tv-r50-fpn-v2 -o out
@@ -23,9 +23,9 @@ use super::progress::Progress;
 Names are those of `rcnn models`. A broken download goes on where it stopped; a server that falls silent for 30
 seconds counts as broken. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are honoured.")]
 pub(crate) struct Args {
-    /// A name that `rcnn models` lists, or an address
+    /// A name that `rcnn models` lists, or a URL
     name: String,
-    /// What the model is called; by default the name, or the file's
+    /// Name of the model; by default that of the checkpoint or file
     #[arg(long = "name", value_name = "NAME")]
     called: Option<String>,
     /// The file's SHA-256, or its first 8 digits or more, for an address
@@ -34,10 +34,10 @@ pub(crate) struct Args {
     /// What no tensor shows, for an address: as for `rcnn import`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Download and import again what is there already
+    /// Download and import again even if the model exists
     #[arg(long)]
     again: bool,
-    /// Keep the checkpoint too, in the cache's downloads folder, and tell where
+    /// Also keep the checkpoint, in the cache's downloads folder, and print where
     #[arg(long)]
     keep: bool,
 }

@@ -23,7 +23,7 @@ use super::signals::stop_on_signal;
 use super::summary::tell_clipped;
 use super::{Exit, Usage, say};
 
-/// Turn a model into one of 8-bit whole numbers, which processors compute faster
+/// Quantize a model to int8, which processors compute faster
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "rcnn quantize [OPTIONS] <MODEL> --input <PHOTOS>... --out <DIR>")]
 #[command(after_help = "Examples:
@@ -31,7 +31,7 @@ use super::{Exit, Usage, say};
   rcnn quantize models/mine -i photos/ -o models/int8 -a gt.json
 
 Ranges of the network's values are taken from the photos, which should be of the kind that the model is for.
-The table tells how far each layer's output is from float32 when that layer alone is int8, as a signal-to-noise
+The table shows how far each layer's output is from float32 when that layer alone is int8, as a signal-to-noise
 ratio; layers below --min-snr stay float32. With -a, both models run on the annotated photos.")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -39,23 +39,23 @@ pub(crate) struct Args {
     /// Folder to write the model into
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// Photos that the ranges are taken from
+    /// Number of calibration photos
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     photos: u32,
     /// Seed of their choice
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// How ranges are chosen: by the least square error, by the least divergence, without the outermost values, or
-    /// from the smallest value to the largest [mse, entropy, percentile, min-max]
+    /// How ranges are chosen: least squared error, least divergence, a percentile, or smallest to largest value
+    /// [mse, entropy, percentile, min-max]
     #[arg(long, default_value_t, value_name = "METHOD")]
     method: Method,
-    /// Share of the values, in percent, that --method percentile covers
+    /// Percentage of the values that --method percentile covers
     #[arg(long, default_value_t = Options::default().percentile, value_name = "P", value_parser = percent)]
     percentile: f64,
-    /// Layers with a lower signal-to-noise ratio stay float32, in decibels
+    /// Layers with a lower signal-to-noise ratio, in decibels, stay float32
     #[arg(long, default_value_t = Options::default().min_snr, value_name = "DB", allow_negative_numbers = true)]
     min_snr: f64,
-    /// Weights of 7 bits, for x86-64 processors without VNNI, whose 8-bit sums may overflow; auto: as this machine
+    /// 7-bit weights, for x86-64 processors without VNNI, whose 8-bit sums may overflow; auto: if this machine
     /// needs it [auto, yes, no]
     #[arg(long, default_value = "auto", value_name = "WHEN", num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]

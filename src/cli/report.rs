@@ -10,7 +10,7 @@ use rcnn::report::{Judged, Sources, page};
 
 use super::{Exit, Usage};
 
-/// Make a page of HTML about a run, or about what an evaluation said
+/// Write an HTML report of a run or of an evaluation
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn report out -o report.html
@@ -26,14 +26,14 @@ pub(crate) struct Args {
     /// The page
     #[arg(short, long, value_name = "FILE.html")]
     out: PathBuf,
-    /// Judge the run by these COCO annotations
+    /// Evaluate the run against these COCO annotations
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
-    /// The run's photos, to be shown as they are with boxes above; else the run's own pictures are shown. Once for each
-    /// file, folder or pattern, as they were given to detect
+    /// The photos of the run, to show them with boxes on top; otherwise the run's own pictures are shown. Once for
+    /// each file, folder or pattern, as they were given to detect
     #[arg(short, long, value_name = "PHOTOS")]
     input: Vec<OsString>,
-    /// Most pictures of each kind; with 0 there are none
+    /// Maximum number of pictures of each kind; 0 for none
     #[arg(long, default_value_t = 24, value_name = "N")]
     pictures: u16,
 }

@@ -8,15 +8,15 @@ use super::output::tell;
 /// Install, list and remove ONNX Runtime and its plugins
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rcnn runtime install              ONNX Runtime itself, which other commands also do by themselves
+  rcnn runtime install              ONNX Runtime itself, which other commands also install when needed
   rcnn runtime install openvino     then: rcnn detect photos/ -o out --device openvino --precision fast
   rcnn runtime install cuda         then: rcnn detect photos/ -o out --device cuda
   rcnn runtime list
   rcnn runtime remove openvino
 
-Packages come through pip and are checked against hashes that are part of this program. They lie in the
-cache, which RCNN_CACHE moves. CUDA's hold libraries of NVIDIA's under their own licences, which lie beside
-them; a driver that serves CUDA 13 is needed besides.")]
+Packages come through pip and are checked against hashes that are part of this program. They are stored in the
+cache, which RCNN_CACHE moves. The one for CUDA has NVIDIA's libraries under their own licences, which are stored beside
+them; a driver that supports CUDA 13 is needed as well.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,

@@ -10,22 +10,22 @@ use super::output::tell;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct RuntimeArgs {
-    /// What computes: auto takes CUDA where it truly works (rcnn runtime install cuda), with --precision fast
-    /// OpenVINO where it is installed (rcnn runtime install openvino), and the processor otherwise [auto, cpu,
-    /// openvino, cuda, cuda:N]
+    /// Execution provider: auto takes CUDA where it works (rcnn runtime install cuda), with --precision fast
+    /// OpenVINO where it is installed (rcnn runtime install openvino), and the CPU otherwise [auto, cpu, openvino,
+    /// cuda, cuda:N]
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: Device,
-    /// How networks are computed: exact is float32 everywhere; fast lets the device take bfloat16, float16 or TF32 where it
-    /// has them, and results differ a little; on x86-64, cpu has nothing faster than float32 [exact, fast]
+    /// Precision of the network: exact is float32 everywhere; fast lets the device use bfloat16, float16 or TF32
+    /// where it has them, and results differ slightly; on x86-64, cpu has nothing faster than float32 [exact, fast]
     #[arg(long, default_value = "exact", value_name = "PRECISION")]
     pub(crate) precision: Precision,
     /// Threads of the network, of decoding and of drawing; all cores by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// ONNX Runtime's library or its folder, instead of looking for one
+    /// ONNX Runtime's library or its folder, instead of searching for one
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
-    /// Never reach for the network
+    /// Never access the network
     #[arg(long)]
     offline: bool,
 }

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(short = 'n', long, default_value_t = 24, value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     count: u32,
-    /// Other seeds give other scenes
+    /// Random seed
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
     /// Size in pixels: width x height, or one number for a square
