@@ -1,35 +1,66 @@
-//! Finds objects in photos with residual networks, and judges the result as pycocotools does.
-//!
-//! A ResNet feature extractor runs through ONNX Runtime and feeds the region proposal network and
-//! box head of a Faster R-CNN. Checkpoints keep the arithmetic of the framework they come from.
+#![doc = include_str!("../README.md")]
 
-/// The README's example, compiled.
+/// The examples of docs/library.md, compiled.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/library.md")]
+struct Library;
 
-pub mod atomic;
-pub mod cache;
-pub mod checkpoint;
-pub mod classify;
-pub mod compare;
-pub mod convert;
-pub mod convolution;
-pub mod detector;
-pub mod draw;
-pub mod family;
+mod facade;
 mod files;
-pub mod geometry;
 mod hash;
 mod http;
-pub mod memory;
-pub mod model;
-pub mod network;
-pub mod once;
-pub mod onnx;
-pub mod photo;
-pub mod quantize;
-pub mod report;
-pub mod run;
-pub mod runtime;
 mod within;
+
+// The rooms behind the front: for the program, the tests and the benchmarks of this package. They are no part of the
+// library's interface and change without notice.
+#[doc(hidden)]
+pub mod atomic;
+#[doc(hidden)]
+pub mod cache;
+#[doc(hidden)]
+pub mod checkpoint;
+#[doc(hidden)]
+pub mod classify;
+#[doc(hidden)]
+pub mod compare;
+#[doc(hidden)]
+pub mod convert;
+#[doc(hidden)]
+pub mod convolution;
+#[doc(hidden)]
+pub mod detector;
+#[doc(hidden)]
+pub mod draw;
+#[doc(hidden)]
+pub mod family;
+#[doc(hidden)]
+pub mod geometry;
+#[doc(hidden)]
+pub mod memory;
+#[doc(hidden)]
+pub mod model;
+#[doc(hidden)]
+pub mod network;
+#[doc(hidden)]
+pub mod once;
+#[doc(hidden)]
+pub mod onnx;
+#[doc(hidden)]
+pub mod photo;
+#[doc(hidden)]
+pub mod quantize;
+#[doc(hidden)]
+pub mod report;
+#[doc(hidden)]
+pub mod run;
+#[doc(hidden)]
+pub mod runtime;
+
+pub use detector::Detector;
+pub use facade::{Detection, DetectorBuilder, Error, PhotoInput, Run, RunBuilder};
+pub use family::Class;
+pub use geometry::BBox;
+pub use model::Model;
+pub use photo::Photo;
+pub use run::{Annotated, Event, Progress, Record, Shard};
+pub use runtime::{Device, Precision};

@@ -389,7 +389,7 @@ fn every_mutation_is_refused_or_runs() {
         if small {
             fs::write(&path, &text).unwrap();
             let outcome = Detector::new(&Model::open(&model).unwrap(), &runtime, &options)
-                .and_then(|detector| detector.detect(&photo));
+                .and_then(|detector| detector.predict(&photo));
             match outcome {
                 Ok(found) => prop_assert!(found.iter().all(|one| one.score.is_finite()), "{places:?}"),
                 Err(error) => prop_assert!(!error.to_string().is_empty()),

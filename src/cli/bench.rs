@@ -78,8 +78,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         shard: None,
     };
     let classes = &run::categories(&model.manifest().classes);
-    let settings = Settings::of(&model, &detector, classes, &options, args.machine.precision);
-    let machine = Machine::of(&detector, &runtime, &options);
+    let settings = Settings::of(&detector, classes, &options);
+    let machine = Machine::of(&detector, &options);
     let record = Record::new(super::command_line(), settings, machine);
     let lanes = args.lanes.count(&args.machine, &model, tasks.len(), args.batch.into(), u64::MAX);
     let stop = stop_on_signal();

@@ -7,11 +7,10 @@ use rcnn::compare::{Contender, Measured, judge, measure, table, warnings};
 use rcnn::detector::Detector;
 use rcnn::memory;
 use rcnn::photo::{self, DecodeOptions};
-use rcnn::run::Task;
+use rcnn::run::{Annotated, Task};
 use rcnn::runtime::Runtime;
 use serde_json::json;
 
-use super::annotated::Annotated;
 use super::output::tell;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
@@ -215,7 +214,7 @@ fn contender(
 pub(super) fn warm_up(detector: &Detector, tasks: &[Task], decode: &DecodeOptions) -> anyhow::Result<()> {
     let decode = detector.reading(decode);
     if let Some(photo) = tasks.iter().find_map(|task| photo::decode(&task.entry.path, &decode).ok()) {
-        detector.detect(&photo)?;
+        detector.predict(&photo)?;
     }
     Ok(())
 }

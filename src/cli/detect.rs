@@ -5,18 +5,18 @@ use std::path::PathBuf;
 
 use rcnn::detector::Detector;
 use rcnn::family::Class;
-use rcnn::model::{DEFAULT, Model};
+use rcnn::model::DEFAULT;
 use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
-use rcnn::run::{self, Category, Event, Machine, Record, Settings, Shard, Task};
+use rcnn::run::{self, Event};
+use rcnn::{Annotated, Run, Shard};
 
-use super::annotated::Annotated;
 use super::lanes::LaneArgs;
 use super::memory::MemoryArgs;
 use super::output::tell;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
-use super::{Exit, Usage, say, summary};
+use super::{Exit, Usage, summary};
 
 /// Detect objects in photos and draw them
 #[derive(Debug, clap::Args)]
@@ -147,9 +147,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let model = super::find_model(&args.model)?;
     let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
-    let (tasks, classes) = identify(annotated.as_ref(), listing.entries, &model)?;
     let runtime = args.machine.open()?;
-    let share = args.shard.map_or(tasks.len(), |shard| shard.share(tasks.len()));
+    let share = args.shard.map_or(listing.entries.len(), |shard| shard.share(listing.entries.len()));
     let lanes = args.lanes.count(&args.machine, &model, share, args.batch.into(), args.memory.whole());
     let mut detector = Detector::with_lanes(&model, &runtime, &args.machine.session(), lanes)?;
     if let Some(score) = args.score {
@@ -167,16 +166,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         tile: args.tile,
         shard: args.shard,
     };
-    let settings = Settings::of(&model, &detector, &classes, &options, args.machine.precision);
-    let machine = Machine::of(&detector, &runtime, &options);
-    let record = Record {
-        unread: listing.unread,
-        passed_over: listing.passed_over,
-        ..Record::new(super::command_line(), settings, machine)
-    };
     let stop = stop_on_signal();
     let mut progress: Option<Progress> = None;
-    let outcome = run::run(&detector, &classes, &tasks, &options, record, &stop, &mut |event| {
+    let mut watch = |event: Event<'_>| {
         let now = match event {
             Event::Note(note) => return tell!("note: {note}"),
             Event::Progress(now) => now,
@@ -189,29 +181,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             Progress::new("photos", done, total)
         });
         progress.set(done, total, failed);
-    });
+    };
+    let run = Run::builder(&detector)
+        .listing(listing)
+        .annotated(annotated)
+        .options(options)
+        .command(super::command_line())
+        .stop(&stop)
+        .prepare()?;
+    let outcome = run.start(&mut watch);
     if let Some(progress) = progress {
         progress.end();
     }
     let record = outcome?;
-    if let Some(annotated) = annotated {
-        say(annotated.check_sizes(&args.out)?.as_slice());
-    }
     summary::report(&record, &args.out, args.json)
-}
-
-/// Ids of photos and classes: counted, or those of the annotations.
-fn identify(
-    annotated: Option<&Annotated>,
-    entries: Vec<photo::Entry>,
-    model: &Model,
-) -> anyhow::Result<(Vec<Task>, Vec<Category>)> {
-    let classes = &model.manifest().classes;
-    let Some(annotated) = annotated else { return Ok((run::count(entries), run::categories(classes))) };
-    let (tasks, photo_notes) = annotated.photos(entries)?;
-    let (classes, class_notes) = annotated.classes(classes);
-    say(&[photo_notes, class_notes].concat());
-    Ok((tasks, classes))
 }
 
 /// Places of the classes that the user names or numbers, in the model's order and each once.

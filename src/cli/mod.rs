@@ -10,7 +10,6 @@ use output::{print, show, tell};
 use rcnn::model::Model;
 use rcnn::photo::{self, ListError, Listing};
 
-mod annotated;
 mod bench;
 mod classify;
 mod clean_start;

@@ -9,11 +9,10 @@ use rcnn::detector::Detector;
 use rcnn::model::Model;
 use rcnn::photo::{DecodeOptions, Entry};
 use rcnn::quantize::{LayerReport, Method, Options, Quantized, Step, quantize, saturates};
-use rcnn::run::Task;
+use rcnn::run::{Annotated, Task};
 use rcnn::runtime::Runtime;
 use serde_json::json;
 
-use super::annotated::Annotated;
 use super::compare::warm_up;
 use super::model_and_photos::ModelAndPhotos;
 use super::output::{self, tell};

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Error;
 use crate::atomic;
-use crate::detector::{Detection, Detector};
+use crate::detector::{Detector, Prediction};
 use crate::network::Architecture;
 use crate::photo::{self, DecodeOptions, Decoded};
 use crate::run::{Category, CocoResult, Failed, Failure, Task};
@@ -181,7 +181,7 @@ impl Tally {
     }
 }
 
-fn result(task: &Task, classes: &[Category], detection: &Detection) -> Option<CocoResult> {
+fn result(task: &Task, classes: &[Category], detection: &Prediction) -> Option<CocoResult> {
     let class = classes.get(detection.class)?;
     Some(CocoResult::new(task.image_id.clone(), class.id.clone(), detection.bbox, detection.score))
 }

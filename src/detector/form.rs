@@ -68,13 +68,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::detector::{Detection, Detector};
+    use crate::detector::{Detector, Prediction};
     use crate::model::DEFAULT;
     use crate::photo::{DecodeOptions, decode};
     use crate::runtime::{Options, Runtime};
 
     /// Detections above a half in the rendered scenes, by the bundled model on the processor.
-    fn found(form: Form) -> Vec<Vec<Detection>> {
+    fn found(form: Form) -> Vec<Vec<Prediction>> {
         let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
         let options = SessionOptions { device: Device::Cpu, ..SessionOptions::default() };
         let mut detector =
@@ -86,7 +86,7 @@ mod tests {
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         let photos = paths.iter().take(8).map(|path| decode(path, &DecodeOptions::default()).unwrap());
-        photos.map(|photo| detector.detect(&photo).unwrap()).collect()
+        photos.map(|photo| detector.predict(&photo).unwrap()).collect()
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
                     one.class == other.class && (one.score - other.score).abs() < 1e-5,
                     "{one:?} {other:?}"
                 );
-                let corners = |found: &Detection| {
+                let corners = |found: &Prediction| {
                     let b = found.bbox;
                     [b.x1, b.y1, b.x2, b.y2]
                 };

@@ -21,6 +21,8 @@ mod verify;
 mod watch;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub use input::Input;
@@ -35,7 +37,7 @@ use crate::geometry::BBox;
 use crate::model::Model;
 use crate::network::Architecture;
 use crate::photo::{DecodeOptions, Photo};
-use crate::runtime::{Device, Runtime, SessionOptions, Value};
+use crate::runtime::{Device, Precision, Runtime, SessionOptions, Value};
 use busy::Busy;
 use form::Form;
 use head::Head;
@@ -44,9 +46,9 @@ use lanes::{Lane, Lanes};
 use rois::Rois;
 use trunk::Trunk;
 
-/// One found object.
+/// One found object, as the network gives it: its class by number.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Detection {
+pub struct Prediction {
     /// Index into the model's classes, foreground only, counted from 0.
     pub class: usize,
     /// Probability that the head gives the class, 0 to 1.
@@ -119,14 +121,43 @@ impl std::ops::AddAssign for Times {
     }
 }
 
+/// Of what a detector was made; runs keep it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Origin {
+    /// Name of the model.
+    pub model: String,
+    /// SHA-256 of its `model.json`.
+    pub model_sha256: String,
+    /// How exactly it computes.
+    pub precision: Precision,
+    /// ONNX Runtime's version.
+    pub runtime: String,
+    /// ONNX Runtime's library.
+    pub runtime_path: PathBuf,
+}
+
 /// A model ready to detect. All methods take `&self`; each lane's sessions are used by one caller at a time.
 pub struct Detector {
     architecture: Architecture,
     conventions: Conventions,
     classes: Vec<Class>,
+    /// The classes' names, for whoever keeps them.
+    labels: Vec<Arc<str>>,
+    origin: Origin,
     preprocessor: Preprocessor,
     lanes: Lanes,
     busy: Busy,
+}
+
+impl std::fmt::Debug for Detector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Detector { origin, lanes, .. } = self;
+        f.debug_struct("Detector")
+            .field("origin", origin)
+            .field("lanes", &lanes.count())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Detector {
@@ -180,15 +211,33 @@ impl Detector {
             architecture: manifest.network.clone(),
             conventions: manifest.conventions.clone(),
             classes: manifest.classes.clone(),
+            labels: manifest.classes.iter().map(|class| class.name.as_str().into()).collect(),
+            origin: Origin {
+                model: model.name().into(),
+                model_sha256: model.hash().into(),
+                precision: options.precision,
+                runtime: runtime.version().into(),
+                runtime_path: runtime.path().to_owned(),
+            },
             preprocessor: Preprocessor::new(&manifest.conventions.input),
             lanes: Lanes::new(lanes, lane)?,
             busy: Busy::default(),
         })
     }
 
-    /// The classes, in the order of [`Detection::class`].
+    /// The classes, in the order of [`Prediction::class`].
     pub fn classes(&self) -> &[Class] {
         &self.classes
+    }
+
+    /// Name and id of a class.
+    pub(crate) fn label(&self, class: usize) -> (Arc<str>, u64) {
+        (self.labels[class].clone(), self.classes[class].id)
+    }
+
+    /// Of what it was made.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// What surrounds the network.
@@ -258,11 +307,11 @@ impl Detector {
     ///
     /// # Errors
     /// When a session fails, or the inputs are not of one size.
-    pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Detection>>, Times), Error> {
+    pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, Times), Error> {
         self.lanes.with(|lane| self.infer_on(lane, inputs))
     }
 
-    fn infer_on(&self, lane: &Lane, mut inputs: Vec<Input>) -> Result<(Vec<Vec<Detection>>, Times), Error> {
+    fn infer_on(&self, lane: &Lane, mut inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, Times), Error> {
         let mut times = Times::default();
         let Some(first) = inputs.first() else { return Ok((Vec::new(), times)) };
         let padded = first.padded;
@@ -285,7 +334,7 @@ impl Detector {
     ///
     /// # Errors
     /// As [`Detector::prepare`] and [`Detector::infer`].
-    pub fn detect(&self, photo: &Photo) -> Result<Vec<Detection>, Error> {
+    pub fn predict(&self, photo: &Photo) -> Result<Vec<Prediction>, Error> {
         let (mut found, _) = self.infer(vec![self.prepare(photo)?])?;
         Ok(found.pop().unwrap_or_default())
     }
@@ -363,7 +412,7 @@ impl Detector {
         suggested: &[Vec<BBox>],
         logits: &[f32],
         deltas: &[f32],
-    ) -> Vec<Vec<Detection>> {
+    ) -> Vec<Vec<Prediction>> {
         let (classes, box_rows) = (self.architecture.head.classes, self.architecture.head.box_rows);
         let (mut logits, mut deltas) = (logits, deltas);
         let mut found = Vec::new();

@@ -1,6 +1,6 @@
 //! From the head's outputs to detections: softmax, decoding, thresholds, NMS, back to the photo.
 
-use super::Detection;
+use super::Prediction;
 use super::coder::Coder;
 use crate::family::{Background, Conventions, NmsSpace};
 use crate::geometry::{BBox, suppress};
@@ -40,7 +40,7 @@ pub fn detections(
     output: HeadOutput<'_>,
     proposals: &[BBox],
     sizes: Sizes,
-) -> Vec<Detection> {
+) -> Vec<Prediction> {
     let rule = &conventions.detections;
     let coder = Coder { weights: rule.box_weights, clamp: conventions.clamp };
     let (back_x, back_y) = sizes.back();
@@ -77,13 +77,13 @@ pub fn detections(
         NmsSpace::Photo => bbox,
     };
     let found =
-        kept.into_iter().map(|i| Detection { class: classes[i], score: scores[i], bbox: back(boxes[i]) });
+        kept.into_iter().map(|i| Prediction { class: classes[i], score: scores[i], bbox: back(boxes[i]) });
     if !rule.clip_to_photo {
         return found.collect();
     }
     let (height, width) = (sizes.photo.0 as f32, sizes.photo.1 as f32);
     found
-        .map(|d| Detection { bbox: d.bbox.clip(width, height), ..d })
+        .map(|d| Prediction { bbox: d.bbox.clip(width, height), ..d })
         .filter(|d| d.bbox.width() > 0.0 && d.bbox.height() > 0.0)
         .collect()
 }

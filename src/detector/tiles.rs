@@ -2,11 +2,11 @@
 //!
 //! Tiles of one level are squares of the network's shorter side times a power of two, so that each level shows the photo
 //! half as large as the one before, up to the whole photo. Neighbours overlap by a fifth, as in SAHI (Akyon et al. 2022,
-//! "Slicing Aided Hyper Inference and Fine-Tuning for Small Object Detection"). An object that no tile of a level holds
+//! "Slicing Aided Hyper Inference and Fine-Tuning for Small Object Prediction"). An object that no tile of a level holds
 //! as a whole is held by one of a higher level, or by the whole photo; what the edge of a tile cuts is taken only where
 //! nothing better covers it.
 
-use super::{Detection, Detector, Error, Times};
+use super::{Detector, Error, Prediction, Times};
 use crate::geometry::BBox;
 use crate::photo::Photo;
 
@@ -77,9 +77,9 @@ impl Detector {
     pub fn infer_tiles(
         &self,
         photo: &Photo,
-        whole: Vec<Detection>,
+        whole: Vec<Prediction>,
         batch: usize,
-    ) -> Result<(Vec<Detection>, Times), Error> {
+    ) -> Result<(Vec<Prediction>, Times), Error> {
         let size = (photo.width, photo.height);
         let (tiles, mut times) = (self.tiles(size), Times::default());
         if tiles.is_empty() {
@@ -110,8 +110,8 @@ impl Detector {
     ///
     /// # Errors
     /// As [`Detector::detect`].
-    pub fn detect_in_tiles(&self, photo: &Photo) -> Result<Vec<Detection>, Error> {
-        Ok(self.infer_tiles(photo, self.detect(photo)?, 1)?.0)
+    pub fn detect_in_tiles(&self, photo: &Photo) -> Result<Vec<Prediction>, Error> {
+        Ok(self.infer_tiles(photo, self.predict(photo)?, 1)?.0)
     }
 }
 
@@ -127,31 +127,31 @@ fn starts(length: u32, side: u32) -> impl Iterator<Item = u32> + Clone {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Part {
     /// In the photo's pixels.
-    detection: Detection,
+    detection: Prediction,
     /// Whether an edge of the tile may cut it.
     cut: bool,
 }
 
 impl Part {
-    fn of(tile: &Tile, detection: Detection, photo: (u32, u32)) -> Part {
+    fn of(tile: &Tile, detection: Prediction, photo: (u32, u32)) -> Part {
         let (x, y, b) = (tile.x as f32, tile.y as f32, detection.bbox);
         let bbox = BBox::new(b.x1 + x, b.y1 + y, b.x2 + x, b.y2 + y);
-        Part { detection: Detection { bbox, ..detection }, cut: tile.cuts(&b, photo) }
+        Part { detection: Prediction { bbox, ..detection }, cut: tile.cuts(&b, photo) }
     }
 }
 
 /// One detection of each object, by falling score: whole ones before cut ones, and among these the best first, each
 /// unless a better one of its class overlaps it by more than the threshold (intersection over union) or, where it is
 /// cut, covers it.
-fn merge(mut found: Vec<Part>, threshold: f64) -> Vec<Detection> {
+fn merge(mut found: Vec<Part>, threshold: f64) -> Vec<Prediction> {
     found.sort_by(|a, b| a.cut.cmp(&b.cut).then(b.detection.score.total_cmp(&a.detection.score)));
-    let mut kept: Vec<Vec<Detection>> = Vec::new();
+    let mut kept: Vec<Vec<Prediction>> = Vec::new();
     for Part { detection, cut } in found {
         if kept.len() <= detection.class {
             kept.resize(detection.class + 1, Vec::new());
         }
         let of_class = &mut kept[detection.class];
-        let again = |better: &Detection| {
+        let again = |better: &Prediction| {
             f64::from(better.bbox.iou(&detection.bbox)) > threshold
                 || cut && better.bbox.intersection(&detection.bbox) > COVERED * detection.bbox.area()
         };
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     fn part(class: usize, score: f32, [x1, y1, x2, y2]: [f32; 4], cut: bool) -> Part {
-        Part { detection: Detection { class, score, bbox: BBox::new(x1, y1, x2, y2) }, cut }
+        Part { detection: Prediction { class, score, bbox: BBox::new(x1, y1, x2, y2) }, cut }
     }
 
     #[test]

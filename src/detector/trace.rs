@@ -3,7 +3,7 @@
 //! Computes nothing of its own: the stages are those of [`Detector::infer`].
 
 use super::lanes::Lane;
-use super::{Detection, Detector, Error, Input, Proposal};
+use super::{Detector, Error, Input, Prediction, Proposal};
 use crate::geometry::BBox;
 use crate::runtime::Value;
 
@@ -32,7 +32,7 @@ pub struct Trace {
     /// (boxes, rows).
     pub box_deltas: Plane,
     /// What becomes of those boxes.
-    pub detections: Vec<Detection>,
+    pub detections: Vec<Prediction>,
 }
 
 impl Detector {

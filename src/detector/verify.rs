@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Detection, Detector, Input, Plane, Trace};
+use super::{Detector, Input, Plane, Prediction, Trace};
 use crate::checkpoint::{self, Checkpoint};
 use crate::geometry::BBox;
 use crate::photo::{self, Photo};
@@ -145,7 +145,7 @@ pub fn verify(detector: &Detector, folder: &Path) -> Result<Verdict, VerifyError
         compare_stages(detector, &config, file, &photo, &recorded, &mut verdict.steps)?;
     }
     for image in &expected.images {
-        let found = detector.detect(&read_picture(detector, folder, &image.file)?)?;
+        let found = detector.predict(&read_picture(detector, folder, &image.file)?)?;
         compare_detections(&config, image, &found, &mut verdict.steps);
     }
     Ok(verdict)
@@ -274,14 +274,14 @@ fn compare_proposals(
 }
 
 /// Same count, and for each expected detection the nearest found one of its class that no other has taken.
-fn compare_detections(config: &Config, image: &ExpectedImage, found: &[Detection], steps: &mut Vec<Step>) {
+fn compare_detections(config: &Config, image: &ExpectedImage, found: &[Prediction], steps: &mut Vec<Step>) {
     let (mut box_worst, mut score_worst, mut note) = (0.0f64, 0.0f64, None);
-    let mut left: Vec<&Detection> = found.iter().collect();
+    let mut left: Vec<&Prediction> = found.iter().collect();
     if found.len() != image.detections.len() {
         note = Some(format!("{} detections, {} expected", found.len(), image.detections.len()));
     }
     for expected in &image.detections {
-        let apart = |d: &Detection| {
+        let apart = |d: &Prediction| {
             let corners = [d.bbox.x1, d.bbox.y1, d.bbox.x2, d.bbox.y2].map(f64::from);
             let far =
                 corners.iter().zip(&expected.corners).map(|(a, b)| distance(*a, *b)).fold(0.0, f64::max);

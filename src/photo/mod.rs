@@ -2,6 +2,8 @@
 //!
 //! A leaf: knows nothing of networks, models or detections.
 
+use ndarray::{ArrayView3, ShapeError};
+
 /// One decoded picture, upright, 8 bits a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Photo {
@@ -14,6 +16,30 @@ pub struct Photo {
 }
 
 impl Photo {
+    /// A photo of an array of height x width x 3: rows from the top, pixels from the left, red, green, blue. The pixels
+    /// are copied.
+    ///
+    /// # Errors
+    /// When the array has another shape or no pixel, or a side of more than 2^32 - 1.
+    pub fn from_array(array: ArrayView3<'_, u8>) -> Result<Photo, Error> {
+        let shape = array.shape();
+        let wrong = || {
+            let detail = format!("an array of the shape {shape:?} is no photo: height x width x 3 is needed");
+            Error::new(ErrorKind::Unsupported, detail)
+        };
+        let (height, width, 3) = array.dim() else { return Err(wrong()) };
+        let side = |side: usize| u32::try_from(side).ok().filter(|&side| side > 0).ok_or_else(wrong);
+        Ok(Photo { width: side(width)?, height: side(height)?, pixels: array.iter().copied().collect() })
+    }
+
+    /// The pixels as an array of height x width x 3.
+    ///
+    /// # Errors
+    /// When the fields contradict each other.
+    pub fn as_array(&self) -> Result<ArrayView3<'_, u8>, ShapeError> {
+        ArrayView3::from_shape((self.height as usize, self.width as usize, 3), &self.pixels)
+    }
+
     /// A part of the photo, as far as it lies inside.
     #[must_use]
     pub fn part(&self, x: u32, y: u32, width: u32, height: u32) -> Photo {
@@ -55,3 +81,32 @@ pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
 pub use kinds::PassedOver;
 pub use list::{Entry, ListError, Listing, Unread, list};
 pub(crate) use names::cleaned;
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array3;
+
+    use super::*;
+
+    #[test]
+    fn an_array_is_a_photo_and_back() {
+        // Two rows of three pixels; the values say row, column and channel.
+        let array = Array3::from_shape_fn((2, 3, 3), |(y, x, c)| (100 * y + 10 * x + c) as u8);
+        let photo = Photo::from_array(array.view()).unwrap();
+        assert_eq!((photo.width, photo.height), (3, 2));
+        assert_eq!(photo.pixels[..6], [0, 1, 2, 10, 11, 12]);
+        assert_eq!(photo.pixels[9..12], [100, 101, 102]);
+        assert_eq!(photo.as_array().unwrap(), array);
+        // The mirror image, whose memory runs backwards.
+        let mirrored = Photo::from_array(array.slice(ndarray::s![.., ..;-1, ..])).unwrap();
+        assert_eq!(mirrored.pixels[..3], [20, 21, 22]);
+    }
+
+    #[test]
+    fn other_arrays_are_no_photos() {
+        for shape in [(2, 3, 4), (2, 3, 1), (0, 3, 3), (2, 0, 3), (3, 2, 2)] {
+            let error = Photo::from_array(Array3::zeros(shape).view()).unwrap_err().to_string();
+            assert!(error.contains("height x width x 3 is needed"), "{error}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! Memory does not depend on the number of photos, and the order of results is that of the photos. An
 //! interrupted run is valid as far as it came, and goes on from there when it is started again.
 
+mod annotated;
 mod bench;
 mod fill;
 mod folder;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+pub use annotated::{Annotated, AnnotatedError};
 pub use bench::{BenchReport, Course, Latency, bench};
 pub(crate) use journal::rows as journal_rows;
 pub use journal::{Failed, Failure, Found, Item, Row};
@@ -71,6 +73,24 @@ pub struct Options {
     pub tile: bool,
     /// The share of the photos that this run does; all where there is none.
     pub shard: Option<Shard>,
+}
+
+impl Default for Options {
+    /// Pictures with boxes from 0.5 up, on all cores; the folder is yet to be named.
+    fn default() -> Options {
+        Options {
+            out: PathBuf::new(),
+            overwrite: false,
+            retry_failed: false,
+            only: None,
+            draw_score: Some(0.5),
+            decode: DecodeOptions::default(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            batch: 1,
+            tile: false,
+            shard: None,
+        }
+    }
 }
 
 /// One photo of a run.
@@ -186,7 +206,7 @@ impl Error {
 /// # Errors
 /// When the results cannot be written, or the folder holds another run, a run that is under way, files of the same
 /// names that no run wrote, or one of the photos where pictures go. What is in the journal by then stays.
-pub fn run(
+pub(crate) fn run(
     detector: &Detector,
     classes: &[Category],
     tasks: &[Task],

@@ -9,7 +9,7 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use super::Category;
 use crate::atomic;
-use crate::detector::Detection;
+use crate::detector::Prediction;
 use crate::draw::{self, Mark};
 use crate::photo::{LONGEST_JPEG_SIDE, Photo, encode_jpeg};
 
@@ -17,7 +17,7 @@ use crate::photo::{LONGEST_JPEG_SIDE, Photo, encode_jpeg};
 const QUALITY: u8 = 92;
 
 /// Draws the detections from `least` up, the best on top.
-pub(super) fn draw(mut photo: Photo, found: &[Detection], classes: &[Category], least: f32) -> Photo {
+pub(super) fn draw(mut photo: Photo, found: &[Prediction], classes: &[Category], least: f32) -> Photo {
     let shown = found.iter().filter(|detection| detection.score >= least);
     let marks: Vec<Mark> = shown
         .map(|detection| {

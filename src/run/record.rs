@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::journal::{Failed, Row, may_pass};
 use super::{Category, Options, Shard};
 use crate::detector::Detector;
-use crate::model::Model;
 use crate::photo::{Limits, PassedOver, Unread, WideGrey};
-use crate::runtime::{Precision, Runtime};
 use coco_eval::ResultId;
 
 /// Whether a run came to its end.
@@ -92,23 +90,18 @@ fn exact() -> String {
 }
 
 impl Settings {
-    /// Those of a detector of this model with these options; `classes` have the ids that results use.
-    pub fn of(
-        model: &Model,
-        detector: &Detector,
-        classes: &[Category],
-        options: &Options,
-        precision: Precision,
-    ) -> Settings {
+    /// Those of a detector with these options; `classes` have the ids that results use.
+    pub fn of(detector: &Detector, classes: &[Category], options: &Options) -> Settings {
+        let origin = detector.origin();
         let name = |&place: &usize| Some(classes.get(place)?.name.clone());
         Settings {
-            model: model.name().into(),
-            model_sha256: model.hash().into(),
+            model: origin.model.clone(),
+            model_sha256: origin.model_sha256.clone(),
             score: detector.score_threshold(),
             classes: options.only.as_ref().map(|only| only.iter().filter_map(name).collect()),
             category_ids: classes.iter().map(|class| class.id.clone()).collect(),
             decoder: options.decode.decoder.name().into(),
-            precision: precision.to_string(),
+            precision: origin.precision.to_string(),
             device: detector.device().to_string(),
             ignore_orientation: options.decode.ignore_orientation,
             wide_grey: detector.reading(&options.decode).wide_grey,
@@ -167,10 +160,11 @@ pub struct Machine {
 
 impl Machine {
     /// That of a detector.
-    pub fn of(detector: &Detector, runtime: &Runtime, options: &Options) -> Machine {
+    pub fn of(detector: &Detector, options: &Options) -> Machine {
+        let origin = detector.origin();
         Machine {
-            runtime: runtime.version().into(),
-            runtime_path: runtime.path().display().to_string(),
+            runtime: origin.runtime.clone(),
+            runtime_path: origin.runtime_path.display().to_string(),
             device: detector.device().to_string(),
             threads: options.threads,
             batch: options.batch,

@@ -13,7 +13,7 @@ use super::pictures::Pictures;
 use super::record::StageTimes;
 use super::room::{Room, Share, Ticket};
 use super::{Category, Error, Options, Task};
-use crate::detector::{self, Detection, Detector, Input};
+use crate::detector::{self, Detector, Input, Prediction};
 use crate::photo::{self, Decoded, Opened, Photo};
 
 const NAME_TOO_LONG: &str = "the name of its picture is too long for the file system: --no-draw writes none";
@@ -53,7 +53,7 @@ struct Inferred<'a> {
     size: (u32, u32),
     clipped: bool,
     photo: Option<Photo>,
-    found: Result<Vec<Detection>, Failure>,
+    found: Result<Vec<Prediction>, Failure>,
     share: Option<Share<'a>>,
     times: StageTimes,
 }
@@ -179,7 +179,7 @@ impl Stages<'_> {
         }
     }
 
-    fn infer_one(&self, input: Input) -> (Result<Vec<Detection>, Failure>, StageTimes) {
+    fn infer_one(&self, input: Input) -> (Result<Vec<Prediction>, Failure>, StageTimes) {
         match self.detector.infer(vec![input]) {
             Ok((found, times)) => (Ok(found.into_iter().next().unwrap_or_default()), times.into()),
             Err(error) => (Err(failure("session", "infer", error)), StageTimes::default()),
@@ -224,7 +224,7 @@ impl Stages<'_> {
         })
     }
 
-    fn item(&self, detection: &Detection) -> Item {
+    fn item(&self, detection: &Prediction) -> Item {
         let class = self.classes.get(detection.class);
         let b = &detection.bbox;
         Item {

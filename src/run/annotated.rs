@@ -3,14 +3,51 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use coco_eval::{DataSet, Id, Image, ResultId, SizeCheck, Want};
-use rcnn::family::Class;
-use rcnn::photo::Entry;
-use rcnn::run::{self, Category, Task};
+use coco_eval::{DataSet, Id, Image, ReadError, ResultId, SizeCheck, Want};
+
+use super::Task;
+use super::naming::{self, Category};
+use crate::family::Class;
+use crate::photo::Entry;
+
+/// Why results cannot take a data set's ids.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnnotatedError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// No photo is among its images.
+    #[error("none of the photos is among the {images} images of `{}`: {why}", path.display())]
+    NoPhoto {
+        /// How many images it has.
+        images: usize,
+        /// The file.
+        path: PathBuf,
+        /// Why the first photo is none of them.
+        why: String,
+    },
+    /// Its ids are of a kind that results cannot have.
+    #[error(
+        "{what} of `{}` have ids that are neither whole numbers nor strings (such as that of `{}`)",
+        path.display(),
+        name.escape_debug()
+    )]
+    Id {
+        /// `images` or `categories`.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Name of one of them.
+        name: String,
+        /// What the id is.
+        source: serde_json::Error,
+    },
+}
 
 /// The images and categories of an annotations file, by id and name.
-pub(crate) struct Annotated {
+#[derive(Debug)]
+pub struct Annotated {
     path: PathBuf,
     images: Vec<(ResultId, String)>,
     categories: Vec<(ResultId, String)>,
@@ -21,7 +58,10 @@ pub(crate) struct Annotated {
 
 impl Annotated {
     /// Reads the tables and skips the annotations.
-    pub(crate) fn open(path: &Path) -> anyhow::Result<Annotated> {
+    ///
+    /// # Errors
+    /// When the file cannot be read, or its ids are no ids of results.
+    pub fn open(path: &Path) -> Result<Annotated, AnnotatedError> {
         let mut data = DataSet::read(path, Want::Tables)?;
         // Only annotations tell which of several categories of one name is meant.
         if repeated_name(&data).is_some() {
@@ -47,20 +87,26 @@ impl Annotated {
     }
 
     /// The photos that are annotated, with their ids; notes about the others.
-    pub(crate) fn photos(&self, entries: Vec<Entry>) -> anyhow::Result<(Vec<Task>, Vec<String>)> {
-        let (tasks, notes) = run::match_photos(entries, &borrowed(&self.images));
-        anyhow::ensure!(
-            !tasks.is_empty(),
-            "none of the photos is among the {} images of `{}`: {}",
-            self.images.len(),
-            self.path.display(),
-            notes.first().map_or("their file names differ", String::as_str)
-        );
+    ///
+    /// # Errors
+    /// When no photo is annotated.
+    pub fn photos(&self, entries: Vec<Entry>) -> Result<(Vec<Task>, Vec<String>), AnnotatedError> {
+        let (tasks, notes) = naming::match_photos(entries, &borrowed(&self.images));
+        if tasks.is_empty() {
+            return Err(AnnotatedError::NoPhoto {
+                images: self.images.len(),
+                path: self.path.clone(),
+                why: notes.first().map_or("their file names differ", String::as_str).to_owned(),
+            });
+        }
         Ok((tasks, [self.notes.as_slice(), &notes].concat()))
     }
 
     /// A sentence about photos of a run whose sizes the annotations contradict, if there are any.
-    pub(crate) fn check_sizes(&self, run: &Path) -> Result<Option<String>, coco_eval::EvaluateError> {
+    ///
+    /// # Errors
+    /// When the run's `images.json` cannot be read.
+    pub fn check_sizes(&self, run: &Path) -> Result<Option<String>, ReadError> {
         let photos = DataSet::read(&run.join("images.json"), Want::Tables)?;
         let mut check = SizeCheck::default();
         for (image, id) in with_ids(&photos) {
@@ -72,8 +118,8 @@ impl Annotated {
     }
 
     /// A model's classes with the categories' ids; notes about those without one.
-    pub(crate) fn classes(&self, classes: &[Class]) -> (Vec<Category>, Vec<String>) {
-        run::match_classes(classes, &borrowed(&self.categories))
+    pub fn classes(&self, classes: &[Class]) -> (Vec<Category>, Vec<String>) {
+        naming::match_classes(classes, &borrowed(&self.categories))
     }
 }
 
@@ -106,12 +152,14 @@ fn borrowed(pairs: &[(ResultId, String)]) -> Vec<(ResultId, &str)> {
 fn written<'a>(
     data: &DataSet,
     entries: impl Iterator<Item = (Id, &'a str)>,
-    what: &str,
-) -> anyhow::Result<Vec<(ResultId, String)>> {
+    what: &'static str,
+) -> Result<Vec<(ResultId, String)>, AnnotatedError> {
     let entry = |(id, name): (Id, &'a str)| {
-        let (path, shown) = (data.path().display(), name.escape_debug());
-        let id = serde_json::from_value(data.id_json(id)).with_context(|| {
-            format!("{what} of `{path}` have ids that are neither whole numbers nor strings (such as that of `{shown}`)")
+        let id = serde_json::from_value(data.id_json(id)).map_err(|source| AnnotatedError::Id {
+            what,
+            path: data.path().to_owned(),
+            name: name.to_owned(),
+            source,
         })?;
         Ok((id, name.to_owned()))
     };

@@ -1,0 +1,191 @@
+//! A run over many photos, with choices.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use super::Error;
+use crate::detector::Detector;
+use crate::photo::{self, Listing};
+use crate::run::{self, Annotated, Category, Event, Machine, Options, Record, Settings, Shard, Task};
+
+/// A run that is ready to start.
+#[derive(Debug)]
+pub struct Run<'a> {
+    detector: &'a Detector,
+    annotated: Option<Annotated>,
+    classes: Vec<Category>,
+    tasks: Vec<Task>,
+    options: Options,
+    record: Record,
+    stop: Option<&'a AtomicBool>,
+    notes: Vec<String>,
+}
+
+impl<'a> Run<'a> {
+    /// A run of a detector over photos yet to be named.
+    pub fn builder(detector: &'a Detector) -> RunBuilder<'a> {
+        RunBuilder {
+            detector,
+            photos: Vec::new(),
+            listing: None,
+            annotations: None,
+            annotated: None,
+            options: Options::default(),
+            command: Vec::new(),
+            stop: None,
+        }
+    }
+
+    /// Does all photos and writes the results; goes on where an earlier start of the same run stopped. `progress` is told
+    /// what a person should know, and how far it has come.
+    ///
+    /// # Errors
+    /// When results cannot be written, or the folder holds another run. What is written by then stays.
+    pub fn start(self, progress: &mut dyn FnMut(Event<'_>)) -> Result<Record, Error> {
+        let never = AtomicBool::new(false);
+        let stop = self.stop.unwrap_or(&never);
+        self.notes.iter().for_each(|note| progress(Event::Note(note)));
+        let record =
+            run::run(self.detector, &self.classes, &self.tasks, &self.options, self.record, stop, progress)?;
+        if let Some(annotated) = self.annotated
+            && let Some(note) = annotated.check_sizes(&self.options.out).map_err(run::AnnotatedError::Read)?
+        {
+            progress(Event::Note(&note));
+        }
+        Ok(record)
+    }
+}
+
+/// Choices before a run. Photos and the folder of the results are needed; the rest has defaults.
+#[derive(Debug)]
+pub struct RunBuilder<'a> {
+    detector: &'a Detector,
+    photos: Vec<OsString>,
+    listing: Option<Listing>,
+    annotations: Option<PathBuf>,
+    annotated: Option<Annotated>,
+    options: Options,
+    command: Vec<String>,
+    stop: Option<&'a AtomicBool>,
+}
+
+impl<'a> RunBuilder<'a> {
+    /// Photos: files, folders with all folders in them, patterns such as `*.jpg`, `.txt` files of paths.
+    #[must_use]
+    pub fn photos<P: Into<OsString>>(mut self, photos: impl IntoIterator<Item = P>) -> RunBuilder<'a> {
+        self.photos.extend(photos.into_iter().map(Into::into));
+        self
+    }
+
+    /// Photos that were listed before.
+    #[must_use]
+    pub fn listing(mut self, listing: Listing) -> RunBuilder<'a> {
+        self.listing = Some(listing);
+        self
+    }
+
+    /// COCO annotations whose ids of images (by file name) and categories (by name) the results take.
+    #[must_use]
+    pub fn annotations(mut self, annotations: impl Into<PathBuf>) -> RunBuilder<'a> {
+        self.annotations = Some(annotations.into());
+        self
+    }
+
+    /// Annotations that were read before.
+    #[must_use]
+    pub fn annotated(mut self, annotated: Option<Annotated>) -> RunBuilder<'a> {
+        self.annotated = annotated;
+        self
+    }
+
+    /// Folder of the results: new, empty, or that of an earlier start of the same run.
+    #[must_use]
+    pub fn out(mut self, out: impl AsRef<Path>) -> RunBuilder<'a> {
+        self.options.out = out.as_ref().to_owned();
+        self
+    }
+
+    /// Draws boxes from this score up, 0.5 by default; none writes no pictures.
+    #[must_use]
+    pub fn draw_score(mut self, score: Option<f32>) -> RunBuilder<'a> {
+        self.options.draw_score = score;
+        self
+    }
+
+    /// Does one of several shares of the photos.
+    #[must_use]
+    pub fn shard(mut self, shard: Shard) -> RunBuilder<'a> {
+        self.options.shard = Some(shard);
+        self
+    }
+
+    /// Ends the run after the photos that are under way once this is set.
+    #[must_use]
+    pub fn stop(mut self, stop: &'a AtomicBool) -> RunBuilder<'a> {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// All options at once, the folder of the results among them.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> RunBuilder<'a> {
+        self.options = options;
+        self
+    }
+
+    /// What `run.json` names as the command; nothing by default.
+    #[must_use]
+    pub fn command(mut self, command: Vec<String>) -> RunBuilder<'a> {
+        self.command = command;
+        self
+    }
+
+    /// Lists the photos and gives them and the classes their ids.
+    ///
+    /// # Errors
+    /// When photos or annotations cannot be read, or no photo is annotated.
+    pub fn prepare(self) -> Result<Run<'a>, Error> {
+        let RunBuilder { detector, options, stop, .. } = self;
+        let mut notes = Vec::new();
+        let listing = match self.listing {
+            Some(listing) => listing,
+            None => {
+                let mut listing = photo::list(&self.photos, Some(&options.out.join("annotated")))?;
+                notes.append(&mut listing.notes);
+                listing
+            }
+        };
+        let annotated = match self.annotations {
+            Some(path) => Some(Annotated::open(&path)?),
+            None => self.annotated,
+        };
+        let (tasks, classes) = match &annotated {
+            None => (run::count(listing.entries), run::categories(detector.classes())),
+            Some(annotated) => {
+                let (tasks, of_photos) = annotated.photos(listing.entries)?;
+                let (classes, of_classes) = annotated.classes(detector.classes());
+                notes.extend(of_photos.into_iter().chain(of_classes));
+                (tasks, classes)
+            }
+        };
+        let record = Record {
+            unread: listing.unread,
+            passed_over: listing.passed_over,
+            ..Record::new(
+                self.command,
+                Settings::of(detector, &classes, &options),
+                Machine::of(detector, &options),
+            )
+        };
+        Ok(Run { detector, annotated, classes, tasks, options, record, stop, notes })
+    }
+
+    /// Prepares and starts the run.
+    ///
+    /// # Errors
+    /// As [`prepare`](RunBuilder::prepare) and [`Run::start`].
+    pub fn start(self, progress: &mut dyn FnMut(Event<'_>)) -> Result<Record, Error> {
+        self.prepare()?.start(progress)
+    }
+}
