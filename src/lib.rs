@@ -9,6 +9,7 @@ mod facade;
 mod files;
 mod hash;
 mod http;
+mod loader;
 mod within;
 
 // The rooms behind the front: for the program, the tests and the benchmarks of this package. They are no part of the

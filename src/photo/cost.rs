@@ -7,7 +7,7 @@ use image::{ImageDecoder, ImageFormat, ImageReader};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, Target, divisor};
 use super::markers::Outline;
-use super::png;
+use super::{kinds, png};
 
 /// Most bytes at the start of a file that are read for its header at first; JPEGs with large segments need more.
 const HEAD: usize = 1 << 16;
@@ -39,12 +39,30 @@ pub(super) fn of(
         Cost { stored, photo: pixels(stored.0.div_ceil(divisor), stored.1.div_ceil(divisor), 3), decoder }
     } else if let Some((stored, decoder)) = png::cost(&head) {
         Cost { stored, photo: pixels(stored.0, stored.1, 3), decoder }
+    } else if let Some(stored) = of_heif(&head) {
+        // Planes as they are stored, and the picture that is made of them.
+        Cost { stored, photo: pixels(stored.0, stored.1, 3), decoder: pixels(stored.0, stored.1, 9) }
     } else {
         let format = image::guess_format(&head).ok()?;
         file.seek(SeekFrom::Start(0)).ok()?;
         of_other(file, format)?
     };
     Some(cost)
+}
+
+/// The width and height of the largest picture in a file of HEIC or AVIF, one of which the others are parts or
+/// thumbnails.
+fn of_heif(head: &[u8]) -> Option<(u32, u32)> {
+    if !kinds::is_heif(head) {
+        return None;
+    }
+    // A box has its name, four bytes of version and flags, and both sides.
+    let boxes = memchr::memmem::find_iter(head, b"ispe");
+    let sides = boxes.filter_map(|at| {
+        let (sides, _) = head.get(at + 8..at + 16)?.as_chunks::<4>();
+        Some((u32::from_be_bytes(sides[0]), u32::from_be_bytes(sides[1])))
+    });
+    sides.max_by_key(|(width, height)| u64::from(*width) * u64::from(*height))
 }
 
 fn pixels(width: u32, height: u32, bytes: u64) -> u64 {

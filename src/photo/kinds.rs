@@ -99,6 +99,16 @@ pub(super) fn unknown(bytes: &[u8]) -> Error {
     Error::new(ErrorKind::NotAPicture, what)
 }
 
+/// Whether it is HEIC or AVIF, by its first bytes.
+pub(super) fn is_heif(bytes: &[u8]) -> bool {
+    of_content(bytes).is_some_and(|kind| [&HEIC, &AVIF].contains(&kind))
+}
+
+/// Whether a file is called as HEIC or AVIF is.
+pub(super) fn is_called_heif(path: &Path) -> bool {
+    of_name(path).is_some_and(|kind| [&HEIC, &AVIF].contains(&kind))
+}
+
 /// What a file is by its first bytes, if it is something that is not read.
 pub(super) fn of_content(bytes: &[u8]) -> Option<&'static Kind> {
     let text = bytes.trim_ascii_start();

@@ -12,6 +12,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
+use super::heif;
 use super::kinds::{self, Kind, PassedOver};
 use super::lines;
 use super::names::{cleaned, drop_repeated, tell_apart, with_slashes};
@@ -324,6 +325,7 @@ fn is_pattern(part: &OsStr) -> bool {
 fn is_picture(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+        || (kinds::is_called_heif(path) && heif::is_available())
 }
 
 #[cfg(test)]

@@ -57,6 +57,8 @@ mod cost;
 mod decode;
 mod encode;
 mod fax;
+#[cfg_attr(not(all(feature = "heif", unix)), path = "heif_absent.rs")]
+mod heif;
 mod ifd;
 mod inks;
 mod jpeg;

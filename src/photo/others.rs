@@ -10,7 +10,7 @@ use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, WideGrey, check_size, orientation};
 use super::markers::Outline;
-use super::{canvas, kinds, png, tiff};
+use super::{canvas, heif, kinds, png, tiff};
 
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Error> {
     if tiff::is_tiff(bytes) {
@@ -18,6 +18,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, E
     }
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
     match format {
+        None if kinds::is_heif(bytes) && heif::is_available() => heif::decode(bytes, options),
         None => Err(kinds::unknown(bytes)),
         Some(ImageFormat::Png) if let Some(outcome) = png::decode(bytes, options) => outcome,
         Some(format) => {
@@ -60,6 +61,9 @@ pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32),
     }
     if tiff::is_tiff(bytes) {
         return tiff::size(bytes, options);
+    }
+    if kinds::is_heif(bytes) && heif::is_available() {
+        return heif::size(bytes, options);
     }
     let format = image::guess_format(bytes).ok().filter(ImageFormat::reading_enabled);
     let reader = ImageReader::with_format(Cursor::new(bytes), format.ok_or_else(|| kinds::unknown(bytes))?);

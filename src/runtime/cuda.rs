@@ -113,7 +113,7 @@ fn ask(library: &str) -> Result<Driver, NoCuda> {
     // uses CUDA. The three functions are of these types since the driver's first version; two write one int to a
     // pointer that is valid during the call. The library is never unloaded.
     unsafe {
-        let library = loader::open_driver(library).map_err(|error| missing(&error))?;
+        let library = crate::loader::open_driver(library).map_err(|error| missing(&error))?;
         let library: &'static Library = Box::leak(Box::new(library));
         let init = library
             .get::<unsafe extern "system" fn(c_uint) -> c_int>(b"cuInit")

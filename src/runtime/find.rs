@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::client;
 use super::probe::{self, Unusable};
-use super::{Device, Error, Options, cuda, install, loader};
+use super::{Device, Error, Options, cuda, install};
 
 /// The places, in the order in which they are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,7 +223,7 @@ print('\\n'.join(folders))";
 }
 
 fn by_system() -> Vec<PathBuf> {
-    loader::system_folders().iter().filter_map(|folder| inside(folder)).collect()
+    crate::loader::system_folders().iter().filter_map(|folder| inside(folder)).collect()
 }
 
 #[cfg(test)]

@@ -19,11 +19,11 @@ mod session;
 
 use std::path::{Path, PathBuf};
 
+pub use crate::loader::relative_folders;
 pub use cuda::NoCuda;
 pub use device::{Device, Precision};
 pub use find::{Candidate, Place, search};
 pub use install::{Installed, Package};
-pub use loader::relative_folders;
 pub use probe::{OLDEST_MINOR, Unusable};
 
 /// The release that is installed where none is found.

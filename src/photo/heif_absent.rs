@@ -1,0 +1,18 @@
+//! In place of libheif in programs that are built without it: HEIC and AVIF are not read.
+
+use image::metadata::Orientation;
+
+use super::decode::{DecodeOptions, Decoded, Error};
+use super::kinds;
+
+pub(super) fn is_available() -> bool {
+    false
+}
+
+pub(super) fn size(bytes: &[u8], _: &DecodeOptions) -> Result<((u32, u32), Orientation), Error> {
+    Err(kinds::unknown(bytes))
+}
+
+pub(super) fn decode(bytes: &[u8], _: &DecodeOptions) -> Result<Decoded, Error> {
+    Err(kinds::unknown(bytes))
+}
