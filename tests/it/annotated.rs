@@ -1,0 +1,118 @@
+//! `rcnn detect -a`: which photo takes which annotated image's id, whatever tool spelt its name.
+
+#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
+
+use crate::support::{Ended, Place};
+use serde_json::{Value, json};
+
+/// Two cameras that number their photos alike.
+fn cameras() -> Place {
+    let place = Place::new();
+    place.photos(&[("baseline-420.jpg", "cam1/1.jpg"), ("plain.png", "cam2/1.jpg")]);
+    place
+}
+
+fn detect(place: &Place, photos: &[&str], images: Value, categories: Value, annotations: Value) -> Ended {
+    let gt = json!({"images": images, "categories": categories, "annotations": annotations});
+    place.write("gt.json", gt.to_string().as_bytes());
+    let arguments =
+        [&["detect"], photos, &["-a", "gt.json", "-o", "out", "--no-draw", "--overwrite"]].concat();
+    place.rcnn(&arguments)
+}
+
+fn found(place: &Place) -> Vec<(Value, String)> {
+    let row = |row: &Value| (row["image_id"].clone(), row["file"].as_str().unwrap().to_owned());
+    place.rows("out").iter().map(row).collect()
+}
+
+#[test]
+fn the_longest_common_end_of_both_paths_decides() {
+    let place = cameras();
+    // The spellings of other tools are tested where they are resolved.
+    for prefix in ["", r"D:\data\"] {
+        let image = |id: i32, camera: &str| json!({"id": id, "file_name": format!("{prefix}{camera}/1.jpg")});
+        let both = json!([image(22, "cam2"), image(11, "cam1")]);
+        for (photos, wanted) in [
+            (&["photos"][..], &[(11, "cam1/1.jpg"), (22, "cam2/1.jpg")][..]),
+            (&["photos/cam2"], &[(22, "1.jpg")]),
+            (&["photos/cam2/1.jpg"], &[(22, "1.jpg")]),
+            (&["photos/cam1", "photos/cam2"], &[(11, "photos/cam1/1.jpg"), (22, "photos/cam2/1.jpg")]),
+        ] {
+            detect(&place, photos, both.clone(), json!([]), json!([])).expect(0);
+            let wanted: Vec<(Value, String)> =
+                wanted.iter().map(|&(id, file)| (json!(id), file.to_owned())).collect();
+            assert_eq!(found(&place), wanted, "{prefix} {photos:?}");
+        }
+        // A photo of another camera is another photo.
+        detect(&place, &["photos"], json!([image(22, "cam2")]), json!([]), json!([])).expect(0);
+        assert_eq!(found(&place), [(json!(22), "cam2/1.jpg".to_owned())], "{prefix}");
+    }
+    std::fs::remove_dir_all(place.at("photos/cam2")).unwrap();
+    let ended =
+        detect(&place, &["photos"], json!([{"id": 22, "file_name": "cam2/1.jpg"}]), json!([]), json!([]));
+    let ended = ended.expect(1);
+    assert!(ended.err.contains("`cam1/1.jpg` and `cam2/1.jpg`"), "{}", ended.err);
+}
+
+#[test]
+fn of_two_categories_of_one_name_the_annotated_one_is_meant() {
+    let place = cameras();
+    let categories = json!([{"id": 0, "name": "Bolt", "supercategory": "none"}, {"id": 1, "name": "Bolt"}]);
+    let annotation =
+        json!([{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "area": 25, "iscrowd": 0}]);
+    let images = json!([{"id": 1, "file_name": "cam1/1.jpg"}]);
+    let ended = detect(&place, &["photos"], images, categories, annotation).expect(0);
+    assert!(
+        ended.err.contains("several categories of `gt.json` are named `Bolt`: 1 is taken"),
+        "{}",
+        ended.err
+    );
+    let tables = place.json("out/images.json");
+    let bolt = tables["categories"].as_array().unwrap().iter().find(|class| class["name"] == "Bolt").unwrap();
+    assert_eq!(bolt["id"], 1);
+}
+
+#[test]
+fn photos_of_other_sizes_than_annotated_are_told() {
+    let place = cameras();
+    // Both photos have 61x43 pixels.
+    for (width, height, words) in [
+        (61, 43, None),
+        (43, 61, Some("--ignore-orientation")),
+        (122, 86, Some("scaled by 0.500")),
+        (61, 50, Some("61x43, annotated 61x50")),
+    ] {
+        let images = json!([{"id": 1, "file_name": "cam1/1.jpg", "width": width, "height": height}]);
+        let ended = detect(&place, &["photos/cam1"], images, json!([]), json!([])).expect(0);
+        match words {
+            Some(words) => assert!(ended.err.contains(words), "{}", ended.err),
+            None => assert!(!ended.err.contains("sizes"), "{}", ended.err),
+        }
+    }
+}
+
+#[test]
+fn ids_of_any_kind_come_back_as_the_annotations_have_them() {
+    for [one, two, bolt, nut] in
+        [[json!("one"), json!("7"), json!("b"), json!("n")], [json!(-1), json!(0), json!(-3), json!(-4)]]
+    {
+        let place = cameras();
+        let images = json!([{"id": one, "file_name": "cam1/1.jpg"}, {"id": two, "file_name": "cam2/1.jpg"}]);
+        let categories = json!([{"id": bolt, "name": "Bolt"}, {"id": nut, "name": "Nut"}]);
+        let annotations = json!([{"id": 1, "image_id": one, "category_id": bolt, "bbox": [1, 1, 5, 5], "area": 25, "iscrowd": 0}]);
+        detect(&place, &["photos", "--score", "0.001"], images, categories.clone(), annotations).expect(0);
+        let ids: Vec<Value> = found(&place).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, [one.clone(), two]);
+        let tables = place.json("out/images.json");
+        for wanted in categories.as_array().unwrap() {
+            assert!(tables["categories"].as_array().unwrap().contains(wanted), "{tables}");
+        }
+        assert_eq!(place.json("out/detections.json")[0]["image_id"], one);
+        place.rcnn(&["evaluate", "-a", "gt.json", "-r", "out/detections.json"]).expect(0);
+        place.rcnn(&["compare", "-a", "gt.json", "-i", "photos", "fod-r18"]).expect(0);
+        // The same command finds that all is done.
+        let again =
+            place.rcnn(&["detect", "photos", "--score", "0.001", "-a", "gt.json", "-o", "out", "--no-draw"]);
+        assert!(again.expect(0).err.contains("2 of 2 photos were done before"));
+    }
+}

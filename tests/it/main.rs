@@ -1,0 +1,40 @@
+//! All tests that cross a wall, in one binary: it links in a fifth of the time of one for each file. The tests of a new
+//! subject are a file beside this one and a line here.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod annotated;
+mod bad_checkpoints;
+mod bench;
+mod classify;
+mod compare;
+mod convert;
+mod convert_forms;
+mod convert_kept;
+mod cuda;
+mod detect;
+mod docs;
+mod evaluate_cli;
+mod facade;
+mod golden;
+mod golden_classifiers;
+mod golden_resize;
+mod import;
+mod import_wrapped;
+mod install;
+mod limits;
+mod merge;
+mod photos;
+mod pipes;
+mod pull;
+mod quantize;
+mod real_photos;
+mod report;
+mod resume;
+mod rooms;
+mod runtime;
+mod synth;
+mod tiles;
+mod told;
+mod wide_grey;
