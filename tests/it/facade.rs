@@ -38,7 +38,8 @@ fn every_form_of_a_photo_gives_the_same_objects() {
 fn a_score_keeps_the_best() {
     let all = detector().detect(&photo()).unwrap();
     let least = all.iter().map(|found| found.score).fold(f32::MAX, f32::min).midpoint(all[0].score);
-    let best = Detector::builder("fod-r18").device(Device::Cpu).runtime(crate::support::runtime()).score(least);
+    let best =
+        Detector::builder("fod-r18").device(Device::Cpu).runtime(crate::support::runtime()).score(least);
     let best = best.load().unwrap().detect(&photo()).unwrap();
     assert_eq!(best, all.into_iter().filter(|found| found.score > least).collect::<Vec<_>>());
 }

@@ -1,6 +1,8 @@
 //! All tests that cross a wall, in one binary: it links in a fifth of the time of one for each file. The tests of a new
 //! subject are a file beside this one and a line here.
 
+#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -20,6 +22,7 @@ mod facade;
 mod golden;
 mod golden_classifiers;
 mod golden_resize;
+mod heif;
 mod import;
 mod import_wrapped;
 mod install;

@@ -3,12 +3,10 @@
 #![cfg(all(feature = "heif", unix))]
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // A test that fails may say so by panicking.
 
-mod support;
-
 use std::path::Path;
 
 use rcnn::photo::{self, DecodeOptions, ErrorKind, Limits, decode, decode_bytes};
-use support::{Place, fixtures};
+use crate::support::{Place, fixtures};
 
 /// The bytes of a picture; nothing where this machine's libheif cannot decode it, which is said.
 fn picture(name: &str) -> Option<Vec<u8>> {
