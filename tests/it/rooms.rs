@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const ORDER: [&[&str]; 11] = [
     &["cli"],
     &["facade"],
-    &["classify", "compare", "convert", "quantize", "report"],
+    &["classify", "compare", "convert", "facade", "quantize", "report"],
     &["run"],
     &["detector", "draw"],
     &["model"],
@@ -24,7 +24,7 @@ const ORDER: [&[&str]; 11] = [
 ];
 
 /// Single files that all others may use, drawn as one room.
-const HELPERS: &[&str] = &["atomic", "cache", "files", "hash", "http", "memory", "once", "within"];
+const HELPERS: &[&str] = &["atomic", "cache", "files", "hash", "http", "loader", "memory", "once", "within"];
 
 /// Crates of the workspace, by the names that code calls them.
 const CRATES: [&str; 2] = ["coco_eval", "rcnn_synth"];
