@@ -31,7 +31,7 @@ impl Frame {
                 let ratio = |axis: usize| middle(guess, axis) / middle(&truth.bbox, axis);
                 let sides = |axis: usize| guess[axis + 2] / truth.bbox[axis + 2];
                 let agree = |axis: usize| {
-                    (0.02..50.0).contains(&ratio(axis)) && (sides(axis) / ratio(axis)).ln().abs() < 0.3
+                    (0.02..50.0).contains(&ratio(axis)) && alike(sides(axis), ratio(axis), 1.35)
                 };
                 (agree(0) && agree(1)).then(|| ((ratio(0), ratio(1)), sample.sizes[truth.image as usize]))
             })
@@ -82,10 +82,15 @@ impl Frame {
     }
 }
 
+/// Whether neither of two positive numbers is so many times the other. Logarithms would cost more than all else here.
+fn alike(a: f64, b: f64, times: f64) -> bool {
+    (a < times * b) & (b < times * a)
+}
+
 /// The middle of the most frequent sizes, if there are enough of them.
 fn mode(sizes: Vec<(f64, f64)>, least: usize) -> Option<(f64, f64)> {
-    let near =
-        |a: &(f64, f64), b: &(f64, f64)| (a.0 / b.0).ln().abs() < NEAR && (a.1 / b.1).ln().abs() < NEAR;
+    let times = NEAR.exp();
+    let near = |a: &(f64, f64), b: &(f64, f64)| alike(a.0, b.0, times) & alike(a.1, b.1, times);
     // A few hundred of them are candidates enough.
     let step = sizes.len().div_ceil(300).max(1);
     let count = |own: &(f64, f64)| sizes.iter().filter(|other| near(own, other)).count();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Evaluator;
 use super::overlap::overlap;
-use crate::coco::Traits;
+use crate::coco::{Annotation, Traits};
 
 /// Images that are looked at.
 const IMAGES: usize = 200;
@@ -53,21 +53,20 @@ impl Sample {
     /// Images with annotations, evenly spaced; `None` where there are too few annotations to say anything.
     pub(super) fn of(input: &Evaluator) -> Option<Sample> {
         let scope = &input.scope;
-        let mut truths: Vec<Placed> = Vec::new();
-        for annotation in input.set.annotations() {
+        let placed = |annotation: &Annotation| {
             let place = scope.image(annotation.image).zip(scope.category(annotation.category));
-            if let Some((image, category)) = place.filter(|_| !annotation.traits.has(Traits::IGNORED)) {
-                truths.push(Placed { image, category, bbox: annotation.bbox });
-            }
-        }
+            let (image, category) = place.filter(|_| !annotation.traits.has(Traits::IGNORED))?;
+            Some(Placed { image, category, bbox: annotation.bbox })
+        };
         let mut counts = vec![0u32; scope.images.len()];
-        truths.iter().for_each(|truth| counts[truth.image as usize] += 1);
+        input.set.annotations().filter_map(placed).for_each(|truth| counts[truth.image as usize] += 1);
         let annotated: Vec<u32> =
             (0u32..).zip(&counts).filter(|(_, count)| **count > 0).map(|(k, _)| k).collect();
         let step = annotated.len().div_ceil(IMAGES).max(1);
         let mut chosen = vec![false; counts.len()];
         annotated.iter().step_by(step).for_each(|&image| chosen[image as usize] = true);
-        truths.retain(|truth| chosen[truth.image as usize]);
+        let all = input.set.annotations().filter_map(placed);
+        let truths: Vec<Placed> = all.filter(|truth| chosen[truth.image as usize]).collect();
         if truths.len() < LEAST {
             return None;
         }
@@ -108,16 +107,24 @@ impl Sample {
 /// The best detections of the wanted images.
 fn best(input: &Evaluator, wanted: &[bool], counts: &[u32]) -> HashMap<(u32, u32), Vec<[f64; 4]>> {
     let rows = &input.detections.rows;
-    let mut of_image: HashMap<u32, Vec<(f64, u32, [f64; 4])>> = HashMap::new();
+    let most = |image: u32| GUESSES.max(2 * counts[image as usize] as usize);
+    let keep_best = |own: &mut Vec<(f64, u32, [f64; 4])>, image: u32| {
+        own.sort_by(|a, b| b.0.total_cmp(&a.0));
+        own.truncate(most(image));
+    };
+    let mut of_image: Vec<Vec<(f64, u32, [f64; 4])>> = vec![Vec::new(); counts.len()];
     for category in 0..input.scope.categories.len() {
         for (_, row) in rows.of_group(category).filter(|(_, row)| wanted[row.image as usize]) {
-            of_image.entry(row.image).or_default().push((row.score, category as u32, row.bbox));
+            let own = &mut of_image[row.image as usize];
+            own.push((row.score, category as u32, row.bbox));
+            if own.len() == 2 * most(row.image) {
+                keep_best(own, row.image);
+            }
         }
     }
     let mut guesses: HashMap<(u32, u32), Vec<[f64; 4]>> = HashMap::new();
-    for (image, mut own) in of_image {
-        own.sort_by(|a, b| b.0.total_cmp(&a.0));
-        own.truncate(GUESSES.max(2 * counts[image as usize] as usize));
+    for (image, mut own) in (0u32..).zip(of_image) {
+        keep_best(&mut own, image);
         for (_, category, bbox) in own {
             guesses.entry((image, category)).or_default().push(bbox);
         }
