@@ -2,6 +2,7 @@
 
 use rcnn::memory;
 use rcnn::model::Model;
+use rcnn::photo::{DecodeOptions, Limits, USUAL_MEMORY};
 
 use super::lanes;
 
@@ -11,8 +12,9 @@ const UNKNOWN: u64 = 4 << 30;
 /// The memory of a run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MemoryArgs {
-    /// Memory that the run may use, such as 2GB or 800MB; by default half of what the machine or its container has.
-    /// Large photos wait until there is room, and one that never fits is a failed photo; does not change results
+    /// Memory that the run may use, such as 2GB or 800MB; by default half of what the machine or its container has, and
+    /// 700MB of it for a single photo. Large photos wait until there is room, and one that never fits is a failed photo;
+    /// does not change results
     #[arg(long, value_name = "SIZE", help_heading = "Machine", value_parser = size)]
     memory: Option<u64>,
 }
@@ -24,12 +26,22 @@ impl MemoryArgs {
     }
 
     /// Bytes for photos: what a model that is loaded leaves of it with so many photos in the network at once, and at
-    /// least a quarter.
+    /// least a quarter; where nobody says how much the run may take, no more than what a photo usually may.
     pub(crate) fn for_photos(&self, model: &Model, lanes: usize, batch: usize) -> u64 {
+        self.beside(lanes as u64 * lanes::maps(model, batch))
+    }
+
+    /// How photos are decoded one by one beside models that are loaded, with as much memory as the run leaves.
+    pub(crate) fn one_by_one(&self, options: DecodeOptions) -> DecodeOptions {
+        let limits = Limits { memory: self.beside(0), ..options.limits };
+        DecodeOptions { limits, ..options }
+    }
+
+    fn beside(&self, network: u64) -> u64 {
         let whole = self.whole();
-        let network = lanes as u64 * lanes::maps(model, batch);
-        let model = memory::resident().unwrap_or(0).saturating_add(network);
-        whole.saturating_sub(model).max(whole / 4)
+        let taken = memory::resident().unwrap_or(0).saturating_add(network);
+        let left = whole.saturating_sub(taken).max(whole / 4);
+        if self.memory.is_some() { left } else { left.min(USUAL_MEMORY) }
     }
 }
 

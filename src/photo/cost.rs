@@ -6,8 +6,9 @@ use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat, ImageReader};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, Target, divisor};
+use super::ifd::{self, Directory};
 use super::markers::Outline;
-use super::{kinds, png};
+use super::{kinds, png, tiff};
 
 /// Most bytes at the start of a file that are read for its header at first; JPEGs with large segments need more.
 const HEAD: usize = 1 << 16;
@@ -21,6 +22,13 @@ pub(super) struct Cost {
     pub(super) photo: u64,
     /// Bytes of the decoder.
     pub(super) decoder: u64,
+}
+
+impl Cost {
+    /// All bytes at the peak, with those of a file of so many.
+    pub(super) fn bytes(&self, file: u64) -> u64 {
+        file.saturating_add(self.photo).saturating_add(self.decoder)
+    }
 }
 
 /// Nothing where the header tells no size: decoding will fail at it as well.
@@ -42,10 +50,13 @@ pub(super) fn of(
     } else if let Some(stored) = of_heif(&head) {
         // Planes as they are stored, and the picture that is made of them.
         Cost { stored, photo: pixels(stored.0, stored.1, 3), decoder: pixels(stored.0, stored.1, 9) }
+    } else if tiff::is_tiff(&head) {
+        let (stored, decoder) = of_tiff(file, options)?;
+        Cost { stored, photo: pixels(stored.0, stored.1, 3), decoder }
     } else {
         let format = image::guess_format(&head).ok()?;
         file.seek(SeekFrom::Start(0)).ok()?;
-        of_other(file, format)?
+        of_other(file, format, &head)?
     };
     Some(cost)
 }
@@ -84,17 +95,55 @@ fn of_jpeg(file: &mut impl Read, mut head: Vec<u8>, options: &DecodeOptions) -> 
     }
 }
 
-fn of_other(file: &mut (impl BufRead + Seek), format: ImageFormat) -> Option<Cost> {
+fn of_other(file: &mut (impl BufRead + Seek), format: ImageFormat, head: &[u8]) -> Option<Cost> {
     let decoder = ImageReader::with_format(file, format).into_decoder().ok()?;
-    let stored = decoder.dimensions();
+    let (width, height) = decoder.dimensions();
     let samples = decoder.total_bytes();
+    let photo = pixels(width, height, 3);
     let decoder = match format {
-        // Planes or a palette's numbers, and the picture before it is put onto its ground.
-        ImageFormat::WebP | ImageFormat::Gif => samples + pixels(stored.0, stored.1, 8),
-        ImageFormat::Tiff => 2 * samples,
-        _ => samples,
+        // Colours and alpha in the photo's place, and the first picture where it is smaller than its screen.
+        ImageFormat::Gif => 2 * samples - photo,
+        ImageFormat::WebP => of_webp(head, pixels(width, height, 1)),
+        // The photo takes the samples' place.
+        _ => samples.saturating_sub(photo),
     };
-    Some(Cost { stored, photo: pixels(stored.0, stored.1, 3), decoder })
+    Some(Cost { stored: (width, height), photo, decoder })
+}
+
+/// Bytes beside a photo of so many pixels: planes of luminance and colours, colours with alpha, alpha by itself, and
+/// what an animation's first picture is put onto.
+fn of_webp(head: &[u8], pixels: u64) -> u64 {
+    const ALPHA: u8 = 0x10;
+    const ANIMATION: u8 = 0x02;
+    match (head.get(12..16), head.get(20)) {
+        (Some(b"VP8 "), _) => 3 * pixels / 2,
+        (Some(b"VP8X"), Some(flags)) if flags & ANIMATION != 0 => 10 * pixels,
+        (Some(b"VP8X"), Some(flags)) if flags & ALPHA != 0 => 8 * pixels,
+        _ => 5 * pixels,
+    }
+}
+
+/// What a TIFF tells of its picture, at its place among zeros: memory that the system gives only for what is read.
+fn of_tiff(file: &mut (impl Read + Seek), options: &DecodeOptions) -> Option<((u32, u32), u64)> {
+    let length = file.seek(SeekFrom::End(0)).ok()?;
+    let mut bytes: Vec<u8> = bytemuck::try_zeroed_vec(usize::try_from(length).ok()?).ok()?;
+    let mut read = |bytes: &mut [u8], at: u64, most: usize| {
+        let start = usize::try_from(at).ok()?;
+        let place = bytes.get_mut(start..)?;
+        let end = place.len().min(most);
+        file.seek(SeekFrom::Start(at)).ok()?;
+        file.read_exact(&mut place[..end]).ok()
+    };
+    read(&mut bytes, 0, 16)?;
+    let at = ifd::first_at(&bytes)?;
+    read(&mut bytes, at, HEAD)?;
+    for tag in tiff::SHORT_LISTS {
+        let place = Directory::first(&bytes).ok()?.elsewhere(tag);
+        if let Some((at, length)) = place {
+            read(&mut bytes, at, length.min(HEAD))?;
+        }
+    }
+    tiff::cost(&bytes, options)
 }
 
 /// Refuses what never fits.
@@ -105,7 +154,8 @@ pub(super) fn check(bytes: u64, (width, height): (u32, u32), options: &DecodeOpt
     }
     let mb = |bytes: u64| bytes.div_ceil(1_000_000);
     let detail = format!(
-        "the picture of {width}x{height} pixels takes about {} MB of memory, and photos may take {} MB (--memory)",
+        "the picture of {width}x{height} pixels takes about {} MB of memory while it is decoded, more than the limit of \
+         {} MB (--memory)",
         mb(bytes),
         most / 1_000_000
     );

@@ -41,6 +41,10 @@ impl Decoder {
 /// two ways of resizing make of a photo can hardly be told apart (Pillow's `reducing_gap`).
 const GAP: u32 = 2;
 
+/// Bytes that one picture may take while it is decoded unless somebody says more: a JPEG of 100 megapixels fits twice,
+/// and with what the bundled model takes the whole stays below 1 GB.
+pub const USUAL_MEMORY: u64 = 700_000_000;
+
 /// Bounds on what a picture may cost before it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -48,13 +52,13 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Most pixels (width times height).
     pub pixels: u64,
-    /// Most bytes of memory that a picture may take while it is decoded, as its header tells.
+    /// Most bytes of memory that a picture may take while it is decoded, as its header tells, the file's own with them.
     pub memory: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { file_bytes: 512 << 20, pixels: 200_000_000, memory: u64::MAX }
+        Limits { file_bytes: 512 << 20, pixels: 200_000_000, memory: USUAL_MEMORY }
     }
 }
 
@@ -225,7 +229,7 @@ impl Opened {
 
     /// About the bytes of memory that decoding takes at its peak, those of the file with them.
     pub fn decoding_bytes(&self) -> u64 {
-        self.length.saturating_add(self.cost.photo).saturating_add(self.cost.decoder)
+        self.cost.bytes(self.length)
     }
 
     /// Bytes of the photo's pixels.
@@ -278,6 +282,9 @@ pub fn decode(path: &Path, options: &DecodeOptions) -> Result<Photo, Error> {
 /// # Errors
 /// As [`decode`], but for what only the pixels tell.
 pub fn size(path: &Path, options: &DecodeOptions) -> Result<(u32, u32), Error> {
+    // No pixels, no memory for them.
+    let limits = Limits { memory: u64::MAX, ..options.limits };
+    let options = &DecodeOptions { limits, ..*options };
     let bytes = Opened::open(path, options, &|whole| whole)?.read(options)?;
     let (stored, orientation) = others::size(&bytes, options)?;
     Ok(upright(stored, orientation))
@@ -302,7 +309,10 @@ pub fn decode_for(
 /// # Errors
 /// As [`decode`].
 pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<Photo, Error> {
-    from_bytes(bytes, options, &|whole| whole).map(|decoded| decoded.photo)
+    let target: Target<'_> = &|whole| whole;
+    let cost = guarded(|| Ok(cost::of(&mut io::Cursor::new(bytes), options, target)))?.unwrap_or_default();
+    cost::check(cost.bytes(bytes.len() as u64), cost.stored, options)?;
+    from_bytes(bytes, options, target).map(|decoded| decoded.photo)
 }
 
 thread_local! {

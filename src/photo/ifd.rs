@@ -46,18 +46,35 @@ struct Value<'a> {
     data: &'a [u8],
 }
 
+/// Where a value lies: in its entry, or at a place in the file, so many bytes long.
+enum Place<'a> {
+    Inside(&'a [u8]),
+    At(u64, usize),
+}
+
+/// Order of bytes, whether it is a BigTIFF, and the place of the first directory.
+fn header(bytes: &[u8]) -> Result<(Order, bool, u64), Fault> {
+    let (order, big) = match bytes.first_chunk::<4>() {
+        // The two with the wrong order of the magic number are seen in the wild.
+        Some(b"II*\0" | b"II\0*") => (Order::Little, false),
+        Some(b"MM\0*" | b"MM*\0") => (Order::Big, false),
+        Some(b"II+\0") => (Order::Little, true),
+        Some(b"MM\0+") => (Order::Big, true),
+        _ => return Err(Fault::NotTiff),
+    };
+    let at = if big { number(bytes, order, 8, 8)? } else { number(bytes, order, 4, 4)? };
+    Ok((order, big, at))
+}
+
+/// The place of the first directory in a file that begins with these bytes.
+pub(super) fn first_at(bytes: &[u8]) -> Option<u64> {
+    header(bytes).ok().map(|(_, _, at)| at)
+}
+
 impl<'a> Directory<'a> {
     /// The first directory of a TIFF.
     pub(super) fn first(bytes: &'a [u8]) -> Result<Directory<'a>, Fault> {
-        let (order, big) = match bytes.first_chunk::<4>() {
-            // The two with the wrong order of the magic number are seen in the wild.
-            Some(b"II*\0" | b"II\0*") => (Order::Little, false),
-            Some(b"MM\0*" | b"MM*\0") => (Order::Big, false),
-            Some(b"II+\0") => (Order::Little, true),
-            Some(b"MM\0+") => (Order::Big, true),
-            _ => return Err(Fault::NotTiff),
-        };
-        let at = if big { number(bytes, order, 8, 8)? } else { number(bytes, order, 4, 4)? };
+        let (order, big, at) = header(bytes)?;
         let (head, length) = if big { (8, 20) } else { (2, 12) };
         let count = number(bytes, order, at, head)?;
         let start = usize::try_from(at + head).map_err(|_| Fault::Cut)?;
@@ -67,8 +84,20 @@ impl<'a> Directory<'a> {
         Ok(Directory { bytes, order, big, entries: &rest[..whole] })
     }
 
-    /// Of a tag that is there twice, the first.
     fn value(&self, tag: u16) -> Result<Option<Value<'a>>, Fault> {
+        let Some((kind, place)) = self.place(tag)? else { return Ok(None) };
+        let data = match place {
+            Place::Inside(data) => data,
+            Place::At(at, bytes) => {
+                let at = usize::try_from(at).map_err(|_| Fault::Cut)?;
+                self.bytes.get(at..).and_then(|rest| rest.get(..bytes)).ok_or(Fault::Cut)?
+            }
+        };
+        Ok(Some(Value { kind, data }))
+    }
+
+    /// Type and place of a value; of a tag that is there twice, the first.
+    fn place(&self, tag: u16) -> Result<Option<(u16, Place<'a>)>, Fault> {
         let (length, field) = if self.big { (20, 8) } else { (12, 4) };
         let found = self.entries.chunks_exact(length);
         let mut found = found.filter(|entry| self.order.number(&entry[..2]) == u64::from(tag));
@@ -78,13 +107,20 @@ impl<'a> Directory<'a> {
         let bytes = usize::try_from(count).ok().and_then(|count| count.checked_mul(width(kind)));
         let bytes = bytes.ok_or(Fault::Cut)?;
         let inside = &entry[4 + field..];
-        let data = if bytes <= field {
-            &inside[..bytes]
+        let place = if bytes <= field {
+            Place::Inside(&inside[..bytes])
         } else {
-            let at = usize::try_from(self.order.number(inside)).map_err(|_| Fault::Cut)?;
-            self.bytes.get(at..).and_then(|rest| rest.get(..bytes)).ok_or(Fault::Cut)?
+            Place::At(self.order.number(inside), bytes)
         };
-        Ok(Some(Value { kind, data }))
+        Ok(Some((kind, place)))
+    }
+
+    /// Where in the file a value lies, and how long it is; nothing if it lies in the directory itself.
+    pub(super) fn elsewhere(&self, tag: u16) -> Option<(u64, usize)> {
+        match self.place(tag) {
+            Ok(Some((_, Place::At(at, bytes)))) => Some((at, bytes)),
+            _ => None,
+        }
     }
 
     /// The bytes of a value, of any type.

@@ -76,8 +76,8 @@ mod tiff;
 mod tiff_data;
 
 pub use decode::{
-    DecodeOptions, Decoded, Decoder, Error, ErrorKind, Limits, Opened, WideGrey, decode, decode_bytes,
-    decode_for, is_decoding, size,
+    DecodeOptions, Decoded, Decoder, Error, ErrorKind, Limits, Opened, USUAL_MEMORY, WideGrey, decode,
+    decode_bytes, decode_for, is_decoding, size,
 };
 pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
 pub use kinds::PassedOver;

@@ -82,7 +82,8 @@ fn read(
     let (width, height) = decoder.dimensions();
     check_size(width, height, &options.limits)?;
     let mut limits = image::Limits::default();
-    limits.max_alloc = Some(options.limits.pixels.saturating_mul(16));
+    // Beside the samples; a GIF's first picture may be larger than its screen.
+    limits.max_alloc = Some(options.limits.memory.saturating_sub(decoder.total_bytes()));
     decoder.set_limits(limits).map_err(|error| failure(&error, options))?;
     let colours = decoder.color_type();
     // Zeros that the system gives only when something is written to them.
@@ -97,7 +98,9 @@ fn read(
     }
     let clipped =
         colours == ColorType::L16 && options.wide_grey == WideGrey::Clipped && has_high_bytes(&samples);
-    let decoded = canvas::whole((width, height), orientation, to_rgb(samples, colours, options.wide_grey)?)?;
+    let mut pixels = to_rgb(samples, colours, options.wide_grey)?;
+    pixels.shrink_to_fit();
+    let decoded = canvas::whole((width, height), orientation, pixels)?;
     Ok(Decoded { clipped, ..decoded })
 }
 
@@ -120,25 +123,27 @@ fn has_high_bytes(samples: &[u8]) -> bool {
 }
 
 /// As Pillow's `convert("RGB")`: alpha is dropped, 16-bit colours keep their high byte, 16-bit grey is cut off
-/// at 255 or keeps its high byte too.
-pub(super) fn to_rgb(samples: Vec<u8>, colours: ColorType, wide_grey: WideGrey) -> Result<Vec<u8>, Error> {
-    let wide =
-        |i: usize| samples.get(2 * i..2 * i + 2).map_or(0, |pair| u16::from_ne_bytes([pair[0], pair[1]]));
-    let high = |i: usize| (wide(i) >> 8) as u8;
-    let grey = |values: &mut dyn Iterator<Item = u8>| values.flat_map(|value| [value; 3]).collect();
-    Ok(match colours {
-        ColorType::Rgb8 => samples,
-        ColorType::L8 => grey(&mut samples.iter().copied()),
-        ColorType::La8 => grey(&mut samples.iter().step_by(2).copied()),
-        ColorType::Rgba8 => samples.as_chunks::<4>().0.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect(),
+/// at 255 or keeps its high byte too. The pixels take the place of the samples.
+pub(super) fn to_rgb(
+    mut samples: Vec<u8>,
+    colours: ColorType,
+    wide_grey: WideGrey,
+) -> Result<Vec<u8>, Error> {
+    let high = |low: u8, high: u8| (u16::from_ne_bytes([low, high]) >> 8) as u8;
+    let all = &mut samples;
+    match colours {
+        ColorType::Rgb8 => {}
+        ColorType::L8 => replace(all, |[grey]: [u8; 1]| [grey; 3])?,
+        ColorType::La8 => replace(all, |[grey, _]: [u8; 2]| [grey; 3])?,
+        ColorType::Rgba8 => replace(all, |[r, g, b, _]: [u8; 4]| [r, g, b])?,
         ColorType::L16 => match wide_grey {
-            WideGrey::Clipped => grey(&mut (0..samples.len() / 2).map(|i| wide(i).min(255) as u8)),
-            WideGrey::HighByte => grey(&mut (0..samples.len() / 2).map(high)),
+            WideGrey::Clipped => replace(all, |grey: [u8; 2]| [u16::from_ne_bytes(grey).min(255) as u8; 3])?,
+            WideGrey::HighByte => replace(all, |[a, b]: [u8; 2]| [high(a, b); 3])?,
         },
-        ColorType::La16 => grey(&mut (0..samples.len() / 4).map(|i| high(2 * i))),
-        ColorType::Rgb16 => (0..samples.len() / 2).map(high).collect(),
+        ColorType::La16 => replace(all, |[a, b, ..]: [u8; 4]| [high(a, b); 3])?,
+        ColorType::Rgb16 => replace(all, |[a, b, c, d, e, f]: [u8; 6]| [high(a, b), high(c, d), high(e, f)])?,
         ColorType::Rgba16 => {
-            (0..samples.len() / 8).flat_map(|i| [high(4 * i), high(4 * i + 1), high(4 * i + 2)]).collect()
+            replace(all, |[a, b, c, d, e, f, ..]: [u8; 8]| [high(a, b), high(c, d), high(e, f)])?;
         }
         other => {
             return Err(Error::new(
@@ -146,7 +151,32 @@ pub(super) fn to_rgb(samples: Vec<u8>, colours: ColorType, wide_grey: WideGrey) 
                 format!("pixels of the kind {other:?} are not supported"),
             ));
         }
-    })
+    }
+    Ok(samples)
+}
+
+/// Makes pixels of samples without a second copy: from the front where they get smaller, else from the back.
+fn replace<const N: usize>(samples: &mut Vec<u8>, pixel: impl Fn([u8; N]) -> [u8; 3]) -> Result<(), Error> {
+    let count = samples.len() / N;
+    if N < 3 {
+        let more = (3 * count).saturating_sub(samples.len());
+        samples.try_reserve_exact(more).map_err(|_| {
+            Error::new(ErrorKind::OutOfMemory, format!("there is not enough memory for {count} pixels"))
+        })?;
+        samples.resize(3 * count, 0);
+    }
+    let mut one = |place: usize| {
+        let mut from = [0; N];
+        from.copy_from_slice(&samples[N * place..N * (place + 1)]);
+        samples[3 * place..3 * (place + 1)].copy_from_slice(&pixel(from));
+    };
+    if N < 3 {
+        (0..count).rev().for_each(&mut one);
+    } else {
+        (0..count).for_each(&mut one);
+    }
+    samples.truncate(3 * count);
+    Ok(())
 }
 
 fn failure(error: &ImageError, options: &DecodeOptions) -> Error {
@@ -156,8 +186,13 @@ fn failure(error: &ImageError, options: &DecodeOptions) -> Error {
     let text = error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
     match error {
         ImageError::Limits(limit) => match limit.kind() {
-            LimitErrorKind::DimensionError | LimitErrorKind::InsufficientMemory => {
+            LimitErrorKind::DimensionError => {
                 Error::new(ErrorKind::TooLarge, format!("the picture is too large: {text}"))
+            }
+            LimitErrorKind::InsufficientMemory => {
+                let most = options.limits.memory / 1_000_000;
+                let detail = format!("the picture takes more memory than the {most} MB that photos may take (--memory)");
+                Error::new(ErrorKind::TooLarge, detail)
             }
             _ => Error::new(ErrorKind::Unsupported, text),
         },

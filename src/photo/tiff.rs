@@ -5,10 +5,11 @@
 
 use image::metadata::Orientation;
 
-use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, WideGrey, check_size, orientation};
+use super::canvas::{Canvas, STRIP};
+use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, WideGrey, check_size, orientation, upright};
 use super::ifd::{Directory, Fault};
+use super::inks;
 use super::tiff_data::{Packing, unpack};
-use super::{canvas, inks};
 
 /// What the samples of a pixel are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,25 +63,44 @@ pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32),
     Ok(((width, height), orientation(bytes, options)))
 }
 
+/// Tags whose values are short lists, which say what the samples are.
+pub(super) const SHORT_LISTS: [u16; 4] = [258, 338, 339, 530];
+
+/// Width, height, and the bytes that decoding takes beside the photo; only the directory and the values of
+/// [`SHORT_LISTS`] are looked at. Nothing for what will not be decoded.
+pub(super) fn cost(bytes: &[u8], options: &DecodeOptions) -> Option<((u32, u32), u64)> {
+    let tags = Tags { tags: Directory::first(bytes).ok()?, options };
+    let layout = Layout::read(&tags).ok()?;
+    let packing = Packing::read(&tags.tags, layout.colours == Colours::Luma, layout.planar).ok()?;
+    Some(((layout.width, layout.height), layout.cost(&packing)))
+}
+
 /// Decodes to an upright photo.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Error> {
     let tags = Tags { tags: Directory::first(bytes).map_err(|fault| failure(fault, options))?, options };
     let layout = Layout::read(&tags)?;
     let packing = Packing::read(&tags.tags, layout.colours == Colours::Luma, layout.planar)
         .map_err(|fault| failure(fault, options))?;
-    let (samples, lost) = layout.samples_of(bytes, &packing, options)?;
+    let palette = if layout.colours == Colours::Palette { tags.palette(layout.bits)? } else { Vec::new() };
+    let (stored, orientation) = ((layout.width, layout.height), orientation(bytes, options));
+    let mut canvas = Canvas::new(stored, orientation)?;
+    let (mut least, mut lost) = (true, false);
+    layout.each_band(bytes, &packing, options, &mut |samples, loses| {
+        lost |= loses;
+        least = least && samples.iter().all(|&sample| sample <= 1);
+        let looked_up = |&place: &u8| palette.get(usize::from(place)).copied().unwrap_or_default();
+        match layout.colours {
+            Colours::Grey { .. } => canvas.push(&samples.iter().flat_map(|&grey| [grey; 3]).collect::<Vec<_>>()),
+            Colours::Palette => canvas.push(&samples.iter().flat_map(looked_up).collect::<Vec<_>>()),
+            Colours::Inks => canvas.push(&inks::to_rgb(samples.to_vec())),
+            Colours::Luma if !packing.is_rgb() => canvas.push(&packing.luma_to_rgb(samples)),
+            Colours::Rgb if layout.premultiplied => canvas.push(&divided(samples)),
+            Colours::Rgb | Colours::Luma => canvas.push(samples),
+        }
+    })?;
     // Floats that are meant as 0 to 1 leave next to nothing.
-    let clipped = lost || (layout.number == Number::Float && samples.iter().all(|&sample| sample <= 1));
-    let pixels = match layout.colours {
-        Colours::Grey { .. } => samples.iter().flat_map(|&grey| [grey; 3]).collect(),
-        Colours::Palette => tags.looked_up(&samples, layout.bits)?,
-        Colours::Inks => inks::to_rgb(samples),
-        Colours::Luma if !packing.is_rgb() => packing.luma_to_rgb(&samples),
-        Colours::Rgb if layout.premultiplied => divided(&samples),
-        Colours::Rgb | Colours::Luma => samples,
-    };
-    let decoded = canvas::whole((layout.width, layout.height), orientation(bytes, options), pixels)?;
-    Ok(Decoded { clipped, ..decoded })
+    let clipped = lost || (layout.number == Number::Float && least);
+    Ok(Decoded { photo: canvas.finish(), full: upright(stored, orientation), clipped })
 }
 
 fn failure(fault: Fault, options: &DecodeOptions) -> Error {
@@ -122,17 +142,15 @@ impl Tags<'_> {
         u32::try_from(side).map_err(|_| corrupt("it is larger than a TIFF can be"))
     }
 
-    /// Colours of places in the palette, whose values have 16 bits.
-    fn looked_up(&self, samples: &[u8], bits: u32) -> Result<Vec<u8>, Error> {
+    /// The colours of the palette, whose values have 16 bits.
+    fn palette(&self, bits: u32) -> Result<Vec<[u8; 3]>, Error> {
         let palette = self.numbers(320)?.unwrap_or_default();
         let size = 1 << bits;
         if palette.len() < 3 * size {
             return Err(corrupt("its palette is too small"));
         }
-        let colour =
-            |place: u8| [0, 1, 2].map(|channel| (palette[channel * size + usize::from(place)] >> 8) as u8);
-        let colours: Vec<[u8; 3]> = (0..size).map(|place| colour(place as u8)).collect();
-        Ok(samples.iter().flat_map(|&place| colours[usize::from(place)]).collect())
+        let colour = |place: usize| [0, 1, 2].map(|channel| (palette[channel * size + place] >> 8) as u8);
+        Ok((0..size).map(colour).collect())
     }
 }
 
@@ -260,40 +278,62 @@ impl Layout {
         self.colours.count() + usize::from(self.premultiplied)
     }
 
-    /// The kept samples of all pixels in 8 bits, and whether values were cut off.
-    fn samples_of(
+    /// Planes that are looked at, and the samples that a pixel has in each.
+    fn planes(&self) -> (usize, usize) {
+        if self.planar { (self.kept(), 1) } else { (1, self.samples) }
+    }
+
+    /// The bytes that decoding takes beside the photo: all strips or tiles that lie side by side, unpacked, and some
+    /// rows.
+    fn cost(&self, packing: &Packing) -> u64 {
+        let (planes, inside) = self.planes();
+        let row = (u64::from(self.chunk.0).saturating_mul(inside as u64 * u64::from(self.bits))).div_ceil(8);
+        let chunk = row.saturating_mul(self.chunk.1.into());
+        let unpacked = if packing.is_plain() { 0 } else { self.across().saturating_mul(planes as u64) };
+        let rows = 3 * STRIP as u64 * u64::from(self.width) * self.kept().max(3) as u64;
+        unpacked.saturating_add(packing.copies()).saturating_mul(chunk).saturating_add(rows)
+    }
+
+    /// Gives some rows after the other: the kept samples of their pixels in 8 bits, and whether values were cut off.
+    fn each_band(
         &self,
         bytes: &[u8],
         packing: &Packing,
         options: &DecodeOptions,
-    ) -> Result<(Vec<u8>, bool), Error> {
-        let (width, height, kept) = (self.width as usize, self.height as usize, self.kept());
-        let all = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(kept));
-        let all = all.and_then(|all| bytemuck::try_zeroed_vec(all).ok());
-        let mut all = all.ok_or_else(|| Error::out_of_memory(self.width, self.height))?;
-        let mut lost = false;
-        let planes = if self.planar { kept } else { 1 };
-        let inside = if self.planar { 1 } else { self.samples };
+        take: &mut dyn FnMut(&[u8], bool),
+    ) -> Result<(), Error> {
+        let (width, kept) = (self.width as usize, self.kept());
+        let (planes, inside) = self.planes();
         let (chunk_width, chunk_height) = (self.chunk.0 as usize, self.chunk.1 as usize);
-        let places = (0..self.down() as usize).flat_map(|y| (0..self.across() as usize).map(move |x| (x, y)));
-        for (place, (x, y)) in places.enumerate() {
-            let (left, top) = (x * chunk_width, y * chunk_height);
-            let rows = chunk_height.min(height - top);
-            for plane in 0..planes {
-                let index = plane * (self.across() * self.down()) as usize + place;
+        let (across, down) = (self.across() as usize, self.down() as usize);
+        let mut band = Vec::new();
+        for y in 0..down {
+            let rows = chunk_height.min(self.height as usize - y * chunk_height);
+            let stored = if self.tiled { chunk_height } else { rows };
+            let mut side_by_side = Vec::new();
+            for (x, plane) in (0..across).flat_map(|x| (0..planes).map(move |plane| (x, plane))) {
                 // What GDAL leaves out is black.
+                let index = plane * across * down + y * across + x;
                 let Some(packed) = self.packed(bytes, index, options)? else { continue };
-                let stored = if self.tiled { chunk_height } else { rows };
                 let chunk = unpack(packed, packing, (chunk_width, stored), inside, self.bits, options)?;
-                for (row, line) in chunk.rows(rows).enumerate() {
-                    let start = ((top + row) * width + left) * kept + plane;
+                side_by_side.push((x * chunk_width, plane, chunk));
+            }
+            for top in (0..rows).step_by(STRIP) {
+                let count = STRIP.min(rows - top);
+                band.clear();
+                band.resize(width * count * kept, 0);
+                let mut lost = false;
+                for (left, plane, chunk) in &side_by_side {
                     let pixels = chunk_width.min(width - left);
-                    let out = &mut all[start..];
-                    lost |= self.put(line, packing, out, pixels, inside, options.wide_grey);
+                    for (row, line) in chunk.rows(top, count).enumerate() {
+                        let out = &mut band[(row * width + left) * kept + plane..];
+                        lost |= self.put(line, packing, out, pixels, inside, options.wide_grey);
+                    }
                 }
+                take(&band, lost);
             }
         }
-        Ok((all, lost))
+        Ok(())
     }
 
     /// The bytes of a strip or tile; nothing where it is left out.

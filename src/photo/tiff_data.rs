@@ -1,6 +1,7 @@
 //! Strips and tiles of TIFFs: from packed bytes to rows of samples. Knows neither what the samples mean nor where the
 //! rows belong.
 
+use std::borrow::Cow;
 use std::io::{Cursor, Read};
 
 use image::codecs::webp::WebPDecoder;
@@ -36,14 +37,16 @@ pub(super) struct Packing {
 }
 
 /// Rows of a strip or tile.
-pub(super) struct Chunk {
-    bytes: Vec<u8>,
+pub(super) struct Chunk<'a> {
+    /// Those of the file where nothing is to be unpacked.
+    bytes: Cow<'a, [u8]>,
     row: usize,
 }
 
-impl Chunk {
-    pub(super) fn rows(&self, count: usize) -> impl Iterator<Item = &[u8]> {
-        self.bytes.chunks_exact(self.row).take(count)
+impl Chunk<'_> {
+    /// So many rows, from one on.
+    pub(super) fn rows(&self, first: usize, count: usize) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks_exact(self.row).skip(first).take(count)
     }
 }
 
@@ -82,6 +85,22 @@ impl Packing {
             weights: [given(&weights, 0, 0.299), given(&weights, 1, 0.587), given(&weights, 2, 0.114)],
             range: std::array::from_fn(|place| given(&range, place, defaults[place])),
         })
+    }
+
+    /// Whether the samples lie in the file as they are.
+    pub(super) fn is_plain(&self) -> bool {
+        let shared = self.luma && self.shared != (1, 1);
+        self.compression == 1 && self.predictor == 1 && !self.reversed && !shared
+    }
+
+    /// How many times a strip or tile is there while it is unpacked, beside what comes of it.
+    pub(super) fn copies(&self) -> u64 {
+        match self.compression {
+            // Planes or coefficients, and colours with alpha.
+            7 | 50_001 => 3,
+            // Pixels that share a colour difference, before they have their own.
+            _ => u64::from(self.luma && self.shared != (1, 1)),
+        }
     }
 
     /// Whether what is unpacked has been made red, green and blue.
@@ -144,14 +163,14 @@ fn pillows_rgb(&[y, cb, cr]: &[u8; 3]) -> [u8; 3] {
 }
 
 /// Unpacks a strip or tile of a width and height, with so many samples a pixel.
-pub(super) fn unpack(
-    packed: &[u8],
+pub(super) fn unpack<'a>(
+    packed: &'a [u8],
     packing: &Packing,
     (width, height): (usize, usize),
     samples: usize,
     bits: u32,
     options: &DecodeOptions,
-) -> Result<Chunk, Error> {
+) -> Result<Chunk<'a>, Error> {
     if packing.compression == 7 {
         return jpeg(packed, packing, (width, height), samples, bits, options);
     }
@@ -167,6 +186,10 @@ pub(super) fn unpack(
     } else {
         row.checked_mul(height).ok_or_else(short)?
     };
+    if packing.is_plain() {
+        let bytes = packed.get(..length).ok_or_else(short)?;
+        return Ok(Chunk { bytes: bytes.into(), row });
+    }
     let reversed: Vec<u8>;
     let packed = if packing.reversed {
         reversed = packed.iter().map(|byte| byte.reverse_bits()).collect();
@@ -199,7 +222,7 @@ pub(super) fn unpack(
     } else {
         undo(packing, &mut bytes, row, samples, bits)?;
     }
-    Ok(Chunk { bytes, row })
+    Ok(Chunk { bytes: bytes.into(), row })
 }
 
 fn method(compression: u64) -> String {
@@ -345,7 +368,7 @@ fn jpeg(
     samples: usize,
     bits: u32,
     options: &DecodeOptions,
-) -> Result<Chunk, Error> {
+) -> Result<Chunk<'static>, Error> {
     let joined: Vec<u8>;
     // Both begin with a marker of their own, and the tables end with one.
     let stream = match (packing.tables.strip_suffix(&[0xff, 0xd9]), packed) {
@@ -383,7 +406,7 @@ fn jpeg(
     if libjpeg::warnings() > 0 && !options.allow_truncated {
         return Err(self::damaged("the data of a strip or tile are wrong"));
     }
-    Ok(Chunk { bytes, row: width * samples })
+    Ok(Chunk { bytes: bytes.into(), row: width * samples })
 }
 
 /// libjpeg has no name for two samples a pixel, but gives the planes of both as they are.
@@ -407,7 +430,7 @@ fn grey_with_alpha(
     if bytes.len() < 2 * width * height { Err(short()) } else { Ok(bytes) }
 }
 
-fn webp(packed: &[u8], (width, height): (usize, usize), samples: usize, bits: u32) -> Result<Chunk, Error> {
+fn webp(packed: &[u8], (width, height): (usize, usize), samples: usize, bits: u32) -> Result<Chunk<'static>, Error> {
     let decoder = WebPDecoder::new(Cursor::new(packed)).map_err(damaged)?;
     let (stored_width, stored_height) = decoder.dimensions();
     let has = if decoder.color_type() == ColorType::Rgba8 { 4 } else { 3 };
@@ -417,10 +440,10 @@ fn webp(packed: &[u8], (width, height): (usize, usize), samples: usize, bits: u3
     }
     let mut stored = vec![0; width * height * has];
     decoder.read_image(&mut stored).map_err(damaged)?;
-    let pixel = |pixel: &[u8]| {
-        (0..samples).map(|place| pixel.get(place).copied().unwrap_or(255)).collect::<Vec<u8>>()
-    };
-    Ok(Chunk { bytes: stored.chunks_exact(has).flat_map(pixel).collect(), row: width * samples })
+    let pixel =
+        |pixel: &'_ [u8]| -> Vec<u8> { (0..samples).map(|place| pixel.get(place).copied().unwrap_or(255)).collect() };
+    let bytes: Vec<u8> = stored.chunks_exact(has).flat_map(pixel).collect();
+    Ok(Chunk { bytes: bytes.into(), row: width * samples })
 }
 
 #[cfg(test)]

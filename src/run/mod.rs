@@ -291,19 +291,21 @@ fn begin(tasks: &[Task], all: &[Task], options: &Options, record: &Record) -> Re
     let mut journal = open(&out.join("detections.jsonl"), out)?;
     folder::remove_strays(out)?;
     let stamps = stamps::now(tasks);
+    let folder = out.join(pictures::FOLDER);
+    // How the file system takes the names' cases only shows where the folder is.
+    let known = folder.is_dir().then(|| plan_pictures(all, options));
     let plan = if options.overwrite {
         folder::clear(out, &mut journal)?;
         Plan::fresh(tasks.len())
     } else {
-        let pictures = plan_pictures(all, options);
-        plan::earlier(options, record, tasks, &stamps, &pictures, &mut journal)?
+        let none = Pictures::plan(out, std::iter::empty());
+        plan::earlier(options, record, tasks, &stamps, known.as_ref().unwrap_or(&none), &mut journal)?
     };
     write_record(out, record)?;
     if options.draw_score.is_some() {
-        let folder = out.join(pictures::FOLDER);
         std::fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
     }
-    let pictures = plan_pictures(all, options);
+    let pictures = known.unwrap_or_else(|| plan_pictures(all, options));
     stamps::write(out, tasks, &stamps, &pictures).map_err(Error::io("write", &out.join(stamps::FILE)))?;
     Ok(Begun { to_do: plan.to_do(), plan, journal, pictures })
 }
