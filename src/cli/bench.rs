@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use anyhow::Context;
 use rcnn::detector::Detector;
-use rcnn::photo::DecodeOptions;
+use rcnn::photo::{DecodeOptions, Limits};
 use rcnn::run::{self, BenchReport, Course, Machine, Options, Record, Settings};
 use rcnn::runtime::Device;
 
 use super::lanes::LaneArgs;
+use super::memory::MemoryArgs;
 use super::model_and_photos::ModelAndPhotos;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
@@ -49,6 +50,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     lanes: LaneArgs,
     #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
     machine: RuntimeArgs,
 }
 
@@ -65,13 +68,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let entries = listing.entries.iter().cycle().take(count).cloned();
     let tasks = run::count(entries.collect());
     let place = tempfile::tempdir().context("cannot make a folder for the measurement's journal")?;
+    let whole = args.memory.whole();
+    let lanes = args.lanes.count(&args.machine, &model, tasks.len(), args.batch.into(), whole);
+    let decode = DecodeOptions::default();
+    let memory = args.memory.for_photos(&model, lanes.get(), args.batch.into());
     let options = Options {
         out: place.path().to_owned(),
         overwrite: true,
         retry_failed: false,
         only: None,
         draw_score: None,
-        decode: DecodeOptions::default(),
+        decode: DecodeOptions { limits: Limits { memory, ..decode.limits }, ..decode },
         threads: args.machine.threads(),
         batch: args.batch.into(),
         tile: false,
@@ -81,7 +88,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let settings = Settings::of(&detector, classes, &options);
     let machine = Machine::of(&detector, &options);
     let record = Record::new(super::command_line(), settings, machine);
-    let lanes = args.lanes.count(&args.machine, &model, tasks.len(), args.batch.into(), u64::MAX);
     let stop = stop_on_signal();
     let course = Course { warm_up: args.warm_up as usize, started, stop: &stop };
     let widen = |detector: Detector| {

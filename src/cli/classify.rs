@@ -14,6 +14,7 @@ use rcnn::photo::{self, DecodeOptions, Decoded, Photo};
 use serde_json::{Value as Json, json};
 
 use super::Exit;
+use super::memory::MemoryArgs;
 use super::output::{Out, tell};
 use super::runtime_args::RuntimeArgs;
 use super::signals::{self, stop_on_signal};
@@ -65,6 +66,8 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
     machine: RuntimeArgs,
 }
 
@@ -89,13 +92,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let mut out = Out::of(args.json);
     let (mut tally, mut done) = (Tally::default(), 0);
     let mut rows = Rows::default();
+    let decode = args.memory.one_by_one(DecodeOptions::default());
     let stop = stop_on_signal();
     for entry in &listing.entries {
         if out.is_gone() || stop.load(Ordering::Relaxed) {
             break;
         }
         done += 1;
-        let outcome = photo::decode_for(&entry.path, &DecodeOptions::default(), &|whole| whole)
+        let outcome = photo::decode_for(&entry.path, &decode, &|whole| whole)
             .map_err(anyhow::Error::from)
             .and_then(|Decoded { photo, clipped, .. }| {
                 Ok((classifier.classify(&photo, &views)?, photo, clipped))

@@ -11,6 +11,7 @@ use rcnn::run::{Annotated, Task};
 use rcnn::runtime::Runtime;
 use serde_json::json;
 
+use super::memory::MemoryArgs;
 use super::output::tell;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
@@ -54,6 +55,8 @@ pub(crate) struct Args {
     /// Use what is there of truncated pictures
     #[arg(long)]
     allow_truncated: bool,
+    #[command(flatten)]
+    memory: MemoryArgs,
     #[command(flatten)]
     machine: RuntimeArgs,
 }
@@ -178,6 +181,7 @@ fn run_models(args: &Args, names: &[String], saved: &[bool], folder: &Path) -> a
             contenders.push(contender(model, name, args, &annotated, &runtime, &tasks, &decode)?);
         }
     }
+    let decode = args.memory.one_by_one(decode);
     let stop = stop_on_signal();
     let total = tasks.len() as u64;
     let mut progress = Progress::new("photos", 0, total);

@@ -14,6 +14,7 @@ use rcnn::runtime::Runtime;
 use serde_json::json;
 
 use super::compare::warm_up;
+use super::memory::MemoryArgs;
 use super::model_and_photos::ModelAndPhotos;
 use super::output::{self, tell};
 use super::progress::Progress;
@@ -65,6 +66,8 @@ pub(crate) struct Args {
     /// One JSON document on standard output
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    memory: MemoryArgs,
     #[command(flatten)]
     machine: RuntimeArgs,
 }
@@ -128,6 +131,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             ReduceRange::No => false,
         },
         threads: args.machine.threads(),
+        decode: args.memory.one_by_one(DecodeOptions::default()),
     };
     let quantized = calibrate(&model, &runtime, &listing.entries, &options, &stop)?;
     say(quantized.skipped());
@@ -193,7 +197,7 @@ fn judge_both(
     stop: &AtomicBool,
 ) -> anyhow::Result<Vec<Judged>> {
     let path = args.annotations.as_deref().unwrap_or(Path::new(""));
-    let decode = DecodeOptions::default();
+    let decode = args.memory.one_by_one(DecodeOptions::default());
     let mut contenders = Vec::new();
     for (name, model) in ["float32", "int8"].into_iter().zip(models) {
         let manifest = model.manifest();

@@ -11,7 +11,7 @@ use super::Error;
 use crate::atomic;
 use crate::detector::{Detector, Prediction};
 use crate::network::Architecture;
-use crate::photo::{self, DecodeOptions, Decoded};
+use crate::photo::{self, DecodeOptions, Decoded, Limits};
 use crate::run::{Category, CocoResult, Failed, Failure, Task};
 use coco_eval::ResultId;
 
@@ -117,24 +117,29 @@ fn by_all(
 ) -> Result<Vec<Seen>, Failure> {
     let failure =
         |kind: &str, stage: &str, detail: String| Failure { kind: kind.into(), stage: stage.into(), detail };
-    // Decoded once where all models' frameworks read photos alike.
-    let mut read: Vec<(DecodeOptions, Decoded)> = Vec::new();
+    // Decoded once where all models' frameworks read photos alike; else they share the memory.
+    let mut ways: Vec<DecodeOptions> = Vec::new();
     let mut own = Vec::new();
     for contender in contenders {
         let options = contender.detector.reading(decode);
-        let known = read.iter().position(|(others, _)| *others == options);
-        own.push(known.unwrap_or(read.len()));
+        let known = ways.iter().position(|other| *other == options);
+        own.push(known.unwrap_or(ways.len()));
         if known.is_none() {
-            let decoded = photo::decode_for(&task.entry.path, &options, &|whole| whole)
-                .map_err(|error| failure(error.kind.as_str(), "decode", error.to_string()))?;
-            read.push((options, decoded));
+            ways.push(options);
         }
     }
+    let share = decode.limits.memory / ways.len().max(1) as u64;
+    let read = ways.into_iter().map(|options| {
+        let options = DecodeOptions { limits: Limits { memory: share, ..options.limits }, ..options };
+        photo::decode_for(&task.entry.path, &options, &|whole| whole)
+            .map_err(|error| failure(error.kind.as_str(), "decode", error.to_string()))
+    });
+    let read: Vec<Decoded> = read.collect::<Result<_, _>>()?;
     let count = contenders.len();
     let mut all: Vec<Option<Seen>> = vec![None; count];
     for turn in 0..count {
         let place = (turn + number) % count;
-        let seen = look(&contenders[place], task, &read[own[place]].1);
+        let seen = look(&contenders[place], task, &read[own[place]]);
         all[place] = Some(seen.map_err(|error| {
             let name = &contenders[place].name;
             failure("session", "infer", format!("{name}: {error}"))

@@ -35,6 +35,7 @@ pub(super) struct Machine<'a> {
     pub(super) model: &'a Model,
     pub(super) runtime: &'a Runtime,
     pub(super) threads: usize,
+    pub(super) decode: DecodeOptions,
     pub(super) stop: &'a AtomicBool,
 }
 
@@ -92,7 +93,7 @@ impl Machine<'_> {
                 break;
             }
             self.go_on()?;
-            let photo = match decode(entry, &detector) {
+            let photo = match self.decode(entry, &detector) {
                 Ok(photo) => photo,
                 Err(why) => {
                     found.skipped.push(why);
@@ -145,7 +146,7 @@ impl Machine<'_> {
             let mut sums = vec![Sums::default(); group.len()];
             for entry in photos {
                 self.go_on()?;
-                let photo = decode(entry, &detector).map_err(Error::Changed)?;
+                let photo = self.decode(entry, &detector).map_err(Error::Changed)?;
                 let seen = detector.watch(detector.prepare(&photo)?, trunk, head)?;
                 sums.par_iter_mut().zip(&shown).try_for_each(|(sums, shown)| sums.add(shown, &seen))?;
                 watch();
@@ -158,12 +159,12 @@ impl Machine<'_> {
     fn go_on(&self) -> Result<(), Error> {
         if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }
-}
 
-/// As the model's framework reads photos.
-fn decode(entry: &Entry, detector: &Detector) -> Result<Photo, String> {
-    let decoded = photo::decode(&entry.path, &detector.reading(&DecodeOptions::default()));
-    decoded.map_err(|error| format!("`{}`: {error}", entry.name.escape_debug()))
+    /// As the model's framework reads photos.
+    fn decode(&self, entry: &Entry, detector: &Detector) -> Result<Photo, String> {
+        let decoded = photo::decode(&entry.path, &detector.reading(&self.decode));
+        decoded.map_err(|error| format!("`{}`: {error}", entry.name.escape_debug()))
+    }
 }
 
 fn add(histogram: &mut Histogram, name: &str, seen: &BTreeMap<String, Value>) -> Result<(), Error> {

@@ -23,7 +23,7 @@ pub use range::Method;
 
 use crate::model::{GraphSource, Manifest, Model, Quantization};
 use crate::onnx::{self, Graph};
-use crate::photo::Entry;
+use crate::photo::{DecodeOptions, Entry};
 use crate::runtime::Runtime;
 use calibrate::{Machine, Part, shuffled};
 use rewrite::{Scales, int8_graph};
@@ -95,6 +95,8 @@ pub struct Options {
     pub reduce_range: bool,
     /// Threads inside an operator.
     pub threads: usize,
+    /// How photos are decoded; grey values of 16 bits as the model's framework reads them.
+    pub decode: DecodeOptions,
 }
 
 impl Default for Options {
@@ -107,6 +109,7 @@ impl Default for Options {
             min_snr: 32.0,
             reduce_range: saturates(),
             threads: 0,
+            decode: DecodeOptions::default(),
         }
     }
 }
@@ -185,7 +188,7 @@ pub fn quantize(
         return Err(Error::Already(model.name().escape_debug().to_string()));
     }
     let parts = [part("trunk.onnx", &model.trunk())?, part("head.onnx", &model.head())?];
-    let machine = Machine { model, runtime, threads: options.threads, stop };
+    let machine = Machine { model, runtime, threads: options.threads, decode: options.decode, stop };
     let count = options.photos.min(photos.len());
     let order = shuffled(photos, options.seed);
     let mut done = |done| watch(Step::Ranges, done, count);

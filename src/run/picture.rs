@@ -4,8 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
+use png::{BitDepth, ColorType, Compression, EncodingError, Filter};
 
 use super::Category;
 use crate::atomic;
@@ -65,11 +64,20 @@ fn create_below(out: &Path, folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Row by row: a whole packed picture is never in memory.
 fn encode_png(photo: &Photo, out: impl Write) -> io::Result<()> {
-    let encoder = PngEncoder::new_with_quality(out, CompressionType::Fast, FilterType::Adaptive);
-    let (width, height, colours) = (photo.width, photo.height, ExtendedColorType::Rgb8);
-    encoder.write_image(&photo.pixels, width, height, colours).map_err(|error| match error {
-        image::ImageError::IoError(error) => error,
+    let failed = |error: EncodingError| match error {
+        EncodingError::IoError(error) => error,
         other => io::Error::other(other),
-    })
+    };
+    let mut encoder = png::Encoder::new(out, photo.width, photo.height);
+    encoder.set_color(ColorType::Rgb);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_compression(Compression::Fast);
+    encoder.set_filter(Filter::Adaptive);
+    let mut writer = encoder.write_header().map_err(failed)?;
+    let mut rows = writer.stream_writer().map_err(failed)?;
+    rows.write_all(&photo.pixels)?;
+    rows.finish().map_err(failed)?;
+    writer.finish().map_err(failed)
 }

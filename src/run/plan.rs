@@ -16,6 +16,7 @@ use super::places::Places;
 use super::record::Record;
 use super::stamps::{self, Stamp};
 use super::{Error, Options, Task};
+use crate::photo::ErrorKind;
 
 /// Rows that are being put between others (`fill.rs`); a run that was killed leaves them.
 pub(super) const FILLED: &str = ".rcnn-detections.jsonl";
@@ -161,7 +162,8 @@ impl Left {
         };
         let end = match row.failure() {
             None => End::Done,
-            Some(failure) if failure.may_pass() => End::MayPass,
+            // The header tells at once, and there may be more memory now.
+            Some(failure) if failure.may_pass() || failure.kind == ErrorKind::TooLarge.as_str() => End::MayPass,
             Some(_) => End::Failed,
         };
         let has_picture = matches!(row, Row::Found(_)) && end == End::Done;
