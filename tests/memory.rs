@@ -111,7 +111,9 @@ fn every_command_that_decodes_photos_holds_the_limit() {
             "categories":[{"id":1,"name":"bolt"}],"annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[1,1,9,9],"area":81,"iscrowd":0}]}"#,
     );
     let with = |words: &[&str]| place.rcnn(&[words, &LITTLE].concat());
-    let compared = with(&["compare", "-a", "gt.json", "-i", "photos", "fod-r18", "--bootstrap", "2", "--json"]).expect(3);
+    let compared =
+        with(&["compare", "-a", "gt.json", "-i", "photos", "fod-r18", "--bootstrap", "2", "--json"])
+            .expect(3);
     let document: serde_json::Value = serde_json::from_str(&compared.out).unwrap();
     assert_eq!(document["failed"][0]["error"]["kind"], "too_large", "{document}");
     let measured = with(&["bench", "fod-r18", "-i", "photos", "--json"]).expect(3);

@@ -99,11 +99,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             break;
         }
         done += 1;
-        let outcome = photo::decode_for(&entry.path, &decode, &|whole| whole)
-            .map_err(anyhow::Error::from)
-            .and_then(|Decoded { photo, clipped, .. }| {
-                Ok((classifier.classify(&photo, &views)?, photo, clipped))
-            });
+        let outcome =
+            photo::decode_for(&entry.path, &decode, &|whole| whole).map_err(anyhow::Error::from).and_then(
+                |Decoded { photo, clipped, .. }| Ok((classifier.classify(&photo, &views)?, photo, clipped)),
+            );
         match outcome {
             Ok((verdict, photo, clipped)) => {
                 tally.clipped += usize::from(clipped);

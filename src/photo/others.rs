@@ -191,7 +191,9 @@ fn failure(error: &ImageError, options: &DecodeOptions) -> Error {
             }
             LimitErrorKind::InsufficientMemory => {
                 let most = options.limits.memory / 1_000_000;
-                let detail = format!("the picture takes more memory than the {most} MB that photos may take (--memory)");
+                let detail = format!(
+                    "the picture takes more memory than the {most} MB that photos may take (--memory)"
+                );
                 Error::new(ErrorKind::TooLarge, detail)
             }
             _ => Error::new(ErrorKind::Unsupported, text),

@@ -90,7 +90,9 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, E
         least = least && samples.iter().all(|&sample| sample <= 1);
         let looked_up = |&place: &u8| palette.get(usize::from(place)).copied().unwrap_or_default();
         match layout.colours {
-            Colours::Grey { .. } => canvas.push(&samples.iter().flat_map(|&grey| [grey; 3]).collect::<Vec<_>>()),
+            Colours::Grey { .. } => {
+                canvas.push(&samples.iter().flat_map(|&grey| [grey; 3]).collect::<Vec<_>>())
+            }
             Colours::Palette => canvas.push(&samples.iter().flat_map(looked_up).collect::<Vec<_>>()),
             Colours::Inks => canvas.push(&inks::to_rgb(samples.to_vec())),
             Colours::Luma if !packing.is_rgb() => canvas.push(&packing.luma_to_rgb(samples)),

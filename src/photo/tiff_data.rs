@@ -430,7 +430,12 @@ fn grey_with_alpha(
     if bytes.len() < 2 * width * height { Err(short()) } else { Ok(bytes) }
 }
 
-fn webp(packed: &[u8], (width, height): (usize, usize), samples: usize, bits: u32) -> Result<Chunk<'static>, Error> {
+fn webp(
+    packed: &[u8],
+    (width, height): (usize, usize),
+    samples: usize,
+    bits: u32,
+) -> Result<Chunk<'static>, Error> {
     let decoder = WebPDecoder::new(Cursor::new(packed)).map_err(damaged)?;
     let (stored_width, stored_height) = decoder.dimensions();
     let has = if decoder.color_type() == ColorType::Rgba8 { 4 } else { 3 };
@@ -440,8 +445,9 @@ fn webp(packed: &[u8], (width, height): (usize, usize), samples: usize, bits: u3
     }
     let mut stored = vec![0; width * height * has];
     decoder.read_image(&mut stored).map_err(damaged)?;
-    let pixel =
-        |pixel: &'_ [u8]| -> Vec<u8> { (0..samples).map(|place| pixel.get(place).copied().unwrap_or(255)).collect() };
+    let pixel = |pixel: &'_ [u8]| -> Vec<u8> {
+        (0..samples).map(|place| pixel.get(place).copied().unwrap_or(255)).collect()
+    };
     let bytes: Vec<u8> = stored.chunks_exact(has).flat_map(pixel).collect();
     Ok(Chunk { bytes: bytes.into(), row: width * samples })
 }

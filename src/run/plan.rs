@@ -163,7 +163,9 @@ impl Left {
         let end = match row.failure() {
             None => End::Done,
             // The header tells at once, and there may be more memory now.
-            Some(failure) if failure.may_pass() || failure.kind == ErrorKind::TooLarge.as_str() => End::MayPass,
+            Some(failure) if failure.may_pass() || failure.kind == ErrorKind::TooLarge.as_str() => {
+                End::MayPass
+            }
             Some(_) => End::Failed,
         };
         let has_picture = matches!(row, Row::Found(_)) && end == End::Done;
