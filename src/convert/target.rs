@@ -155,7 +155,11 @@ pub fn write(source: Source, target: Target, out: &Path, options: &WriteOptions)
         count_lost(&annotations, &form, &mut lost);
     }
     if !lost.is_empty() {
-        written.notes.push(format!("what has no place in {}'s form is left out: {lost}", form.name));
+        written.notes.push(match target {
+            // COCO's form would have a place for more.
+            Target::Coco => format!("what is no box is left out: {lost}"),
+            _ => format!("what has no place in {}'s form is left out: {lost}", form.name),
+        });
     }
     Ok(written)
 }

@@ -3,9 +3,12 @@
 //! Paths in these files never lead out of the data set's folder, nor out of the folder of photos that the user named.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::super::Error;
 use super::super::files::{contains, inside, read_whole, said, stays_inside};
@@ -30,31 +33,32 @@ enum OneOrMore {
     More(Vec<String>),
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug)]
 enum Names {
-    List(Vec<Name>),
-    Table(BTreeMap<usize, Name>),
+    List(Vec<String>),
+    Table(BTreeMap<usize, String>),
 }
 
-/// A name, whatever YAML takes it for.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum Name {
-    Text(String),
-    Whole(i64),
-    Real(f64),
-    Truth(bool),
-}
+/// Each name is read as a text, as it is written: YAML would take `y` and `no` for truths, and 1.10 for a number.
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Names, D::Error> {
+        struct EitherForm;
+        impl<'de> Visitor<'de> for EitherForm {
+            type Value = Names;
 
-impl Name {
-    fn text(&self) -> String {
-        match self {
-            Name::Text(text) => text.clone(),
-            Name::Whole(number) => number.to_string(),
-            Name::Real(number) => number.to_string(),
-            Name::Truth(truth) => truth.to_string(),
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of names, or a mapping of numbers to names")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Names, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(Names::List)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Names, A::Error> {
+                BTreeMap::deserialize(MapAccessDeserializer::new(table)).map(Names::Table)
+            }
         }
+        deserializer.deserialize_any(EitherForm)
     }
 }
 
@@ -169,7 +173,7 @@ pub(super) fn names(
     notes: &mut Vec<String>,
 ) -> Result<Vec<String>, Error> {
     let mut names = match config.names.take() {
-        Some(Names::List(names)) => names.iter().map(Name::text).collect(),
+        Some(Names::List(names)) => names,
         Some(Names::Table(table)) => {
             let count = table.keys().max().map_or(0, |most| most.saturating_add(1));
             // A table of a few classes with one far out is a slip, not a reason to make a million.
@@ -177,7 +181,7 @@ pub(super) fn names(
                 let what = format!("names a class {}, and only {} in all", count - 1, table.len());
                 return Err(Error::Shape { path: root.to_owned(), what });
             }
-            (0..count).map(|place| table.get(&place).map_or_else(|| numbered(place), Name::text)).collect()
+            (0..count).map(|place| table.get(&place).cloned().unwrap_or_else(|| numbered(place))).collect()
         }
         None => match name_file(root) {
             Some(path) => {
@@ -242,6 +246,25 @@ mod tests {
         assert_eq!(names(Path::new(""), &mut config, 0, &mut Vec::new()).unwrap(), ["1", "bolt", "0.5"]);
         let mut config: Config = serde_saphyr::from_str("names: {0: 7, 1: nut}").unwrap();
         assert_eq!(names(Path::new(""), &mut config, 0, &mut Vec::new()).unwrap(), ["7", "nut"]);
+    }
+
+    #[test]
+    fn names_are_as_they_are_written() {
+        let list = "names: [x, y, n, yes, no, on, 'off', True, 1.10, 007, 0x10, 1e3, \"a, b\", 'c#d']";
+        let written =
+            ["x", "y", "n", "yes", "no", "on", "off", "True", "1.10", "007", "0x10", "1e3", "a, b", "c#d"];
+        let table: String = written
+            .iter()
+            .enumerate()
+            .map(|(k, name)| match *name {
+                "off" | "c#d" | "a, b" => format!("  {k}: '{name}'\n"),
+                name => format!("  {k}: {name}\n"),
+            })
+            .collect();
+        for text in [list.to_owned(), format!("names:\n{table}")] {
+            let mut config: Config = serde_saphyr::from_str(&text).unwrap();
+            assert_eq!(names(Path::new(""), &mut config, 0, &mut Vec::new()).unwrap(), written, "{text}");
+        }
     }
 
     #[test]
