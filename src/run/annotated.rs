@@ -54,6 +54,8 @@ pub struct Annotated {
     /// Widths and heights by the images' ids.
     sizes: HashMap<ResultId, (f64, f64)>,
     notes: Vec<String>,
+    /// A sentence about images that no photo is matched with.
+    left_out: Option<String>,
 }
 
 impl Annotated {
@@ -77,12 +79,15 @@ impl Annotated {
                 id.unwrap_or_default()
             )
         });
+        let mut images = written(&data, data.named_images(), "images")?;
+        let left_out = leave_out_shared_ids(&mut images, path);
         Ok(Annotated {
             path: path.into(),
-            images: written(&data, data.named_images(), "images")?,
+            images,
             categories: written(&data, categories.into_iter(), "categories")?,
             sizes: sizes(&data),
             notes: notes.into_iter().collect(),
+            left_out,
         })
     }
 
@@ -96,10 +101,12 @@ impl Annotated {
             return Err(AnnotatedError::NoPhoto {
                 images: self.images.len(),
                 path: self.path.clone(),
-                why: notes.first().map_or("their file names differ", String::as_str).to_owned(),
+                why: (self.left_out.iter().chain(&notes).next())
+                    .map_or("their file names differ", String::as_str)
+                    .to_owned(),
             });
         }
-        Ok((tasks, [self.notes.as_slice(), &notes].concat()))
+        Ok((tasks, self.notes.iter().chain(&self.left_out).chain(&notes).cloned().collect()))
     }
 
     /// A sentence about photos of a run whose sizes the annotations contradict, if there are any.
@@ -121,6 +128,24 @@ impl Annotated {
     pub fn classes(&self, classes: &[Class]) -> (Vec<Category>, Vec<String>) {
         naming::match_classes(classes, &borrowed(&self.categories))
     }
+}
+
+/// Leaves out images whose id another image has: results of both photos would stand under one image.
+fn leave_out_shared_ids(images: &mut Vec<(ResultId, String)>, path: &Path) -> Option<String> {
+    let mut names: HashMap<&ResultId, (&str, bool)> = HashMap::new();
+    for (id, name) in images.iter() {
+        let (first, shared) = names.entry(id).or_insert((name, false));
+        *shared |= first != name;
+    }
+    let shared: HashSet<ResultId> =
+        names.into_iter().filter(|(_, (_, shared))| *shared).map(|(id, _)| id.clone()).collect();
+    let first = images.iter().find(|(id, _)| shared.contains(id))?.1.escape_debug().to_string();
+    let before = images.len();
+    images.retain(|(id, _)| !shared.contains(id));
+    let (count, path) = (before - images.len(), path.display());
+    Some(format!(
+        "{count} images of `{path}` are left out, as others have the same ids (such as that of `{first}`): number images anew"
+    ))
 }
 
 /// A name that several categories have.

@@ -116,3 +116,37 @@ fn ids_of_any_kind_come_back_as_the_annotations_have_them() {
         assert!(again.expect(0).err.contains("2 of 2 photos were done before"));
     }
 }
+
+#[test]
+fn images_that_share_an_id_take_no_photos() {
+    let place = cameras();
+    place.photos(&[("grey.jpg", "cam3/1.jpg")]);
+    let image = |id: Value, camera: &str| json!({"id": id, "file_name": format!("{camera}/1.jpg")});
+    let images = json!([image(json!(7), "cam1"), image(json!(7), "cam2"), image(json!(8), "cam3")]);
+    let ended = detect(&place, &["photos"], images, json!([]), json!([])).expect(0);
+    assert_eq!(found(&place), [(json!(8), "cam3/1.jpg".to_owned())]);
+    let told =
+        "2 images of `gt.json` are left out, as others have the same ids (such as that of `cam1/1.jpg`)";
+    assert!(ended.err.contains(told), "{}", ended.err);
+    let images = json!([image(json!(true), "cam1"), image(json!(true), "cam2")]);
+    let ended = detect(&place, &["photos"], images, json!([]), json!([])).expect(1);
+    assert!(ended.err.contains("others have the same ids"), "{}", ended.err);
+    // No id of results at all.
+    let ended =
+        detect(&place, &["photos"], json!([image(json!(null), "cam1")]), json!([]), json!([])).expect(1);
+    assert!(ended.err.contains("a string expected") && !ended.err.contains("untagged"), "{}", ended.err);
+}
+
+#[test]
+fn blanks_around_a_categorys_name_and_its_case_make_no_difference() {
+    let place = cameras();
+    let categories = json!([{"id": 40, "name": " BOLT\t"}, {"id": 50, "name": "nut"}]);
+    let images = json!([{"id": 1, "file_name": "cam1/1.jpg"}]);
+    detect(&place, &["photos"], images, categories, json!([])).expect(0);
+    let table = place.json("out/images.json");
+    let id = |name: &str| {
+        let named = table["categories"].as_array().unwrap().iter().find(|category| category["name"] == name);
+        named.unwrap()["id"].clone()
+    };
+    assert_eq!((id("Bolt"), id("Nut")), (json!(40), json!(50)));
+}

@@ -15,7 +15,7 @@ use super::value::{Object, Value};
 #[derive(Clone, Debug)]
 pub struct ClassNames<I> {
     exact: HashMap<String, I>,
-    /// By the name in small letters.
+    /// By the name in small letters, without blanks around it.
     loose: HashMap<String, I>,
 }
 
@@ -25,15 +25,19 @@ impl<I: Copy> ClassNames<I> {
         let (mut exact, mut loose) = (HashMap::new(), HashMap::new());
         for (id, name) in entries {
             exact.entry(name.to_owned()).or_insert(id);
-            loose.entry(name.to_lowercase()).or_insert(id);
+            loose.entry(loosely(name)).or_insert(id);
         }
         ClassNames { exact, loose }
     }
 
-    /// By the name, else by the name in any case.
+    /// By the name, else by the name in any case and with any blanks around it.
     pub fn get(&self, name: &str) -> Option<I> {
-        self.exact.get(name).or_else(|| self.loose.get(&name.to_lowercase())).copied()
+        self.exact.get(name).or_else(|| self.loose.get(&loosely(name))).copied()
     }
+}
+
+fn loosely(name: &str) -> String {
+    name.trim().to_lowercase()
 }
 
 /// The data set's images by file name and its categories by name, found as `rcnn detect -a` finds them.

@@ -5,7 +5,7 @@ use std::fmt;
 /// An id in results; written as annotations have it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(untagged))]
+#[cfg_attr(feature = "serde", serde(untagged, expecting = "a whole number below 2^63 or a string expected"))]
 pub enum ResultId {
     /// A whole number.
     Number(i64),
