@@ -18,6 +18,15 @@ macro_rules! tell {
 }
 pub(crate) use tell;
 
+/// A name that a file gave, for a table: no longer than a line has room for.
+pub(crate) fn brief(name: &str) -> Cow<'_, str> {
+    const MOST: usize = 60;
+    match name.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &name[..end]).into(),
+        None => name.into(),
+    }
+}
+
 /// See [`tell`].
 pub(crate) fn line(text: fmt::Arguments<'_>) {
     aside(&format!("{text}\n"));
@@ -40,10 +49,6 @@ pub(crate) fn show(text: &str) -> io::Result<()> {
 /// Text that only tells: a name of a file that came along with it cannot command the terminal or turn the direction
 /// of writing.
 fn harmless(text: &str) -> Cow<'_, str> {
-    let acts = |c: char| {
-        c.is_control() && c != '\n'
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     if !text.contains(acts) {
         return text.into();
     }
@@ -51,7 +56,24 @@ fn harmless(text: &str) -> Cow<'_, str> {
     text.chars().map(escaped).collect::<String>().into()
 }
 
-/// Prints data on standard output. A reader that is gone wants no more, which is no failure.
+/// JSON of the same values in which no character acts on a terminal: the standard lets each be written as a number.
+fn harmless_json(json: &str) -> Cow<'_, str> {
+    // Those below are escaped by whoever writes JSON, or are blanks between values.
+    let acts = |c: char| c >= '\u{7f}' && acts(c);
+    if !json.contains(acts) {
+        return json.into();
+    }
+    let written = |c: char| if acts(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
+    json.chars().map(written).collect::<String>().into()
+}
+
+/// Whether a character commands a terminal or turns the direction of writing.
+fn acts(c: char) -> bool {
+    c.is_control() && c != '\n'
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Prints JSON on standard output. A reader that is gone wants no more, which is no failure.
 ///
 /// # Errors
 /// When the data cannot be written although somebody waits for it.
@@ -64,14 +86,14 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 /// Standard output, for what comes piece by piece.
 pub(crate) struct Out {
     to: StdoutLock<'static>,
-    data: bool,
+    json: bool,
     gone: bool,
 }
 
 impl Out {
-    /// For data as they are, or for text that is [`harmless`].
-    pub(crate) fn of(data: bool) -> Out {
-        Out { to: io::stdout().lock(), data, gone: false }
+    /// For JSON, or for text that is [`harmless`].
+    pub(crate) fn of(json: bool) -> Out {
+        Out { to: io::stdout().lock(), json, gone: false }
     }
 
     /// Whether the reader is gone, so that nothing more need be made for it.
@@ -98,8 +120,9 @@ impl Write for Out {
         if self.gone {
             return Ok(bytes.len());
         }
-        let written = match std::str::from_utf8(bytes).map(harmless) {
-            Ok(Cow::Owned(text)) if !self.data => self.to.write_all(text.as_bytes()).map(|()| bytes.len()),
+        let safe = if self.json { harmless_json } else { harmless };
+        let written = match std::str::from_utf8(bytes).map(safe) {
+            Ok(Cow::Owned(text)) => self.to.write_all(text.as_bytes()).map(|()| bytes.len()),
             _ => self.to.write(bytes),
         };
         self.judge(written, bytes.len())

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use rcnn::run::{Record, State};
 
+use super::output::brief;
 use super::progress::duration;
 use super::{Exit, output, signals};
 
@@ -84,9 +85,14 @@ fn write_all(text: &mut String, record: &Record, out: &Path) -> std::fmt::Result
 fn by_class(text: &mut String, record: &Record) -> std::fmt::Result {
     let mut classes: Vec<(&String, &usize)> = record.counts.by_class.iter().collect();
     classes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    let widest = classes.iter().take(10).map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    for (name, count) in classes.iter().take(10) {
-        writeln!(text, "  {:widest$}  {count}", name.escape_debug().to_string())?;
+    let shown: Vec<(String, usize)> = classes
+        .iter()
+        .take(10)
+        .map(|(name, count)| (brief(&name.escape_debug().to_string()).into(), **count))
+        .collect();
+    let widest = shown.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, count) in shown {
+        writeln!(text, "  {name:widest$}  {count}")?;
     }
     match classes.len().saturating_sub(10) {
         0 => Ok(()),

@@ -12,6 +12,11 @@ pub enum Error {
     /// There is nothing at the path.
     #[error("no annotations at `{}`: no such file or folder", .0.display())]
     Missing(PathBuf),
+    /// What is at the path can be read only once.
+    #[error(
+        "`{}` is a pipe or a device: annotations are read more than once, so write them into a file first", .0.display()
+    )]
+    NoFile(PathBuf),
     /// The file is of no known form.
     #[error(
         "`{}` is not a form of annotations that is known: name a COCO .json, a YOLO data.yaml, or the folder of a run, of a YOLO \

@@ -103,7 +103,8 @@ fn form_of(path: &Path) -> Result<(Form, PathBuf), Error> {
         };
     }
     if !path.is_dir() {
-        return Err(Error::Missing(path.to_owned()));
+        let there = std::fs::metadata(path).is_ok();
+        return Err(if there { Error::NoFile } else { Error::Missing }(path.to_owned()));
     }
     if path.join("detections.jsonl").is_file() {
         return here(Form::Run);

@@ -204,8 +204,12 @@ impl Detector {
     ) -> Result<Detector, Error> {
         let manifest = model.manifest();
         let lane = || {
-            let trunk = Trunk::new(model, runtime, options, form)?;
-            Ok::<_, Error>(Lane { trunk, head: Head::new(model, runtime, options, form)? })
+            let (trunk, head) =
+                (|| Trunk::new(model, runtime, options, form), || Head::new(model, runtime, options, form));
+            // Both files are hashed before they are used: the smaller one while the other is loaded.
+            let (trunk, head) =
+                if options.device == Device::Cpu { rayon::join(trunk, head) } else { (trunk(), head()) };
+            Ok::<_, Error>(Lane { trunk: trunk?, head: head? })
         };
         Ok(Detector {
             architecture: manifest.network.clone(),

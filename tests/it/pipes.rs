@@ -155,6 +155,70 @@ fn results_and_annotations_may_come_through_a_pipe() {
 }
 
 #[test]
+fn what_is_read_more_than_once_says_that_a_pipe_will_not_do() {
+    let place = Place::new();
+    let checkpoint = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/tv-pyramid/model.pth");
+    for arguments in [
+        &["convert", "/dev/stdin", "-o", "out.json"][..],
+        &["convert", "/dev/stdin", "--to", "yolo", "-o", "out"],
+        &["import", checkpoint.to_str().unwrap(), "--config", "/dev/stdin", "-o", "out"],
+    ] {
+        let ended: Ended = place.command(arguments).write_stdin("{}").output().unwrap().into();
+        let told = ended.expect(1).err;
+        assert!(told.contains("/dev/stdin") && told.contains("pipe"), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn a_name_of_any_length_leaves_tables_readable() {
+    let place = photos();
+    let name = "x".repeat(100_000);
+    let truth = serde_json::json!({
+        "images": [{"id": 1, "file_name": "1.png", "width": 96, "height": 64}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 30, 20], "area": 600, "iscrowd": 0}],
+        "categories": [{"id": 1, "name": name}, {"id": 2, "name": format!("{name}y")}],
+    });
+    let results = serde_json::json!([{"image_id": 1, "category_id": 1, "bbox": [5, 5, 30, 20], "score": 0.5},
+                                     {"image_id": 1, "category_id": 2, "bbox": [50, 5, 30, 20], "score": 0.4}]);
+    place.write("gt.json", truth.to_string().as_bytes());
+    place.write("dt.json", results.to_string().as_bytes());
+    let judged = ["-a", "gt.json", "-r", "dt.json", "--per-class", "--errors"];
+    for arguments in [
+        &["detect", "photos/1.png", "-a", "gt.json", "--no-draw", "-o", "out"][..],
+        &[&["evaluate"], &judged[..]].concat(),
+        &["evaluate", "-a", "gt.json", "-r", "dt.json", "--metric", "voc", "--per-class"],
+        &["evaluate", "-a", "gt.json", "-r", "dt.json", "--versus", "dt.json", "--bootstrap", "10"],
+        &["compare", "-a", "gt.json", "dt.json", "dt.json", "--bootstrap", "10"],
+    ] {
+        let ended = place.rcnn(arguments).expect(0);
+        let longest = (ended.out + &ended.err).lines().map(str::len).max();
+        assert!(longest < Some(1000), "{arguments:?}: {longest:?}");
+    }
+}
+
+#[test]
+fn json_commands_no_terminal_either() {
+    let place = Place::new();
+    // Controls of C1, one of which begins commands as ESC and [ do.
+    let name = "a\u{9b}31m\u{85}\u{7f}\u{202e}z";
+    let truth = serde_json::json!({
+        "images": [{"id": 1, "file_name": "1.png", "width": 96, "height": 64}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 30, 20], "area": 600, "iscrowd": 0}],
+        "categories": [{"id": 1, "name": name}],
+    });
+    place.write("gt.json", truth.to_string().as_bytes());
+    place.write("dt.json", br#"[{"image_id": 1, "category_id": 1, "bbox": [5, 5, 30, 20], "score": 0.5}]"#);
+    let judge = ["evaluate", "-a", "gt.json", "-r", "dt.json", "--per-class"];
+    let acts = ['\u{9b}', '\u{85}', '\u{7f}', '\u{202e}'];
+    let text = place.rcnn(&judge).expect(0).out;
+    assert!(text.contains('z') && !text.contains(acts), "{text:?}");
+    let json = place.rcnn(&[&judge[..], &["--json"]].concat()).expect(0).out;
+    assert!(!json.contains(acts), "{json:?}");
+    let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(document.to_string().contains(name), "{document}");
+}
+
+#[test]
 fn a_named_pipe_is_waited_for_nowhere() {
     let place = photos();
     assert!(Command::new("mkfifo").arg(place.at("pipe.jpg")).status().unwrap().success());

@@ -2,6 +2,8 @@
 
 use coco_eval::{ClassRow, Comparison, Cut, Errors, Interval, Share, TIDE_KINDS, Tide, Voc};
 
+use crate::cli::output::brief;
+
 /// Width of a column of names.
 fn width<'a>(names: impl Iterator<Item = &'a str>) -> usize {
     names.map(|name| name.chars().count()).max().unwrap_or(0).clamp(8, 40)
@@ -21,7 +23,7 @@ pub(super) fn per_class(rows: &[ClassRow]) -> Vec<String> {
         let own = row.areas.iter().flat_map(|area| [area.ap, area.ar]);
         let numbers = row.numbers.into_iter().chain(own).zip(&widths);
         let numbers: String = numbers.map(|(value, width)| format!(" {value:>width$.3}")).collect();
-        format!("{:<width$} {:>8}{numbers}", row.name, row.boxes)
+        format!("{:<width$} {:>8}{numbers}", brief(&row.name), row.boxes)
     }));
     lines
 }
@@ -41,7 +43,7 @@ pub(super) fn voc(voc: &Voc, names: &[String], iou: f64, plus_one: bool, per_cla
         let show = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
         lines.extend(names.iter().zip(&voc.categories).map(|(name, ap)| {
             let (eleven, all) = (show(ap.map(|ap| ap.eleven_point)), show(ap.map(|ap| ap.all_point)));
-            format!("{name:<width$} {eleven:>9} {all:>10}")
+            format!("{:<width$} {eleven:>9} {all:>10}", brief(name))
         }));
     }
     lines
@@ -96,7 +98,7 @@ pub(super) fn comparison(
         if moved.is_empty() {
             continue;
         }
-        let names: Vec<String> = moved.iter().map(|moved| printable(&moved.name)).collect();
+        let names: Vec<String> = moved.iter().map(|moved| printable(&brief(&moved.name))).collect();
         let width = width(names.iter().map(String::as_str));
         lines.push(String::new());
         lines.push(format!("{title} whose AP moved most"));
@@ -153,6 +155,7 @@ pub(super) fn errors(errors: &Errors, names: &[String]) -> Vec<String> {
         Some(best) => format!("best F1 over all categories at {}", cut(best)),
         None => "no detection is right, so no score is best".into(),
     });
+    let names: Vec<String> = names.iter().map(|name| brief(name).into()).collect();
     let width = width(names.iter().map(String::as_str));
     for (name, best) in names.iter().zip(&errors.best_f1_per_class) {
         lines.extend(best.as_ref().map(|best| format!(" {name:<width$} {}", cut(best))));
@@ -194,5 +197,6 @@ pub(super) fn errors(errors: &Errors, names: &[String]) -> Vec<String> {
 
 fn missed(share: &Share, width: usize) -> String {
     let part = share.missed as f64 / share.count.max(1) as f64;
-    format!(" {:<width$} {:>7} of {:>7}  {:>5.1} %", share.label, share.missed, share.count, 100.0 * part)
+    let label = brief(&share.label);
+    format!(" {label:<width$} {:>7} of {:>7}  {:>5.1} %", share.missed, share.count, 100.0 * part)
 }

@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use support::{Place, fixtures};
+use crate::support::{Place, fixtures};
 
 /// A black photo of 12 megapixels in a small file, which takes 36 MB.
 const LARGE: (u32, u32) = (4000, 3000);
