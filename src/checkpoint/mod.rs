@@ -5,6 +5,7 @@
 
 mod archive;
 mod error;
+mod foreign;
 mod home;
 mod notes;
 mod numpy;
@@ -170,12 +171,14 @@ fn read_any(bytes: &[u8], named_safetensors: bool, key: Option<&str>) -> Result<
         [] => return Err(Error::NotACheckpoint("it is empty".into())),
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return torch::read_zip(bytes, key),
         _ if torch::is_legacy(bytes) => return torch::read_legacy(bytes, key),
-        _ if let Some(what) = text::stand_in(bytes) => return Err(Error::NotACheckpoint(what.into())),
-        _ if named_safetensors || bytes.get(8) == Some(&b'{') => safetensors::read(bytes),
-        _ => match foreign(bytes) {
-            Some(what) => return Err(Error::NotACheckpoint(what.into())),
-            None => return numpy::read(bytes, key),
-        },
+        _ if bytes.get(8) == Some(&b'{') && text::stand_in(bytes).is_none() => safetensors::read(bytes),
+        _ if let Some(what) = foreign::known(bytes) => return Err(Error::NotACheckpoint(what.into())),
+        _ if named_safetensors => safetensors::read(bytes),
+        _ if is_pickle(bytes) => return numpy::read(bytes, key),
+        _ => {
+            let what = "it begins like no format that a framework saves";
+            return Err(Error::NotACheckpoint(what.into()));
+        }
     };
     match key {
         Some(key) if found.is_ok() => Err(Error::NoKey { key: Shown::new(key), known: Shown::new("") }),
@@ -183,23 +186,8 @@ fn read_any(bytes: &[u8], named_safetensors: bool, key: Option<&str>) -> Result<
     }
 }
 
-/// What else a file may be, by how it begins; nothing where it may be a pickle.
-fn foreign(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        _ if bytes.trim_ascii_start().first() == Some(&b'<') => {
-            Some("it is a web page, as a failed download leaves behind")
-        }
-        // A version of the format, then the name of the program that wrote it, or another field of a model.
-        [0x08, 1..=32, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => Some(
-            "it is an ONNX file, which holds no conventions: give the checkpoint that it was exported from (.pth, .pkl or \
-             .safetensors)",
-        ),
-        [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Some("it is a picture"),
-        [0x1f, 0x8b, ..] => Some("it is a gzip archive: unpack it first"),
-        [0x89, b'H', b'D', b'F', ..] => Some("it is an HDF5 file"),
-        [0x80, protocol, ..] if *protocol <= 5 => None,
-        // Protocol 0 and 1 begin with a mark, a global or an empty container.
-        [b'(' | b'c' | b'}' | b']' | b')', ..] => None,
-        _ => Some("it begins like no format that a framework saves"),
-    }
+/// Whether a file may be a pickle, by how it begins.
+fn is_pickle(bytes: &[u8]) -> bool {
+    // Protocols 0 and 1 begin with a mark, a global or an empty container.
+    matches!(bytes, [0x80, 0..=5, ..] | [b'(' | b'c' | b'}' | b']' | b')', ..])
 }

@@ -9,7 +9,7 @@ use super::error::{Error, Shown};
 use super::notes::Notes;
 use super::pickle::{self, Callable, Id, Pickled, Value};
 use super::tensor::{Dtype, Tensor, View, long_name};
-use super::{archive, home, numpy};
+use super::{archive, foreign, home, numpy};
 
 /// `torch.save` before 1.6 begins with this number as a pickle of its own.
 const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -23,7 +23,7 @@ pub(super) fn read_zip(bytes: &[u8], key: Option<&str>) -> Result<Found, Error> 
         archive::members(bytes)?.into_iter().map(|member| (member.name.clone(), member)).collect();
     let pickle_name = members.keys().find(|name| *name == "data.pkl" || name.ends_with("/data.pkl")).cloned();
     let Some(pickle_name) = pickle_name else {
-        return Err(Error::NotACheckpoint("it is a zip archive without a `data.pkl`".into()));
+        return Err(Error::NotACheckpoint(foreign::of_zip(members.keys()).into()));
     };
     let prefix = pickle_name.strip_suffix("data.pkl").unwrap_or_default();
     let code = format!("{prefix}code/");
