@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// Without all features, some functions that only these call are left over.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 
 /// The examples of docs/library.md, compiled.
 #[cfg(doctest)]
@@ -8,6 +10,7 @@ struct Library;
 mod facade;
 mod files;
 mod hash;
+#[cfg(feature = "fetch")]
 mod http;
 mod loader;
 mod within;
@@ -25,12 +28,14 @@ pub mod classify;
 #[doc(hidden)]
 pub mod compare;
 #[doc(hidden)]
+#[cfg(feature = "convert")]
 pub mod convert;
 #[doc(hidden)]
 pub mod convolution;
 #[doc(hidden)]
 pub mod detector;
 #[doc(hidden)]
+#[cfg(feature = "draw")]
 pub mod draw;
 #[doc(hidden)]
 pub mod family;
@@ -49,8 +54,10 @@ pub mod onnx;
 #[doc(hidden)]
 pub mod photo;
 #[doc(hidden)]
+#[cfg(feature = "quantize")]
 pub mod quantize;
 #[doc(hidden)]
+#[cfg(feature = "report")]
 pub mod report;
 #[doc(hidden)]
 pub mod run;

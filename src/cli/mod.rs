@@ -14,6 +14,7 @@ mod bench;
 mod classify;
 mod clean_start;
 mod compare;
+mod completions;
 mod convert;
 mod detect;
 mod doctor;
@@ -94,6 +95,8 @@ enum Command {
     Bench(bench::Args),
     Doctor(doctor::Args),
     Runtime(runtime::Args),
+    Completions(completions::Args),
+    Man(completions::ManArgs),
 }
 
 /// Parses the command line, runs the command and turns its outcome into the process's exit code.
@@ -123,6 +126,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Runtime(args) => runtime::run(args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Man(args) => completions::man(&args, Cli::command()),
     };
     match outcome {
         Ok(exit) => ExitCode::from(exit as u8),

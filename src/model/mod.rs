@@ -5,6 +5,7 @@ mod classifier;
 mod find;
 mod import;
 mod manifest;
+#[cfg(feature = "fetch")]
 mod pull;
 mod store;
 mod zoo;
@@ -18,6 +19,7 @@ pub use classifier::{ClassifierManifest, ClassifierModel};
 pub use find::{Listed, Place, list, nearest};
 pub use import::{Imported, config_beside, read_config, read_options};
 pub use manifest::{FileHash, Files, Manifest, Origin, Provenance, Quantization};
+#[cfg(feature = "fetch")]
 pub use pull::{Expected, PullError, download};
 pub use store::GraphFile;
 pub use zoo::{Published, find_published, published};

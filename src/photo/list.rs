@@ -8,7 +8,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use globset::{GlobBuilder, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
@@ -16,6 +15,7 @@ use super::heif;
 use super::kinds::{self, Kind, PassedOver};
 use super::lines;
 use super::names::{cleaned, drop_repeated, tell_apart, with_slashes};
+use super::pattern::{Pattern, PatternError};
 
 /// What pictures are called; only files found in folders are chosen by their names.
 const EXTENSIONS: [&str; 13] =
@@ -74,7 +74,7 @@ pub enum ListError {
         /// As the user gave it.
         pattern: PathBuf,
         /// What is wrong.
-        cause: globset::Error,
+        cause: PatternError,
     },
     /// A folder cannot be read.
     #[error("cannot read the folder `{}`: {cause}", shown(path))]
@@ -198,14 +198,14 @@ impl Found {
             };
             place.push(part);
         }
-        let glob = GlobBuilder::new(&with_slashes(&below)).literal_separator(true).build();
-        let glob = glob.map_err(|cause| ListError::Pattern { pattern: pattern.into(), cause })?;
+        let fits = Pattern::new(&with_slashes(&below))
+            .map_err(|cause| ListError::Pattern { pattern: pattern.into(), cause })?;
         let root = if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed };
         if !root.is_dir() {
             return Err(ListError::Missing(pattern.into()));
         }
         let before = self.entries.len();
-        self.add_folder(&root, Some(&glob.compile_matcher()))?;
+        self.add_folder(&root, Some(&fits))?;
         if self.entries.len() == before {
             return Err(ListError::Missing(pattern.into()));
         }
@@ -213,7 +213,7 @@ impl Found {
     }
 
     /// All pictures below a folder, or those whose path from there fits a pattern, whatever they are called.
-    fn add_folder(&mut self, folder: &Path, pattern: Option<&GlobMatcher>) -> Result<(), ListError> {
+    fn add_folder(&mut self, folder: &Path, pattern: Option<&Pattern>) -> Result<(), ListError> {
         fs::read_dir(folder).map_err(|cause| ListError::Folder { path: folder.into(), cause })?;
         let (mut files, mut skipped) = (Vec::new(), Vec::new());
         let skip = self.skip.clone();
@@ -229,7 +229,7 @@ impl Found {
                 Ok(entry) if entry.file_type().is_file() => {
                     let relative = entry.path().strip_prefix(folder).unwrap_or(entry.path());
                     let fits = match pattern {
-                        Some(pattern) => pattern.is_match(relative),
+                        Some(pattern) => pattern.fits(relative),
                         None => is_picture(entry.path()),
                     };
                     if fits {

@@ -70,6 +70,7 @@ mod markers;
 mod names;
 mod orientation;
 mod others;
+mod pattern;
 mod png;
 pub mod resize;
 mod tiff;
@@ -83,6 +84,7 @@ pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
 pub use kinds::PassedOver;
 pub use list::{Entry, ListError, Listing, Unread, list};
 pub(crate) use names::cleaned;
+pub use pattern::PatternError;
 
 #[cfg(test)]
 mod tests {

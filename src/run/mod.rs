@@ -11,6 +11,10 @@ mod journal;
 mod merge;
 mod naming;
 mod ordered;
+#[cfg(feature = "draw")]
+mod picture;
+#[cfg(not(feature = "draw"))]
+#[path = "without_pictures.rs"]
 mod picture;
 mod pictures;
 mod places;
@@ -76,14 +80,14 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Pictures with boxes from 0.5 up, on all cores; the folder is yet to be named.
+    /// Pictures with boxes from 0.5 up where this build can draw, on all cores; the folder is yet to be named.
     fn default() -> Options {
         Options {
             out: PathBuf::new(),
             overwrite: false,
             retry_failed: false,
             only: None,
-            draw_score: Some(0.5),
+            draw_score: cfg!(feature = "draw").then_some(0.5),
             decode: DecodeOptions::default(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             batch: 1,
@@ -161,6 +165,9 @@ pub enum Error {
         /// The pictures' folder.
         folder: PathBuf,
     },
+    /// Pictures are asked of a build that draws none.
+    #[error("this program was built without the feature `draw`: it writes no pictures")]
+    NoPictures,
     /// Somebody removed the results.
     #[error("`{}` was removed or replaced while the run wrote into it: start the command again", .0.display())]
     Removed(PathBuf),
@@ -283,6 +290,9 @@ struct Begun {
 /// Makes the folder ready for the photos, which are a share of all.
 fn begin(tasks: &[Task], all: &[Task], options: &Options, record: &Record) -> Result<Begun, Error> {
     let out = &options.out;
+    if options.draw_score.is_some() && cfg!(not(feature = "draw")) {
+        return Err(Error::NoPictures);
+    }
     folder::refuse_photos_inside(tasks, options)?;
     std::fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
     if !options.overwrite {

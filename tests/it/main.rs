@@ -11,6 +11,7 @@ mod bad_checkpoints;
 mod bench;
 mod classify;
 mod compare;
+mod completions;
 mod convert;
 mod convert_forms;
 mod convert_kept;

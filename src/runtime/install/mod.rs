@@ -3,12 +3,17 @@
 //! pip first, npm second, the project's own release archive third. Every file is checked against a hash
 //! before anything of it is unpacked, and only the libraries are.
 
+#[cfg(feature = "fetch")]
 mod fetch;
 mod packages;
+#[cfg(feature = "fetch")]
 mod release;
 mod sources;
+#[cfg(feature = "fetch")]
 mod unpack;
 mod wheels;
+#[cfg(not(feature = "fetch"))]
+mod without_fetch;
 
 use std::fs::{self, File};
 use std::io;
@@ -18,7 +23,10 @@ use super::find::{Candidate, Place, inside, look, version_in};
 use super::{Error, Options};
 use crate::cache::{self, NoCache};
 use sources::Way;
+#[cfg(feature = "fetch")]
 use unpack::Archive;
+#[cfg(not(feature = "fetch"))]
+use without_fetch::{self as fetch, self as unpack, Archive};
 
 pub use packages::{Installed, Package};
 pub(super) use packages::{cuda, install as install_package, list, plugin, remove, whole};
@@ -175,7 +183,7 @@ fn move_into_place(fresh: &Path, folder: &Path) -> io::Result<()> {
     fs::rename(fresh, folder)
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, feature = "fetch"))]
 #[cfg(test)]
 mod tests {
     use std::io::Write;
