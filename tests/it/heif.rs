@@ -1,7 +1,7 @@
 //! HEIC and AVIF by the system's libheif, held against the pixels that pillow-heif and Pillow give.
 
 #![cfg(all(feature = "heif", unix))]
-#![allow(clippy::unwrap_used, clippy::print_stderr)] // A test that fails may say so by panicking.
+#![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ fn picture(name: &str) -> Option<Vec<u8>> {
                 ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
             let there = folders.iter().any(|folder| Path::new(folder).join("libheif.so.1").exists());
             assert!(!there || error.detail.contains("libheif"), "{name}: {error}");
-            eprintln!("skipped: {name} is not decoded here: {error}");
+            crate::support::skipped(format_args!("{name} is not decoded here: {error}"));
             None
         }
         _ => Some(bytes),
