@@ -38,9 +38,9 @@ pub(crate) struct Args {
     /// Folder for the results
     #[arg(short, long, value_name = "FOLDER")]
     out: PathBuf,
-    /// A model's name or folder, or a checkpoint file
-    #[arg(short, long, default_value = DEFAULT)]
-    model: OsString,
+    /// A model's name or folder, or a checkpoint file; fod-r18, which knows runway debris and nothing else, by default
+    #[arg(short, long)]
+    model: Option<OsString>,
     /// COCO annotations from which the results take the ids of images (by file name) and categories (by name)
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
@@ -131,6 +131,10 @@ impl DecodeArgs {
     }
 }
 
+/// What is said before the model in the program looks at photos that it may not be made for.
+const DEFAULT_KNOWS: &str = "note: the default model, fod-r18, knows 31 kinds of debris on runways and nothing else; \
+     for everyday objects `rcnn pull d2-r50-fpn-3x`, then -m d2-r50-fpn-3x (`rcnn models` lists others)";
+
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let reduced = matches!(args.decode.decoder, DecoderArg::Reduced);
@@ -144,7 +148,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         .into());
     }
     let listing = super::list_photos(&args.photos, Some(&args.out.join("annotated")))?;
-    let model = super::find_model(&args.model)?;
+    let model = super::find_model(args.model.as_deref().unwrap_or(DEFAULT.as_ref()))?;
     let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
     let runtime = args.machine.open()?;
@@ -175,6 +179,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         };
         let (done, total, failed) = (now.done as u64, now.total as u64, now.failed as u64);
         let progress = progress.get_or_insert_with(|| {
+            if args.model.is_none() {
+                tell!("{DEFAULT_KNOWS}");
+            }
             if now.before > 0 {
                 tell!("{} of {} photos were done before", now.before, now.total);
             }

@@ -445,7 +445,19 @@ fn annotations_give_their_ids() {
              "categories": [{"id": 9, "name": "washer"}], "annotations": []}"#,
     );
     let ended = place
-        .rcnn(&["detect", "photos", "-a", "gt.json", "-o", "out", "--no-draw", "--score", "0.001"])
+        .rcnn(&[
+            "detect",
+            "photos",
+            "-m",
+            "fod-r18",
+            "-a",
+            "gt.json",
+            "-o",
+            "out",
+            "--no-draw",
+            "--score",
+            "0.001",
+        ])
         .expect(0);
     assert_eq!(
         ended.err,
@@ -555,4 +567,14 @@ fn a_run_under_nohup_outlives_its_terminal() {
     send("-HUP", &child);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(place.rows("out").len(), 8);
+}
+
+#[test]
+fn the_default_model_says_what_it_knows() {
+    let place = Place::new();
+    place.photos(&PICTURES[..1]);
+    let ended = place.rcnn(&["detect", "photos", "-o", "out", "--no-draw"]).expect(0);
+    assert!(ended.err.contains("knows 31 kinds of debris on runways and nothing else"), "{}", ended.err);
+    let ended = place.rcnn(&["detect", "photos", "-m", "fod-r18", "-o", "named", "--no-draw"]).expect(0);
+    assert!(!ended.err.contains("debris"), "{}", ended.err);
 }
