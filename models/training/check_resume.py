@@ -17,7 +17,7 @@ import time
 
 import torch
 
-SHORT = ["--rungs", "plain-18", "resnet-66", "--seeds", "1", "--scenes", "20", "--slice", "8", "--steps", "24",
+SHORT = ["--rungs", "plain-18", "resnet-66", "--seeds", "1", "--scenes", "20", "--slice", "8", "--steps", "32",
          "--save-every", "4", "--log-every", "2", "--warmup", "4", "--batch", "2", "--settle", "32", "--size", "64"]
 RUNS = ("plain-18-1", "resnet-66-1")
 
@@ -25,6 +25,11 @@ RUNS = ("plain-18-1", "resnet-66-1")
 def start(out, rcnn):
     command = [sys.executable, pathlib.Path(__file__).with_name("ladder.py"), "-o", out, *SHORT, "--rcnn", rcnn]
     return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+
+
+def trace(out):
+    """What changes whenever a ladder saves or judges."""
+    return [(f, f.stat().st_mtime_ns) for name in ("state.pt", "ap.csv", "model.pth") for f in sorted(out.glob(f"*/{name}"))]
 
 
 def tensors(state, path=""):
@@ -47,37 +52,33 @@ def same(a, b):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--rcnn", type=pathlib.Path, required=True)
+    p.add_argument("--kills", type=int, default=4)
     p.add_argument("--seed", type=int, default=1, help="of the moments at which it is killed")
     a = p.parse_args()
     moments = random.Random(a.seed)
     with tempfile.TemporaryDirectory() as folder:
         alone, killed = pathlib.Path(folder, "alone"), pathlib.Path(folder, "killed")
-        began = time.monotonic()
         if start(alone, a.rcnn).wait():
             raise SystemExit("the ladder failed")
-        took, kills = time.monotonic() - began, 0
-        while True:
-            job = start(killed, a.rcnn)
-            try:
-                # Long enough to get one step further, short enough to need several starts.
-                code = job.wait(timeout=moments.uniform(0.3, 0.7) * took)
-            except subprocess.TimeoutExpired:
-                job.send_signal(signal.SIGKILL)
-                job.wait()
-                kills += 1
-                continue
-            if code:
-                raise SystemExit("the ladder failed after it was killed")
-            break
-        if not kills:
-            raise SystemExit("it was never killed: nothing is proven")
+        for _ in range(a.kills):
+            # Once it has done something new, at the moment of its life that chance says.
+            job, before = start(killed, a.rcnn), trace(killed)
+            while trace(killed) == before and job.poll() is None:
+                time.sleep(0.01)
+            time.sleep(moments.uniform(0, 1))
+            if job.poll() is not None:
+                raise SystemExit("it ended before it was killed often enough: give fewer --kills")
+            job.send_signal(signal.SIGKILL)
+            job.wait()
+        if start(killed, a.rcnn).wait():
+            raise SystemExit("the ladder failed after it was killed")
         for run in RUNS:
             one, other = (dict(tensors(torch.load(f / run / "state.pt", weights_only=True))) for f in (alone, killed))
             wrong = [k for k in one.keys() | other.keys() if k not in one or k not in other or not same(one[k], other[k])]
             ap = [(f / run / "ap.csv").read_text() for f in (alone, killed)]
             if wrong or ap[0] != ap[1]:
-                raise SystemExit(f"{run} differs after {kills} kills: {', '.join(sorted(wrong)[:5]) or 'ap.csv'}")
-        print(f"killed {kills} times: the same weights, optimisers and numbers to the last bit")
+                raise SystemExit(f"{run} differs after {a.kills} kills: {', '.join(sorted(wrong)[:5]) or 'ap.csv'}")
+        print(f"killed {a.kills} times: the same weights, optimisers and numbers to the last bit")
 
 
 if __name__ == "__main__":
