@@ -161,3 +161,48 @@ pub(super) fn check(bytes: u64, (width, height): (u32, u32), options: &DecodeOpt
     );
     Err(Error::new(ErrorKind::TooLarge, detail))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Cursor;
+    use std::path::Path;
+
+    use super::super::decode::{Limits, decode_bytes};
+    use super::*;
+
+    fn cost(bytes: &[u8]) -> Option<Cost> {
+        of(&mut Cursor::new(bytes), &DecodeOptions::default(), &|whole| whole)
+    }
+
+    #[test]
+    fn headers_tell_the_size_of_every_picture_that_is_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/photos");
+        let mut seen = 0;
+        for entry in walkdir::WalkDir::new(folder) {
+            let path = entry.unwrap().into_path();
+            let Ok(bytes) = fs::read(&path) else { continue };
+            let options = DecodeOptions { ignore_orientation: true, ..DecodeOptions::default() };
+            let Ok(photo) = decode_bytes(&bytes, &options) else { continue };
+            let cost = cost(&bytes).unwrap_or_else(|| panic!("{}", path.display()));
+            assert_eq!(cost.stored, (photo.width, photo.height), "{}", path.display());
+            assert_eq!(cost.photo, photo.pixels.len() as u64, "{}", path.display());
+            // What is known to be too little is refused, from memory as from a file.
+            let limits = Limits { memory: cost.photo, ..Limits::default() };
+            let error = decode_bytes(&bytes, &DecodeOptions { limits, ..options }).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::TooLarge, "{}", path.display());
+            seen += 1;
+        }
+        assert!(seen > 20, "{seen}");
+    }
+
+    #[test]
+    fn webps_take_what_their_kind_of_packing_needs() {
+        let head =
+            |kind: &[u8; 4], flags: u8| [&b"RIFF\0\0\0\0WEBP"[..], kind, &[10, 0, 0, 0, flags]].concat();
+        assert_eq!(of_webp(&head(b"VP8 ", 0), 100), 150);
+        assert_eq!(of_webp(&head(b"VP8L", 0), 100), 500);
+        assert_eq!(of_webp(&head(b"VP8X", 0x10), 100), 800);
+        assert_eq!(of_webp(&head(b"VP8X", 0x12), 100), 1000);
+    }
+}
