@@ -6,6 +6,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
+use std::thread::Builder;
 
 use super::head::Head;
 use super::trunk::Trunk;
@@ -24,14 +25,16 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Makes lanes, the first before the others, which then go on at once: they find what it kept.
+    /// Makes lanes, the first before the others, which then go on at once: they find what it kept. There are fewer where
+    /// the system gives no more threads.
     pub(super) fn new<E: Send>(
         count: NonZeroUsize,
         make: impl Fn() -> Result<Lane, E> + Sync,
     ) -> Result<Lanes, E> {
         let first = make()?;
         let others = std::thread::scope(|scope| {
-            let made: Vec<_> = (1..count.get()).map(|_| scope.spawn(&make)).collect();
+            let made: Vec<_> =
+                (1..count.get()).map_while(|_| Builder::new().spawn_scoped(scope, &make).ok()).collect();
             let joined = made
                 .into_iter()
                 .map(|lane| lane.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)));

@@ -31,6 +31,7 @@ use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
 use std::time::Instant;
 
 pub use annotated::{Annotated, AnnotatedError};
@@ -144,6 +145,9 @@ pub enum Error {
     /// The model cannot be loaded once more.
     #[error(transparent)]
     Detector(#[from] detector::Error),
+    /// The system gives no threads.
+    #[error("cannot start a thread: {0}: allow this process more threads or memory")]
+    Threads(std::io::Error),
     /// There is nothing to measure.
     #[error("none of the {0} photos could be processed: `rcnn detect` says why")]
     NothingToMeasure(usize),
@@ -240,7 +244,13 @@ pub(crate) fn run(
     let (outcome, written) = std::thread::scope(|scope| {
         let (queue, waiting) = crossbeam_channel::bounded(writer::WAITING);
         let rows = &mut rows;
-        let writer = scope.spawn(move || writer::write(&waiting, rows, drawn, out));
+        let writer = Builder::new()
+            .spawn_scoped(scope, move || writer::write(&waiting, rows, drawn, out))
+            .map_err(Error::Threads);
+        let writer = match writer {
+            Ok(writer) => writer,
+            Err(error) => return (Ok(()), Err(error)),
+        };
         let mut places = to_do.iter();
         let outcome = stages.run(to_do.iter().map(|&place| &tasks[place]), &mut |done| {
             times += done.times;

@@ -1,6 +1,7 @@
 //! Work shared among threads whose results come out in the order in which the work went in.
 
-use std::thread::Scope;
+use std::io;
+use std::thread::{Builder, Scope};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
@@ -50,21 +51,25 @@ impl<O> Ordered<O> {
 }
 
 /// Applies `work` to `items` on `threads` threads; at most `ahead` items are begun and not yet taken, so that
-/// memory does not depend on how many there are. Dropping the result ends the work.
+/// memory does not depend on how many there are. Dropping the result ends the work. Where the system gives fewer threads,
+/// fewer work.
+///
+/// # Errors
+/// When the system gives no thread.
 pub(super) fn ordered<'scope, I, O>(
     scope: &'scope Scope<'scope, '_>,
     threads: usize,
     ahead: usize,
     items: impl Iterator<Item = I> + Send + 'scope,
     work: impl Fn(I) -> O + Clone + Send + 'scope,
-) -> Ordered<O>
+) -> io::Result<Ordered<O>>
 where
     I: Send + 'scope,
     O: Send + 'scope,
 {
     let (jobs, todo) = bounded::<(I, crossbeam_channel::Sender<O>)>(threads);
     let (places, results) = bounded::<Receiver<O>>(ahead.max(threads));
-    scope.spawn(move || {
+    Builder::new().spawn_scoped(scope, move || {
         for item in items {
             let (done, result) = bounded(1);
             // The place in the order is taken first: its bound holds back the work, not only its results.
@@ -72,17 +77,22 @@ where
                 return;
             }
         }
-    });
-    for _ in 0..threads {
+    })?;
+    for number in 0..threads {
         let (todo, work) = (todo.clone(), work.clone());
-        scope.spawn(move || {
+        let worker = Builder::new().spawn_scoped(scope, move || {
             for (item, done) in todo {
                 // Nobody waits for it any more when the run has been given up.
                 let _ = done.send(work(item));
             }
         });
+        match worker {
+            Err(error) if number == 0 => return Err(error),
+            Err(_) => break,
+            Ok(_) => {}
+        }
     }
-    Ordered { places: results, begun: None }
+    Ok(Ordered { places: results, begun: None })
 }
 
 #[cfg(test)]
@@ -99,7 +109,7 @@ mod tests {
                 std::thread::sleep(Duration::from_micros((i * 7919) % 300));
                 i * 2
             };
-            let doubled: Vec<u64> = ordered(scope, 4, 8, 0..200, work).collect();
+            let doubled: Vec<u64> = ordered(scope, 4, 8, 0..200, work).unwrap().collect();
             assert_eq!(doubled, (0..200).map(|i| i * 2).collect::<Vec<_>>());
         });
     }
@@ -114,7 +124,7 @@ mod tests {
                 }
                 i
             };
-            let mut results = ordered(scope, 2, 4, 0..3, work);
+            let mut results = ordered(scope, 2, 4, 0..3, work).unwrap();
             assert_eq!(results.next_unless(&|| false), Some(0));
             assert_eq!(results.next_unless(&|| true), None);
             go.send(()).unwrap();
@@ -129,7 +139,7 @@ mod tests {
         let begun = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             let work = |_| begun.fetch_add(1, Ordering::SeqCst);
-            let mut results = ordered(scope, 2, 4, 0..1000, work);
+            let mut results = ordered(scope, 2, 4, 0..1000, work).unwrap();
             results.next();
             std::thread::sleep(Duration::from_millis(100));
             // Four wait, one was taken, one more may be on its way into the bound.

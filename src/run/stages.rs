@@ -75,10 +75,12 @@ impl Stages<'_> {
             let going = going.map(|task| (task, room.ticket()));
             let ahead = threads + callers * batch;
             let prepared = ordered(scope, threads, ahead, going, |(task, place)| self.prepare(task, place));
+            let prepared = prepared.map_err(Error::Threads)?;
             let batches = Batches { prepared, next: None, most: batch, room };
             let inferred = ordered(scope, callers, callers, batches, |batch| self.infer(batch));
-            let done = ordered(scope, threads, threads + batch, inferred.flatten(), |one| self.finish(one));
-            for done in done {
+            let inferred = inferred.map_err(Error::Threads)?.flatten();
+            let done = ordered(scope, threads, threads + batch, inferred, |one| self.finish(one));
+            for done in done.map_err(Error::Threads)? {
                 if take(done?).is_break() {
                     break;
                 }

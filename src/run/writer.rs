@@ -8,6 +8,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
@@ -66,7 +67,14 @@ fn bring_to_disk(paths: &[PathBuf]) -> io::Result<()> {
     };
     std::thread::scope(|scope| {
         let share = paths.len().div_ceil(AT_ONCE).max(1);
-        let threads: Vec<_> = paths.chunks(share).map(|paths| scope.spawn(move || settle(paths))).collect();
+        let mut threads = Vec::new();
+        for paths in paths.chunks(share) {
+            match Builder::new().spawn_scoped(scope, move || settle(paths)) {
+                Ok(thread) => threads.push(thread),
+                // Where the system gives no thread, this one does the work.
+                Err(_) => settle(paths)?,
+            }
+        }
         threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })?;
     let folders: BTreeSet<&Path> = paths.iter().filter_map(|path| path.parent()).collect();

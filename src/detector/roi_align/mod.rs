@@ -8,7 +8,9 @@
 mod pool;
 mod turn;
 
+use std::iter;
 use std::sync::{Mutex, PoisonError};
+use std::thread::Builder;
 
 use pulp::Arch;
 
@@ -160,14 +162,15 @@ impl RoiAlign {
         for (place, part) in parts.into_iter().enumerate() {
             hands[place % self.threads].push(part);
         }
-        let mut hands = hands.into_iter().filter(|hand| !hand.is_empty());
-        let own = hands.next();
-        let work = &work;
+        hands.retain(|hand| !hand.is_empty());
+        let others = hands.len().saturating_sub(1);
+        let hands = Mutex::new(hands);
+        let next = || hands.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let share = || iter::from_fn(next).flatten().for_each(&work);
         std::thread::scope(|scope| {
-            for hand in hands {
-                scope.spawn(move || hand.into_iter().for_each(work));
-            }
-            own.into_iter().flatten().for_each(work);
+            // Where the system gives fewer threads, these do the others' shares.
+            let _all = (0..others).try_for_each(|_| Builder::new().spawn_scoped(scope, share).map(drop));
+            share();
         });
     }
 }
