@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::chosen::named;
 use super::limits;
-use super::load::{Error, Parameters, named, norm_eps, read_weights, surplus, unreadable};
+use super::load::{Error, Parameters, norm_eps, read_weights, surplus, unreadable};
 use super::options::{ClassesOption, Options};
 use super::{Class, Names, Naming};
 use crate::checkpoint::Checkpoint;

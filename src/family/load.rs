@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::classes::unnamed_classes;
+use super::chosen::classes;
 use super::conventions::Conventions;
 use super::limits;
-use super::options::{ClassOption, ClassesOption, Options};
-use super::{Class, FAMILIES, Family, Names, Naming, Recognised, Rows, coco_classes};
+use super::options::Options;
+use super::{Class, FAMILIES, Family, Names, Naming, Recognised, Rows};
 use crate::checkpoint::{self, Checkpoint, Shown, Tensor};
 use crate::network::{Architecture, Layer, LayerShape, LayerWeights, MOST_CELLS, Norm, ReadError, Weights};
 
@@ -447,52 +447,6 @@ fn check_options(options: &Options, architecture: &mut Architecture) -> Result<(
         _ => {}
     }
     Ok(())
-}
-
-fn classes(
-    options: &Options,
-    count: usize,
-    family: &Family,
-    remarks: &mut Vec<String>,
-) -> Result<Vec<Class>, Error> {
-    let wrong = |said: usize| {
-        Err(Error::Options(format!("the options name {said} classes, but the checkpoint has {count}")))
-    };
-    match &options.classes {
-        None => Ok((family.classes)(count).unwrap_or_else(|| unnamed_classes(count))),
-        Some(ClassesOption::Known(name)) if name == "coco" => {
-            coco_classes(count).map_or_else(|| wrong(80), Ok)
-        }
-        Some(ClassesOption::Known(name)) => {
-            let name = Shown::new(name);
-            Err(Error::Options(format!(
-                "the class list `{name}` is unknown: `coco` or a list of names expected"
-            )))
-        }
-        Some(ClassesOption::List(list)) => match list.as_slice() {
-            list if list.len() == count => Ok(list.iter().zip(1..).map(named).collect()),
-            // torchvision's own lists begin so, and so do those that people write for its checkpoints.
-            [first, list @ ..] if list.len() == count && is_background(first) => {
-                let name = Shown::new(first.name());
-                remarks
-                    .push(format!("`{name}`, the first of the names of classes, is no class of the model"));
-                Ok(list.iter().zip(1..).map(named).collect())
-            }
-            list => wrong(list.len()),
-        },
-    }
-}
-
-/// Whether a name stands for what is no object.
-fn is_background(class: &ClassOption) -> bool {
-    class.name().trim_matches('_').eq_ignore_ascii_case("background")
-}
-
-pub(super) fn named((class, place): (&ClassOption, u64)) -> Class {
-    match class {
-        ClassOption::Name(name) => Class { id: place, name: name.clone() },
-        ClassOption::WithId { id, name } => Class { id: *id, name: name.clone() },
-    }
 }
 
 /// Tensors that nothing uses, but for PyTorch's counters and what the family calls idle.

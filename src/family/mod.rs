@@ -3,6 +3,7 @@
 //! A family says which checkpoints are its own, what it calls each layer's tensors, and its
 //! [`Conventions`]. Everything else (reading the architecture, checking, folding norms) is common.
 
+mod chosen;
 mod classes;
 mod classifier;
 mod config;

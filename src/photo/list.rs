@@ -15,7 +15,7 @@ use super::heif;
 use super::kinds::{self, Kind, PassedOver};
 use super::lines;
 use super::names::{cleaned, drop_repeated, tell_apart, with_slashes};
-use super::pattern::{Pattern, PatternError};
+use super::pattern::{Pattern, PatternError, is_pattern};
 
 /// What pictures are called; only files found in folders are chosen by their names.
 const EXTENSIONS: [&str; 13] =
@@ -316,10 +316,6 @@ fn holds_pictures(folder: &Path) -> bool {
         .into_iter()
         .flatten()
         .any(|entry| entry.file_type().is_file() && is_picture(entry.path()))
-}
-
-fn is_pattern(part: &OsStr) -> bool {
-    part.to_string_lossy().contains(['*', '?', '[', '{'])
 }
 
 fn is_picture(path: &Path) -> bool {

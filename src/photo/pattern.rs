@@ -1,6 +1,12 @@
 //! Patterns such as `*.jpg` on paths; `*` and `?` do not cross folders. Knows no file system.
 
+use std::ffi::OsStr;
 use std::path::Path;
+
+/// Whether a name is meant as a pattern.
+pub(super) fn is_pattern(part: &OsStr) -> bool {
+    part.to_string_lossy().contains(['*', '?', '[', '{'])
+}
 
 /// Why a pattern cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -17,6 +17,7 @@ mod convert_forms;
 mod convert_kept;
 mod cuda;
 mod detect;
+mod detect_stopped;
 mod docs;
 mod evaluate_cli;
 mod facade;
