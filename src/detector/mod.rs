@@ -29,7 +29,7 @@ pub use input::Input;
 pub use postprocess::{HeadOutput, Sizes, detections};
 pub use proposals::{Candidate, Proposal, Ranked, RpnLevel, proposals};
 pub use tiles::Tile;
-pub use trace::{Plane, Trace};
+pub use trace::Trace;
 pub use verify::{Step, Verdict, VerifyError, verify};
 
 use crate::family::{Class, Conventions};

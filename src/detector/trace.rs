@@ -2,35 +2,28 @@
 //!
 //! Computes nothing of its own: the stages are those of [`Detector::infer`].
 
+use ndarray::{Array2, Array4};
+
 use super::lanes::Lane;
-use super::{Detector, Error, Input, Prediction, Proposal};
+use super::{Detector, Error, Input, Prediction, Proposal, unexpected};
 use crate::geometry::BBox;
 use crate::runtime::Value;
-
-/// A tensor by its dimensions and its values, row-major.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plane {
-    /// Dimensions.
-    pub shape: Vec<usize>,
-    /// Values.
-    pub values: Vec<f32>,
-}
 
 /// Everything that passes between the stages of one photo.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
     /// (1, channels, height, width), finest first.
-    pub features: Vec<Plane>,
+    pub features: Vec<Array4<f32>>,
     /// (1, anchors, height, width), level by level.
-    pub logits: Vec<Plane>,
+    pub logits: Vec<Array4<f32>>,
     /// (1, 4 * anchors, height, width), level by level.
-    pub deltas: Vec<Plane>,
+    pub deltas: Vec<Array4<f32>>,
     /// What the RPN suggests, by falling score.
     pub proposals: Vec<Proposal>,
     /// (boxes, classes + 1), for the proposals or for the boxes given instead.
-    pub box_logits: Plane,
+    pub box_logits: Array2<f32>,
     /// (boxes, rows).
-    pub box_deltas: Plane,
+    pub box_deltas: Array2<f32>,
     /// What becomes of those boxes.
     pub detections: Vec<Prediction>,
 }
@@ -60,18 +53,31 @@ impl Detector {
         let detections = self.finish(&inputs, &suggested, &logits, &deltas).pop().unwrap_or_default();
         let head = &self.architecture.head;
         Ok(Trace {
-            logits: planes(trunk.maps(0))?,
-            deltas: planes(trunk.maps(1))?,
-            features: planes(trunk.features.channels_first()?.iter())?,
+            logits: maps(trunk.maps(0))?,
+            deltas: maps(trunk.maps(1))?,
+            features: maps(trunk.features.channels_first()?.iter())?,
             proposals,
-            box_logits: Plane { shape: vec![count, head.classes + 1], values: logits },
-            box_deltas: Plane { shape: vec![count, head.box_rows], values: deltas },
+            box_logits: rows(count, head.classes + 1, logits)?,
+            box_deltas: rows(count, head.box_rows, deltas)?,
             detections,
         })
     }
 }
 
-fn planes<'a>(values: impl Iterator<Item = &'a Value>) -> Result<Vec<Plane>, Error> {
-    let plane = |value: &Value| Ok(Plane { shape: value.shape(), values: value.as_f32()?.to_vec() });
-    values.map(plane).collect()
+fn maps<'a>(values: impl Iterator<Item = &'a Value>) -> Result<Vec<Array4<f32>>, Error> {
+    let array = |value: &Value| {
+        let shape = value.shape();
+        let &[count, channels, height, width] = shape.as_slice() else {
+            return Err(unexpected("maps", &shape));
+        };
+        let values = value.as_f32()?.to_vec();
+        Array4::from_shape_vec([count, channels, height, width], values)
+            .map_err(|_| unexpected("maps", &shape))
+    };
+    values.map(array).collect()
+}
+
+fn rows(count: usize, columns: usize, values: Vec<f32>) -> Result<Array2<f32>, Error> {
+    Array2::from_shape_vec([count, columns], values)
+        .map_err(|_| unexpected("rows of boxes", &[count, columns]))
 }

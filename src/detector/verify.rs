@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Detector, Input, Plane, Prediction, Trace};
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
+
+use super::{Detector, Input, Prediction, Trace};
 use crate::checkpoint::{self, Checkpoint};
 use crate::geometry::BBox;
 use crate::photo::{self, Photo};
@@ -157,14 +159,16 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, VerifyErr
     serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
 }
 
-fn read_stages(path: &Path) -> Result<BTreeMap<String, Plane>, VerifyError> {
+fn read_stages(path: &Path) -> Result<BTreeMap<String, ArrayD<f32>>, VerifyError> {
     let wrong = |cause| VerifyError::Stages { path: path.into(), cause };
     let file = Checkpoint::open(path).map_err(wrong)?;
-    let plane = |tensor: &checkpoint::Tensor| {
+    let array = |tensor: &checkpoint::Tensor| {
         let values = tensor.to_f32(&file).map_err(wrong)?;
-        Ok((tensor.name().to_owned(), Plane { shape: tensor.shape().to_vec(), values }))
+        // A checkpoint's tensor has as many values as its shape says.
+        let array = ArrayD::from_shape_vec(IxDyn(tensor.shape()), values).unwrap_or_default();
+        Ok((tensor.name().to_owned(), array))
     };
-    file.tensors().map(plane).collect()
+    file.tensors().map(array).collect()
 }
 
 fn read_picture(detector: &Detector, folder: &Path, file: &str) -> Result<Photo, VerifyError> {
@@ -180,49 +184,56 @@ fn compare_stages(
     config: &Config,
     file: &str,
     photo: &Photo,
-    recorded: &BTreeMap<String, Plane>,
+    recorded: &BTreeMap<String, ArrayD<f32>>,
     steps: &mut Vec<Step>,
 ) -> Result<(), VerifyError> {
     let own = detector.prepare(photo)?;
-    let compare = |stage: &str, mine: &Plane, steps: &mut Vec<Step>| {
+    let compare = |stage: &str, mine: ArrayViewD<'_, f32>, steps: &mut Vec<Step>| {
         if let Some(theirs) = recorded.get(stage) {
-            let (difference, note) = compare_planes(mine, theirs);
+            let (difference, note) = compare_arrays(&mine, &theirs.view());
             let allowed = config.allowed_or(stage, OTHER_TOLERANCE);
             steps.push(Step { stage: stage.into(), file: file.into(), difference, allowed, note });
         }
     };
-    let shape = vec![1, 3, own.padded.0, own.padded.1];
-    compare("input", &Plane { shape: shape.clone(), values: own.tensor.clone() }, steps);
+    let shape = [1, 3, own.padded.0, own.padded.1];
+    if let Ok(mine) = ArrayViewD::from_shape(IxDyn(&shape), &own.tensor) {
+        compare("input", mine, steps);
+    }
     // Later stages are judged from the recorded input, so that a difference shows once, where it begins.
     let input = match recorded.get("input") {
-        Some(theirs) if theirs.shape == shape => Input { tensor: theirs.values.clone(), ..own },
+        Some(theirs) if theirs.shape() == shape => Input { tensor: theirs.iter().copied().collect(), ..own },
         _ => own,
     };
     let boxes: Option<Vec<BBox>> = recorded.get("proposals").map(boxes);
     let trace = detector.trace(input, boxes.as_deref())?;
     let kinds = [("features", &trace.features), ("rpn.logits", &trace.logits), ("rpn.deltas", &trace.deltas)];
-    for (kind, planes) in kinds {
-        for (level, plane) in planes.iter().enumerate() {
-            compare(&format!("{kind}.{level}"), plane, steps);
+    for (kind, maps) in kinds {
+        for (level, map) in maps.iter().enumerate() {
+            compare(&format!("{kind}.{level}"), map.view().into_dyn(), steps);
         }
     }
     compare_proposals(config, file, &trace, recorded, steps);
-    compare("box.logits", &trace.box_logits, steps);
-    compare("box.deltas", &trace.box_deltas, steps);
+    compare("box.logits", trace.box_logits.view().into_dyn(), steps);
+    compare("box.deltas", trace.box_deltas.view().into_dyn(), steps);
     Ok(())
 }
 
-fn boxes(plane: &Plane) -> Vec<BBox> {
-    plane.values.as_chunks::<4>().0.iter().map(|&[x1, y1, x2, y2]| BBox::new(x1, y1, x2, y2)).collect()
+/// Boxes of an array of (boxes, 4); none of another.
+fn boxes(array: &ArrayD<f32>) -> Vec<BBox> {
+    if array.ndim() != 2 {
+        return Vec::new();
+    }
+    let corners = array.axis_iter(Axis(0)).filter(|row| row.len() == 4);
+    corners.map(|row| BBox::new(row[0], row[1], row[2], row[3])).collect()
 }
 
 /// Background rows that one framework has and the other leaves out are the family's business: shapes must agree.
-fn compare_planes(mine: &Plane, theirs: &Plane) -> (f64, Option<String>) {
-    if mine.shape != theirs.shape {
-        return (f64::INFINITY, Some(format!("its shape is {:?}, {:?} recorded", mine.shape, theirs.shape)));
+fn compare_arrays(mine: &ArrayViewD<'_, f32>, theirs: &ArrayViewD<'_, f32>) -> (f64, Option<String>) {
+    if mine.shape() != theirs.shape() {
+        let note = format!("its shape is {:?}, {:?} recorded", mine.shape(), theirs.shape());
+        return (f64::INFINITY, Some(note));
     }
-    let differences =
-        mine.values.iter().zip(&theirs.values).map(|(a, b)| distance(f64::from(*a), f64::from(*b)));
+    let differences = mine.iter().zip(theirs).map(|(a, b)| distance(f64::from(*a), f64::from(*b)));
     (differences.fold(0.0, f64::max), None)
 }
 
@@ -242,11 +253,11 @@ fn compare_proposals(
     config: &Config,
     file: &str,
     trace: &Trace,
-    recorded: &BTreeMap<String, Plane>,
+    recorded: &BTreeMap<String, ArrayD<f32>>,
     steps: &mut Vec<Step>,
 ) {
     let Some(theirs) = recorded.get("proposals").map(boxes) else { return };
-    let scores = recorded.get("proposals.scores").map(|plane| &plane.values);
+    let scores = recorded.get("proposals.scores");
     let (mut box_worst, mut score_worst, mut unmatched) = (0.0f64, 0.0f64, 0usize);
     for (i, theirs) in theirs.iter().enumerate() {
         let score = scores.and_then(|scores| scores.get(i)).map(|&score| f64::from(score));
