@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// The README marks commands that need what is not everywhere: `sh needs=network`.
+#![allow(rustdoc::invalid_codeblock_attributes)]
 // Without all features, some functions that only these call are left over.
 #![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 
