@@ -132,7 +132,7 @@ impl DecodeArgs {
 }
 
 /// What is said before the model in the program looks at photos that it may not be made for.
-const DEFAULT_KNOWS: &str = "note: the default model, fod-r18, knows 31 kinds of debris on runways and nothing else; \
+const DEFAULT_KNOWS: &str = "the default model, fod-r18, knows 31 kinds of debris on runways and nothing else; \
      for everyday objects `rcnn pull d2-r50-fpn-3x`, then -m d2-r50-fpn-3x (`rcnn models` lists others)";
 
 /// Runs the command.
@@ -149,7 +149,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let listing = super::list_photos(&args.photos, Some(&args.out.join("annotated")))?;
     let model = super::find_model(args.model.as_deref().unwrap_or(DEFAULT.as_ref()))?;
-    let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
+    let known = &model.manifest().classes;
+    let only =
+        args.classes.as_ref().map(|names| chosen(names, known)).transpose().map_err(|Usage(error)| {
+            let default = if args.model.is_none() { format!("; {DEFAULT_KNOWS}") } else { String::new() };
+            Usage(error + &default)
+        })?;
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
     let runtime = args.machine.open()?;
     let share = args.shard.map_or(listing.entries.len(), |shard| shard.share(listing.entries.len()));
@@ -180,7 +185,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         let (done, total, failed) = (now.done as u64, now.total as u64, now.failed as u64);
         let progress = progress.get_or_insert_with(|| {
             if args.model.is_none() {
-                tell!("{DEFAULT_KNOWS}");
+                tell!("note: {DEFAULT_KNOWS}");
             }
             if now.before > 0 {
                 tell!("{} of {} photos were done before", now.before, now.total);

@@ -452,7 +452,19 @@ fn the_default_model_says_what_it_knows() {
     let place = Place::new();
     place.photos(&PICTURES[..1]);
     let ended = place.rcnn(&["detect", "photos", "-o", "out", "--no-draw"]).expect(0);
-    assert!(ended.err.contains("knows 31 kinds of debris on runways and nothing else"), "{}", ended.err);
+    assert!(
+        ended.err.contains(
+            "note: the default model, fod-r18, knows 31 kinds of debris on runways and nothing else"
+        ),
+        "{}",
+        ended.err
+    );
     let ended = place.rcnn(&["detect", "photos", "-m", "fod-r18", "-o", "named", "--no-draw"]).expect(0);
     assert!(!ended.err.contains("debris"), "{}", ended.err);
+    let ended = place.rcnn(&["detect", "photos", "-o", "other", "--classes", "person"]).expect(2);
+    assert!(
+        ended.err.contains("no class `person`") && ended.err.contains("debris on runways"),
+        "{}",
+        ended.err
+    );
 }

@@ -209,3 +209,23 @@ fn photos_are_found_wherever_they_are_kept_now() {
         "1 of the photos given cannot be shown, `a/plain.png` among them: it has 30x21 pixels, and had 61x43";
     assert!(said.contains(why), "{said}");
 }
+
+/// A page that jumps while it loads, or prints without its pictures, cannot be read.
+#[test]
+fn every_picture_keeps_its_place() {
+    let place = Place::new();
+    place.photos(&[("baseline-444.jpg", "a.jpg"), ("plain.png", "b.png")]);
+    place.rcnn(&["detect", "photos", "-m", "fod-r18", "-o", "run"]).expect(0);
+    place.rcnn(&["report", "run", "-o", "page.html"]).expect(0);
+    let page = std::fs::read_to_string(place.at("page.html")).unwrap();
+    let pictures: Vec<&str> =
+        page.split("<img ").skip(1).map(|rest| rest.split('>').next().unwrap()).collect();
+    assert!(!pictures.is_empty());
+    for picture in pictures {
+        assert!(
+            picture.contains(r#"width="61" height="43""#) && !picture.contains("lazy"),
+            "{}",
+            &picture[picture.len() - 80..]
+        );
+    }
+}
