@@ -96,7 +96,8 @@ fn is_passed_over(signal: i32) -> bool {
 fn tell_of_the_first() {
     let handled = SIGNALS.map(|(signal, _)| signal).into_iter().filter(|signal| !is_passed_over(*signal));
     let Ok(mut signals) = signal_hook::iterator::Signals::new(handled) else { return };
-    std::thread::spawn(move || {
+    // Without a thread, the work is ended without this word.
+    let _thread = std::thread::Builder::new().spawn(move || {
         if signals.forever().next().is_some() {
             tell!("stopping after what is under way; once more stops at once");
         }

@@ -70,8 +70,14 @@ pub(super) fn output(command: &mut Command, limit: Duration) -> Result<String, S
         _ => error.to_string(),
     })?;
     // Both pipes are drained beside the waiting: a full pipe would stop the program for ever.
-    let out = drain(child.stdout.take());
-    let err = drain(child.stderr.take());
+    let (out, err) = match (drain(child.stdout.take()), drain(child.stderr.take())) {
+        (Ok(out), Ok(err)) => (out, err),
+        (Err(error), _) | (_, Err(error)) => {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(format!("cannot start a thread: {error}"));
+        }
+    };
     let started = Instant::now();
     let mut pause = Duration::from_millis(1);
     let status = loop {
@@ -93,8 +99,8 @@ pub(super) fn output(command: &mut Command, limit: Duration) -> Result<String, S
     if status.success() { Ok(out) } else { Err(complaint(&err).unwrap_or_else(|| status.to_string())) }
 }
 
-fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
-    thread::spawn(move || {
+fn drain(pipe: Option<impl Read + Send + 'static>) -> std::io::Result<thread::JoinHandle<String>> {
+    thread::Builder::new().spawn(move || {
         let mut bytes = Vec::new();
         if let Some(pipe) = pipe {
             let _ = pipe.take(1 << 20).read_to_end(&mut bytes);
