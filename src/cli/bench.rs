@@ -109,7 +109,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 fn read(path: &Path) -> anyhow::Result<BenchReport> {
-    let text = coco_eval::text::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text = super::read_text(path)?;
     serde_json::from_str(&text).with_context(|| {
         format!("`{}` is not what `rcnn bench --json` of this version prints", path.display())
     })

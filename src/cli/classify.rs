@@ -156,7 +156,7 @@ fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class
     }
     let mut classes = model.manifest().classes.clone();
     if let Some(path) = &args.names {
-        let text = read_text(path)?;
+        let text = super::read_text(path)?;
         let names: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         if names.len() != classes.len() {
             bail!("`{}` names {} classes, and the model has {}", path.display(), names.len(), classes.len());
@@ -165,10 +165,6 @@ fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class
     }
     let runtime = args.machine.open()?;
     Ok((Classifier::new(&model, &runtime, &args.machine.session())?.with_input(input), classes))
-}
-
-fn read_text(path: &Path) -> anyhow::Result<String> {
-    coco_eval::text::read(path).with_context(|| format!("cannot read `{}`", path.display()))
 }
 
 /// The JSON document, written photo by photo: a photo of a thousand classes takes 40 KB.
@@ -203,7 +199,7 @@ impl Labels {
 
 /// Lines of a name and a class, parted by a tab, a comma or the last blank.
 fn read_labels(path: &Path, classes: &[Class]) -> anyhow::Result<Labels> {
-    let text = read_text(path)?;
+    let text = super::read_text(path)?;
     let mut labels = HashMap::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let parted =

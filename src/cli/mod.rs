@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{print, show, tell};
@@ -183,6 +184,11 @@ pub(crate) fn results_of(path: &Path) -> Result<PathBuf, Usage> {
     files.into_iter().find(|file| file.is_file()).ok_or_else(|| {
         Usage(format!("`{}` holds no detections.jsonl: it is no run's folder", path.display()))
     })
+}
+
+/// A text file in any encoding that people's programs write.
+pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
+    coco_eval::text::read(path).with_context(|| format!("cannot read `{}`", path.display()))
 }
 
 /// An option that is a file, of which a pipe may take the place; it is read here, whoever opens it how often.

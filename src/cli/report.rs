@@ -64,7 +64,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Judged> {
-    let text = coco_eval::text::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let text = super::read_text(path)?;
     serde_json::from_str(&text).with_context(|| {
         format!("`{}` is neither a run's folder nor what `rcnn evaluate --json` prints", path.display())
     })

@@ -6,7 +6,8 @@ use crate::support::{Ended, Place};
 use serde_json::{Value, json};
 
 /// The program, without the runtime that conversions do not need.
-fn convert(place: &Place, arguments: &[&str]) -> Ended {
+/// Runs `rcnn convert`, which needs neither a cache nor ONNX Runtime.
+pub(crate) fn convert(place: &Place, arguments: &[&str]) -> Ended {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rcnn"));
     command.current_dir(place.at("")).arg("convert").args(arguments).output().unwrap().into()
 }

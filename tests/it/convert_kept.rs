@@ -2,13 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test may fail anywhere
 
-use crate::support::{Ended, Place};
+use crate::convert::convert;
+use crate::support::Place;
 use serde_json::{Value, json};
-
-fn convert(place: &Place, arguments: &[&str]) -> Ended {
-    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rcnn"));
-    command.current_dir(place.at("")).arg("convert").args(arguments).output().unwrap().into()
-}
 
 fn picture(name: &str) -> Vec<u8> {
     std::fs::read(crate::support::fixtures().join(name)).unwrap()

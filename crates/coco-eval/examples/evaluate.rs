@@ -1,5 +1,6 @@
 //! COCO's twelve numbers, and what in the files may mislead: `cargo run --example evaluate -- ANNOTATIONS RESULTS`
-#![allow(clippy::print_stdout, reason = "a program of its own, for whoever reads along")]
+
+use std::io::Write;
 
 use coco_eval::{Evaluator, Reading, stat_names};
 
@@ -11,11 +12,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let evaluator = Evaluator::new(annotations, results)?;
     let evaluation = evaluator.evaluate()?;
     let quirks = Reading::default();
+    let mut out = std::io::stdout().lock();
     for (name, value) in stat_names(&evaluator.params(quirks)).iter().zip(&evaluation.stats) {
-        println!("{name:8} {value:.3}");
+        writeln!(out, "{name:8} {value:.3}")?;
     }
     for warning in evaluator.warnings(&evaluation, quirks) {
-        println!("warning: {}", warning.message);
+        writeln!(out, "warning: {}", warning.message)?;
     }
     Ok(())
 }
