@@ -61,7 +61,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let (name, photos) = args.both.split()?;
     let against = args.against.as_deref().map(read).transpose()?;
     let listing = super::list_photos(&photos, None)?;
-    let model = super::find_model(&name)?;
+    let model = super::find_model(&name, args.machine.offline())?;
     let runtime = args.machine.open()?;
     let detector = Detector::new(&model, &runtime, &args.machine.session())?;
     let count = args.count.map_or(listing.entries.len(), |count| count as usize);
@@ -78,6 +78,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         retry_failed: false,
         only: None,
         draw_score: None,
+        font: None,
         decode: DecodeOptions { limits: Limits { memory, ..decode.limits }, ..decode },
         threads: args.machine.threads(),
         batch: args.batch.into(),

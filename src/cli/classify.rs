@@ -146,7 +146,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class>)> {
-    let model = ClassifierModel::find(&args.model, options)?;
+    let model = match ClassifierModel::find(&args.model, options) {
+        Err(rcnn::model::Error::Unknown { .. })
+            if let Some(wanted) = super::pull::absent(args.model.as_os_str()) =>
+        {
+            super::pull::bring_named(&wanted, args.machine.offline())?;
+            ClassifierModel::find(Path::new(&wanted.name), options)?
+        }
+        found => found?,
+    };
     super::say(model.remarks());
     let mut input = model.manifest().input.clone();
     input.resize = args.resize.unwrap_or(input.resize);

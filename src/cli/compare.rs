@@ -202,7 +202,7 @@ fn contender(
     decode: &DecodeOptions,
 ) -> anyhow::Result<Contender> {
     let before = memory::resident();
-    let model = super::find_model(model)?;
+    let model = super::find_model(model, args.machine.offline())?;
     let manifest = model.manifest();
     let (classes, notes) = annotated.classes(&manifest.classes);
     say(&notes);

@@ -7,7 +7,7 @@ use rcnn::detector::Detector;
 use rcnn::family::Class;
 use rcnn::model::DEFAULT;
 use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
-use rcnn::run::{self, Event};
+use rcnn::run::{self, Event, Record};
 use rcnn::{Annotated, Run, Shard};
 
 use super::lanes::LaneArgs;
@@ -21,7 +21,7 @@ use super::{Exit, Usage, summary};
 /// Detect objects in photos and draw them
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rcnn detect holiday/ -o out
+  rcnn detect holiday/ -m coco                   everyday objects, into rcnn-out
   rcnn detect '*.jpg' -m fasterrcnn_resnet50_fpn_coco.pth -o out --score 0.3 --classes person,dog
   find . -name '*.png' | rcnn detect - -o out --no-draw --json
   rcnn detect aerial.tif -o out --tile           small objects in large photos
@@ -35,10 +35,11 @@ pub(crate) struct Args {
     /// standard input
     #[arg(required = true, value_name = "PHOTOS")]
     photos: Vec<OsString>,
-    /// Folder for the results
+    /// Folder for the results; rcnn-out by default, or rcnn-out-2 and so on where another run's results are there
     #[arg(short, long, value_name = "FOLDER")]
-    out: PathBuf,
-    /// A model's name or folder, or a checkpoint file; fod-r18, which knows runway debris and nothing else, by default
+    out: Option<PathBuf>,
+    /// A model's name or folder, or a checkpoint file; a published one that is not here is downloaded, coco for the
+    /// recommended. By default fod-r18, which knows runway debris and nothing else
     #[arg(short, long)]
     model: Option<OsString>,
     /// COCO annotations from which the results take the ids of images (by file name) and categories (by name)
@@ -53,6 +54,10 @@ pub(crate) struct Args {
     /// Keep only these classes: names or ids, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     classes: Option<Vec<String>>,
+    /// A TrueType or OpenType font for letters of class names that the embedded one lacks (it has Latin, Greek and
+    /// Cyrillic); by default one of the system's
+    #[arg(long, value_name = "FILE")]
+    font: Option<PathBuf>,
     /// Do not write annotated pictures
     #[arg(long)]
     no_draw: bool,
@@ -133,7 +138,7 @@ impl DecodeArgs {
 
 /// What is said before the model in the program looks at photos that it may not be made for.
 const DEFAULT_KNOWS: &str = "the default model, fod-r18, knows 31 kinds of debris on runways and nothing else; \
-     for everyday objects `rcnn pull d2-r50-fpn-3x`, then -m d2-r50-fpn-3x (`rcnn models` lists others)";
+     for everyday objects give -m coco (80 classes, a download of 167 MB; `rcnn models` lists others)";
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
@@ -147,8 +152,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         )
         .into());
     }
-    let listing = super::list_photos(&args.photos, Some(&args.out.join("annotated")))?;
-    let model = super::find_model(args.model.as_deref().unwrap_or(DEFAULT.as_ref()))?;
+    let out = args.out.clone().unwrap_or_else(free_folder);
+    let listing = super::list_photos(&args.photos, Some(&out.join("annotated")))?;
+    let name = args.model.as_deref().unwrap_or(DEFAULT.as_ref());
+    let model = super::find_model(name, args.machine.offline())?;
     let known = &model.manifest().classes;
     let only =
         args.classes.as_ref().map(|names| chosen(names, known)).transpose().map_err(|Usage(error)| {
@@ -164,11 +171,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         detector.set_score_threshold(score);
     }
     let options = run::Options {
-        out: args.out.clone(),
+        out: out.clone(),
         overwrite: args.overwrite,
         retry_failed: args.retry_failed,
         only,
         draw_score: (!args.no_draw).then_some(args.draw_score),
+        font: args.font.clone(),
         decode: args.decode.options(args.memory.for_photos(&model, lanes.get(), args.batch.into())),
         threads: args.machine.threads(),
         batch: args.batch.into(),
@@ -206,7 +214,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         progress.end();
     }
     let record = outcome?;
-    summary::report(&record, &args.out, args.json)
+    summary::report(&record, &out, args.json)
+}
+
+/// Where results go that have no place of their own: the first of `rcnn-out`, `rcnn-out-2` … that is free, or that a
+/// run of the same command has begun.
+fn free_folder() -> PathBuf {
+    let names =
+        (1u32..).map(|number| if number == 1 { "rcnn-out".into() } else { format!("rcnn-out-{number}") });
+    let usable = |folder: &PathBuf| match folder.symlink_metadata() {
+        Ok(_) => Record::open(folder).is_ok_and(|record| record.command == super::command_line()),
+        Err(_) => true,
+    };
+    names.map(PathBuf::from).find(usable).unwrap_or_default()
 }
 
 /// Places of the classes that the user names or numbers, in the model's order and each once.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use rcnn::family::Options;
-use rcnn::model::{ClassifierModel, FileHash, Manifest, Provenance};
+use rcnn::model::{ClassifierModel, FileHash, Manifest, Model, Provenance};
 use rcnn::network::{Backbone, Row};
 use serde_json::{Value as Json, json};
 
@@ -41,8 +41,11 @@ fn size(text: &str) -> Result<(usize, usize), String> {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
-    let sheet = match super::find_model(&args.model) {
-        Ok(model) => detector(model.manifest(), model.hash(), &args),
+    let sheet = match Model::find(&args.model) {
+        Ok(model) => {
+            super::say(model.remarks());
+            detector(model.manifest(), model.hash(), &args)
+        }
         Err(rcnn::model::Error::WrongKind { .. }) => {
             let model = ClassifierModel::find(Path::new(&args.model), &Options::default())?;
             super::say(model.remarks());

@@ -20,6 +20,7 @@ mod convert;
 mod detect;
 mod doctor;
 mod evaluate;
+mod hints;
 mod import;
 mod inspect;
 mod lanes;
@@ -147,7 +148,7 @@ fn parse() -> Result<Cli, clap::Error> {
         if takes { option.allow_negative_numbers(true) } else { option }
     };
     let mut command = Cli::command().mut_subcommands(|verb| verb.mut_args(negative));
-    let found = command.try_get_matches_from_mut(std::env::args_os())?;
+    let found = command.try_get_matches_from_mut(std::env::args_os()).map_err(hints::with_hint)?;
     Cli::from_arg_matches(&found).map_err(|error| error.format(&mut command))
 }
 
@@ -168,9 +169,16 @@ fn probability(text: &str) -> Result<f32, String> {
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("a number from 0 to 1 is needed".into()) }
 }
 
-/// Finds a detector by name, folder or checkpoint file, and says what a person should know of its import.
-pub(crate) fn find_model(name: &OsStr) -> Result<Model, rcnn::model::Error> {
-    let model = Model::find(name)?;
+/// Finds a detector by name, folder or checkpoint file, and says what a person should know of its import. A published
+/// one that is not here is brought, unless `offline`.
+pub(crate) fn find_model(name: &OsStr, offline: bool) -> anyhow::Result<Model> {
+    let model = match Model::find(name) {
+        Err(rcnn::model::Error::Unknown { .. }) if let Some(wanted) = pull::absent(name) => {
+            pull::bring_named(&wanted, offline)?;
+            Model::find(&wanted.name)?
+        }
+        found => found?,
+    };
     say(model.remarks());
     Ok(model)
 }

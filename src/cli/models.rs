@@ -2,17 +2,21 @@
 
 use std::io::Write;
 
-use rcnn::model::{Place, list, published};
+use rcnn::model::{Listed, Place, Published, RECOMMENDED, list, published};
 use serde_json::json;
 
 use super::Exit;
-use super::output::Out;
+use super::output::{Out, brief};
 
 /// List the models on this machine and those that can be pulled
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  rcnn models --json")]
+#[command(after_help = "Examples:
+  rcnn models --all
+  rcnn detect photos -m coco -o out      brings the model, where it is not here")]
 pub(crate) struct Args {
+    /// List all published checkpoints, not only the recommended ones
+    #[arg(long)]
+    all: bool,
     /// One JSON document on standard output
     #[arg(long)]
     json: bool,
@@ -25,24 +29,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         published().iter().filter(|known| here.iter().all(|model| model.name != known.name)).collect();
     let mut out = Out::of(args.json);
     if args.json {
-        let here: Vec<_> = here
-            .iter()
-            .map(|model| {
-                json!({"name": model.name, "place": model.place, "folder": model.folder.as_ref().map(|folder| folder.display().to_string()), "family": model.family,
-                       "network": model.network, "published_ap": model.published_ap, "licence": model.licence})
-            })
-            .collect();
-        let known: Vec<_> = known
-            .iter()
-            .map(|known| {
-                json!({"name": known.name, "family": known.family, "url": known.url, "box_ap": known.box_ap,
-                       "acc1": known.acc1, "dataset": known.dataset, "licence": known.licence})
-            })
-            .collect();
-        writeln!(out, "{}", json!({"models": here, "known": known}))?;
+        writeln!(out, "{}", document(&here, &known))?;
         return Ok(Exit::Done);
     }
-    writeln!(out, "here:")?;
+    writeln!(
+        out,
+        "Recommended for everyday objects, the 80 classes of COCO (`-m NAME` brings what is not here):"
+    )?;
+    for recommended in RECOMMENDED {
+        let (name, of, megabytes) = (recommended.name, recommended.of, recommended.megabytes);
+        writeln!(out, "  {name:10} {of:14} {megabytes} MB  {}", recommended.why)?;
+    }
+    writeln!(out, "\nOn this machine:")?;
     for model in &here {
         let place = match model.place {
             Place::Program => "in the program",
@@ -50,20 +48,51 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             Place::Folder => "in a models folder",
         };
         let ap = model.published_ap.map_or_else(String::new, |ap| format!("AP {ap:.1}"));
-        writeln!(out, "  {:36} {:12} {:24} {:8} {place}", model.name, model.family, model.network, ap)?;
+        let (name, classes) = (brief(&model.name), model.classes);
+        let megabytes = model.bytes.div_ceil(1_000_000);
+        writeln!(
+            out,
+            "  {name:20} {:12} {:24} {classes:>5} classes {megabytes:>5} MB  {ap:8} {place}",
+            model.family, model.network
+        )?;
     }
-    writeln!(out, "\nto be had with `rcnn pull NAME` (the publisher's numbers):")?;
+    if !args.all {
+        writeln!(out, "\n{} more published checkpoints: `rcnn models --all`", known.len())?;
+        return Ok(Exit::Done);
+    }
+    writeln!(out, "\nPublished (the publishers' numbers; MB where the publisher tells):")?;
     for known in known {
         let score = match (known.box_ap, known.acc1) {
             (Some(ap), _) => format!("AP {ap:.1}"),
             (None, Some(accuracy)) => format!("top-1 {accuracy:.1}"),
             (None, None) => String::new(),
         };
+        let megabytes = known
+            .size_mb
+            .map_or_else(String::new, |mebibytes| format!("{:.0} MB", mebibytes * f64::from(1 << 20) / 1e6));
         writeln!(
             out,
-            "  {:36} {:12} {:12} {:28} {}",
-            known.name, known.family, score, known.dataset, known.licence
+            "  {:36} {:12} {score:10} {megabytes:>7}  {:28} {}",
+            known.name, known.family, known.dataset, known.licence
         )?;
     }
     Ok(Exit::Done)
+}
+
+fn document(here: &[Listed], known: &[&Published]) -> serde_json::Value {
+    let model = |model: &Listed| {
+        json!({"name": model.name, "place": model.place, "folder": model.folder.as_ref().map(|folder| folder.display().to_string()),
+               "family": model.family, "network": model.network, "classes": model.classes, "bytes": model.bytes,
+               "published_ap": model.published_ap, "licence": model.licence})
+    };
+    let here: Vec<_> = here.iter().map(model).collect();
+    let published = |known: &&Published| {
+        json!({"name": known.name, "family": known.family, "url": known.url, "size_mb": known.size_mb,
+               "box_ap": known.box_ap, "acc1": known.acc1, "dataset": known.dataset, "licence": known.licence})
+    };
+    let known: Vec<_> = known.iter().map(published).collect();
+    let recommended = RECOMMENDED.map(|recommended| {
+        json!({"name": recommended.name, "of": recommended.of, "megabytes": recommended.megabytes, "why": recommended.why})
+    });
+    json!({"models": here, "known": known, "recommended": recommended})
 }

@@ -64,12 +64,12 @@ impl Progress {
     }
 }
 
-/// `95 s`, `12 min`, `3 h 20 min`.
+/// `95 s`, `2 min 17 s`, `3 h 20 min`.
 pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     match whole {
         0..120 => format!("{whole} s"),
-        120..3600 => format!("{} min", whole.div_ceil(60)),
+        120..3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
     }
 }
@@ -78,7 +78,7 @@ pub(crate) fn duration(seconds: f64) -> String {
 mod tests {
     #[test]
     fn durations_are_short() {
-        let shown = [0.4, 59.0, 119.0, 121.0, 3599.0, 3661.0].map(super::duration);
-        assert_eq!(shown, ["0 s", "59 s", "119 s", "3 min", "60 min", "1 h 1 min"]);
+        let shown = [0.4, 59.0, 119.0, 137.0, 3599.0, 3661.0].map(super::duration);
+        assert_eq!(shown, ["0 s", "59 s", "119 s", "2 min 17 s", "59 min 59 s", "1 h 1 min"]);
     }
 }

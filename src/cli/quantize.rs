@@ -116,7 +116,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         None => Vec::new(),
     };
     Model::check_folder(&args.out)?;
-    let model = super::find_model(&name)?;
+    let model = super::find_model(&name, args.machine.offline())?;
     let runtime = args.machine.open()?;
     let stop = stop_on_signal();
     let options = Options {

@@ -36,6 +36,11 @@ impl RuntimeArgs {
         runtime::Options { library: self.runtime.clone(), device: self.device, offline: self.offline }
     }
 
+    /// Whether nothing may be fetched.
+    pub(crate) fn offline(&self) -> bool {
+        self.offline
+    }
+
     /// Finds or installs ONNX Runtime.
     pub(crate) fn open(&self) -> Result<Runtime, runtime::Error> {
         Runtime::open(&self.options(), &mut |line| tell!("{line}"))

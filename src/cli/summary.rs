@@ -54,21 +54,33 @@ fn text(record: &Record, out: &Path) -> String {
 }
 
 fn write_all(text: &mut String, record: &Record, out: &Path) -> std::fmt::Result {
-    let counts = &record.counts;
+    let (counts, settings) = (&record.counts, &record.settings);
     let new = counts.photos - record.photos_before;
-    let rate = if record.wall > 0.0 { new as f64 / record.wall } else { 0.0 };
     let interrupted = if record.state == State::Interrupted { "interrupted: " } else { "" };
+    let (shown, from) = (counts.shown(), settings.shown_from());
     write!(
         text,
-        "{interrupted}{}, {}",
+        "{interrupted}{}, {} of score {from} or more",
         plural(counts.photos, "photo"),
-        plural(counts.detections, "detection")
+        boxes(shown)
     )?;
     if new > 0 {
-        write!(text, " in {} ({rate:.1} photos a second)", duration(record.wall))?;
+        write!(text, ", in {}", duration(record.wall))?;
+        if record.wall > 0.0 {
+            write!(text, " ({:.1} photos a second)", new as f64 / record.wall)?;
+        }
     }
     writeln!(text)?;
-    by_class(text, record)?;
+    by_class(text, &counts.shown_by_class)?;
+    let less = counts.detections.saturating_sub(shown);
+    if less > 0 {
+        writeln!(
+            text,
+            "{} of lower score, from {} up, in the results for evaluation",
+            boxes(less),
+            settings.score
+        )?;
+    }
     failures(text, record)?;
     for passed_over in record.passed_over.values() {
         writeln!(text, "{passed_over}")?;
@@ -76,14 +88,17 @@ fn write_all(text: &mut String, record: &Record, out: &Path) -> std::fmt::Result
     if new > 0 {
         stages(text, record)?;
     }
-    let (device, precision) = (&record.machine.device, &record.settings.precision);
-    writeln!(text, "device: {device}, precision: {precision}")?;
-    writeln!(text, "results in `{}`", out.display())
+    writeln!(text, "device: {}, precision: {}", record.machine.device, settings.precision)?;
+    if settings.draw_score.is_some() && counts.photos > counts.failed {
+        writeln!(text, "pictures with boxes in `{}`", out.join("annotated").display())?;
+    }
+    let out = out.display();
+    writeln!(text, "results in `{out}`; `rcnn report {out} -o report.html` makes a page of them")
 }
 
 /// Classes by falling number of boxes, the first ten.
-fn by_class(text: &mut String, record: &Record) -> std::fmt::Result {
-    let mut classes: Vec<(&String, &usize)> = record.counts.by_class.iter().collect();
+fn by_class(text: &mut String, counts: &BTreeMap<String, usize>) -> std::fmt::Result {
+    let mut classes: Vec<(&String, &usize)> = counts.iter().collect();
     classes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
     let shown: Vec<(String, usize)> = classes
         .iter()
@@ -91,13 +106,18 @@ fn by_class(text: &mut String, record: &Record) -> std::fmt::Result {
         .map(|(name, count)| (brief(&name.escape_debug().to_string()).into(), **count))
         .collect();
     let widest = shown.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let digits = shown.first().map_or(1, |(_, count)| count.to_string().len());
     for (name, count) in shown {
-        writeln!(text, "  {name:widest$}  {count}")?;
+        writeln!(text, "  {name:widest$}  {count:>digits$}")?;
     }
     match classes.len().saturating_sub(10) {
         0 => Ok(()),
         more => writeln!(text, "  and {more} more classes"),
     }
+}
+
+fn boxes(count: usize) -> String {
+    if count == 1 { "1 box".into() } else { format!("{count} boxes") }
 }
 
 fn failures(text: &mut String, record: &Record) -> std::fmt::Result {

@@ -1,20 +1,11 @@
-//! Lines, fills and text into pixels, by `imageproc` and an embedded font. Knows no marks and places nothing.
+//! Lines, fills and text into pixels, by `imageproc`. Knows no marks and places nothing.
 
-use std::sync::LazyLock;
-
-use ab_glyph::FontRef;
+use ab_glyph::FontArc;
 use image::{Rgb, RgbImage};
 use imageproc::drawing::{draw_text_mut, text_size};
 
 use super::colour::luma;
 use super::place::Rect;
-
-/// DejaVu Sans, cut to Latin, Greek, Cyrillic and punctuation; its licence stands beside it. Embedded, because a
-/// font found on the system would make pictures differ by machine.
-static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
-    FontRef::try_from_slice(include_bytes!("font/DejaVuSans-subset.ttf"))
-        .expect("the embedded font is a font")
-});
 
 /// How much of a label's ground is colour; the rest shows the photo.
 const GROUND: u32 = 208;
@@ -29,11 +20,11 @@ pub(super) fn outline(picture: &mut RgbImage, rect: Rect, line: i64, colour: [u8
 
 /// The space a label takes: its text without characters that cannot be drawn, cut if wider than the picture, and
 /// its width and height with padding. `None` where not even a few letters fit.
-pub(super) fn fit(label: &str, size: i64, widest: i64) -> Option<(String, (i64, i64))> {
+pub(super) fn fit(font: &FontArc, label: &str, size: i64, widest: i64) -> Option<(String, (i64, i64))> {
     let text: String = label.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     let text = text.trim();
     let (pad, height) = (padding(size), size + 2 * (size / 12));
-    let wide = |text: &str| i64::from(text_size(size as f32, &*FONT, text).0) + 2 * pad;
+    let wide = |text: &str| i64::from(text_size(size as f32, font, text).0) + 2 * pad;
     if text.is_empty() {
         return None;
     }
@@ -51,11 +42,18 @@ pub(super) fn fit(label: &str, size: i64, widest: i64) -> Option<(String, (i64, 
 }
 
 /// A label's ground in the class's colour, and its text in black or white, whichever reads better.
-pub(super) fn label(picture: &mut RgbImage, text: &str, rect: Rect, size: i64, colour: [u8; 3]) {
+pub(super) fn label(
+    picture: &mut RgbImage,
+    font: &FontArc,
+    text: &str,
+    rect: Rect,
+    size: i64,
+    colour: [u8; 3],
+) {
     fill(picture, rect, colour, GROUND);
     let ink = if luma(colour) > 112 { [0; 3] } else { [255; 3] };
     let (x, y) = (rect.x + padding(size), rect.y + size / 12);
-    draw_text_mut(picture, Rgb(ink), x as i32, y as i32, size as f32, &*FONT, text);
+    draw_text_mut(picture, Rgb(ink), x as i32, y as i32, size as f32, font, text);
 }
 
 /// Space left and right of the text.
@@ -91,22 +89,17 @@ fn fill(picture: &mut RgbImage, rect: Rect, colour: [u8; 3], opacity: u32) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::font::Fonts;
     use super::*;
 
     #[test]
     fn a_long_name_is_cut_and_keeps_its_score() {
-        let (text, (width, _)) = fit("AdjustableWrench 0.97", 13, 90).expect("room for some letters");
+        let fonts = Fonts::default();
+        let font = fonts.of("A");
+        let (text, (width, _)) = fit(font, "AdjustableWrench 0.97", 13, 90).expect("room for some letters");
         assert!(text.starts_with("Adj") && text.ends_with("… 0.97"), "{text}");
         assert!(width <= 90);
-        assert_eq!(fit("AdjustableWrench 0.97", 13, 10), None);
-    }
-
-    #[test]
-    fn the_font_has_the_letters_of_european_names() {
-        use ab_glyph::Font;
-        for letter in "AZaz09 .-_äéñøłščžßΩж…–’".chars() {
-            assert_ne!(FONT.glyph_id(letter).0, 0, "{letter}");
-        }
+        assert_eq!(fit(font, "AdjustableWrench 0.97", 13, 10), None);
     }
 
     #[test]

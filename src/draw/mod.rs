@@ -3,9 +3,11 @@
 //! Line width and text follow the picture's size, so that a thumbnail and a 12-megapixel photo read alike.
 
 mod colour;
+mod font;
 mod ink;
 mod place;
 
+use ab_glyph::FontArc;
 use image::RgbImage;
 
 use crate::geometry::BBox;
@@ -13,6 +15,7 @@ use crate::photo::Photo;
 use place::{Place, Rect};
 
 pub use colour::colour;
+pub use font::Fonts;
 
 /// One box to draw.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,8 +33,8 @@ pub struct Mark {
 /// A box with a NaN corner or wholly outside is left out; one that is inside out is drawn with its corners
 /// swapped. Earlier marks choose the place of their label first. Labels stay inside the picture and never cover
 /// each other: where there is no room the text shrinks, and where that does not help the label is left out and
-/// the box stands alone.
-pub fn annotate(photo: &mut Photo, marks: &[Mark]) {
+/// the box stands alone. Letters that no font has are empty boxes: see [`Fonts::can_write`].
+pub fn annotate(photo: &mut Photo, marks: &[Mark], fonts: &Fonts) {
     let (width, height) = (photo.width, photo.height);
     let sizes = Sizes::of(width, height);
     if photo.pixels.len() as u64 != 3 * u64::from(width) * u64::from(height) {
@@ -46,8 +49,8 @@ pub fn annotate(photo: &mut Photo, marks: &[Mark]) {
     for (frame, mark) in frames.iter().rev() {
         ink::outline(&mut picture, *frame, sizes.line, colour(mark.class));
     }
-    for label in labels(page, &frames, sizes) {
-        ink::label(&mut picture, &label.text, label.rect, label.size, colour(label.class));
+    for label in labels(page, &frames, sizes, fonts) {
+        ink::label(&mut picture, label.font, &label.text, label.rect, label.size, colour(label.class));
     }
     photo.pixels = picture.into_raw();
 }
@@ -95,24 +98,26 @@ fn frame(bbox: &BBox, page: Rect, line: i64) -> Option<Rect> {
 }
 
 /// A label that found its place.
-struct Label {
+struct Label<'a> {
     text: String,
+    font: &'a FontArc,
     rect: Rect,
     size: i64,
     class: usize,
 }
 
 /// Places labels, one after the other, each where it covers least; text shrinks before a label is given up.
-fn labels(page: Rect, frames: &[(Rect, &Mark)], sizes: Sizes) -> Vec<Label> {
+fn labels<'a>(page: Rect, frames: &[(Rect, &Mark)], sizes: Sizes, fonts: &'a Fonts) -> Vec<Label<'a>> {
     let boxes: Vec<Rect> = frames.iter().map(|(frame, _)| *frame).collect();
     let mut place = Place::new(page, &boxes);
     let mut placed = Vec::new();
     for (index, (_, mark)) in frames.iter().enumerate() {
+        let font = fonts.of(&mark.label);
         let smaller = [sizes.text, sizes.text * 4 / 5, sizes.text * 3 / 5];
         let found = smaller.into_iter().filter(|&size| size >= SMALLEST_TEXT).find_map(|size| {
-            let (text, (width, height)) = ink::fit(&mark.label, size, page.width)?;
+            let (text, (width, height)) = ink::fit(font, &mark.label, size, page.width)?;
             let rect = place.find(index, width, height)?;
-            Some(Label { text, rect, size, class: mark.class })
+            Some(Label { text, font, rect, size, class: mark.class })
         });
         if let Some(label) = found {
             place.take(label.rect);
@@ -139,7 +144,7 @@ mod tests {
         let (page, sizes) = (page(i64::from(width), i64::from(height)), Sizes::of(width, height));
         let frames: Vec<(Rect, &Mark)> =
             marks.iter().filter_map(|mark| Some((frame(&mark.bbox, page, sizes.line)?, mark))).collect();
-        labels(page, &frames, sizes).into_iter().map(|label| label.rect).collect()
+        labels(page, &frames, sizes, &Fonts::default()).into_iter().map(|label| label.rect).collect()
     }
 
     fn assert_apart_and_inside(page: Rect, labels: &[Rect]) {
@@ -186,7 +191,7 @@ mod tests {
     #[test]
     fn a_photo_whose_pixels_do_not_match_its_size_is_left_alone() {
         let mut photo = Photo { width: 9, height: 9, pixels: vec![1, 2, 3] };
-        annotate(&mut photo, &[mark(0.0, 0.0, 5.0, 5.0, 0)]);
+        annotate(&mut photo, &[mark(0.0, 0.0, 5.0, 5.0, 0)], &Fonts::default());
         assert_eq!(photo.pixels, [1, 2, 3]);
     }
 
@@ -205,8 +210,8 @@ mod tests {
                 .collect();
             let blank = Photo { width, height, pixels: vec![90; 3 * (width * height) as usize] };
             let (mut once, mut again) = (blank.clone(), blank);
-            annotate(&mut once, &marks);
-            annotate(&mut again, &marks);
+            annotate(&mut once, &marks, &Fonts::default());
+            annotate(&mut again, &marks, &Fonts::default());
             prop_assert_eq!(once, again);
         }
 

@@ -10,9 +10,8 @@ use serde::Serialize;
 
 use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
-use super::{
-    Error, GraphFile, Graphs, Imported, Manifest, Model, config_beside, published, read_config, store,
-};
+use super::zoo::{RECOMMENDED, full_name, published};
+use super::{Error, GraphFile, Graphs, Imported, Manifest, Model, config_beside, read_config, store};
 use crate::cache;
 use crate::family::Options;
 use crate::hash::sha256;
@@ -84,7 +83,8 @@ impl Model {
 
 /// The folder of the model that has this name.
 pub(super) fn named(name: &OsStr) -> Result<PathBuf, Error> {
-    let mut folders = homes().into_iter().map(|(_, home)| home.join(name));
+    let full = name.to_str().map_or(name, |name| full_name(name).as_ref());
+    let mut folders = homes().into_iter().map(|(_, home)| home.join(full));
     let folder = if is_plain(name) { folders.find(|folder| is_model(folder)) } else { None };
     folder.ok_or_else(|| missing(name))
 }
@@ -106,7 +106,8 @@ fn missing(name: &OsStr) -> Error {
     }
     let (name, known) = (name.to_string_lossy(), known());
     let pull = |name: &str| format!("`rcnn pull {name}` brings it");
-    let published = published().iter().map(|published| published.name.as_str());
+    let recommended = RECOMMENDED.iter().map(|recommended| recommended.name);
+    let published = published().iter().map(|published| published.name.as_str()).chain(recommended);
     let near = nearest(&name, known.iter().map(String::as_str).chain(published.clone()));
     let cure = match near {
         Some(near) if near == name => pull(near),
@@ -166,6 +167,10 @@ pub struct Listed {
     pub family: String,
     /// Its backbone: `ResNet-50`.
     pub network: String,
+    /// How many classes it knows.
+    pub classes: usize,
+    /// Bytes of its files.
+    pub bytes: u64,
     /// Its publisher's AP, in percent.
     pub published_ap: Option<f64>,
     /// Its terms.
@@ -195,8 +200,19 @@ pub fn list() -> Vec<Listed> {
             } else if let Ok(model) = ClassifierModel::open(&folder) {
                 let network = model.manifest().network.backbone.title();
                 let family = "classifier".to_owned();
-                let folder = Some(folder);
-                all.push(Listed { name, place, folder, family, network, published_ap: None, licence: None });
+                let (classes, bytes) = (model.manifest().classes.len(), model.manifest().file.bytes);
+                let (folder, published_ap, licence) = (Some(folder), None, None);
+                all.push(Listed {
+                    name,
+                    place,
+                    folder,
+                    family,
+                    network,
+                    classes,
+                    bytes,
+                    published_ap,
+                    licence,
+                });
             }
         }
     }
@@ -211,6 +227,8 @@ fn listed(name: &str, place: Place, folder: Option<PathBuf>, manifest: &Manifest
         folder,
         family: manifest.family.escape_debug().to_string(),
         network: manifest.network.backbone.title(),
+        classes: manifest.classes.len(),
+        bytes: manifest.files.trunk.bytes + manifest.files.head.bytes,
         published_ap: origin.published_ap,
         licence: origin.licence.clone(),
     }

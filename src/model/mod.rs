@@ -1,5 +1,7 @@
 //! Models: `model.json`, the bundled ones, the cache, importing checkpoints.
 
+#[cfg(feature = "fetch")]
+mod bring;
 mod bundled;
 mod classifier;
 mod find;
@@ -14,6 +16,8 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 pub use crate::family::Class;
+#[cfg(feature = "fetch")]
+pub use bring::{Brought, Wanted, bring};
 pub use bundled::{BUNDLED, DEFAULT};
 pub use classifier::{ClassifierManifest, ClassifierModel};
 pub use find::{Listed, Place, list, nearest};
@@ -22,7 +26,7 @@ pub use manifest::{FileHash, Files, Manifest, Origin, Provenance, Quantization};
 #[cfg(feature = "fetch")]
 pub use pull::{Expected, PullError, download};
 pub use store::GraphFile;
-pub use zoo::{Published, find_published, published};
+pub use zoo::{Published, RECOMMENDED, Recommended, find_published, published};
 
 use crate::hash::sha256;
 use crate::runtime::Graph;

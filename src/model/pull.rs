@@ -32,7 +32,7 @@ pub enum PullError {
     },
     /// Not the bytes that were published.
     #[error(
-        "`{url}` is not what was published: its {kind} begins with {found}, {expected} expected; nothing was kept"
+        "`{url}` is not what was published: its {kind} begins with {found}, {expected} expected; nothing was taken"
     )]
     Hash {
         /// The address.
@@ -74,6 +74,15 @@ impl Expected {
         let wrong =
             || format!("a SHA-256 has 64 hexadecimal digits, of which the first {FEWEST_DIGITS} are enough");
         if fits { Ok(Expected::Sha256(text.to_lowercase())) } else { Err(wrong()) }
+    }
+}
+
+/// A publisher's address with a mirror in place of `https://host`, if there is one.
+pub(super) fn mirrored(url: &str, mirror: Option<&str>) -> String {
+    let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
+    match (mirror.filter(|mirror| !mirror.is_empty()), path) {
+        (Some(mirror), Some(path)) => format!("{}/{path}", mirror.trim_end_matches('/')),
+        _ => url.to_owned(),
     }
 }
 
@@ -190,7 +199,22 @@ fn fetch_once(
     }
 }
 
+/// Checks what was downloaded, and removes it where it is something else.
 fn check(url: &str, file: &mut File, part: &Path, expected: Option<&Expected>) -> Result<(), PullError> {
+    let outcome = compare(url, file, part, expected);
+    if matches!(outcome, Err(PullError::Hash { .. })) {
+        let _ = fs::remove_file(part);
+    }
+    outcome
+}
+
+/// Checks a file that came by other means.
+pub(super) fn check_file(path: &Path, expected: Option<&Expected>) -> Result<(), PullError> {
+    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    compare(&path.display().to_string(), &mut file, path, expected)
+}
+
+fn compare(url: &str, file: &mut File, part: &Path, expected: Option<&Expected>) -> Result<(), PullError> {
     let Some(expected) = expected else { return Ok(()) };
     let (kind, prefix, digest) = match expected {
         Expected::Sha256(prefix) => ("SHA-256", prefix, hash::<Sha256>(file)),
@@ -200,7 +224,6 @@ fn check(url: &str, file: &mut File, part: &Path, expected: Option<&Expected>) -
     if !prefix.is_empty() && digest.starts_with(&prefix.to_lowercase()) {
         return Ok(());
     }
-    let _ = fs::remove_file(part);
     let found = digest.get(..prefix.len().max(6)).unwrap_or(&digest).to_owned();
     Err(PullError::Hash { url: url.into(), kind, found, expected: prefix.clone() })
 }
@@ -208,4 +231,20 @@ fn check(url: &str, file: &mut File, part: &Path, expected: Option<&Expected>) -
 fn hash<D: Digest>(file: &mut File) -> io::Result<String> {
     file.seek(SeekFrom::Start(0))?;
     of_reader::<D>(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_takes_the_place_of_the_host() {
+        let url = "https://example.org/detectron2/a/model.pkl";
+        assert_eq!(mirrored(url, None), url);
+        assert_eq!(mirrored(url, Some("")), url);
+        assert_eq!(
+            mirrored(url, Some("http://mirror:8080/zoo/")),
+            "http://mirror:8080/zoo/detectron2/a/model.pkl"
+        );
+    }
 }

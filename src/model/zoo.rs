@@ -44,18 +44,86 @@ impl Published {
     }
 }
 
+/// A short name for a published checkpoint that suits most people who want everyday objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recommended {
+    /// What it is called.
+    pub name: &'static str,
+    /// The checkpoint's own name.
+    pub of: &'static str,
+    /// Shorter and longest side to which photos are resized, where these are not its publisher's.
+    pub sides: Option<(u32, u32)>,
+    /// Megabytes to download, about.
+    pub megabytes: u32,
+    /// Why this one.
+    pub why: &'static str,
+}
+
+/// The everyday model first.
+///
+/// Costs are GFLOPS of torchvision's documentation for models of the same architecture: 134 for ResNet-50-FPN, 280 with the
+/// second version's heads.
+pub const RECOMMENDED: [Recommended; 3] = [
+    Recommended {
+        name: "coco",
+        of: "d2-r50-fpn-3x",
+        sides: None,
+        megabytes: 167,
+        why: "AP 40.2, the most among those of its cost (ResNet-50-FPN), with stated terms",
+    },
+    Recommended {
+        name: "coco-fast",
+        of: "d2-r50-fpn-3x",
+        sides: Some((480, 800)),
+        megabytes: 167,
+        why: "the same weights on photos of 480 pixels: 0.4 of the time; no AP is published for that size",
+    },
+    Recommended {
+        name: "coco-best",
+        of: "tv-r50-fpn-v2",
+        sides: None,
+        megabytes: 175,
+        why: "AP 46.7, the highest known here, at twice the time",
+    },
+];
+
 /// The list, which is part of the program; a test reads it.
 static ALL: LazyLock<Vec<Published>> =
     LazyLock::new(|| serde_json::from_str(include_str!("zoo.json")).unwrap_or_default());
+
+/// Recommended checkpoints with settings of their own, as models of their own names.
+static DERIVED: LazyLock<Vec<Published>> = LazyLock::new(|| {
+    let derive = |recommended: &Recommended| {
+        let ((min_size, max_size), mut published) = (recommended.sides?, one(recommended.of)?.clone());
+        published.name = recommended.name.to_owned();
+        (published.options.min_size, published.options.max_size) = (Some(min_size), Some(max_size));
+        published.box_ap = None;
+        Some(published)
+    };
+    RECOMMENDED.iter().filter_map(derive).collect()
+});
 
 /// All that are known.
 pub fn published() -> &'static [Published] {
     &ALL
 }
 
-/// One by its name.
+/// One by its name, or by a recommended one's.
 pub fn find_published(name: &str) -> Option<&'static Published> {
+    let name = full_name(name);
+    one(name).or_else(|| DERIVED.iter().find(|published| published.name == name))
+}
+
+fn one(name: &str) -> Option<&'static Published> {
     ALL.iter().find(|published| published.name == name)
+}
+
+/// What the model of a name is called in the cache: a recommended checkpoint that is taken as published has its
+/// publisher's.
+pub(super) fn full_name(name: &str) -> &str {
+    let recommended =
+        RECOMMENDED.iter().find(|recommended| recommended.name == name && recommended.sides.is_none());
+    recommended.map_or(name, |recommended| recommended.of)
 }
 
 /// One by its file's SHA-256.
@@ -80,6 +148,16 @@ mod tests {
             assert!(known.family == "detectron" || hashes.len() == 1, "{known:?}");
             assert!(hashes.iter().all(|hash| known.file().contains(hash.as_str())), "{known:?}");
         }
+    }
+
+    #[test]
+    fn recommended_names_lead_to_published_checkpoints() {
+        let coco = find_published("coco").unwrap();
+        assert_eq!((coco.name.as_str(), coco.box_ap), ("d2-r50-fpn-3x", Some(40.2)));
+        assert_eq!(find_published("coco-best").unwrap().box_ap, Some(46.7));
+        let fast = find_published("coco-fast").unwrap();
+        assert_eq!((fast.name.as_str(), &fast.url, fast.box_ap), ("coco-fast", &coco.url, None));
+        assert_eq!((fast.options.min_size, fast.options.max_size), (Some(480), Some(800)));
     }
 
     /// torchvision overwrites eps after loading exactly this file.

@@ -138,9 +138,9 @@ pub fn merge(
     })?;
     journal.sync().map_err(Error::io("write", &path))?;
     let notes = Vec::from_iter(bring_pictures(&parts, out, &photos, record.settings.draw_score.is_some())?);
-    let mut counts = Counts::default();
+    let (mut counts, shown_from) = (Counts::default(), record.settings.shown_from());
     let mut see = |row: &Row| {
-        counts.add(row);
+        counts.add(row, shown_from);
         record.note(row);
     };
     results::write(out, &classes, &mut see).map_err(Error::io("write the results in", out))?;

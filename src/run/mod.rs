@@ -41,7 +41,7 @@ pub use journal::{Failed, Failure, Found, Item, Row};
 pub use merge::{MergeError, Merged, merge};
 pub(crate) use naming::match_seen;
 pub use naming::{Category, categories, count, match_classes, match_photos};
-pub use record::{Bottleneck, Counts, Machine, Record, Settings, StageTimes, State};
+pub use record::{Bottleneck, Counts, Machine, Record, SHOWN_FROM, Settings, StageTimes, State};
 pub(crate) use results::CocoResult;
 pub use shard::Shard;
 
@@ -51,6 +51,7 @@ use crate::photo::{DecodeOptions, Entry};
 use coco_eval::ResultId;
 use fill::Fill;
 use journal::Journal;
+use picture::Lettering;
 pub(crate) use pictures::Pictures;
 use plan::Plan;
 use stages::Stages;
@@ -68,6 +69,8 @@ pub struct Options {
     pub only: Option<Vec<usize>>,
     /// Least score of a box in the pictures; no pictures where there is none.
     pub draw_score: Option<f32>,
+    /// A font for the letters of class names that the embedded one lacks; the system's where none is given.
+    pub font: Option<PathBuf>,
     /// How photos are decoded.
     pub decode: DecodeOptions,
     /// Threads that decode, and as many that draw.
@@ -88,7 +91,8 @@ impl Default for Options {
             overwrite: false,
             retry_failed: false,
             only: None,
-            draw_score: cfg!(feature = "draw").then_some(0.5),
+            draw_score: cfg!(feature = "draw").then_some(SHOWN_FROM),
+            font: None,
             decode: DecodeOptions::default(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             batch: 1,
@@ -231,14 +235,16 @@ pub(crate) fn run(
     let selected = options.shard.map(|shard| shard.select(all));
     let tasks = selected.as_deref().unwrap_or(all);
     record.settings.listing = options.shard.map(|_| shard::listing(all));
+    let lettering = lettering(classes, options)?;
     let Begun { plan, to_do, journal, pictures } = begin(tasks, all, options, &record)?;
+    lettering.note.iter().for_each(|note| watch(Event::Note(note)));
     plan.notes.iter().for_each(|note| watch(Event::Note(note)));
     let before = tasks.len() - to_do.len();
     let failed = plan.rows.iter().flatten().filter(|row| row.failed && !row.again).count();
     let mut progress = Progress { done: before, before, total: tasks.len(), failed };
     watch(Event::Progress(progress));
     let mut times = StageTimes::default();
-    let stages = Stages { detector, classes, options, pictures: &pictures, stop };
+    let stages = Stages { detector, classes, lettering: &lettering, options, pictures: &pictures, stop };
     let mut rows = Fill::new(out, journal, plan.rows, &to_do).map_err(Error::io("write into", out))?;
     let drawn = options.draw_score.map(|_| &pictures);
     let (outcome, written) = std::thread::scope(|scope| {
@@ -273,9 +279,9 @@ pub(crate) fn run(
     // What is done stays done, whatever ended the run.
     let finished = rows.finish().map_err(Error::io("write into", out));
     written.and(outcome).and(finished)?;
-    let mut counts = Counts::default();
+    let (mut counts, shown_from) = (Counts::default(), record.settings.shown_from());
     let mut see = |row: &Row| {
-        counts.add(row);
+        counts.add(row, shown_from);
         record.note(row);
     };
     results::write(out, classes, &mut see).map_err(Error::io("write the results in", out))?;
@@ -286,6 +292,16 @@ pub(crate) fn run(
     record.finish(counts, times, started.elapsed().as_secs_f64(), session_wall, options.threads);
     write_record(out, &record)?;
     Ok(record)
+}
+
+/// What stands beside boxes; nothing has to be known where none are drawn.
+fn lettering(classes: &[Category], options: &Options) -> Result<Lettering, Error> {
+    let (classes, font) = match options.draw_score {
+        Some(_) => (classes, options.font.as_deref()),
+        None => (&[][..], None),
+    };
+    let named = font.unwrap_or(Path::new("the system's fonts"));
+    Lettering::new(classes, font).map_err(Error::io("take the font", named))
 }
 
 /// A run before its first photo.

@@ -9,18 +9,50 @@ use png::{BitDepth, ColorType, Compression, EncodingError, Filter};
 use super::Category;
 use crate::atomic;
 use crate::detector::Prediction;
-use crate::draw::{self, Mark};
+use crate::draw::{self, Fonts, Mark};
 use crate::photo::{LONGEST_JPEG_SIDE, Photo, encode_jpeg};
 
 /// Quality of JPEG pictures: no visible loss around thin lines.
 const QUALITY: u8 = 92;
 
+/// What classes are called in pictures, and the fonts for it.
+#[derive(Debug)]
+pub(super) struct Lettering {
+    fonts: Fonts,
+    /// By class: its name, or its id where the name cannot be read as it would be drawn.
+    names: Vec<String>,
+    /// What a person should know of it.
+    pub(super) note: Option<String>,
+}
+
+impl Lettering {
+    /// For these classes; letters that the embedded font lacks are taken from the user's font, or else the system's.
+    pub(super) fn new(classes: &[Category], font: Option<&Path>) -> io::Result<Lettering> {
+        let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+        let fonts = font.map_or_else(|| Ok(Fonts::for_texts(&names)), Fonts::with_file)?;
+        let odd: Vec<&str> = names.iter().copied().filter(|name| !fonts.can_write(name)).collect();
+        let note = odd.first().map(|first| {
+            let (count, first) = (odd.len(), first.escape_debug());
+            format!(
+                "{count} of {} class names, `{first}` for one, cannot be drawn with the fonts at hand: pictures show their \
+                 ids; --font names a font (scripts whose letters join or run from the right are never drawn)",
+                names.len()
+            )
+        });
+        let name = |class: &Category| {
+            if fonts.can_write(&class.name) { class.name.clone() } else { format!("class {}", class.id) }
+        };
+        let names = classes.iter().map(name).collect();
+        Ok(Lettering { fonts, names, note })
+    }
+}
+
 /// Draws the detections from `least` up, the best on top.
-pub(super) fn draw(mut photo: Photo, found: &[Prediction], classes: &[Category], least: f32) -> Photo {
+pub(super) fn draw(mut photo: Photo, found: &[Prediction], lettering: &Lettering, least: f32) -> Photo {
     let shown = found.iter().filter(|detection| detection.score >= least);
     let marks: Vec<Mark> = shown
         .map(|detection| {
-            let name = classes.get(detection.class).map_or("", |class| class.name.as_str());
+            let name = lettering.names.get(detection.class).map_or("", String::as_str);
             Mark {
                 bbox: detection.bbox,
                 class: detection.class,
@@ -28,7 +60,7 @@ pub(super) fn draw(mut photo: Photo, found: &[Prediction], classes: &[Category],
             }
         })
         .collect();
-    draw::annotate(&mut photo, &marks);
+    draw::annotate(&mut photo, &marks, &lettering.fonts);
     photo
 }
 

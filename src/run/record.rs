@@ -115,6 +115,11 @@ impl Settings {
         }
     }
 
+    /// The score from which boxes are shown, or would be.
+    pub fn shown_from(&self) -> f32 {
+        self.draw_score.unwrap_or(SHOWN_FROM)
+    }
+
     /// The first thing in which another run differs, in words.
     pub fn difference(&self, other: &Settings) -> Option<String> {
         let differs = [
@@ -189,6 +194,9 @@ pub struct Counts {
     pub detections: usize,
     /// Boxes by class name.
     pub by_class: BTreeMap<String, usize>,
+    /// Of these, those that pictures show, or would show: from `draw_score` up, or from [`SHOWN_FROM`].
+    #[serde(default)]
+    pub shown_by_class: BTreeMap<String, usize>,
     /// Failures by kind.
     pub failures: BTreeMap<String, usize>,
     /// Photos whose grey values were cut off.
@@ -198,6 +206,9 @@ pub struct Counts {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unwritten: BTreeMap<String, usize>,
 }
+
+/// From this score up boxes are shown to people unless they say otherwise, 0 to 1.
+pub const SHOWN_FROM: f32 = 0.5;
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
@@ -215,7 +226,13 @@ impl Counts {
         all.filter(|(kind, _)| may_pass(kind)).map(|(_, count)| count).sum()
     }
 
-    pub(super) fn add(&mut self, row: &Row) {
+    /// Boxes that pictures show, or would show.
+    pub fn shown(&self) -> usize {
+        self.shown_by_class.values().sum()
+    }
+
+    /// Counts a photo more; its boxes of a score of `shown_from` or more are shown.
+    pub(super) fn add(&mut self, row: &Row, shown_from: f32) {
         self.photos += 1;
         match row {
             Row::Found(found) => {
@@ -225,9 +242,9 @@ impl Counts {
                     *self.unwritten.entry(error.kind.clone()).or_default() += 1;
                 }
                 for item in &found.detections {
-                    match self.by_class.get_mut(&item.label) {
-                        Some(count) => *count += 1,
-                        None => drop(self.by_class.insert(item.label.clone(), 1)),
+                    count(&mut self.by_class, &item.label);
+                    if item.score >= shown_from {
+                        count(&mut self.shown_by_class, &item.label);
                     }
                 }
             }
@@ -236,6 +253,14 @@ impl Counts {
                 *self.failures.entry(failed.error.kind.clone()).or_default() += 1;
             }
         }
+    }
+}
+
+/// One more of a name.
+fn count(counts: &mut BTreeMap<String, usize>, name: &str) {
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(name.to_owned(), 1)),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::journal::{Failed, Failure, Found, Item, Row};
 use super::ordered::{Ordered, ordered};
 use super::picture;
+use super::picture::Lettering;
 use super::pictures::Pictures;
 use super::record::StageTimes;
 use super::room::{Room, Share, Ticket};
@@ -22,6 +23,7 @@ const NAME_TOO_LONG: &str = "the name of its picture is too long for the file sy
 pub(super) struct Stages<'a> {
     pub(super) detector: &'a Detector,
     pub(super) classes: &'a [Category],
+    pub(super) lettering: &'a Lettering,
     pub(super) options: &'a Options,
     pub(super) pictures: &'a Pictures,
     pub(super) stop: &'a AtomicBool,
@@ -203,7 +205,7 @@ impl Stages<'_> {
         if let (Some(photo), Some(least)) = (photo, self.options.draw_score) {
             let path = self.pictures.path(&file);
             let started = Instant::now();
-            let drawn = picture::draw(photo, &found, self.classes, least);
+            let drawn = picture::draw(photo, &found, self.lettering, least);
             times.draw = started.elapsed().as_secs_f64();
             let started = Instant::now();
             if let Err(cause) = picture::write(&drawn, &path, &self.options.out) {

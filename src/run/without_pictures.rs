@@ -7,8 +7,20 @@ use super::Category;
 use crate::detector::Prediction;
 use crate::photo::Photo;
 
+/// Knows no letters.
+#[derive(Debug)]
+pub(super) struct Lettering {
+    pub(super) note: Option<String>,
+}
+
+impl Lettering {
+    pub(super) fn new(_: &[Category], _: Option<&Path>) -> io::Result<Lettering> {
+        Ok(Lettering { note: None })
+    }
+}
+
 /// Draws nothing.
-pub(super) fn draw(photo: Photo, _: &[Prediction], _: &[Category], _: f32) -> Photo {
+pub(super) fn draw(photo: Photo, _: &[Prediction], _: &Lettering, _: f32) -> Photo {
     photo
 }
 

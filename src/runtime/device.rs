@@ -51,7 +51,9 @@ impl FromStr for Device {
             Some(("cuda", number)) => {
                 number.parse().map(Device::Cuda).map_err(|_| format!("`{number}` is no number of a device"))
             }
-            _ => Err("known are auto, cpu, cuda, cuda:N and openvino".into()),
+            _ => {
+                Err("known are auto, cpu, cuda (the first NVIDIA GPU), cuda:N (another) and openvino".into())
+            }
         }
     }
 }

@@ -31,6 +31,7 @@ mod install;
 mod limits;
 mod memory;
 mod merge;
+mod newcomer;
 mod photos;
 mod pipes;
 mod pull;

@@ -221,7 +221,7 @@ fn other_bytes_than_published_are_thrown_away() {
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output);
     assert!(
-        said.contains("SHA-256") && said.contains(&right[..8]) && said.contains("nothing was kept"),
+        said.contains("SHA-256") && said.contains(&right[..8]) && said.contains("nothing was taken"),
         "{said}"
     );
     assert!(home.part().is_none() && !home.0.path().join("models").exists());
@@ -298,7 +298,7 @@ fn names_that_are_not_known_are_told() {
     let output = home.rcnn(&["pull", "no-such-model"], &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("rcnn models"), "{}", text(&output));
-    let output = home.rcnn(&["models"], &[]);
+    let output = home.rcnn(&["models", "--all"], &[]);
     let said = text(&output);
     assert!(said.contains("fod-r18") && said.contains("d2-r50-fpn-3x") && said.contains("AP 40.2"), "{said}");
 }
@@ -337,4 +337,72 @@ fn a_checkpoint_leaves_nothing_behind_unless_it_shall_be_kept() {
     let said = text(&output);
     let path = said.split("is kept as `").nth(1).and_then(|rest| rest.split('`').next());
     assert_eq!(std::fs::read(path.unwrap()).unwrap(), checkpoint(), "{said}");
+}
+
+/// A file of Detectron's that its publisher gives no hash of, so that a small one can take its place.
+const UNHASHED: &str = "d1-r50-c4-1x";
+
+fn detectron() -> Vec<u8> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden");
+    std::fs::read(fixtures.join("c2-r50-c4/model.pkl")).unwrap()
+}
+
+#[test]
+fn a_published_model_that_a_command_names_is_brought_from_the_mirror() {
+    let server = Server::new(detectron(), Manner::Whole);
+    let home = Home::new();
+    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/images/shapes.png");
+    let (photo, out) = (photo.display().to_string(), home.0.path().join("out").display().to_string());
+    let run = |options: &[&str]| {
+        let runtime = crate::support::runtime().display().to_string();
+        let line = [&["detect", &photo, "-m", UNHASHED, "-o", &out, "--no-draw"], options].concat();
+        home.rcnn(&line, &[("RCNN_MIRROR", &server.address), ("ORT_DYLIB_PATH", &runtime), ("NO_PROXY", "*")])
+    };
+    let refused = run(&["--offline"]);
+    let said = text(&refused);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("--offline") && said.contains("--from FILE") && said.contains("model_final.pkl"),
+        "{said}"
+    );
+    assert!(server.asked().is_empty());
+    let output = run(&[]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("licence CC-BY-SA-3.0"), "{}", text(&output));
+    // The publisher's path, below the mirror's address.
+    assert!(
+        server.asked().iter().all(|asked| asked.starts_with("GET /detectron/35857197/")),
+        "{:?}",
+        server.asked()
+    );
+    let asked = server.asked().len();
+    assert!(run(&[]).status.success());
+    assert_eq!(server.asked().len(), asked, "it is here now");
+}
+
+#[test]
+fn a_file_that_came_by_other_means_is_checked_and_taken() {
+    let home = Home::new();
+    let file = home.0.path().join("brought.pkl");
+    std::fs::write(&file, detectron()).unwrap();
+    let path = file.display().to_string();
+    let output = home.rcnn(&["pull", UNHASHED, "--from", &path], &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(home.0.path().join(format!("models/{UNHASHED}/model.json")).is_file() && file.is_file());
+    let output = home.rcnn(&["pull", "coco", "--from", &path], &[]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("brought.pkl") && said.contains("MD5") && said.contains("280758"), "{said}");
+    assert!(!home.0.path().join("models/d2-r50-fpn-3x").exists());
+}
+
+#[test]
+fn without_a_network_the_ways_around_are_told() {
+    let output =
+        Home::new().rcnn(&["pull", "coco"], &[("RCNN_MIRROR", "http://127.0.0.1:9"), ("NO_PROXY", "*")]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for way in ["HTTPS_PROXY", "RCNN_MIRROR", "rcnn pull d2-r50-fpn-3x --from FILE"] {
+        assert!(said.contains(way), "{said}");
+    }
 }

@@ -1,0 +1,111 @@
+//! A published checkpoint, or one at any address, becomes a model in the cache. Must not know who is told of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::pull::{Expected, PullError, check_file, download, mirrored};
+use super::{ClassifierModel, Error, Imported, Origin, Published};
+use crate::cache;
+use crate::family::Options;
+
+/// A checkpoint that is to become a model of a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// What the model will be called.
+    pub name: String,
+    /// Where the checkpoint is.
+    pub url: String,
+    /// What the file must hash to, where that is known.
+    pub expected: Option<Expected>,
+    /// What no tensor shows.
+    pub options: Options,
+    /// What is known of where it comes from.
+    pub origin: Origin,
+}
+
+impl Wanted {
+    /// A published one, from its publisher or, where `RCNN_MIRROR` is set, from that mirror: the address that stands
+    /// there takes the place of `https://host` in the publisher's.
+    pub fn published(known: &Published) -> Wanted {
+        let url = mirrored(&known.url, std::env::var("RCNN_MIRROR").ok().as_deref());
+        Wanted {
+            name: known.name.clone(),
+            expected: known.expected(),
+            options: known.options.clone(),
+            origin: Origin {
+                url: Some(url.clone()),
+                licence: Some(known.licence.clone()),
+                published_ap: known.box_ap,
+            },
+            url,
+        }
+    }
+
+    /// The model's folder in the cache.
+    ///
+    /// # Errors
+    /// When there is no place for a cache.
+    pub fn folder(&self) -> Result<PathBuf, Error> {
+        Ok(cache::root()?.join("models").join(&self.name))
+    }
+}
+
+/// A model that was brought.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Brought {
+    /// Its folder in the cache.
+    pub folder: PathBuf,
+    /// It is a classifier, not a detector.
+    pub classifier: bool,
+    /// What a person should know of its import, a sentence each.
+    pub remarks: Vec<String>,
+    /// The checkpoint file, where it was to be kept.
+    pub checkpoint: Option<PathBuf>,
+}
+
+/// Downloads a checkpoint, checks it and makes a model of it in the cache; an earlier model of that name is replaced.
+/// With `from` nothing is downloaded: that file is checked and taken. `progress` is told bytes done and, where known,
+/// all bytes; `keep` leaves the downloaded checkpoint in the cache.
+///
+/// # Errors
+/// See [`PullError`]. What was loaded stays for the next attempt, unless its hash is wrong.
+pub fn bring(
+    wanted: &Wanted,
+    from: Option<&Path>,
+    keep: bool,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+) -> Result<Brought, PullError> {
+    let folder = wanted.folder()?;
+    if let Some(file) = from {
+        check_file(file, wanted.expected.as_ref())?;
+        let (classifier, remarks) = import(wanted, file, &folder)?;
+        return Ok(Brought { folder, classifier, remarks, checkpoint: None });
+    }
+    let file = download(&wanted.url, wanted.expected.as_ref(), progress)?;
+    let (classifier, remarks) = import(wanted, &file, &folder)?;
+    if keep {
+        return Ok(Brought { folder, classifier, remarks, checkpoint: Some(file) });
+    }
+    // A checkpoint that stays behind costs room and nothing else; its folder goes unless there is more in it.
+    drop(fs::remove_file(&file));
+    let _ = file.parent().map(fs::remove_dir);
+    Ok(Brought { folder, classifier, remarks, checkpoint: None })
+}
+
+/// Makes the model; whether it is a classifier, and what to say of it.
+fn import(wanted: &Wanted, checkpoint: &Path, folder: &Path) -> Result<(bool, Vec<String>), Error> {
+    match Imported::from_file(checkpoint, &wanted.options) {
+        Ok(imported) => {
+            let remarks = imported.remarks().to_vec();
+            imported.named(&wanted.name).from(wanted.origin.clone()).write(folder)?;
+            Ok((false, remarks))
+        }
+        Err(Error::WrongKind { found: "classifier", .. }) => {
+            let model = ClassifierModel::import(checkpoint, &wanted.options)?;
+            let remarks = model.remarks().to_vec();
+            model.write(folder, &wanted.name)?;
+            Ok((true, remarks))
+        }
+        Err(error) => Err(error),
+    }
+}
