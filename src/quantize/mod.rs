@@ -118,7 +118,8 @@ impl Default for Options {
 pub fn saturates() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        !(is_x86_feature_detected!("avx512vnni") || is_x86_feature_detected!("avxvnni"))
+        let (wide, narrow) = (is_x86_feature_detected!("avx512vnni"), is_x86_feature_detected!("avxvnni"));
+        !wide && !narrow
     }
     #[cfg(not(target_arch = "x86_64"))]
     false
