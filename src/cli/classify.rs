@@ -164,12 +164,11 @@ fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class
     }
     let mut classes = model.manifest().classes.clone();
     if let Some(path) = &args.names {
-        let text = super::read_text(path)?;
-        let names: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let names = super::read_lines(path)?;
         if names.len() != classes.len() {
             bail!("`{}` names {} classes, and the model has {}", path.display(), names.len(), classes.len());
         }
-        classes.iter_mut().zip(names).for_each(|(class, name)| class.name = name.into());
+        classes.iter_mut().zip(names).for_each(|(class, name)| class.name = name);
     }
     let runtime = args.machine.open()?;
     Ok((Classifier::new(&model, &runtime, &args.machine.session())?.with_input(input), classes))

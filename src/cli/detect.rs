@@ -1,11 +1,11 @@
 //! `rcnn detect`.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use rcnn::detector::Detector;
 use rcnn::family::Class;
-use rcnn::model::DEFAULT;
+use rcnn::model::{DEFAULT, Model};
 use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
 use rcnn::run::{self, Event, Record};
 use rcnn::{Annotated, Run, Shard};
@@ -42,6 +42,12 @@ pub(crate) struct Args {
     /// recommended. By default fod-r18, which knows runway debris and nothing else
     #[arg(short, long)]
     model: Option<OsString>,
+    /// For a checkpoint file: the config for what no tensor shows, in place of the one beside it, as for `rcnn import`
+    #[arg(long, value_name = "FILE", requires = "model")]
+    config: Option<PathBuf>,
+    /// For a checkpoint file: names of its classes, one on each line, in the model's order and without a background
+    #[arg(long, value_name = "FILE", requires = "model")]
+    names: Option<PathBuf>,
     /// COCO annotations from which the results take the ids of images (by file name) and categories (by name)
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
@@ -155,7 +161,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let out = args.out.clone().unwrap_or_else(free_folder);
     let listing = super::list_photos(&args.photos, Some(&out.join("annotated")))?;
     let name = args.model.as_deref().unwrap_or(DEFAULT.as_ref());
-    let model = super::find_model(name, args.machine.offline())?;
+    let model = if args.config.is_some() || args.names.is_some() {
+        checkpoint(name, &args)?
+    } else {
+        super::find_model(name, args.machine.offline())?
+    };
     let known = &model.manifest().classes;
     let only =
         args.classes.as_ref().map(|names| chosen(names, known)).transpose().map_err(|Usage(error)| {
@@ -215,6 +225,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let record = outcome?;
     summary::report(&record, &out, args.json)
+}
+
+/// The model of a checkpoint file with what the user says of it.
+fn checkpoint(name: &OsStr, args: &Args) -> anyhow::Result<Model> {
+    let path = Path::new(name);
+    if !path.is_file() {
+        return Err(Usage("--config and --names go with a checkpoint file: -m FILE".into()).into());
+    }
+    let names = args.names.as_deref().map(super::read_lines).transpose()?;
+    let model = Model::find_checkpoint(path, args.config.as_deref(), names)?;
+    super::say(model.remarks());
+    Ok(model)
 }
 
 /// Where results go that have no place of their own: the first of `rcnn-out`, `rcnn-out-2` … that is free, or that a

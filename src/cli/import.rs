@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use rcnn::detector::{Detector, Step, Verdict, verify};
 use rcnn::family::Options;
 use rcnn::model::{ClassifierModel, Imported, Model, config_beside, read_config};
@@ -16,13 +17,18 @@ use super::output::{Out, tell};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn import fasterrcnn.pth -o models/mine --config import.json
-  rcnn import model_final.pkl -o models/d2 --config config.yaml")]
+  rcnn import model_final.pkl -o models/d2 --config config.yaml
+  rcnn import mine.pth --template import.json      what was assumed, to be changed")]
 pub(crate) struct Args {
     /// The checkpoint: .pth, .pkl or .safetensors
     file: PathBuf,
     /// Folder to write the model into
-    #[arg(short, long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(short, long, value_name = "DIR", required_unless_present = "template")]
+    out: Option<PathBuf>,
+    /// Write the import options that give this very import into a JSON file, to be changed and given to --config: the
+    /// family, the classes, and every value that was assumed
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
     /// Config for what no tensor shows: the framework's own (.yaml, .py) or a JSON of import options; by default
     /// the one beside the checkpoint (import.json, or detectron2's YAML)
     #[arg(long, value_name = "FILE")]
@@ -57,22 +63,31 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.family.is_some() {
         options.family.clone_from(&args.family);
     }
-    let name = super::model_name(&args.out);
+    let folder = args.out.clone().unwrap_or_default();
+    let name = super::model_name(&folder);
     let imported = match Imported::from_file(&args.file, &options) {
         Ok(imported) => imported.named(&name),
         Err(rcnn::model::Error::WrongKind { found: "classifier", .. }) if args.verify.is_none() => {
-            return classifier(&args, &options, &name);
+            return classifier(&args, &folder, &options, &name);
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(path) = &args.template {
+        rcnn::atomic::write(path, |out| out.write_all(imported.template(&options).as_bytes()))
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        tell!("import options in `{}`: change them, and give them to --config", path.display());
+    }
+    if args.out.is_none() {
+        return Ok(Exit::Done);
+    }
     let report = Report::of(&imported);
-    let model = imported.write(&args.out)?;
+    let model = imported.write(&folder)?;
     let verdict = args.verify.as_deref().map(|folder| compare(&model, folder)).transpose()?;
     let mut out = Out::of(args.json);
     if args.json {
-        writeln!(out, "{}", report.json(&model, &args.out, verdict.as_ref()))?;
+        writeln!(out, "{}", report.json(&model, &folder, verdict.as_ref()))?;
     } else {
-        report.print(&mut out, &model, &args.out)?;
+        report.print(&mut out, &model, &folder)?;
         if let Some(verdict) = &verdict {
             print_verdict(&mut out, verdict)?;
         }
@@ -82,18 +97,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 /// A bare ResNet: there is less to say of it.
-fn classifier(args: &Args, options: &Options, name: &str) -> anyhow::Result<Exit> {
-    let model = ClassifierModel::import(&args.file, options)?.write(&args.out, name)?;
+fn classifier(args: &Args, folder: &Path, options: &Options, name: &str) -> anyhow::Result<Exit> {
+    let model = ClassifierModel::import(&args.file, options)?.write(folder, name)?;
     let manifest = model.manifest();
     let mut to = Out::of(args.json);
     if args.json {
         writeln!(
             to,
             "{}",
-            json!({"model": args.out.display().to_string(), "manifest": manifest, "remarks": model.remarks()})
+            json!({"model": folder.display().to_string(), "manifest": manifest, "remarks": model.remarks()})
         )?;
     } else {
-        writeln!(to, "{}: {} classifier", args.out.display(), manifest.network.backbone.title())?;
+        writeln!(to, "{}: {} classifier", folder.display(), manifest.network.backbone.title())?;
         writeln!(
             to,
             "read from the tensors:\n  blocks {}, {} classes",

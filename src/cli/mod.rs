@@ -199,6 +199,13 @@ pub(crate) fn read_text(path: &Path) -> anyhow::Result<String> {
     coco_eval::text::read(path).with_context(|| format!("cannot read `{}`", path.display()))
 }
 
+/// The lines of a text file that hold something.
+pub(crate) fn read_lines(path: &Path) -> anyhow::Result<Vec<String>> {
+    let text = read_text(path)?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.map(str::to_owned).collect())
+}
+
 /// An option that is a file, of which a pipe may take the place; it is read here, whoever opens it how often.
 pub(crate) fn file_or_pipe() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| rcnn::once::keep(&path).map(|()| path))

@@ -13,7 +13,7 @@ use super::classifier::{ClassifierModel, says_classifier};
 use super::zoo::{RECOMMENDED, full_name, published};
 use super::{Error, GraphFile, Graphs, Imported, Manifest, Model, config_beside, read_config, store};
 use crate::cache;
-use crate::family::Options;
+use crate::family::{ClassOption, ClassesOption, Options};
 use crate::hash::sha256;
 
 /// To be raised whenever an import makes other graphs or another `model.json` of the same checkpoint than before, so
@@ -42,12 +42,25 @@ impl Model {
         }
         // What is no regular file is named as such when it is opened.
         if path.exists() {
-            return import_once(path);
+            return import_once(path, None, None);
         }
         if let Some(model) = name.to_str().and_then(bundled) {
             return model;
         }
         Model::open(&named(name)?)
+    }
+
+    /// As [`Model::find`] for a checkpoint file, with a config in place of the one beside it, and with names for its
+    /// classes, in the model's order.
+    ///
+    /// # Errors
+    /// When the checkpoint or the config cannot be read, or there are more or fewer names than classes.
+    pub fn find_checkpoint(
+        path: &Path,
+        config: Option<&Path>,
+        names: Option<Vec<String>>,
+    ) -> Result<Model, Error> {
+        import_once(path, config, names)
     }
 
     /// Opens a model folder: `model.json` with its graphs, or `model.safetensors` with `import.json`, of which the
@@ -255,10 +268,14 @@ fn known() -> Vec<String> {
     names
 }
 
-/// Imports a checkpoint into the cache, or finds it there.
-fn import_once(path: &Path) -> Result<Model, Error> {
-    let beside = config_beside(path);
-    let options = beside.as_deref().map(read_config).transpose()?.unwrap_or_default();
+/// Imports a checkpoint into the cache, or finds it there. A config that is given replaces the one beside it, and names
+/// those that any config gives to the classes.
+fn import_once(path: &Path, config: Option<&Path>, names: Option<Vec<String>>) -> Result<Model, Error> {
+    let beside = if config.is_some() { None } else { config_beside(path) };
+    let mut options = config.or(beside.as_deref()).map(read_config).transpose()?.unwrap_or_default();
+    if let Some(names) = names {
+        options.classes = Some(ClassesOption::List(names.into_iter().map(ClassOption::Name).collect()));
+    }
     let beside = beside.as_deref();
     match import_into_cache(path, &options, beside) {
         Err(cause @ (Error::Io { .. } | Error::NoCache(_))) if path.is_file() => {

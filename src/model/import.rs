@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use super::manifest::{FileHash, Files, Manifest, Origin, Provenance};
 use super::{Error, Model, store, zoo};
 use crate::checkpoint::Checkpoint;
@@ -139,6 +141,25 @@ impl Imported {
         &self.assumed
     }
 
+    /// The options that make this import again whatever the family's defaults are: those that were given, and the family,
+    /// the classes and all that was assumed.
+    pub fn template(&self, given: &Options) -> String {
+        let mut all = match serde_json::to_value(given) {
+            Ok(Value::Object(given)) => given,
+            _ => serde_json::Map::new(),
+        };
+        all.retain(|_, value| !value.is_null());
+        let assumed = self
+            .assumed
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), serde_json::from_str(value).ok()?)));
+        all.extend(assumed);
+        let classes = self.manifest.classes.iter().map(|class| json!({"id": class.id, "name": class.name}));
+        all.insert("family".into(), self.manifest.family.clone().into());
+        all.insert("classes".into(), classes.collect());
+        format!("{:#}\n", Value::Object(all))
+    }
+
     /// The same under another name.
     #[must_use]
     pub fn named(mut self, name: &str) -> Imported {
@@ -190,14 +211,41 @@ impl Imported {
         let mut remarks = std::mem::take(&mut self.remarks);
         remarks.extend(config.map(|path| format!("`{}` beside the checkpoint is read", path.display())));
         if !self.assumed.is_empty() {
-            let keys: Vec<&str> = self.assumed.iter().map(|(key, _)| key.as_str()).collect();
-            remarks.push(format!(
-                "assumed, as no tensor and no config says it: {} (`rcnn import` shows the values)",
-                keys.join(", ")
-            ));
+            remarks.push(taken(&self.manifest.family, &self.assumed));
         }
         remarks
     }
+}
+
+/// What was taken because nothing says it: the values that matter most, and how many others.
+fn taken(family: &str, assumed: &[(String, String)]) -> String {
+    const FIRST: [&str; 4] = ["min_size", "max_size", "anchor_sizes", "norm_eps"];
+    let value = |key: &str| Some(assumed.iter().find(|(other, _)| other == key)?.1.as_str());
+    let shown: Vec<String> = FIRST
+        .iter()
+        .filter_map(|&key| match key {
+            "anchor_sizes" => Some(format!("anchors {}", range(value(key)?)?)),
+            _ => Some(format!("{key} {}", value(key)?)),
+        })
+        .collect();
+    let more = match assumed.len() - shown.len() {
+        0 => String::new(),
+        more if shown.is_empty() => format!("{more} values"),
+        more => format!(" and {more} others"),
+    };
+    format!(
+        "taken as {family}'s defaults, as no tensor and no config says it: {}{more}; --config gives others, and `rcnn \
+         import --template` writes all",
+        shown.join(", ")
+    )
+}
+
+/// The smallest and the largest of a list of lists of numbers.
+fn range(sizes: &str) -> Option<String> {
+    let sizes: Vec<Vec<f32>> = serde_json::from_str(sizes).ok()?;
+    let all = || sizes.iter().flatten().copied();
+    let (least, most) = (all().reduce(f32::min)?, all().reduce(f32::max)?);
+    Some(if least == most { least.to_string() } else { format!("{least} to {most}") })
 }
 
 fn remarks(checkpoint: &Checkpoint, loaded: &Loaded) -> Vec<String> {

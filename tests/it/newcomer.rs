@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::support::Place;
 use serde_json::json;
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden").join(name)
+}
 
 #[test]
 fn results_without_a_named_folder_go_into_the_next_free_one() {
@@ -57,15 +61,15 @@ fn options_of_other_programs_are_answered_with_ours() {
 #[test]
 fn class_names_that_no_font_can_write_are_shown_by_their_ids() {
     let place = Place::new();
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/tv-plain");
-    place.write("photos/a.png", &fs::read(golden.with_file_name("images/shapes.png")).unwrap());
+    let fixture = golden("tv-plain");
+    place.write("photos/a.png", &fs::read(fixture.with_file_name("images/shapes.png")).unwrap());
     let drawn = |first_id: usize, out: &str| {
-        let text = fs::read_to_string(golden.join("import.json")).unwrap();
+        let text = fs::read_to_string(fixture.join("import.json")).unwrap();
         let mut options: serde_json::Value = serde_json::from_str(&text).unwrap();
         options["classes"] = (0..4).map(|place| json!({"id": first_id + place, "name": "नमस्ते"})).collect();
         let config = format!("{out}.json");
         place.write(&config, options.to_string().as_bytes());
-        let checkpoint = golden.join("model.pth").display().to_string();
+        let checkpoint = fixture.join("model.pth").display().to_string();
         place.rcnn(&["import", &checkpoint, "-o", &format!("{out}-model"), "--config", &config]).expect(0);
         let model = format!("{out}-model");
         let ended =
@@ -85,4 +89,66 @@ fn a_font_that_cannot_be_used_is_told_before_anything_is_made() {
     let told = place.rcnn(&["detect", "photos", "-o", "out", "--font", "font.ttf"]).expect(1).err;
     assert!(told.contains("font.ttf") && told.contains("neither a TrueType"), "{told}");
     assert!(!place.at("out").exists());
+}
+
+/// What was assumed becomes a file; given back it assumes nothing, and a change in it counts.
+#[test]
+fn a_template_holds_what_was_assumed_and_makes_the_same_model() {
+    let place = Place::new();
+    let model = fs::read(golden("tv-pyramid").join("model.pth")).unwrap();
+    place.write("mine.pth", &model);
+    place.rcnn(&["import", "mine.pth", "-o", "plain", "--template", "options.json"]).expect(0);
+    let mut options = place.json("options.json");
+    assert_eq!((&options["min_size"], &options["norm_eps"]), (&800.into(), &1e-5.into()));
+    assert_eq!(
+        (&options["family"], options["classes"].as_array().map(Vec::len)),
+        (&"torchvision".into(), Some(4))
+    );
+    let again =
+        place.rcnn(&["import", "mine.pth", "-o", "again", "--config", "options.json", "--json"]).expect(0);
+    let report: serde_json::Value = serde_json::from_str(&again.out).unwrap();
+    assert_eq!(report["assumed"], json!({}));
+    for key in ["conventions", "classes", "network"] {
+        assert_eq!(place.json("plain/model.json")[key], place.json("again/model.json")[key], "{key}");
+    }
+    options["score_threshold"] = 0.75.into();
+    place.write("options.json", options.to_string().as_bytes());
+    place.write("names.txt", b"disc\nbar\n\nring\npatch\n");
+    place.photos(&[("plain.png", "a.png")]);
+    let line = [
+        "detect",
+        "photos",
+        "-m",
+        "mine.pth",
+        "--config",
+        "options.json",
+        "--names",
+        "names.txt",
+        "-o",
+        "out",
+    ];
+    place.rcnn(&line).expect(0);
+    let record = place.json("out/run.json");
+    assert_eq!(record["settings"]["score"], 0.75);
+    let names: Vec<_> = place.json("out/images.json")["categories"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|class| class["name"].clone())
+        .collect();
+    assert_eq!(names, ["disc", "bar", "ring", "patch"]);
+}
+
+#[test]
+fn what_was_assumed_is_one_short_sentence() {
+    let place = Place::new();
+    place.write("mine.pth", &fs::read(golden("tv-pyramid").join("model.pth")).unwrap());
+    place.photos(&[("plain.png", "a.png")]);
+    let told = place.rcnn(&["detect", "photos", "-m", "mine.pth", "-o", "out", "--no-draw"]).expect(0).err;
+    assert!(
+        told.contains("taken as torchvision's defaults, as no tensor and no config says it: min_size 800, max_size 1333, anchors 32 to 512, norm_eps 0.00001 and "),
+        "{told}"
+    );
+    let wrong = place.rcnn(&["detect", "photos", "-m", "fod-r18", "--names", "names.txt"]).expect(2).err;
+    assert!(wrong.contains("go with a checkpoint file"), "{wrong}");
 }
