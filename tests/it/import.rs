@@ -379,7 +379,10 @@ fn what_an_import_by_the_way_assumed_is_told_each_time() {
         assert!(output.status.success(), "{}", said(&output));
         let notes = said(&output);
         assert!(notes.contains("note: tensors that nothing uses: `extra.weight`\n"), "{run}: {notes}");
-        assert!(notes.contains("note: assumed, ") && notes.contains(" anchor_sizes, "), "{run}: {notes}");
+        assert!(
+            notes.contains("note: taken as torchvision's defaults") && notes.contains(" anchors 32 to 512, "),
+            "{run}: {notes}"
+        );
     }
     let folder = home.path().join("d");
     fs::create_dir(&folder).unwrap();
