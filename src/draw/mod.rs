@@ -97,6 +97,29 @@ fn frame(bbox: &BBox, page: Rect, line: i64) -> Option<Rect> {
     Some(Rect { x, y, width, height })
 }
 
+/// Where labels of one height go beside their boxes, each `x, y, width, height`, in a picture of this width and height;
+/// none where there is no room. `widths` are the labels', in the boxes' order, of which earlier ones choose first.
+pub(crate) fn place_labels(
+    size: (u32, u32),
+    boxes: &[BBox],
+    widths: &[i64],
+    height: i64,
+) -> Vec<Option<[i64; 4]>> {
+    let page = Rect { x: 0, y: 0, width: size.0.into(), height: size.1.into() };
+    let frames: Vec<Option<Rect>> = boxes.iter().map(|bbox| frame(bbox, page, 1)).collect();
+    let known: Vec<Rect> = frames.iter().flatten().copied().collect();
+    let mut place = Place::new(page, &known);
+    let mut index = 0;
+    let placed = frames.iter().zip(widths).map(|(frame, &width)| {
+        (*frame)?;
+        index += 1;
+        let rect = place.find(index - 1, width, height)?;
+        place.take(rect);
+        Some([rect.x, rect.y, rect.width, rect.height])
+    });
+    placed.collect()
+}
+
 /// A label that found its place.
 struct Label<'a> {
     text: String,

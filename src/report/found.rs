@@ -12,6 +12,8 @@ const BINS: usize = 20;
 /// COCO's ends of small and medium areas, in pixels.
 const AREAS: [(f64, &str); 3] =
     [(1024.0, "small, below 32 × 32"), (9216.0, "medium, below 96 × 96"), (f64::INFINITY, "large")];
+/// How far from the score from which boxes are shown one is in doubt.
+pub(super) const DOUBT: f32 = 0.15;
 /// Failures that are listed.
 const FAILURES: usize = 200;
 
@@ -42,14 +44,16 @@ pub(super) struct Found {
     pub(super) failures: Vec<run::Failed>,
     /// The most certain photo of each class.
     best: BTreeMap<ResultId, (f32, run::Found)>,
-    /// Photos with a detection whose score is near the middle, the nearest first.
+    /// Photos with a detection whose score is near that from which boxes are shown, the nearest first.
     doubtful: Vec<(f32, run::Found)>,
     /// How many pictures of a kind are wanted.
     wanted: usize,
+    /// Pictures show boxes from this score up.
+    shown_from: f32,
 }
 
 impl Found {
-    pub(super) fn new(wanted: usize) -> Found {
+    pub(super) fn new(wanted: usize, shown_from: f32) -> Found {
         Found {
             classes: BTreeMap::new(),
             scores: [0; BINS],
@@ -59,6 +63,7 @@ impl Found {
             best: BTreeMap::new(),
             doubtful: Vec::new(),
             wanted,
+            shown_from,
         }
     }
 
@@ -85,8 +90,12 @@ impl Found {
                 self.best.insert(item.category_id.clone(), (item.score, row.clone()));
             }
         }
-        let doubt = row.detections.iter().map(|item| (item.score - 0.5).abs()).fold(f32::INFINITY, f32::min);
-        if doubt < 0.15 && self.wanted > 0 {
+        let doubt = row
+            .detections
+            .iter()
+            .map(|item| (item.score - self.shown_from).abs())
+            .fold(f32::INFINITY, f32::min);
+        if doubt < DOUBT && self.wanted > 0 {
             self.doubtful.push((doubt, row));
             if self.doubtful.len() > 8 * self.wanted {
                 self.keep_most_doubtful();
@@ -104,6 +113,16 @@ impl Found {
         let mut classes: Vec<(String, u64)> = self.classes.clone().into_iter().collect();
         classes.sort_by_key(|(_, count)| Reverse(*count));
         bars(classes)
+    }
+
+    /// Names of all classes.
+    pub(super) fn class_names(&self) -> impl Iterator<Item = String> {
+        self.classes.keys().cloned()
+    }
+
+    /// Pictures show boxes from this score up, 0 to 1.
+    pub(super) fn shown_from(&self) -> f32 {
+        self.shown_from
     }
 
     /// Scores from low to high.
@@ -128,31 +147,29 @@ impl Found {
         best.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut seen = std::collections::HashSet::new();
         let photos = best.into_iter().filter(|(_, row)| seen.insert(row.image_id.clone()));
-        photos.filter_map(|(_, row)| picture(album, row)).take(self.wanted).collect()
+        photos.filter_map(|(_, row)| picture(album, row, self.shown_from)).take(self.wanted).collect()
     }
 
     /// Photos with detections of which the model is least sure whether they are one.
     pub(super) fn doubtful_pictures(&mut self, album: &Album) -> Vec<Picture> {
         self.keep_most_doubtful();
-        self.doubtful.iter().filter_map(|(_, row)| picture(album, row)).collect()
+        let from = self.shown_from - DOUBT;
+        self.doubtful.iter().filter_map(|(_, row)| picture(album, row, from)).collect()
     }
 }
 
-/// The photo with its boxes from 0.3 up.
-fn picture(album: &Album, row: &run::Found) -> Option<Picture> {
-    let shown = row.detections.iter().filter(|item| item.score >= 0.3);
+/// The photo with its boxes from a score up.
+fn picture(album: &Album, row: &run::Found, shown_from: f32) -> Option<Picture> {
+    let shown = row.detections.iter().filter(|item| item.score >= shown_from);
     let words = shown.clone().map(|item| format!("{} {:.2}", item.label, item.score));
     let caption = words.take(4).collect::<Vec<_>>().join(", ");
+    let kind = if album.is_drawn() { "drawn" } else { "found" };
     let mark = |item: &run::Item| {
         let [x1, y1, x2, y2] = item.r#box.map(f64::from);
-        Mark {
-            kind: "found",
-            bbox: [x1, y1, x2 - x1, y2 - y1],
-            label: format!("{} {:.2}", item.label, item.score),
-        }
+        let (class, score) = (item.label.clone(), Some(f64::from(item.score)));
+        Mark { kind, class, score, bbox: [x1, y1, x2 - x1, y2 - y1] }
     };
-    let marks = if album.is_drawn() { Vec::new() } else { shown.map(mark).collect() };
-    album.picture(&row.file, caption, marks)
+    album.picture(&row.file, caption, shown.map(mark).collect())
 }
 
 #[cfg(test)]
@@ -180,7 +197,7 @@ mod tests {
 
     #[test]
     fn rows_are_counted() {
-        let mut found = Found::new(2);
+        let mut found = Found::new(2, 0.5);
         found.add(row(1, &[(1, 0.95, 10.0), (2, 1.0, 32.0)]));
         found.add(row(2, &[]));
         found.add(row(3, &[(1, 0.52, 200.0)]));

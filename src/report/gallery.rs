@@ -9,10 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, RgbImage, imageops};
 
+use crate::draw;
+use crate::geometry::BBox;
 use crate::photo::{self, DecodeOptions, Photo};
 use crate::run::Pictures;
 
-/// Longer side of a picture on the page, in pixels: twice what it is shown at, for dense screens.
+/// Longer side of a picture on the page, in pixels: twice what it is shown at in the gallery.
 const SIDE: u32 = 640;
 const QUALITY: u8 = 80;
 
@@ -48,45 +50,74 @@ pub(super) struct Picture {
     /// What stands below.
     pub(super) caption: String,
     pub(super) marks: Vec<Mark>,
+    /// By mark, where its label goes in the photo's pixels; none where it has none, or no room.
+    labels: Vec<Option<[f64; 4]>>,
 }
 
 /// A box above a photo.
+#[derive(Clone)]
 pub(super) struct Mark {
-    /// Class of the style sheet: `found`, `right`, `wrong` or `missed`.
+    /// Class of the style sheet: `found`, `right`, `wrong`, `missed`, `truth`, or `drawn` for one that the picture shows
+    /// already.
     pub(super) kind: &'static str,
+    /// Its class's name.
+    pub(super) class: String,
+    /// A detection's score.
+    pub(super) score: Option<f64>,
     /// x, y, width, height in the photo's pixels.
     pub(super) bbox: [f64; 4],
-    pub(super) label: String,
 }
 
+/// Height of a label's ground in pixels of a picture whose longer side has [`SIDE`]; its text has two thirds of it.
+const LABEL: f64 = 27.0;
+
 impl Picture {
+    /// Pixels of the photo for one of a picture whose longer side has [`SIDE`].
+    fn scale(&self) -> f64 {
+        f64::from(self.width.max(self.height)) / f64::from(SIDE)
+    }
+
     /// Height of the labels' text in the photo's pixels: about the same on the page for every photo.
     pub(super) fn text(&self) -> f64 {
-        f64::from(self.width.max(self.height)) / 24.0
+        LABEL * 2.0 / 3.0 * self.scale()
+    }
+
+    /// Each mark with the place of its label.
+    pub(super) fn placed(&self) -> impl Iterator<Item = (&Mark, Option<&[f64; 4]>)> {
+        self.marks.iter().zip(self.labels.iter().map(Option::as_ref))
+    }
+
+    /// Places labels as in annotated pictures: apart from each other, and over as little else as possible.
+    fn place_labels(&mut self) {
+        let scale = self.scale();
+        let shown: Vec<bool> =
+            self.marks.iter().map(|mark| !matches!(mark.kind, "truth" | "drawn")).collect();
+        let marks = || self.marks.iter().zip(&shown).filter(|(_, shown)| **shown).map(|(mark, _)| mark);
+        let small = |value: f64| (value / scale) as f32;
+        let boxes: Vec<BBox> = marks()
+            .map(|mark| {
+                let [x, y, width, height] = mark.bbox;
+                BBox::new(small(x), small(y), small(x + width), small(y + height))
+            })
+            .collect();
+        // Letters of a page's font are half as wide as high, nearly.
+        let wide = |mark: &Mark| (0.42 * LABEL * (mark.label().chars().count() as f64 + 1.0)).ceil() as i64;
+        let widths: Vec<i64> = marks().map(wide).collect();
+        let size = [self.width, self.height].map(|side| (f64::from(side) / scale).round() as u32);
+        let mut found = draw::place_labels((size[0], size[1]), &boxes, &widths, LABEL as i64).into_iter();
+        let large = |rect: [i64; 4]| rect.map(|value| value as f64 * scale);
+        self.labels =
+            shown.iter().map(|shown| if *shown { found.next().flatten().map(large) } else { None }).collect();
     }
 }
 
 impl Mark {
-    /// Whether the label is written towards the left from the box's right end: it would leave the photo else.
-    pub(super) fn leans_left(&self, picture: &Picture) -> bool {
-        self.bbox[0] > 0.6 * f64::from(picture.width)
-    }
-
-    /// Where the label begins, or ends.
-    pub(super) fn text_x(&self, picture: &Picture) -> f64 {
-        self.bbox[0] + if self.leans_left(picture) { self.bbox[2] } else { 0.0 }
-    }
-
-    /// Where the label's line of writing is: that of a detection above its box, that of what was missed below, so that
-    /// they do not cover each other; inside where there is no room.
-    pub(super) fn text_y(&self, picture: &Picture) -> f64 {
-        let ([_, y, _, height], text) = (self.bbox, picture.text());
-        let (above, below) = (y - 0.25 * text, y + height + text);
-        match self.kind {
-            "missed" if below < f64::from(picture.height) => below,
-            "missed" => y + height - 0.25 * text,
-            _ if above > text => above,
-            _ => y + text,
+    /// What stands beside it.
+    pub(super) fn label(&self) -> String {
+        match (self.kind, self.score) {
+            (_, Some(score)) => format!("{} {score:.2}", self.class),
+            ("missed", None) => format!("missed: {}", self.class),
+            _ => self.class.clone(),
         }
     }
 }
@@ -102,7 +133,10 @@ impl Album {
         let photo = self.photo(name)?;
         let (width, height) = (photo.width, photo.height);
         let source = format!("data:image/jpeg;base64,{}", STANDARD.encode(small_jpeg(photo)?));
-        Some(Picture { name: name.into(), width, height, source, caption, marks })
+        let mut picture =
+            Picture { name: name.into(), width, height, source, caption, marks, labels: Vec::new() };
+        picture.place_labels();
+        Some(picture)
     }
 
     /// What is to be said of photos that could not be shown.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::lines::Lines;
+use super::lines::{Drawn, Lines};
 use super::plot;
 use coco_eval::{
     ClassRow, Closed, Errors, EvaluateError, Evaluation, Evaluator, Interval, Mistakes, Params, Reading,
@@ -38,6 +38,9 @@ pub struct Judged {
     /// Precision at 101 recalls, over all categories.
     #[serde(skip)]
     pub(super) curves: Vec<(String, Vec<(f64, f64)>)>,
+    /// By category its precision at IoU 0.5 and recalls from 0 to 1; only those with something to find.
+    #[serde(skip)]
+    pub(super) class_curves: Vec<(String, Vec<f64>)>,
     /// What is right and wrong in each image, with the names of the categories.
     #[serde(skip)]
     pub(super) mistakes: Vec<Mistakes>,
@@ -108,13 +111,14 @@ impl Judged {
                 categories: input.category_names(),
             }),
             curves: curves(&evaluation, &params),
+            class_curves: class_curves(&evaluation, &params, &input.category_names()),
             mistakes: input.mistakes(reading, IOU)?,
             stats: evaluation.stats,
         })
     }
 
     /// Precision over recall as SVG; none where it was not measured.
-    pub(super) fn precision_plot(&self) -> Result<Option<String>, plot::Error> {
+    pub(super) fn precision_plot(&self) -> Result<Option<Drawn>, plot::Error> {
         if self.curves.is_empty() {
             return Ok(None);
         }
@@ -122,8 +126,20 @@ impl Judged {
         Lines { x_label: "recall", y_label: "precision, mean of all categories", series }.svg().map(Some)
     }
 
+    /// The categories' curves as JSON that can stand in HTML: names, and precision with three digits.
+    pub(super) fn class_curves_json(&self) -> String {
+        if self.class_curves.is_empty() {
+            return String::new();
+        }
+        let round = |value: &f64| (value * 1000.0).round() / 1000.0;
+        let curves = self.class_curves.iter().map(|(name, precision)| {
+            serde_json::json!([name, precision.iter().map(round).collect::<Vec<f64>>()])
+        });
+        serde_json::Value::from_iter(curves).to_string().replace('<', "\\u003c")
+    }
+
     /// The share of right detections over their score as SVG.
-    pub(super) fn calibration_plot(&self) -> Result<Option<String>, plot::Error> {
+    pub(super) fn calibration_plot(&self) -> Result<Option<Drawn>, plot::Error> {
         let Some(NamedErrors { errors, .. }) = &self.errors else { return Ok(None) };
         let bins = errors.calibration.bins.iter().filter(|bin| bin.count > 0);
         let series = vec![
@@ -136,6 +152,21 @@ impl Judged {
 
 fn named<T: Copy>(values: [T; 6]) -> BTreeMap<String, T> {
     TIDE_KINDS.iter().map(|kind| (*kind).to_owned()).zip(values).collect()
+}
+
+/// Most categories that have curves of their own on a page: more would make it large.
+const MOST_CURVES: usize = 400;
+
+fn class_curves(evaluation: &Evaluation, params: &Params, names: &[String]) -> Vec<(String, Vec<f64>)> {
+    let [_, recalls, categories, _, limits] = evaluation.arrays.shape;
+    let Some(threshold) = params.iou_thresholds.iter().position(|&iou| iou == IOU) else { return Vec::new() };
+    let curve = |category: usize| {
+        let at = |recall| evaluation.arrays.precision_at(threshold, recall, category, 0, limits - 1);
+        let curve: Vec<f64> = (0..recalls).map(at).collect();
+        let name = names.get(category)?.clone();
+        curve.iter().all(|&precision| precision > -1.0).then_some((name, curve))
+    };
+    (0..categories).filter_map(curve).take(MOST_CURVES).collect()
 }
 
 /// Precision over recall at two IoU thresholds and as the mean of all, each the mean of the categories that have

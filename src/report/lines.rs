@@ -18,12 +18,33 @@ pub(super) struct Lines<'a> {
     pub(super) series: Vec<(String, Vec<(f64, f64)>)>,
 }
 
+/// A plot that was drawn.
+pub(super) struct Drawn {
+    /// SVG text.
+    pub(super) svg: String,
+    /// Colour, such as `#0072b2`, and name of each curve.
+    pub(super) legend: Vec<(String, String)>,
+}
+
+/// Okabe and Ito's colours ("Color Universal Design", 2008) that stand out on white: they can be told apart by the
+/// colour-blind.
+fn colour(number: usize) -> RGBColor {
+    const COLOURS: [(u8, u8, u8); 4] = [(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167)];
+    let (red, green, blue) = COLOURS[number % COLOURS.len()];
+    RGBColor(red, green, blue)
+}
+
+fn hex(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
 impl Lines<'_> {
-    /// As SVG text.
-    pub(super) fn svg(&self) -> Result<String, Error> {
-        let mut text = String::new();
-        self.draw(&mut text).map_err(|error| Error(error.to_string()))?;
-        Ok(text)
+    /// As SVG text, with the legend apart, so that it covers nothing.
+    pub(super) fn svg(&self) -> Result<Drawn, Error> {
+        let mut svg = String::new();
+        self.draw(&mut svg).map_err(|error| Error(error.to_string()))?;
+        let key = |(number, (name, _)): (usize, &(String, _))| (hex(colour(number)), name.clone());
+        Ok(Drawn { svg, legend: self.series.iter().enumerate().map(key).collect() })
     }
 
     fn draw(&self, text: &mut String) -> Result<(), Box<dyn std::error::Error>> {
@@ -47,18 +68,9 @@ impl Lines<'_> {
             .y_desc(self.y_label)
             .label_style(("sans-serif", 14))
             .draw()?;
-        for (number, (name, points)) in self.series.iter().enumerate() {
-            let colour = Palette99::pick(number).to_rgba();
-            let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2));
-            let key = move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3));
-            chart.draw_series(line)?.label(name).legend(key);
+        for (number, (_, points)) in self.series.iter().enumerate() {
+            chart.draw_series(LineSeries::new(points.iter().copied(), colour(number).stroke_width(2)))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::LowerLeft)
-            .background_style(WHITE.mix(0.85))
-            .label_font(("sans-serif", 14))
-            .draw()?;
         area.present()?;
         Ok(())
     }
@@ -71,7 +83,8 @@ mod tests {
     #[test]
     fn every_curve_is_named() {
         let series = vec![("a <b>".into(), vec![(0.0, 1.0), (1.0, 0.2)]), ("c".into(), vec![])];
-        let text = Lines { x_label: "recall", y_label: "precision", series }.svg().unwrap();
-        assert!(text.starts_with("<svg") && text.contains("a &lt;b&gt;") && text.contains("precision"));
+        let drawn = Lines { x_label: "recall", y_label: "precision", series }.svg().unwrap();
+        assert!(drawn.svg.starts_with("<svg") && drawn.svg.contains("precision"));
+        assert_eq!(drawn.legend, [("#0072b2".into(), "a <b>".into()), ("#d55e00".into(), "c".into())]);
     }
 }

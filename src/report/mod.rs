@@ -5,6 +5,7 @@ mod found;
 mod gallery;
 mod judged;
 mod lines;
+mod matrix;
 mod page;
 mod plot;
 

@@ -1,15 +1,17 @@
 //! The page itself: what there is to say about a run and about its evaluation, as one HTML file that needs no other.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use askama::Template;
 
-use super::found::{Bar, Found, bars};
+use super::found::{Bar, DOUBT, Found, bars};
 use super::gallery::{Album, Mark, Picture, SeenPhoto};
 use super::judged::{Judged, NamedErrors};
+use super::lines::Drawn;
+use super::matrix::Matrix;
 use super::plot;
 use crate::photo::{DecodeOptions, Entry, Limits};
 use crate::run::{self, Pictures, Record, Row, State, Task};
@@ -58,7 +60,7 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
     let Sources { run, judged, photos, pictures } = sources;
     let mut names = HashMap::new();
     let (mut title, mut drawn) = ("Evaluation".to_owned(), None);
-    let (mut run_part, mut notes) = (None, Vec::new());
+    let (mut run_part, mut notes, mut classes) = (None, Vec::new(), BTreeSet::new());
     if let Some(folder) = run {
         let failed = |file: &str| {
             let file = folder.join(file);
@@ -73,7 +75,10 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
             notes.extend(left_out);
             Some(album)
         };
-        let mut found = Found::new(if album.is_some() { *pictures } else { 0 });
+        let cut =
+            judged.as_ref().and_then(|judged| Some(judged.errors.as_ref()?.errors.best_f1?.score as f32));
+        let shown_from = cut.filter(|_| !photos.is_empty()).unwrap_or(record.settings.shown_from());
+        let mut found = Found::new(if album.is_some() { *pictures } else { 0 }, shown_from);
         for row in run::rows(folder).map_err(failed(journal))? {
             let row = row.map_err(failed(journal))?;
             if judged.is_some() {
@@ -81,6 +86,7 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
             }
             found.add(row);
         }
+        classes.extend(found.class_names());
         title = format!(
             "{} in {}",
             plural(record.counts.detections, "detection"),
@@ -94,7 +100,7 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
         .map(|judged| JudgedPart::new(judged, drawn.as_ref(), &names, *pictures))
         .transpose()?;
     notes.extend(drawn.as_ref().and_then(Album::lost));
-    let html = Page { title, version: env!("CARGO_PKG_VERSION"), run: run_part, judged }.render()?;
+    let html = Page { title, version: env!("CARGO_PKG_VERSION"), classes, run: run_part, judged }.render()?;
     Ok((html, notes))
 }
 
@@ -142,6 +148,8 @@ fn plural(count: usize, thing: &str) -> String {
 struct Page {
     title: String,
     version: &'static str,
+    /// Names of all classes that pictures may show.
+    classes: BTreeSet<String>,
     run: Option<RunPart>,
     judged: Option<JudgedPart>,
 }
@@ -157,7 +165,25 @@ struct RunPart {
     more_failures: usize,
     best: Vec<Picture>,
     doubtful: Vec<Picture>,
+    shown_from: String,
+    doubtful_from: String,
     without_pictures: Option<&'static str>,
+}
+
+impl Page {
+    const STYLE: &'static str = include_str!("page.css");
+    const SCRIPT: &'static str = include_str!("page.js");
+
+    /// Whether there are pictures, which can be filtered.
+    fn has_pictures(&self) -> bool {
+        let shown = |run: &RunPart| !run.best.is_empty() || !run.doubtful.is_empty();
+        self.run.as_ref().is_some_and(shown) || self.has_mistakes()
+    }
+
+    /// Whether pictures show what is right, wrong and missed.
+    fn has_mistakes(&self) -> bool {
+        self.judged.as_ref().is_some_and(|judged| !judged.mistakes.is_empty())
+    }
 }
 
 impl RunPart {
@@ -199,6 +225,8 @@ impl RunPart {
             kinds: bars(counts.failures.iter().map(|(kind, count)| (kind.clone(), *count as u64))),
             more_failures: counts.failed.saturating_sub(found.failures.len()),
             best,
+            shown_from: format!("{:.2}", found.shown_from()),
+            doubtful_from: format!("{:.2}", found.shown_from() - DOUBT),
             doubtful: album.map(|album| found.doubtful_pictures(album)).unwrap_or_default(),
             failures: found.failures,
             without_pictures,
@@ -212,13 +240,16 @@ struct JudgedPart {
     resamples: Option<usize>,
     least_images: usize,
     warnings: Vec<String>,
-    precision: Option<String>,
-    calibration: Option<(String, String)>,
+    precision: Option<Drawn>,
+    /// Precision at IoU 0.5 of each class at recalls from 0 to 1, as JSON; empty where it was not measured.
+    class_curves: String,
+    calibration: Option<(Drawn, String)>,
     classes: Vec<ClassLine>,
     tide: Vec<(Bar, String)>,
     tide_ap: Option<String>,
     cut: Option<String>,
     confusions: Vec<(String, String, u64)>,
+    matrix: Option<Matrix>,
     missed: Vec<(&'static str, Vec<MissedLine>)>,
     mistakes: Vec<Picture>,
     flawless: Option<(usize, usize)>,
@@ -260,6 +291,7 @@ impl JudgedPart {
             least_images: LEAST_IMAGES,
             warnings: judged.warnings.iter().map(|warning| warning.message.clone()).collect(),
             precision: judged.precision_plot()?,
+            class_curves: judged.class_curves_json(),
             calibration: calibration.map(|(plot, named)| (plot, format!("{:.3}", named.errors.calibration.ece))),
             classes: classes(judged),
             tide: tide(judged),
@@ -275,6 +307,7 @@ impl JudgedPart {
                 )
             }),
             confusions: errors.map(confusions).unwrap_or_default(),
+            matrix: errors.and_then(Matrix::of),
             missed: errors.map(missed).unwrap_or_default(),
             mistakes: album.map(|album| mistakes(judged, album, files, pictures)).unwrap_or_default(),
             flawless: (shown > 0)
@@ -390,18 +423,23 @@ fn mistakes(
     pictures: usize,
 ) -> Vec<Picture> {
     let names = judged.errors.as_ref().map_or(&[][..], |named| &named.categories);
-    let name = |boxed: &Boxed| names.get(boxed.category).map_or("", String::as_str).to_owned();
+    let name = &|boxed: &Boxed| names.get(boxed.category).map_or("", String::as_str).to_owned();
     let mut worst: Vec<&Mistakes> = judged.mistakes.iter().filter(|image| image.count() > 0).collect();
     // Of equals those with the most certain mistake.
     let boldest = |image: &Mistakes| image.wrong.iter().filter_map(|boxed| boxed.score).fold(0.0, f64::max);
     worst.sort_by(|a, b| b.count().cmp(&a.count()).then(boldest(b).total_cmp(&boldest(a))));
     let picture = |image: &Mistakes| {
-        let scored = |boxed: &Boxed| format!("{} {:.2}", name(boxed), boxed.score.unwrap_or_default());
-        let mark = |kind| move |boxed: &Boxed, label| Mark { kind, bbox: boxed.bbox, label };
-        let right = image.right.iter().map(|boxed| mark("right")(boxed, scored(boxed)));
-        let wrong = image.wrong.iter().map(|boxed| mark("wrong")(boxed, scored(boxed)));
-        let missed =
-            image.missed.iter().map(|boxed| mark("missed")(boxed, format!("missed: {}", name(boxed))));
+        let mark = |kind: &'static str| {
+            move |boxed: &Boxed| Mark { kind, class: name(boxed), score: boxed.score, bbox: boxed.bbox }
+        };
+        let scored = |boxed: &Boxed| mark("wrong")(boxed).label();
+        let lists = [
+            ("right", &image.right),
+            ("wrong", &image.wrong),
+            ("missed", &image.missed),
+            ("truth", &image.found),
+        ];
+        let marks = lists.into_iter().flat_map(|(kind, boxes)| boxes.iter().map(mark(kind))).collect();
         let wrongly = image.wrong.iter().map(|boxed| format!("{} wrong", scored(boxed)));
         let words: Vec<String> = wrongly
             .chain(image.missed.iter().map(|boxed| format!("{} missed", name(boxed))))
@@ -409,7 +447,7 @@ fn mistakes(
             .collect();
         let caption = words.join(", ");
         let file = files.get(&serde_json::from_value(image.image_id.clone()).ok()?)?;
-        album.picture(file, caption, right.chain(wrong).chain(missed).collect())
+        album.picture(file, caption, marks)
     };
     worst.into_iter().filter_map(picture).take(pictures).collect()
 }

@@ -17,7 +17,7 @@ pub struct Boxed {
     pub score: Option<f64>,
 }
 
-/// One image's detections from the score up, and its ground truths that none of them found.
+/// One image's detections from the score up, and its ground truths.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mistakes {
     /// The image's id as the annotations have it.
@@ -26,6 +26,8 @@ pub struct Mistakes {
     pub right: Vec<Boxed>,
     /// Detections that found none.
     pub wrong: Vec<Boxed>,
+    /// Ground truths that a detection found.
+    pub found: Vec<Boxed>,
     /// Ground truths that no detection found.
     pub missed: Vec<Boxed>,
 }
@@ -67,10 +69,13 @@ pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64)
             list.push(Boxed { category, bbox, score: Some(judged.score) });
         }
         for (place, truth) in problem.category(category).truths.iter().enumerate() {
-            if verdicts.counts[place] && verdicts.found[place].is_none_or(|found| found < least) {
-                let missed = Boxed { category, bbox: truth.bbox, score: None };
-                images[truth.image as usize].missed.push(missed);
+            if !verdicts.counts[place] {
+                continue;
             }
+            let image = &mut images[truth.image as usize];
+            let missed = verdicts.found[place].is_none_or(|found| found < least);
+            let list = if missed { &mut image.missed } else { &mut image.found };
+            list.push(Boxed { category, bbox: truth.bbox, score: None });
         }
     }
     images
