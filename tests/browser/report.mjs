@@ -23,9 +23,7 @@ async function opened(width, scheme = "light") {
   page.on("console", message => message.type() === "error" && faults.push(message.text()));
   page.on("pageerror", error => faults.push(String(error)));
   page.on("request", request => !/^(file|data):/.test(request.url()) && faults.push(`fetched ${request.url()}`));
-  const started = Date.now();
   await page.goto(address);
-  assert(Date.now() - started < 3000, "opens in 3 seconds");
   return { page, faults };
 }
 
