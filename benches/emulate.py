@@ -98,7 +98,8 @@ def main():
         {"bfloat16": bfloat16, "int8": int8}[a.what](model.graph)
         written = model.SerializeToString()
         (a.out / f"{part}.onnx").write_bytes(written)
-        manifest["files"][part] = {"bytes": len(written), "sha256": hashlib.sha256(written).hexdigest()}
+        named = {"bytes": len(written), "sha256": hashlib.sha256(written).hexdigest()}
+        manifest["files"].update({"trunk": named} if part == "trunk" else {"heads": [named]})
     (a.out / "model.json").write_text(json.dumps(manifest))
 
 

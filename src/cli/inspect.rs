@@ -76,7 +76,7 @@ struct Sheet {
     classes: Vec<String>,
     conventions: Json,
     provenance: Provenance,
-    files: Vec<(&'static str, FileHash)>,
+    files: Vec<(String, FileHash)>,
 }
 
 fn detector(manifest: &Manifest, hash: &str, args: &Args) -> Sheet {
@@ -97,7 +97,7 @@ fn detector(manifest: &Manifest, hash: &str, args: &Args) -> Sheet {
         classes: manifest.classes.iter().map(|class| class.name.clone()).collect(),
         conventions: serde_json::to_value(&manifest.conventions).unwrap_or_default(),
         provenance: manifest.provenance.clone(),
-        files: vec![("trunk.onnx", manifest.files.trunk.clone()), ("head.onnx", manifest.files.head.clone())],
+        files: manifest.files.named(),
     }
 }
 
@@ -118,7 +118,7 @@ fn classifier(model: &ClassifierModel, args: &Args) -> Sheet {
         classes: manifest.classes.iter().map(|class| class.name.clone()).collect(),
         conventions: serde_json::to_value(&manifest.input).unwrap_or_default(),
         provenance: manifest.provenance.clone(),
-        files: vec![("classifier.onnx", manifest.file.clone())],
+        files: vec![("classifier.onnx".into(), manifest.file.clone())],
     }
 }
 
@@ -196,7 +196,7 @@ impl Sheet {
         let files: serde_json::Map<String, Json> = self
             .files
             .iter()
-            .map(|(name, file)| ((*name).to_owned(), json!({"bytes": file.bytes, "sha256": file.sha256})))
+            .map(|(name, file)| (name.clone(), json!({"bytes": file.bytes, "sha256": file.sha256})))
             .collect();
         json!({
             "name": self.name, "kind": self.kind, "title": self.title, "sha256": self.hash,

@@ -56,7 +56,8 @@ fn available() -> u64 {
 /// About the bytes that a lane takes.
 fn cost(model: &Model, batch: usize) -> u64 {
     let files = &model.manifest().files;
-    2 * (files.trunk.bytes + files.head.bytes) + maps(model, batch)
+    let graphs: u64 = files.named().iter().map(|(_, file)| file.bytes).sum();
+    2 * graphs + maps(model, batch)
 }
 
 /// About the bytes that a lane takes beside its weights, for what is computed of a batch of photos.
@@ -70,7 +71,7 @@ pub(crate) fn maps(model: &Model, batch: usize) -> u64 {
         (u64::from(input.min_size), u64::from(input.max_size))
     };
     let network = &manifest.network;
-    let bins = (network.head.resolution as u64).pow(2);
+    let bins = (network.box_head().resolution as u64).pow(2);
     let crops = 4 * proposals.post_nms_top_n as u64 * network.feature_channels() as u64 * bins;
     batch.max(1) as u64 * (BYTES_A_PIXEL * height * width + 3 * crops)
 }

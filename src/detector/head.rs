@@ -43,13 +43,13 @@ impl Head {
         let names = levels
             .map(|level| ["features", "rois", "images"].map(|what| format!("{what}.{level}")))
             .collect();
-        let source = model.head();
+        let Some(source) = model.heads().pop() else { return Err(Error::Graph("it has no head".into())) };
         let bytes = form.bytes(&source)?;
         if form.resident {
             let rest = Mutex::new(runtime.session(Graph::Memory("head.onnx", &bytes), &options)?);
             return Ok(Head { pool: None, rest, pooled, names });
         }
-        let (channels, bins) = (architecture.feature_channels(), architecture.head.resolution);
+        let (channels, bins) = (architecture.feature_channels(), architecture.box_head().resolution);
         let dims = ["boxes".into(), channels.into(), bins.into(), bins.into()];
         let after = onnx::after(&bytes, &pooled, &dims)
             .map_err(|cause| Error::Graph(format!("head.onnx cannot be cut in two: {cause}")))?;

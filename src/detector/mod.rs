@@ -374,7 +374,7 @@ impl Detector {
             return Ok((Vec::new(), Vec::new()));
         }
         let outputs = self.run_head_on(lane, trunk, &mut rois, seconds, &["box.logits", "box.deltas"])?;
-        let columns = (self.architecture.head.classes + 1, self.architecture.head.box_rows);
+        let columns = (self.architecture.box_head().classes + 1, self.architecture.box_head().box_rows);
         if outputs[0].shape() != [number, columns.0] || outputs[1].shape() != [number, columns.1] {
             return Err(unexpected("box.logits and box.deltas", &outputs[0].shape()));
         }
@@ -417,7 +417,7 @@ impl Detector {
         logits: &[f32],
         deltas: &[f32],
     ) -> Vec<Vec<Prediction>> {
-        let (classes, box_rows) = (self.architecture.head.classes, self.architecture.head.box_rows);
+        let (classes, box_rows) = (self.architecture.box_head().classes, self.architecture.box_head().box_rows);
         let (mut logits, mut deltas) = (logits, deltas);
         let mut found = Vec::new();
         for (input, boxes) in inputs.iter().zip(suggested) {

@@ -51,7 +51,7 @@ impl Detector {
         let suggested = [boxes];
         let (logits, deltas) = self.run_head(lane, &trunk, &inputs, &suggested, &mut 0.0)?;
         let detections = self.finish(&inputs, &suggested, &logits, &deltas).pop().unwrap_or_default();
-        let head = &self.architecture.head;
+        let head = self.architecture.box_head();
         Ok(Trace {
             logits: maps(trunk.maps(0))?,
             deltas: maps(trunk.maps(1))?,

@@ -134,7 +134,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
 /// The file has the background first, among scores and boxes, and anchors of several sizes by ratio first;
 /// the conventions have it last, and sizes first, as detectron2 does.
 fn rows(architecture: &Architecture, conventions: &Conventions, layer: Layer) -> Option<Vec<usize>> {
-    let head = &architecture.head;
+    let head = architecture.box_head();
     let (sizes, ratios) =
         (conventions.anchors.sizes.first()?.len(), conventions.anchors.ratios.first()?.len());
     let anchors = || (0..sizes).flat_map(move |size| (0..ratios).map(move |ratio| ratio * sizes + size));

@@ -55,7 +55,7 @@ pub(crate) fn check(
     check_level(&conventions.roi.level)?;
     check_detections(&conventions.detections)?;
     check_values(architecture, &conventions.proposals)?;
-    check_classes(classes, architecture.head.classes)
+    check_classes(classes, architecture.box_head().classes)
 }
 
 /// The same for a classifier.
@@ -155,7 +155,7 @@ fn check_side(name: &str, side: MinSide) -> Result<(), String> {
 
 /// What is computed for all proposals at once.
 fn check_values(architecture: &Architecture, rule: &Proposals) -> Result<(), String> {
-    let head = &architecture.head;
+    let head = architecture.box_head();
     let pooled = architecture.feature_channels() * head.resolution * head.resolution;
     let given = head.classes + 1 + head.box_rows;
     let values = rule.post_nms_top_n as u128 * pooled.max(given) as u128;

@@ -156,7 +156,7 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
     hints.extra_level = extra_level(options, &shapes).unwrap_or(hints.extra_level);
     let mut architecture =
         Architecture::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
-    if architecture.head.linears.len() == 1 && architecture.head.convs.is_empty() {
+    if architecture.box_head().linears.len() == 1 && architecture.box_head().convs.is_empty() {
         remarks
             .push("the box head has one linear layer, where most have two: a second may be missing".into());
     }
@@ -168,7 +168,7 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
     let mut conventions = conventions(&architecture);
     options.apply(&mut conventions);
     check_options(options, &mut architecture)?;
-    let classes = classes(options, architecture.head.classes, family, &mut remarks)?;
+    let classes = classes(options, architecture.box_head().classes, family, &mut remarks)?;
     limits::check(&architecture, &conventions, &classes).map_err(Error::Options)?;
     let mut used = BTreeSet::new();
     let mut weights = read_weights(checkpoint, &architecture.layers(), &naming, norm_eps, &mut used)?;
@@ -235,7 +235,7 @@ fn rearrange(rows: Rows, architecture: &mut Architecture, conventions: &Conventi
         if let Some(order) = rows(architecture, conventions, layer) {
             weights.rearrange(layer, &order);
             if layer == Layer::Boxes {
-                architecture.head.box_rows = order.len();
+                architecture.box_head_mut().box_rows = order.len();
             }
         }
     }
@@ -438,11 +438,11 @@ fn check_options(options: &Options, architecture: &mut Architecture) -> Result<(
         _ => {}
     }
     match options.roi_resolution {
-        Some(said) if architecture.head.last_stage && (1..=MOST_CELLS).contains(&said) => {
-            architecture.head.resolution = said;
+        Some(said) if architecture.box_head().last_stage && (1..=MOST_CELLS).contains(&said) => {
+            architecture.box_head_mut().resolution = said;
         }
-        Some(said) if said != architecture.head.resolution => {
-            return differ("roi_resolution", said, architecture.head.resolution);
+        Some(said) if said != architecture.box_head().resolution => {
+            return differ("roi_resolution", said, architecture.box_head().resolution);
         }
         _ => {}
     }

@@ -132,7 +132,7 @@ impl Options {
             rpn_post_nms_top_n: Some(proposals.post_nms_top_n),
             rpn_nms_threshold: Some(proposals.nms_threshold),
             rpn_score_threshold: Some(proposals.score_threshold),
-            roi_resolution: Some(architecture.head.resolution),
+            roi_resolution: Some(architecture.box_head().resolution),
             roi_sampling_ratio: Some(conventions.roi.sampling_ratio),
             roi_aligned: Some(conventions.roi.aligned),
             box_weights: Some(detections.box_weights),

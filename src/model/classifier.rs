@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{FileHash, Manifest, Origin, Provenance, check_texts};
+use super::manifest::{FileHash, Origin, Provenance, check_texts};
 use super::{BUNDLED, Error, GraphFile, GraphSource, config_beside, find, read_config, store};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Class, ClassifierInput, LoadedClassifier, Options, Parameters};
@@ -14,6 +14,9 @@ use crate::network::{self, Classifier};
 use coco_eval::text;
 
 const GRAPH: &str = "classifier.onnx";
+
+/// The version of a classifier's `model.json` that this program writes and reads.
+const FORMAT: u32 = 1;
 
 /// What a classifier's `model.json` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,12 +51,8 @@ impl ClassifierManifest {
         let wrong = |cause: String| Error::Manifest { path: path.into(), cause };
         let manifest: ClassifierManifest =
             serde_json::from_str(text).map_err(|error| wrong(text::sentence(&error.to_string())))?;
-        if manifest.format != Manifest::format() {
-            return Err(wrong(format!(
-                "its format is {}, and {} is known",
-                manifest.format,
-                Manifest::format()
-            )));
+        if manifest.format != FORMAT {
+            return Err(wrong(format!("its format is {}, and {FORMAT} is known", manifest.format)));
         }
         manifest.check().map_err(wrong)?;
         Ok(manifest)
@@ -157,7 +156,7 @@ impl ClassifierModel {
         let text =
             |name: Option<&std::ffi::OsStr>| name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let manifest = ClassifierManifest {
-            format: Manifest::format(),
+            format: FORMAT,
             kind: Kind::Classifier,
             name: text(path.file_stem()),
             provenance: Provenance {

@@ -11,14 +11,16 @@ use serde::Serialize;
 use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
 use super::zoo::{RECOMMENDED, full_name, published};
-use super::{Error, GraphFile, Graphs, Imported, Manifest, Model, config_beside, read_config, store};
+use super::{
+    Error, GraphFile, Graphs, Imported, Manifest, Model, TRUNK, config_beside, head_file, read_config, store,
+};
 use crate::cache;
 use crate::family::{ClassOption, ClassesOption, Options};
 use crate::hash::sha256;
 
 /// To be raised whenever an import makes other graphs or another `model.json` of the same checkpoint than before, so
 /// that the cache's older imports are made again.
-const IMPORTS: u32 = 2;
+const IMPORTS: u32 = 3;
 
 /// Bytes that imports in the cache may take together, but for those used within [`IN_USE`].
 const MOST_BYTES: u64 = 4 << 30;
@@ -85,9 +87,11 @@ impl Model {
             });
         }
         let manifest = Manifest::from_text(&text, &json)?;
+        let open = |(index, hash)| GraphFile::open(folder.join(head_file(index)), hash);
+        let heads = manifest.files.heads.iter().enumerate().map(open);
         let graphs = Graphs::Files {
-            trunk: GraphFile::open(folder.join("trunk.onnx"), &manifest.files.trunk)?,
-            head: GraphFile::open(folder.join("head.onnx"), &manifest.files.head)?,
+            trunk: GraphFile::open(folder.join(TRUNK), &manifest.files.trunk)?,
+            heads: heads.collect::<Result<Vec<GraphFile>, Error>>()?,
         };
         let (hash, remarks) = (sha256(text.as_bytes()), store::read_notes(folder));
         Ok(Model { manifest, graphs, hash, remarks })
@@ -322,7 +326,8 @@ fn key(path: &Path, options: &Options) -> Result<String, Error> {
 /// An import that is in the cache, marked as used now; one whose files are not those that were written is of no use.
 fn cached(folder: &Path) -> Option<Model> {
     let model = Model::open(folder).ok()?;
-    if let Err(error) = model.trunk().as_graph().and(model.head().as_graph()) {
+    let mut graphs = model.heads().into_iter().chain([model.trunk()]);
+    if let Err(error) = graphs.try_for_each(|graph| graph.as_graph().map(|_| ())) {
         tracing::debug!("the checkpoint is imported again: {error}");
         return None;
     }

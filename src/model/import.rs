@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::manifest::{FileHash, Files, Manifest, Origin, Provenance};
+use super::manifest::{Files, Manifest, Origin, Provenance};
 use super::{Error, Model, store, zoo};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Loaded, Options};
@@ -18,7 +18,7 @@ use coco_eval::text;
 pub struct Imported {
     manifest: Manifest,
     trunk: Graph,
-    head: Graph,
+    heads: Vec<Graph>,
     remarks: Vec<String>,
     assumed: Vec<(String, String)>,
 }
@@ -104,10 +104,9 @@ impl Imported {
         let doubling = pad_to > 0 && pad_to.is_multiple_of(coarsest);
         let trunk = network::trunk(&architecture, &mut weights, doubling);
         let roi = &conventions.roi;
-        let head = network::head(&architecture, &mut weights, roi.sampling_ratio, roi.aligned);
-        let unknown = || FileHash { bytes: 0, sha256: String::new() };
+        let heads = vec![network::head(&architecture, &mut weights, roi.sampling_ratio, roi.aligned)];
         let manifest = Manifest {
-            format: Manifest::format(),
+            format: Manifest::FORMAT,
             name: name.into(),
             family: family.into(),
             provenance: Provenance {
@@ -121,9 +120,9 @@ impl Imported {
             parameters,
             classes,
             conventions,
-            files: Files { trunk: unknown(), head: unknown() },
+            files: Files::default(),
         };
-        Ok(Imported { manifest, trunk, head, remarks, assumed })
+        Ok(Imported { manifest, trunk, heads, remarks, assumed })
     }
 
     /// What the model is.
@@ -179,7 +178,7 @@ impl Imported {
     /// # Errors
     /// When a graph is beyond what ONNX can hold.
     pub fn into_memory(self) -> Result<Model, Error> {
-        let model = Model::in_memory(self.manifest, self.trunk, self.head)?;
+        let model = Model::in_memory(self.manifest, self.trunk, self.heads)?;
         Ok(Model { remarks: self.remarks, ..model })
     }
 
@@ -188,14 +187,14 @@ impl Imported {
     /// # Errors
     /// When the folder holds something else, or cannot be written.
     pub fn write(self, folder: &Path) -> Result<Model, Error> {
-        Model::write(self.manifest, &self.trunk, &self.head, folder)
+        Model::write(self.manifest, &self.trunk, &self.heads, folder)
     }
 
     /// The same for an import that nobody asked for by name: remarks, and a word on what was assumed, are kept in the
     /// folder, so that whoever opens it hears of them. `config` was read beside the checkpoint.
     pub(super) fn write_noted(mut self, folder: &Path, config: Option<&Path>) -> Result<Model, Error> {
         let remarks = self.noted(config);
-        Model::write_noted(self.manifest, &self.trunk, &self.head, folder, remarks)
+        Model::write_noted(self.manifest, &self.trunk, &self.heads, folder, remarks)
     }
 
     /// The same in memory, where the cache cannot be written.

@@ -10,8 +10,10 @@ use crate::family::{self, Class, Conventions, Parameters};
 use crate::network::Architecture;
 use coco_eval::text;
 
-/// The version of the format that this program writes and reads.
-const FORMAT: u32 = 1;
+use super::format1::Manifest1;
+
+/// The version of the format that this program writes. It reads this one and [`super::format1`]'s.
+const FORMAT: u32 = 2;
 
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +77,7 @@ impl Origin {
 }
 
 /// One file of the model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileHash {
     /// Bytes.
@@ -84,14 +86,34 @@ pub struct FileHash {
     pub sha256: String,
 }
 
-/// The two graphs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The graphs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Files {
     /// `trunk.onnx`.
     pub trunk: FileHash,
-    /// `head.onnx`.
-    pub head: FileHash,
+    /// `head.onnx` and, of a cascade, `head-1.onnx` …, one for each of the network's box heads.
+    pub heads: Vec<FileHash>,
+    /// `mask.onnx`, where the network has a mask head.
+    pub mask: Option<FileHash>,
+}
+
+impl Files {
+    /// All graphs, each with the name of its file.
+    pub fn named(&self) -> Vec<(String, FileHash)> {
+        let heads = self.heads.iter().enumerate().map(|(index, head)| (head_file(index), head));
+        let all = [(TRUNK.to_owned(), &self.trunk)].into_iter().chain(heads);
+        let mask = self.mask.iter().map(|mask| ("mask.onnx".to_owned(), mask));
+        all.chain(mask).map(|(name, hash)| (name, hash.clone())).collect()
+    }
+}
+
+/// File name of the trunk's graph.
+pub(crate) const TRUNK: &str = "trunk.onnx";
+
+/// File name of a box head's graph, counted from 0.
+pub(crate) fn head_file(index: usize) -> String {
+    if index == 0 { "head.onnx".into() } else { format!("head-{index}.onnx") }
 }
 
 /// Everything about a model but its weights.
@@ -120,9 +142,7 @@ pub struct Manifest {
 
 impl Manifest {
     /// The version that is written.
-    pub(super) const fn format() -> u32 {
-        FORMAT
-    }
+    pub(super) const FORMAT: u32 = FORMAT;
 
     /// The text of `model.json`.
     pub(super) fn to_text(&self) -> String {
@@ -136,22 +156,37 @@ impl Manifest {
     /// When it is no `model.json` of a detector, or one of its values is impossible or beyond its limit.
     pub fn from_text(text: &str, path: &Path) -> Result<Manifest, Error> {
         let wrong = |cause: String| Error::Manifest { path: path.into(), cause };
-        let manifest: Manifest =
-            serde_json::from_str(text).map_err(|error| wrong(text::sentence(&error.to_string())))?;
-        if manifest.format != FORMAT {
-            return Err(wrong(format!("its format is {}, and {FORMAT} is known", manifest.format)));
-        }
-        manifest.check().map_err(wrong)?;
+        let unread = |error: serde_json::Error| wrong(text::sentence(&error.to_string()));
+        let Version { format } = serde_json::from_str(text).map_err(unread)?;
+        let manifest = match format {
+            1 => serde_json::from_str::<Manifest1>(text).map_err(unread)?.into(),
+            FORMAT => serde_json::from_str(text).map_err(unread)?,
+            other => return Err(wrong(format!("its format is {other}, and 1 to {FORMAT} are known"))),
+        };
+        Manifest::check(&manifest).map_err(wrong)?;
         Ok(manifest)
     }
 
     /// What the detector relies on: numbers that go together and are within bounds, and texts that can be shown.
     fn check(&self) -> Result<(), String> {
         self.network.check()?;
+        let (heads, files) = (self.network.heads.len(), self.files.heads.len());
+        if heads != files {
+            return Err(format!("files.heads names {files} graphs, and the network has {heads} box heads"));
+        }
+        if self.network.mask.is_some() != self.files.mask.is_some() {
+            return Err("a mask head is named in one of network.mask and files.mask only".into());
+        }
         family::check_conventions(&self.network, &self.conventions, &self.classes)?;
         check_texts([&self.name, &self.family])?;
         self.provenance.check()
     }
+}
+
+/// What tells the versions apart.
+#[derive(Deserialize)]
+struct Version {
+    format: u32,
 }
 
 impl Provenance {

@@ -5,6 +5,7 @@ mod bring;
 mod bundled;
 mod classifier;
 mod find;
+mod format1;
 mod import;
 mod manifest;
 #[cfg(feature = "fetch")]
@@ -22,6 +23,7 @@ pub use bundled::{BUNDLED, DEFAULT};
 pub use classifier::{ClassifierManifest, ClassifierModel};
 pub use find::{Listed, Place, list, nearest};
 pub use import::{Imported, config_beside, read_config, read_options};
+use manifest::{TRUNK, head_file};
 pub use manifest::{FileHash, Files, Manifest, Origin, Provenance, Quantization};
 #[cfg(feature = "fetch")]
 pub use pull::{Expected, PullError, download};
@@ -44,15 +46,16 @@ pub struct Model {
 /// Where the graphs are.
 #[derive(Debug)]
 enum Graphs {
-    Files { trunk: GraphFile, head: GraphFile },
-    Memory { trunk: Vec<u8>, head: Vec<u8> },
+    Files { trunk: GraphFile, heads: Vec<GraphFile> },
+    Memory { trunk: Vec<u8>, heads: Vec<Vec<u8>> },
 }
 
 impl Graphs {
     /// Those that were just written into a folder.
     fn written(folder: &Path, files: &Files) -> Graphs {
         let file = |name: &str, hash| GraphFile::new(folder.join(name), hash);
-        Graphs::Files { trunk: file("trunk.onnx", &files.trunk), head: file("head.onnx", &files.head) }
+        let heads = files.heads.iter().enumerate().map(|(index, hash)| file(&head_file(index), hash));
+        Graphs::Files { heads: heads.collect(), trunk: file(TRUNK, &files.trunk) }
     }
 }
 
@@ -175,15 +178,17 @@ impl Model {
     pub(crate) fn in_memory(
         mut manifest: Manifest,
         trunk: onnx::Graph,
-        head: onnx::Graph,
+        heads: Vec<onnx::Graph>,
     ) -> Result<Model, Error> {
         let bytes = trunk.to_bytes()?;
         drop(trunk);
-        let (trunk, head) = (bytes, head.to_bytes()?);
-        let hash = |bytes: &[u8]| FileHash { bytes: bytes.len() as u64, sha256: sha256(bytes) };
-        manifest.files = Files { trunk: hash(&trunk), head: hash(&head) };
+        let trunk = bytes;
+        let heads = heads.iter().map(onnx::Graph::to_bytes).collect::<Result<Vec<Vec<u8>>, _>>()?;
+        let hash = |bytes: &Vec<u8>| FileHash { bytes: bytes.len() as u64, sha256: sha256(bytes) };
+        manifest.format = Manifest::FORMAT;
+        manifest.files = Files { trunk: hash(&trunk), heads: heads.iter().map(hash).collect(), mask: None };
         let hash = sha256(manifest.to_text().as_bytes());
-        Ok(Model { manifest, graphs: Graphs::Memory { trunk, head }, hash, remarks: Vec::new() })
+        Ok(Model { manifest, graphs: Graphs::Memory { trunk, heads }, hash, remarks: Vec::new() })
     }
 
     /// Whether a model can be written into a folder: it is missing, empty or holds one already.
@@ -201,24 +206,26 @@ impl Model {
     pub(crate) fn write(
         manifest: Manifest,
         trunk: &onnx::Graph,
-        head: &onnx::Graph,
+        heads: &[onnx::Graph],
         folder: &Path,
     ) -> Result<Model, Error> {
-        Model::write_noted(manifest, trunk, head, folder, Vec::new())
+        Model::write_noted(manifest, trunk, heads, folder, Vec::new())
     }
 
     /// The same with remarks that whoever opens the folder shall hear of.
     fn write_noted(
         mut manifest: Manifest,
         trunk: &onnx::Graph,
-        head: &onnx::Graph,
+        heads: &[onnx::Graph],
         folder: &Path,
         remarks: Vec<String>,
     ) -> Result<Model, Error> {
         let text = store::write(folder, |fresh| {
-            let trunk = store::write_graph(trunk, &fresh.join("trunk.onnx"))?;
-            let head = store::write_graph(head, &fresh.join("head.onnx"))?;
-            manifest.files = Files { trunk, head };
+            let trunk = store::write_graph(trunk, &fresh.join(TRUNK))?;
+            let write = |(index, head)| store::write_graph(head, &fresh.join(head_file(index)));
+            let heads = heads.iter().enumerate().map(write).collect::<Result<Vec<FileHash>, Error>>()?;
+            manifest.format = Manifest::FORMAT;
+            manifest.files = Files { trunk, heads, mask: None };
             store::write_notes(&remarks, fresh)?;
             Ok(manifest.to_text())
         })?;
@@ -251,26 +258,29 @@ impl Model {
     pub fn trunk(&self) -> GraphSource<'_> {
         match &self.graphs {
             Graphs::Files { trunk, .. } => GraphSource::File(trunk),
-            Graphs::Memory { trunk, .. } => GraphSource::Memory("trunk.onnx", trunk),
+            Graphs::Memory { trunk, .. } => GraphSource::Memory(TRUNK.into(), trunk),
         }
     }
 
-    /// The head's graph.
-    pub fn head(&self) -> GraphSource<'_> {
+    /// The box heads' graphs, one for each of the network's.
+    pub fn heads(&self) -> Vec<GraphSource<'_>> {
         match &self.graphs {
-            Graphs::Files { head, .. } => GraphSource::File(head),
-            Graphs::Memory { head, .. } => GraphSource::Memory("head.onnx", head),
+            Graphs::Files { heads, .. } => heads.iter().map(GraphSource::File).collect(),
+            Graphs::Memory { heads, .. } => {
+                let named = |(index, head)| GraphSource::Memory(head_file(index), head);
+                heads.iter().map(Vec::as_slice).enumerate().map(named).collect()
+            }
         }
     }
 }
 
 /// Where one graph's bytes are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum GraphSource<'a> {
     /// In a file.
     File(&'a GraphFile),
     /// In memory, with a name for errors.
-    Memory(&'static str, &'a [u8]),
+    Memory(String, &'a [u8]),
 }
 
 impl<'a> GraphSource<'a> {
@@ -289,7 +299,7 @@ impl<'a> GraphSource<'a> {
     ///
     /// # Errors
     /// As [`GraphSource::bytes`].
-    pub fn as_graph(&self) -> Result<Graph<'a>, Error> {
+    pub fn as_graph(&self) -> Result<Graph<'_>, Error> {
         match self {
             GraphSource::File(file) => {
                 let (path, sha256) = file.checked()?;

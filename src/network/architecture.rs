@@ -84,10 +84,10 @@ pub struct Rpn {
     pub anchors: usize,
 }
 
-/// The box head, after RoIAlign.
+/// A box head, after RoIAlign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Head {
+pub struct BoxHead {
     /// Cells a side that RoIAlign gives.
     pub resolution: usize,
     /// Whether the backbone's last stage stands here, on the pooled features (C4), followed by a mean.
@@ -100,6 +100,20 @@ pub struct Head {
     pub classes: usize,
     /// Rows of the box layer: four a box.
     pub box_rows: usize,
+}
+
+/// A mask head (Mask R-CNN): 3x3 convolutions, a transposed convolution that doubles both sides, and a mask a class.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaskHead {
+    /// Cells a side that its RoIAlign gives; masks have twice as many.
+    pub resolution: usize,
+    /// Channels of the 3x3 convolutions.
+    pub convs: Vec<usize>,
+    /// Channels of the transposed convolution.
+    pub upsampled: usize,
+    /// Foreground classes: masks that it gives for a box.
+    pub classes: usize,
 }
 
 /// The residual or plain network that detectors and classifiers stand on.
@@ -128,8 +142,11 @@ pub struct Architecture {
     pub fpn: Option<Fpn>,
     /// Region proposal network.
     pub rpn: Rpn,
-    /// Box head.
-    pub head: Head,
+    /// Box heads in the order that boxes pass through them: one in a Faster R-CNN, three in a cascade.
+    /// [`Architecture::check`] allows one.
+    pub heads: Vec<BoxHead>,
+    /// The mask head, where there is one; [`Architecture::check`] allows none.
+    pub mask: Option<MaskHead>,
 }
 
 /// A layer that a network needs, with the shape that its weight must have.
@@ -193,9 +210,20 @@ impl Backbone {
 }
 
 impl Architecture {
+    /// The box head that scores the detections. An architecture that has passed [`Architecture::check`] has it.
+    pub fn box_head(&self) -> &BoxHead {
+        &self.heads[self.heads.len() - 1]
+    }
+
+    /// As [`Architecture::box_head`], to be changed.
+    pub(crate) fn box_head_mut(&mut self) -> &mut BoxHead {
+        let last = self.heads.len() - 1;
+        &mut self.heads[last]
+    }
+
     /// Stages that belong to the trunk; the others belong to the head.
     pub fn trunk_stages(&self) -> usize {
-        self.backbone.stages.len() - usize::from(self.head.last_stage)
+        self.backbone.stages.len() - usize::from(self.box_head().last_stage)
     }
 
     /// Channels of the maps that RPN and RoIAlign see.
@@ -249,7 +277,7 @@ impl Architecture {
     }
 
     fn head_layers(&self, out: &mut Vec<LayerShape>) {
-        let head = &self.head;
+        let head = self.box_head();
         let mut inputs = self.feature_channels();
         if head.last_stage {
             inputs = self.backbone.channels_after(self.backbone.stages.len());

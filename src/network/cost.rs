@@ -181,7 +181,7 @@ impl Architecture {
     }
 
     fn head_rows(&self, proposals: u64) -> Vec<Row> {
-        let head = &self.head;
+        let head = self.box_head();
         let cells = (head.resolution, head.resolution);
         let mut rows = Vec::new();
         if head.last_stage {
@@ -220,7 +220,7 @@ impl Architecture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Fpn, Head, Rpn, Shortcut, Stem};
+    use crate::network::{BoxHead, Fpn, Rpn, Shortcut, Stem};
 
     fn resnet(block: Block, blocks: [usize; 4]) -> Backbone {
         let expansion = if block == Block::Basic { 1 } else { 4 };
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn detectors_cost_what_torchvision_publishes() {
         let fpn = Fpn { channels: 256, stages: vec![0, 1, 2, 3], extra_level: true };
-        let head = |convs: usize, linears: usize| Head {
+        let head = |convs: usize, linears: usize| BoxHead {
             resolution: 7,
             last_stage: false,
             convs: vec![256; convs],
@@ -274,11 +274,12 @@ mod tests {
             classes: 90,
             box_rows: 364,
         };
-        let detector = |rpn: usize, head: Head| Architecture {
+        let detector = |rpn: usize, head: BoxHead| Architecture {
             backbone: resnet(Block::Bottleneck, [3, 4, 6, 3]),
             fpn: Some(fpn.clone()),
             rpn: Rpn { convs: vec![256; rpn], anchors: 3 },
-            head,
+            heads: vec![head],
+            mask: None,
         };
         assert_eq!(giga(&detector(1, head(0, 2)).rows((800, 800), 1000)), 134.38);
         assert_eq!(giga(&detector(2, head(4, 1)).rows((800, 800), 1000)), 280.371);

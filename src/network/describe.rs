@@ -65,7 +65,7 @@ impl Architecture {
     }
 
     fn describe_head(&self) -> String {
-        let head = &self.head;
+        let head = self.box_head();
         let mut parts = vec![format!("pooled {0}x{0}", head.resolution)];
         if head.last_stage {
             parts.push("the backbone's last stage and a mean".into());

@@ -21,9 +21,9 @@ pub fn head(
     aligned: bool,
 ) -> Graph {
     let mut builder = Builder::new("head", architecture.layers(), weights);
-    let roi = RoiAlign { resolution: architecture.head.resolution, sampling_ratio, scale: 1.0, aligned };
+    let roi = RoiAlign { resolution: architecture.box_head().resolution, sampling_ratio, scale: 1.0, aligned };
     let pooled = pool(&mut builder, architecture, roi);
-    let mut x = if architecture.head.last_stage {
+    let mut x = if architecture.box_head().last_stage {
         let stage = architecture.trunk_stages();
         let x = builder.stage(&architecture.backbone, stage, &pooled, None);
         builder.graph.global_average_pool("head.mean", &x)
@@ -31,7 +31,7 @@ pub fn head(
         convolutions(&mut builder, architecture, pooled)
     };
     x = builder.graph.flatten("head.flatten", &x);
-    for i in 0..architecture.head.linears.len() {
+    for i in 0..architecture.box_head().linears.len() {
         let layer = Layer::HeadLinear(i);
         x = builder.linear(layer, &layer.to_string(), &x);
         x = builder.graph.relu(&format!("{layer}.relu"), &x);
@@ -39,8 +39,8 @@ pub fn head(
     let logits = builder.linear(Layer::Scores, "box.logits", &x);
     let deltas = builder.linear(Layer::Boxes, "box.deltas", &x);
     let rows = |count: usize| [Dim::Free("boxes".into()), count.into()];
-    builder.graph.output(&logits, Element::F32, &rows(architecture.head.classes + 1));
-    builder.graph.output(&deltas, Element::F32, &rows(architecture.head.box_rows));
+    builder.graph.output(&logits, Element::F32, &rows(architecture.box_head().classes + 1));
+    builder.graph.output(&deltas, Element::F32, &rows(architecture.box_head().box_rows));
     builder.graph
 }
 
@@ -65,7 +65,7 @@ fn pool(builder: &mut Builder<'_>, architecture: &Architecture, roi: RoiAlign) -
 
 fn convolutions(builder: &mut Builder<'_>, architecture: &Architecture, pooled: String) -> String {
     let mut x = pooled;
-    for i in 0..architecture.head.convs.len() {
+    for i in 0..architecture.box_head().convs.len() {
         let layer = Layer::HeadConv(i);
         x = builder.conv(layer, &x, 1, 1, 1);
         x = builder.graph.relu(&format!("{layer}.relu"), &x);

@@ -82,7 +82,13 @@ impl Architecture {
     /// The first that is not.
     pub fn check(&self) -> Result<(), String> {
         self.backbone.check()?;
-        let (rpn, head) = (&self.rpn, &self.head);
+        let [head] = self.heads.as_slice() else {
+            return Err(format!("it has {} box heads, and one is supported: no cascade is", self.heads.len()));
+        };
+        if self.mask.is_some() {
+            return Err("it has a mask head, and none is supported".into());
+        }
+        let rpn = &self.rpn;
         if head.last_stage && (self.fpn.is_some() || self.backbone.stages.len() < 2) {
             return Err("head.last_stage takes a stage that the trunk needs".into());
         }

@@ -17,7 +17,9 @@ mod read;
 mod trunk;
 mod weights;
 
-pub use architecture::{Architecture, Backbone, Block, Fpn, Head, LayerShape, Rpn, Shortcut, Stage, Stem};
+pub use architecture::{
+    Architecture, Backbone, Block, BoxHead, Fpn, LayerShape, MaskHead, Rpn, Shortcut, Stage, Stem,
+};
 pub use best::best;
 pub use classifier::{Classifier, classifier};
 pub use cost::Row;

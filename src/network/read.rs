@@ -2,7 +2,7 @@
 //!
 //! Sees layers and shapes only; what the tensors are called is the family's business.
 
-use super::architecture::{Architecture, Backbone, Block, Fpn, Head, Rpn, Shortcut, Stage, Stem};
+use super::architecture::{Architecture, Backbone, Block, BoxHead, Fpn, Rpn, Shortcut, Stage, Stem};
 use super::layer::{BlockConv, Layer};
 use super::limits::{MOST_BLOCKS, MOST_CELLS};
 
@@ -108,21 +108,10 @@ impl Architecture {
         if rpn.convs.is_empty() {
             return Err(ReadError::Missing(Layer::RpnConv(0)));
         }
-        let mut architecture = Architecture {
-            backbone,
-            fpn,
-            rpn,
-            head: Head {
-                resolution: 1,
-                last_stage: false,
-                convs: vec![],
-                linears: vec![],
-                classes: 0,
-                box_rows: 0,
-            },
-        };
-        read_head(shapes, hints, &mut architecture)?;
-        Ok(architecture)
+        let stages = backbone.stages.len();
+        let channels = fpn.as_ref().map_or_else(|| backbone.channels_after(stages), |fpn| fpn.channels);
+        let head = read_head(shapes, hints, fpn.is_none(), channels)?;
+        Ok(Architecture { backbone, fpn, rpn, heads: vec![head], mask: None })
     }
 }
 
@@ -217,13 +206,19 @@ fn read_fpn(shapes: &Shapes<'_>, backbone: &Backbone, hints: &Hints) -> Result<O
     Ok(Some(Fpn { channels: first[0], stages, extra_level: hints.extra_level }))
 }
 
-fn read_head(shapes: &Shapes<'_>, hints: &Hints, architecture: &mut Architecture) -> Result<(), ReadError> {
+/// `one_map` says that there is no pyramid, `channels` how many the maps have where the backbone's last stage is not here.
+fn read_head(
+    shapes: &Shapes<'_>,
+    hints: &Hints,
+    one_map: bool,
+    channels: usize,
+) -> Result<BoxHead, ReadError> {
     let scores = linear_shape(shapes, Layer::Scores)?;
     let boxes = linear_shape(shapes, Layer::Boxes)?;
     let classes = scores[0].saturating_sub(1);
     let convs = outputs(shapes, Layer::HeadConv);
     let linears = outputs(shapes, Layer::HeadLinear);
-    let last_stage = linears.is_empty() && architecture.fpn.is_none();
+    let last_stage = linears.is_empty() && one_map;
     let shown = if hints.background_boxes { classes + 1 } else { classes };
     let agnostic = if hints.background_boxes { 8 } else { 4 };
     // Any other number of rows is a misshapen layer; the listing of layers says so.
@@ -233,7 +228,7 @@ fn read_head(shapes: &Shapes<'_>, hints: &Hints, architecture: &mut Architecture
     if let (Some(&inputs), false) =
         (linears.first().and(shapes(Layer::HeadLinear(0)).as_deref().and_then(|s| s.get(1))), last_stage)
     {
-        let channels = convs.last().copied().unwrap_or_else(|| architecture.feature_channels());
+        let channels = convs.last().copied().unwrap_or(channels);
         resolution =
             (1..=MOST_CELLS).find(|r| channels * r * r == inputs).ok_or_else(|| ReadError::Shape {
                 layer: Layer::HeadLinear(0),
@@ -241,8 +236,7 @@ fn read_head(shapes: &Shapes<'_>, hints: &Hints, architecture: &mut Architecture
                 expected: format!("inputs of {channels} channels times a square"),
             })?;
     }
-    architecture.head = Head { resolution, last_stage, convs, linears, classes, box_rows };
-    Ok(())
+    Ok(BoxHead { resolution, last_stage, convs, linears, classes, box_rows })
 }
 
 /// Output channels of layers that are numbered from 0 without a hole.

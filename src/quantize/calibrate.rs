@@ -58,7 +58,7 @@ pub(super) fn shuffled(entries: &[Entry], seed: u64) -> Vec<Entry> {
 impl Machine<'_> {
     /// A detector of the model with other graphs, on the processor: numbers must not depend on the device.
     fn detector(&self, trunk: Graph, head: Graph) -> Result<Detector, Error> {
-        let model = Model::in_memory(self.model.manifest().clone(), trunk, head)?;
+        let model = Model::in_memory(self.model.manifest().clone(), trunk, vec![head])?;
         let options = SessionOptions { device: Device::Cpu, threads: self.threads, ..Default::default() };
         Ok(Detector::new(&model, self.runtime, &options)?)
     }

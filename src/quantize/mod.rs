@@ -39,6 +39,9 @@ pub enum Error {
     /// It is int8 already.
     #[error("`{0}` is quantised already: give the float32 model that it was made from")]
     Already(String),
+    /// It has several heads.
+    #[error("the model has {0} box heads, and a model with one can be quantised")]
+    Heads(usize),
     /// A graph is not one of ours.
     #[error("cannot quantise `{file}`: {cause}")]
     Graph {
@@ -188,7 +191,9 @@ pub fn quantize(
     if model.manifest().provenance.quantization.is_some() {
         return Err(Error::Already(model.name().escape_debug().to_string()));
     }
-    let parts = [part("trunk.onnx", &model.trunk())?, part("head.onnx", &model.head())?];
+    let heads = model.heads();
+    let [head] = heads.as_slice() else { return Err(Error::Heads(heads.len())) };
+    let parts = [part("trunk.onnx", &model.trunk())?, part("head.onnx", head)?];
     let machine = Machine { model, runtime, threads: options.threads, decode: options.decode, stop };
     let count = options.photos.min(photos.len());
     let order = shuffled(photos, options.seed);
@@ -296,6 +301,6 @@ impl Quantized {
     /// When the folder holds something else, or cannot be written.
     pub fn write(self, folder: &Path) -> Result<Model, Error> {
         let [trunk, head] = &self.graphs;
-        Ok(Model::write(self.manifest, trunk, head, folder)?)
+        Ok(Model::write(self.manifest, trunk, std::slice::from_ref(head), folder)?)
     }
 }

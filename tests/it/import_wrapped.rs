@@ -130,7 +130,7 @@ fn import(place: &Place, file: &str, more: &[&str]) -> Ended {
 /// SHA-256 of the head that an import gives, and what it says.
 fn head(place: &Place, file: &str, more: &[&str]) -> (String, String) {
     let ended = import(place, file, more).expect(0);
-    let hash = place.json("out/model.json")["files"]["head"]["sha256"].as_str().unwrap().to_owned();
+    let hash = place.json("out/model.json")["files"]["heads"][0]["sha256"].as_str().unwrap().to_owned();
     (hash, ended.out + &ended.err)
 }
 

@@ -89,10 +89,11 @@ fn absurd() -> Vec<(&'static str, Json, &'static str)> {
         ("/network/fpn/stages", json!([]), "fpn.stages"),
         ("/network/fpn/stages", json!([3, 2, 1, 0]), "fpn.stages"),
         ("/network/fpn/channels", json!(0), "fpn.channels"),
-        ("/network/head/last_stage", json!(true), "last_stage"),
-        ("/network/head/resolution", json!(100_000), "head.resolution"),
-        ("/network/head/box_rows", json!(0), "box_rows"),
-        ("/network/head/classes", json!(50_000_000), "head.classes"),
+        ("/network/heads/0/last_stage", json!(true), "last_stage"),
+        ("/network/heads/0/resolution", json!(100_000), "head.resolution"),
+        ("/network/heads/0/box_rows", json!(0), "box_rows"),
+        ("/network/heads/0/classes", json!(50_000_000), "head.classes"),
+        ("/network/heads", json!([]), "0 box heads"),
         ("/network/rpn/anchors", json!(5_000_000), "rpn.anchors"),
         ("/network/rpn/convs", json!(vec![8; 100_000]), "rpn.convs"),
         ("/classes/0/name", json!("x".repeat(100_000)), "name of the class 1"),
@@ -215,10 +216,10 @@ fn a_graph_with_other_bytes_is_not_used() {
     for file in ["trunk.onnx", "head.onnx"] {
         let model = home.import("m", &fixture("tv-pyramid/model.pth"));
         let open = || Model::open(&model).unwrap();
-        assert!(open().trunk().as_graph().is_ok() && open().head().bytes().is_ok());
+        assert!(open().trunk().as_graph().is_ok() && open().heads()[0].bytes().is_ok());
         flip(&model.join(file));
         let model = open();
-        let graph = if file == "trunk.onnx" { model.trunk() } else { model.head() };
+        let graph = if file == "trunk.onnx" { model.trunk() } else { model.heads().remove(0) };
         for error in [graph.as_graph().map(|_| ()).unwrap_err(), graph.bytes().map(|_| ()).unwrap_err()] {
             let error = error.to_string();
             assert!(error.contains(file) && error.contains("SHA-256") && error.contains("again"), "{error}");

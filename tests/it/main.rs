@@ -31,6 +31,7 @@ mod install;
 mod limits;
 mod memory;
 mod merge;
+mod model_format;
 mod newcomer;
 mod photos;
 mod pipes;

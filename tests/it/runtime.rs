@@ -5,6 +5,7 @@
 
 use crate::support::{Ended, Place};
 use rcnn::runtime::Package;
+use serde_json::json;
 
 const PICTURES: [(&str, &str); 2] = [("baseline-420.jpg", "a.jpg"), ("plain.png", "b.png")];
 
@@ -188,7 +189,7 @@ fn a_graph_with_values_in_another_file_is_refused() {
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/tv-pyramid/model.pth");
     place.rcnn(&["import", fixture.to_str().unwrap(), "-o", "model"]).expect(0);
     place.write("elsewhere", &[0; 64]);
-    for (graph, file) in [("trunk.onnx", "trunk"), ("head.onnx", "head")] {
+    for (graph, file) in [("trunk.onnx", "/files/trunk"), ("head.onnx", "/files/heads/0")] {
         let path = format!("model/{graph}");
         let (whole, manifest) = (std::fs::read(place.at(&path)).unwrap(), place.json("model/model.json"));
         // A message of protobuf is continued by what is added to it: a graph's initialiser `w` of one float, whose
@@ -201,8 +202,7 @@ fn a_graph_with_values_in_another_file_is_refused() {
         let initializer = [&[0x2a, tensor.len() as u8][..], &tensor].concat();
         let added = [&whole[..], &[0x3a, initializer.len() as u8], &initializer].concat();
         let mut changed = manifest.clone();
-        changed["files"][file]["bytes"] = added.len().into();
-        changed["files"][file]["sha256"] = sha256(&added).into();
+        *changed.pointer_mut(file).unwrap() = json!({"bytes": added.len(), "sha256": sha256(&added)});
         place.write(&path, &added);
         place.write("model/model.json", changed.to_string().as_bytes());
         let ended = place.rcnn(&["detect", "photos", "-o", "out", "-m", "model", "--no-draw"]).expect(1);
