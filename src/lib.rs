@@ -9,6 +9,7 @@
 #[doc = include_str!("../docs/library.md")]
 struct Library;
 
+mod clock;
 mod facade;
 mod files;
 mod hash;

@@ -56,8 +56,7 @@ fn available() -> u64 {
 /// About the bytes that a lane takes.
 fn cost(model: &Model, batch: usize) -> u64 {
     let files = &model.manifest().files;
-    let graphs: u64 = files.named().iter().map(|(_, file)| file.bytes).sum();
-    2 * graphs + maps(model, batch)
+    2 * files.bytes() + maps(model, batch)
 }
 
 /// About the bytes that a lane takes beside its weights, for what is computed of a batch of photos.

@@ -1,4 +1,4 @@
-//! The head's session, with RoIAlign inside it, or apart where the features are on the host.
+//! A box head's session, with RoIAlign inside it, or apart where the features are on the host.
 //!
 //! Knows the head's graph by the names of its edges; knows nothing of boxes.
 
@@ -6,60 +6,65 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Error;
 use super::features::Features;
-use super::form::{Form, changed};
+use super::layout::{GraphLayout, changed};
 use super::roi_align::{RoiAlign, Rule};
 use super::rois::Rois;
 use crate::family::Roi;
-use crate::model::Model;
-use crate::network::Architecture;
+use crate::model::{GraphSource, Manifest};
+use crate::network::{Architecture, BoxHead};
 use crate::onnx;
 use crate::runtime::{self, Graph, Runtime, Session, SessionOptions, Value};
 
-/// A head that is ready to run.
-pub(super) struct Head {
-    /// RoIAlign by itself, where it is apart.
-    pool: Option<RoiAlign>,
-    rest: Mutex<Session>,
-    pooled: String,
-    /// Of each map, of the boxes on it and of their pictures.
-    names: Vec<[String; 3]>,
+/// A box head that is ready to run.
+pub(super) enum Head {
+    /// The whole graph, on the device where the features are.
+    Whole {
+        session: Mutex<Session>,
+        /// Names of each map, of the boxes on it and of their pictures.
+        inputs: Vec<[String; 3]>,
+    },
+    /// RoIAlign of our own, which is several times quicker on the host than ONNX Runtime's and many times quicker than
+    /// OpenVINO's, and the graph behind it.
+    Split {
+        roi_align: RoiAlign,
+        session: Mutex<Session>,
+        /// Name of what RoIAlign gives.
+        pooled: String,
+    },
 }
 
 impl Head {
-    /// Loads a head for a trunk on the same device, so that features need not move. Where they are on the host, our own
-    /// RoIAlign is several times quicker than ONNX Runtime's, and many times quicker than OpenVINO's.
+    /// Loads the graph of a box head for a trunk on the same device, so that features need not move.
     pub(super) fn new(
-        model: &Model,
+        head: &BoxHead,
+        source: &GraphSource<'_>,
+        manifest: &Manifest,
         runtime: &Runtime,
         options: &SessionOptions,
-        form: Form,
+        layout: GraphLayout,
     ) -> Result<Head, Error> {
-        let manifest = model.manifest();
-        let architecture = &manifest.network;
+        let (architecture, file) = (&manifest.network, source.file_name());
         // There is nothing in it that could be optimised.
         let options = SessionOptions { keep: false, ..*options };
-        let pooled = pooled(architecture);
-        let levels = 0..architecture.roi_strides().len();
-        let names = levels
-            .map(|level| ["features", "rois", "images"].map(|what| format!("{what}.{level}")))
-            .collect();
-        let Some(source) = model.heads().pop() else { return Err(Error::Graph("it has no head".into())) };
-        let bytes = form.bytes(&source)?;
-        if form.resident {
-            let rest = Mutex::new(runtime.session(Graph::Memory("head.onnx", &bytes), &options)?);
-            return Ok(Head { pool: None, rest, pooled, names });
+        let bytes = layout.bytes(source)?;
+        if layout.on_device() {
+            let names = |level| ["features", "rois", "images"].map(|what| format!("{what}.{level}"));
+            let inputs = (0..architecture.roi_strides().len()).map(names).collect();
+            let session = Mutex::new(runtime.session(Graph::Memory(&file, &bytes), &options)?);
+            return Ok(Head::Whole { session, inputs });
         }
-        let (channels, bins) = (architecture.feature_channels(), architecture.box_head().resolution);
+        let pooled = pooled(architecture);
+        let (channels, bins) = (architecture.feature_channels(), head.resolution);
         let dims = ["boxes".into(), channels.into(), bins.into(), bins.into()];
         let after = onnx::after(&bytes, &pooled, &dims)
-            .map_err(|cause| Error::Graph(format!("head.onnx cannot be cut in two: {cause}")))?;
+            .map_err(|cause| Error::Graph(format!("{file} cannot be cut in two: {cause}")))?;
         drop(bytes);
-        let (after, channels_last) = changed(after, "head.onnx", |graph| graph.channels_last(&pooled))?;
-        let rest = runtime.session(Graph::Memory("head.onnx, after RoIAlign", &after), &options)?;
+        let (after, channels_last) = changed(after, &file, |graph| graph.channels_last(&pooled))?;
+        let name = format!("{file}, after RoIAlign");
+        let session = Mutex::new(runtime.session(Graph::Memory(&name, &after), &options)?);
         let Roi { sampling_ratio: samples, aligned, .. } = manifest.conventions.roi;
         let rule = Rule { bins, samples, aligned, channels_last };
-        let pool = Some(RoiAlign::new(rule, options.thread_count()));
-        Ok(Head { pool, rest: Mutex::new(rest), pooled, names })
+        Ok(Head::Split { roi_align: RoiAlign::new(rule, options.thread_count()), session, pooled })
     }
 
     /// Runs it on maps of features, finest first, and on the boxes of `rois`, which it takes.
@@ -69,28 +74,41 @@ impl Head {
         rois: &mut Rois,
         outputs: &[&str],
     ) -> Result<Vec<Value>, runtime::Error> {
-        let rest = || self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = &self.pool {
-            let pooled = pool.run(features, rois)?;
-            let others: Vec<&str> = outputs.iter().copied().filter(|name| *name != self.pooled).collect();
-            let mut found = rest().run(&[(&self.pooled, &pooled)], &others)?;
-            match outputs.iter().position(|name| *name == self.pooled) {
-                Some(place) => found.insert(place, pool.channels_first(pooled)?),
-                None => pool.take_back(pooled),
+        match self {
+            Head::Whole { session, inputs } => {
+                let mut placed = Vec::new();
+                for (boxes, images) in rois.boxes.drain(..).zip(rois.images.drain(..)) {
+                    let count = images.len();
+                    placed.push((Value::from_f32(&[count, 4], boxes)?, Value::from_i64(&[count], images)?));
+                }
+                let mut named: Vec<(&str, &Value)> = Vec::new();
+                for (([map_name, boxes_name, images_name], map), (boxes, images)) in
+                    inputs.iter().zip(&features.maps).zip(&placed)
+                {
+                    named.extend([
+                        (map_name.as_str(), map),
+                        (boxes_name.as_str(), boxes),
+                        (images_name.as_str(), images),
+                    ]);
+                }
+                locked(session).run(&named, outputs)
             }
-            return Ok(found);
+            Head::Split { roi_align, session, pooled } => {
+                let crops = roi_align.run(features, rois)?;
+                let others: Vec<&str> = outputs.iter().copied().filter(|name| name != pooled).collect();
+                let mut found = locked(session).run(&[(pooled, &crops)], &others)?;
+                match outputs.iter().position(|name| name == pooled) {
+                    Some(place) => found.insert(place, roi_align.channels_first(crops)?),
+                    None => roi_align.take_back(crops),
+                }
+                Ok(found)
+            }
         }
-        let mut placed = Vec::new();
-        for (boxes, images) in rois.boxes.drain(..).zip(rois.images.drain(..)) {
-            let count = images.len();
-            placed.push((Value::from_f32(&[count, 4], boxes)?, Value::from_i64(&[count], images)?));
-        }
-        let mut named: Vec<(&str, &Value)> = Vec::new();
-        for ((names, map), (boxes, images)) in self.names.iter().zip(&features.maps).zip(&placed) {
-            named.extend([(names[0].as_str(), map), (names[1].as_str(), boxes), (names[2].as_str(), images)]);
-        }
-        rest().run(&named, outputs)
     }
+}
+
+fn locked(session: &Mutex<Session>) -> std::sync::MutexGuard<'_, Session> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The edge that holds what RoIAlign gives.

@@ -14,7 +14,8 @@ use super::trunk::Trunk;
 /// The sessions that one photo, or one batch, goes through.
 pub(super) struct Lane {
     pub(super) trunk: Trunk,
-    pub(super) head: Head,
+    /// In the order that boxes pass through them.
+    pub(super) heads: Vec<Head>,
 }
 
 /// All lanes, and which of the others nobody uses. The first is for whoever finds none of them free.

@@ -1,13 +1,12 @@
 //! Photo in, detections out: preprocessing, anchors, proposals, head and postprocessing.
 
 mod anchors;
-mod busy;
 mod coder;
 mod features;
-mod form;
 mod head;
 mod input;
 mod lanes;
+mod layout;
 mod postprocess;
 mod proposals;
 mod roi_align;
@@ -18,31 +17,29 @@ mod trunk;
 #[cfg(test)]
 mod units;
 mod verify;
-mod watch;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 pub use input::Input;
 pub use postprocess::{HeadOutput, Sizes, detections};
 pub use proposals::{Candidate, Proposal, Ranked, RpnLevel, proposals};
 pub use tiles::Tile;
-pub use trace::Trace;
+pub use trace::{HeadTrace, Tensors, Trace};
 pub use verify::{Step, Verdict, VerifyError, verify};
 
+use crate::clock::{SessionClock, StageTimes, timed};
 use crate::family::{Class, Conventions};
 use crate::geometry::BBox;
 use crate::model::Model;
 use crate::network::Architecture;
 use crate::photo::{DecodeOptions, Photo};
 use crate::runtime::{Device, Precision, Runtime, SessionOptions, Value};
-use busy::Busy;
-use form::Form;
 use head::Head;
 use input::Preprocessor;
 use lanes::{Lane, Lanes};
+use layout::GraphLayout;
 use rois::Rois;
 use trunk::Trunk;
 
@@ -96,31 +93,6 @@ pub enum Error {
     Graph(String),
 }
 
-/// Seconds spent, summed over the photos of a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Times {
-    /// Cropping, resizing and normalising tiles; what [`Detector::prepare`] takes is not in here.
-    pub prepare: f64,
-    /// In the trunk's session.
-    pub trunk: f64,
-    /// Between the sessions: top-k, decoding, NMS.
-    pub proposals: f64,
-    /// In RoIAlign and the head's session.
-    pub head: f64,
-    /// After them: softmax, decoding, NMS; joining what tiles show.
-    pub postprocess: f64,
-}
-
-impl std::ops::AddAssign for Times {
-    fn add_assign(&mut self, other: Times) {
-        self.prepare += other.prepare;
-        self.trunk += other.trunk;
-        self.proposals += other.proposals;
-        self.head += other.head;
-        self.postprocess += other.postprocess;
-    }
-}
-
 /// Of what a detector was made; runs keep it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -147,7 +119,7 @@ pub struct Detector {
     origin: Origin,
     preprocessor: Preprocessor,
     lanes: Lanes,
-    busy: Busy,
+    sessions: SessionClock,
 }
 
 impl std::fmt::Debug for Detector {
@@ -185,31 +157,35 @@ impl Detector {
         runtime.on_first(options, |options| {
             let lanes = if options.device == Device::Cpu { lanes } else { NonZeroUsize::MIN };
             let threads = (options.thread_count() / lanes).max(1);
-            Detector::in_form(
+            Detector::in_layout(
                 model,
                 runtime,
                 &SessionOptions { threads, ..*options },
                 lanes,
-                Form::of(model, options),
+                GraphLayout::of(model, options),
             )
         })
     }
 
-    fn in_form(
+    fn in_layout(
         model: &Model,
         runtime: &Runtime,
         options: &SessionOptions,
         lanes: NonZeroUsize,
-        form: Form,
+        layout: GraphLayout,
     ) -> Result<Detector, Error> {
         let manifest = model.manifest();
         let lane = || {
-            let (trunk, head) =
-                (|| Trunk::new(model, runtime, options, form), || Head::new(model, runtime, options, form));
-            // Both files are hashed before they are used: the smaller one while the other is loaded.
-            let (trunk, head) =
-                if options.device == Device::Cpu { rayon::join(trunk, head) } else { (trunk(), head()) };
-            Ok::<_, Error>(Lane { trunk: trunk?, head: head? })
+            let trunk = || Trunk::new(model, runtime, options, layout);
+            let heads = || {
+                let both = manifest.network.heads.iter().zip(model.heads());
+                both.map(|(head, source)| Head::new(head, &source, manifest, runtime, options, layout))
+                    .collect::<Result<Vec<Head>, Error>>()
+            };
+            // The files are hashed before they are used: the smaller ones while the other is loaded.
+            let (trunk, heads) =
+                if options.device == Device::Cpu { rayon::join(trunk, heads) } else { (trunk(), heads()) };
+            Ok::<_, Error>(Lane { trunk: trunk?, heads: heads? })
         };
         Ok(Detector {
             architecture: manifest.network.clone(),
@@ -225,7 +201,7 @@ impl Detector {
             },
             preprocessor: Preprocessor::new(&manifest.conventions.input),
             lanes: Lanes::new(lanes, lane)?,
-            busy: Busy::default(),
+            sessions: SessionClock::default(),
         })
     }
 
@@ -261,7 +237,7 @@ impl Detector {
 
     /// Seconds for which the network, its sessions and RoIAlign, was at work since the model was loaded.
     pub fn session_seconds(&self) -> f64 {
-        self.busy.total().as_secs_f64()
+        self.sessions.total().as_secs_f64()
     }
 
     /// What the sessions compute on.
@@ -311,12 +287,16 @@ impl Detector {
     ///
     /// # Errors
     /// When a session fails, or the inputs are not of one size.
-    pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, Times), Error> {
+    pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
         self.lanes.with(|lane| self.infer_on(lane, inputs))
     }
 
-    fn infer_on(&self, lane: &Lane, mut inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, Times), Error> {
-        let mut times = Times::default();
+    fn infer_on(
+        &self,
+        lane: &Lane,
+        mut inputs: Vec<Input>,
+    ) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
+        let mut times = StageTimes::default();
         let Some(first) = inputs.first() else { return Ok((Vec::new(), times)) };
         let padded = first.padded;
         if inputs.iter().any(|input| input.padded != padded) {
@@ -324,13 +304,13 @@ impl Detector {
         }
         let tensor = batch(&mut inputs);
         let input = Value::from_f32(&[inputs.len(), 3, padded.0, padded.1], tensor)?;
-        let trunk = lane.trunk.run(&input, &self.busy, &mut times.trunk)?;
+        let (trunk, _) = lane.trunk.run(&input, None, &self.sessions, &mut times.trunk)?;
         let suggested = timed(&mut times.proposals, || {
             let boxes = |found: Vec<Proposal>| found.into_iter().map(|proposal| proposal.bbox).collect();
-            Ok(self.suggest(lane, &inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<Vec<BBox>>>())
+            Ok::<_, Error>(self.suggest(lane, &inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<_>>())
         })?;
-        let (logits, deltas) = self.run_head(lane, &trunk, &inputs, &suggested, &mut times.head)?;
-        let found = timed(&mut times.postprocess, || Ok(self.finish(&inputs, &suggested, &logits, &deltas)))?;
+        let (logits, deltas) = self.run_heads(lane, &trunk, &inputs, &suggested, &mut times.head)?;
+        let found = timed(&mut times.postprocess, || self.finish(&inputs, &suggested, &logits, &deltas));
         Ok((found, times))
     }
 
@@ -358,8 +338,9 @@ impl Detector {
         Ok(inputs.iter().zip(ranked).map(of_photo).collect())
     }
 
-    /// Logits and deltas of all proposals, photo by photo.
-    fn run_head(
+    /// Logits and deltas of all proposals, photo by photo, from the last of the box heads. There is one: the next of a
+    /// cascade would see the boxes that this one gives.
+    fn run_heads(
         &self,
         lane: &Lane,
         trunk: &trunk::Output,
@@ -367,18 +348,26 @@ impl Detector {
         suggested: &[Vec<BBox>],
         seconds: &mut f64,
     ) -> Result<(Vec<f32>, Vec<f32>), Error> {
-        let mut rois = self.place(trunk, inputs, suggested);
-        let order: Vec<usize> = rois.order.concat();
-        let number = order.len();
-        if number == 0 {
-            return Ok((Vec::new(), Vec::new()));
+        let mut given = (Vec::new(), Vec::new());
+        for (head, architecture) in lane.heads.iter().zip(&self.architecture.heads) {
+            let mut rois = self.place(trunk, inputs, suggested);
+            let order: Vec<usize> = rois.order.concat();
+            let number = order.len();
+            if number == 0 {
+                break;
+            }
+            let names = ["box.logits", "box.deltas"];
+            let outputs = self.sessions.time(seconds, || head.run(&trunk.features, &mut rois, &names))?;
+            let columns = (architecture.classes + 1, architecture.box_rows);
+            if outputs[0].shape() != [number, columns.0] || outputs[1].shape() != [number, columns.1] {
+                return Err(unexpected("box.logits and box.deltas", &outputs[0].shape()));
+            }
+            given = (
+                unsort(outputs[0].as_f32()?, columns.0, &order),
+                unsort(outputs[1].as_f32()?, columns.1, &order),
+            );
         }
-        let outputs = self.run_head_on(lane, trunk, &mut rois, seconds, &["box.logits", "box.deltas"])?;
-        let columns = (self.architecture.box_head().classes + 1, self.architecture.box_head().box_rows);
-        if outputs[0].shape() != [number, columns.0] || outputs[1].shape() != [number, columns.1] {
-            return Err(unexpected("box.logits and box.deltas", &outputs[0].shape()));
-        }
-        Ok((unsort(outputs[0].as_f32()?, columns.0, &order), unsort(outputs[1].as_f32()?, columns.1, &order)))
+        Ok(given)
     }
 
     /// Boxes on the maps that RoIAlign takes their features from.
@@ -399,17 +388,6 @@ impl Detector {
         rois
     }
 
-    fn run_head_on(
-        &self,
-        lane: &Lane,
-        trunk: &trunk::Output,
-        rois: &mut Rois,
-        seconds: &mut f64,
-        outputs: &[&str],
-    ) -> Result<Vec<Value>, Error> {
-        Ok(self.busy.time(seconds, || lane.head.run(&trunk.features, rois, outputs))?)
-    }
-
     fn finish(
         &self,
         inputs: &[Input],
@@ -417,7 +395,8 @@ impl Detector {
         logits: &[f32],
         deltas: &[f32],
     ) -> Vec<Vec<Prediction>> {
-        let (classes, box_rows) = (self.architecture.box_head().classes, self.architecture.box_head().box_rows);
+        let (classes, box_rows) =
+            (self.architecture.box_head().classes, self.architecture.box_head().box_rows);
         let (mut logits, mut deltas) = (logits, deltas);
         let mut found = Vec::new();
         for (input, boxes) in inputs.iter().zip(suggested) {
@@ -451,13 +430,6 @@ fn unsort(values: &[f32], columns: usize, order: &[usize]) -> Vec<f32> {
         out[place * columns..(place + 1) * columns].copy_from_slice(row);
     }
     out
-}
-
-fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let started = Instant::now();
-    let outcome = work();
-    *seconds += started.elapsed().as_secs_f64();
-    outcome
 }
 
 fn unexpected(what: &str, shape: &[usize]) -> Error {

@@ -6,7 +6,8 @@
 //! as a whole is held by one of a higher level, or by the whole photo; what the edge of a tile cuts is taken only where
 //! nothing better covers it.
 
-use super::{Detector, Error, Prediction, Times};
+use super::{Detector, Error, Prediction};
+use crate::clock::{StageTimes, timed};
 use crate::geometry::BBox;
 use crate::photo::Photo;
 
@@ -79,9 +80,9 @@ impl Detector {
         photo: &Photo,
         whole: Vec<Prediction>,
         batch: usize,
-    ) -> Result<(Vec<Prediction>, Times), Error> {
+    ) -> Result<(Vec<Prediction>, StageTimes), Error> {
         let size = (photo.width, photo.height);
-        let (tiles, mut times) = (self.tiles(size), Times::default());
+        let (tiles, mut times) = (self.tiles(size), StageTimes::default());
         if tiles.is_empty() {
             return Ok((whole, times));
         }
@@ -89,11 +90,11 @@ impl Detector {
             whole.into_iter().map(|detection| Part { detection, cut: false }).collect();
         let of_one_size = tiles.chunk_by(|a, b| (a.width, a.height) == (b.width, b.height));
         for tiles in of_one_size.flat_map(|tiles| tiles.chunks(batch.max(1))) {
-            let inputs = super::timed(&mut times.prepare, || {
+            let inputs = timed(&mut times.prepare, || {
                 tiles
                     .iter()
                     .map(|tile| self.prepare(&photo.part(tile.x, tile.y, tile.width, tile.height)))
-                    .collect()
+                    .collect::<Result<Vec<_>, Error>>()
             })?;
             let (of_tiles, spent) = self.infer(inputs)?;
             times += spent;
@@ -102,7 +103,7 @@ impl Detector {
             }
         }
         let threshold = self.conventions.detections.nms_threshold;
-        let found = super::timed(&mut times.postprocess, || Ok(merge(found, threshold)))?;
+        let found = timed(&mut times.postprocess, || merge(found, threshold));
         Ok((found, times))
     }
 

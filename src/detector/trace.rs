@@ -1,83 +1,114 @@
-//! The way of one photo with everything that passes between its stages, for comparing with a framework.
+//! The way of one photo with everything that passes between its stages and inside its graphs: for comparing with a
+//! framework, and for the ranges of int8.
 //!
 //! Computes nothing of its own: the stages are those of [`Detector::infer`].
 
-use ndarray::{Array2, Array4};
+use std::collections::BTreeMap;
+
+use ndarray::{ArrayD, IxDyn};
 
 use super::lanes::Lane;
-use super::{Detector, Error, Input, Prediction, Proposal, unexpected};
+use super::{Detector, Error, Input, Proposal, unexpected, unsort};
 use crate::geometry::BBox;
 use crate::runtime::Value;
 
+/// Tensors by their names in a graph.
+pub type Tensors = BTreeMap<String, Value>;
+
 /// Everything that passes between the stages of one photo.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Default)]
 pub struct Trace {
-    /// (1, channels, height, width), finest first.
-    pub features: Vec<Array4<f32>>,
-    /// (1, anchors, height, width), level by level.
-    pub logits: Vec<Array4<f32>>,
-    /// (1, 4 * anchors, height, width), level by level.
-    pub deltas: Vec<Array4<f32>>,
+    /// The trunk's: `features.L` (1, channels, height, width), finest first, `rpn.logits.L` (1, anchors, height, width),
+    /// `rpn.deltas.L` (1, 4 * anchors, height, width), and those that were asked for.
+    pub trunk: Tensors,
     /// What the RPN suggests, by falling score.
     pub proposals: Vec<Proposal>,
-    /// (boxes, classes + 1), for the proposals or for the boxes given instead.
-    pub box_logits: Array2<f32>,
-    /// (boxes, rows).
-    pub box_deltas: Array2<f32>,
-    /// What becomes of those boxes.
-    pub detections: Vec<Prediction>,
+    /// What was asked for of each box head, in the order that boxes pass through them.
+    pub heads: Vec<HeadTrace>,
+}
+
+/// What was asked for of a box head, for the proposals or for the boxes given instead.
+#[derive(Default)]
+pub struct HeadTrace {
+    /// By name, with a row for each box; none where there is no box.
+    pub tensors: Tensors,
+    /// The box of each row.
+    order: Vec<usize>,
+}
+
+impl HeadTrace {
+    /// A tensor of float32 with its rows in the order of the boxes.
+    ///
+    /// # Errors
+    /// When it is no float32 tensor on the host with a row for each box.
+    pub fn rows(&self, name: &str) -> Result<Option<ArrayD<f32>>, Error> {
+        let Some(value) = self.tensors.get(name) else { return Ok(None) };
+        let shape = value.shape();
+        let wrong = || unexpected(name, &shape);
+        if shape.first() != Some(&self.order.len()) {
+            return Err(wrong());
+        }
+        let columns = shape[1..].iter().product::<usize>().max(1);
+        let rows = unsort(value.as_f32()?, columns, &self.order);
+        ArrayD::from_shape_vec(IxDyn(&shape), rows).map(Some).map_err(|_| wrong())
+    }
+}
+
+impl Trace {
+    /// A tensor of any graph by its name.
+    pub fn tensor(&self, name: &str) -> Option<&Value> {
+        self.trunk.get(name).or_else(|| self.heads.iter().find_map(|head| head.tensors.get(name)))
+    }
 }
 
 impl Detector {
-    /// Runs one input and keeps what passes between the stages. Where `boxes` are given (in the resized picture's
-    /// pixels), the head sees them instead of the proposals, as a framework's recorded values demand.
+    /// Runs one input and keeps what passes between the stages, with tensors inside the graphs, which must be outputs of
+    /// them: `trunk` and `head` name those. Where `boxes` are given (in the resized picture's pixels), the head sees them
+    /// instead of the proposals, as a framework's recorded values demand. Where none of the head is asked for, it does
+    /// not run.
     ///
     /// # Errors
     /// When a session fails.
-    pub fn trace(&self, input: Input, boxes: Option<&[BBox]>) -> Result<Trace, Error> {
-        self.lanes.with(|lane| self.trace_on(lane, input, boxes))
+    pub fn trace(
+        &self,
+        input: Input,
+        boxes: Option<&[BBox]>,
+        trunk: &[String],
+        head: &[String],
+    ) -> Result<Trace, Error> {
+        self.lanes.with(|lane| self.trace_on(lane, input, boxes, trunk, head))
     }
 
-    fn trace_on(&self, lane: &Lane, mut input: Input, boxes: Option<&[BBox]>) -> Result<Trace, Error> {
+    fn trace_on(
+        &self,
+        lane: &Lane,
+        mut input: Input,
+        boxes: Option<&[BBox]>,
+        trunk: &[String],
+        head: &[String],
+    ) -> Result<Trace, Error> {
         let tensor = input.take()?;
         let inputs = [input];
-        let (trunk, _) = lane.trunk.run_and(&tensor, &self.busy, &mut 0.0, &[])?;
-        let proposals = self.suggest(lane, &inputs, &trunk)?.pop().unwrap_or_default();
+        let given: Vec<&str> = lane.trunk.own_outputs().collect();
+        let inner: Vec<String> =
+            trunk.iter().filter(|name| !given.contains(&name.as_str())).cloned().collect();
+        let (output, more) = lane.trunk.run(&tensor, Some(&inner), &self.sessions, &mut 0.0)?;
+        let mut trace = Trace { trunk: inner.into_iter().zip(more).collect(), ..Trace::default() };
+        trace.proposals = self.suggest(lane, &inputs, &output)?.pop().unwrap_or_default();
         let boxes = match boxes {
             Some(boxes) => boxes.to_vec(),
-            None => proposals.iter().map(|proposal| proposal.bbox).collect(),
+            None => trace.proposals.iter().map(|proposal| proposal.bbox).collect(),
         };
-        let count = boxes.len();
-        let suggested = [boxes];
-        let (logits, deltas) = self.run_head(lane, &trunk, &inputs, &suggested, &mut 0.0)?;
-        let detections = self.finish(&inputs, &suggested, &logits, &deltas).pop().unwrap_or_default();
-        let head = self.architecture.box_head();
-        Ok(Trace {
-            logits: maps(trunk.maps(0))?,
-            deltas: maps(trunk.maps(1))?,
-            features: maps(trunk.features.channels_first()?.iter())?,
-            proposals,
-            box_logits: rows(count, head.classes + 1, logits)?,
-            box_deltas: rows(count, head.box_rows, deltas)?,
-            detections,
-        })
+        let names: Vec<&str> = head.iter().map(String::as_str).collect();
+        if !names.is_empty() && !boxes.is_empty() {
+            for own in &lane.heads {
+                let mut rois = self.place(&output, &inputs, std::slice::from_ref(&boxes));
+                let order = rois.order.concat();
+                let values = self.sessions.time(&mut 0.0, || own.run(&output.features, &mut rois, &names))?;
+                trace.heads.push(HeadTrace { tensors: head.iter().cloned().zip(values).collect(), order });
+            }
+        }
+        trace.trunk.extend(lane.trunk.named(output)?);
+        Ok(trace)
     }
-}
-
-fn maps<'a>(values: impl Iterator<Item = &'a Value>) -> Result<Vec<Array4<f32>>, Error> {
-    let array = |value: &Value| {
-        let shape = value.shape();
-        let &[count, channels, height, width] = shape.as_slice() else {
-            return Err(unexpected("maps", &shape));
-        };
-        let values = value.as_f32()?.to_vec();
-        Array4::from_shape_vec([count, channels, height, width], values)
-            .map_err(|_| unexpected("maps", &shape))
-    };
-    values.map(array).collect()
-}
-
-fn rows(count: usize, columns: usize, values: Vec<f32>) -> Result<Array2<f32>, Error> {
-    Array2::from_shape_vec([count, columns], values)
-        .map_err(|_| unexpected("rows of boxes", &[count, columns]))
 }

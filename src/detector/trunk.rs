@@ -5,11 +5,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::busy::Busy;
 use super::features::Features;
-use super::form::{Form, changed};
+use super::layout::{GraphLayout, changed};
 use super::proposals::{Candidate, Ranked, RpnLevel};
 use super::{Error, unexpected};
+use crate::clock::SessionClock;
 use crate::family::RankBy;
 use crate::model::Model;
 use crate::network;
@@ -23,7 +23,7 @@ pub(super) struct Trunk {
     /// Of each level.
     names: Vec<Names>,
     rule: Rule,
-    form: Form,
+    layout: GraphLayout,
 }
 
 /// What the RPN's maps are read by.
@@ -39,8 +39,9 @@ struct Names {
     features: String,
     /// The features as they come out.
     given: String,
-    logits: String,
-    deltas: String,
+    /// Logits and deltas.
+    maps: [String; 2],
+    /// Logits, places and deltas of the best positions.
     best: [String; 3],
 }
 
@@ -59,24 +60,13 @@ enum Rpn {
     Best(Vec<[Value; 3]>),
 }
 
-impl Output {
-    /// The RPN's maps of all levels, logits (0) or deltas (1), where they came out whole.
-    pub(super) fn maps(&self, which: usize) -> impl Iterator<Item = &Value> {
-        let maps = match &self.rpn {
-            Rpn::Maps(maps) => maps.as_slice(),
-            Rpn::Best(_) => &[],
-        };
-        maps.iter().map(move |level| &level[which])
-    }
-}
-
 impl Trunk {
     /// Loads a model's trunk on a device.
     pub(super) fn new(
         model: &Model,
         runtime: &Runtime,
         options: &SessionOptions,
-        form: Form,
+        layout: GraphLayout,
     ) -> Result<Trunk, Error> {
         let manifest = model.manifest();
         let proposals = &manifest.conventions.proposals;
@@ -85,23 +75,23 @@ impl Trunk {
             count: proposals.pre_nms_top_n,
             by: proposals.top_n_by,
         };
-        Trunk::with(model, runtime, options, form, rule)
+        Trunk::with(model, runtime, options, layout, rule)
     }
 
     fn with(
         model: &Model,
         runtime: &Runtime,
         options: &SessionOptions,
-        form: Form,
+        layout: GraphLayout,
         rule: Rule,
     ) -> Result<Trunk, Error> {
         let network = &model.manifest().network;
         let source = model.trunk();
-        let session = if form == Form::default() {
+        let session = if layout == GraphLayout::Host {
             runtime.session(source.as_graph()?, options)?
         } else {
-            let mut bytes = form.bytes(&source)?.into_owned();
-            if form.channels_last {
+            let mut bytes = layout.bytes(&source)?.into_owned();
+            if layout == GraphLayout::HostChannelsLast {
                 let levels = 0..network.rpn_strides().len();
                 let turn = |graph: &mut onnx::Graph| {
                     levels.for_each(|level| graph.output_channels_last(&features(level), &last(level)));
@@ -109,7 +99,7 @@ impl Trunk {
                 };
                 (bytes, _) = changed(bytes, "trunk.onnx", turn)?;
             }
-            if form.resident {
+            if layout.on_device() {
                 let best = network::best(network, rule.count, rule.by == RankBy::Sigmoid);
                 best.append_to(&mut bytes).map_err(|cause| Error::Graph(cause.to_string()))?;
             }
@@ -117,13 +107,12 @@ impl Trunk {
         };
         let names = |level: usize| Names {
             features: features(level),
-            given: if form.channels_last { last(level) } else { features(level) },
-            logits: format!("rpn.logits.{level}"),
-            deltas: format!("rpn.deltas.{level}"),
+            given: if layout == GraphLayout::HostChannelsLast { last(level) } else { features(level) },
+            maps: ["logits", "deltas"].map(|what| format!("rpn.{what}.{level}")),
             best: ["logits", "places", "deltas"].map(|what| format!("best.{what}.{level}")),
         };
         let names = (0..network.rpn_strides().len()).map(names).collect();
-        Ok(Trunk { device: session.device(), session: Mutex::new(session), names, rule, form })
+        Ok(Trunk { device: session.device(), session: Mutex::new(session), names, rule, layout })
     }
 
     /// What it computes on.
@@ -131,51 +120,57 @@ impl Trunk {
         self.device
     }
 
-    /// The names of the maps of features.
-    pub(super) fn features(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|names| names.features.as_str())
-    }
-
-    fn given(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|names| names.given.as_str())
-    }
-
-    fn pack(&self, maps: Vec<Value>) -> Features {
-        Features { maps, channels_last: self.form.channels_last }
+    /// The names of what the trunk gives of itself: features, and the RPN's maps.
+    pub(super) fn own_outputs(&self) -> impl Iterator<Item = &str> {
+        let names = self.names.iter();
+        names.flat_map(|names| [&names.features, &names.maps[0], &names.maps[1]]).map(String::as_str)
     }
 
     /// Runs it on a batch (photos, 3, height, width). `seconds` grows by the session's own time, without the waiting
     /// for it.
-    pub(super) fn run(&self, input: &Value, busy: &Busy, seconds: &mut f64) -> Result<Output, Error> {
-        if !self.form.resident {
-            return Ok(self.run_and(input, busy, seconds, &[])?.0);
-        }
-        let best = self.names.iter().flat_map(|names| names.best.iter().map(String::as_str));
-        let outputs: Vec<(&str, bool)> =
-            self.given().map(|name| (name, true)).chain(best.map(|name| (name, false))).collect();
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut features = busy.time(seconds, || session.run_bound(&[("input", input)], &outputs))?;
-        drop(session);
-        let best = grouped(features.split_off(self.names.len()));
-        Ok(Output { features: self.pack(features), rpn: Rpn::Best(best) })
-    }
-
-    /// Runs it with everything on the host, the RPN's maps whole, and with more outputs that the graph has.
-    pub(super) fn run_and(
+    ///
+    /// Where tensors are `watched`, everything comes to the host, the RPN's maps whole, and those tensors as well, which
+    /// must be outputs of the graph.
+    pub(super) fn run(
         &self,
         input: &Value,
-        busy: &Busy,
+        watched: Option<&[String]>,
+        sessions: &SessionClock,
         seconds: &mut f64,
-        more: &[String],
     ) -> Result<(Output, Vec<Value>), Error> {
-        let maps = self.names.iter().flat_map(|names| [names.logits.as_str(), &names.deltas]);
-        let outputs: Vec<&str> = self.given().chain(maps).chain(more.iter().map(String::as_str)).collect();
+        let stays = self.layout.on_device() && watched.is_none();
+        let features = self.names.iter().map(|names| names.given.as_str());
+        let rpn = self.names.iter().flat_map(|names| if stays { &names.best[..] } else { &names.maps[..] });
+        let rpn = rpn.chain(watched.unwrap_or_default()).map(String::as_str);
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut features = busy.time(seconds, || session.run(&[("input", input)], &outputs))?;
+        let mut maps = sessions.time(seconds, || {
+            if stays {
+                let features = features.map(|name| (name, true));
+                let outputs: Vec<(&str, bool)> = features.chain(rpn.map(|name| (name, false))).collect();
+                return session.run_bound(&[("input", input)], &outputs);
+            }
+            session.run(&[("input", input)], &features.chain(rpn).collect::<Vec<&str>>())
+        })?;
         drop(session);
-        let mut maps = features.split_off(self.names.len());
-        let more = maps.split_off(2 * self.names.len());
-        Ok((Output { features: self.pack(features), rpn: Rpn::Maps(grouped(maps)) }, more))
+        let levels = self.names.len();
+        let mut rpn = maps.split_off(levels);
+        let more = rpn.split_off(levels * if stays { 3 } else { 2 });
+        let features = Features { maps, channels_last: self.layout == GraphLayout::HostChannelsLast };
+        let rpn = if stays { Rpn::Best(grouped(rpn)) } else { Rpn::Maps(grouped(rpn)) };
+        Ok((Output { features, rpn }, more))
+    }
+
+    /// What came out whole, by the names in the graph: (photos, channels, height, width).
+    pub(super) fn named(&self, output: Output) -> Result<Vec<(String, Value)>, Error> {
+        let features = output.features.channels_first()?;
+        let mut named: Vec<(String, Value)> =
+            self.names.iter().map(|names| names.features.clone()).zip(features).collect();
+        if let Rpn::Maps(levels) = output.rpn {
+            for (names, maps) in self.names.iter().zip(levels) {
+                named.extend(names.maps.iter().cloned().zip(maps));
+            }
+        }
+        Ok(named)
     }
 
     /// The RPN's best positions of each photo, level by level.
@@ -283,11 +278,10 @@ mod tests {
         // More than the coarsest levels have, and by a rank that makes large logits equal.
         for (count, by) in [(300, RankBy::Logit), (20, RankBy::Logit), (300, RankBy::Sigmoid)] {
             let rule = Rule { anchors: model.manifest().network.rpn.anchors, count, by };
-            let [theirs, ours] = [true, false].map(|resident| {
-                let form = Form { resident, ..Form::default() };
-                let trunk = Trunk::with(&model, &runtime, &options, form, rule).unwrap();
-                let output = trunk.run(&input, &Busy::default(), &mut 0.0).unwrap();
-                assert_eq!(output.maps(0).count(), if resident { 0 } else { trunk.names.len() });
+            let [theirs, ours] = [GraphLayout::Device, GraphLayout::Host].map(|layout| {
+                let trunk = Trunk::with(&model, &runtime, &options, layout, rule).unwrap();
+                let (output, _) = trunk.run(&input, None, &SessionClock::default(), &mut 0.0).unwrap();
+                assert_eq!(matches!(output.rpn, Rpn::Best(_)), layout.on_device());
                 trunk.ranked(&output, 2).unwrap()
             });
             assert!(ours[0] != ours[1] && ours[0][0].best.len() == count && ours[0][4].best.len() <= count);

@@ -205,16 +205,21 @@ fn compare_stages(
         _ => own,
     };
     let boxes: Option<Vec<BBox>> = recorded.get("proposals").map(boxes);
-    let trace = detector.trace(input, boxes.as_deref())?;
-    let kinds = [("features", &trace.features), ("rpn.logits", &trace.logits), ("rpn.deltas", &trace.deltas)];
-    for (kind, maps) in kinds {
-        for (level, map) in maps.iter().enumerate() {
-            compare(&format!("{kind}.{level}"), map.view().into_dyn(), steps);
+    let of_head = ["box.logits", "box.deltas"].map(str::to_owned);
+    let trace = detector.trace(input, boxes.as_deref(), &[], &of_head)?;
+    for kind in ["features", "rpn.logits", "rpn.deltas"] {
+        for level in 0.. {
+            let stage = format!("{kind}.{level}");
+            let Some(map) = trace.trunk.get(&stage) else { break };
+            compare(&stage, map.view().map_err(super::Error::from)?, steps);
         }
     }
     compare_proposals(config, file, &trace, recorded, steps);
-    compare("box.logits", trace.box_logits.view().into_dyn(), steps);
-    compare("box.deltas", trace.box_deltas.view().into_dyn(), steps);
+    for (head, name) in trace.heads.iter().flat_map(|head| of_head.iter().map(move |name| (head, name))) {
+        if let Some(rows) = head.rows(name)? {
+            compare(name, rows.view(), steps);
+        }
+    }
     Ok(())
 }
 

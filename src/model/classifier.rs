@@ -206,7 +206,7 @@ impl ClassifierModel {
     pub fn graph(&self) -> GraphSource<'_> {
         match &self.graph {
             Source::File(file) => GraphSource::File(file),
-            Source::Memory(bytes) => GraphSource::Memory(GRAPH, bytes),
+            Source::Memory(bytes) => GraphSource::Memory(GRAPH.into(), bytes),
         }
     }
 }

@@ -12,7 +12,8 @@ use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
 use super::zoo::{RECOMMENDED, full_name, published};
 use super::{
-    Error, GraphFile, Graphs, Imported, Manifest, Model, TRUNK, config_beside, head_file, read_config, store,
+    Error, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, TRUNK, config_beside, head_file,
+    read_config, store,
 };
 use crate::cache;
 use crate::family::{ClassOption, ClassesOption, Options};
@@ -245,7 +246,7 @@ fn listed(name: &str, place: Place, folder: Option<PathBuf>, manifest: &Manifest
         family: manifest.family.escape_debug().to_string(),
         network: manifest.network.backbone.title(),
         classes: manifest.classes.len(),
-        bytes: manifest.files.trunk.bytes + manifest.files.head.bytes,
+        bytes: manifest.files.bytes(),
         published_ap: origin.published_ap,
         licence: origin.licence.clone(),
     }
@@ -326,8 +327,9 @@ fn key(path: &Path, options: &Options) -> Result<String, Error> {
 /// An import that is in the cache, marked as used now; one whose files are not those that were written is of no use.
 fn cached(folder: &Path) -> Option<Model> {
     let model = Model::open(folder).ok()?;
-    let mut graphs = model.heads().into_iter().chain([model.trunk()]);
-    if let Err(error) = graphs.try_for_each(|graph| graph.as_graph().map(|_| ())) {
+    let checked = |graph: GraphSource<'_>| graph.as_graph().map(|_| ());
+    if let Err(error) = checked(model.trunk()).and_then(|()| model.heads().into_iter().try_for_each(checked))
+    {
         tracing::debug!("the checkpoint is imported again: {error}");
         return None;
     }

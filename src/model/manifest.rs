@@ -99,6 +99,11 @@ pub struct Files {
 }
 
 impl Files {
+    /// Bytes of all graphs.
+    pub fn bytes(&self) -> u64 {
+        self.named().iter().map(|(_, file)| file.bytes).sum()
+    }
+
     /// All graphs, each with the name of its file.
     pub fn named(&self) -> Vec<(String, FileHash)> {
         let heads = self.heads.iter().enumerate().map(|(index, head)| (head_file(index), head));

@@ -23,8 +23,8 @@ pub use bundled::{BUNDLED, DEFAULT};
 pub use classifier::{ClassifierManifest, ClassifierModel};
 pub use find::{Listed, Place, list, nearest};
 pub use import::{Imported, config_beside, read_config, read_options};
-use manifest::{TRUNK, head_file};
 pub use manifest::{FileHash, Files, Manifest, Origin, Provenance, Quantization};
+use manifest::{TRUNK, head_file};
 #[cfg(feature = "fetch")]
 pub use pull::{Expected, PullError, download};
 pub use store::GraphFile;
@@ -284,6 +284,14 @@ pub enum GraphSource<'a> {
 }
 
 impl<'a> GraphSource<'a> {
+    /// The name of its file.
+    pub fn file_name(&self) -> String {
+        match self {
+            GraphSource::File(file) => file.file_name(),
+            GraphSource::Memory(name, _) => name.clone(),
+        }
+    }
+
     /// The graph's bytes.
     ///
     /// # Errors

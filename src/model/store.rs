@@ -150,6 +150,11 @@ impl GraphFile {
         Ok((&self.path, &self.expected.sha256))
     }
 
+    /// The last part of its path.
+    pub(super) fn file_name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// Its bytes.
     pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
         let bytes = files::read(&self.path, self.expected.bytes).map_err(Error::io("read", &self.path))?;

@@ -21,7 +21,8 @@ pub fn head(
     aligned: bool,
 ) -> Graph {
     let mut builder = Builder::new("head", architecture.layers(), weights);
-    let roi = RoiAlign { resolution: architecture.box_head().resolution, sampling_ratio, scale: 1.0, aligned };
+    let roi =
+        RoiAlign { resolution: architecture.box_head().resolution, sampling_ratio, scale: 1.0, aligned };
     let pooled = pool(&mut builder, architecture, roi);
     let mut x = if architecture.box_head().last_stage {
         let stage = architecture.trunk_stages();

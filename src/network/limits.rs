@@ -83,7 +83,10 @@ impl Architecture {
     pub fn check(&self) -> Result<(), String> {
         self.backbone.check()?;
         let [head] = self.heads.as_slice() else {
-            return Err(format!("it has {} box heads, and one is supported: no cascade is", self.heads.len()));
+            return Err(format!(
+                "it has {} box heads, and one is supported: no cascade is",
+                self.heads.len()
+            ));
         };
         if self.mask.is_some() {
             return Err("it has a mask head, and none is supported".into());

@@ -9,12 +9,12 @@ use super::histogram::{Histogram, NotFinite};
 use super::rewrite::{Scales, Shown, shadow_graph};
 use super::wiring::{Layer, Wiring};
 use super::{Error, Side};
-use crate::detector::Detector;
+use crate::detector::{Detector, Trace};
 use crate::hash::sha256;
 use crate::model::Model;
 use crate::onnx::Graph;
 use crate::photo::{self, DecodeOptions, Entry, Photo};
-use crate::runtime::{Device, Runtime, SessionOptions, Value};
+use crate::runtime::{Device, Runtime, SessionOptions};
 
 /// Shadows that run beside a graph at once: their outputs are in memory together.
 const SHADOWS: usize = 16;
@@ -110,7 +110,7 @@ impl Machine<'_> {
             if let Some(histogram) = found.tensors[0].get_mut("input") {
                 histogram.add(&input.tensor).map_err(|NotFinite| Error::NotFinite("input".into()))?;
             }
-            let seen = detector.watch(input, &names[0], &names[1])?;
+            let seen = detector.trace(input, None, &names[0], &names[1])?;
             for (side, histograms) in found.tensors.iter_mut().enumerate() {
                 let own: Vec<_> =
                     histograms.iter_mut().filter(|(name, _)| names[side].contains(name)).collect();
@@ -147,7 +147,7 @@ impl Machine<'_> {
             for entry in photos {
                 self.go_on()?;
                 let photo = self.decode(entry, &detector).map_err(Error::Changed)?;
-                let seen = detector.watch(detector.prepare(&photo)?, trunk, head)?;
+                let seen = detector.trace(detector.prepare(&photo)?, None, trunk, head)?;
                 sums.par_iter_mut().zip(&shown).try_for_each(|(sums, shown)| sums.add(shown, &seen))?;
                 watch();
             }
@@ -167,8 +167,8 @@ impl Machine<'_> {
     }
 }
 
-fn add(histogram: &mut Histogram, name: &str, seen: &BTreeMap<String, Value>) -> Result<(), Error> {
-    let Some(value) = seen.get(name) else { return Ok(()) };
+fn add(histogram: &mut Histogram, name: &str, seen: &Trace) -> Result<(), Error> {
+    let Some(value) = seen.tensor(name) else { return Ok(()) };
     let values = value.as_f32().map_err(crate::detector::Error::from)?;
     histogram.add(values).map_err(|NotFinite| Error::NotFinite(name.into()))
 }
@@ -196,8 +196,8 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, shown: &Shown, seen: &BTreeMap<String, Value>) -> Result<(), crate::runtime::Error> {
-        let both = |[own, shadow]: &[String; 2]| seen.get(own).zip(seen.get(shadow));
+    fn add(&mut self, shown: &Shown, seen: &Trace) -> Result<(), crate::runtime::Error> {
+        let both = |[own, shadow]: &[String; 2]| seen.tensor(own).zip(seen.tensor(shadow));
         let (Some(outputs), Some(sums)) = (both(&shown.outputs), both(&shown.sums)) else { return Ok(()) };
         self.add_powers(powers(outputs.0.as_f32()?, outputs.1.as_f32()?));
         let shape = sums.0.shape();

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Machine, Options, Record, StageTimes, State, Task, categories, run, stages};
+use super::{Error, Machine, Options, Record, State, Task, categories, run, stages};
+use crate::clock::StageTimes;
 use crate::detector::{self, Detector};
 use crate::memory;
 

@@ -41,11 +41,12 @@ pub use journal::{Failed, Failure, Found, Item, Row};
 pub use merge::{MergeError, Merged, merge};
 pub(crate) use naming::match_seen;
 pub use naming::{Category, categories, count, match_classes, match_photos};
-pub use record::{Bottleneck, Counts, Machine, Record, SHOWN_FROM, Settings, StageTimes, State};
+pub use record::{Bottleneck, Counts, Machine, Record, SHOWN_FROM, Settings, State};
 pub(crate) use results::CocoResult;
 pub use shard::Shard;
 
 use crate::atomic;
+use crate::clock::StageTimes;
 use crate::detector::{self, Detector};
 use crate::photo::{DecodeOptions, Entry};
 use coco_eval::ResultId;

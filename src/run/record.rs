@@ -1,13 +1,13 @@
 //! `run.json`: what a run was asked for, on what it ran, how much it did and how long it took.
 
 use std::collections::BTreeMap;
-use std::ops::{AddAssign, Div};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::journal::{Failed, Row, may_pass};
 use super::{Category, Options, Shard};
+use crate::clock::StageTimes;
 use crate::detector::Detector;
 use crate::photo::{Limits, PassedOver, Unread, WideGrey};
 use coco_eval::ResultId;
@@ -261,73 +261,6 @@ fn count(counts: &mut BTreeMap<String, usize>, name: &str) {
     match counts.get_mut(name) {
         Some(count) => *count += 1,
         None => drop(counts.insert(name.to_owned(), 1)),
-    }
-}
-
-/// Seconds that each stage was at work, summed over its threads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StageTimes {
-    /// Reading and decoding.
-    pub decode: f64,
-    /// Resizing, normalising, padding.
-    pub prepare: f64,
-    /// The trunk's session.
-    pub trunk: f64,
-    /// Top-k, decoding, NMS.
-    pub proposals: f64,
-    /// The head's session.
-    pub head: f64,
-    /// Softmax, decoding, NMS.
-    pub postprocess: f64,
-    /// Boxes and labels.
-    pub draw: f64,
-    /// Encoding and writing pictures.
-    pub write: f64,
-}
-
-impl StageTimes {
-    /// Name and seconds of each stage, in order.
-    pub fn named(&self) -> [(&'static str, f64); 8] {
-        [
-            ("decode", self.decode),
-            ("prepare", self.prepare),
-            ("trunk", self.trunk),
-            ("proposals", self.proposals),
-            ("head", self.head),
-            ("postprocess", self.postprocess),
-            ("draw", self.draw),
-            ("write", self.write),
-        ]
-    }
-}
-
-impl AddAssign for StageTimes {
-    fn add_assign(&mut self, other: StageTimes) {
-        self.decode += other.decode;
-        self.prepare += other.prepare;
-        self.trunk += other.trunk;
-        self.proposals += other.proposals;
-        self.head += other.head;
-        self.postprocess += other.postprocess;
-        self.draw += other.draw;
-        self.write += other.write;
-    }
-}
-
-impl Div<f64> for StageTimes {
-    type Output = StageTimes;
-
-    fn div(self, by: f64) -> StageTimes {
-        StageTimes {
-            decode: self.decode / by,
-            prepare: self.prepare / by,
-            trunk: self.trunk / by,
-            proposals: self.proposals / by,
-            head: self.head / by,
-            postprocess: self.postprocess / by,
-            draw: self.draw / by,
-            write: self.write / by,
-        }
     }
 }
 

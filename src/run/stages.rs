@@ -4,17 +4,16 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use super::journal::{Failed, Failure, Found, Item, Row};
 use super::ordered::{Ordered, ordered};
 use super::picture;
 use super::picture::Lettering;
 use super::pictures::Pictures;
-use super::record::StageTimes;
 use super::room::{Room, Share, Ticket};
 use super::{Category, Error, Options, Task};
-use crate::detector::{self, Detector, Input, Prediction};
+use crate::clock::{StageTimes, timed};
+use crate::detector::{Detector, Input, Prediction};
 use crate::photo::{self, Decoded, Opened, Photo};
 
 const NAME_TOO_LONG: &str = "the name of its picture is too long for the file system: --no-draw writes none";
@@ -107,16 +106,12 @@ impl Stages<'_> {
         let of_photo = opened.photo_bytes();
         let of_input = self.detector.preparing_bytes(opened.stored());
         let mut share = place.take(opened.decoding_bytes().max(of_photo.saturating_add(of_input)));
-        let started = Instant::now();
-        let photo = opened.decode(options, &target);
-        times.decode = started.elapsed().as_secs_f64();
+        let photo = timed(&mut times.decode, || opened.decode(options, &target));
         let Decoded { photo, full: size, clipped } = match photo {
             Ok(photo) => photo,
             Err(error) => return failed(refused(&error), times),
         };
-        let started = Instant::now();
-        let input = self.detector.prepare_reduced(&photo, size);
-        times.prepare = started.elapsed().as_secs_f64();
+        let input = timed(&mut times.prepare, || self.detector.prepare_reduced(&photo, size));
         match input {
             Ok(input) => {
                 let kept = self.options.draw_score.is_some() || self.options.tile;
@@ -145,7 +140,7 @@ impl Stages<'_> {
         let together = self.detector.infer(inputs);
         let mut results = match together {
             Ok((found, times)) => {
-                let share = StageTimes::from(times) / count.max(1) as f64;
+                let share = times / count.max(1) as f64;
                 found.into_iter().map(|found| (Ok(found), share)).collect::<Vec<_>>()
             }
             Err(error) if alone => vec![(Err(failure("session", "infer", error)), StageTimes::default())],
@@ -177,7 +172,7 @@ impl Stages<'_> {
         match self.detector.infer_tiles(photo, std::mem::take(whole), self.options.batch) {
             Ok((found, times)) => {
                 *whole = found;
-                one.times += times.into();
+                one.times += times;
             }
             Err(error) => one.found = Err(failure("session", "infer", error)),
         }
@@ -185,7 +180,7 @@ impl Stages<'_> {
 
     fn infer_one(&self, input: Input) -> (Result<Vec<Prediction>, Failure>, StageTimes) {
         match self.detector.infer(vec![input]) {
-            Ok((found, times)) => (Ok(found.into_iter().next().unwrap_or_default()), times.into()),
+            Ok((found, times)) => (Ok(found.into_iter().next().unwrap_or_default()), times),
             Err(error) => (Err(failure("session", "infer", error)), StageTimes::default()),
         }
     }
@@ -204,14 +199,11 @@ impl Stages<'_> {
         let mut error = None;
         if let (Some(photo), Some(least)) = (photo, self.options.draw_score) {
             let path = self.pictures.path(&file);
-            let started = Instant::now();
-            let drawn = picture::draw(photo, &found, self.lettering, least);
-            times.draw = started.elapsed().as_secs_f64();
-            let started = Instant::now();
-            if let Err(cause) = picture::write(&drawn, &path, &self.options.out) {
+            let drawn = timed(&mut times.draw, || picture::draw(photo, &found, self.lettering, least));
+            let written = timed(&mut times.write, || picture::write(&drawn, &path, &self.options.out));
+            if let Err(cause) = written {
                 error = Some(picture_failure(cause).map_err(Error::io("write", &path))?);
             }
-            times.write = started.elapsed().as_secs_f64();
         }
         let detections = found.iter().map(|detection| self.item(detection)).collect();
         Ok(Done {
@@ -251,15 +243,13 @@ pub(super) fn alone(
     task: &Task,
     options: &photo::DecodeOptions,
 ) -> Result<StageTimes, Failure> {
-    let started = Instant::now();
-    let Decoded { photo, full: size, .. } = decode(task, options, detector)?;
-    let decoded = started.elapsed().as_secs_f64();
-    let started = Instant::now();
-    let input =
-        detector.prepare_reduced(&photo, size).map_err(|error| failure("too_thin", "prepare", error))?;
-    let prepared = started.elapsed().as_secs_f64();
-    let (_, times) = detector.infer(vec![input]).map_err(|error| failure("session", "infer", error))?;
-    Ok(StageTimes { decode: decoded, prepare: prepared, ..times.into() })
+    let mut times = StageTimes::default();
+    let Decoded { photo, full: size, .. } = timed(&mut times.decode, || decode(task, options, detector))?;
+    let input = timed(&mut times.prepare, || detector.prepare_reduced(&photo, size))
+        .map_err(|error| failure("too_thin", "prepare", error))?;
+    let (_, of_network) = detector.infer(vec![input]).map_err(|error| failure("session", "infer", error))?;
+    times += of_network;
+    Ok(times)
 }
 
 /// Photos that follow one another and have one padded size, up to a number; a failed photo goes along with any.
@@ -330,11 +320,4 @@ fn picture_failure(cause: io::Error) -> Result<Failure, io::Error> {
 
 fn failure(kind: &str, stage: &str, detail: impl std::fmt::Display) -> Failure {
     Failure { kind: kind.into(), stage: stage.into(), detail: detail.to_string() }
-}
-
-impl From<detector::Times> for StageTimes {
-    fn from(times: detector::Times) -> StageTimes {
-        let detector::Times { prepare, trunk, proposals, head, postprocess } = times;
-        StageTimes { prepare, trunk, proposals, head, postprocess, ..StageTimes::default() }
-    }
 }

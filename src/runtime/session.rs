@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use ndarray::{ArrayViewD, IxDyn};
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::SessionInputValue;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
@@ -106,6 +107,16 @@ impl Value {
     pub fn as_f32(&self) -> Result<&[f32], Error> {
         let extracted = self.0.try_extract_tensor::<f32>();
         extracted.map(|(_, values)| values).map_err(|error| Error::ort("reading a tensor", &error))
+    }
+
+    /// Its dimensions and values, without a copy.
+    ///
+    /// # Errors
+    /// When it is not a float32 tensor on the host.
+    pub fn view(&self) -> Result<ArrayViewD<'_, f32>, Error> {
+        let shape = self.shape();
+        ArrayViewD::from_shape(IxDyn(&shape), self.as_f32()?)
+            .map_err(|error| Error::ort("reading a tensor", &error))
     }
 
     /// Its values, row-major, to be changed.

@@ -31,7 +31,10 @@ fn a_model_json_of_format_1_is_read() {
     let folder = imported(home.path());
     let new = Model::open(&folder).unwrap();
     let (old, new) = (Manifest::from_text(&text, &path).unwrap(), new.manifest());
-    assert_eq!((old.network, old.conventions, old.classes), (new.network.clone(), new.conventions.clone(), new.classes.clone()));
+    assert_eq!(
+        (old.network, old.conventions, old.classes),
+        (new.network.clone(), new.conventions.clone(), new.classes.clone())
+    );
     assert_eq!(old.files.heads.len(), 1);
     assert_eq!(old.files.heads[0].sha256, written["files"]["head"]["sha256"].as_str().unwrap());
     // In its place, it is a model that runs: the graphs are those that it names.

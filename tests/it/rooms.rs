@@ -24,7 +24,8 @@ const ORDER: [&[&str]; 11] = [
 ];
 
 /// Single files that all others may use, drawn as one room.
-const HELPERS: &[&str] = &["atomic", "cache", "files", "hash", "http", "loader", "memory", "once", "within"];
+const HELPERS: &[&str] =
+    &["atomic", "cache", "clock", "files", "hash", "http", "loader", "memory", "once", "within"];
 
 /// Crates of the workspace, by the names that code calls them.
 const CRATES: [&str; 2] = ["coco_eval", "rcnn_synth"];

@@ -7,34 +7,42 @@ use crate::model::{GraphSource, Model};
 use crate::onnx;
 use crate::runtime::{Device, Precision, SessionOptions};
 
-/// What is changed; nothing on the processor.
+/// Where a model's graphs leave what passes between them, in which order and precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Form {
-    /// The graphs' own work stays on the device: features pass from the trunk to the whole head there, and of the
-    /// RPN's maps only the best positions come out.
-    pub(super) resident: bool,
-    /// Layers compute in float16.
-    pub(super) half: bool,
-    /// Features come with the channels of a pixel together, as RoIAlign on the host takes them.
-    pub(super) channels_last: bool,
+pub(super) enum GraphLayout {
+    /// The graphs are as they were imported: features and the RPN's maps come to the host, where RoIAlign is computed.
+    #[default]
+    Host,
+    /// As on the host, and features come with the channels of a pixel together, as RoIAlign on the host takes them.
+    HostChannelsLast,
+    /// Features stay on the device, where the head takes them from and RoIAlign is computed; of the RPN's maps only the
+    /// best positions come to the host.
+    Device,
+    /// As on the device, with layers in float16.
+    DeviceHalf,
 }
 
-impl Form {
-    pub(super) fn of(model: &Model, options: &SessionOptions) -> Form {
-        let resident = matches!(options.device, Device::Cuda(_));
-        // ONNX Runtime's layers in whole numbers have them so already; for OpenVINO it would be work.
-        let whole = model.manifest().provenance.quantization.is_some();
-        Form {
-            resident,
-            half: resident && options.precision == Precision::Fast,
-            channels_last: whole && options.device == Device::Cpu,
+impl GraphLayout {
+    pub(super) fn of(model: &Model, options: &SessionOptions) -> GraphLayout {
+        // ONNX Runtime's int8 layers have the channels together already; for OpenVINO it would be work.
+        let int8 = model.manifest().provenance.quantization.is_some();
+        match (options.device, options.precision) {
+            (Device::Cuda(_), Precision::Fast) => GraphLayout::DeviceHalf,
+            (Device::Cuda(_), Precision::Exact) => GraphLayout::Device,
+            (Device::Cpu, _) if int8 => GraphLayout::HostChannelsLast,
+            _ => GraphLayout::Host,
         }
     }
 
+    /// Whether features stay on the device.
+    pub(super) fn on_device(self) -> bool {
+        matches!(self, GraphLayout::Device | GraphLayout::DeviceHalf)
+    }
+
     /// A graph's bytes, in float16 where that is wanted and can be.
-    pub(super) fn bytes<'a>(&self, source: &'a GraphSource<'a>) -> Result<Cow<'a, [u8]>, Error> {
+    pub(super) fn bytes<'a>(self, source: &'a GraphSource<'a>) -> Result<Cow<'a, [u8]>, Error> {
         let bytes = source.bytes()?;
-        if !self.half {
+        if self != GraphLayout::DeviceHalf {
             return Ok(bytes);
         }
         match onnx::Graph::from_bytes(&bytes).map(|graph| graph.to_half()) {
@@ -74,12 +82,17 @@ mod tests {
     use crate::runtime::{Options, Runtime};
 
     /// Detections above a half in the rendered scenes, by the bundled model on the processor.
-    fn found(form: Form) -> Vec<Vec<Prediction>> {
+    fn found(layout: GraphLayout) -> Vec<Vec<Prediction>> {
         let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
         let options = SessionOptions { device: Device::Cpu, ..SessionOptions::default() };
-        let mut detector =
-            Detector::in_form(&Model::find(DEFAULT).unwrap(), &runtime, &options, NonZeroUsize::MIN, form)
-                .unwrap();
+        let mut detector = Detector::in_layout(
+            &Model::find(DEFAULT).unwrap(),
+            &runtime,
+            &options,
+            NonZeroUsize::MIN,
+            layout,
+        )
+        .unwrap();
         detector.set_score_threshold(0.5);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/debris/images");
         let mut paths: Vec<_> =
@@ -90,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_resident_finds_the_same() {
-        let plain = found(Form::default());
+    fn what_stays_on_the_device_finds_the_same() {
+        let plain = found(GraphLayout::Host);
         assert!(plain.iter().flatten().count() >= 8);
-        let resident = found(Form { resident: true, ..Form::default() });
+        let on_device = found(GraphLayout::Device);
         // RoIAlign is ONNX Runtime's there, whose sums are ours; those of the layer behind it have another order.
-        for (plain, resident) in plain.iter().zip(&resident) {
-            assert_eq!(plain.len(), resident.len());
-            for (one, other) in plain.iter().zip(resident) {
+        for (plain, on_device) in plain.iter().zip(&on_device) {
+            assert_eq!(plain.len(), on_device.len());
+            for (one, other) in plain.iter().zip(on_device) {
                 assert!(
                     one.class == other.class && (one.score - other.score).abs() < 1e-5,
                     "{one:?} {other:?}"
@@ -114,8 +127,8 @@ mod tests {
 
     #[test]
     fn float16_is_near() {
-        let plain = found(Form::default());
-        let half = found(Form { resident: true, half: true, ..Form::default() });
+        let plain = found(GraphLayout::Host);
+        let half = found(GraphLayout::DeviceHalf);
         for (plain, half) in plain.iter().zip(&half) {
             // One that is near the threshold may come or go.
             for one in plain.iter().filter(|one| one.score > 0.52) {
