@@ -28,6 +28,9 @@ pub mod cache;
 pub mod checkpoint;
 #[doc(hidden)]
 pub mod classify;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
 #[doc(hidden)]
 pub mod compare;
 #[doc(hidden)]
@@ -68,10 +71,15 @@ pub mod run;
 pub mod runtime;
 
 pub use detector::Detector;
-pub use facade::{Detection, DetectorBuilder, Error, PhotoInput, Run, RunBuilder};
+#[cfg(feature = "draw")]
+pub use draw::{Mark, annotate};
+pub use facade::{
+    Detection, DetectorBuilder, Error, Pending, PhotoDetections, PhotoInput, PhotoSource, Pipeline, Run,
+    RunBuilder,
+};
 pub use family::Class;
 pub use geometry::BBox;
 pub use model::Model;
 pub use photo::Photo;
 pub use run::{Annotated, Event, Progress, Record, Shard};
-pub use runtime::{Device, Precision};
+pub use runtime::{Device, Precision, bring_runtime};

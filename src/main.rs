@@ -1,9 +1,8 @@
-//! The `rcnn` program: parse, dispatch, exit code; nothing else.
+//! The `rcnn` program: the command line, and its exit code; nothing else.
 
 use std::process::ExitCode;
 
-mod cli;
-
 fn main() -> ExitCode {
-    cli::main()
+    rcnn::cli::start_clean();
+    ExitCode::from(rcnn::cli::main(std::env::args_os()))
 }

@@ -5,11 +5,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::detector::Detector;
+use crate::photo::{DecodeOptions, Limits};
+use crate::run::{self, BenchReport, Course, Machine, Options, Record, Settings};
+use crate::runtime::Device;
 use anyhow::Context;
-use rcnn::detector::Detector;
-use rcnn::photo::{DecodeOptions, Limits};
-use rcnn::run::{self, BenchReport, Course, Machine, Options, Record, Settings};
-use rcnn::runtime::Device;
 
 use super::lanes::LaneArgs;
 use super::memory::MemoryArgs;

@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
+use crate::classify::{Classifier, Verdict, Views};
+use crate::family::{Class, ClassifierFilter, Options};
+use crate::model::{ClassifierModel, read_config};
+use crate::photo::{self, DecodeOptions, Decoded, Photo};
 use anyhow::{Context, bail};
-use rcnn::classify::{Classifier, Verdict, Views};
-use rcnn::family::{Class, ClassifierFilter, Options};
-use rcnn::model::{ClassifierModel, read_config};
-use rcnn::photo::{self, DecodeOptions, Decoded, Photo};
 use serde_json::{Value as Json, json};
 
 use super::Exit;
@@ -147,7 +147,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 
 fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class>)> {
     let model = match ClassifierModel::find(&args.model, options) {
-        Err(rcnn::model::Error::Unknown { .. })
+        Err(crate::model::Error::Unknown { .. })
             if let Some(wanted) = super::pull::absent(args.model.as_os_str()) =>
         {
             super::pull::bring_named(&wanted, args.machine.offline())?;

@@ -7,7 +7,7 @@
 pub(super) fn without_current_folder() {
     use std::os::unix::process::CommandExt as _;
 
-    let relative = rcnn::runtime::relative_folders();
+    let relative = crate::runtime::relative_folders();
     let Ok(program) = std::env::current_exe() else { return };
     if relative.is_empty() {
         return;

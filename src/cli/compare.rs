@@ -3,12 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use rcnn::compare::{Contender, Measured, judge, measure, table, warnings};
-use rcnn::detector::Detector;
-use rcnn::memory;
-use rcnn::photo::{self, DecodeOptions};
-use rcnn::run::{Annotated, Task};
-use rcnn::runtime::Runtime;
+use crate::compare::{Contender, Measured, judge, measure, table, warnings};
+use crate::detector::Detector;
+use crate::memory;
+use crate::photo::{self, DecodeOptions};
+use crate::run::{Annotated, Task};
+use crate::runtime::Runtime;
 use serde_json::json;
 
 use super::memory::MemoryArgs;
@@ -116,7 +116,7 @@ fn is_results(model: &OsStr) -> Result<bool, Usage> {
     let path = Path::new(model);
     if path.exists() && !path.is_file() && !path.is_dir() {
         let unread = |cause| Usage(format!("cannot read `{}`: {cause}", path.display()));
-        return rcnn::once::keep(path).map(|()| true).map_err(unread);
+        return crate::once::keep(path).map(|()| true).map_err(unread);
     }
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let name = name.strip_suffix(".gz").unwrap_or(&name);

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use crate::convert::{self, Failed, ReadOptions, Sizes, Target, WriteOptions, Written};
 use anyhow::Context;
-use rcnn::convert::{self, Failed, ReadOptions, Sizes, Target, WriteOptions, Written};
 
 use super::output::{self, tell};
 use super::progress::Progress;

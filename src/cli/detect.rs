@@ -3,12 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use rcnn::detector::Detector;
-use rcnn::family::Class;
-use rcnn::model::{DEFAULT, Model};
-use rcnn::photo::{self, DecodeOptions, Decoder, Limits};
-use rcnn::run::{self, Event, Record};
-use rcnn::{Annotated, Run, Shard};
+use crate::detector::Detector;
+use crate::family::Class;
+use crate::model::{DEFAULT, Model};
+use crate::photo::{self, DecodeOptions, Decoder, Limits};
+use crate::run::{self, Event, Record};
+use crate::{Annotated, Run, Shard};
 
 use super::lanes::LaneArgs;
 use super::memory::MemoryArgs;
@@ -16,7 +16,7 @@ use super::output::tell;
 use super::progress::Progress;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
-use super::{Exit, Usage, summary};
+use super::{Exit, Usage, json_lines, summary};
 
 /// Detect objects in photos and draw them
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,7 @@ use super::{Exit, Usage, summary};
   rcnn detect '*.jpg' -m fasterrcnn_resnet50_fpn_coco.pth -o out --score 0.3 --classes person,dog
   find . -name '*.png' | rcnn detect - -o out --no-draw --json
   rcnn detect aerial.tif -o out --tile           small objects in large photos
+  find /data -name '*.jpg' | rcnn detect - --json-lines
   rcnn detect photos/ -o part-2 --shard 2/8      on the second of eight machines
   rcnn detect val2017/ -a instances_val2017.json -m models/mine -o out
 
@@ -38,6 +39,10 @@ pub(crate) struct Args {
     /// Folder for the results; rcnn-out by default, or rcnn-out-2 and so on where another run's results are there
     #[arg(short, long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    /// Write no folder: answer each path with one line of JSON on standard output, in order and as soon as it is there; with
+    /// - for PHOTOS, paths are read one a line as they come, as other programs send them
+    #[arg(long, conflicts_with_all = ["out", "annotations", "tile", "shard", "overwrite", "retry_failed", "json"])]
+    json_lines: bool,
     /// A model's name or folder, or a checkpoint file; a published one that is not here is downloaded, coco for the
     /// recommended. By default fod-r18, which knows runway debris and nothing else
     #[arg(short, long)]
@@ -148,6 +153,9 @@ const DEFAULT_KNOWS: &str = "the default model, fod-r18, knows 31 kinds of debri
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+    if args.json_lines {
+        return answer_lines(&args);
+    }
     let reduced = matches!(args.decode.decoder, DecoderArg::Reduced);
     if reduced && !args.no_draw {
         return Err(Usage("--decoder reduced leaves no whole photo to draw on: add --no-draw".into()).into());
@@ -249,6 +257,32 @@ fn free_folder() -> PathBuf {
         Err(_) => true,
     };
     names.map(PathBuf::from).find(usable).unwrap_or_default()
+}
+
+/// A line of JSON for every path.
+fn answer_lines(args: &Args) -> anyhow::Result<Exit> {
+    if matches!(args.decode.decoder, DecoderArg::Reduced) {
+        return Err(Usage(
+            "--decoder reduced is for runs that write a folder: leave out --json-lines".into(),
+        )
+        .into());
+    }
+    let name = args.model.as_deref().unwrap_or(DEFAULT.as_ref());
+    let model = super::find_model(name, args.machine.offline())?;
+    let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
+    let runtime = args.machine.open()?;
+    let lanes = args.lanes.count(&args.machine, &model, usize::MAX, 1, args.memory.whole());
+    let mut detector = Detector::with_lanes(&model, &runtime, &args.machine.session(), lanes)?;
+    if let Some(score) = args.score {
+        detector.set_score_threshold(score);
+    }
+    let options = args.decode.options(args.memory.for_photos(&model, lanes.get(), 1));
+    let threads = args.machine.threads();
+    if args.photos == ["-"] {
+        return json_lines::answer(detector, json_lines::lines(), options, threads, only.as_deref());
+    }
+    let listed = super::list_photos(&args.photos, None)?.entries.into_iter();
+    json_lines::answer(detector, listed.map(|entry| Ok(entry.path)), options, threads, only.as_deref())
 }
 
 /// Places of the classes that the user names or numbers, in the model's order and each once.

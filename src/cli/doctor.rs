@@ -5,10 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use rcnn::cache;
-use rcnn::memory;
-use rcnn::model::{self, DEFAULT, Model};
-use rcnn::runtime::{self, Candidate, Device, PINNED_VERSION, Place, Runtime, SessionOptions, Value};
+use crate::cache;
+use crate::memory;
+use crate::model::{self, DEFAULT, Model};
+use crate::runtime::{self, Candidate, Device, PINNED_VERSION, Place, Runtime, SessionOptions, Value};
 use serde::Serialize;
 
 use super::Exit;

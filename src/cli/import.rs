@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rcnn::detector::{Detector, Step, Verdict, verify};
-use rcnn::family::Options;
-use rcnn::model::{ClassifierModel, Imported, Model, config_beside, read_config};
-use rcnn::runtime::{self, Device, Runtime, SessionOptions};
+use crate::detector::{Detector, Step, Verdict, verify};
+use crate::family::Options;
+use crate::model::{ClassifierModel, Imported, Model, config_beside, read_config};
+use crate::runtime::{self, Device, Runtime, SessionOptions};
 use serde_json::json;
 
 use super::Exit;
@@ -67,13 +67,13 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let name = super::model_name(&folder);
     let imported = match Imported::from_file(&args.file, &options) {
         Ok(imported) => imported.named(&name),
-        Err(rcnn::model::Error::WrongKind { found: "classifier", .. }) if args.verify.is_none() => {
+        Err(crate::model::Error::WrongKind { found: "classifier", .. }) if args.verify.is_none() => {
             return classifier(&args, &folder, &options, &name);
         }
         Err(error) => return Err(error.into()),
     };
     if let Some(path) = &args.template {
-        rcnn::atomic::write(path, |out| out.write_all(imported.template(&options).as_bytes()))
+        crate::atomic::write(path, |out| out.write_all(imported.template(&options).as_bytes()))
             .with_context(|| format!("cannot write `{}`", path.display()))?;
         tell!("import options in `{}`: change them, and give them to --config", path.display());
     }

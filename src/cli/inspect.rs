@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
-use rcnn::family::Options;
-use rcnn::model::{ClassifierModel, FileHash, Manifest, Model, Provenance};
-use rcnn::network::{Backbone, Row};
+use crate::family::Options;
+use crate::model::{ClassifierModel, FileHash, Manifest, Model, Provenance};
+use crate::network::{Backbone, Row};
 use serde_json::{Value as Json, json};
 
 use super::Exit;
@@ -46,7 +46,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             super::say(model.remarks());
             detector(model.manifest(), model.hash(), &args)
         }
-        Err(rcnn::model::Error::WrongKind { .. }) => {
+        Err(crate::model::Error::WrongKind { .. }) => {
             let model = ClassifierModel::find(Path::new(&args.model), &Options::default())?;
             super::say(model.remarks());
             classifier(&model, &args)
@@ -71,7 +71,7 @@ struct Sheet {
     input: (usize, usize),
     proposals: Option<usize>,
     rows: Vec<Row>,
-    parameters: rcnn::family::Parameters,
+    parameters: crate::family::Parameters,
     stride: usize,
     classes: Vec<String>,
     conventions: Json,

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use rcnn::memory;
-use rcnn::model::Model;
+use crate::memory;
+use crate::model::Model;
 
 use super::runtime_args::RuntimeArgs;
 

@@ -1,8 +1,8 @@
 //! How much memory a run may take, and what of it is for photos.
 
-use rcnn::memory;
-use rcnn::model::Model;
-use rcnn::photo::{DecodeOptions, Limits, USUAL_MEMORY};
+use crate::memory;
+use crate::model::Model;
+use crate::photo::{DecodeOptions, Limits, USUAL_MEMORY};
 
 use super::lanes;
 

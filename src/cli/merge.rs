@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rcnn::run::{self, Merged};
+use crate::run::{self, Merged};
 
 use super::{Exit, say, summary};
 

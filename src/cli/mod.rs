@@ -1,16 +1,19 @@
-//! The command line: one file a command, each with its arguments and a call into the library.
+//! The command line: one file a command, each with its arguments and a call into the library. A program calls
+//! [`main`] and ends with what it gives.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::model::Model;
+use crate::photo::{self, ListError, Listing};
 use anyhow::Context;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{print, show, tell};
-use rcnn::model::Model;
-use rcnn::photo::{self, ListError, Listing};
 
+mod arguments;
 mod bench;
 mod classify;
 mod clean_start;
@@ -23,6 +26,7 @@ mod evaluate;
 mod hints;
 mod import;
 mod inspect;
+mod json_lines;
 mod lanes;
 mod memory;
 mod merge;
@@ -101,12 +105,47 @@ enum Command {
     Man(completions::ManArgs),
 }
 
-/// Parses the command line, runs the command and turns its outcome into the process's exit code.
-pub(crate) fn main() -> ExitCode {
+/// Where the system's loader would look for libraries in the current folder, replaces the process by one in which it does
+/// not. For programs of which this library is the whole; in others, libraries are refused later, with a sentence.
+pub fn start_clean() {
     clean_start::without_current_folder();
+}
+
+/// Parses the command line, the program's name first, runs the command and gives the process's exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     output::speak_plainly_on_panic();
     output::init_tracing();
     signals::outlive_limits_of_files();
+    run(arguments.into_iter().collect())
+}
+
+/// What came of a command that was called within another program.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Called {
+    /// What the program would end with.
+    pub exit: u8,
+    /// What it would write on standard output.
+    pub output: String,
+    /// What it would write on standard error.
+    pub told: String,
+}
+
+/// Runs a command within another program, whose signals and streams are left alone; one at a time. Setting `stop` ends it in
+/// order, as the first Ctrl-C does in the program.
+pub fn call(arguments: impl IntoIterator<Item = OsString>, stop: &Arc<AtomicBool>) -> Called {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    signals::stop_by(Some(Arc::clone(stop)));
+    output::keep();
+    let exit = run(arguments.into_iter().collect());
+    signals::stop_by(None);
+    let said = output::kept();
+    Called { exit, output: String::from_utf8_lossy(&said.output).into_owned(), told: said.told }
+}
+
+fn run(arguments: Vec<OsString>) -> u8 {
+    arguments::give(arguments);
     let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return output::usage(&error),
@@ -132,11 +171,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Man(args) => completions::man(&args, Cli::command()),
     };
     match outcome {
-        Ok(exit) => ExitCode::from(exit as u8),
+        Ok(exit) => exit as u8,
         Err(error) => {
             tell!("rcnn: {}", sentence(&error));
             let failed = if error.is::<Usage>() { Exit::WrongUsage } else { Exit::Failed };
-            ExitCode::from(signals::asked().unwrap_or(failed) as u8)
+            signals::asked().unwrap_or(failed) as u8
         }
     }
 }
@@ -148,7 +187,7 @@ fn parse() -> Result<Cli, clap::Error> {
         if takes { option.allow_negative_numbers(true) } else { option }
     };
     let mut command = Cli::command().mut_subcommands(|verb| verb.mut_args(negative));
-    let found = command.try_get_matches_from_mut(std::env::args_os()).map_err(hints::with_hint)?;
+    let found = command.try_get_matches_from_mut(arguments::all()).map_err(hints::with_hint)?;
     Cli::from_arg_matches(&found).map_err(|error| error.format(&mut command))
 }
 
@@ -173,7 +212,7 @@ fn probability(text: &str) -> Result<f32, String> {
 /// one that is not here is brought, unless `offline`.
 pub(crate) fn find_model(name: &OsStr, offline: bool) -> anyhow::Result<Model> {
     let model = match Model::find(name) {
-        Err(rcnn::model::Error::Unknown { .. }) if let Some(wanted) = pull::absent(name) => {
+        Err(crate::model::Error::Unknown { .. }) if let Some(wanted) = pull::absent(name) => {
             pull::bring_named(&wanted, offline)?;
             Model::find(&wanted.name)?
         }
@@ -208,7 +247,7 @@ pub(crate) fn read_lines(path: &Path) -> anyhow::Result<Vec<String>> {
 
 /// An option that is a file, of which a pipe may take the place; it is read here, whoever opens it how often.
 pub(crate) fn file_or_pipe() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| rcnn::once::keep(&path).map(|()| path))
+    PathBufValueParser::new().try_map(|path| crate::once::keep(&path).map(|()| path))
 }
 
 /// What a model in this folder is called; `.` is called as the folder that it is.
@@ -230,7 +269,7 @@ pub(crate) fn list_photos(inputs: &[OsString], skip: Option<&Path>) -> anyhow::R
 
 /// The command line as text, for records.
 pub(crate) fn command_line() -> Vec<String> {
-    std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect()
+    arguments::all().map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 /// Sentences that a person should know, on standard error.

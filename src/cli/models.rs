@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use rcnn::model::{Listed, Place, Published, RECOMMENDED, list, published};
+use crate::model::{Listed, Place, Published, RECOMMENDED, list, published};
 use serde_json::json;
 
 use super::Exit;

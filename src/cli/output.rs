@@ -5,12 +5,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal, StdoutLock, Write};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rcnn::photo;
+use crate::photo;
 
-use super::Exit;
+use super::{Exit, arguments};
 
 /// A line on standard error, as `eprintln!` writes it.
 macro_rules! tell {
@@ -27,6 +27,37 @@ pub(crate) fn brief(name: &str) -> Cow<'_, str> {
     }
 }
 
+/// What a command has said to whoever called it within a program of their own.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// Data.
+    pub(crate) output: Vec<u8>,
+    /// All else.
+    pub(crate) told: String,
+}
+
+/// Where a called command's words are kept; none in the program.
+static SAID: Mutex<Option<Said>> = Mutex::new(None);
+
+fn said() -> MutexGuard<'static, Option<Said>> {
+    SAID.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on words are kept, up to [`kept`].
+pub(crate) fn keep() {
+    *said() = Some(Said::default());
+}
+
+/// What was said since [`keep`].
+pub(crate) fn kept() -> Said {
+    said().take().unwrap_or_default()
+}
+
+/// Whether words are kept: no terminal is watched.
+pub(crate) fn is_kept() -> bool {
+    said().is_some()
+}
+
 /// See [`tell`].
 pub(crate) fn line(text: fmt::Arguments<'_>) {
     aside(&format!("{text}\n"));
@@ -34,6 +65,9 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
 
 /// Text for a person on standard error, if anybody takes it.
 pub(crate) fn aside(text: &str) {
+    if let Some(said) = said().as_mut() {
+        return said.told.push_str(text);
+    }
     // Who does not take it is not told either.
     let _ = io::stderr().lock().write_all(harmless(text).as_bytes());
 }
@@ -83,9 +117,36 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// Standard output, or what stands in for it.
+enum To {
+    Stdout(StdoutLock<'static>),
+    Kept,
+}
+
+impl Write for To {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            To::Stdout(to) => to.write(bytes),
+            To::Kept => {
+                if let Some(said) = said().as_mut() {
+                    said.output.extend_from_slice(bytes);
+                }
+                Ok(bytes.len())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            To::Stdout(to) => to.flush(),
+            To::Kept => Ok(()),
+        }
+    }
+}
+
 /// Standard output, for what comes piece by piece.
 pub(crate) struct Out {
-    to: StdoutLock<'static>,
+    to: To,
     json: bool,
     gone: bool,
 }
@@ -93,7 +154,8 @@ pub(crate) struct Out {
 impl Out {
     /// For JSON, or for text that is [`harmless`].
     pub(crate) fn of(json: bool) -> Out {
-        Out { to: io::stdout().lock(), json, gone: false }
+        let to = if is_kept() { To::Kept } else { To::Stdout(io::stdout().lock()) };
+        Out { to, json, gone: false }
     }
 
     /// Whether the reader is gone, so that nothing more need be made for it.
@@ -138,10 +200,10 @@ impl Write for Out {
 }
 
 /// Shows help, the version, or what is wrong with the arguments.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn usage(error: &clap::Error) -> u8 {
     let odd = |argument: std::ffi::OsString| argument.to_string_lossy().contains(char::is_control);
     // Arguments may be names of files, as a shell's `*` gives them.
-    let shown = if std::env::args_os().any(odd) {
+    let shown = if is_kept() || arguments::all().any(odd) {
         aside(&error.to_string());
         Ok(())
     } else {
@@ -150,9 +212,9 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     match shown {
         Err(cause) if !error.use_stderr() && cause.kind() != io::ErrorKind::BrokenPipe => {
             tell!("rcnn: cannot write to standard output: {cause}");
-            ExitCode::from(Exit::Failed as u8)
+            Exit::Failed as u8
         }
-        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::WrongUsage as u8)),
+        _ => u8::try_from(error.exit_code()).unwrap_or(Exit::WrongUsage as u8),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::output::tell;
+use super::output::{self, tell};
 
 /// Seconds between plain lines.
 const PAUSE: Duration = Duration::from_secs(15);
@@ -22,7 +22,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Begins with `before` of `total` things done.
     pub(crate) fn new(things: &'static str, before: u64, total: u64) -> Progress {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (std::io::stderr().is_terminal() && !output::is_kept()).then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template =
                 format!("{{bar:30}} {{pos}} of {{len}} {things}  {{per_sec}}  {{eta}} left{{msg}}");

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use rcnn::family::Options;
-use rcnn::model::{
+use crate::family::Options;
+use crate::model::{
     BUNDLED, Brought, ClassifierModel, Expected, Origin, PullError, RECOMMENDED, Wanted, bring,
     find_published, nearest, published, read_config,
 };

@@ -4,13 +4,13 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use rcnn::compare::{Contender, Judged, judge, measure, warnings};
-use rcnn::detector::Detector;
-use rcnn::model::Model;
-use rcnn::photo::{DecodeOptions, Entry};
-use rcnn::quantize::{LayerReport, Method, Options, Quantized, Step, quantize, saturates};
-use rcnn::run::{Annotated, Task};
-use rcnn::runtime::Runtime;
+use crate::compare::{Contender, Judged, judge, measure, warnings};
+use crate::detector::Detector;
+use crate::model::Model;
+use crate::photo::{DecodeOptions, Entry};
+use crate::quantize::{LayerReport, Method, Options, Quantized, Step, quantize, saturates};
+use crate::run::{Annotated, Task};
+use crate::runtime::Runtime;
 use serde_json::json;
 
 use super::compare::warm_up;

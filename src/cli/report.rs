@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::atomic;
+use crate::report::{Judged, Sources, page};
 use anyhow::Context;
-use rcnn::atomic;
-use rcnn::report::{Judged, Sources, page};
 
 use super::{Exit, Usage};
 

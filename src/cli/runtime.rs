@@ -1,6 +1,6 @@
 //! `rcnn runtime`: what is in the cache of ONNX Runtime and its plugins.
 
-use rcnn::runtime::{self, Installed, Options, Package};
+use crate::runtime::{self, Installed, Options, Package};
 
 use super::Exit;
 use super::output::tell;

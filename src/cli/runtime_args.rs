@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rcnn::runtime::{self, Device, Precision, Runtime, SessionOptions};
+use crate::runtime::{self, Device, Precision, Runtime, SessionOptions};
 
 use super::output::tell;
 

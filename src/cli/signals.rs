@@ -2,7 +2,7 @@
 //! signal came, and so the exit code; commands see a flag only.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -28,9 +28,20 @@ struct Asked {
 
 static ASKED: OnceLock<Asked> = OnceLock::new();
 
+/// The flag of whoever called the command within a program of their own, which has its own ways with signals.
+static CALLER: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
+
+/// Commands from now on are stopped by this flag, and signals are left alone; `None` turns back to signals.
+pub(crate) fn stop_by(flag: Option<Arc<AtomicBool>>) {
+    *CALLER.lock().unwrap_or_else(PoisonError::into_inner) = flag;
+}
+
 /// A flag that the first signal sets. Whoever works on ends what is under way, and writes nothing that is not whole and
 /// true; the second signal ends the program at once, without destructors while other threads are at work.
 pub(crate) fn stop_on_signal() -> Arc<AtomicBool> {
+    if let Some(flag) = CALLER.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        return Arc::clone(flag);
+    }
     let asked = ASKED.get_or_init(|| {
         let asked = Asked { stop: Arc::default(), signal: Arc::default() };
         for (signal, exit) in SIGNALS {

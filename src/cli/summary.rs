@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
+use crate::run::{Record, State};
 use anyhow::Context;
-use rcnn::run::{Record, State};
 
 use super::output::brief;
 use super::progress::duration;

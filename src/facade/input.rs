@@ -1,8 +1,10 @@
 //! What a photo may be given as.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use crate::photo::Photo;
+use super::Error;
+use crate::photo::{self, DecodeOptions, Photo};
 
 /// A photo for [`Detector::detect`](crate::Detector::detect).
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +16,23 @@ pub enum PhotoInput<'a> {
     Bytes(&'a [u8]),
     /// Decoded pixels.
     Photo(&'a Photo),
+}
+
+impl<'a> PhotoInput<'a> {
+    /// The photo's upright pixels.
+    ///
+    /// # Errors
+    /// When it cannot be read or decoded.
+    pub fn decode(self, options: &DecodeOptions) -> Result<Cow<'a, Photo>, Error> {
+        Ok(match self {
+            PhotoInput::Photo(photo) => Cow::Borrowed(photo),
+            PhotoInput::Bytes(bytes) => Cow::Owned(photo::decode_bytes(bytes, options)?),
+            PhotoInput::Path(path) => Cow::Owned(
+                photo::decode(path, options)
+                    .map_err(|source| Error::PhotoFile { path: path.to_owned(), source })?,
+            ),
+        })
+    }
 }
 
 impl<'a> From<&'a Path> for PhotoInput<'a> {

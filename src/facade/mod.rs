@@ -3,6 +3,7 @@
 
 mod builder;
 mod input;
+mod pipeline;
 mod run;
 
 use std::ffi::OsStr;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 pub use builder::DetectorBuilder;
 pub use input::PhotoInput;
+pub use pipeline::{Pending, PhotoDetections, PhotoSource, Pipeline};
 pub use run::{Run, RunBuilder};
 
 use crate::detector::{self, Detector, Prediction};
@@ -67,6 +69,12 @@ pub enum Error {
     /// The run could not begin or go on.
     #[error(transparent)]
     Run(#[from] runs::Error),
+    /// The system gives no threads.
+    #[error("cannot start a thread: {0}: allow this process more threads or memory")]
+    Threads(std::io::Error),
+    /// A thread that had the photo is gone.
+    #[error("a mistake in rcnn itself ended the thread that had the photo: please report it")]
+    Worker,
 }
 
 impl Detector {
@@ -91,16 +99,17 @@ impl Detector {
     /// # Errors
     /// When the photo cannot be decoded, or the network fails.
     pub fn detect<'a>(&self, photo: impl Into<PhotoInput<'a>>) -> Result<Vec<Detection>, Error> {
-        let options = self.reading(&DecodeOptions::default());
-        let predictions = match photo.into() {
-            PhotoInput::Photo(photo) => self.predict(photo)?,
-            PhotoInput::Bytes(bytes) => self.predict(&photo::decode_bytes(bytes, &options)?)?,
-            PhotoInput::Path(path) => {
-                let named = |source| Error::PhotoFile { path: path.to_owned(), source };
-                self.predict(&photo::decode(path, &options).map_err(named)?)?
-            }
-        };
-        Ok(predictions.into_iter().map(|prediction| self.labelled(prediction)).collect())
+        Ok(self.detect_in(photo)?.detections)
+    }
+
+    /// As [`Detector::detect`], with the size of the upright photo.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_in<'a>(&self, photo: impl Into<PhotoInput<'a>>) -> Result<PhotoDetections, Error> {
+        let photo = photo.into().decode(&self.reading(&DecodeOptions::default()))?;
+        let detections = self.predict(&photo)?.into_iter().map(|prediction| self.labelled(prediction));
+        Ok(PhotoDetections { width: photo.width, height: photo.height, detections: detections.collect() })
     }
 
     fn labelled(&self, Prediction { class, score, bbox }: Prediction) -> Detection {

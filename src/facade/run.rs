@@ -120,6 +120,20 @@ impl<'a> RunBuilder<'a> {
         self
     }
 
+    /// Replaces the results of another run in the folder; false by default.
+    #[must_use]
+    pub fn overwrite(mut self, overwrite: bool) -> RunBuilder<'a> {
+        self.options.overwrite = overwrite;
+        self
+    }
+
+    /// Looks at large photos in overlapping tiles as well; false by default.
+    #[must_use]
+    pub fn tile(mut self, tile: bool) -> RunBuilder<'a> {
+        self.options.tile = tile;
+        self
+    }
+
     /// Ends the run after the photos that are under way once this is set.
     #[must_use]
     pub fn stop(mut self, stop: &'a AtomicBool) -> RunBuilder<'a> {

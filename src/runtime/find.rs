@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::client;
@@ -13,6 +14,8 @@ use super::{Device, Error, Options, cuda, install};
 pub enum Place {
     /// `--runtime` or `ORT_DYLIB_PATH`.
     Named,
+    /// What the program around this library brings.
+    Host,
     /// Beside the program.
     Executable,
     /// The cache folder.
@@ -27,12 +30,22 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Place::Named => "--runtime or ORT_DYLIB_PATH",
+            Place::Host => "the program around rcnn",
             Place::Executable => "beside the program",
             Place::Cache => "the cache",
             Place::Python => "a Python package",
             Place::System => "the system",
         })
     }
+}
+
+static HOST: OnceLock<PathBuf> = OnceLock::new();
+
+/// Takes the library in this folder before others that are found, though not before one that the user names: for
+/// programs that bring one, as Python brings the library of its package `onnxruntime`. The first folder stays.
+pub fn bring_runtime(folder: impl Into<PathBuf>) {
+    // Whoever comes second is in a process that has its library.
+    let _ = HOST.set(folder.into());
 }
 
 /// A library that was looked at.
@@ -69,7 +82,7 @@ pub fn search(options: &Options) -> Vec<Candidate> {
             return seen;
         }
     }
-    for place in [Place::Executable, Place::Cache, Place::Python, Place::System] {
+    for place in [Place::Host, Place::Executable, Place::Cache, Place::Python, Place::System] {
         for path in paths(place) {
             if seen.iter().any(|candidate| candidate.path == path) {
                 continue;
@@ -121,6 +134,7 @@ fn for_cuda(device: Device) -> Option<PathBuf> {
 fn paths(place: Place) -> Vec<PathBuf> {
     match place {
         Place::Named => Vec::new(),
+        Place::Host => HOST.get().and_then(|path| inside(path)).into_iter().collect(),
         Place::Executable => beside_executable(),
         // The package for CUDA computes on the processor too, if there is no other.
         Place::Cache => install::installed().into_iter().chain(install::cuda()).collect(),

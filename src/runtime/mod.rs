@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 pub use crate::loader::relative_folders;
 pub use cuda::NoCuda;
 pub use device::{Device, Precision};
-pub use find::{Candidate, Place, search};
+pub use find::{Candidate, Place, bring_runtime, search};
 pub use install::{Installed, Package};
 pub use probe::{OLDEST_MINOR, Unusable};
 

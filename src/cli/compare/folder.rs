@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use rcnn::atomic;
-use rcnn::compare::Judged;
-use rcnn::report::{Plot, Point};
+use crate::atomic;
+use crate::compare::Judged;
+use crate::report::{Plot, Point};
 use serde::Deserialize;
 
 use super::Usage;

@@ -89,6 +89,21 @@ impl DataSet {
         Ok(set)
     }
 
+    pub(super) fn of_tables(
+        name: &Path,
+        images: Vec<Image>,
+        categories: Vec<Category>,
+        annotations: Rows<Annotation>,
+    ) -> DataSet {
+        DataSet {
+            path: name.to_owned(),
+            images: Some(images),
+            categories: Some(categories),
+            annotations: Some(annotations),
+            ..DataSet::default()
+        }
+    }
+
     fn member(&mut self, stream: &mut Stream, key: &str, want: Want) -> Result<(), ReadError> {
         match key {
             "images" => self.images = Some(self.entries(stream, "images", "image", image)?),

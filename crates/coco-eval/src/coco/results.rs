@@ -188,6 +188,17 @@ impl Detections {
         Ok(found)
     }
 
+    pub(super) fn of_groups(
+        name: &Path,
+        rows: Grouped<Detection>,
+        areas: &[f64],
+        noticed: Noticed,
+    ) -> Detections {
+        let mut listed = Rows::default();
+        listed.extend(areas);
+        Detections { path: name.to_owned(), rows, areas: listed, noticed }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -57,7 +57,7 @@ pub use summary::{
 pub use tide::{KINDS as TIDE_KINDS, Tide, TideThresholds};
 pub use voc::{Sides, Voc, VocAp};
 
-use crate::coco::{DataSet, Detections, Lookup};
+use crate::coco::{DataSet, Detections, Lookup, ReadError};
 use problem::{Problem, Scope};
 
 /// Two files that belong together, and how to judge the one by the other.
@@ -90,7 +90,21 @@ impl Evaluator {
         by_name: bool,
     ) -> Result<Evaluator, EvaluateError> {
         evaluation::check(params)?;
-        let mut set = DataSet::open(annotations)?;
+        let set = DataSet::open(annotations)?;
+        Evaluator::of(set, params, by_name, |lookup| Detections::open(results, lookup))
+    }
+
+    /// As [`Evaluator::open`], of a data set that is there already and results that `read` reads against it.
+    ///
+    /// # Errors
+    /// As [`Evaluator::open`].
+    pub fn of(
+        mut set: DataSet,
+        params: &Params,
+        by_name: bool,
+        read: impl FnOnce(&Lookup) -> Result<Detections, ReadError>,
+    ) -> Result<Evaluator, EvaluateError> {
+        evaluation::check(params)?;
         if params.digits_are_numbers {
             set = set.with_numbers();
         }
@@ -103,7 +117,7 @@ impl Evaluator {
         }
         let scope = Scope::new(&mut set, params)?;
         let lookup = scope.lookup(&set, params, by_name);
-        let detections = Detections::open(results, &lookup)?;
+        let detections = read(&lookup)?;
         let input = Evaluator { set, detections, scope, lookup, params: params.clone(), left_out: 0 };
         input.check_images(by_name)?;
         Ok(input)
@@ -138,6 +152,17 @@ impl Evaluator {
     /// When ids have no common order, or areas or boxes are missing.
     pub fn evaluate(&self) -> Result<Evaluation, EvaluateError> {
         self.evaluate_as(Reading::default(), true)
+    }
+
+    /// The arrays under other thresholds, limits and area ranges than the evaluator's own; which images and categories are
+    /// evaluated stays.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Evaluator::evaluate).
+    pub fn arrays(&self, params: &Params) -> Result<Arrays, EvaluateError> {
+        evaluation::check(params)?;
+        let problem = self.problem(Reading::default())?;
+        Ok(evaluation::run(&problem, params, None, true).arrays)
     }
 
     /// Evaluates under a reading of the files. With `full`, the arrays are complete; else they hold only what the

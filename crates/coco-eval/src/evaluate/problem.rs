@@ -51,7 +51,10 @@ impl Scope {
         let listed_images: Vec<Id> = set.images().iter().map(|image| image.id).collect();
         let listed_categories: Vec<Id> = set.categories().iter().map(|category| category.id).collect();
         let images = match &params.image_ids {
-            Some(typed) => typed.iter().map(|text| typed_id(text, &listed_images, &mut set.ids)).collect(),
+            Some(typed) => {
+                let listed: HashSet<Id> = listed_images.into_iter().collect();
+                typed.iter().map(|text| typed_id(text, &listed, &mut set.ids)).collect()
+            }
             None => listed_images,
         };
         let typed_categories = match &params.category_ids {
@@ -138,8 +141,9 @@ impl Scope {
 /// Categories as they are typed: by id, else by name.
 fn typed_categories(set: &mut DataSet, typed: &[String], listed: &[Id]) -> Result<Vec<Id>, EvaluateError> {
     let names = ClassNames::new(set.named_categories_by_use());
+    let listed: HashSet<Id> = listed.iter().copied().collect();
     let category = |text: &String| {
-        let id = typed_id(text, listed, &mut set.ids);
+        let id = typed_id(text, &listed, &mut set.ids);
         if listed.contains(&id) {
             return Ok(id);
         }
@@ -154,7 +158,7 @@ fn typed_categories(set: &mut DataSet, typed: &[String], listed: &[Id]) -> Resul
 }
 
 /// An id as it is typed: a listed number, else a listed string, else a number if it looks like one.
-fn typed_id(text: &str, listed: &[Id], ids: &mut Ids) -> Id {
+fn typed_id(text: &str, listed: &HashSet<Id>, ids: &mut Ids) -> Id {
     let bare = text.trim();
     let unquoted = ['\'', '"'].iter().find_map(|&quote| bare.strip_prefix(quote)?.strip_suffix(quote));
     let number = ids.of_number(bare).filter(|_| unquoted.is_none());

@@ -1,0 +1,94 @@
+"""The extension module. Everything here is called by the package around it, which documents it."""
+
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__version__: str
+
+# Boxes (N, 4), scores (N,), places of the classes (N,), width and height of the photo.
+Found = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], int, int]
+Photo = str | os.PathLike[str] | bytes | NDArray[np.uint8]
+
+class Detector:
+    def __new__(
+        cls, model: str, device: str, precision: str, score: float | None, threads: int | None, sessions: int
+    ) -> Detector: ...
+    @property
+    def classes(self) -> list[tuple[int, str]]: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def origin(self) -> tuple[str, str, str, os.PathLike[str]]: ...
+    def detect(self, photo: Photo) -> Found: ...
+    def pipeline(self) -> Pipeline: ...
+    def run(
+        self,
+        photos: Sequence[str],
+        out: str,
+        annotations: str | None,
+        draw_score: float | None,
+        shard: str | None,
+        overwrite: bool,
+        tile: bool,
+        progress: Callable[[int, int, int], object] | None,
+        note: Callable[[str], object] | None,
+    ) -> str: ...
+
+class Pipeline:
+    @property
+    def ahead(self) -> int: ...
+    def submit(self, photo: Photo) -> Pending: ...
+
+class Pending:
+    def wait(self) -> Found: ...
+
+def annotate(
+    photo: Photo, boxes: NDArray[np.float32], classes: Sequence[int], labels: Sequence[str]
+) -> NDArray[np.uint8]: ...
+def coco_numbers(values: NDArray[np.float32]) -> list[float]: ...
+def main(arguments: Sequence[str]) -> int: ...
+def bring_runtime(folder: str) -> None: ...
+def call(arguments: Sequence[str]) -> tuple[int, str, str]: ...
+def box_iou(
+    detections: NDArray[np.float64], truths: NDArray[np.float64], crowds: Sequence[bool]
+) -> NDArray[np.float64]: ...
+def match_boxes(
+    ious: NDArray[np.float64], ignored: Sequence[bool], crowds: Sequence[bool], thresholds: Sequence[float]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+
+class CocoSet:
+    @staticmethod
+    def open(path: str) -> CocoSet: ...
+    @staticmethod
+    def of(images: object, categories: object, annotations: object) -> CocoSet | None: ...
+    def image_ids(self) -> list[int] | None: ...
+    def category_ids(self) -> list[int] | None: ...
+
+class CocoRows:
+    @staticmethod
+    def of(results: object, own_areas: bool) -> CocoRows | None: ...
+    @staticmethod
+    def of_array(array: NDArray[np.float64]) -> CocoRows | None: ...
+    def unknown(self, set: CocoSet) -> tuple[int, int | None]: ...
+
+class CocoPair:
+    def __new__(
+        cls,
+        set: CocoSet,
+        results: str | CocoRows,
+        image_ids: list[str] | None,
+        category_ids: list[str] | None,
+        use_categories: bool,
+    ) -> CocoPair: ...
+    def arrays(
+        self,
+        iou_thresholds: list[float],
+        recall_thresholds: list[float],
+        max_dets: list[int],
+        area_ranges: list[tuple[float, float]],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...

@@ -1,0 +1,510 @@
+"""COCO data sets: :class:`COCO` in place of ``pycocotools.coco.COCO``, with its attributes and methods.
+
+A file is read by the library at once, which is enough to evaluate it, and turned into Python's dictionaries only when
+somebody looks at them.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import chain
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rcnn import _rcnn, mask
+from rcnn.errors import EvaluateError
+
+Id: TypeAlias = "int | str"
+Entry: TypeAlias = "dict[str, Any]"
+# One id, or several.
+IdOrIds: TypeAlias = "Id | Sequence[Id]"
+
+
+class MismatchError(EvaluateError, AssertionError):
+    """Results are on images that the annotations do not have; pycocotools raises AssertionError there."""
+
+
+def listed(value: Any) -> list[Any]:
+    """A list of what may be one or several."""
+    many = hasattr(value, "__iter__") and hasattr(value, "__len__") and not isinstance(value, str)
+    return list(value) if many else [value]
+
+
+class COCO:
+    """A COCO data set, with the attributes and methods of ``pycocotools.coco.COCO``.
+
+    Args:
+        annotation_file: A data set in JSON, packed with gzip or not; an empty data set without.
+
+    Attributes:
+        dataset: The file's content. May be set, and followed by :meth:`createIndex`.
+        anns, imgs, cats: Annotations, images and categories by their ids.
+        imgToAnns, catToImgs: Annotations of each image, and ids of the images of each category.
+    """
+
+    def __init__(self, annotation_file: str | os.PathLike[str] | None = None) -> None:
+        self._clear()
+        if annotation_file is None:
+            self.dataset = {}
+            self._fill_index({})
+            return
+        print("loading annotations into memory...")
+        started = time.time()
+        self._file = os.fspath(annotation_file)
+        try:
+            self._set = _rcnn.CocoSet.open(self._file)
+        except EvaluateError:
+            # Python's reader decides, and says what pycocotools' users know.
+            self._load()
+        print(f"Done (t={time.time() - started:0.2f}s)")
+        print("creating index...")
+        print("index created!")
+
+    def _clear(self) -> None:
+        self._file: str | None = None
+        # What the library has read, as long as nobody may have changed the dictionaries.
+        self._set: _rcnn.CocoSet | None = None
+        # Results that nobody has looked at yet, the data set that they belong to, and what the library has read of them.
+        self._results: str | list[Entry] | NDArray[np.float64] | None = None
+        self._parent: COCO | None = None
+        self._rows: _rcnn.CocoRows | None = None
+        self._pair: tuple[_rcnn.CocoSet, _rcnn.CocoPair] | None = None
+        self._dataset: dict[str, Any] | None = None
+        self._index: dict[str, Any] | None = None
+
+    # The dictionaries
+
+    @property
+    def dataset(self) -> dict[str, Any]:
+        """The file's content."""
+        if self._dataset is None:
+            self._load()
+        assert self._dataset is not None
+        return self._dataset
+
+    @dataset.setter
+    def dataset(self, dataset: dict[str, Any]) -> None:
+        self._forget()
+        self._dataset = dataset
+
+    @property
+    def anns(self) -> dict[Id, Entry]:
+        """Annotations by id."""
+        return self._part("anns")
+
+    @anns.setter
+    def anns(self, anns: dict[Id, Entry]) -> None:
+        self._put("anns", anns)
+
+    @property
+    def imgs(self) -> dict[Id, Entry]:
+        """Images by id."""
+        return self._part("imgs")
+
+    @imgs.setter
+    def imgs(self, imgs: dict[Id, Entry]) -> None:
+        self._put("imgs", imgs)
+
+    @property
+    def cats(self) -> dict[Id, Entry]:
+        """Categories by id."""
+        return self._part("cats")
+
+    @cats.setter
+    def cats(self, cats: dict[Id, Entry]) -> None:
+        self._put("cats", cats)
+
+    @property
+    def imgToAnns(self) -> dict[Id, list[Entry]]:
+        """Annotations of each image."""
+        return self._part("imgToAnns")
+
+    @imgToAnns.setter
+    def imgToAnns(self, imgToAnns: dict[Id, list[Entry]]) -> None:
+        self._put("imgToAnns", imgToAnns)
+
+    @property
+    def catToImgs(self) -> dict[Id, list[Id]]:
+        """Ids of the images of each category, once for every annotation."""
+        return self._part("catToImgs")
+
+    @catToImgs.setter
+    def catToImgs(self, catToImgs: dict[Id, list[Id]]) -> None:
+        self._put("catToImgs", catToImgs)
+
+    def createIndex(self) -> None:
+        """Makes the tables anew from ``dataset``."""
+        print("creating index...")
+        self._fill_index(self.dataset)
+        print("index created!")
+
+    def info(self) -> None:
+        """Prints the data set's ``info``."""
+        for key, value in self.dataset["info"].items():
+            print(f"{key}: {value}")
+
+    def _part(self, name: str) -> Any:
+        if self._index is None:
+            self._fill_index(self.dataset)
+        assert self._index is not None
+        return self._index[name]
+
+    def _put(self, name: str, table: Any) -> None:
+        self._part(name)
+        assert self._index is not None
+        self._index[name] = table
+
+    def _forget(self) -> None:
+        """The dictionaries are in people's hands, and what was read of the files may differ from them by now."""
+        self._set = self._results = self._parent = self._rows = self._pair = None
+
+    def _load(self) -> None:
+        if self._results is not None and self._parent is not None:
+            results, parent = self._results, self._parent
+            self._forget()
+            self._dataset = results_as_data_set(parent, read_results(results))
+        elif self._file is not None:
+            content = read_json(self._file)
+            assert isinstance(content, dict), f"annotation file format {type(content)} not supported"
+            self._forget()
+            self._dataset = content
+            self._fill_index(content)
+
+    def _fill_index(self, dataset: dict[str, Any]) -> None:
+        anns, imgs, cats = ({}, {}, {})  # type: tuple[dict[Id, Entry], dict[Id, Entry], dict[Id, Entry]]
+        img_to_anns: dict[Id, list[Entry]] = defaultdict(list)
+        cat_to_imgs: dict[Id, list[Id]] = defaultdict(list)
+        for ann in dataset.get("annotations", ()):
+            img_to_anns[ann["image_id"]].append(ann)
+            anns[ann["id"]] = ann
+        for img in dataset.get("images", ()):
+            imgs[img["id"]] = img
+        for cat in dataset.get("categories", ()):
+            cats[cat["id"]] = cat
+        if "annotations" in dataset and "categories" in dataset:
+            for ann in dataset["annotations"]:
+                cat_to_imgs[ann["category_id"]].append(ann["image_id"])
+        self._index = {
+            "anns": anns,
+            "imgs": imgs,
+            "cats": cats,
+            "imgToAnns": img_to_anns,
+            "catToImgs": cat_to_imgs,
+        }
+
+    # Looking things up
+
+    def getAnnIds(
+        self,
+        imgIds: IdOrIds = (),
+        catIds: IdOrIds = (),
+        areaRng: Sequence[float] = (),
+        iscrowd: bool | int | None = None,
+    ) -> list[Id]:
+        """Ids of annotations of any of some images and of any of some categories, with an area between two, that are
+        crowds or are none; of all where nothing is asked for."""
+        images, categories = listed(imgIds), set(listed(catIds))
+        if images:
+            tables = self.imgToAnns
+            anns: Iterable[Entry] = chain.from_iterable(tables[image] for image in images if image in tables)
+        else:
+            anns = self.dataset["annotations"]
+        if categories:
+            anns = (ann for ann in anns if ann["category_id"] in categories)
+        if len(areaRng) > 0:
+            anns = (ann for ann in anns if areaRng[0] < ann["area"] < areaRng[1])
+        if iscrowd is not None:
+            anns = (ann for ann in anns if ann["iscrowd"] == iscrowd)
+        return [ann["id"] for ann in anns]
+
+    def getCatIds(
+        self,
+        catNms: str | Sequence[str] = (),
+        supNms: str | Sequence[str] = (),
+        catIds: IdOrIds = (),
+    ) -> list[Id]:
+        """Ids of categories by names, supercategories' names and ids; of all where nothing is asked for."""
+        wanted = {"name": names(catNms), "supercategory": names(supNms), "id": listed(catIds)}
+        wanted = {key: values for key, values in wanted.items() if values}
+        if not wanted and self._set is not None:
+            ids = self._set.category_ids()
+            if ids is not None:
+                return list(ids)
+        cats: list[Entry] = self.dataset["categories"]
+        return [cat["id"] for cat in cats if all(cat[key] in values for key, values in wanted.items())]
+
+    def getImgIds(self, imgIds: IdOrIds = (), catIds: IdOrIds = ()) -> list[Id]:
+        """Ids of those of some images on which all of some categories are; of all where nothing is asked for."""
+        images, categories = listed(imgIds), listed(catIds)
+        if not images and not categories:
+            ids = self._set.image_ids() if self._set is not None else None
+            return list(self.imgs) if ids is None else list(dict.fromkeys(ids))
+        found = set(images)
+        for place, category in enumerate(categories):
+            on = set(self.catToImgs[category])
+            found = on if place == 0 and not found else found & on
+        return list(found)
+
+    def loadAnns(self, ids: IdOrIds = ()) -> list[Entry]:
+        """Annotations by their ids."""
+        return [self.anns[id] for id in listed(ids)]
+
+    def loadCats(self, ids: IdOrIds = ()) -> list[Entry]:
+        """Categories by their ids."""
+        return [self.cats[id] for id in listed(ids)]
+
+    def loadImgs(self, ids: IdOrIds = ()) -> list[Entry]:
+        """Images by their ids."""
+        return [self.imgs[id] for id in listed(ids)]
+
+    # Results
+
+    def loadRes(self, resFile: str | os.PathLike[str] | list[Entry] | NDArray[np.float64]) -> COCO:
+        """Results as a data set of their own, to be evaluated against this one.
+
+        Args:
+            resFile: A file of COCO results, a list of dictionaries, or an array of (N, 7): image id, x, y, width,
+                height, score, category id.
+
+        Raises:
+            MismatchError: Some results are on images that this data set does not have.
+        """
+        print("Loading and preparing results...")
+        started = time.time()
+        results = os.fspath(resFile) if isinstance(resFile, os.PathLike) else resFile
+        loaded = COCO()
+        loaded._clear()
+        loaded._parent, loaded._results = self, results
+        if not loaded._read_plainly(self):
+            # As pycocotools does it, with what it says.
+            loaded._load()
+            self._check_images(loaded.dataset["annotations"])
+        print(f"DONE (t={time.time() - started:0.2f}s)")
+        return loaded
+
+    def loadNumpyAnnotations(self, data: NDArray[np.float64]) -> list[Entry]:
+        """Results of an array of (N, 7): image id, x, y, width, height, score, category id."""
+        print("Converting ndarray to lists...")
+        return read_results(data)
+
+    def _read_plainly(self, parent: COCO) -> bool:
+        """Has the library read the results; nothing comes of it where they are not boxes written in the usual way."""
+        results, of = self._results, parent.native_set()
+        if of is None:
+            return False
+        if isinstance(results, str):
+            try:
+                self._pair = of, _rcnn.CocoPair(of, results, None, None, True)
+            except EvaluateError:
+                return False
+            return True
+        if isinstance(results, np.ndarray) and results.ndim == 2 and results.shape[1] == 7:
+            self._rows = _rcnn.CocoRows.of_array(np.ascontiguousarray(results, dtype=np.float64))
+        elif isinstance(results, list) and results:
+            self._rows = _rcnn.CocoRows.of(results, False)
+        if self._rows is None:
+            return False
+        count, one = self._rows.unknown(of)
+        if count:
+            raise MismatchError(mismatch(f"{count} results are", one))
+        return True
+
+    # What the library evaluates
+
+    def native_set(self) -> _rcnn.CocoSet | None:
+        """The data set for the library; ``None`` where only its reader of JSON understands what stands in it."""
+        if self._set is not None:
+            return self._set
+        dataset = self.dataset
+        tables = [dataset.get(key, []) for key in ("images", "categories", "annotations")]
+        if "images" not in dataset or not all(isinstance(table, list) for table in tables):
+            return None
+        return _rcnn.CocoSet.of(*tables)
+
+    def native_pair(
+        self, truth: COCO, images: list[Id] | None, categories: list[Id] | None, use_categories: bool
+    ) -> _rcnn.CocoPair:
+        """These results with the data set that they belong to, on some images and categories or on all."""
+        with ExitStack() as files:
+            of = truth.native_set()
+            if of is None:
+                of = _rcnn.CocoSet.open(files.enter_context(as_json(truth.dataset)))
+            if self._pair is not None and self._pair[0] is of and images is categories is None and use_categories:
+                return self._pair[1]
+            results = self._native_results() or files.enter_context(as_json(self.dataset.get("annotations", [])))
+            return _rcnn.CocoPair(of, results, typed(images), typed(categories), use_categories)
+
+    def _native_results(self) -> str | _rcnn.CocoRows | None:
+        if self._rows is not None:
+            return self._rows
+        if isinstance(self._results, str):
+            return self._results
+        annotations = self.dataset.get("annotations", [])
+        if not isinstance(annotations, list):
+            return None
+        # The area is a result's own, as whoever made the data set may have had others than boxes in mind.
+        return _rcnn.CocoRows.of(annotations, True)
+
+    def _check_images(self, results: list[Entry]) -> None:
+        known = set(self.getImgIds())
+        unknown = {entry["image_id"] for entry in results} - known
+        if unknown:
+            raise MismatchError(mismatch(f"{len(unknown)} image ids of the results are", next(iter(unknown))))
+
+    # Masks and pictures
+
+    def annToRLE(self, ann: Entry) -> Any:
+        """The annotation's mask as compressed run lengths."""
+        image = self.imgs[ann["image_id"]]
+        height, width, segmentation = image["height"], image["width"], ann["segmentation"]
+        if isinstance(segmentation, list):
+            return mask.merge(mask.frPyObjects(segmentation, height, width))
+        if isinstance(segmentation["counts"], list):
+            return mask.frPyObjects(segmentation, height, width)
+        return segmentation
+
+    def annToMask(self, ann: Entry) -> NDArray[np.uint8]:
+        """The annotation's mask: (height, width) uint8, 1 inside."""
+        return mask.decode(self.annToRLE(ann))
+
+    def showAnns(self, anns: list[Entry], draw_bbox: bool = False) -> None:
+        """Draws annotations into matplotlib's current axes, over the picture that was shown there."""
+        from rcnn._show import show
+
+        show(self, anns, draw_bbox)
+
+    def __getstate__(self) -> dict[str, Any]:
+        dataset = self.dataset
+        return {"dataset": dataset}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._clear()
+        self._dataset = state["dataset"]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> COCO:
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        new.__dict__.update({key: copy.deepcopy(value, memo) for key, value in self.__dict__.items()})
+        return new
+
+
+def names(value: str | Sequence[str]) -> list[str]:
+    """Names that may be one or several."""
+    return [value] if isinstance(value, str) else list(value)
+
+
+def read_json(path: str) -> Any:
+    """A file's content, packed with gzip or not."""
+    import gzip
+
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path, "rt", encoding="utf-8") if packed else open(path, encoding="utf-8") as text:
+        return json.load(text)
+
+
+def read_results(results: str | list[Entry] | NDArray[np.float64]) -> list[Entry]:
+    """Results in any of their forms as a list of dictionaries."""
+    if isinstance(results, np.ndarray):
+        assert results.ndim == 2 and results.shape[1] == 7, f"an array of (N, 7) is needed, not of {results.shape}"
+        return [
+            {"image_id": int(row[0]), "bbox": row[1:5].tolist(), "score": float(row[5]), "category_id": int(row[6])}
+            for row in results
+        ]
+    content = read_json(results) if isinstance(results, str) else results
+    assert isinstance(content, list), "results in not an array of objects"
+    return content
+
+
+def results_as_data_set(parent: COCO, results: list[Entry]) -> dict[str, Any]:
+    """Results as the annotations of a data set, with what pycocotools adds to them: ``id``, ``area``, ``iscrowd`` and more.
+    The dictionaries of the list are the same as before."""
+    dataset: dict[str, Any] = {"images": list(parent.dataset["images"])}
+    if "info" in parent.dataset:
+        dataset["info"] = copy.deepcopy(parent.dataset["info"])
+    parent._check_images(results)
+    first = results[0]
+    if "caption" in first:
+        on = {entry["image_id"] for entry in results}
+        dataset["images"] = [image for image in dataset["images"] if image["id"] in on]
+        for number, entry in enumerate(results, 1):
+            entry["id"] = number
+        return {**dataset, "annotations": results}
+    complete = None
+    if "bbox" in first and first["bbox"] != []:
+        complete = boxed
+    elif "segmentation" in first:
+        complete = masked
+    elif "keypoints" in first:
+        complete = pointed
+    dataset["categories"] = copy.deepcopy(parent.dataset["categories"])
+    if complete is not None:
+        for number, entry in enumerate(results, 1):
+            complete(entry)
+            entry["id"] = number
+    return {**dataset, "annotations": results}
+
+
+def boxed(entry: Entry) -> None:
+    """Completes a result that is a box."""
+    x, y, width, height = entry["bbox"][:4]
+    right, bottom = x + width, y + height
+    entry.setdefault("segmentation", [[x, y, x, bottom, right, bottom, right, y]])
+    entry["area"] = width * height
+    entry["iscrowd"] = 0
+
+
+def masked(entry: Entry) -> None:
+    """Completes a result that is a mask of compressed run lengths."""
+    entry["area"] = mask.area(entry["segmentation"])
+    if "bbox" not in entry:
+        entry["bbox"] = mask.toBbox(entry["segmentation"])
+    entry["iscrowd"] = 0
+
+
+def pointed(entry: Entry) -> None:
+    """Completes a result that is key points: its box is their extent."""
+    points = entry["keypoints"]
+    xs, ys = points[0::3], points[1::3]
+    left, right, top, bottom = np.min(xs), np.max(xs), np.min(ys), np.max(ys)
+    entry["area"] = (right - left) * (bottom - top)
+    entry["bbox"] = [left, top, right - left, bottom - top]
+
+
+def mismatch(what: str, one: Any) -> str:
+    """What is said of results that belong to other annotations."""
+    return f"Results do not correspond to current coco set: {what} not in the annotations, such as {one!r}"
+
+
+def typed(ids: list[Id] | None) -> list[str] | None:
+    """Ids as the command line takes them: texts in quotes."""
+    return None if ids is None else [f'"{id}"' if isinstance(id, str) else str(id) for id in ids]
+
+
+@contextmanager
+def as_json(content: Any) -> Iterator[str]:
+    """A file with the content as JSON, for the library's reader."""
+    handle, path = tempfile.mkstemp(suffix=".json")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(content, file, default=plainly)
+        yield path
+    finally:
+        os.unlink(path)
+
+
+def plainly(value: Any) -> Any:
+    """numpy's and others' values as Python's."""
+    for method in ("tolist", "item"):
+        if hasattr(value, method):
+            return getattr(value, method)()
+    raise TypeError(f"a value of {type(value).__name__} stands where COCO has numbers, texts and lists")

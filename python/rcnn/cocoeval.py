@@ -1,0 +1,312 @@
+"""Judging results: :class:`COCOeval` in place of ``pycocotools.cocoeval.COCOeval``, with its numbers to the last bit."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rcnn import _cells, _rcnn, mask
+from rcnn.coco import COCO, Entry, Id
+
+# Outcomes of one category, area range and image; None where there is nothing in it.
+Cell: TypeAlias = "dict[str, Any] | None"
+
+
+class Params:
+    """What to evaluate, by pycocotools' names.
+
+    Attributes:
+        imgIds, catIds: Ids of images and categories.
+        iouThrs: (T,) IoU thresholds; 0.5 to 0.95 by default.
+        recThrs: (R,) recalls at which precision is sampled; 0 to 1 by default.
+        maxDets: M limits on detections of an image and category; 1, 10, 100 by default.
+        areaRng, areaRngLbl: A ranges of areas in pixels, both ends inside, and their names.
+        useCats: 0 takes all categories for one.
+        iouType: ``"bbox"``.
+    """
+
+    def __init__(self, iouType: str = "bbox") -> None:
+        if iouType != "bbox":
+            kind = {"segm": "masks", "keypoints": "key points"}.get(iouType)
+            if kind is None:
+                raise ValueError(f'iouType: "bbox" is needed, not {iouType!r}')
+            raise NotImplementedError(f'iouType: {kind} cannot be evaluated yet: take "bbox", or pycocotools for {kind}')
+        self.imgIds: list[Id] = []
+        self.catIds: list[Id] = []
+        # numpy's own doubles, which are not those of 0.5 + 0.05 * n.
+        self.iouThrs: Any = np.linspace(0.5, 0.95, 10)
+        self.recThrs: Any = np.linspace(0.0, 1.0, 101)
+        self.maxDets: list[int] = [1, 10, 100]
+        self.areaRng: list[Any] = [[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]]
+        self.areaRngLbl: list[str] = ["all", "small", "medium", "large"]
+        self.useCats = 1
+        self.iouType = iouType
+        self.useSegm: int | None = None
+
+
+class COCOeval:
+    """Judges results, with the attributes and methods of ``pycocotools.cocoeval.COCOeval``.
+
+    ``evaluate()``, ``accumulate()``, ``summarize()``, in this order.
+
+    Args:
+        cocoGt: The annotations.
+        cocoDt: The results: what ``cocoGt.loadRes`` gives.
+        iouType: ``"bbox"``; masks and key points are not there yet.
+
+    Attributes:
+        params: What to evaluate; may be changed before :meth:`evaluate`.
+        eval: After :meth:`accumulate`: ``precision`` and ``scores`` (T, R, K, A, M), ``recall`` (T, K, A, M), float64.
+        stats: After :meth:`summarize`: the twelve numbers, float64.
+        evalImgs: K x A x I outcomes of images, made when they are asked for.
+        ious: (D, G) IoU by image and category, made when they are asked for.
+    """
+
+    def __init__(self, cocoGt: COCO | None = None, cocoDt: COCO | None = None, iouType: str = "bbox") -> None:
+        self.cocoGt = cocoGt
+        self.cocoDt = cocoDt
+        self.params = Params(iouType=iouType)
+        self.eval: dict[str, Any] = {}
+        self.stats: Any = []
+        self._paramsEval: Any = {}
+        self._gts: dict[tuple[Id, Id], list[Entry]] = defaultdict(list)
+        self._dts: dict[tuple[Id, Id], list[Entry]] = defaultdict(list)
+        self._pair: _rcnn.CocoPair | None = None
+        self._prepared = True
+        self._cells: list[Cell] | None = None
+        self._ious: dict[tuple[Id, Id], Any] | None = {}
+        if cocoGt is not None:
+            self.params.imgIds = sorted(cocoGt.getImgIds())
+            self.params.catIds = sorted(cocoGt.getCatIds())
+
+    # Evaluating
+
+    def evaluate(self) -> None:
+        """Reads what is to be judged under ``params``."""
+        started = time.time()
+        print("Running per image evaluation...")
+        params = self.params
+        if params.iouType != "bbox" or params.useSegm:
+            Params(iouType="segm" if params.useSegm else params.iouType)
+        print(f"Evaluate annotation type *{params.iouType}*")
+        params.imgIds = list(np.unique(params.imgIds))
+        if params.useCats:
+            params.catIds = list(np.unique(params.catIds))
+        params.maxDets = sorted(params.maxDets)
+        self.eval = {}
+        self._prepared, self._cells, self._ious = False, None, None
+        self._pair = self._native(params)
+        self._paramsEval = copy.deepcopy(params)
+        print(f"DONE (t={time.time() - started:0.2f}s).")
+
+    def _native(self, params: Params) -> _rcnn.CocoPair:
+        truth, results = self._both()
+        images, categories = plain(params.imgIds), plain(params.catIds)
+        # All of them, in whatever order, is what the library does by itself, and what results were read for.
+        every_image = set(images) == set(truth.getImgIds())
+        every_category = categories == sorted(truth.getCatIds()) or (
+            bool(params.useCats) and set(categories) == set(truth.getCatIds())
+        )
+        return results.native_pair(
+            truth,
+            None if every_image else images,
+            None if every_category else categories,
+            bool(params.useCats),
+        )
+
+    def _both(self) -> tuple[COCO, COCO]:
+        if self.cocoGt is None or self.cocoDt is None:
+            raise ValueError("cocoGt and cocoDt are needed: the annotations, and what cocoGt.loadRes gives")
+        return ours(self.cocoGt), ours(self.cocoDt)
+
+    def _prepare(self) -> None:
+        """Sorts ground truths and detections by image and category."""
+        truth, results = self._both()
+        params = self._paramsEval or self.params
+        wanted = {"catIds": params.catIds} if params.useCats else {}
+        self._gts, self._dts = defaultdict(list), defaultdict(list)
+        for data_set, table in ((truth, self._gts), (results, self._dts)):
+            for ann in data_set.loadAnns(data_set.getAnnIds(imgIds=params.imgIds, **wanted)):
+                if data_set is truth:
+                    ann["ignore"] = ann.get("iscrowd", False)
+                table[ann["image_id"], ann["category_id"]].append(ann)
+        self._prepared = True
+
+    def _of(self, table: dict[tuple[Id, Id], list[Entry]], image: Id, category: Id) -> list[Entry]:
+        params = self.params
+        if params.useCats:
+            return table.get((image, category), [])
+        return [ann for each in params.catIds for ann in table.get((image, each), [])]
+
+    # Outcomes of images
+
+    @property
+    def ious(self) -> Any:
+        """IoU of detections (D), in order of score, and ground truths (G) by image and category."""
+        if self._ious is None:
+            params = self._paramsEval
+            categories = params.catIds if params.useCats else [-1]
+            self._ious = {
+                (image, category): self.computeIoU(image, category)
+                for image in params.imgIds
+                for category in categories
+            }
+        return self._ious
+
+    @ious.setter
+    def ious(self, ious: Any) -> None:
+        self._ious = ious
+
+    @property
+    def evalImgs(self) -> Any:
+        """Outcomes by category, area range and image, in this nesting."""
+        if self._cells is None:
+            if self._pair is None:
+                return defaultdict(list)
+            params = self._paramsEval
+            self._cells = [
+                self.evaluateImg(image, category, area, params.maxDets[-1])
+                for category in (params.catIds if params.useCats else [-1])
+                for area in params.areaRng
+                for image in params.imgIds
+            ]
+        return self._cells
+
+    @evalImgs.setter
+    def evalImgs(self, cells: Any) -> None:
+        self._cells = cells
+
+    def computeIoU(self, imgId: Id, catId: Id) -> Any:
+        """IoU of an image's detections and ground truths of a category: (D, G), or an empty list."""
+        if not self._prepared:
+            self._prepare()
+        truths, detections = self._of(self._gts, imgId, catId), self._of(self._dts, imgId, catId)
+        if not truths and not detections:
+            return []
+        best = _cells.by_score(detections)[: self.params.maxDets[-1]]
+        return mask.iou(
+            [detections[place]["bbox"] for place in best],
+            [truth["bbox"] for truth in truths],
+            [int(truth["iscrowd"]) for truth in truths],
+        )
+
+    def computeOks(self, imgId: Id, catId: Id) -> Any:
+        """Similarity of key points; not supported yet."""
+        raise NotImplementedError("iouType: key points cannot be evaluated yet: take pycocotools for them")
+
+    def evaluateImg(self, imgId: Id, catId: Id, aRng: Sequence[float], maxDet: int) -> Cell:
+        """The outcome of a category on an image for an area range and a limit; ``None`` where there is nothing."""
+        if not self._prepared:
+            self._prepare()
+        truths, detections = self._of(self._gts, imgId, catId), self._of(self._dts, imgId, catId)
+        if not truths and not detections:
+            return None
+        cell = _cells.judge(truths, detections, self.ious[imgId, catId], self.params.iouThrs, aRng, maxDet)
+        return {"image_id": imgId, "category_id": catId, "aRng": aRng, "maxDet": maxDet, **cell}
+
+    # Accumulating
+
+    def accumulate(self, p: Params | None = None) -> None:
+        """Draws precision and recall from the outcomes.
+
+        Args:
+            p: Parameters that take a part of what was evaluated; ``params`` by default.
+        """
+        started = time.time()
+        print("Accumulating evaluation results...")
+        if self._pair is None and not self._cells:
+            print("Please run evaluate() first")
+        params = self.params if p is None else p
+        params.catIds = params.catIds if params.useCats == 1 else [-1]
+        shape = [len(each) for each in (params.iouThrs, params.recThrs, params.catIds, params.areaRng, params.maxDets)]
+        if self._pair is not None and self._cells is None and self._untouched(params):
+            precision, recall, scores = self._pair.arrays(
+                [float(threshold) for threshold in params.iouThrs],
+                [float(threshold) for threshold in params.recThrs],
+                [int(limit) for limit in params.maxDets],
+                [(float(low), float(high)) for low, high in params.areaRng],
+            )
+        else:
+            precision, recall, scores = _cells.accumulate(self.evalImgs, params, self._paramsEval)
+        self.eval = {
+            "params": params,
+            "counts": shape,
+            "date": datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
+            "precision": precision,
+            "recall": recall,
+            "scores": scores,
+        }
+        print(f"DONE (t={time.time() - started:0.2f}s).")
+
+    def _untouched(self, params: Params) -> bool:
+        """Whether everything that was evaluated is asked for, within what the library can hold."""
+        then = self._paramsEval
+        same = all(
+            np.array_equal(np.asarray(getattr(params, name)), np.asarray(getattr(then, name)))
+            for name in ("imgIds", "iouThrs", "areaRng", "maxDets", "useCats")
+        )
+        categories = not params.useCats or list(params.catIds) == list(then.catIds)
+        return same and categories and 0 < len(params.iouThrs) <= 64 and 0 < len(params.areaRng) <= 32
+
+    # Summing up
+
+    def summarize(self) -> None:
+        """Prints the twelve numbers and keeps them in ``stats``."""
+        if not self.eval:
+            raise Exception("Please run accumulate() first")
+        limits = self.params.maxDets
+        rows: list[dict[str, Any]] = [
+            {"ap": True},
+            {"ap": True, "iouThr": 0.5, "maxDets": limits[2]},
+            {"ap": True, "iouThr": 0.75, "maxDets": limits[2]},
+            *({"ap": True, "areaRng": area, "maxDets": limits[2]} for area in ("small", "medium", "large")),
+            *({"ap": False, "maxDets": limits[place]} for place in range(3)),
+            *({"ap": False, "areaRng": area, "maxDets": limits[2]} for area in ("small", "medium", "large")),
+        ]
+        stats = np.zeros((12,))
+        for place, row in enumerate(rows):
+            stats[place] = self._summarize(**row)
+        self.stats = stats
+
+    def _summarize(
+        self, ap: bool, iouThr: float | None = None, areaRng: str = "all", maxDets: int = 100
+    ) -> float | np.floating[Any]:
+        """Prints and gives one number: the mean of precision or recall, where there is any."""
+        params = self.params
+        areas = [place for place, label in enumerate(params.areaRngLbl) if label == areaRng]
+        limits = [place for place, limit in enumerate(params.maxDets) if limit == maxDets]
+        values: NDArray[np.float64] = self.eval["precision" if ap else "recall"]
+        if iouThr is not None:
+            values = values[np.where(iouThr == params.iouThrs)[0]]
+        values = values[..., areas, limits] if len(limits) == len(areas) == 1 else values[..., areas, :][..., limits]
+        valid = values[values > -1]
+        mean = np.mean(valid) if len(valid) else -1
+        title, kind = ("Average Precision", "(AP)") if ap else ("Average Recall", "(AR)")
+        thresholds = f"{iouThr:0.2f}" if iouThr is not None else f"{params.iouThrs[0]:0.2f}:{params.iouThrs[-1]:0.2f}"
+        print(f" {title:<18} {kind} @[ IoU={thresholds:<9} | area={areaRng:>6s} | maxDets={maxDets:>3d} ] = {mean:0.3f}")
+        return mean
+
+    def __str__(self) -> str:
+        self.summarize()
+        return ""
+
+
+def ours(data_set: Any) -> COCO:
+    """A data set of another package, such as pycocotools, as one of ours."""
+    if isinstance(data_set, COCO):
+        return data_set
+    made = COCO()
+    made.dataset = data_set.dataset
+    return made
+
+
+def plain(ids: Sequence[Any]) -> list[Id]:
+    """Ids as Python's own values."""
+    return [id.item() if isinstance(id, np.generic) else id for id in ids]

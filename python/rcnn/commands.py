@@ -1,0 +1,252 @@
+"""What the program's other commands do, as functions; their documents as Python's values."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rcnn._command import called, option
+from rcnn.errors import EvaluateError, ModelError, RunError
+
+if TYPE_CHECKING:
+    import pandas
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What ``rcnn evaluate`` gives.
+
+    Attributes:
+        stats: The twelve numbers in pycocotools' order (LVIS: thirteen), float64.
+        names: Their names, such as ``AP``, ``AP50``.
+        precision: (T, R, K, A, M) float64: by IoU threshold, recall, category, area range and limit; -1 where nothing is
+            there to find. Without the last axis for LVIS.
+        recall: (T, K, A, M) float64.
+        scores: (T, R, K, A, M) float64: scores at which recalls are reached; ``None`` for LVIS.
+        per_class: A row for every category: ``id``, ``name``, ``boxes`` and ``numbers``: AP, AP50, AP75, APs, APm, APl, AR.
+        warnings: What in the files makes the numbers other than they seem: ``kind`` and ``message`` of each.
+        document: All that the command's ``--json`` has.
+    """
+
+    stats: NDArray[np.float64]
+    names: list[str]
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    scores: NDArray[np.float64] | None
+    per_class: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+    document: dict[str, Any]
+
+    def __getitem__(self, name: str) -> float:
+        """One of the numbers by its name, such as ``evaluation["AP50"]``."""
+        try:
+            return float(self.stats[self.names.index(name)])
+        except ValueError:
+            raise KeyError(f"{name}: known are {', '.join(self.names)}") from None
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The numbers of every category, by its name; -1 is NaN."""
+        import pandas
+
+        columns = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR"]
+        rows = [[row["id"], row["boxes"], *row["numbers"]] for row in self.per_class]
+        names = pandas.Index([row["name"] for row in self.per_class], name="category")
+        frame = pandas.DataFrame(rows, index=names, columns=["id", "boxes", *columns])
+        frame[columns] = frame[columns].where(frame[columns] != -1)
+        return frame
+
+
+def evaluate(
+    annotations: PathLike,
+    results: PathLike,
+    *,
+    max_dets: Sequence[int] | None = None,
+    iou_thresholds: Sequence[float] | None = None,
+    recall_thresholds: Sequence[float] | None = None,
+    area_ranges: Mapping[str, tuple[float, float]] | None = None,
+    category_ids: Iterable[int | str] | None = None,
+    image_ids: Iterable[int | str] | None = None,
+    class_agnostic: bool = False,
+    lvis: bool = False,
+    corrected: bool = False,
+    map_by_name: bool = False,
+    seen_only: bool = False,
+    bootstrap: int | None = None,
+    seed: int | None = None,
+    tide: bool = False,
+    errors: bool = False,
+) -> Evaluation:
+    """Evaluates detections against COCO annotations, as ``rcnn evaluate`` does: pycocotools' numbers to the last bit.
+
+    Args:
+        annotations: A COCO data set in JSON, packed with gzip or not.
+        results: A run's folder, a list of COCO results, a data set with scores, or detections.jsonl.
+        max_dets: Limits on detections of an image and category; 1, 10, 100 by default.
+        iou_thresholds: 0.5 to 0.95 by default.
+        recall_thresholds: 0 to 1 by default.
+        area_ranges: Ranges of areas in pixels by their labels.
+        category_ids: Only these categories, by id or name.
+        image_ids: Only these images.
+        class_agnostic: Takes all categories for one.
+        lvis: Evaluates as LVIS does.
+        corrected: Reads as intended what pycocotools reads otherwise: id 0, shared ids, NaN, areas beyond 1e10.
+        map_by_name: Matches images by file name and categories by name.
+        seen_only: Only images that the run processed.
+        bootstrap: Resamples of the images for 95 % intervals, in ``document["bootstrap"]``.
+        seed: Seed of the resamples.
+        tide: Adds TIDE's errors, in ``document["tide"]``.
+        errors: Adds best scores, calibration, missed objects and the confusion matrix, in ``document["errors"]``.
+
+    Raises:
+        EvaluateError: The files cannot be read, or do not belong together.
+    """
+    ranges = None if area_ranges is None else [f"{label}={low}:{high}" for label, (low, high) in area_ranges.items()]
+    options = {
+        "max-dets": max_dets,
+        "iou-thresholds": iou_thresholds,
+        "recall-thresholds": recall_thresholds,
+        "area-ranges": ranges,
+        "category-ids": category_ids,
+        "image-ids": image_ids,
+        "class-agnostic": class_agnostic,
+        "lvis": lvis,
+        "corrected": corrected,
+        "map-by-name": map_by_name,
+        "seen-only": seen_only,
+        "bootstrap": bootstrap,
+        "seed": seed,
+        "tide": tide,
+        "errors": errors,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        given = [each for name, value in options.items() for each in option(name, value)]
+        files = [f"--annotations={os.fspath(annotations)}", f"--results={os.fspath(results)}"]
+        document = called("evaluate", *files, "--per-class", f"--arrays={folder}", *given, raises=EvaluateError)
+        arrays = {path.stem: np.load(path) for path in Path(folder).glob("*.npy")}
+    return Evaluation(
+        stats=np.array(document["stats"], dtype=np.float64),
+        names=document["names"],
+        precision=arrays["precision"],
+        recall=arrays["recall"],
+        scores=arrays.get("scores"),
+        per_class=document["per_class"],
+        warnings=document["warnings"],
+        document=document,
+    )
+
+
+def compare(
+    annotations: PathLike,
+    models: Iterable[PathLike],
+    photos: PathLike | Iterable[PathLike] = (),
+    *,
+    out: PathLike | None = None,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "exact",
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Compares models, or saved results, on the same photos, as ``rcnn compare`` does.
+
+    Args:
+        annotations: COCO annotations.
+        models: Models (names, folders or checkpoints), or saved results.
+        photos: Files, folders or patterns; none where all models are saved results.
+        out: A folder for compare.json, compare.md, plots, and each model's results.
+        bootstrap: Resamples of the photos for the intervals.
+        seed: Seed of the resamples.
+        device, precision, threads: As those of a Detector.
+
+    Returns:
+        The command's document: ``models`` has ``name``, ``stats`` (the twelve numbers) and more of each, in the order given.
+    """
+    paths = [photos] if isinstance(photos, (str, os.PathLike)) else list(photos)
+    images = [each for path in paths for each in option("images", path)]
+    options = {"bootstrap": bootstrap, "seed": seed, "out": out, "threads": threads}
+    if images:
+        options |= {"device": device, "precision": precision}
+    given = [each for name, value in options.items() for each in option(name, value)]
+    document: dict[str, Any] = called(
+        "compare", f"--annotations={os.fspath(annotations)}", *images, *given, "--", *models, raises=RunError
+    )
+    return document
+
+
+def import_checkpoint(
+    checkpoint: PathLike,
+    out: PathLike,
+    *,
+    config: PathLike | None = None,
+    family: str | None = None,
+    key: str | None = None,
+    prefix: str | None = None,
+) -> dict[str, Any]:
+    """Makes a model's folder of a checkpoint, as ``rcnn import`` does.
+
+    Args:
+        checkpoint: A file of torchvision, detectron2, Detectron or mmdetection: .pth, .pkl or .safetensors.
+        out: The folder.
+        config: What no tensor shows: the framework's own config, or a JSON of import options.
+        family: The family, where the names of the tensors are ambiguous.
+        key: The key of the tensors, where there are several.
+        prefix: The prefix of the tensors' names, where there are several networks.
+
+    Returns:
+        The command's document: what was read, and what was assumed.
+    """
+    options = {"out": out, "config": config, "family": family, "key": key, "prefix": prefix}
+    given = [each for name, value in options.items() for each in option(name, value)]
+    document: dict[str, Any] = called("import", *given, "--", checkpoint, raises=ModelError)
+    return document
+
+
+def inspect(model: PathLike, *, size: tuple[int, int] | None = None) -> dict[str, Any]:
+    """A model's architecture, costs, conventions and origin, as ``rcnn inspect`` tells them.
+
+    Args:
+        model: A name, a folder or a checkpoint.
+        size: Height and width of the input in pixels; 800 x 800 by default.
+    """
+    sides = None if size is None else f"{size[0]}x{size[1]}"
+    document: dict[str, Any] = called("inspect", *option("size", sides), "--", model, raises=ModelError)
+    return document
+
+
+def convert(
+    source: PathLike,
+    out: PathLike,
+    *,
+    to: str | None = None,
+    photos: PathLike | None = None,
+    split: str | None = None,
+    score: float | None = None,
+) -> dict[str, Any]:
+    """Converts annotations between COCO, Pascal VOC, YOLO, LabelMe, CVAT, Label Studio, Open Images and CSV, as
+    ``rcnn convert`` does.
+
+    Args:
+        source: Annotations of any of these forms, or a run's folder.
+        out: A new file or folder.
+        to: ``coco``, ``voc``, ``yolo``, ``labelme``, ``cvat``, ``label-studio``, ``open-images`` or ``csv``; COCO where ``out``
+            ends in .json.
+        photos: Folder of the photos.
+        split: Only this part of the data set.
+        score: Least score of a run's detections.
+
+    Returns:
+        The command's summary.
+    """
+    options = {"out": out, "to": to, "input": photos, "split": split, "score": score}
+    given = [each for name, value in options.items() for each in option(name, value)]
+    document: dict[str, Any] = called("convert", *given, "--", source, raises=RunError)
+    return document

@@ -1,0 +1,232 @@
+"""A model that finds objects in photos."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias, overload
+
+import numpy as np
+
+from rcnn import _rcnn, _runtime
+from rcnn._photos import Photo, plain
+from rcnn.detections import Detections
+from rcnn.errors import PhotoError
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+class Detector:
+    """A model that finds objects in photos.
+
+    It may be used by several threads at once, and computes with the GIL released. It pickles by its arguments: what
+    arrives in another process is loaded there.
+
+    Args:
+        model: A name (``rcnn models`` lists them), a model's folder, or a checkpoint of torchvision, detectron2,
+            Detectron or mmdetection, which is imported into the cache on first use.
+        device: ``"auto"`` (CUDA where it works, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"openvino"``.
+        precision: ``"exact"`` is float32 everywhere; ``"fast"`` lets the device use bfloat16, float16 or TF32.
+        score: Gives detections above this score, 0 to 1; the model's own threshold by default.
+        threads: Threads that compute, and as many that decode; all cores by default.
+        sessions: Photos in the network at once, each on its share of the threads and with a copy of the weights: more
+            photos a second where there are many, for more memory. Results are the same.
+
+    Raises:
+        ModelError: There is no such model, or it cannot be read.
+        OnnxRuntimeError: The device cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: PathLike = "fod-r18",
+        *,
+        device: str = "auto",
+        precision: Literal["exact", "fast"] = "exact",
+        score: float | None = None,
+        threads: int | None = None,
+        sessions: int = 1,
+    ) -> None:
+        if score is not None and not 0 <= score <= 1:
+            raise ValueError(f"score: a number from 0 to 1 is needed, not {score}")
+        for name, number in (("threads", threads), ("sessions", sessions)):
+            if number is not None and number < 1:
+                raise ValueError(f"{name}: at least 1 is needed, not {number}")
+        _runtime.bring()
+        self._arguments = {
+            "model": os.fspath(model),
+            "device": device,
+            "precision": precision,
+            "score": score,
+            "threads": threads,
+            "sessions": sessions,
+        }
+        self._native = _rcnn.Detector(os.fspath(model), device, precision, score, threads, sessions)
+        self._classes = self._native.classes
+        self._names = [name for _, name in self._classes]
+        self._ids = np.array([id for id, _ in self._classes], dtype=np.int64)
+
+    @property
+    def classes(self) -> list[tuple[int, str]]:
+        """Ids and names of the classes that it knows."""
+        return list(self._classes)
+
+    @property
+    def device(self) -> str:
+        """What it computes on: ``cpu``, ``openvino`` or ``cuda:N``."""
+        return self._native.device
+
+    @property
+    def score(self) -> float:
+        """Detections are above this score."""
+        return self._native.score
+
+    @overload
+    def detect(self, photo: Photo) -> Detections: ...
+    @overload
+    def detect(self, photo: Sequence[Photo], *, errors: Literal["raise"] = "raise") -> list[Detections]: ...
+    @overload
+    def detect(
+        self, photo: Sequence[Photo], *, errors: Literal["return"]
+    ) -> list[Detections | PhotoError]: ...
+    def detect(self, photo: Any, *, errors: Literal["raise", "return"] = "raise") -> Any:
+        """Finds objects in one photo, or in each of a list.
+
+        Args:
+            photo: A path, a picture file's bytes, a PIL image, or a uint8 array of (height, width, 3) RGB or
+                (height, width) grey; or a list of these, of which one is decoded while others are in the network. The
+                EXIF orientation of files and bytes is applied; PIL images and arrays are taken as they are.
+            errors: Of a list: ``"raise"`` ends at the first photo that cannot be decoded, ``"return"`` puts its
+                PhotoError in its place.
+
+        Returns:
+            Detections, or a list of them in the order of the photos.
+
+        Raises:
+            PhotoError: The photo cannot be read or decoded.
+        """
+        if isinstance(photo, (list, tuple)):
+            return list(self.stream(photo, errors=errors))
+        if errors not in ("raise", "return"):
+            raise ValueError(f'errors: "raise" or "return" is needed, not {errors!r}')
+        if errors == "return":
+            return next(self.stream([photo], errors=errors))
+        return self._made(photo, self._native.detect(plain(photo)))
+
+    @overload
+    def stream(self, photos: Iterable[Photo], *, errors: Literal["raise"] = "raise") -> Iterator[Detections]: ...
+    @overload
+    def stream(
+        self, photos: Iterable[Photo], *, errors: Literal["return"]
+    ) -> Iterator[Detections | PhotoError]: ...
+    def stream(self, photos: Iterable[Any], *, errors: Literal["raise", "return"] = "raise") -> Iterator[Any]:
+        """Finds objects in photos as they come, in their order.
+
+        While one photo is in the network, the next are decoded: a few, however many there are, so that memory does not
+        grow with their number.
+
+        Args:
+            photos: Whatever gives photos, such as a generator of paths; it is asked for a few more than were yielded.
+            errors: As in :meth:`detect`.
+
+        Yields:
+            Detections of one photo after the other.
+        """
+        if errors not in ("raise", "return"):
+            raise ValueError(f'errors: "raise" or "return" is needed, not {errors!r}')
+        if isinstance(photos, (str, bytes, os.PathLike)):
+            raise TypeError("photos: photos one after another are needed, as a list of paths, not one photo")
+        return self._stream(photos, errors == "return")
+
+    def _stream(self, photos: Iterable[Photo], keep: bool) -> Iterator[Detections | PhotoError]:
+        pipeline = self._native.pipeline()
+        waiting: deque[tuple[Photo, _rcnn.Pending]] = deque()
+        coming = iter(photos)
+        more = True
+        while True:
+            while more and len(waiting) < pipeline.ahead:
+                try:
+                    photo = next(coming)
+                except StopIteration:
+                    more = False
+                else:
+                    waiting.append((photo, pipeline.submit(plain(photo))))
+            if not waiting:
+                return
+            photo, pending = waiting.popleft()
+            try:
+                found = pending.wait()
+            except PhotoError as error:
+                if not keep:
+                    raise
+                yield error
+            else:
+                yield self._made(photo, found)
+
+    def run(
+        self,
+        photos: PathLike | Iterable[PathLike],
+        out: PathLike,
+        *,
+        annotations: PathLike | None = None,
+        draw_score: float | None = 0.5,
+        shard: str | None = None,
+        overwrite: bool = False,
+        tile: bool = False,
+        progress: Callable[[int, int, int], object] | None = None,
+        note: Callable[[str], object] | None = None,
+    ) -> dict[str, Any]:
+        """Does many photos and writes the results, as ``rcnn detect`` does; goes on where an earlier run stopped.
+
+        Args:
+            photos: Files, folders (with all folders in them), patterns such as ``"*.jpg"``, or .txt files of paths.
+            out: Folder of the results.
+            annotations: COCO annotations from which the results take ids of images, by file name, and of categories, by
+                name.
+            draw_score: Draws boxes from this score up; ``None`` writes no pictures.
+            shard: ``"I/N"`` does the I-th of N shares of the photos.
+            overwrite: Replaces the results of another run in the folder.
+            tile: Also looks at large photos in overlapping tiles, for small objects.
+            progress: Called with the photos done, all photos and those that failed, after every photo.
+            note: Called with sentences that a person should know.
+
+        Returns:
+            What ``run.json`` in the folder holds.
+
+        Raises:
+            RunError: Photos cannot be listed, or results not be written. Photos that cannot be decoded are rows in
+                the results and raise nothing.
+        """
+        one = isinstance(photos, (str, os.PathLike))
+        paths = [photos] if one else list(photos)  # type: ignore[arg-type,list-item]
+        record = self._native.run(
+            [os.fspath(path) for path in paths],
+            os.fspath(out),
+            None if annotations is None else os.fspath(annotations),
+            draw_score,
+            shard,
+            overwrite,
+            tile,
+            progress,
+            note,
+        )
+        answer: dict[str, Any] = json.loads(record)
+        return answer
+
+    def _made(self, photo: Photo, found: _rcnn.Found) -> Detections:
+        boxes, scores, classes, width, height = found
+        labels = [self._names[place] for place in classes.tolist()]
+        return Detections(boxes, scores, self._ids[classes], labels, classes, width, height, None, photo)
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self._arguments.items() if name != "model")
+        return f"Detector({self._arguments['model']!r}, {given})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _load, (self._arguments,)
+
+
+def _load(arguments: dict[str, Any]) -> Detector:
+    return Detector(**arguments)
