@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coco_eval::{
-    Annotation, AreaRange, Category, DataSet, Detections, Evaluator, Id, Image, Params, ResultRow,
+    Annotation, AreaRange, Category, DataSet, Detections, Evaluator, Form, Id, Image, Params, ResultRow,
 };
 use ndarray::{Array2, s};
 use numpy::{IntoPyArray, PyArray2, PyArray4, PyArray5, PyReadonlyArray2};
@@ -76,6 +76,10 @@ impl CocoRows {
     /// Nothing where anything is not as it usually is.
     #[staticmethod]
     fn of(results: &Bound<'_, PyList>, own_areas: bool) -> Option<CocoRows> {
+        // The first decides what all are.
+        if results.get_item(0).ok()?.contains("caption").ok()? {
+            return None;
+        }
         let rows: Option<Vec<ResultRow>> = results.iter().map(|entry| result(&entry, own_areas)).collect();
         Some(CocoRows(Arc::new(rows?)))
     }
@@ -146,6 +150,14 @@ impl CocoPair {
             }
         };
         Ok(CocoPair(pair?.map_err(|error| evaluate_error(py, &error))?))
+    }
+
+    /// Whether the results are a list that is not empty, how many are on images that the data set does not have, and one of
+    /// these images.
+    fn noticed(&self) -> (bool, u64, Option<&str>) {
+        let noticed = &self.0.detections().noticed;
+        let one = noticed.unknown_image_ids.keys().next().map(String::as_str);
+        (noticed.form == Form::List && noticed.count > 0, noticed.unknown_images, one)
     }
 
     fn arrays<'py>(

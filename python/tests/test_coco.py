@@ -31,11 +31,18 @@ CASES = [
     if (case / "case.json").exists() and json.loads((case / "case.json").read_text()).get("protocol") == "coco"
 ]
 
-# What pycocotools refuses and rcnn evaluates, as nothing in it is doubtful.
+# What pycocotools refuses and rcnn evaluates, as there is one way to understand it.
 LENIENT = {
+    "ann-id-string-word": "which ground truth is taken does not depend on its id",
     "area-key-missing": "the box has an area",
-    "crowd-key-missing": "no crowd",
+    "crowd-key-missing": "it is no crowd",
+    "json-byte-order-mark": "the mark is no part of the text",
+    "score-all-bool": "true is 1",
+    "score-some-bool": "true is 1",
 }
+
+# Results that are masks: their boxes are made by the reader of files, and not of Python's lists yet.
+MASKS = {"results-masks-only", "results-masks-empty"}
 
 
 def text_of(case: Path, stem: str) -> Path:
@@ -80,6 +87,10 @@ def judged(case: Path, ways: str) -> rcnn.COCOeval:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_numbers_and_arrays_are_pycocotools(case: Path, ways: str) -> None:
     expected = json.loads((case / "expected.json").read_text())
+    if case.name in MASKS and ways != "files":
+        with pytest.raises(NotImplementedError, match="not there yet"):
+            judged(case, ways)
+        return
     if expected["outcome"] != "ok":
         if case.name in LENIENT:
             return

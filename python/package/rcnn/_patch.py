@@ -17,7 +17,7 @@ def patch_pycocotools() -> None:
     """
     package = sys.modules.get("pycocotools") or module("pycocotools", {})
     package.__path__ = getattr(package, "__path__", [])
-    parts = {
+    parts: dict[str, dict[str, object]] = {
         "coco": {"COCO": coco.COCO},
         "cocoeval": {"COCOeval": cocoeval.COCOeval, "Params": cocoeval.Params},
         "mask": {name: getattr(mask, name) for name in mask.__all__},

@@ -85,6 +85,7 @@ class CocoPair:
         category_ids: list[str] | None,
         use_categories: bool,
     ) -> CocoPair: ...
+    def noticed(self) -> tuple[bool, int, str | None]: ...
     def arrays(
         self,
         iou_thresholds: list[float],

@@ -130,10 +130,10 @@ class COCOeval:
         """Sorts ground truths and detections by image and category."""
         truth, results = self._both()
         params = self._paramsEval or self.params
-        wanted = {"catIds": params.catIds} if params.useCats else {}
+        categories = params.catIds if params.useCats else []
         self._gts, self._dts = defaultdict(list), defaultdict(list)
         for data_set, table in ((truth, self._gts), (results, self._dts)):
-            for ann in data_set.loadAnns(data_set.getAnnIds(imgIds=params.imgIds, **wanted)):
+            for ann in data_set.loadAnns(data_set.getAnnIds(imgIds=params.imgIds, catIds=categories)):
                 if data_set is truth:
                     ann["ignore"] = ann.get("iscrowd", False)
                 table[ann["image_id"], ann["category_id"]].append(ann)

@@ -84,7 +84,7 @@ class Detector:
         return self._native.score
 
     @overload
-    def detect(self, photo: Photo) -> Detections: ...
+    def detect(self, photo: Photo) -> Detections: ...  # type: ignore[overload-overlap]
     @overload
     def detect(self, photo: Sequence[Photo], *, errors: Literal["raise"] = "raise") -> list[Detections]: ...
     @overload
@@ -199,8 +199,7 @@ class Detector:
             RunError: Photos cannot be listed, or results not be written. Photos that cannot be decoded are rows in
                 the results and raise nothing.
         """
-        one = isinstance(photos, (str, os.PathLike))
-        paths = [photos] if one else list(photos)  # type: ignore[arg-type,list-item]
+        paths: list[PathLike] = [photos] if isinstance(photos, (str, os.PathLike)) else list(photos)
         record = self._native.run(
             [os.fspath(path) for path in paths],
             os.fspath(out),

@@ -33,6 +33,10 @@ class MismatchError(EvaluateError, AssertionError):
     """Results are on images that the annotations do not have; pycocotools raises AssertionError there."""
 
 
+class EmptyResultsError(EvaluateError, IndexError):
+    """There are no results; pycocotools raises IndexError there."""
+
+
 def listed(value: Any) -> list[Any]:
     """A list of what may be one or several."""
     many = hasattr(value, "__iter__") and hasattr(value, "__len__") and not isinstance(value, str)
@@ -50,6 +54,17 @@ class COCO:
         anns, imgs, cats: Annotations, images and categories by their ids.
         imgToAnns, catToImgs: Annotations of each image, and ids of the images of each category.
     """
+
+    _file: str | None
+    _dataset: dict[str, Any] | None
+    _index: dict[str, Any] | None
+    # What the library has read of the file, as long as nobody may have changed the dictionaries.
+    _set: _rcnn.CocoSet | None
+    # Results that nobody has looked at yet, the data set that they belong to, and what the library has read of them.
+    _results: str | list[Entry] | NDArray[np.float64] | None
+    _parent: COCO | None
+    _rows: _rcnn.CocoRows | None
+    _pair: tuple[_rcnn.CocoSet, _rcnn.CocoPair] | None
 
     def __init__(self, annotation_file: str | os.PathLike[str] | None = None) -> None:
         self._clear()
@@ -70,16 +85,12 @@ class COCO:
         print("index created!")
 
     def _clear(self) -> None:
-        self._file: str | None = None
-        # What the library has read, as long as nobody may have changed the dictionaries.
-        self._set: _rcnn.CocoSet | None = None
-        # Results that nobody has looked at yet, the data set that they belong to, and what the library has read of them.
-        self._results: str | list[Entry] | NDArray[np.float64] | None = None
-        self._parent: COCO | None = None
-        self._rows: _rcnn.CocoRows | None = None
-        self._pair: tuple[_rcnn.CocoSet, _rcnn.CocoPair] | None = None
-        self._dataset: dict[str, Any] | None = None
-        self._index: dict[str, Any] | None = None
+        self._file = self._dataset = self._index = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """The dictionaries are in people's hands, and what was read of the files may differ from them by now."""
+        self._set = self._results = self._parent = self._rows = self._pair = None
 
     # The dictionaries
 
@@ -99,7 +110,8 @@ class COCO:
     @property
     def anns(self) -> dict[Id, Entry]:
         """Annotations by id."""
-        return self._part("anns")
+        table: dict[Id, Entry] = self._part("anns")
+        return table
 
     @anns.setter
     def anns(self, anns: dict[Id, Entry]) -> None:
@@ -108,7 +120,8 @@ class COCO:
     @property
     def imgs(self) -> dict[Id, Entry]:
         """Images by id."""
-        return self._part("imgs")
+        table: dict[Id, Entry] = self._part("imgs")
+        return table
 
     @imgs.setter
     def imgs(self, imgs: dict[Id, Entry]) -> None:
@@ -117,7 +130,8 @@ class COCO:
     @property
     def cats(self) -> dict[Id, Entry]:
         """Categories by id."""
-        return self._part("cats")
+        table: dict[Id, Entry] = self._part("cats")
+        return table
 
     @cats.setter
     def cats(self, cats: dict[Id, Entry]) -> None:
@@ -126,7 +140,8 @@ class COCO:
     @property
     def imgToAnns(self) -> dict[Id, list[Entry]]:
         """Annotations of each image."""
-        return self._part("imgToAnns")
+        table: dict[Id, list[Entry]] = self._part("imgToAnns")
+        return table
 
     @imgToAnns.setter
     def imgToAnns(self, imgToAnns: dict[Id, list[Entry]]) -> None:
@@ -135,7 +150,8 @@ class COCO:
     @property
     def catToImgs(self) -> dict[Id, list[Id]]:
         """Ids of the images of each category, once for every annotation."""
-        return self._part("catToImgs")
+        table: dict[Id, list[Id]] = self._part("catToImgs")
+        return table
 
     @catToImgs.setter
     def catToImgs(self, catToImgs: dict[Id, list[Id]]) -> None:
@@ -163,13 +179,9 @@ class COCO:
         assert self._index is not None
         self._index[name] = table
 
-    def _forget(self) -> None:
-        """The dictionaries are in people's hands, and what was read of the files may differ from them by now."""
-        self._set = self._results = self._parent = self._rows = self._pair = None
-
     def _load(self) -> None:
-        if self._results is not None and self._parent is not None:
-            results, parent = self._results, self._parent
+        results, parent = self._results, self._parent
+        if results is not None and parent is not None:
             self._forget()
             self._dataset = results_as_data_set(parent, read_results(results))
         elif self._file is not None:
@@ -303,9 +315,15 @@ class COCO:
             return False
         if isinstance(results, str):
             try:
-                self._pair = of, _rcnn.CocoPair(of, results, None, None, True)
+                pair = _rcnn.CocoPair(of, results, None, None, True)
             except EvaluateError:
                 return False
+            is_list, count, one = pair.noticed()
+            if not is_list:
+                return False
+            if count:
+                raise MismatchError(mismatch(f"{count} results are on images that are", one))
+            self._pair = of, pair
             return True
         if isinstance(results, np.ndarray) and results.ndim == 2 and results.shape[1] == 7:
             self._rows = _rcnn.CocoRows.of_array(np.ascontiguousarray(results, dtype=np.float64))
@@ -313,9 +331,9 @@ class COCO:
             self._rows = _rcnn.CocoRows.of(results, False)
         if self._rows is None:
             return False
-        count, one = self._rows.unknown(of)
-        if count:
-            raise MismatchError(mismatch(f"{count} results are", one))
+        foreign, image = self._rows.unknown(of)
+        if foreign:
+            raise MismatchError(mismatch(f"{foreign} results are on images that are", str(image)))
         return True
 
     # What the library evaluates
@@ -358,7 +376,7 @@ class COCO:
         known = set(self.getImgIds())
         unknown = {entry["image_id"] for entry in results} - known
         if unknown:
-            raise MismatchError(mismatch(f"{len(unknown)} image ids of the results are", next(iter(unknown))))
+            raise MismatchError(mismatch(f"{len(unknown)} images of the results are", repr(next(iter(unknown)))))
 
     # Masks and pictures
 
@@ -431,6 +449,8 @@ def results_as_data_set(parent: COCO, results: list[Entry]) -> dict[str, Any]:
     dataset: dict[str, Any] = {"images": list(parent.dataset["images"])}
     if "info" in parent.dataset:
         dataset["info"] = copy.deepcopy(parent.dataset["info"])
+    if not results:
+        raise EmptyResultsError("the results are empty: there is nothing to evaluate")
     parent._check_images(results)
     first = results[0]
     if "caption" in first:
@@ -480,9 +500,9 @@ def pointed(entry: Entry) -> None:
     entry["bbox"] = [left, top, right - left, bottom - top]
 
 
-def mismatch(what: str, one: Any) -> str:
+def mismatch(what: str, one: str | None) -> str:
     """What is said of results that belong to other annotations."""
-    return f"Results do not correspond to current coco set: {what} not in the annotations, such as {one!r}"
+    return f"Results do not correspond to current coco set: {what} not in the annotations, such as {one}"
 
 
 def typed(ids: list[Id] | None) -> list[str] | None:

@@ -100,7 +100,7 @@ def accumulate(
         for a, a_place in enumerate(a_list):
             start = k_place * of_category + a_place * of_range
             own = [cell for cell in (cells[start + image] for image in i_list) if cell is not None]
-            positives = sum(np.count_nonzero(cell["gtIgnore"] == 0) for cell in own)
+            positives = sum(int(np.count_nonzero(cell["gtIgnore"] == 0)) for cell in own)
             if positives == 0:
                 continue
             for m, limit in enumerate(m_list):

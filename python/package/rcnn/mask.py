@@ -32,7 +32,9 @@ def iou(dt: ArrayLike, gt: ArrayLike, pyiscrowd: Sequence[int]) -> NDArray[np.fl
         raise ValueError(f"pyiscrowd: one for each of {len(truths)} ground truths is needed, not {len(pyiscrowd)}")
     if len(detections) == 0 or len(truths) == 0:
         return []
-    return _rcnn.box_iou(detections, truths, [bool(crowd) for crowd in pyiscrowd])
+    # A byte each: what does not fit is refused.
+    crowds = np.array(pyiscrowd, dtype=np.uint8)
+    return _rcnn.box_iou(detections, truths, crowds.astype(bool).tolist())
 
 
 def boxes(argument: str, values: ArrayLike) -> NDArray[np.float64]:
