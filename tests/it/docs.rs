@@ -16,7 +16,7 @@ use crate::support::Place;
 const NEEDS: [&str; 4] = ["network", "gpu", "openvino", "cargo"];
 
 /// Languages of blocks that hold no commands.
-const OTHER: [&str; 5] = ["text", "json", "rust", "toml", "yaml"];
+const OTHER: [&str; 6] = ["text", "json", "python", "rust", "toml", "yaml"];
 
 /// A page: its path from the root of the repository, its blocks of commands, and all other text.
 struct Page {
