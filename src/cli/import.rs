@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use crate::detector::{Detector, Step, Verdict, verify};
 use crate::family::Options;
 use crate::model::{ClassifierModel, Imported, Model, config_beside, read_config};
 use crate::runtime::{self, Device, Runtime, SessionOptions};
+use anyhow::Context;
 use serde_json::json;
 
 use super::Exit;

@@ -3,12 +3,12 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
 use crate::family::Options;
 use crate::model::{
     BUNDLED, Brought, ClassifierModel, Expected, Origin, PullError, RECOMMENDED, Wanted, bring,
     find_published, nearest, published, read_config,
 };
+use anyhow::bail;
 
 use super::Exit;
 use super::output::tell;
