@@ -6,6 +6,8 @@
 """
 
 import argparse
+import os
+import sys
 from collections.abc import Iterator
 
 import pandas
@@ -41,6 +43,8 @@ def main() -> None:
     parser.add_argument("--model", default="fod-r18")
     parser.add_argument("--threads", type=int, default=1, help="cores of a task, as spark.task.cpus has it")
     options = parser.parse_args()
+    # Executors on this machine run the Python that has rcnn; a cluster's are told by its settings.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     spark = SparkSession.builder.appName("rcnn").getOrCreate()
     # Photos are large rows: a few at a time are enough to keep the decoders busy.
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "32")

@@ -72,7 +72,7 @@ pub mod runtime;
 
 pub use detector::Detector;
 #[cfg(feature = "draw")]
-pub use draw::{Mark, annotate};
+pub use draw::{Fonts, Mark, annotate};
 pub use facade::{
     Detection, DetectorBuilder, Error, Pending, PhotoDetections, PhotoInput, PhotoSource, Pipeline, Run,
     RunBuilder,

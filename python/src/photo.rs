@@ -7,7 +7,7 @@ use numpy::{
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use rcnn::{BBox, Mark, Photo, PhotoInput, PhotoSource};
+use rcnn::{BBox, Fonts, Mark, Photo, PhotoInput, PhotoSource};
 
 use crate::{error, guard};
 
@@ -79,7 +79,8 @@ pub(crate) fn annotate<'py>(
             .map(|(([x1, y1, x2, y2], class), label)| Mark { bbox: BBox::new(x1, y1, x2, y2), class, label })
             .collect();
         let mut photo = photo.into_owned();
-        rcnn::annotate(&mut photo, &marks);
+        let texts: Vec<&str> = marks.iter().map(|mark| mark.label.as_str()).collect();
+        rcnn::annotate(&mut photo, &marks, &Fonts::for_texts(&texts));
         Ok::<_, rcnn::Error>(photo)
     })?;
     let photo = drawn.map_err(|error| error::of(py, &error))?;

@@ -168,12 +168,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let out = args.out.clone().unwrap_or_else(free_folder);
     let listing = super::list_photos(&args.photos, Some(&out.join("annotated")))?;
-    let name = args.model.as_deref().unwrap_or(DEFAULT.as_ref());
-    let model = if args.config.is_some() || args.names.is_some() {
-        checkpoint(name, &args)?
-    } else {
-        super::find_model(name, args.machine.offline())?
-    };
+    let model = model(&args)?;
     let known = &model.manifest().classes;
     let only =
         args.classes.as_ref().map(|names| chosen(names, known)).transpose().map_err(|Usage(error)| {
@@ -259,6 +254,15 @@ fn free_folder() -> PathBuf {
     names.map(PathBuf::from).find(usable).unwrap_or_default()
 }
 
+/// The model that is named, or the default one.
+fn model(args: &Args) -> anyhow::Result<Model> {
+    let name = args.model.as_deref().unwrap_or(DEFAULT.as_ref());
+    if args.config.is_some() || args.names.is_some() {
+        return checkpoint(name, args);
+    }
+    super::find_model(name, args.machine.offline())
+}
+
 /// A line of JSON for every path.
 fn answer_lines(args: &Args) -> anyhow::Result<Exit> {
     if matches!(args.decode.decoder, DecoderArg::Reduced) {
@@ -267,8 +271,7 @@ fn answer_lines(args: &Args) -> anyhow::Result<Exit> {
         )
         .into());
     }
-    let name = args.model.as_deref().unwrap_or(DEFAULT.as_ref());
-    let model = super::find_model(name, args.machine.offline())?;
+    let model = model(args)?;
     let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
     let runtime = args.machine.open()?;
     let lanes = args.lanes.count(&args.machine, &model, usize::MAX, 1, args.memory.whole());

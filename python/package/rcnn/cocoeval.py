@@ -127,9 +127,11 @@ class COCOeval:
         return ours(self.cocoGt), ours(self.cocoDt)
 
     def _prepare(self) -> None:
-        """Sorts ground truths and detections by image and category."""
+        """Sorts ground truths and detections by image and category, under ``params``."""
+        self._prepare_for(self.params)
+
+    def _prepare_for(self, params: Params) -> None:
         truth, results = self._both()
-        params = self._paramsEval or self.params
         categories = params.catIds if params.useCats else []
         self._gts, self._dts = defaultdict(list), defaultdict(list)
         for data_set, table in ((truth, self._gts), (results, self._dts)):
@@ -139,11 +141,13 @@ class COCOeval:
                 table[ann["image_id"], ann["category_id"]].append(ann)
         self._prepared = True
 
-    def _of(self, table: dict[tuple[Id, Id], list[Entry]], image: Id, category: Id) -> list[Entry]:
-        params = self.params
-        if params.useCats:
-            return table.get((image, category), [])
-        return [ann for each in params.catIds for ann in table.get((image, each), [])]
+    def _of(self, params: Params, image: Id, category: Id) -> tuple[list[Entry], list[Entry]]:
+        """Ground truths and detections of an image and category, or of all categories."""
+        if not self._prepared:
+            self._prepare_for(self._paramsEval)
+        categories = [category] if params.useCats else params.catIds
+        truths = [ann for each in categories for ann in self._gts.get((image, each), [])]
+        return truths, [ann for each in categories for ann in self._dts.get((image, each), [])]
 
     # Outcomes of images
 
@@ -154,7 +158,7 @@ class COCOeval:
             params = self._paramsEval
             categories = params.catIds if params.useCats else [-1]
             self._ious = {
-                (image, category): self.computeIoU(image, category)
+                (image, category): self._overlaps(params, image, category)
                 for image in params.imgIds
                 for category in categories
             }
@@ -172,7 +176,7 @@ class COCOeval:
                 return defaultdict(list)
             params = self._paramsEval
             self._cells = [
-                self.evaluateImg(image, category, area, params.maxDets[-1])
+                self._outcome(params, image, category, area, params.maxDets[-1])
                 for category in (params.catIds if params.useCats else [-1])
                 for area in params.areaRng
                 for image in params.imgIds
@@ -185,12 +189,13 @@ class COCOeval:
 
     def computeIoU(self, imgId: Id, catId: Id) -> Any:
         """IoU of an image's detections and ground truths of a category: (D, G), or an empty list."""
-        if not self._prepared:
-            self._prepare()
-        truths, detections = self._of(self._gts, imgId, catId), self._of(self._dts, imgId, catId)
+        return self._overlaps(self.params, imgId, catId)
+
+    def _overlaps(self, params: Params, image: Id, category: Id) -> Any:
+        truths, detections = self._of(params, image, category)
         if not truths and not detections:
             return []
-        best = _cells.by_score(detections)[: self.params.maxDets[-1]]
+        best = _cells.by_score(detections)[: params.maxDets[-1]]
         return mask.iou(
             [detections[place]["bbox"] for place in best],
             [truth["bbox"] for truth in truths],
@@ -203,13 +208,14 @@ class COCOeval:
 
     def evaluateImg(self, imgId: Id, catId: Id, aRng: Sequence[float], maxDet: int) -> Cell:
         """The outcome of a category on an image for an area range and a limit; ``None`` where there is nothing."""
-        if not self._prepared:
-            self._prepare()
-        truths, detections = self._of(self._gts, imgId, catId), self._of(self._dts, imgId, catId)
+        return self._outcome(self.params, imgId, catId, aRng, maxDet)
+
+    def _outcome(self, params: Params, image: Id, category: Id, area: Sequence[float], limit: int) -> Cell:
+        truths, detections = self._of(params, image, category)
         if not truths and not detections:
             return None
-        cell = _cells.judge(truths, detections, self.ious[imgId, catId], self.params.iouThrs, aRng, maxDet)
-        return {"image_id": imgId, "category_id": catId, "aRng": aRng, "maxDet": maxDet, **cell}
+        cell = _cells.judge(truths, detections, self.ious[image, category], params.iouThrs, area, limit)
+        return {"image_id": image, "category_id": category, "aRng": area, "maxDet": limit, **cell}
 
     # Accumulating
 
@@ -221,7 +227,7 @@ class COCOeval:
         """
         started = time.time()
         print("Accumulating evaluation results...")
-        if self._pair is None and not self._cells:
+        if self._pair is None and (self._cells is None or len(self._cells) == 0):
             print("Please run evaluate() first")
         params = self.params if p is None else p
         params.catIds = params.catIds if params.useCats == 1 else [-1]
