@@ -107,7 +107,10 @@ impl Detections {
                 kept.push(group, Detection { bbox, score, image, order });
             }
         }
-        Detections::of_groups(name, kept, &areas, noticed)
+        let mut made = Detections::named(name);
+        made.areas.extend(&areas);
+        (made.rows, made.noticed) = (kept, noticed);
+        made
     }
 }
 

@@ -188,15 +188,8 @@ impl Detections {
         Ok(found)
     }
 
-    pub(super) fn of_groups(
-        name: &Path,
-        rows: Grouped<Detection>,
-        areas: &[f64],
-        noticed: Noticed,
-    ) -> Detections {
-        let mut listed = Rows::default();
-        listed.extend(areas);
-        Detections { path: name.to_owned(), rows, areas: listed, noticed }
+    pub(super) fn named(name: &Path) -> Detections {
+        Detections { path: name.to_owned(), ..Detections::default() }
     }
 
     /// The file.
