@@ -315,3 +315,28 @@ def test_the_patch_takes_pycocotools_place(before: str) -> None:
     if before:
         pytest.importorskip("pycocotools")
     subprocess.run([sys.executable, "-c", before + PATCHED], check=True)
+
+
+def test_outcomes_of_several_machines_are_one(small: dict[str, Any]) -> None:
+    """As torchvision's training does it: each machine evaluates its images, and one accumulates all outcomes."""
+    truth = rcnn.COCO(small["folder"] / "gt.json")
+    whole = rcnn.COCOeval(truth, truth.loadRes(small["folder"] / "dt.json"), "bbox")
+    whole.evaluate()
+    whole.accumulate()
+    whole.summarize()
+    evaluation = rcnn.COCOeval(copy.deepcopy(truth), iouType="bbox")
+    outcomes = []
+    for images in ([1, 2, 3], [4, 5], [6, 7, 8]):
+        results = [each for each in copy.deepcopy(small["results"]) if each["image_id"] in images]
+        evaluation.cocoDt = truth.loadRes(results) if results else rcnn.COCO()
+        evaluation.params.imgIds = list(images)
+        evaluation.evaluate()
+        outcomes.append(np.asarray(evaluation.evalImgs).reshape(3, 4, len(images)))
+    evaluation.evalImgs = list(np.concatenate(outcomes, axis=2).flatten())
+    evaluation.params.imgIds = list(range(1, 9))
+    evaluation._paramsEval = copy.deepcopy(evaluation.params)
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert evaluation.stats.tolist() == whole.stats.tolist()
+    for name in ("precision", "recall", "scores"):
+        assert np.array_equal(evaluation.eval[name], whole.eval[name])
