@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use rcnn::detector::{Candidate, Ranked, proposals};
+use rcnn::detector::{RpnCandidate, Ranked, proposals};
 use rcnn::model::{ClassifierManifest, Manifest};
 
 fuzz_target!(|text: &str| {
@@ -27,7 +27,7 @@ fuzz_target!(|text: &str| {
     let strides = network.rpn_strides();
     let map = (3, 2);
     let places = 0..6 * network.rpn.anchors;
-    let candidate = |place| Candidate { place, logit: place as f32 / 8.0, deltas: [0.1, -0.2, 50.0, -50.0] };
+    let candidate = |place| RpnCandidate { place, logit: place as f32 / 8.0, deltas: [0.1, -0.2, 50.0, -50.0] };
     let level = Ranked { map, best: places.map(candidate).collect() };
     let levels = vec![level; strides.len()];
     let found = proposals(conventions, &levels, &strides, (96, 64), (96, 64));

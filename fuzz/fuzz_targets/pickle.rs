@@ -13,6 +13,6 @@ fuzz_target!(|bytes: &[u8]| {
                 let _ = tensor.to_f32(&checkpoint);
             }
         }
-        let _ = family::load(&checkpoint, &family::Options::default());
+        let _ = family::load(&checkpoint, &family::ImportOptions::default());
     }
 });

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coco_eval::{
-    Annotation, AreaRange, Category, DataSet, Detections, Evaluator, Form, Id, Image, Params, ResultRow,
+    Annotation, AreaRange, Category, DataSet, Detections, Evaluator, Id, Image, Params, ResultRow,
+    ResultsForm,
 };
 use ndarray::{Array2, s};
 use numpy::{IntoPyArray, PyArray2, PyArray4, PyArray5, PyReadonlyArray2};
@@ -157,7 +158,7 @@ impl CocoPair {
     fn noticed(&self) -> (bool, u64, Option<&str>) {
         let noticed = &self.0.detections().noticed;
         let one = noticed.unknown_image_ids.keys().next().map(String::as_str);
-        (noticed.form == Form::List && noticed.count > 0, noticed.unknown_images, one)
+        (noticed.form == ResultsForm::List && noticed.count > 0, noticed.unknown_images, one)
     }
 
     fn arrays<'py>(

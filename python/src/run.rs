@@ -45,7 +45,7 @@ impl Detector {
                 let told = Python::attach(|py| {
                     py.check_signals()?;
                     match event {
-                        Event::Note(text) => note.as_ref().map(|note| note.call1(py, (text,))),
+                        Event::Warning(text) => note.as_ref().map(|note| note.call1(py, (text,))),
                         Event::Progress(now) => progress
                             .as_ref()
                             .map(|progress| progress.call1(py, (now.done, now.total, now.failed))),

@@ -4,15 +4,15 @@ use std::fmt;
 
 /// Text from a file, safe to print: control characters escaped, at most 200 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown(String);
+pub struct EscapedText(String);
 
-impl Shown {
-    pub(crate) fn new(text: &str) -> Shown {
+impl EscapedText {
+    pub(crate) fn new(text: &str) -> EscapedText {
         let mut shown: String = text.chars().take(200).flat_map(char::escape_debug).collect();
         if text.chars().nth(200).is_some() {
             shown.push('…');
         }
-        Shown(shown)
+        EscapedText(shown)
     }
 
     fn is_empty(&self) -> bool {
@@ -20,7 +20,7 @@ impl Shown {
     }
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for EscapedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -47,9 +47,9 @@ pub enum Error {
     )]
     UnsafeGlobal {
         /// Python module.
-        module: Shown,
+        module: EscapedText,
         /// Name in the module.
-        name: Shown,
+        name: EscapedText,
     },
     /// A network saved whole.
     #[error(
@@ -58,29 +58,29 @@ pub enum Error {
     )]
     WholeModel {
         /// Its class.
-        class: Shown,
+        class: EscapedText,
     },
     /// A network of Ultralytics'.
     #[error("the file is a YOLO model of Ultralytics (`{class}`): only Faster R-CNN on a ResNet is read")]
     Yolo {
         /// Its class.
-        class: Shown,
+        class: EscapedText,
     },
     /// Nothing stands under the key that the user gives.
     #[error("there are no tensors under the key `{key}`: {known}", known = if known.is_empty() { "they stand at the root".into() } else { format!("there are some under {known}") })]
     NoKey {
         /// The key.
-        key: Shown,
+        key: EscapedText,
         /// Keys that would do.
-        known: Shown,
+        known: EscapedText,
     },
     /// Nothing begins with the prefix that the user gives.
     #[error("no tensor's name begins with `{prefix}`: the first is `{first}`")]
     NoPrefix {
         /// The prefix.
-        prefix: Shown,
+        prefix: EscapedText,
         /// A name.
-        first: Shown,
+        first: EscapedText,
     },
     /// A pickle that no pickler writes.
     #[error("the pickle is damaged at byte {at}: {what}")]
@@ -103,7 +103,7 @@ pub enum Error {
     #[error("the place of the tensor `{name}` is impossible: {what}")]
     BadOffsets {
         /// Tensor.
-        name: Shown,
+        name: EscapedText,
         /// What is wrong.
         what: String,
     },
@@ -111,7 +111,7 @@ pub enum Error {
     #[error("the tensor `{name}` is damaged: {what}")]
     BadTensor {
         /// Tensor.
-        name: Shown,
+        name: EscapedText,
         /// What is wrong.
         what: String,
     },
@@ -119,9 +119,9 @@ pub enum Error {
     #[error("the tensor `{name}` has the type {dtype}: floats expected")]
     BadDtype {
         /// Tensor.
-        name: Shown,
+        name: EscapedText,
         /// Type as the file calls it.
-        dtype: Shown,
+        dtype: EscapedText,
     },
     /// More than the limits allow.
     #[error("the file asks for too much: {0}")]

@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 
-pub use error::{Error, Shown};
+pub use error::{Error, EscapedText};
 pub(crate) use notes::Notes;
 pub use tensor::{Dtype, Tensor};
 
@@ -30,39 +30,39 @@ use crate::files;
 /// The named tensors of one file.
 #[derive(Debug)]
 pub struct Checkpoint {
-    bytes: Bytes,
+    bytes: CheckpointBytes,
     /// Numbers that do not stand in the file as such.
     decoded: Vec<u8>,
     tensors: Vec<Tensor>,
     by_name: HashMap<String, usize>,
-    remarks: Vec<String>,
+    warnings: Vec<String>,
     notes: Notes,
 }
 
 /// The bytes of a checkpoint, wherever they are.
 #[derive(Debug)]
-enum Bytes {
+enum CheckpointBytes {
     Mapped(memmap2::Mmap),
     Static(&'static [u8]),
     Owned(Vec<u8>),
 }
 
-impl Bytes {
+impl CheckpointBytes {
     fn get(&self) -> &[u8] {
         match self {
-            Bytes::Mapped(map) => map,
-            Bytes::Static(bytes) => bytes,
-            Bytes::Owned(bytes) => bytes,
+            CheckpointBytes::Mapped(map) => map,
+            CheckpointBytes::Static(bytes) => bytes,
+            CheckpointBytes::Owned(bytes) => bytes,
         }
     }
 }
 
-/// What a reader found: the tensors, and remarks for the report.
-pub(crate) struct Found {
+/// What a reader found: the tensors, and warnings for the report.
+pub(crate) struct NamedTensors {
     pub(crate) tensors: Vec<Tensor>,
     /// Bytes whose addresses begin behind the file's end.
     pub(crate) decoded: Vec<u8>,
-    pub(crate) remarks: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     pub(crate) notes: Notes,
 }
 
@@ -84,8 +84,11 @@ impl Checkpoint {
             return Err(Error::NotACheckpoint("it is a folder".into()));
         }
         let file = files::open(path)?;
-        let bytes =
-            if file.metadata()?.len() == 0 { Bytes::Owned(Vec::new()) } else { Bytes::Mapped(map(&file)?) };
+        let bytes = if file.metadata()?.len() == 0 {
+            CheckpointBytes::Owned(Vec::new())
+        } else {
+            CheckpointBytes::Mapped(map(&file)?)
+        };
         let named = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors"));
         Checkpoint::read(bytes, named, key, prefix)
     }
@@ -95,7 +98,7 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::open`].
     pub fn from_static(bytes: &'static [u8]) -> Result<Checkpoint, Error> {
-        Checkpoint::read(Bytes::Static(bytes), false, None, None)
+        Checkpoint::read(CheckpointBytes::Static(bytes), false, None, None)
     }
 
     /// Reads a checkpoint from memory.
@@ -103,23 +106,23 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::open`].
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint, Error> {
-        Checkpoint::read(Bytes::Owned(bytes), false, None, None)
+        Checkpoint::read(CheckpointBytes::Owned(bytes), false, None, None)
     }
 
     fn read(
-        bytes: Bytes,
+        bytes: CheckpointBytes,
         named_safetensors: bool,
         key: Option<&str>,
         prefix: Option<&str>,
     ) -> Result<Checkpoint, Error> {
         let found = read_any(bytes.get(), named_safetensors, key)?;
-        let Found { mut tensors, decoded, mut remarks, notes } = found;
+        let NamedTensors { mut tensors, decoded, mut warnings, notes } = found;
         if tensors.is_empty() {
             return Err(Error::NoTensors("it is empty".into()));
         }
-        remarks.extend(prefix::strip(&mut tensors, prefix)?);
+        warnings.extend(prefix::strip(&mut tensors, prefix)?);
         let by_name = tensors.iter().enumerate().map(|(i, tensor)| (tensor.name().to_owned(), i)).collect();
-        Ok(Checkpoint { bytes, decoded, tensors, by_name, remarks, notes })
+        Ok(Checkpoint { bytes, decoded, tensors, by_name, warnings, notes })
     }
 
     /// All tensors, in the file's order.
@@ -133,8 +136,8 @@ impl Checkpoint {
     }
 
     /// What a person should know of the reading: where the tensors stood, what was passed over.
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Texts beside the tensors.
@@ -166,7 +169,7 @@ fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
     unsafe { memmap2::Mmap::map(file) }
 }
 
-fn read_any(bytes: &[u8], named_safetensors: bool, key: Option<&str>) -> Result<Found, Error> {
+fn read_any(bytes: &[u8], named_safetensors: bool, key: Option<&str>) -> Result<NamedTensors, Error> {
     let found = match bytes {
         [] => return Err(Error::NotACheckpoint("it is empty".into())),
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return torch::read_zip(bytes, key),
@@ -181,7 +184,9 @@ fn read_any(bytes: &[u8], named_safetensors: bool, key: Option<&str>) -> Result<
         }
     };
     match key {
-        Some(key) if found.is_ok() => Err(Error::NoKey { key: Shown::new(key), known: Shown::new("") }),
+        Some(key) if found.is_ok() => {
+            Err(Error::NoKey { key: EscapedText::new(key), known: EscapedText::new("") })
+        }
         _ => found,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::pickle::{Id, Pickled, Value};
+use super::pickle::{PickleValue, Pickled, ValueId};
 
 /// How deep, how many and how long the texts may be that are kept.
 const DEEPEST: usize = 3;
@@ -18,7 +18,7 @@ impl Notes {
     pub(super) fn of(pickled: &Pickled<'_>) -> Notes {
         let mut notes = Notes::default();
         let mut left = MOST_BYTES;
-        let mut open: Vec<(String, Id, usize)> = vec![(String::new(), pickled.root, 0)];
+        let mut open: Vec<(String, ValueId, usize)> = vec![(String::new(), pickled.root, 0)];
         let mut visited = 0;
         while let Some((path, id, depth)) = open.pop() {
             for &(key, value) in pickled.entries(id).unwrap_or_default() {
@@ -29,7 +29,7 @@ impl Notes {
                 let Some(key) = pickled.name(key).filter(|key| key.len() < 256) else { continue };
                 let path = if path.is_empty() { key } else { format!("{path}.{key}") };
                 match pickled.get(value) {
-                    Value::Dict(_) if depth + 1 < DEEPEST => open.push((path, value, depth + 1)),
+                    PickleValue::Dict(_) if depth + 1 < DEEPEST => open.push((path, value, depth + 1)),
                     _ => notes.keep(path, pickled, value, &mut left),
                 }
             }
@@ -37,7 +37,7 @@ impl Notes {
         notes
     }
 
-    fn keep(&mut self, path: String, pickled: &Pickled<'_>, value: Id, left: &mut usize) {
+    fn keep(&mut self, path: String, pickled: &Pickled<'_>, value: ValueId, left: &mut usize) {
         let texts: Option<Vec<String>> = match pickled.items(value) {
             Some(items) if items.len() <= MOST_VISITED => {
                 items.iter().map(|&item| pickled.text(item)).collect()

@@ -2,26 +2,26 @@
 
 use std::ops::Range;
 
-use super::Found;
-use super::error::{Error, Shown};
-use super::pickle::{self, Call, Callable, Id, Pickled, Value};
+use super::NamedTensors;
+use super::error::{Error, EscapedText};
+use super::pickle::{self, Call, Callable, PickleValue, Pickled, ValueId};
 use super::tensor::{Dtype, Tensor, View, contiguous};
 use super::torch;
 
 /// Reads a bare pickle.
-pub(super) fn read(bytes: &[u8], key: Option<&str>) -> Result<Found, Error> {
+pub(super) fn read(bytes: &[u8], key: Option<&str>) -> Result<NamedTensors, Error> {
     let pickled = pickle::read(bytes, 0..bytes.len())?;
     torch::found(pickled, &|_, _| Err("its numbers stand in another file".into()), key)
 }
 
 /// The call that makes an array.
-pub(super) fn array_call<'a>(pickled: &'a Pickled<'_>, id: Id) -> Option<&'a Call> {
+pub(super) fn array_call<'a>(pickled: &'a Pickled<'_>, id: ValueId) -> Option<&'a Call> {
     pickled.call(id).filter(|call| matches!(call.what, Callable::NumpyArray | Callable::NumpyBuffer))
 }
 
 /// An array as a view of the file.
 pub(super) fn array(pickled: &Pickled<'_>, name: &str, call: &Call) -> Result<Tensor, Error> {
-    let bad = |what: &str| Error::BadTensor { name: Shown::new(name), what: what.into() };
+    let bad = |what: &str| Error::BadTensor { name: EscapedText::new(name), what: what.into() };
     // `_reconstruct` is filled by BUILD with (version, shape, dtype, is_fortran, data);
     // `_frombuffer` is called with (data, dtype, shape, order).
     let (shape, dtype, data, fortran) = if call.what == Callable::NumpyBuffer {
@@ -32,7 +32,7 @@ pub(super) fn array(pickled: &Pickled<'_>, name: &str, call: &Call) -> Result<Te
     } else {
         match call.state.and_then(|state| pickled.items(state)) {
             Some(&[_, shape, dtype, fortran, data]) => {
-                (shape, dtype, data, *pickled.get(fortran) == Value::Bool(true))
+                (shape, dtype, data, *pickled.get(fortran) == PickleValue::Bool(true))
             }
             _ => return Err(bad("it is not filled as numpy does")),
         }
@@ -54,15 +54,15 @@ fn reversed(shape: &[usize]) -> Vec<usize> {
     stride
 }
 
-fn bytes_of(pickled: &Pickled<'_>, id: Id) -> Result<Range<usize>, &'static str> {
+fn bytes_of(pickled: &Pickled<'_>, id: ValueId) -> Result<Range<usize>, &'static str> {
     match pickled.get(id) {
-        Value::Bytes(range) => Ok(range.clone()),
+        PickleValue::Bytes(range) => Ok(range.clone()),
         _ => Err("its numbers are not there"),
     }
 }
 
 /// `dtype('f4', False, True)` with the state (3, '<', …); an inner error says what is not supported.
-fn dtype_of(pickled: &Pickled<'_>, id: Id) -> Option<Result<Dtype, &'static str>> {
+fn dtype_of(pickled: &Pickled<'_>, id: ValueId) -> Option<Result<Dtype, &'static str>> {
     let call = pickled.call(id).filter(|call| call.what == Callable::NumpyDtype)?;
     let code = pickled.name(*call.args.first()?)?;
     let order =

@@ -1,6 +1,6 @@
 //! What training programs put before every tensor's name: `module.`, `net.`, `detector.model.` …
 
-use super::error::{Error, Shown};
+use super::error::{Error, EscapedText};
 use super::tensor::Tensor;
 
 /// What DataParallel, `torch.compile` and training programs put before every name.
@@ -23,7 +23,7 @@ pub(super) fn strip(tensors: &mut Vec<Tensor>, wanted: Option<&str>) -> Result<V
     if let Some(prefix) = wanted {
         if !tensors.iter().any(|tensor| tensor.name().starts_with(prefix)) {
             let first = tensors.first().map_or("", Tensor::name);
-            return Err(Error::NoPrefix { prefix: Shown::new(prefix), first: Shown::new(first) });
+            return Err(Error::NoPrefix { prefix: EscapedText::new(prefix), first: EscapedText::new(first) });
         }
         take(tensors, prefix);
         return Ok(Vec::new());
@@ -34,28 +34,31 @@ pub(super) fn strip(tensors: &mut Vec<Tensor>, wanted: Option<&str>) -> Result<V
         }
     }
     let prefixes = prefixes(tensors);
-    let mut remarks = Vec::new();
+    let mut warnings = Vec::new();
     match prefixes.as_slice() {
-        [] => return Ok(remarks),
-        several if several.iter().any(String::is_empty) => return Ok(remarks),
+        [] => return Ok(warnings),
+        several if several.iter().any(String::is_empty) => return Ok(warnings),
         [first, others @ ..] => {
-            remarks.push(format!("the names of the network's tensors begin with `{}`", Shown::new(first)));
+            warnings
+                .push(format!("the names of the network's tensors begin with `{}`", EscapedText::new(first)));
             if !others.is_empty() {
                 let others: Vec<String> =
-                    others.iter().take(4).map(|other| format!("`{}`", Shown::new(other))).collect();
-                remarks
+                    others.iter().take(4).map(|other| format!("`{}`", EscapedText::new(other))).collect();
+                warnings
                     .push(format!("there are networks behind {} too: --prefix takes one", others.join(", ")));
             }
             let beside = take(tensors, first);
             if let Some(name) = beside.first() {
                 let more = beside.len() - 1;
                 let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-                remarks
-                    .push(format!("tensors beside the network are left out: `{}`{more}", Shown::new(name)));
+                warnings.push(format!(
+                    "tensors beside the network are left out: `{}`{more}",
+                    EscapedText::new(name)
+                ));
             }
         }
     }
-    Ok(remarks)
+    Ok(warnings)
 }
 
 /// What stands before the names that tell a network, in the order of the file, each once.

@@ -7,8 +7,8 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
-use super::Found;
-use super::error::{Error, Shown};
+use super::NamedTensors;
+use super::error::{Error, EscapedText};
 use super::notes::Notes;
 use super::tensor::{Dtype, Tensor, View, contiguous, element_count};
 
@@ -17,14 +17,14 @@ const LONGEST_HEADER: u64 = 100_000_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct HeaderEntry {
     dtype: String,
     shape: Vec<usize>,
     data_offsets: (usize, usize),
 }
 
 /// The header in file order; names must be unique.
-struct Header(Vec<(String, Entry)>);
+struct Header(Vec<(String, HeaderEntry)>);
 
 impl<'de> Deserialize<'de> for Header {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -43,7 +43,7 @@ impl<'de> Deserialize<'de> for Header {
                     if !names.insert(name.clone()) {
                         return Err(A::Error::custom(format!(
                             "the name `{}` stands twice",
-                            Shown::new(&name)
+                            EscapedText::new(&name)
                         )));
                     }
                     if name == "__metadata__" {
@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<Found, Error> {
+pub(super) fn read(bytes: &[u8]) -> Result<NamedTensors, Error> {
     let short = || Error::Truncated("it ends inside the header".into());
     let (length, rest) = bytes.split_first_chunk::<8>().ok_or_else(short)?;
     let length = u64::from_le_bytes(*length);
@@ -74,14 +74,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found, Error> {
     check_cover(&header, data.len())?;
     let tensors = header.0.into_iter().map(|(name, entry)| tensor(&name, entry, data.clone()));
     let tensors = tensors.collect::<Result<_, _>>()?;
-    Ok(Found { tensors, decoded: Vec::new(), remarks: Vec::new(), notes: Notes::default() })
+    Ok(NamedTensors { tensors, decoded: Vec::new(), warnings: Vec::new(), notes: Notes::default() })
 }
 
-fn tensor(name: &str, entry: Entry, data: Range<usize>) -> Result<Tensor, Error> {
-    let dtype = dtype(&entry.dtype)
-        .ok_or_else(|| Error::BadDtype { name: Shown::new(name), dtype: Shown::new(&entry.dtype) })?;
+fn tensor(name: &str, entry: HeaderEntry, data: Range<usize>) -> Result<Tensor, Error> {
+    let dtype = dtype(&entry.dtype).ok_or_else(|| Error::BadDtype {
+        name: EscapedText::new(name),
+        dtype: EscapedText::new(&entry.dtype),
+    })?;
     let (start, end) = entry.data_offsets;
-    let bad = |what: String| Error::BadOffsets { name: Shown::new(name), what };
+    let bad = |what: String| Error::BadOffsets { name: EscapedText::new(name), what };
     let needed = element_count(&entry.shape).and_then(|count| count.checked_mul(dtype.size()));
     match needed {
         Some(needed) if needed == end - start => {}
@@ -100,7 +102,7 @@ fn check_cover(header: &Header, length: usize) -> Result<(), Error> {
     places.sort();
     let mut reached = 0;
     for ((start, end), name) in places {
-        let bad = |what: String| Err(Error::BadOffsets { name: Shown::new(name), what });
+        let bad = |what: String| Err(Error::BadOffsets { name: EscapedText::new(name), what });
         if end < start {
             return bad("its end stands before its start".into());
         }

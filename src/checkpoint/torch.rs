@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::Found;
+use super::NamedTensors;
 use super::archive::Member;
-use super::error::{Error, Shown};
+use super::error::{Error, EscapedText};
 use super::notes::Notes;
-use super::pickle::{self, Callable, Id, Pickled, Value};
+use super::pickle::{self, Callable, PickleValue, Pickled, ValueId};
 use super::tensor::{Dtype, Tensor, View, long_name};
 use super::{archive, foreign, home, numpy};
 
@@ -18,7 +18,7 @@ const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 
 const TENSOR_COST: usize = 128;
 
 /// Reads a zip archive of `torch.save`.
-pub(super) fn read_zip(bytes: &[u8], key: Option<&str>) -> Result<Found, Error> {
+pub(super) fn read_zip(bytes: &[u8], key: Option<&str>) -> Result<NamedTensors, Error> {
     let members: HashMap<String, Member> =
         archive::members(bytes)?.into_iter().map(|member| (member.name.clone(), member)).collect();
     let pickle_name = members.keys().find(|name| *name == "data.pkl" || name.ends_with("/data.pkl")).cloned();
@@ -42,7 +42,7 @@ pub(super) fn read_zip(bytes: &[u8], key: Option<&str>) -> Result<Found, Error> 
     let storage = |key: &str, _: &Dtype| -> Result<Range<usize>, String> {
         let name = format!("{prefix}data/{key}");
         match members.get(&name) {
-            None => Err(format!("there is no member `{}`", Shown::new(&name))),
+            None => Err(format!("there is no member `{}`", EscapedText::new(&name))),
             Some(Member { stored: false, .. }) => Err(String::new()),
             Some(member) => member.range.clone().ok_or_else(|| "its storage reaches beyond the file".into()),
         }
@@ -58,13 +58,16 @@ impl Member {
         }
         let place = self.range.clone().filter(|range| range.start <= range.end && range.end <= file.len());
         place.ok_or_else(|| {
-            Error::Truncated(format!("the member `{}` reaches beyond the file", Shown::new(name)))
+            Error::Truncated(format!("the member `{}` reaches beyond the file", EscapedText::new(name)))
         })
     }
 }
 
 fn compressed(name: &str) -> Error {
-    Error::ResourceLimit(format!("the member `{}` is compressed, as torch never does", Shown::new(name)))
+    Error::ResourceLimit(format!(
+        "the member `{}` is compressed, as torch never does",
+        EscapedText::new(name)
+    ))
 }
 
 /// Whether the first pickle is the magic number of the old format.
@@ -73,7 +76,7 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 }
 
 /// Reads the old format: magic number, protocol, system, the object, the keys of storages, and the storages.
-pub(super) fn read_legacy(bytes: &[u8], key: Option<&str>) -> Result<Found, Error> {
+pub(super) fn read_legacy(bytes: &[u8], key: Option<&str>) -> Result<NamedTensors, Error> {
     let mut at = 0;
     let mut next = || -> Result<Pickled<'_>, Error> {
         let pickled = pickle::read(bytes, at..bytes.len())?;
@@ -86,7 +89,7 @@ pub(super) fn read_legacy(bytes: &[u8], key: Option<&str>) -> Result<Found, Erro
     for &key in keys.items(keys.root).unwrap_or_default() {
         let key =
             keys.name(key).ok_or_else(|| Error::BadPickle { at, what: "a storage has no name".into() })?;
-        let cut = || Error::Truncated(format!("the storage `{}` is cut off", Shown::new(&key)));
+        let cut = || Error::Truncated(format!("the storage `{}` is cut off", EscapedText::new(&key)));
         let count = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(cut)?;
         let size = sizes.get(&key).copied().unwrap_or(1);
         let length =
@@ -97,7 +100,7 @@ pub(super) fn read_legacy(bytes: &[u8], key: Option<&str>) -> Result<Found, Erro
         at = end;
     }
     let storage = |key: &str, _: &Dtype| {
-        storages.get(key).cloned().ok_or_else(|| format!("there is no storage `{}`", Shown::new(key)))
+        storages.get(key).cloned().ok_or_else(|| format!("there is no storage `{}`", EscapedText::new(key)))
     };
     found(object, &storage, key)
 }
@@ -105,7 +108,7 @@ pub(super) fn read_legacy(bytes: &[u8], key: Option<&str>) -> Result<Found, Erro
 /// Bytes a number of each storage that the object names.
 fn storage_sizes(object: &Pickled<'_>) -> HashMap<String, usize> {
     let storages = object.values().iter().filter_map(|value| match value {
-        Value::Persistent(id) => storage_of(object, *id),
+        PickleValue::Persistent(id) => storage_of(object, *id),
         _ => None,
     });
     storages.map(|(dtype, key)| (key, dtype.size())).collect()
@@ -119,7 +122,7 @@ pub(super) fn found(
     pickled: Pickled<'_>,
     storages: &Storages<'_>,
     key: Option<&str>,
-) -> Result<Found, Error> {
+) -> Result<NamedTensors, Error> {
     let home = home::find(&pickled, key)?;
     let mut tensors = Vec::new();
     let mut left = pickled.file_len().saturating_mul(4).saturating_add(1 << 16);
@@ -144,21 +147,22 @@ pub(super) fn found(
             tensors.push(numpy::array(&pickled, &name, call)?);
         }
     }
-    let mut remarks = home.remarks;
+    let mut warnings = home.warnings;
     if !pickled.opaque.is_empty() {
-        let classes: Vec<_> = pickled.opaque.iter().map(|class| Shown::new(class).to_string()).collect();
-        remarks.push(format!("objects passed over: {}", classes.join(", ")));
+        let classes: Vec<_> =
+            pickled.opaque.iter().map(|class| EscapedText::new(class).to_string()).collect();
+        warnings.push(format!("objects passed over: {}", classes.join(", ")));
     }
     let notes = Notes::of(&pickled);
-    Ok(Found { tensors, decoded: pickled.decoded, remarks, notes })
+    Ok(NamedTensors { tensors, decoded: pickled.decoded, warnings, notes })
 }
 
-pub(super) fn is_tensor(pickled: &Pickled<'_>, id: Id) -> bool {
+pub(super) fn is_tensor(pickled: &Pickled<'_>, id: ValueId) -> bool {
     numpy::array_call(pickled, id).is_some() || tensor_call(pickled, id).is_some()
 }
 
 /// The call that makes a tensor, through any number of parameters around it.
-fn tensor_call<'a>(pickled: &'a Pickled<'_>, mut id: Id) -> Option<(Callable, &'a [Id])> {
+fn tensor_call<'a>(pickled: &'a Pickled<'_>, mut id: ValueId) -> Option<(Callable, &'a [ValueId])> {
     for _ in 0..4 {
         let call = pickled.call(id)?;
         match call.what {
@@ -175,21 +179,21 @@ fn tensor(
     pickled: &Pickled<'_>,
     name: &str,
     what: Callable,
-    args: &[Id],
+    args: &[ValueId],
     storages: &Storages<'_>,
 ) -> Result<Tensor, Error> {
-    let bad = |what: &str| Error::BadTensor { name: Shown::new(name), what: what.into() };
+    let bad = |what: &str| Error::BadTensor { name: EscapedText::new(name), what: what.into() };
     let [storage, offset, size, stride, ..] = args else {
         return Err(bad("it is described by too few values"));
     };
     let storage = match pickled.get(*storage) {
-        Value::Persistent(id) => storage_of(pickled, *id),
+        PickleValue::Persistent(id) => storage_of(pickled, *id),
         _ => None,
     };
     let (mut dtype, key) = storage.ok_or_else(|| bad("its storage is not described as torch does"))?;
     if what == Callable::TensorWithDtype {
         dtype = match args.get(6).map(|&id| pickled.get(id)) {
-            Some(Value::Global(global)) if global.module == "torch" => dtype_of(&global.name),
+            Some(PickleValue::Global(global)) if global.module == "torch" => dtype_of(&global.name),
             _ => return Err(bad("it has no type")),
         };
     }
@@ -205,9 +209,9 @@ fn tensor(
 }
 
 /// `('storage', class, key, location, size, …)`.
-fn storage_of(pickled: &Pickled<'_>, id: Id) -> Option<(Dtype, String)> {
+fn storage_of(pickled: &Pickled<'_>, id: ValueId) -> Option<(Dtype, String)> {
     let [_, class, key, ..] = pickled.items(id)? else { return None };
-    let Value::Global(global) = pickled.get(*class) else { return None };
+    let PickleValue::Global(global) = pickled.get(*class) else { return None };
     Some((storage_dtype(&global.name), pickled.name(*key)?))
 }
 

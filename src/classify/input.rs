@@ -11,14 +11,14 @@ pub(super) struct Batch {
 }
 
 /// An 8-bit picture: (height, width), interleaved.
-struct Picture {
+struct CropPixels {
     size: (usize, usize),
     pixels: Vec<u8>,
 }
 
 /// A square to cut out: its corner, and whether it is mirrored.
 #[derive(Clone, Copy)]
-struct Cut {
+struct Crop {
     top: usize,
     left: usize,
     mirrored: bool,
@@ -36,13 +36,13 @@ pub(super) fn ten_crops(rule: &ClassifierInput, photo: &Photo) -> Result<Batch, 
     let picture = fitting(rule, photo)?;
     let crop = rule.crop as usize;
     let (bottom, right) = (picture.size.0 - crop, picture.size.1 - crop);
-    let corner = |top, left| Cut { top, left, mirrored: false };
+    let corner = |top, left| Crop { top, left, mirrored: false };
     let centre = middle(rule, &picture);
     let mut cuts = vec![corner(0, 0), corner(0, right), corner(bottom, 0), corner(bottom, right), centre];
     // The same squares of the mirrored picture: corners are mirrored corners, a centre that is off by half a pixel is
     // off to the other side.
     cuts.extend([corner(0, 0), corner(0, right), corner(bottom, 0), corner(bottom, right)]);
-    cuts.push(Cut { left: right - centre.left, ..centre });
+    cuts.push(Crop { left: right - centre.left, ..centre });
     cuts[5..].iter_mut().for_each(|cut| cut.mirrored = true);
     Ok(cut_out(rule, &picture, &cuts))
 }
@@ -50,11 +50,11 @@ pub(super) fn ten_crops(rule: &ClassifierInput, photo: &Photo) -> Result<Batch, 
 /// The whole photo with this shorter side.
 pub(super) fn whole(rule: &ClassifierInput, photo: &Photo, side: u32) -> Result<Batch, Error> {
     let picture = resized(rule.filter, photo, side)?;
-    let cut = Cut { top: 0, left: 0, mirrored: false };
+    let cut = Crop { top: 0, left: 0, mirrored: false };
     Ok(normalised(rule, &picture, picture.size, &[cut]))
 }
 
-fn fitting(rule: &ClassifierInput, photo: &Photo) -> Result<Picture, Error> {
+fn fitting(rule: &ClassifierInput, photo: &Photo) -> Result<CropPixels, Error> {
     let picture = resized(rule.filter, photo, rule.resize)?;
     let (height, width) = picture.size;
     if (rule.crop as usize) > height.min(width) {
@@ -63,16 +63,16 @@ fn fitting(rule: &ClassifierInput, photo: &Photo) -> Result<Picture, Error> {
     Ok(picture)
 }
 
-fn middle(rule: &ClassifierInput, picture: &Picture) -> Cut {
+fn middle(rule: &ClassifierInput, picture: &CropPixels) -> Crop {
     let at = |side: usize| ((side - rule.crop as usize) as f64 / 2.0).round_ties_even() as usize;
-    Cut { top: at(picture.size.0), left: at(picture.size.1), mirrored: false }
+    Crop { top: at(picture.size.0), left: at(picture.size.1), mirrored: false }
 }
 
 /// Most pixels after resizing: a thin photo's longer side would have no end otherwise.
 const MOST: usize = 1 << 26;
 
 /// The shorter side becomes `side`, the longer `int(side * long / short)`.
-fn resized(filter: ClassifierFilter, photo: &Photo, side: u32) -> Result<Picture, Error> {
+fn resized(filter: ClassifierFilter, photo: &Photo, side: u32) -> Result<CropPixels, Error> {
     let (height, width) = (photo.height as usize, photo.width as usize);
     let side = side.max(1) as usize;
     let longer = |short: usize, long: usize| (side.saturating_mul(long) / short.max(1)).max(1);
@@ -85,16 +85,16 @@ fn resized(filter: ClassifierFilter, photo: &Photo, side: u32) -> Result<Picture
         ClassifierFilter::Bilinear => resize::pillow,
         ClassifierFilter::Bicubic => resize::pillow_bicubic,
     };
-    Ok(Picture { size, pixels: resize(&photo.pixels, (height, width), size) })
+    Ok(CropPixels { size, pixels: resize(&photo.pixels, (height, width), size) })
 }
 
-fn cut_out(rule: &ClassifierInput, picture: &Picture, cuts: &[Cut]) -> Batch {
+fn cut_out(rule: &ClassifierInput, picture: &CropPixels, cuts: &[Crop]) -> Batch {
     let crop = rule.crop as usize;
     normalised(rule, picture, (crop, crop), cuts)
 }
 
 /// `(v / 255 - mean) / std`, channel by channel.
-fn normalised(rule: &ClassifierInput, picture: &Picture, size: (usize, usize), cuts: &[Cut]) -> Batch {
+fn normalised(rule: &ClassifierInput, picture: &CropPixels, size: (usize, usize), cuts: &[Crop]) -> Batch {
     let (height, width) = size;
     let mut values = Vec::with_capacity(cuts.len() * 3 * height * width);
     for cut in cuts {

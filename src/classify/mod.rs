@@ -67,14 +67,14 @@ pub enum Error {
 
 /// What a classifier says of a photo.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct Classification {
     /// Mean of the logits over the views, a class.
     pub logits: Vec<f32>,
     /// Mean of the probabilities over the views, a class; they sum to 1.
     pub probabilities: Vec<f32>,
 }
 
-impl Verdict {
+impl Classification {
     /// The best classes, best first; of equal ones the first.
     pub fn top(&self, count: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.probabilities.len()).collect();
@@ -131,7 +131,7 @@ impl Classifier {
     ///
     /// # Errors
     /// When the photo is too thin, the crop does not fit, or the session fails.
-    pub fn classify(&self, photo: &Photo, views: &Views) -> Result<Verdict, Error> {
+    pub fn classify(&self, photo: &Photo, views: &Views) -> Result<Classification, Error> {
         let inputs = match views {
             Views::Centre => vec![input::centre(&self.input, photo)?],
             Views::TenCrops => vec![input::ten_crops(&self.input, photo)?],
@@ -141,7 +141,7 @@ impl Classifier {
             }
         };
         let classes = self.classes.len();
-        let mut verdict = Verdict { logits: vec![0.0; classes], probabilities: vec![0.0; classes] };
+        let mut verdict = Classification { logits: vec![0.0; classes], probabilities: vec![0.0; classes] };
         let mut views = 0usize;
         for input in inputs {
             for logits in self.run(input)?.chunks_exact(classes.max(1)) {

@@ -7,15 +7,15 @@ use std::time::Instant;
 
 use crate::detector::Detector;
 use crate::photo::{DecodeOptions, Limits};
-use crate::run::{self, BenchReport, Course, Machine, Options, Record, Settings};
+use crate::run::{self, BenchReport, Course, Machine, Record, RunOptions, Settings};
 use crate::runtime::Device;
 use anyhow::Context;
 
-use super::lanes::LaneArgs;
 use super::memory::MemoryArgs;
 use super::model_and_photos::ModelAndPhotos;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
+use super::streams::StreamArgs;
 use super::{Exit, output};
 
 /// Measure a model's speed on photos
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
     #[command(flatten)]
-    lanes: LaneArgs,
+    streams: StreamArgs,
     #[command(flatten)]
     memory: MemoryArgs,
     #[command(flatten)]
@@ -69,10 +69,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let tasks = run::count(entries.collect());
     let place = tempfile::tempdir().context("cannot make a folder for the measurement's journal")?;
     let whole = args.memory.whole();
-    let lanes = args.lanes.count(&args.machine, &model, tasks.len(), args.batch.into(), whole);
+    let streams = args.streams.count(&args.machine, &model, tasks.len(), args.batch.into(), whole);
     let decode = DecodeOptions::default();
-    let memory = args.memory.for_photos(&model, lanes.get(), args.batch.into());
-    let options = Options {
+    let memory = args.memory.for_photos(&model, streams.get(), args.batch.into());
+    let options = RunOptions {
         out: place.path().to_owned(),
         overwrite: true,
         retry_failed: false,
@@ -92,11 +92,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let stop = stop_on_signal();
     let course = Course { warm_up: args.warm_up as usize, started, stop: &stop };
     let widen = |detector: Detector| {
-        if lanes == NonZeroUsize::MIN || detector.device() != Device::Cpu {
+        if streams == NonZeroUsize::MIN || detector.device() != Device::Cpu {
             return Ok(detector);
         }
         drop(detector);
-        Detector::with_lanes(&model, &runtime, &args.machine.session(), lanes)
+        Detector::with_streams(&model, &runtime, &args.machine.session(), streams)
     };
     let report = run::bench(detector, widen, &tasks, &options, record, &course)?;
     let text = text(&report, against.as_ref());
@@ -126,9 +126,9 @@ fn text(report: &BenchReport, against: Option<&BenchReport>) -> String {
 fn write_all(text: &mut String, now: &BenchReport, then: Option<&BenchReport>) -> std::fmt::Result {
     let heading = |report: &BenchReport| {
         let BenchReport { model, precision, machine, .. } = report;
-        let Machine { device, threads, lanes, runtime, .. } = machine;
-        let lanes = if *lanes > 1 { format!(" in {lanes} lanes") } else { String::new() };
-        format!("{model} on {device}, {precision}, {threads} threads{lanes}, ONNX Runtime {runtime}")
+        let Machine { device, threads, streams, runtime, .. } = machine;
+        let streams = if *streams > 1 { format!(" in {streams} streams") } else { String::new() };
+        format!("{model} on {device}, {precision}, {threads} threads{streams}, ONNX Runtime {runtime}")
     };
     writeln!(text, "{}: {} photos", heading(now), now.photos)?;
     if now.failed > 0 {

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use crate::classify::{Classifier, Verdict, Views};
-use crate::family::{Class, ClassifierFilter, Options};
+use crate::classify::{Classification, Classifier, Views};
+use crate::family::{Class, ClassifierFilter, ImportOptions};
 use crate::model::{ClassifierModel, read_config};
 use crate::photo::{self, DecodeOptions, Decoded, Photo};
 use anyhow::{Context, bail};
@@ -90,8 +90,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         ViewsArg::Scales => Views::Scales(args.scales.clone()),
     };
     let mut out = Out::of(args.json);
-    let (mut tally, mut done) = (Tally::default(), 0);
-    let mut rows = Rows::default();
+    let (mut tally, mut done) = (ClassTally::default(), 0);
+    let mut rows = JsonRows::default();
     let decode = args.memory.one_by_one(DecodeOptions::default());
     let stop = stop_on_signal();
     for entry in &listing.entries {
@@ -145,7 +145,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     })
 }
 
-fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class>)> {
+fn load(args: &Args, options: &ImportOptions) -> anyhow::Result<(Classifier, Vec<Class>)> {
     let model = match ClassifierModel::find(&args.model, options) {
         Err(crate::model::Error::Unknown { .. })
             if let Some(wanted) = super::pull::absent(args.model.as_os_str()) =>
@@ -155,7 +155,7 @@ fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class
         }
         found => found?,
     };
-    super::say(model.remarks());
+    super::say(model.warnings());
     let mut input = model.manifest().input.clone();
     input.resize = args.resize.unwrap_or(input.resize);
     input.crop = args.crop.unwrap_or(input.crop);
@@ -176,18 +176,18 @@ fn load(args: &Args, options: &Options) -> anyhow::Result<(Classifier, Vec<Class
 
 /// The JSON document, written photo by photo: a photo of a thousand classes takes 40 KB.
 #[derive(Default)]
-struct Rows {
+struct JsonRows {
     begun: bool,
 }
 
-impl Rows {
+impl JsonRows {
     fn write(&mut self, out: &mut impl Write, row: &Json) -> io::Result<()> {
         let before = if self.begun { ",\n" } else { "{\"photos\":[\n" };
         self.begun = true;
         write!(out, "{before}{row}")
     }
 
-    fn end(self, out: &mut impl Write, tally: &Tally) -> io::Result<()> {
+    fn end(self, out: &mut impl Write, tally: &ClassTally) -> io::Result<()> {
         let begin = if self.begun { "\n" } else { "{\"photos\":[" };
         let [top1, top5] = [tally.top1, tally.top5].map(|hits| json!(tally.error(hits)));
         writeln!(out, "{begin}],\"judged\":{},\"top1_error\":{top1},\"top5_error\":{top5}}}", tally.judged)
@@ -195,9 +195,9 @@ impl Rows {
 }
 
 /// The right class of each photo, by its name in results and by its bare file name.
-struct Labels(HashMap<String, usize>);
+struct TrueLabels(HashMap<String, usize>);
 
-impl Labels {
+impl TrueLabels {
     fn of(&self, name: &str) -> Option<usize> {
         let bare = name.rsplit('/').next().unwrap_or(name);
         self.0.get(name).or_else(|| self.0.get(bare)).copied()
@@ -205,7 +205,7 @@ impl Labels {
 }
 
 /// Lines of a name and a class, parted by a tab, a comma or the last blank.
-fn read_labels(path: &Path, classes: &[Class]) -> anyhow::Result<Labels> {
+fn read_labels(path: &Path, classes: &[Class]) -> anyhow::Result<TrueLabels> {
     let text = super::read_text(path)?;
     let mut labels = HashMap::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -220,11 +220,11 @@ fn read_labels(path: &Path, classes: &[Class]) -> anyhow::Result<Labels> {
             .with_context(|| format!("{} names the class `{class}`, which the model has not", place()))?;
         labels.insert(name.trim().to_owned(), index);
     }
-    Ok(Labels(labels))
+    Ok(TrueLabels(labels))
 }
 
 #[derive(Default)]
-struct Tally {
+struct ClassTally {
     judged: usize,
     top1: usize,
     top5: usize,
@@ -233,8 +233,8 @@ struct Tally {
     clipped: usize,
 }
 
-impl Tally {
-    fn add(&mut self, verdict: &Verdict, right: Option<usize>) {
+impl ClassTally {
+    fn add(&mut self, verdict: &Classification, right: Option<usize>) {
         let Some(right) = right else { return };
         let best = verdict.top(5);
         self.judged += 1;
@@ -248,7 +248,7 @@ impl Tally {
     }
 }
 
-fn told(name: &str, verdict: &Verdict, classes: &[Class], top: usize) -> String {
+fn told(name: &str, verdict: &Classification, classes: &[Class], top: usize) -> String {
     let class = |i: usize| format!("{} {:.3}", classes[i].name.escape_debug(), verdict.probabilities[i]);
     let best: Vec<String> = verdict.top(top).into_iter().map(class).collect();
     format!("{}: {}", name.escape_debug(), best.join(", "))
@@ -257,7 +257,7 @@ fn told(name: &str, verdict: &Verdict, classes: &[Class], top: usize) -> String 
 fn row(
     name: &str,
     photo: &Photo,
-    verdict: &Verdict,
+    verdict: &Classification,
     classes: &[Class],
     top: usize,
     right: Option<usize>,

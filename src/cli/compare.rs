@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::memory::MemoryArgs;
 use super::output::tell;
-use super::progress::Progress;
+use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::summary::tell_clipped;
@@ -171,8 +171,8 @@ fn run_models(args: &Args, names: &[String], saved: &[bool], folder: &Path) -> a
     }
     let listing = super::list_photos(&args.images, None)?;
     let annotated = Annotated::open(&args.annotations)?;
-    let (tasks, notes) = annotated.photos(listing.entries)?;
-    say(&notes);
+    let (tasks, warnings) = annotated.photos(listing.entries)?;
+    say(&warnings);
     let runtime = args.machine.open()?;
     let decode = DecodeOptions { allow_truncated: args.allow_truncated, ..DecodeOptions::default() };
     let mut contenders = Vec::new();
@@ -184,7 +184,7 @@ fn run_models(args: &Args, names: &[String], saved: &[bool], folder: &Path) -> a
     let decode = args.memory.one_by_one(decode);
     let stop = stop_on_signal();
     let total = tasks.len() as u64;
-    let mut progress = Progress::new("photos", 0, total);
+    let mut progress = ProgressLine::new("photos", 0, total);
     let measured =
         measure(&contenders, &tasks, &decode, folder, &stop, &mut |done| progress.set(done as u64, total, 0));
     progress.end();
@@ -204,8 +204,8 @@ fn contender(
     let before = memory::resident();
     let model = super::find_model(model, args.machine.offline())?;
     let manifest = model.manifest();
-    let (classes, notes) = annotated.classes(&manifest.classes);
-    say(&notes);
+    let (classes, warnings) = annotated.classes(&manifest.classes);
+    say(&warnings);
     let detector = Detector::new(&model, runtime, &args.machine.session())?;
     warm_up(&detector, tasks, decode)?;
     let memory = memory::resident().zip(before).map(|(after, before)| after.saturating_sub(before));

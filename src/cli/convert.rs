@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use crate::convert::{self, Failed, ReadOptions, Sizes, Target, WriteOptions, Written};
+use crate::convert::{self, LabelFailure, ReadOptions, SizePolicy, Target, WriteOptions, Written};
 use anyhow::Context;
 
 use super::output::{self, tell};
-use super::progress::Progress;
+use super::progress::ProgressLine;
 use super::{Exit, Usage, say};
 
 /// Convert annotations to another format: COCO, Pascal VOC, YOLO, LabelMe, CVAT, Label Studio, Open Images, CSV
@@ -108,18 +108,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         // A poisoned lock means that another thread failed and will say so itself.
         if let Ok(mut progress) = progress.lock() {
             let total = total as u64;
-            progress.get_or_insert_with(|| Progress::new("files", 0, total)).set(done as u64, total, 0);
+            progress.get_or_insert_with(|| ProgressLine::new("files", 0, total)).set(done as u64, total, 0);
         }
     });
     if let Ok(Some(progress)) = progress.lock().as_deref() {
         progress.end();
     }
-    let sizes = if args.photo_sizes { Sizes::Photos } else { Sizes::Scale };
+    let sizes = if args.photo_sizes { SizePolicy::Photos } else { SizePolicy::Scale };
     let options = WriteOptions { photos: args.input, sizes };
     let written = convert::write(source?, target, &args.out, &options)?;
-    let Written { notes, failed, categories, .. } = &written;
-    say(notes);
-    for Failed { file, detail } in failed.iter().take(MOST_LINES) {
+    let Written { warnings, failed, categories, .. } = &written;
+    say(warnings);
+    for LabelFailure { file, detail } in failed.iter().take(MOST_LINES) {
         tell!("`{}` {detail}", file.escape_debug());
     }
     if failed.len() > MOST_LINES {
@@ -137,7 +137,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             "photos": written.photos,
             "objects": written.objects,
             "categories": categories,
-            "notes": notes,
+            "notes": warnings,
             "failed": failed,
         });
         output::aside(&text);

@@ -10,12 +10,12 @@ use crate::photo::{self, DecodeOptions, Decoder, Limits};
 use crate::run::{self, Event, Record};
 use crate::{Annotated, Run, Shard};
 
-use super::lanes::LaneArgs;
 use super::memory::MemoryArgs;
 use super::output::tell;
-use super::progress::Progress;
+use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
+use super::streams::StreamArgs;
 use super::{Exit, Usage, json_lines, summary};
 
 /// Detect objects in photos and draw them
@@ -95,7 +95,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     decode: DecodeArgs,
     #[command(flatten)]
-    lanes: LaneArgs,
+    streams: StreamArgs,
     #[command(flatten)]
     memory: MemoryArgs,
     #[command(flatten)]
@@ -178,29 +178,29 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
     let runtime = args.machine.open()?;
     let share = args.shard.map_or(listing.entries.len(), |shard| shard.share(listing.entries.len()));
-    let lanes = args.lanes.count(&args.machine, &model, share, args.batch.into(), args.memory.whole());
-    let mut detector = Detector::with_lanes(&model, &runtime, &args.machine.session(), lanes)?;
+    let streams = args.streams.count(&args.machine, &model, share, args.batch.into(), args.memory.whole());
+    let mut detector = Detector::with_streams(&model, &runtime, &args.machine.session(), streams)?;
     if let Some(score) = args.score {
         detector.set_score_threshold(score);
     }
-    let options = run::Options {
+    let options = run::RunOptions {
         out: out.clone(),
         overwrite: args.overwrite,
         retry_failed: args.retry_failed,
         only,
         draw_score: (!args.no_draw).then_some(args.draw_score),
         font: args.font.clone(),
-        decode: args.decode.options(args.memory.for_photos(&model, lanes.get(), args.batch.into())),
+        decode: args.decode.options(args.memory.for_photos(&model, streams.get(), args.batch.into())),
         threads: args.machine.threads(),
         batch: args.batch.into(),
         tile: args.tile,
         shard: args.shard,
     };
     let stop = stop_on_signal();
-    let mut progress: Option<Progress> = None;
+    let mut progress: Option<ProgressLine> = None;
     let mut watch = |event: Event<'_>| {
         let now = match event {
-            Event::Note(note) => return tell!("note: {note}"),
+            Event::Warning(note) => return tell!("note: {note}"),
             Event::Progress(now) => now,
         };
         let (done, total, failed) = (now.done as u64, now.total as u64, now.failed as u64);
@@ -211,7 +211,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             if now.before > 0 {
                 tell!("{} of {} photos were done before", now.before, now.total);
             }
-            Progress::new("photos", done, total)
+            ProgressLine::new("photos", done, total)
         });
         progress.set(done, total, failed);
     };
@@ -238,7 +238,7 @@ fn checkpoint(name: &OsStr, args: &Args) -> anyhow::Result<Model> {
     }
     let names = args.names.as_deref().map(super::read_lines).transpose()?;
     let model = Model::find_checkpoint(path, args.config.as_deref(), names)?;
-    super::say(model.remarks());
+    super::say(model.warnings());
     Ok(model)
 }
 
@@ -274,12 +274,12 @@ fn answer_lines(args: &Args) -> anyhow::Result<Exit> {
     let model = model(args)?;
     let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
     let runtime = args.machine.open()?;
-    let lanes = args.lanes.count(&args.machine, &model, usize::MAX, 1, args.memory.whole());
-    let mut detector = Detector::with_lanes(&model, &runtime, &args.machine.session(), lanes)?;
+    let streams = args.streams.count(&args.machine, &model, usize::MAX, 1, args.memory.whole());
+    let mut detector = Detector::with_streams(&model, &runtime, &args.machine.session(), streams)?;
     if let Some(score) = args.score {
         detector.set_score_threshold(score);
     }
-    let options = args.decode.options(args.memory.for_photos(&model, lanes.get(), 1));
+    let options = args.decode.options(args.memory.for_photos(&model, streams.get(), 1));
     let threads = args.machine.threads();
     if args.photos == ["-"] {
         return json_lines::answer(detector, json_lines::lines(), options, threads, only.as_deref());

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use crate::cache;
 use crate::memory;
 use crate::model::{self, DEFAULT, Model};
-use crate::runtime::{self, Candidate, Device, PINNED_VERSION, Place, Runtime, SessionOptions, Value};
+use crate::runtime::{
+    self, Device, LibraryCandidate, LibraryPlace, PINNED_VERSION, Runtime, SessionOptions, Value,
+};
 use serde::Serialize;
 
 use super::Exit;
@@ -38,9 +40,9 @@ struct Findings {
     cores: usize,
     memory: Option<MemoryState>,
     processor: Vec<&'static str>,
-    libraries: Vec<Library>,
+    libraries: Vec<FoundLibrary>,
     runtime: Option<Used>,
-    packages: Vec<Package>,
+    packages: Vec<InstalledPackage>,
     devices: Vec<Provider>,
     cache: CacheState,
     model: ModelState,
@@ -49,7 +51,7 @@ struct Findings {
 }
 
 #[derive(Serialize)]
-struct Library {
+struct FoundLibrary {
     place: String,
     path: String,
     version: Option<String>,
@@ -58,7 +60,7 @@ struct Library {
 
 /// What `rcnn runtime install` has put into the cache.
 #[derive(Serialize)]
-struct Package {
+struct InstalledPackage {
     name: &'static str,
     version: String,
     refused: Option<String>,
@@ -116,8 +118,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 impl Findings {
     fn collect(args: &Args) -> Findings {
         let mut cures = Vec::new();
-        let options =
-            runtime::Options { library: args.runtime.clone(), offline: true, ..runtime::Options::default() };
+        let options = runtime::RuntimeOptions {
+            library: args.runtime.clone(),
+            offline: true,
+            ..runtime::RuntimeOptions::default()
+        };
         let candidates = runtime::search(&options);
         let runtime = open(&candidates, &mut cures);
         let model = Model::find(&args.model);
@@ -170,7 +175,7 @@ impl Findings {
             let why = library.refused.as_deref().unwrap_or_default();
             writeln!(text, "  passed over `{}` ({}): {why}", library.path, library.place)?;
         }
-        for Package { name, version, refused } in &self.packages {
+        for InstalledPackage { name, version, refused } in &self.packages {
             let why = refused.as_ref().map_or_else(String::new, |why| format!(", cannot be used: {why}"));
             writeln!(text, "  package {name} {version}{why}")?;
         }
@@ -189,9 +194,9 @@ impl Findings {
     }
 }
 
-fn open(candidates: &[Candidate], cures: &mut Vec<String>) -> Option<Runtime> {
+fn open(candidates: &[LibraryCandidate], cures: &mut Vec<String>) -> Option<Runtime> {
     let Some(found) = candidates.iter().find(|candidate| candidate.is_usable()) else {
-        if let [Candidate { place: Place::Named, .. }] = candidates {
+        if let [LibraryCandidate { place: LibraryPlace::Named, .. }] = candidates {
             cures.push("name another library with --runtime, or none, so that one is looked for".into());
             return None;
         }
@@ -236,7 +241,7 @@ fn devices(runtime: &Runtime, model: &Result<Model, model::Error>, cures: &mut V
 }
 
 /// What is installed; a package that cannot be used only takes room.
-fn packages(cures: &mut Vec<String>) -> Vec<Package> {
+fn packages(cures: &mut Vec<String>) -> Vec<InstalledPackage> {
     let package = |found: runtime::Installed| {
         let (name, refused) = (found.package.name(), runtime::check(&found).err());
         if let Some(why) = &refused {
@@ -246,7 +251,7 @@ fn packages(cures: &mut Vec<String>) -> Vec<Package> {
                 found.version
             ));
         }
-        Package { name, refused, version: found.version }
+        InstalledPackage { name, refused, version: found.version }
     };
     runtime::installed().into_iter().map(package).collect()
 }
@@ -284,8 +289,8 @@ impl Provider {
     }
 }
 
-fn library(candidate: &Candidate) -> Library {
-    Library {
+fn library(candidate: &LibraryCandidate) -> FoundLibrary {
+    FoundLibrary {
         place: candidate.place.to_string(),
         path: candidate.path.display().to_string(),
         version: candidate.version.clone(),

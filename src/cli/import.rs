@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::detector::{Detector, Step, Verdict, verify};
-use crate::family::Options;
+use crate::detector::{Detector, StageComparison, Verification, verify};
+use crate::family::ImportOptions;
 use crate::model::{ClassifierModel, Imported, Model, config_beside, read_config};
 use crate::runtime::{self, Device, Runtime, SessionOptions};
 use anyhow::Context;
@@ -97,7 +97,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 /// A bare ResNet: there is less to say of it.
-fn classifier(args: &Args, folder: &Path, options: &Options, name: &str) -> anyhow::Result<Exit> {
+fn classifier(args: &Args, folder: &Path, options: &ImportOptions, name: &str) -> anyhow::Result<Exit> {
     let model = ClassifierModel::import(&args.file, options)?.write(folder, name)?;
     let manifest = model.manifest();
     let mut to = Out::of(args.json);
@@ -105,7 +105,7 @@ fn classifier(args: &Args, folder: &Path, options: &Options, name: &str) -> anyh
         writeln!(
             to,
             "{}",
-            json!({"model": folder.display().to_string(), "manifest": manifest, "remarks": model.remarks()})
+            json!({"model": folder.display().to_string(), "manifest": manifest, "remarks": model.warnings()})
         )?;
     } else {
         writeln!(to, "{}: {} classifier", folder.display(), manifest.network.backbone.title())?;
@@ -116,8 +116,8 @@ fn classifier(args: &Args, folder: &Path, options: &Options, name: &str) -> anyh
             manifest.classes.len()
         )?;
         writeln!(to, "assumed: shorter side {}, crop {}", manifest.input.resize, manifest.input.crop)?;
-        for remark in model.remarks() {
-            writeln!(to, "note: {remark}")?;
+        for warning in model.warnings() {
+            writeln!(to, "note: {warning}")?;
         }
     }
     Ok(Exit::Done)
@@ -127,13 +127,13 @@ fn classifier(args: &Args, folder: &Path, options: &Options, name: &str) -> anyh
 struct Report {
     read: Vec<String>,
     assumed: Vec<(String, String)>,
-    remarks: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Report {
     fn of(imported: &Imported) -> Report {
-        let (assumed, remarks) = (imported.assumed().to_vec(), imported.remarks().to_vec());
-        Report { read: imported.manifest().network.describe(), assumed, remarks }
+        let (assumed, warnings) = (imported.assumed().to_vec(), imported.warnings().to_vec());
+        Report { read: imported.manifest().network.describe(), assumed, warnings }
     }
 
     fn print(&self, to: &mut impl Write, model: &Model, out: &Path) -> io::Result<()> {
@@ -159,13 +159,13 @@ impl Report {
                 writeln!(to, "  {key} {value}")?;
             }
         }
-        for remark in &self.remarks {
-            writeln!(to, "note: {remark}")?;
+        for warning in &self.warnings {
+            writeln!(to, "note: {warning}")?;
         }
         Ok(())
     }
 
-    fn json(&self, model: &Model, out: &Path, verdict: Option<&Verdict>) -> serde_json::Value {
+    fn json(&self, model: &Model, out: &Path, verdict: Option<&Verification>) -> serde_json::Value {
         let manifest = model.manifest();
         let assumed: serde_json::Map<String, serde_json::Value> = self
             .assumed
@@ -181,22 +181,22 @@ impl Report {
             "classes": manifest.classes,
             "read": self.read,
             "assumed": assumed,
-            "remarks": self.remarks,
+            "remarks": self.warnings,
             "verify": verdict.map(verdict_json),
         })
     }
 }
 
-fn compare(model: &Model, folder: &Path) -> anyhow::Result<Verdict> {
+fn compare(model: &Model, folder: &Path) -> anyhow::Result<Verification> {
     // Reference values are compared with what the processor computes, whatever devices are there.
-    let options = runtime::Options { device: Device::Cpu, ..runtime::Options::default() };
+    let options = runtime::RuntimeOptions { device: Device::Cpu, ..runtime::RuntimeOptions::default() };
     let runtime = Runtime::open(&options, &mut |line| tell!("{line}"))?;
     let detector =
         Detector::new(model, &runtime, &SessionOptions { device: Device::Cpu, ..SessionOptions::default() })?;
     Ok(verify(&detector, folder)?)
 }
 
-fn print_verdict(to: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
+fn print_verdict(to: &mut impl Write, verdict: &Verification) -> io::Result<()> {
     writeln!(to, "compared with the reference (largest difference, allowed):")?;
     for step in &verdict.steps {
         let mark = if step.agrees() { "  " } else { "! " };
@@ -213,8 +213,8 @@ fn print_verdict(to: &mut impl Write, verdict: &Verdict) -> io::Result<()> {
     }
 }
 
-fn verdict_json(verdict: &Verdict) -> serde_json::Value {
-    let step = |step: &Step| {
+fn verdict_json(verdict: &Verification) -> serde_json::Value {
+    let step = |step: &StageComparison| {
         json!({
             "stage": step.stage,
             "file": step.file,

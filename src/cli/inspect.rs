@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::family::Options;
+use crate::family::ImportOptions;
 use crate::model::{ClassifierModel, FileHash, Manifest, Model, Provenance};
-use crate::network::{Backbone, Row};
+use crate::network::{Backbone, CostRow};
 use serde_json::{Value as Json, json};
 
 use super::Exit;
@@ -43,12 +43,12 @@ fn size(text: &str) -> Result<(usize, usize), String> {
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let sheet = match Model::find(&args.model) {
         Ok(model) => {
-            super::say(model.remarks());
+            super::say(model.warnings());
             detector(model.manifest(), model.hash(), &args)
         }
         Err(crate::model::Error::WrongKind { .. }) => {
-            let model = ClassifierModel::find(Path::new(&args.model), &Options::default())?;
-            super::say(model.remarks());
+            let model = ClassifierModel::find(Path::new(&args.model), &ImportOptions::default())?;
+            super::say(model.warnings());
             classifier(&model, &args)
         }
         Err(error) => return Err(error.into()),
@@ -70,7 +70,7 @@ struct Sheet {
     hash: Option<String>,
     input: (usize, usize),
     proposals: Option<usize>,
-    rows: Vec<Row>,
+    rows: Vec<CostRow>,
     parameters: crate::family::Parameters,
     stride: usize,
     classes: Vec<String>,
@@ -189,7 +189,7 @@ impl Sheet {
     }
 
     fn json(&self) -> Json {
-        let row = |row: &Row| {
+        let row = |row: &CostRow| {
             json!({"name": row.name, "stride": row.stride, "output": row.output, "layers": row.layers,
                    "weights": row.weights, "multiply_adds": row.multiply_adds})
         };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::detector::{self, Detector};
 use crate::facade::{Error, Pending, PhotoDetections, PhotoSource, Pipeline};
 use crate::photo::DecodeOptions;
-use crate::run::{Failed, Failure, Found, Item, Row};
+use crate::run::{FailedPhoto, Failure, FoundPhoto, JournalRow, ResultItem};
 
 use super::output::Out;
 use super::{Exit, signals};
@@ -92,19 +92,32 @@ fn outcome(pending: &Pending, stop: &AtomicBool) -> Option<Result<PhotoDetection
     }
 }
 
-fn row(number: u64, path: &Path, outcome: Result<PhotoDetections, Error>, only: Option<&[usize]>) -> Row {
+fn row(
+    number: u64,
+    path: &Path,
+    outcome: Result<PhotoDetections, Error>,
+    only: Option<&[usize]>,
+) -> JournalRow {
     let (image_id, file) = (number.into(), path.to_string_lossy().into_owned());
     match outcome {
         Ok(PhotoDetections { width, height, detections }) => {
             let wanted = |class: usize| only.is_none_or(|only| only.contains(&class));
-            let item = |found: &crate::Detection| Item {
+            let item = |found: &crate::Detection| ResultItem {
                 category_id: found.category_id.into(),
                 label: found.label.to_string(),
                 score: found.score,
                 r#box: [found.bbox.x1, found.bbox.y1, found.bbox.x2, found.bbox.y2],
             };
             let detections = detections.iter().filter(|found| wanted(found.class)).map(item).collect();
-            Row::Found(Found { image_id, file, width, height, clipped: false, detections, error: None })
+            JournalRow::Found(FoundPhoto {
+                image_id,
+                file,
+                width,
+                height,
+                clipped: false,
+                detections,
+                error: None,
+            })
         }
         Err(error) => {
             let (kind, stage, detail) = match &error {
@@ -114,7 +127,7 @@ fn row(number: u64, path: &Path, outcome: Result<PhotoDetections, Error>, only: 
                 ) => ("too_thin", "prepare", cause.to_string()),
                 other => ("session", "infer", other.to_string()),
             };
-            Row::Failed(Failed {
+            JournalRow::Failed(FailedPhoto {
                 image_id,
                 file,
                 error: Failure { kind: kind.into(), stage: stage.into(), detail },

@@ -4,7 +4,7 @@ use crate::memory;
 use crate::model::Model;
 use crate::photo::{DecodeOptions, Limits, USUAL_MEMORY};
 
-use super::lanes;
+use super::streams;
 
 /// Where the system does not tell how much there is.
 const UNKNOWN: u64 = 4 << 30;
@@ -27,8 +27,8 @@ impl MemoryArgs {
 
     /// Bytes for photos: what a model that is loaded leaves of it with so many photos in the network at once, and at
     /// least a quarter; where nobody says how much the run may take, no more than what a photo usually may.
-    pub(crate) fn for_photos(&self, model: &Model, lanes: usize, batch: usize) -> u64 {
-        self.beside(lanes as u64 * lanes::maps(model, batch))
+    pub(crate) fn for_photos(&self, model: &Model, streams: usize, batch: usize) -> u64 {
+        self.beside(streams as u64 * streams::maps(model, batch))
     }
 
     /// How photos are decoded one by one beside models that are loaded, with as much memory as the run leaves.

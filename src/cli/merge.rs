@@ -32,7 +32,8 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
-    let Merged { record, notes } = run::merge(&args.parts, &args.out, args.overwrite, super::command_line())?;
-    say(&notes);
+    let Merged { record, warnings } =
+        run::merge(&args.parts, &args.out, args.overwrite, super::command_line())?;
+    say(&warnings);
     summary::report(&record, &args.out, args.json)
 }

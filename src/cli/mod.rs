@@ -27,7 +27,6 @@ mod hints;
 mod import;
 mod inspect;
 mod json_lines;
-mod lanes;
 mod memory;
 mod merge;
 mod model_and_photos;
@@ -40,6 +39,7 @@ mod report;
 mod runtime;
 mod runtime_args;
 mod signals;
+mod streams;
 mod summary;
 mod synth;
 
@@ -218,7 +218,7 @@ pub(crate) fn find_model(name: &OsStr, offline: bool) -> anyhow::Result<Model> {
         }
         found => found?,
     };
-    say(model.remarks());
+    say(model.warnings());
     Ok(model)
 }
 
@@ -263,7 +263,7 @@ pub(crate) fn list_photos(inputs: &[OsString], skip: Option<&Path>) -> anyhow::R
         ListError::Missing(_) | ListError::Pattern { .. } => Usage(error.to_string()).into(),
         error => anyhow::Error::from(error),
     })?;
-    say(&listing.notes);
+    say(&listing.warnings);
     Ok(listing)
 }
 
@@ -273,8 +273,8 @@ pub(crate) fn command_line() -> Vec<String> {
 }
 
 /// Sentences that a person should know, on standard error.
-pub(crate) fn say(notes: &[String]) {
-    for note in notes {
+pub(crate) fn say(warnings: &[String]) {
+    for note in warnings {
         tell!("note: {note}");
     }
 }

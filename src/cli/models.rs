@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::model::{Listed, Place, Published, RECOMMENDED, list, published};
+use crate::model::{Listed, ModelPlace, Published, RECOMMENDED, list, published};
 use serde_json::json;
 
 use super::Exit;
@@ -43,9 +43,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     writeln!(out, "\nOn this machine:")?;
     for model in &here {
         let place = match model.place {
-            Place::Program => "in the program",
-            Place::Cache => "in the cache",
-            Place::Folder => "in a models folder",
+            ModelPlace::Program => "in the program",
+            ModelPlace::Cache => "in the cache",
+            ModelPlace::Folder => "in a models folder",
         };
         let ap = model.published_ap.map_or_else(String::new, |ap| format!("AP {ap:.1}"));
         let (name, classes) = (brief(&model.name), model.classes);

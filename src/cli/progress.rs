@@ -11,7 +11,7 @@ use super::output::{self, tell};
 const PAUSE: Duration = Duration::from_secs(15);
 
 /// Shows the progress of counted things.
-pub(crate) struct Progress {
+pub(crate) struct ProgressLine {
     bar: Option<ProgressBar>,
     things: &'static str,
     started: Instant,
@@ -19,9 +19,9 @@ pub(crate) struct Progress {
     before: u64,
 }
 
-impl Progress {
+impl ProgressLine {
     /// Begins with `before` of `total` things done.
-    pub(crate) fn new(things: &'static str, before: u64, total: u64) -> Progress {
+    pub(crate) fn new(things: &'static str, before: u64, total: u64) -> ProgressLine {
         let bar = (std::io::stderr().is_terminal() && !output::is_kept()).then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template =
@@ -34,7 +34,7 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        Progress { bar, things, started: now, said: now, before }
+        ProgressLine { bar, things, started: now, said: now, before }
     }
 
     /// Tells how many are done, and how many of them failed.

@@ -3,16 +3,16 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::family::Options;
+use crate::family::ImportOptions;
 use crate::model::{
-    BUNDLED, Brought, ClassifierModel, Expected, Origin, PullError, RECOMMENDED, Wanted, bring,
+    BUNDLED, Brought, ClassifierModel, ExpectedDigest, Publication, PullError, RECOMMENDED, Wanted, bring,
     find_published, nearest, published, read_config,
 };
 use anyhow::bail;
 
 use super::Exit;
 use super::output::tell;
-use super::progress::Progress;
+use super::progress::ProgressLine;
 
 /// Download a published checkpoint and import it
 #[derive(Debug, clap::Args)]
@@ -31,8 +31,8 @@ pub(crate) struct Args {
     #[arg(long = "name", value_name = "NAME")]
     called: Option<String>,
     /// The file's SHA-256, or its first 8 digits or more, for an address
-    #[arg(long, value_name = "HEX", value_parser = Expected::sha256)]
-    sha256: Option<Expected>,
+    #[arg(long, value_name = "HEX", value_parser = ExpectedDigest::sha256)]
+    sha256: Option<ExpectedDigest>,
     /// Take this file instead of downloading it; its hash is checked as that of a download
     #[arg(long, value_name = "FILE", conflicts_with = "keep")]
     from: Option<PathBuf>,
@@ -114,8 +114,8 @@ fn address(url: &str) -> Wanted {
         name: stem.to_owned(),
         url: url.to_owned(),
         expected: None,
-        options: Options::default(),
-        origin: Origin { url: Some(url.to_owned()), ..Origin::default() },
+        options: ImportOptions::default(),
+        origin: Publication { url: Some(url.to_owned()), ..Publication::default() },
     }
 }
 
@@ -145,11 +145,11 @@ fn load(wanted: &Wanted, from: Option<&Path>, keep: bool) -> anyhow::Result<Brou
         Some(file) => tell!("{}: `{}`, licence {terms}", wanted.name, file.display()),
         None => tell!("{}: {}, licence {terms}", wanted.name, wanted.url),
     }
-    let mut shown: Option<Progress> = None;
+    let mut shown: Option<ProgressLine> = None;
     let mib = |bytes: u64| bytes >> 20;
     let brought = bring(wanted, from, keep, &mut |done, all| {
         let all = mib(all.unwrap_or(done));
-        shown.get_or_insert_with(|| Progress::new("MiB", mib(done), all)).set(mib(done), all, 0);
+        shown.get_or_insert_with(|| ProgressLine::new("MiB", mib(done), all)).set(mib(done), all, 0);
     });
     if let Some(shown) = shown {
         shown.end();
@@ -162,6 +162,6 @@ fn load(wanted: &Wanted, from: Option<&Path>, keep: bool) -> anyhow::Result<Brou
         ),
         brought => brought?,
     };
-    super::say(&brought.remarks);
+    super::say(&brought.warnings);
     Ok(brought)
 }

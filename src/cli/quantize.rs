@@ -4,11 +4,11 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use crate::compare::{Contender, Judged, judge, measure, warnings};
+use crate::compare::{Contender, JudgedModel, judge, measure, warnings};
 use crate::detector::Detector;
 use crate::model::Model;
-use crate::photo::{DecodeOptions, Entry};
-use crate::quantize::{LayerReport, Method, Options, Quantized, Step, quantize, saturates};
+use crate::photo::{DecodeOptions, PhotoEntry};
+use crate::quantize::{LayerReport, Method, QuantizeOptions, QuantizeStep, Quantized, quantize, saturates};
 use crate::run::{Annotated, Task};
 use crate::runtime::Runtime;
 use serde_json::json;
@@ -17,7 +17,7 @@ use super::compare::warm_up;
 use super::memory::MemoryArgs;
 use super::model_and_photos::ModelAndPhotos;
 use super::output::{self, tell};
-use super::progress::Progress;
+use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::summary::tell_clipped;
@@ -50,10 +50,10 @@ pub(crate) struct Args {
     #[arg(long, default_value_t, value_name = "METHOD")]
     method: Method,
     /// Percentage of the values that --method percentile covers
-    #[arg(long, default_value_t = Options::default().percentile, value_name = "P", value_parser = percent)]
+    #[arg(long, default_value_t = QuantizeOptions::default().percentile, value_name = "P", value_parser = percent)]
     percentile: f64,
     /// Layers with a lower signal-to-noise ratio, in decibels, stay float32
-    #[arg(long, default_value_t = Options::default().min_snr, value_name = "DB", allow_negative_numbers = true)]
+    #[arg(long, default_value_t = QuantizeOptions::default().min_snr, value_name = "DB", allow_negative_numbers = true)]
     min_snr: f64,
     /// 7-bit weights, for x86-64 processors without VNNI, whose 8-bit sums may overflow; auto: if this machine
     /// needs it [auto, yes, no]
@@ -109,8 +109,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
     let tasks = match &annotated {
         Some(annotated) => {
-            let (tasks, notes) = annotated.photos(listing.entries.clone())?;
-            say(&notes);
+            let (tasks, warnings) = annotated.photos(listing.entries.clone())?;
+            say(&warnings);
             tasks
         }
         None => Vec::new(),
@@ -119,7 +119,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let model = super::find_model(&name, args.machine.offline())?;
     let runtime = args.machine.open()?;
     let stop = stop_on_signal();
-    let options = Options {
+    let options = QuantizeOptions {
         photos: args.photos as usize,
         seed: args.seed,
         method: args.method,
@@ -163,18 +163,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 fn calibrate(
     model: &Model,
     runtime: &Runtime,
-    photos: &[Entry],
-    options: &Options,
+    photos: &[PhotoEntry],
+    options: &QuantizeOptions,
     stop: &AtomicBool,
 ) -> anyhow::Result<Quantized> {
-    let mut shown: Option<(Step, Progress)> = None;
-    let mut watch = |step: Step, done: usize, total: usize| {
+    let mut shown: Option<(QuantizeStep, ProgressLine)> = None;
+    let mut watch = |step: QuantizeStep, done: usize, total: usize| {
         if shown.as_ref().is_none_or(|(old, _)| *old != step) {
             if let Some((_, progress)) = &shown {
                 progress.end();
             }
-            let things = if step == Step::Ranges { "photos for ranges" } else { "runs for noise" };
-            shown = Some((step, Progress::new(things, 0, total as u64)));
+            let things = if step == QuantizeStep::Ranges { "photos for ranges" } else { "runs for noise" };
+            shown = Some((step, ProgressLine::new(things, 0, total as u64)));
         }
         if let Some((_, progress)) = &mut shown {
             progress.set(done as u64, total as u64, 0);
@@ -195,15 +195,15 @@ fn judge_both(
     tasks: &[Task],
     models: [&Model; 2],
     stop: &AtomicBool,
-) -> anyhow::Result<Vec<Judged>> {
+) -> anyhow::Result<Vec<JudgedModel>> {
     let path = args.annotations.as_deref().unwrap_or(Path::new(""));
     let decode = args.memory.one_by_one(DecodeOptions::default());
     let mut contenders = Vec::new();
     for (name, model) in ["float32", "int8"].into_iter().zip(models) {
         let manifest = model.manifest();
-        let (classes, notes) = annotated.classes(&manifest.classes);
+        let (classes, warnings) = annotated.classes(&manifest.classes);
         if name == "float32" {
-            say(&notes);
+            say(&warnings);
         }
         let detector = Detector::new(model, runtime, &args.machine.session())?;
         warm_up(&detector, tasks, &decode)?;
@@ -218,7 +218,7 @@ fn judge_both(
     }
     let folder = tempfile::tempdir()?;
     let total = tasks.len() as u64;
-    let mut progress = Progress::new("photos", 0, total);
+    let mut progress = ProgressLine::new("photos", 0, total);
     let mut watch = |done: usize| progress.set(done as u64, total, 0);
     let measured = measure(&contenders, tasks, &decode, folder.path(), stop, &mut watch);
     progress.end();
@@ -237,7 +237,7 @@ fn judge_both(
     Ok(judge(path, &results, Some(&measured.image_ids), 1000, args.seed)?)
 }
 
-fn text(out: &Path, model: &Model, layers: &[LayerReport], judged: &[Judged]) -> String {
+fn text(out: &Path, model: &Model, layers: &[LayerReport], judged: &[JudgedModel]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = write_all(&mut text, out, model, layers, judged);
@@ -249,7 +249,7 @@ fn write_all(
     out: &Path,
     model: &Model,
     layers: &[LayerReport],
-    judged: &[Judged],
+    judged: &[JudgedModel],
 ) -> std::fmt::Result {
     let int8 = layers.iter().filter(|layer| layer.int8).count();
     if let Some(how) = &model.manifest().provenance.quantization {
@@ -272,7 +272,7 @@ fn write_all(
         writeln!(text, "  {:34} {:5} {ratio}  {kind}", layer.name, layer.op)?;
     }
     if let [before, after] = judged {
-        let ap = |model: &Judged| model.stats.first().copied().unwrap_or(f64::NAN);
+        let ap = |model: &JudgedModel| model.stats.first().copied().unwrap_or(f64::NAN);
         write!(text, "AP {:.4} before, {:.4} after", ap(before), ap(after))?;
         let interval = after.difference.as_ref().and_then(|difference| difference.intervals.first());
         if let Some(interval) = interval.filter(|interval| interval.exists()) {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::atomic;
-use crate::report::{Judged, Sources, page};
+use crate::report::{EvaluationReport, Sources, page};
 use anyhow::Context;
 
 use super::{Exit, Usage};
@@ -50,20 +50,22 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         super::list_photos(&args.input, Some(&args.source.join("annotated")))?.entries
     };
     let judged = match &args.annotations {
-        Some(annotations) => Some(Judged::measure(annotations, &args.source.join("detections.json"))?),
+        Some(annotations) => {
+            Some(EvaluationReport::measure(annotations, &args.source.join("detections.json"))?)
+        }
         None if is_run => None,
         None => Some(read(&args.source)?),
     };
     let run = is_run.then(|| args.source.clone());
-    let (html, notes) = page(&Sources { run, judged, photos, pictures: args.pictures.into() })?;
-    super::say(&notes);
+    let (html, warnings) = page(&Sources { run, judged, photos, pictures: args.pictures.into() })?;
+    super::say(&warnings);
     atomic::write(&args.out, |out| out.write_all(html.as_bytes()))
         .with_context(|| format!("cannot write `{}`", args.out.display()))?;
     super::show(&format!("`{}`\n", args.out.display()))?;
     Ok(Exit::Done)
 }
 
-fn read(path: &Path) -> anyhow::Result<Judged> {
+fn read(path: &Path) -> anyhow::Result<EvaluationReport> {
     let text = super::read_text(path)?;
     serde_json::from_str(&text).with_context(|| {
         format!("`{}` is neither a run's folder nor what `rcnn evaluate --json` prints", path.display())

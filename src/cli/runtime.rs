@@ -1,6 +1,6 @@
 //! `rcnn runtime`: what is in the cache of ONNX Runtime and its plugins.
 
-use crate::runtime::{self, Installed, Options, Package};
+use crate::runtime::{self, Installed, Package, RuntimeOptions};
 
 use super::Exit;
 use super::output::tell;
@@ -49,7 +49,7 @@ enum Verb {
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     match args.verb {
         Verb::Install { package } => {
-            runtime::install(package, &Options::default(), &mut |line| tell!("{line}"))?;
+            runtime::install(package, &RuntimeOptions::default(), &mut |line| tell!("{line}"))?;
         }
         Verb::List { json } => list(json)?,
         Verb::Remove { package } => return remove(package),

@@ -32,8 +32,8 @@ pub(crate) struct RuntimeArgs {
 
 impl RuntimeArgs {
     /// Where ONNX Runtime may come from.
-    pub(crate) fn options(&self) -> runtime::Options {
-        runtime::Options { library: self.runtime.clone(), device: self.device, offline: self.offline }
+    pub(crate) fn options(&self) -> runtime::RuntimeOptions {
+        runtime::RuntimeOptions { library: self.runtime.clone(), device: self.device, offline: self.offline }
     }
 
     /// Whether nothing may be fetched.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::run::{Record, State};
+use crate::run::{Record, RunState};
 use anyhow::Context;
 
 use super::output::brief;
@@ -23,13 +23,13 @@ pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<
     }
     tell_clipped(record.counts.clipped, " (`clipped` in detections.jsonl)");
     Ok(match record.state {
-        State::Interrupted | State::Running => signals::asked().unwrap_or(Exit::Interrupted),
-        State::Finished
+        RunState::Interrupted | RunState::Running => signals::asked().unwrap_or(Exit::Interrupted),
+        RunState::Finished
             if record.counts.failed + record.counts.without_picture() > 0 || !record.unread.is_empty() =>
         {
             Exit::PhotosFailed
         }
-        State::Finished => Exit::Done,
+        RunState::Finished => Exit::Done,
     })
 }
 
@@ -56,7 +56,7 @@ fn text(record: &Record, out: &Path) -> String {
 fn write_all(text: &mut String, record: &Record, out: &Path) -> std::fmt::Result {
     let (counts, settings) = (&record.counts, &record.settings);
     let new = counts.photos - record.photos_before;
-    let interrupted = if record.state == State::Interrupted { "interrupted: " } else { "" };
+    let interrupted = if record.state == RunState::Interrupted { "interrupted: " } else { "" };
     let (shown, from) = (counts.shown(), settings.shown_from());
     write!(
         text,

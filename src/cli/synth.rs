@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::Context;
-use rcnn_synth::{self as synth, Error, Format, Options};
+use rcnn_synth::{self as synth, Error, PictureFormat, RenderOptions};
 
 use super::output::{self, tell};
-use super::progress::Progress;
+use super::progress::ProgressLine;
 use super::{Exit, signals};
 
 /// Render scenes of runway debris with exact annotations
@@ -70,20 +70,20 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 
 /// Runs the command.
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
-    let options = Options {
+    let options = RenderOptions {
         seed: args.seed,
         count: args.count as usize,
         width: args.size.0,
         height: args.size.1,
         format: match args.format {
-            FormatArg::Jpg => Format::Jpeg,
-            FormatArg::Png => Format::Png,
+            FormatArg::Jpg => PictureFormat::Jpeg,
+            FormatArg::Png => PictureFormat::Png,
         },
         threads: args.threads.into(),
     };
     let stop = signals::stop_on_signal();
     let total = u64::from(args.count);
-    let progress = Mutex::new(Progress::new("scenes", 0, total));
+    let progress = Mutex::new(ProgressLine::new("scenes", 0, total));
     let started = Instant::now();
     let outcome = synth::write(&options, &args.out, &stop, &|done| {
         // A poisoned lock means that another thread failed and will say so itself.

@@ -10,7 +10,7 @@ use coco_eval::{Evaluator, Interval, Moved, Params, Reading, Warning};
 
 /// One model's numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Judged {
+pub struct JudgedModel {
     /// What it is called.
     pub name: String,
     /// The twelve numbers.
@@ -61,7 +61,7 @@ pub fn judge(
     image_ids: Option<&[ResultId]>,
     resamples: usize,
     seed: u64,
-) -> Result<Vec<Judged>, Error> {
+) -> Result<Vec<JudgedModel>, Error> {
     let image_ids = image_ids.map(|ids| ids.iter().map(written).collect());
     let (params, reading) = (Params { image_ids, ..Params::default() }, Reading::default());
     let mut first: Option<Evaluator> = None;
@@ -74,14 +74,14 @@ pub fn judge(
         let difference =
             first.as_ref().map(|first| difference(first, &input, resamples, seed)).transpose()?;
         let (name, stats) = (name.clone(), evaluation.stats);
-        judged.push(Judged { name, stats, intervals, costs: *costs, difference, warnings });
+        judged.push(JudgedModel { name, stats, intervals, costs: *costs, difference, warnings });
         first.get_or_insert(input);
     }
     Ok(judged)
 }
 
 /// All warnings, each once with the names of the models that it concerns.
-pub fn warnings(judged: &[Judged]) -> Vec<String> {
+pub fn warnings(judged: &[JudgedModel]) -> Vec<String> {
     let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
     for model in judged {
         for warning in &model.warnings {

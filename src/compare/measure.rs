@@ -12,7 +12,7 @@ use crate::atomic;
 use crate::detector::{Detector, Prediction};
 use crate::network::Architecture;
 use crate::photo::{self, DecodeOptions, Decoded, Limits};
-use crate::run::{Category, CocoResult, Failed, Failure, Task};
+use crate::run::{CocoResult, FailedPhoto, Failure, ResultCategory, Task};
 use coco_eval::ResultId;
 
 /// A model that takes part.
@@ -22,7 +22,7 @@ pub struct Contender {
     /// Ready to run.
     pub detector: Detector,
     /// Its classes with the ids of the annotations.
-    pub classes: Vec<Category>,
+    pub classes: Vec<ResultCategory>,
     /// For its multiply-adds.
     pub network: Architecture,
     /// Numbers that it has learnt.
@@ -52,7 +52,7 @@ pub struct Measured {
     /// Ids of the photos that all models have done.
     pub image_ids: Vec<ResultId>,
     /// Photos that are left out for all models alike, as they cannot be used by all.
-    pub failed: Vec<Failed>,
+    pub failed: Vec<FailedPhoto>,
     /// Photos whose grey values were cut off at 255 for one of the models.
     pub clipped: usize,
 }
@@ -72,7 +72,7 @@ pub fn measure(
     watch: &mut dyn FnMut(usize),
 ) -> Result<Measured, Error> {
     let (mut image_ids, mut failed, mut clipped) = (Vec::new(), Vec::new(), 0);
-    let mut tallies: Vec<Tally> = contenders.iter().map(|_| Tally::default()).collect();
+    let mut tallies: Vec<CostTally> = contenders.iter().map(|_| CostTally::default()).collect();
     for (number, task) in tasks.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
             return Err(Error::Interrupted);
@@ -83,9 +83,11 @@ pub fn measure(
                 tallies.iter_mut().zip(all).for_each(|(tally, one)| tally.add(one));
                 image_ids.push(task.image_id.clone());
             }
-            Err(error) => {
-                failed.push(Failed { image_id: task.image_id.clone(), file: task.entry.name.clone(), error })
-            }
+            Err(error) => failed.push(FailedPhoto {
+                image_id: task.image_id.clone(),
+                file: task.entry.name.clone(),
+                error,
+            }),
         }
         watch(number + 1);
     }
@@ -114,7 +116,7 @@ fn by_all(
     task: &Task,
     decode: &DecodeOptions,
     number: usize,
-) -> Result<Vec<Seen>, Failure> {
+) -> Result<Vec<PhotoOutcome>, Failure> {
     let failure =
         |kind: &str, stage: &str, detail: String| Failure { kind: kind.into(), stage: stage.into(), detail };
     // Decoded once where all models' frameworks read photos alike; else they share the memory.
@@ -136,7 +138,7 @@ fn by_all(
     });
     let read: Vec<Decoded> = read.collect::<Result<_, _>>()?;
     let count = contenders.len();
-    let mut all: Vec<Option<Seen>> = vec![None; count];
+    let mut all: Vec<Option<PhotoOutcome>> = vec![None; count];
     for turn in 0..count {
         let place = (turn + number) % count;
         let seen = look(&contenders[place], task, &read[own[place]]);
@@ -150,14 +152,18 @@ fn by_all(
 
 /// What one model finds in one photo, and its price.
 #[derive(Clone)]
-struct Seen {
+struct PhotoOutcome {
     results: Vec<CocoResult>,
     milliseconds: f64,
     multiply_adds: f64,
     clipped: bool,
 }
 
-fn look(contender: &Contender, task: &Task, decoded: &Decoded) -> Result<Seen, crate::detector::Error> {
+fn look(
+    contender: &Contender,
+    task: &Task,
+    decoded: &Decoded,
+) -> Result<PhotoOutcome, crate::detector::Error> {
     let started = Instant::now();
     let input = contender.detector.prepare(&decoded.photo)?;
     let padded = input.padded;
@@ -168,25 +174,25 @@ fn look(contender: &Contender, task: &Task, decoded: &Decoded) -> Result<Seen, c
     let multiply_adds = rows.iter().map(|row| row.multiply_adds as f64).sum::<f64>();
     let found = found.into_iter().flatten();
     let results = found.filter_map(|detection| result(task, &contender.classes, &detection)).collect();
-    Ok(Seen { results, milliseconds, multiply_adds, clipped: decoded.clipped })
+    Ok(PhotoOutcome { results, milliseconds, multiply_adds, clipped: decoded.clipped })
 }
 
 #[derive(Default)]
-struct Tally {
+struct CostTally {
     results: Vec<CocoResult>,
     milliseconds: Vec<f64>,
     multiply_adds: f64,
 }
 
-impl Tally {
-    fn add(&mut self, one: Seen) {
+impl CostTally {
+    fn add(&mut self, one: PhotoOutcome) {
         self.results.extend(one.results);
         self.milliseconds.push(one.milliseconds);
         self.multiply_adds += one.multiply_adds;
     }
 }
 
-fn result(task: &Task, classes: &[Category], detection: &Prediction) -> Option<CocoResult> {
+fn result(task: &Task, classes: &[ResultCategory], detection: &Prediction) -> Option<CocoResult> {
     let class = classes.get(detection.class)?;
     Some(CocoResult::new(task.image_id.clone(), class.id.clone(), detection.bbox, detection.score))
 }

@@ -8,7 +8,7 @@ mod judge;
 mod measure;
 mod table;
 
-pub use judge::{Difference, Judged, judge, warnings};
+pub use judge::{Difference, JudgedModel, judge, warnings};
 pub use measure::{Contender, Costs, Measured, measure};
 pub use table::table;
 

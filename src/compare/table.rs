@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Difference, Judged};
-use crate::run::Failed;
+use super::{Difference, JudgedModel};
+use crate::run::FailedPhoto;
 use coco_eval::{Interval, Moved};
 
 /// Places of AP, AP50, AP75 and the three sizes among the twelve numbers.
@@ -12,7 +12,7 @@ const SHOWN: [(&str, usize); 6] =
 
 /// The table of all models and, for each but the first, what it gains and whether that is more than noise; photos that
 /// are left out.
-pub fn table(judged: &[Judged], failed: &[Failed]) -> String {
+pub fn table(judged: &[JudgedModel], failed: &[FailedPhoto]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = write_all(&mut text, judged).and_then(|()| left_out(&mut text, failed));
@@ -22,7 +22,7 @@ pub fn table(judged: &[Judged], failed: &[Failed]) -> String {
 /// Photos named at most.
 const NAMED: usize = 5;
 
-fn left_out(text: &mut String, failed: &[Failed]) -> std::fmt::Result {
+fn left_out(text: &mut String, failed: &[FailedPhoto]) -> std::fmt::Result {
     let photos = match failed.len() {
         0 => return Ok(()),
         1 => "1 photo is".to_owned(),
@@ -38,7 +38,7 @@ fn left_out(text: &mut String, failed: &[Failed]) -> std::fmt::Result {
     }
 }
 
-fn write_all(text: &mut String, judged: &[Judged]) -> std::fmt::Result {
+fn write_all(text: &mut String, judged: &[JudgedModel]) -> std::fmt::Result {
     let head: Vec<&str> = SHOWN.iter().map(|(name, _)| *name).collect();
     writeln!(
         text,
@@ -123,11 +123,11 @@ mod tests {
     use super::*;
     use crate::compare::Costs;
 
-    fn model(name: &str, ap: f64, difference: Option<Difference>) -> Judged {
+    fn model(name: &str, ap: f64, difference: Option<Difference>) -> JudgedModel {
         let interval = Interval { low: ap - 0.02, high: ap + 0.02, deviation: 0.01, images: 40 };
         let costs = Costs { parameters: 2_425_039, multiply_adds: 1.3e9, milliseconds: 20.26, memory: None };
         let stats = vec![ap, 0.6, 0.5, -1.0, 0.4, 0.45, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-        Judged {
+        JudgedModel {
             name: name.into(),
             stats,
             intervals: vec![interval; 12],

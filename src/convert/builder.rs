@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::{Category, Counts, Failed, Object, Photo, Source, Whose};
+use super::{LabelCategory, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, Whose};
 
 /// What has been read so far.
 #[derive(Default)]
-pub(super) struct Builder {
-    pub(super) source: Source,
+pub(super) struct SourceBuilder {
+    pub(super) source: LabelSource,
     photos: HashMap<String, usize>,
     categories: HashMap<String, usize>,
 }
 
-impl Builder {
+impl SourceBuilder {
     /// The place of a photo by its name; a new one has the size that is told, and an old one gets it if it had none.
     pub(super) fn photo(&mut self, file: &str, size: Option<(u32, u32)>) -> usize {
         let photos = &mut self.source.annotations.photos;
@@ -22,7 +22,12 @@ impl Builder {
         }
         let place = photos.len();
         self.photos.insert(file.to_owned(), place);
-        photos.push(Photo { id: place as i64 + 1, file: file.to_owned(), size, ..Photo::default() });
+        photos.push(LabelledPhoto {
+            id: place as i64 + 1,
+            file: file.to_owned(),
+            size,
+            ..LabelledPhoto::default()
+        });
         place
     }
 
@@ -33,15 +38,16 @@ impl Builder {
         }
         let place = self.categories.len();
         self.categories.insert(name.to_owned(), place);
-        let category = Category { id: place as i64 + 1, name: name.to_owned(), ..Category::default() };
+        let category =
+            LabelCategory { id: place as i64 + 1, name: name.to_owned(), ..LabelCategory::default() };
         self.source.annotations.categories.push(category);
         place
     }
 
     /// Adds an object of a category to a photo.
-    pub(super) fn object(&mut self, photo: usize, name: &str, object: Object) {
+    pub(super) fn object(&mut self, photo: usize, name: &str, object: LabelledObject) {
         let category = self.category(name);
-        self.source.annotations.photos[photo].objects.push(Object { category, ..object });
+        self.source.annotations.photos[photo].objects.push(LabelledObject { category, ..object });
     }
 
     /// What objects say that has no place.
@@ -50,13 +56,13 @@ impl Builder {
     }
 
     pub(super) fn fail(&mut self, file: impl Into<String>, detail: impl Into<String>) {
-        self.source.failed.push(Failed::new(file, detail));
+        self.source.failed.push(LabelFailure::new(file, detail));
     }
 }
 
 /// A shape as a reader finds it, before it is known whether it has a box.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Shape {
+pub struct ReadShape {
     /// Its category.
     pub name: String,
     /// Left, top, width and height.
@@ -67,25 +73,25 @@ pub struct Shape {
     pub score: Option<f64>,
 }
 
-impl Shape {
-    pub(super) fn object(&self) -> Object {
-        Object { bbox: self.bbox, crowd: self.crowd, score: self.score, ..Object::default() }
+impl ReadShape {
+    pub(super) fn object(&self) -> LabelledObject {
+        LabelledObject { bbox: self.bbox, crowd: self.crowd, score: self.score, ..LabelledObject::default() }
     }
 }
 
 /// What a file about one photo says.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Shapes {
+pub struct ReadPhoto {
     /// The photo's name.
     pub file: Option<String>,
     /// Its width and height in pixels.
     pub size: Option<(u32, u32)>,
     /// Objects with boxes.
-    pub shapes: Vec<Shape>,
+    pub shapes: Vec<ReadShape>,
     /// What is wrong with others.
     pub bad: Vec<String>,
     /// What else is said, and shapes that have no box.
-    pub lost: Counts,
+    pub lost: LabelCounts,
 }
 
 /// The box around points.

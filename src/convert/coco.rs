@@ -9,14 +9,16 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::error::io_error;
-use super::{Annotations, Category, Error, Failed, Object, Photo, Source, Whose};
-use crate::run::{Row, journal_rows};
+use super::{
+    Annotations, Error, LabelCategory, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, Whose,
+};
+use crate::run::{JournalRow, journal_rows};
 use coco_eval::{
-    CategoryEntry, DataSet, Id, Ids, List, Want, WholeAnnotation, WholeSet, says_something, shortest,
+    CategoryEntry, DataSet, Id, Ids, JsonList, Want, WholeAnnotation, WholeSet, says_something, shortest,
 };
 
 /// Reads a data set; with `keep`, with everything that stands in it.
-pub(super) fn read(path: &Path, keep: bool) -> Result<Source, Error> {
+pub(super) fn read(path: &Path, keep: bool) -> Result<LabelSource, Error> {
     let set = WholeSet::read(path, keep)?;
     let missing = |key: &str| {
         let what = format!("has no `{key}`: COCO annotations have images, annotations and categories");
@@ -26,11 +28,11 @@ pub(super) fn read(path: &Path, keep: bool) -> Result<Source, Error> {
     let annotations = set.annotations.ok_or_else(|| missing("annotations"))?;
     let categories = set.categories.ok_or_else(|| missing("categories"))?;
     let ids = &set.ids;
-    let mut source = Source::default();
+    let mut source = LabelSource::default();
     let mut fail = |table: &str, bad: Vec<(u64, String)>| {
         source
             .failed
-            .extend(bad.into_iter().map(|(place, what)| Failed::new(format!("{table} {place}"), what)));
+            .extend(bad.into_iter().map(|(place, what)| LabelFailure::new(format!("{table} {place}"), what)));
     };
     fail("image", images.bad);
     fail("category", categories.bad);
@@ -46,8 +48,8 @@ pub(super) fn read(path: &Path, keep: bool) -> Result<Source, Error> {
     source.annotations.more = if keep { set.more } else { Vec::new() };
 
     let wrong = |table: &str, place: u64, what: &str| shape(path, format!("has {what} in {table} {place}"));
-    let numbers = Numbers::of(ids, categories.good.iter().map(|(_, category)| category.id));
-    source.notes.extend(numbers.note("category", ids));
+    let numbers = WholeIds::of(ids, categories.good.iter().map(|(_, category)| category.id));
+    source.warnings.extend(numbers.note("category", ids));
     let mut category_places = HashMap::new();
     for (place, category) in categories.good {
         if category_places.insert(category.id, source.annotations.categories.len()).is_some() {
@@ -55,11 +57,11 @@ pub(super) fn read(path: &Path, keep: bool) -> Result<Source, Error> {
         }
         let id = numbers.get(category.id);
         let name = category.name.unwrap_or_else(|| format!("class {id}"));
-        source.annotations.categories.push(Category { id, name, more: category.more });
+        source.annotations.categories.push(LabelCategory { id, name, more: category.more });
     }
 
-    let numbers = Numbers::of(ids, images.good.iter().map(|(_, image)| image.id));
-    source.notes.extend(numbers.note("image", ids));
+    let numbers = WholeIds::of(ids, images.good.iter().map(|(_, image)| image.id));
+    source.warnings.extend(numbers.note("image", ids));
     let mut photo_places = HashMap::new();
     for (place, image) in images.good {
         if photo_places.insert(image.id, source.annotations.photos.len()).is_some() {
@@ -71,18 +73,18 @@ pub(super) fn read(path: &Path, keep: bool) -> Result<Source, Error> {
         };
         let size = side(image.sides[0]).zip(side(image.sides[1]));
         let Some(file) = image.file_name else {
-            source.failed.push(Failed::new(format!("image {place}"), "has no `file_name`"));
+            source.failed.push(LabelFailure::new(format!("image {place}"), "has no `file_name`"));
             // Its annotations go with it.
             photo_places.insert(image.id, usize::MAX);
-            source.annotations.photos.push(Photo::default());
+            source.annotations.photos.push(LabelledPhoto::default());
             continue;
         };
-        source.annotations.photos.push(Photo {
+        source.annotations.photos.push(LabelledPhoto {
             id: numbers.get(image.id),
             file,
             size,
             more: image.more,
-            ..Photo::default()
+            ..LabelledPhoto::default()
         });
     }
     let unnamed = photo_places.values().filter(|place| **place == usize::MAX).count();
@@ -95,7 +97,7 @@ pub(super) fn read(path: &Path, keep: bool) -> Result<Source, Error> {
 
 /// Puts annotations into their photos.
 fn objects(
-    source: &mut Source,
+    source: &mut LabelSource,
     annotations: Vec<(u64, WholeAnnotation)>,
     ids: &Ids,
     photos: &HashMap<Id, usize>,
@@ -123,7 +125,7 @@ fn objects(
         let id = row.id.and_then(Id::integer);
         kept_ids &= id.is_some_and(|id| known_ids.insert(id));
         if let Some(photo) = source.annotations.photos.get_mut(photo) {
-            photo.objects.push(Object {
+            photo.objects.push(LabelledObject {
                 category,
                 bbox: row.bbox,
                 area: row.area,
@@ -139,14 +141,14 @@ fn objects(
         let objects = source.annotations.photos.iter_mut().flat_map(|photo| &mut photo.objects);
         objects.for_each(|object| object.id = None);
         source
-            .notes
+            .warnings
             .push("ids of annotations are counted anew: some are repeated, or no whole numbers".into());
     }
     if strangers > 0 {
-        source.notes.push(format!("{strangers} annotations are on images or of categories that the file does not list, and are left out"));
+        source.warnings.push(format!("{strangers} annotations are on images or of categories that the file does not list, and are left out"));
     }
     if loose > 0 {
-        source.notes.push(format!("{loose} ids in annotations are strings where their table has numbers, or the other way round, and are taken for the same"));
+        source.warnings.push(format!("{loose} ids in annotations are strings where their table has numbers, or the other way round, and are taken for the same"));
     }
 }
 
@@ -160,33 +162,33 @@ fn words(ids: &Ids, places: &HashMap<Id, usize>) -> HashMap<String, usize> {
 }
 
 /// Whole numbers for ids: their own, or new ones where any is something else.
-enum Numbers {
+enum WholeIds {
     Own,
     /// Strings of digits, all different.
     Digits(HashMap<Id, i64>),
     Counted(HashMap<Id, i64>),
 }
 
-impl Numbers {
-    fn of(ids: &Ids, all: impl Iterator<Item = Id>) -> Numbers {
+impl WholeIds {
+    fn of(ids: &Ids, all: impl Iterator<Item = Id>) -> WholeIds {
         let all: Vec<Id> = all.collect();
         if all.iter().all(|id| id.integer().is_some()) {
-            return Numbers::Own;
+            return WholeIds::Own;
         }
         let digits: Option<HashMap<Id, i64>> =
             all.iter().map(|id| Some((*id, word(ids, *id).parse().ok()?))).collect();
         match digits {
             Some(numbers) if numbers.values().collect::<HashSet<_>>().len() == numbers.len() => {
-                Numbers::Digits(numbers)
+                WholeIds::Digits(numbers)
             }
-            _ => Numbers::Counted(all.into_iter().zip(1..).collect()),
+            _ => WholeIds::Counted(all.into_iter().zip(1..).collect()),
         }
     }
 
     fn get(&self, id: Id) -> i64 {
         match self {
-            Numbers::Own => id.integer().unwrap_or_default(),
-            Numbers::Digits(numbers) | Numbers::Counted(numbers) => {
+            WholeIds::Own => id.integer().unwrap_or_default(),
+            WholeIds::Digits(numbers) | WholeIds::Counted(numbers) => {
                 numbers.get(&id).copied().unwrap_or_default()
             }
         }
@@ -194,9 +196,11 @@ impl Numbers {
 
     fn note(&self, what: &str, ids: &Ids) -> Option<String> {
         match self {
-            Numbers::Own => None,
-            Numbers::Digits(_) => Some(format!("{what} ids that are strings of digits become those numbers")),
-            Numbers::Counted(numbers) => {
+            WholeIds::Own => None,
+            WholeIds::Digits(_) => {
+                Some(format!("{what} ids that are strings of digits become those numbers"))
+            }
+            WholeIds::Counted(numbers) => {
                 let first = numbers.iter().min_by_key(|(_, number)| **number);
                 let example = first.map(|(id, _)| ids.show(*id).to_string()).unwrap_or_default();
                 Some(format!(
@@ -208,17 +212,17 @@ impl Numbers {
 }
 
 /// Reads what a run found, from a score up. Photos that failed are not annotated.
-pub(super) fn read_run(folder: &Path, score: f32) -> Result<Source, Error> {
+pub(super) fn read_run(folder: &Path, score: f32) -> Result<LabelSource, Error> {
     let tables = folder.join("images.json");
     let set = DataSet::read(&tables, Want::Tables)?;
-    let (categories, places, mut notes) = run_categories(&set, &tables)?;
+    let (categories, places, mut warnings) = run_categories(&set, &tables)?;
     let journal = folder.join("detections.jsonl");
     let mut photos = Vec::new();
     let (mut failures, mut strings) = (0, false);
     for row in journal_rows(&journal).map_err(io_error("read", &journal))? {
         let found = match row.map_err(io_error("read", &journal))? {
-            Row::Found(found) => found,
-            Row::Failed(_) => {
+            JournalRow::Found(found) => found,
+            JournalRow::Failed(_) => {
                 failures += 1;
                 continue;
             }
@@ -237,22 +241,27 @@ pub(super) fn read_run(folder: &Path, score: f32) -> Result<Source, Error> {
             let [x1, y1, x2, y2] = item.r#box;
             // The same differences in float32 as detections.json has.
             let bbox = [x1, y1, x2 - x1, y2 - y1].map(shortest);
-            objects.push(Object { category, bbox, score: Some(shortest(item.score)), ..Object::default() });
+            objects.push(LabelledObject {
+                category,
+                bbox,
+                score: Some(shortest(item.score)),
+                ..LabelledObject::default()
+            });
         }
         strings |= found.image_id.number().is_none();
         let id = found.image_id.number().unwrap_or(photos.len() as i64 + 1);
         let size = Some((found.width, found.height));
-        photos.push(Photo { id, file: found.file, size, objects, ..Photo::default() });
+        photos.push(LabelledPhoto { id, file: found.file, size, objects, ..LabelledPhoto::default() });
     }
     if strings {
-        notes.push("image ids of the run are strings, and are counted from 1".into());
+        warnings.push("image ids of the run are strings, and are counted from 1".into());
         photos.iter_mut().zip(1..).for_each(|(photo, id)| photo.id = id);
     }
     if failures > 0 {
-        notes.push(format!("{failures} photos failed in the run and are left out"));
+        warnings.push(format!("{failures} photos failed in the run and are left out"));
     }
     let annotations = Annotations { categories, photos, ..Annotations::default() };
-    Ok(Source { annotations, notes, ..Source::default() })
+    Ok(LabelSource { annotations, warnings, ..LabelSource::default() })
 }
 
 fn shape(path: &Path, what: String) -> Error {
@@ -261,7 +270,7 @@ fn shape(path: &Path, what: String) -> Error {
 
 /// Categories of a run, their places by their ids, and a note where these are not taken over.
 fn run_categories(set: &DataSet, path: &Path) -> Result<RunCategories, Error> {
-    let numbers = Numbers::of(set.ids(), set.categories().iter().map(|category| category.id));
+    let numbers = WholeIds::of(set.ids(), set.categories().iter().map(|category| category.id));
     let mut categories = Vec::new();
     let mut places = HashMap::new();
     for (place, category) in set.categories().iter().enumerate() {
@@ -273,15 +282,15 @@ fn run_categories(set: &DataSet, path: &Path) -> Result<RunCategories, Error> {
         }
         let id = numbers.get(category.id);
         let name = category.name.as_deref().map_or_else(|| format!("class {id}"), str::to_owned);
-        categories.push(Category { id, name, ..Category::default() });
+        categories.push(LabelCategory { id, name, ..LabelCategory::default() });
     }
     Ok((categories, places, numbers.note("category", set.ids()).into_iter().collect()))
 }
 
-type RunCategories = (Vec<Category>, HashMap<String, usize>, Vec<String>);
+type RunCategories = (Vec<LabelCategory>, HashMap<String, usize>, Vec<String>);
 
 #[derive(Serialize)]
-struct ImageEntry<'a> {
+struct KeptImage<'a> {
     id: i64,
     file_name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -311,18 +320,18 @@ pub(super) fn write(annotations: &Annotations, out: &mut impl Write) -> io::Resu
     for (name, value) in &annotations.more {
         writeln!(out, "{}:{value},", serde_json::to_string(name)?)?;
     }
-    let mut images = List::begin(out, "\"images\":[")?;
-    for Photo { id, file, size, more, .. } in &annotations.photos {
+    let mut images = JsonList::begin(out, "\"images\":[")?;
+    for LabelledPhoto { id, file, size, more, .. } in &annotations.photos {
         let (width, height) = size.unzip();
-        images.add_with(&ImageEntry { id: *id, file_name: file, width, height }, more)?;
+        images.add_with(&KeptImage { id: *id, file_name: file, width, height }, more)?;
     }
     images.end("],\n")?;
-    let mut categories = List::begin(out, "\"categories\":[")?;
-    for Category { id, name, more } in &annotations.categories {
+    let mut categories = JsonList::begin(out, "\"categories\":[")?;
+    for LabelCategory { id, name, more } in &annotations.categories {
         categories.add_with(&CategoryEntry { id, name }, more)?;
     }
     categories.end("],\n")?;
-    let mut rows = List::begin(out, "\"annotations\":[")?;
+    let mut rows = JsonList::begin(out, "\"annotations\":[")?;
     let mut count = 0;
     for photo in &annotations.photos {
         for object in &photo.objects {

@@ -5,10 +5,10 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::builder::{Builder, side};
+use super::builder::{SourceBuilder, side};
 use super::files::read_large;
-use super::target::Cut;
-use super::{Annotations, Error, Object, Photo, Source};
+use super::target::ClippedObject;
+use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto};
 
 /// What stands in which column.
 #[derive(Default)]
@@ -109,7 +109,7 @@ impl Columns {
 }
 
 /// Reads one file.
-pub(super) fn read(path: &Path) -> Result<Source, Error> {
+pub(super) fn read(path: &Path) -> Result<LabelSource, Error> {
     let text = read_large(path)?;
     read_text(&text).map_err(|what| Error::Shape { path: path.to_owned(), what })
 }
@@ -118,7 +118,7 @@ pub(super) fn read(path: &Path) -> Result<Source, Error> {
 ///
 /// # Errors
 /// What is wrong with the whole of it, to stand behind its name.
-pub fn read_text(text: &str) -> Result<Source, String> {
+pub fn read_text(text: &str) -> Result<LabelSource, String> {
     let first = text.lines().next().unwrap_or_default();
     let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|mark| {
         let count = first.bytes().filter(|byte| byte == mark).count();
@@ -128,7 +128,7 @@ pub fn read_text(text: &str) -> Result<Source, String> {
     reader.has_headers(false).flexible(true).delimiter(delimiter.unwrap_or(b','));
     let mut reader = reader.from_reader(text.as_bytes());
     let mut columns: Option<Columns> = None;
-    let mut builder = Builder::default();
+    let mut builder = SourceBuilder::default();
     for row in reader.records() {
         let row = row.map_err(|error| format!("is no CSV: {error}"))?;
         let line = row.position().map_or(0, csv::Position::line);
@@ -157,7 +157,7 @@ pub fn read_text(text: &str) -> Result<Source, String> {
     Ok(builder.source)
 }
 
-fn read_row(columns: &Columns, row: &csv::StringRecord, builder: &mut Builder) -> Result<(), String> {
+fn read_row(columns: &Columns, row: &csv::StringRecord, builder: &mut SourceBuilder) -> Result<(), String> {
     let field =
         |place: Option<usize>| place.and_then(|place| row.get(place)).map(str::trim).unwrap_or_default();
     let file = field(columns.file).replace('\\', "/");
@@ -178,14 +178,14 @@ fn read_row(columns: &Columns, row: &csv::StringRecord, builder: &mut Builder) -
         builder.lose(&format!("`{}`", name.chars().take(40).collect::<String>()), told.into());
     }
     let score = field(columns.score).parse().ok().filter(|score: &f64| score.is_finite());
-    builder.object(photo, name, Object { bbox, score, ..Object::default() });
+    builder.object(photo, name, LabelledObject { bbox, score, ..LabelledObject::default() });
     Ok(())
 }
 
 /// Writes one file, a row an object and one for each photo without objects.
 pub(super) fn write<'a>(
     annotations: &Annotations,
-    photos: impl Iterator<Item = (&'a Photo, (u32, u32), Vec<Cut<'a>>)>,
+    photos: impl Iterator<Item = (&'a LabelledPhoto, (u32, u32), Vec<ClippedObject<'a>>)>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let objects = annotations.photos.iter().flat_map(|photo| &photo.objects);
@@ -200,7 +200,7 @@ pub(super) fn write<'a>(
             let row = [photo.file.as_str(), &width, &height, "", "", "", "", "", ""];
             writer.write_record(&row[..columns])?;
         }
-        for Cut { object, corners } in cuts {
+        for ClippedObject { object, corners } in cuts {
             let [left, top, right, bottom] = corners.map(|edge| edge.to_string());
             let score = object.score.map(|score| score.to_string()).unwrap_or_default();
             let name = &annotations.categories[object.category].name;
@@ -217,7 +217,7 @@ mod tests {
 
     fn boxes(text: &str) -> Vec<(String, [f64; 4])> {
         let set = read_text(text).unwrap().annotations;
-        let name = |object: &Object| set.categories[object.category].name.clone();
+        let name = |object: &LabelledObject| set.categories[object.category].name.clone();
         set.photos
             .iter()
             .flat_map(|photo| photo.objects.iter().map(|object| (name(object), object.bbox)))
@@ -243,7 +243,7 @@ mod tests {
     fn a_bad_row_costs_itself_only() {
         let text = "filename,class,xmin,ymin,xmax,ymax,pose\na.jpg,x,1,2,y,4,left\na.jpg,x,1,2,3,4,left\n";
         let source = read_text(text).unwrap();
-        assert_eq!(source.failed, [super::super::Failed::new("line 2", "has no box of four numbers")]);
+        assert_eq!(source.failed, [super::super::LabelFailure::new("line 2", "has no box of four numbers")]);
         assert_eq!(source.lost.to_string(), "`pose` of 1 object");
         assert_eq!(source.annotations.photos[0].objects.len(), 1);
         assert!(read_text("a,b\n1,2\n").is_err() && read_text("").is_err());

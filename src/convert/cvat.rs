@@ -7,10 +7,10 @@ use std::path::Path;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::builder::{Builder, around, side, turned};
+use super::builder::{SourceBuilder, around, side, turned};
 use super::files::{read_large, said};
-use super::target::Cut;
-use super::{Annotations, Error, Object, Photo, Source};
+use super::target::ClippedObject;
+use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto};
 
 /// The name of a document's outermost element.
 pub(super) fn root_of(head: &str) -> Option<String> {
@@ -27,7 +27,7 @@ pub(super) fn root_of(head: &str) -> Option<String> {
 }
 
 /// Reads one file.
-pub(super) fn read(path: &Path) -> Result<Source, Error> {
+pub(super) fn read(path: &Path) -> Result<LabelSource, Error> {
     let text = read_large(path)?;
     read_text(&text).map_err(|what| Error::Shape { path: path.to_owned(), what })
 }
@@ -36,11 +36,11 @@ pub(super) fn read(path: &Path) -> Result<Source, Error> {
 ///
 /// # Errors
 /// What is wrong with the whole of it, to stand behind its name.
-pub fn read_text(text: &str) -> Result<Source, String> {
+pub fn read_text(text: &str) -> Result<LabelSource, String> {
     let wrong = |error: &dyn std::fmt::Display| format!("is not XML of CVAT's form: {}", said(&error));
     let mut reader = Reader::from_str(text);
-    let mut builder = Builder::default();
-    let mut state = State::default();
+    let mut builder = SourceBuilder::default();
+    let mut state = CvatState::default();
     let mut open = 0_usize;
     let mut began = false;
     loop {
@@ -83,7 +83,7 @@ pub fn read_text(text: &str) -> Result<Source, String> {
 }
 
 #[derive(Default)]
-struct State {
+struct CvatState {
     /// Names of the elements that are open around `name` of a label.
     in_label: bool,
     in_label_name: bool,
@@ -97,8 +97,12 @@ struct State {
     tracks: usize,
 }
 
-impl State {
-    fn element(&mut self, builder: &mut Builder, start: &BytesStart<'_>) -> Result<(), quick_xml::Error> {
+impl CvatState {
+    fn element(
+        &mut self,
+        builder: &mut SourceBuilder,
+        start: &BytesStart<'_>,
+    ) -> Result<(), quick_xml::Error> {
         match start.local_name().as_ref() {
             "label" if self.photo.is_none() => self.in_label = true,
             "name" if self.in_label => {
@@ -163,7 +167,7 @@ fn fields(start: &BytesStart<'_>) -> Result<Attributes, quick_xml::Error> {
 }
 
 /// Takes a shape that has a box; others are counted.
-fn shape(builder: &mut Builder, photo: usize, file: &str, kind: &str, fields: &Attributes) {
+fn shape(builder: &mut SourceBuilder, photo: usize, file: &str, kind: &str, fields: &Attributes) {
     let number = |key: &str| fields.get(key)?.trim().parse::<f64>().ok().filter(|number| number.is_finite());
     let degrees = number("rotation").unwrap_or(0.0);
     let upright = match kind {
@@ -186,7 +190,7 @@ fn shape(builder: &mut Builder, photo: usize, file: &str, kind: &str, fields: &A
     let name = fields.get("label").map(|name| name.trim()).filter(|name| !name.is_empty());
     match (bbox, name) {
         (Some(bbox), Some(name)) if bbox[2] >= 0.0 && bbox[3] >= 0.0 => {
-            builder.object(photo, name, Object { bbox, ..Object::default() });
+            builder.object(photo, name, LabelledObject { bbox, ..LabelledObject::default() });
             let is = |key: &str| number(key).is_some_and(|number| number != 0.0);
             for (what, here) in [
                 ("`rotation`", degrees != 0.0),
@@ -240,7 +244,7 @@ fn escaped(text: &str) -> String {
 /// Writes one file.
 pub(super) fn write<'a>(
     annotations: &Annotations,
-    photos: impl Iterator<Item = (&'a Photo, (u32, u32), Vec<Cut<'a>>)>,
+    photos: impl Iterator<Item = (&'a LabelledPhoto, (u32, u32), Vec<ClippedObject<'a>>)>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     writeln!(out, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations>\n  <version>1.1</version>")?;
@@ -253,7 +257,7 @@ pub(super) fn write<'a>(
     for (place, (photo, (width, height), cuts)) in photos.enumerate() {
         let name = escaped(&photo.file);
         writeln!(out, "  <image id=\"{place}\" name=\"{name}\" width=\"{width}\" height=\"{height}\">")?;
-        for Cut { object, corners: [left, top, right, bottom] } in cuts {
+        for ClippedObject { object, corners: [left, top, right, bottom] } in cuts {
             let label = escaped(&annotations.categories[object.category].name);
             writeln!(
                 out,

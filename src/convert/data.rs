@@ -8,16 +8,16 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Annotations {
     /// Categories by their places.
-    pub categories: Vec<Category>,
+    pub categories: Vec<LabelCategory>,
     /// Photos in the order of their source.
-    pub photos: Vec<Photo>,
+    pub photos: Vec<LabelledPhoto>,
     /// Members of a COCO file beside its tables (`info`, `licenses`): names and JSON.
     pub more: Vec<(String, String)>,
 }
 
 /// A category of objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Category {
+pub struct LabelCategory {
     /// COCO's id; counted from 1 where the source has none.
     pub id: i64,
     /// Its name.
@@ -28,7 +28,7 @@ pub struct Category {
 
 /// A photo and the objects in it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Photo {
+pub struct LabelledPhoto {
     /// COCO's id; counted from 1 where the source has none.
     pub id: i64,
     /// Its name, with `/` between parts.
@@ -36,7 +36,7 @@ pub struct Photo {
     /// Width and height of the upright photo in pixels, where they are known.
     pub size: Option<(u32, u32)>,
     /// Objects in the order of their source.
-    pub objects: Vec<Object>,
+    pub objects: Vec<LabelledObject>,
     /// Where its file is, if the source knows.
     pub path: Option<PathBuf>,
     /// Further members of its COCO entry, as JSON without braces.
@@ -45,7 +45,7 @@ pub struct Photo {
 
 /// One object.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Object {
+pub struct LabelledObject {
     /// Place of its category.
     pub category: usize,
     /// Left, top, width and height in pixels, as COCO has them: the upper left pixel's upper left corner is 0, 0.
@@ -64,37 +64,37 @@ pub struct Object {
 
 /// What a source gave.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Source {
+pub struct LabelSource {
     /// Everything that could be read.
     pub annotations: Annotations,
     /// Sentences about what was left out or assumed.
-    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
     /// What could not be read.
-    pub failed: Vec<Failed>,
+    pub failed: Vec<LabelFailure>,
     /// What the data set above has no place for.
-    pub lost: Counts,
+    pub lost: LabelCounts,
     /// What its `more` members hold, which only COCO's form has a place for.
-    pub more: Counts,
+    pub more: LabelCounts,
 }
 
 /// A file of the source, a row of one, or a photo, that is not in the result.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Failed {
+pub struct LabelFailure {
     /// Its path or name.
     pub file: String,
     /// Why.
     pub detail: String,
 }
 
-impl Failed {
-    pub(super) fn new(file: impl Into<String>, detail: impl Into<String>) -> Failed {
-        Failed { file: file.into(), detail: detail.into() }
+impl LabelFailure {
+    pub(super) fn new(file: impl Into<String>, detail: impl Into<String>) -> LabelFailure {
+        LabelFailure { file: file.into(), detail: detail.into() }
     }
 }
 
 /// How many things of some kinds there are; `segmentation` of objects, for example.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts(BTreeMap<(Whose, String), usize>);
+pub struct LabelCounts(BTreeMap<(Whose, String), usize>);
 
 /// What something belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,7 +112,7 @@ pub enum Whose {
 /// Most kinds that a sentence names one by one.
 const NAMED: usize = 30;
 
-impl Counts {
+impl LabelCounts {
     /// Adds some of a kind.
     pub fn add(&mut self, whose: Whose, what: &str, count: usize) {
         if count > 0 {
@@ -121,7 +121,7 @@ impl Counts {
     }
 
     /// Adds all of another.
-    pub fn extend(&mut self, other: &Counts) {
+    pub fn extend(&mut self, other: &LabelCounts) {
         for ((whose, what), count) in &other.0 {
             self.add(*whose, what, *count);
         }
@@ -133,7 +133,7 @@ impl Counts {
     }
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for LabelCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, ((whose, what), count)) in self.0.iter().take(NAMED).enumerate() {
             let comma = if place > 0 { ", " } else { "" };

@@ -7,11 +7,11 @@ use std::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::builder::{Builder, around, side, turned};
+use super::builder::{SourceBuilder, around, side, turned};
 use super::files::{read_large, said};
-use super::target::Cut;
-use super::{Annotations, Error, Object, Photo, Source};
-use coco_eval::List;
+use super::target::ClippedObject;
+use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto};
+use coco_eval::JsonList;
 
 /// Whether JSON's beginning is that of a list of tasks.
 pub(super) fn is_here(head: &str) -> bool {
@@ -26,7 +26,7 @@ pub(super) fn is_here(head: &str) -> bool {
 }
 
 /// Reads one file.
-pub(super) fn read(path: &Path) -> Result<Source, Error> {
+pub(super) fn read(path: &Path) -> Result<LabelSource, Error> {
     let text = read_large(path)?;
     read_text(&text).map_err(|what| Error::Shape { path: path.to_owned(), what })
 }
@@ -35,11 +35,11 @@ pub(super) fn read(path: &Path) -> Result<Source, Error> {
 ///
 /// # Errors
 /// What is wrong with the whole of it, to stand behind its name.
-pub fn read_text(text: &str) -> Result<Source, String> {
+pub fn read_text(text: &str) -> Result<LabelSource, String> {
     let tasks: Vec<Value> = serde_json::from_str(text)
         .map_err(|error| format!("is not JSON of Label Studio's form: {}", said(&error)))?;
-    let mut builder = Builder::default();
-    let mut counts = Numbers::default();
+    let mut builder = SourceBuilder::default();
+    let mut counts = ResultNumbers::default();
     for (place, task) in tasks.iter().enumerate() {
         let name = format!("task {}", place + 1);
         match read_task(task, &name, &mut builder, &mut counts) {
@@ -56,20 +56,25 @@ pub fn read_text(text: &str) -> Result<Source, String> {
         (counts.cancelled, "tasks were cancelled or have no annotation yet, and are photos without objects"),
     ] {
         if count > 0 {
-            builder.source.notes.push(format!("{count} {words}"));
+            builder.source.warnings.push(format!("{count} {words}"));
         }
     }
     Ok(builder.source)
 }
 
 #[derive(Default)]
-struct Numbers {
+struct ResultNumbers {
     predicted: usize,
     several: usize,
     cancelled: usize,
 }
 
-fn read_task(task: &Value, name: &str, builder: &mut Builder, counts: &mut Numbers) -> Result<(), String> {
+fn read_task(
+    task: &Value,
+    name: &str,
+    builder: &mut SourceBuilder,
+    counts: &mut ResultNumbers,
+) -> Result<(), String> {
     let data = if task["data"].is_object() { &task["data"] } else { task };
     let file = photo_of(data).ok_or("names no photo")?;
     let annotations = task["annotations"].as_array().or_else(|| task["completions"].as_array());
@@ -146,7 +151,7 @@ fn plain(address: &str) -> String {
     path.replace('\\', "/").trim_start_matches('/').to_owned()
 }
 
-fn read_result(result: &Value, photo: usize, builder: &mut Builder) -> Result<(), String> {
+fn read_result(result: &Value, photo: usize, builder: &mut SourceBuilder) -> Result<(), String> {
     // `JSON-MIN` has the values beside the sizes.
     let value = if result["value"].is_object() { &result["value"] } else { result };
     let labels = ["rectanglelabels", "polygonlabels", "ellipselabels", "labels"]
@@ -186,7 +191,11 @@ fn read_result(result: &Value, photo: usize, builder: &mut Builder) -> Result<()
     };
     let bbox = bbox.filter(|bbox| bbox[2] >= 0.0 && bbox[3] >= 0.0).ok_or("no numbers for a box")?;
     let bbox = bbox.map(|pixels| (pixels * 1e6).round() / 1e6);
-    builder.object(photo, name, Object { bbox, score: result["score"].as_f64(), ..Object::default() });
+    builder.object(
+        photo,
+        name,
+        LabelledObject { bbox, score: result["score"].as_f64(), ..LabelledObject::default() },
+    );
     for (what, here) in [
         ("`rotation`", degrees != 0.0),
         ("further labels", names.len() > 1),
@@ -204,17 +213,17 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-')
 /// Writes one file: photos as files of Label Studio's local storage; scores make predictions, a start for annotating.
 pub(super) fn write<'a>(
     annotations: &Annotations,
-    photos: impl Iterator<Item = (&'a Photo, (u32, u32), Vec<Cut<'a>>)>,
+    photos: impl Iterator<Item = (&'a LabelledPhoto, (u32, u32), Vec<ClippedObject<'a>>)>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let mut list = List::begin(out, "[")?;
+    let mut list = JsonList::begin(out, "[")?;
     let mut count = 0;
     for (place, (photo, (width, height), cuts)) in photos.enumerate() {
         let (wide, high) = (f64::from(width) / 100.0, f64::from(height) / 100.0);
         let scored = cuts.iter().any(|cut| cut.object.score.is_some());
         let results: Vec<Value> = cuts
             .iter()
-            .map(|Cut { object, corners: [left, top, right, bottom] }| {
+            .map(|ClippedObject { object, corners: [left, top, right, bottom] }| {
                 count += 1;
                 let mut result = json!({
                     "id": format!("r{count}"),
@@ -272,6 +281,6 @@ mod tests {
         assert_eq!(photos[0].objects.len(), 1);
         assert_eq!((photos[0].objects[0].bbox, photos[0].size), ([20.0, 20.0, 60.0, 40.0], Some((200, 100))));
         assert_eq!((photos[2].objects[0].bbox, photos[2].size), ([0.0, 0.0, 5.0, 20.0], Some((10, 20))));
-        assert_eq!(source.failed, [super::super::Failed::new("task 4", "names no photo")]);
+        assert_eq!(source.failed, [super::super::LabelFailure::new("task 4", "names no photo")]);
     }
 }

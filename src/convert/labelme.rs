@@ -6,14 +6,14 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::builder::{Builder, Shape, Shapes, around, side};
+use super::builder::{ReadPhoto, ReadShape, SourceBuilder, around, side};
 use super::files::{name_below, photo_name, read_small, said, with_extension};
-use super::target::Cut;
-use super::{Annotations, Error, Failed, Photo, ReadOptions, Source, Whose, read_each};
+use super::target::ClippedObject;
+use super::{Annotations, Error, LabelFailure, LabelSource, LabelledPhoto, ReadOptions, Whose, read_each};
 use coco_eval::last_part;
 
 #[derive(Deserialize)]
-struct File {
+struct LabelmeFile {
     shapes: Vec<Value>,
     #[serde(rename = "imagePath")]
     path: Option<String>,
@@ -32,13 +32,13 @@ pub(super) fn is_here(head: &str) -> bool {
 ///
 /// # Errors
 /// What is wrong with it, to stand behind its name.
-pub fn read_text(text: &str) -> Result<Shapes, String> {
-    let file: File = serde_json::from_str(text)
+pub fn read_text(text: &str) -> Result<ReadPhoto, String> {
+    let file: LabelmeFile = serde_json::from_str(text)
         .map_err(|error| format!("is not JSON of LabelMe's form: {}", said(&error)))?;
-    let mut found = Shapes {
+    let mut found = ReadPhoto {
         file: file.path,
         size: file.width.and_then(side).zip(file.height.and_then(side)),
-        ..Shapes::default()
+        ..ReadPhoto::default()
     };
     for (place, shape) in file.shapes.iter().enumerate() {
         match read_shape(shape, &mut found) {
@@ -51,7 +51,7 @@ pub fn read_text(text: &str) -> Result<Shapes, String> {
 }
 
 /// A shape that has a box; others are counted.
-fn read_shape(shape: &Value, found: &mut Shapes) -> Result<Option<Shape>, String> {
+fn read_shape(shape: &Value, found: &mut ReadPhoto) -> Result<Option<ReadShape>, String> {
     let name = shape["label"].as_str().map(str::trim).filter(|name| !name.is_empty()).ok_or("no `label`")?;
     let points: Option<Vec<[f64; 2]>> = shape["points"].as_array().and_then(|points| {
         points.iter().map(|point| Some([point[0].as_f64()?, point[1].as_f64()?])).collect()
@@ -95,7 +95,7 @@ fn read_shape(shape: &Value, found: &mut Shapes) -> Result<Option<Shape>, String
         found.lost.add(Whose::Object, what, here.into());
     }
     let bbox = bbox.ok_or("`points` that are no numbers")?;
-    Ok(Some(Shape { name: name.to_owned(), bbox, crowd, score: shape["score"].as_f64() }))
+    Ok(Some(ReadShape { name: name.to_owned(), bbox, crowd, score: shape["score"].as_f64() }))
 }
 
 /// Reads one file, or all in a folder in the order of their names.
@@ -103,20 +103,20 @@ pub(super) fn read(
     path: &Path,
     _: &ReadOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Source, Error> {
+) -> Result<LabelSource, Error> {
     let root = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     let files = if path.is_dir() { with_extension(path, "json")? } else { vec![path.to_owned()] };
     let (texts, failed) = read_each(path, &files, progress, |file| {
         let name = name_below(root, file);
         match read_small(file).and_then(|text| read_text(&text)) {
             Ok(found) if found.shapes.is_empty() && !found.bad.is_empty() => {
-                Err(Failed::new(name, found.bad[0].clone()))
+                Err(LabelFailure::new(name, found.bad[0].clone()))
             }
             Ok(found) => Ok((name, found, file.clone())),
-            Err(detail) => Err(Failed { file: name, detail }),
+            Err(detail) => Err(LabelFailure { file: name, detail }),
         }
     })?;
-    let mut builder = Builder::default();
+    let mut builder = SourceBuilder::default();
     builder.source.failed = failed;
     for (json, found, path) in texts {
         let file = photo_name(&json, found.file.as_deref());
@@ -135,12 +135,12 @@ pub(super) fn read(
 /// Writes the file of one photo.
 pub(super) fn write(
     annotations: &Annotations,
-    photo: &Photo,
+    photo: &LabelledPhoto,
     (width, height): (u32, u32),
-    cuts: &[Cut<'_>],
+    cuts: &[ClippedObject<'_>],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let shape = |cut: &Cut<'_>| {
+    let shape = |cut: &ClippedObject<'_>| {
         let [left, top, right, bottom] = cut.corners;
         let flags = if cut.object.crowd { json!({"difficult": true}) } else { json!({}) };
         json!({

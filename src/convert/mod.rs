@@ -23,18 +23,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-pub use builder::{Shape, Shapes};
+pub use builder::{ReadPhoto, ReadShape};
 pub use csv::read_text as read_csv_text;
 pub use cvat::read_text as read_cvat_text;
-pub use data::{Annotations, Category, Counts, Failed, Object, Photo, Source, Whose};
+pub use data::{
+    Annotations, LabelCategory, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, Whose,
+};
 pub use error::Error;
 pub use label_studio::read_text as read_label_studio_text;
 pub use labelme::read_text as read_labelme_text;
 pub use open_images::read_text as read_open_images_text;
-pub use photos::Sizes;
+pub use photos::SizePolicy;
 pub use target::{Target, WriteOptions, Written, write};
 pub use voc::{Text as VocText, read_text as read_voc_text};
-pub use yolo::{KeyPoints, Kind, Row, Rows, read_text as read_yolo_text};
+pub use yolo::{KeyPoints, YoloKind, YoloRow, YoloRows, read_text as read_yolo_text};
 
 /// What to read.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +55,7 @@ pub struct ReadOptions {
 
 /// A form to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum SourceForm {
     Run,
     Coco,
     Voc,
@@ -70,31 +72,31 @@ enum Form {
 ///
 /// # Errors
 /// When the source as a whole cannot be read, or is of no known form. One file that cannot be read is in
-/// [`Source::failed`].
+/// [`LabelSource::failed`].
 pub fn read(
     path: &Path,
     options: &ReadOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Source, Error> {
+) -> Result<LabelSource, Error> {
     let (form, place) = form_of(path)?;
-    if let (Some(split), false) = (&options.split, matches!(form, Form::Yolo | Form::Voc)) {
+    if let (Some(split), false) = (&options.split, matches!(form, SourceForm::Yolo | SourceForm::Voc)) {
         return Err(Error::NoSplits { path: path.to_owned(), split: split.clone() });
     }
     match form {
-        Form::Run => coco::read_run(&place, options.score),
-        Form::Coco => coco::read(&place, options.keep),
-        Form::Voc => voc::read(&place, options, progress),
-        Form::Yolo => yolo::read(&place, options, progress),
-        Form::LabelMe => labelme::read(&place, options, progress),
-        Form::Cvat => cvat::read(&place),
-        Form::LabelStudio => label_studio::read(&place),
-        Form::OpenImages => open_images::read(&place, options),
-        Form::Csv => csv::read(&place),
+        SourceForm::Run => coco::read_run(&place, options.score),
+        SourceForm::Coco => coco::read(&place, options.keep),
+        SourceForm::Voc => voc::read(&place, options, progress),
+        SourceForm::Yolo => yolo::read(&place, options, progress),
+        SourceForm::LabelMe => labelme::read(&place, options, progress),
+        SourceForm::Cvat => cvat::read(&place),
+        SourceForm::LabelStudio => label_studio::read(&place),
+        SourceForm::OpenImages => open_images::read(&place, options),
+        SourceForm::Csv => csv::read(&place),
     }
 }
 
 /// The form of what is at a path, and where the annotations are: a folder may hold them in one file.
-fn form_of(path: &Path) -> Result<(Form, PathBuf), Error> {
+fn form_of(path: &Path) -> Result<(SourceForm, PathBuf), Error> {
     let here = |form| Ok((form, path.to_owned()));
     if path.is_file() {
         return match form_of_file(path) {
@@ -107,48 +109,48 @@ fn form_of(path: &Path) -> Result<(Form, PathBuf), Error> {
         return Err(if there { Error::NoFile } else { Error::Missing }(path.to_owned()));
     }
     if path.join("detections.jsonl").is_file() {
-        return here(Form::Run);
+        return here(SourceForm::Run);
     }
     if yolo::is_here(path) {
-        return here(Form::Yolo);
+        return here(SourceForm::Yolo);
     }
     // A file at the folder's top tells the form; VOC's may lie deeper.
     let entries = std::fs::read_dir(path).map_err(error::io_error("read", path))?;
     let mut files: Vec<PathBuf> =
         entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
-    let is_other = |form: &Form| !matches!(form, Form::Voc | Form::Yolo);
+    let is_other = |form: &SourceForm| !matches!(form, SourceForm::Voc | SourceForm::Yolo);
     let known = files.into_iter().find_map(|file| Some((form_of_file(&file).filter(is_other)?, file)));
     match known {
-        Some((Form::LabelMe, _)) => here(Form::LabelMe),
+        Some((SourceForm::LabelMe, _)) => here(SourceForm::LabelMe),
         Some((form, file)) => Ok((form, file)),
-        None if labelme_below(path) => here(Form::LabelMe),
-        None => here(Form::Voc),
+        None if labelme_below(path) => here(SourceForm::LabelMe),
+        None => here(SourceForm::Voc),
     }
 }
 
 /// The form of a file, by its end and its beginning.
-fn form_of_file(path: &Path) -> Option<Form> {
+fn form_of_file(path: &Path) -> Option<SourceForm> {
     let name = path.to_string_lossy().to_lowercase();
     let ends_in = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
     if ends_in(&[".yaml", ".yml", ".data"]) {
-        return Some(Form::Yolo);
+        return Some(SourceForm::Yolo);
     }
     if ends_in(&[".json.gz"]) {
-        return Some(Form::Coco);
+        return Some(SourceForm::Coco);
     }
     let form = if ends_in(&[".json"]) {
         let head = files::head(path);
         match () {
-            () if labelme::is_here(&head) => Form::LabelMe,
-            () if label_studio::is_here(&head) => Form::LabelStudio,
-            () => Form::Coco,
+            () if labelme::is_here(&head) => SourceForm::LabelMe,
+            () if label_studio::is_here(&head) => SourceForm::LabelStudio,
+            () => SourceForm::Coco,
         }
     } else if ends_in(&[".xml"]) {
         let root = cvat::root_of(&files::head(path));
-        if root.as_deref() == Some("annotations") { Form::Cvat } else { Form::Voc }
+        if root.as_deref() == Some("annotations") { SourceForm::Cvat } else { SourceForm::Voc }
     } else if ends_in(&[".csv"]) {
-        if open_images::is_here(&files::head(path)) { Form::OpenImages } else { Form::Csv }
+        if open_images::is_here(&files::head(path)) { SourceForm::OpenImages } else { SourceForm::Csv }
     } else {
         return None;
     };
@@ -159,12 +161,16 @@ fn form_of_file(path: &Path) -> Option<Form> {
 fn labelme_below(folder: &Path) -> bool {
     let files = walkdir::WalkDir::new(folder).min_depth(2).into_iter().flatten();
     let mut json = files.filter(|entry| entry.path().extension().is_some_and(|end| end == "json"));
-    json.next().is_some_and(|entry| form_of_file(entry.path()) == Some(Form::LabelMe))
+    json.next().is_some_and(|entry| form_of_file(entry.path()) == Some(SourceForm::LabelMe))
 }
 
 /// Categories with ids from 1.
-fn counted(names: Vec<String>) -> Vec<Category> {
-    names.into_iter().zip(1..).map(|(name, id)| Category { id, name, ..Category::default() }).collect()
+fn counted(names: Vec<String>) -> Vec<LabelCategory> {
+    names
+        .into_iter()
+        .zip(1..)
+        .map(|(name, id)| LabelCategory { id, name, ..LabelCategory::default() })
+        .collect()
 }
 
 /// Reads many files of a source at once and keeps their order; those that fail are told apart, and it is an error when
@@ -173,10 +179,10 @@ fn read_each<T: Sync, R: Send>(
     source: &Path,
     entries: &[T],
     progress: &(dyn Fn(usize, usize) + Sync),
-    read: impl Fn(&T) -> Result<R, Failed> + Sync,
-) -> Result<(Vec<R>, Vec<Failed>), Error> {
+    read: impl Fn(&T) -> Result<R, LabelFailure> + Sync,
+) -> Result<(Vec<R>, Vec<LabelFailure>), Error> {
     let done = AtomicUsize::new(0);
-    let read: Vec<Result<R, Failed>> = entries
+    let read: Vec<Result<R, LabelFailure>> = entries
         .par_iter()
         .map(|entry| {
             let outcome = read(entry);
@@ -192,7 +198,7 @@ fn read_each<T: Sync, R: Send>(
         }
     }
     match failed.first() {
-        Some(Failed { file, detail }) if good.is_empty() => {
+        Some(LabelFailure { file, detail }) if good.is_empty() => {
             let (path, file, detail) = (source.to_owned(), file.clone(), detail.clone());
             Err(Error::AllFailed { path, file, detail })
         }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::builder::Builder;
+use super::builder::SourceBuilder;
 use super::files::read_large;
-use super::target::Cut;
-use super::{Annotations, Error, Object, Photo, ReadOptions, Source};
+use super::target::ClippedObject;
+use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto, ReadOptions};
 use crate::photo::{self, DecodeOptions};
 use coco_eval::last_part;
 
@@ -36,7 +36,7 @@ pub(super) fn is_here(head: &str) -> bool {
 }
 
 /// Reads one file. Photos are in the folder that the user named, or beside the file.
-pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Source, Error> {
+pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<LabelSource, Error> {
     let shape = |what: String| Error::Shape { path: path.to_owned(), what };
     let text = read_large(path)?;
     let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Source, Error> 
     let folder = options.photos.as_deref().unwrap_or(beside);
     let places = by_stem(folder);
     let photos = std::mem::take(&mut source.annotations.photos);
-    let sized: Vec<(Photo, Result<Measured, String>)> = photos
+    let sized: Vec<(LabelledPhoto, Result<PhotoSize, String>)> = photos
         .into_par_iter()
         .map(|photo| {
             let found = places.get(stem(&photo.file)).ok_or(
@@ -70,9 +70,9 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Source, Error> 
                 if let Some(name) = path.strip_prefix(folder).ok().map(photo::cleaned) {
                     photo.file = name;
                 }
-                source.annotations.photos.push(Photo { size: Some(size), path: Some(path), ..photo });
+                source.annotations.photos.push(LabelledPhoto { size: Some(size), path: Some(path), ..photo });
             }
-            Err(detail) => source.failed.push(super::Failed::new(photo.file, detail)),
+            Err(detail) => source.failed.push(super::LabelFailure::new(photo.file, detail)),
         }
     }
     match source.failed.first() {
@@ -86,7 +86,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<Source, Error> 
 }
 
 /// Where a photo is, and its width and height.
-type Measured = (PathBuf, (u32, u32));
+type PhotoSize = (PathBuf, (u32, u32));
 
 /// A photo's name without its end, which Open Images leaves out.
 fn stem(name: &str) -> &str {
@@ -126,11 +126,11 @@ fn class_names(folder: &Path) -> HashMap<String, String> {
 ///
 /// # Errors
 /// What is wrong with the whole of it, to stand behind its name.
-pub fn read_text(text: &str, names: &HashMap<String, String>) -> Result<Source, String> {
+pub fn read_text(text: &str, names: &HashMap<String, String>) -> Result<LabelSource, String> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| format!("is no CSV: {error}"))?.clone();
     let places = HEADER.map(|name| header.iter().position(|column| column.trim() == name));
-    let mut builder = Builder::default();
+    let mut builder = SourceBuilder::default();
     for row in reader.records() {
         let row = row.map_err(|error| format!("is no CSV: {error}"))?;
         let line = row.position().map_or(0, csv::Position::line);
@@ -153,11 +153,11 @@ pub fn read_text(text: &str, names: &HashMap<String, String>) -> Result<Source, 
         }
         let confidence = field(3).parse::<f64>().ok().filter(|score| score.is_finite() && *score != 1.0);
         let photo = builder.photo(&file, None);
-        let object = Object {
+        let object = LabelledObject {
             bbox: [left, top, right - left, bottom - top],
             crowd: field(10) == "1",
             score: confidence,
-            ..Object::default()
+            ..LabelledObject::default()
         };
         builder.object(photo, names.get(class).map_or(class, String::as_str), object);
         for place in [8, 9, 11, 12] {
@@ -170,14 +170,14 @@ pub fn read_text(text: &str, names: &HashMap<String, String>) -> Result<Source, 
 /// Writes one file. Photos have their whole names, as there is no other place for their ends.
 pub(super) fn write<'a>(
     annotations: &Annotations,
-    photos: impl Iterator<Item = (&'a Photo, (u32, u32), Vec<Cut<'a>>)>,
+    photos: impl Iterator<Item = (&'a LabelledPhoto, (u32, u32), Vec<ClippedObject<'a>>)>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(HEADER)?;
     for (photo, (width, height), cuts) in photos {
         let (wide, high) = (f64::from(width), f64::from(height));
-        for Cut { object, corners: [left, top, right, bottom] } in cuts {
+        for ClippedObject { object, corners: [left, top, right, bottom] } in cuts {
             let edges = [left / wide, right / wide, top / high, bottom / high].map(|share| share.to_string());
             let score = object.score.map_or("1".to_owned(), |score| score.to_string());
             let source = if object.score.is_some() { "rcnn" } else { "xclick" };

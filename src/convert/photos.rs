@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::files::contains;
-use super::{Annotations, Failed, Photo};
+use super::{Annotations, LabelFailure, LabelledPhoto};
 use crate::photo::{self, DecodeOptions};
 use coco_eval::{FileNames, Seeker, scaled_as_a_whole};
 
 /// What to do where a photo has another size than the annotations say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sizes {
+pub enum SizePolicy {
     /// Scale the boxes where the photo was scaled as a whole, and leave out what cannot be explained so.
     #[default]
     Scale,
@@ -38,13 +38,13 @@ enum Fit {
 }
 
 /// How the sizes go together, and the real one.
-type Judged = (Fit, (u32, u32));
+type SizeVerdict = (Fit, (u32, u32));
 
 /// What the photos' sizes did to a data set.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    pub(super) notes: Vec<String>,
-    pub(super) failed: Vec<Failed>,
+    pub(super) warnings: Vec<String>,
+    pub(super) failed: Vec<LabelFailure>,
 }
 
 /// How many photos something holds for, and one of them.
@@ -55,7 +55,7 @@ struct Affected {
 }
 
 impl Affected {
-    fn add(&mut self, photo: &Photo, real: (u32, u32)) {
+    fn add(&mut self, photo: &LabelledPhoto, real: (u32, u32)) {
         self.count += 1;
         if self.example.is_empty() {
             let (width, height) = photo.size.unwrap_or_default();
@@ -72,7 +72,7 @@ impl Affected {
 pub(super) fn settle(
     annotations: &mut Annotations,
     folder: Option<&Path>,
-    sizes: Sizes,
+    sizes: SizePolicy,
     keep: bool,
 ) -> Settled {
     let mut photos = std::mem::take(&mut annotations.photos);
@@ -92,7 +92,7 @@ pub(super) fn settle(
         match fit {
             Ok(None | Some((Fit::Same, _))) => {}
             Ok(Some((Fit::Untold, real))) => photo.size = Some(real),
-            Ok(Some((_, real))) if sizes == Sizes::Photos => {
+            Ok(Some((_, real))) if sizes == SizePolicy::Photos => {
                 taken.add(&photo, real);
                 photo.size = Some(real);
             }
@@ -103,11 +103,11 @@ pub(super) fn settle(
                 }
             }
             Ok(Some((fit, real))) => {
-                settled.failed.push(Failed::new(photo.file.clone(), contradiction(&photo, fit, real)));
+                settled.failed.push(LabelFailure::new(photo.file.clone(), contradiction(&photo, fit, real)));
                 continue;
             }
             Err(detail) => {
-                settled.failed.push(Failed::new(photo.file.clone(), detail));
+                settled.failed.push(LabelFailure::new(photo.file.clone(), detail));
                 continue;
             }
         }
@@ -121,20 +121,20 @@ pub(super) fn settle(
             "their boxes are scaled alike; --photo-sizes leaves the boxes as they are"
         };
         settled
-            .notes
+            .warnings
             .push(format!("{count} photos were scaled after they had been annotated ({example}): {done}"));
     }
     if taken.count > 0 {
         let Affected { count, example } = taken;
         settled
-            .notes
+            .warnings
             .push(format!("{count} photos have another size than annotated ({example}): theirs is taken"));
     }
     settled
 }
 
 /// Where each photo is in the folder that the user named: by its own name, else by the longest common end of the paths.
-fn locate(photos: &mut [Photo], folder: &Path) {
+fn locate(photos: &mut [LabelledPhoto], folder: &Path) {
     let mut taken = HashSet::new();
     for photo in photos.iter_mut() {
         let own = photo.path.take().filter(|path| contains(folder, path));
@@ -164,7 +164,7 @@ fn find(folder: &Path, file: &str) -> Option<PathBuf> {
 }
 
 /// Where the photo is, its real size, and how the two sizes go together; nothing where no size can be compared.
-fn judge(photo: &Photo, in_folder: bool) -> Result<Option<Judged>, String> {
+fn judge(photo: &LabelledPhoto, in_folder: bool) -> Result<Option<SizeVerdict>, String> {
     let Some(path) = &photo.path else {
         return if in_folder { Err("is not in the folder of photos".into()) } else { Ok(None) };
     };
@@ -197,7 +197,7 @@ fn alike(told: (u32, u32), real: (u32, u32)) -> bool {
     told == real || scaled_as_a_whole(float(told), float(real))
 }
 
-fn contradiction(photo: &Photo, fit: Fit, (wide, high): (u32, u32)) -> String {
+fn contradiction(photo: &LabelledPhoto, fit: Fit, (wide, high): (u32, u32)) -> String {
     let (width, height) = photo.size.unwrap_or_default();
     let sizes = format!("is {wide}x{high} pixels, and annotated as {width}x{height}");
     match fit {
@@ -212,7 +212,7 @@ fn contradiction(photo: &Photo, fit: Fit, (wide, high): (u32, u32)) -> String {
     }
 }
 
-fn scale(photo: &mut Photo, real: (u32, u32)) {
+fn scale(photo: &mut LabelledPhoto, real: (u32, u32)) {
     let (width, height) = photo.size.unwrap_or(real);
     let (by_x, by_y) = (f64::from(real.0) / f64::from(width), f64::from(real.1) / f64::from(height));
     for object in &mut photo.objects {
@@ -249,9 +249,13 @@ mod tests {
 
     #[test]
     fn boxes_are_scaled_with_their_photo() {
-        let object =
-            super::super::Object { bbox: [10.0, 20.0, 30.0, 40.0], area: Some(1200.0), ..Default::default() };
-        let mut photo = Photo { size: Some((100, 200)), objects: vec![object], ..Photo::default() };
+        let object = super::super::LabelledObject {
+            bbox: [10.0, 20.0, 30.0, 40.0],
+            area: Some(1200.0),
+            ..Default::default()
+        };
+        let mut photo =
+            LabelledPhoto { size: Some((100, 200)), objects: vec![object], ..LabelledPhoto::default() };
         scale(&mut photo, (50, 100));
         assert_eq!((photo.objects[0].bbox, photo.objects[0].area), ([5.0, 10.0, 15.0, 20.0], Some(300.0)));
     }

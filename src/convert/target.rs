@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::io_error;
-use super::photos::{Sizes, settle};
+use super::photos::{SizePolicy, settle};
 use super::{
-    Annotations, Category, Counts, Error, Failed, Object, Photo, Source, Whose, coco, csv, cvat, folder,
-    label_studio, labelme, open_images, voc, yolo,
+    Annotations, Error, LabelCategory, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto,
+    Whose, coco, csv, cvat, folder, label_studio, labelme, open_images, voc, yolo,
 };
 use crate::atomic;
 use crate::photo;
@@ -36,10 +36,10 @@ pub enum Target {
 }
 
 /// What a form has a place for.
-struct Form {
+struct FormPlaces {
     /// Its name in messages.
     name: &'static str,
-    layout: Layout,
+    layout: FileLayout,
     /// Objects that evaluation ignores.
     crowds: bool,
     scores: bool,
@@ -48,16 +48,16 @@ struct Form {
 }
 
 /// The files of a form.
-enum Layout {
+enum FileLayout {
     /// One file.
     File,
     /// A file a photo, and folders for both.
-    Folder { photos: &'static str, labels: Labels },
+    Folder { photos: &'static str, labels: LabelFiles },
 }
 
 /// Where a photo's file of labels is.
 #[derive(Clone, Copy)]
-enum Labels {
+enum LabelFiles {
     /// In a folder of its own, with an end of its own.
     In(&'static str, &'static str),
     /// Where YOLO's readers look.
@@ -65,28 +65,34 @@ enum Labels {
 }
 
 impl Target {
-    fn form(self) -> Form {
-        let plain = |name, layout| Form { name, layout, crowds: false, scores: false, everything: false };
-        let folder = |photos, labels| Layout::Folder { photos, labels };
+    fn form(self) -> FormPlaces {
+        let plain =
+            |name, layout| FormPlaces { name, layout, crowds: false, scores: false, everything: false };
+        let folder = |photos, labels| FileLayout::Folder { photos, labels };
         match self {
             Target::Coco => {
-                Form { crowds: true, scores: true, everything: true, ..plain("COCO", Layout::File) }
+                FormPlaces { crowds: true, scores: true, everything: true, ..plain("COCO", FileLayout::File) }
             }
-            Target::Voc => {
-                Form { crowds: true, ..plain("VOC", folder("JPEGImages", Labels::In("Annotations", "xml"))) }
+            Target::Voc => FormPlaces {
+                crowds: true,
+                ..plain("VOC", folder("JPEGImages", LabelFiles::In("Annotations", "xml")))
+            },
+            Target::Yolo => plain("YOLO", folder("images", LabelFiles::ForImages)),
+            Target::LabelMe => {
+                FormPlaces { crowds: true, ..plain("LabelMe", folder("", LabelFiles::In("", "json"))) }
             }
-            Target::Yolo => plain("YOLO", folder("images", Labels::ForImages)),
-            Target::LabelMe => Form { crowds: true, ..plain("LabelMe", folder("", Labels::In("", "json"))) },
-            Target::Cvat => plain("CVAT", Layout::File),
-            Target::LabelStudio => Form { scores: true, ..plain("Label Studio", Layout::File) },
-            Target::OpenImages => Form { crowds: true, scores: true, ..plain("Open Images", Layout::File) },
-            Target::Csv => Form { scores: true, ..plain("CSV", Layout::File) },
+            Target::Cvat => plain("CVAT", FileLayout::File),
+            Target::LabelStudio => FormPlaces { scores: true, ..plain("Label Studio", FileLayout::File) },
+            Target::OpenImages => {
+                FormPlaces { crowds: true, scores: true, ..plain("Open Images", FileLayout::File) }
+            }
+            Target::Csv => FormPlaces { scores: true, ..plain("CSV", FileLayout::File) },
         }
     }
 
     /// Whether the form is one file.
     pub fn is_file(self) -> bool {
-        matches!(self.form().layout, Layout::File)
+        matches!(self.form().layout, FileLayout::File)
     }
 }
 
@@ -97,7 +103,7 @@ pub struct WriteOptions {
     /// folders get the photos as well, as hard links where the file system has them.
     pub photos: Option<PathBuf>,
     /// What to do where a photo has another size than annotated.
-    pub sizes: Sizes,
+    pub sizes: SizePolicy,
 }
 
 /// What was written.
@@ -110,40 +116,45 @@ pub struct Written {
     /// Categories.
     pub categories: usize,
     /// Sentences about what was left out or assumed, by reading and by writing.
-    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
     /// What is not in the result, of the source and of its photos.
-    pub failed: Vec<Failed>,
+    pub failed: Vec<LabelFailure>,
 }
 
 /// Writes annotations to a place where nothing is yet, whole or not at all.
 ///
 /// # Errors
 /// When something is at the place, or the system refuses.
-pub fn write(source: Source, target: Target, out: &Path, options: &WriteOptions) -> Result<Written, Error> {
+pub fn write(
+    source: LabelSource,
+    target: Target,
+    out: &Path,
+    options: &WriteOptions,
+) -> Result<Written, Error> {
     let form = target.form();
     match target {
         Target::Coco => folder::refuse_other_kind(out, coco::OPENING)?,
         _ => folder::refuse_taken(out)?,
     }
     let replaced = std::fs::symlink_metadata(out).is_ok_and(|file| file.is_file());
-    let Source { mut annotations, mut notes, failed, mut lost, more } = source;
+    let LabelSource { mut annotations, mut warnings, failed, mut lost, more } = source;
     if replaced {
-        notes.push(format!(
+        warnings.push(format!(
             "`{}`, which an earlier conversion wrote, is replaced",
             printable(&out.to_string_lossy())
         ));
     }
-    let mut written = Written { notes, failed, ..Written::default() };
+    let mut written = Written { warnings, failed, ..Written::default() };
     if !form.everything {
-        written.notes.extend(join_names(&mut annotations));
+        written.warnings.extend(join_names(&mut annotations));
     }
     let settled = settle(&mut annotations, options.photos.as_deref(), options.sizes, form.everything);
-    written.notes.extend(settled.notes);
+    written.warnings.extend(settled.warnings);
     written.failed.extend(settled.failed);
     written.categories = annotations.categories.len();
     match form.layout {
-        Layout::File => write_file(&annotations, target, &form, out, &mut written)?,
-        Layout::Folder { photos, labels } => {
+        FileLayout::File => write_file(&annotations, target, &form, out, &mut written)?,
+        FileLayout::Folder { photos, labels } => {
             let with_photos = options.photos.is_some();
             folder::whole(out, |fresh| {
                 write_folder(&annotations, target, &form, (photos, labels, with_photos), fresh, &mut written)
@@ -155,7 +166,7 @@ pub fn write(source: Source, target: Target, out: &Path, options: &WriteOptions)
         count_lost(&annotations, &form, &mut lost);
     }
     if !lost.is_empty() {
-        written.notes.push(match target {
+        written.warnings.push(match target {
             // COCO's form would have a place for more.
             Target::Coco => format!("what is no box is left out: {lost}"),
             _ => format!("what has no place in {}'s form is left out: {lost}", form.name),
@@ -167,7 +178,7 @@ pub fn write(source: Source, target: Target, out: &Path, options: &WriteOptions)
 fn write_file(
     annotations: &Annotations,
     target: Target,
-    form: &Form,
+    form: &FormPlaces,
     out: &Path,
     written: &mut Written,
 ) -> Result<(), Error> {
@@ -175,7 +186,7 @@ fn write_file(
         let sizeless = annotations.photos.iter().filter(|photo| photo.size.is_none()).count();
         if sizeless > 0 {
             let words = "photos have no size: -i names their folder, to read it from them";
-            written.notes.push(format!("{sizeless} {words}"));
+            written.warnings.push(format!("{sizeless} {words}"));
         }
         atomic::write(out, |file| coco::write(annotations, file)).map_err(io_error("write", out))?;
         written.photos = annotations.photos.len();
@@ -191,7 +202,7 @@ fn write_file(
             Some((photo, size, cuts))
         }
         None => {
-            written.failed.push(Failed::new(photo.file.clone(), NO_SIZE));
+            written.failed.push(LabelFailure::new(photo.file.clone(), NO_SIZE));
             None
         }
     });
@@ -204,12 +215,12 @@ fn write_file(
     put.map_err(io_error("write", out))?;
     let bare = annotations.photos.iter().filter(|photo| photo.objects.is_empty()).count();
     if target == Target::OpenImages && bare > 0 {
-        written.notes.push(format!(
+        written.warnings.push(format!(
             "{bare} photos without objects are left out: {} has rows of boxes only",
             form.name
         ));
     }
-    written.notes.extend(cutter.notes());
+    written.warnings.extend(cutter.warnings());
     Ok(())
 }
 
@@ -219,20 +230,20 @@ const NO_SIZE: &str = "has no size: -i names the folder of the photos, to read i
 fn write_folder(
     annotations: &Annotations,
     target: Target,
-    form: &Form,
-    (pictures, labels, with_photos): (&str, Labels, bool),
+    form: &FormPlaces,
+    (pictures, labels, with_photos): (&str, LabelFiles, bool),
     fresh: &Path,
     written: &mut Written,
 ) -> Result<(), Error> {
     let mut cutter = Cutter::new(form);
     let mut taken = HashSet::new();
     for photo in &annotations.photos {
-        let mut fail = |detail: String| written.failed.push(Failed::new(photo.file.clone(), detail));
+        let mut fail = |detail: String| written.failed.push(LabelFailure::new(photo.file.clone(), detail));
         let name = inner_name(&photo.file);
         let picture = Path::new(pictures).join(&name);
         let file = match labels {
-            Labels::In(folder, end) => Some(Path::new(folder).join(&name).with_extension(end)),
-            Labels::ForImages => yolo::labels_for(&picture),
+            LabelFiles::In(folder, end) => Some(Path::new(folder).join(&name).with_extension(end)),
+            LabelFiles::ForImages => yolo::labels_for(&picture),
         };
         let Some(file) = file.filter(|_| name.file_name().is_some()) else {
             fail("names no file".into());
@@ -270,7 +281,7 @@ fn write_folder(
     if target == Target::Yolo {
         folder::write(&fresh.join("data.yaml"), |out| yolo::write_config(annotations, out))?;
     }
-    written.notes.extend(cutter.notes());
+    written.warnings.extend(cutter.warnings());
     Ok(())
 }
 
@@ -290,25 +301,25 @@ pub(super) fn inner_name(file: &str) -> PathBuf {
 }
 
 /// An object that is written, and what of its box lies inside the photo: left, top, right, bottom.
-pub(super) struct Cut<'a> {
-    pub(super) object: &'a Object,
+pub(super) struct ClippedObject<'a> {
+    pub(super) object: &'a LabelledObject,
     pub(super) corners: [f64; 4],
 }
 
 /// Cuts boxes at their photos' edges, and counts what a form has no place for.
 struct Cutter<'a> {
-    form: &'a Form,
+    form: &'a FormPlaces,
     outside: usize,
     cut: usize,
     crowds: usize,
 }
 
 impl<'a> Cutter<'a> {
-    fn new(form: &'a Form) -> Cutter<'a> {
+    fn new(form: &'a FormPlaces) -> Cutter<'a> {
         Cutter { form, outside: 0, cut: 0, crowds: 0 }
     }
 
-    fn cut<'b>(&mut self, photo: &'b Photo, size: (u32, u32)) -> Vec<Cut<'b>> {
+    fn cut<'b>(&mut self, photo: &'b LabelledPhoto, size: (u32, u32)) -> Vec<ClippedObject<'b>> {
         let mut cuts = Vec::with_capacity(photo.objects.len());
         for object in &photo.objects {
             // Without a word for what evaluation ignores, it would be learnt as an object.
@@ -319,7 +330,7 @@ impl<'a> Cutter<'a> {
             match inside(object.bbox, size) {
                 Some(corners) => {
                     self.cut += usize::from(is_cut(object.bbox, corners));
-                    cuts.push(Cut { object, corners });
+                    cuts.push(ClippedObject { object, corners });
                 }
                 None => self.outside += 1,
             }
@@ -327,22 +338,22 @@ impl<'a> Cutter<'a> {
         cuts
     }
 
-    fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
         if self.outside > 0 {
-            notes
+            warnings
                 .push(format!("{} objects have no part inside their photos, and are left out", self.outside));
         }
         if self.cut > 0 {
-            notes.push(format!("{} boxes are cut at the edges of their photos", self.cut));
+            warnings.push(format!("{} boxes are cut at the edges of their photos", self.cut));
         }
         if self.crowds > 0 {
-            notes.push(format!(
+            warnings.push(format!(
                 "{} crowds are left out: {} has no place for what evaluation ignores",
                 self.crowds, self.form.name
             ));
         }
-        notes
+        warnings
     }
 }
 
@@ -360,7 +371,7 @@ fn is_cut([x, y, width, height]: [f64; 4], corners: [f64; 4]) -> bool {
 }
 
 /// Counts what of the data set itself a form has no place for.
-fn count_lost(annotations: &Annotations, form: &Form, lost: &mut Counts) {
+fn count_lost(annotations: &Annotations, form: &FormPlaces, lost: &mut LabelCounts) {
     let counted = |ids: &mut dyn Iterator<Item = i64>| ids.zip(1..).all(|(id, place)| id == place);
     let photos = &annotations.photos;
     if !counted(&mut photos.iter().map(|photo| photo.id)) {
@@ -373,7 +384,7 @@ fn count_lost(annotations: &Annotations, form: &Form, lost: &mut Counts) {
     if !counted(&mut objects().filter_map(|object| object.id)) {
         lost.add(Whose::Object, "ids", objects().count());
     }
-    let other_area = |object: &&Object| {
+    let other_area = |object: &&LabelledObject| {
         let whole = object.bbox[2] * object.bbox[3];
         object.area.is_some_and(|area| (area - whole).abs() > 1.0_f64.max(0.01 * whole))
     };
@@ -404,7 +415,7 @@ fn join_names(annotations: &mut Annotations) -> Option<String> {
         .enumerate()
         .map(|(place, category)| keeper(&category.name).unwrap_or(place))
         .collect();
-    let mut joined: Vec<Category> = Vec::new();
+    let mut joined: Vec<LabelCategory> = Vec::new();
     let mut places = vec![0; categories.len()];
     for (place, category) in categories.iter().enumerate().filter(|(place, _)| keepers[*place] == *place) {
         places[place] = joined.len();
@@ -448,8 +459,8 @@ mod tests {
 
     #[test]
     fn of_two_categories_of_a_name_the_one_with_objects_is_taken() {
-        let category = |id, name: &str| Category { id, name: name.into(), ..Category::default() };
-        let object = |category| Object { category, ..Object::default() };
+        let category = |id, name: &str| LabelCategory { id, name: name.into(), ..LabelCategory::default() };
+        let object = |category| LabelledObject { category, ..LabelledObject::default() };
         let mut set = Annotations {
             categories: vec![
                 category(0, "bolt"),
@@ -457,7 +468,10 @@ mod tests {
                 category(2, "nut"),
                 category(3, "nut"),
             ],
-            photos: vec![Photo { objects: vec![object(1), object(2), object(3)], ..Photo::default() }],
+            photos: vec![LabelledPhoto {
+                objects: vec![object(1), object(2), object(3)],
+                ..LabelledPhoto::default()
+            }],
             ..Annotations::default()
         };
         assert!(join_names(&mut set).unwrap().starts_with("2 categories"));

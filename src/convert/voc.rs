@@ -10,21 +10,24 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::files::{name_below, photo_name, read_small, read_whole, said, stays_inside, with_extension};
-use super::target::Cut;
-use super::{Annotations, Counts, Error, Failed, Object, Photo, ReadOptions, Source, Whose, read_each};
+use super::target::ClippedObject;
+use super::{
+    Annotations, Error, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, ReadOptions,
+    Whose, read_each,
+};
 use coco_eval::last_part;
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename = "annotation")]
-struct File {
+struct VocFile {
     filename: Option<String>,
-    size: Option<Size>,
+    size: Option<VocSize>,
     #[serde(default, rename = "object")]
-    objects: Vec<Entry>,
+    objects: Vec<VocObject>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
-struct Size {
+struct VocSize {
     #[serde(default)]
     width: String,
     #[serde(default)]
@@ -34,7 +37,7 @@ struct Size {
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
-struct Entry {
+struct VocObject {
     #[serde(default)]
     name: String,
     #[serde(default)]
@@ -78,7 +81,7 @@ pub struct Text {
     /// What is wrong with other objects.
     pub bad: Vec<String>,
     /// What else is said about the objects.
-    pub lost: Counts,
+    pub lost: LabelCounts,
 }
 
 /// Reads the text of one XML file.
@@ -86,7 +89,7 @@ pub struct Text {
 /// # Errors
 /// What is wrong with it, to stand behind its name.
 pub fn read_text(text: &str) -> Result<Text, String> {
-    let file: File = quick_xml::de::from_str(text)
+    let file: VocFile = quick_xml::de::from_str(text)
         .map_err(|error| format!("is not XML of Pascal VOC's form: {}", said(&error)))?;
     let side = |side: &str| {
         side.trim().parse::<f64>().ok().filter(|side| side.fract() == 0.0 && (1.0..1e9).contains(side))
@@ -116,7 +119,7 @@ fn is_true(flag: &str) -> bool {
 }
 
 /// First and last pixels of an object.
-fn corners(entry: &Entry) -> Result<[f64; 4], &'static str> {
+fn corners(entry: &VocObject) -> Result<[f64; 4], &'static str> {
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
     let corners = entry.bndbox.as_ref().and_then(|corners| {
         Some([number(&corners.xmin)?, number(&corners.ymin)?, number(&corners.xmax)?, number(&corners.ymax)?])
@@ -132,7 +135,7 @@ fn corners(entry: &Entry) -> Result<[f64; 4], &'static str> {
 }
 
 /// Counts what else is said about an object.
-fn lost(entry: &Entry, lost: &mut Counts) {
+fn lost(entry: &VocObject, lost: &mut LabelCounts) {
     let posed = !matches!(entry.pose.trim(), "" | "Unspecified" | "unspecified" | "Unknown");
     for (what, here) in [
         ("`pose`", posed),
@@ -152,7 +155,7 @@ pub(super) fn read(
     root: &Path,
     options: &ReadOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Source, Error> {
+) -> Result<LabelSource, Error> {
     let inner = root.join("Annotations");
     let folder = if inner.is_dir() { inner } else { root.to_owned() };
     let mut failed = Vec::new();
@@ -167,42 +170,44 @@ pub(super) fn read(
         let name = name_below(&folder, path);
         match read_small(path).and_then(|text| read_text(&text)).and_then(nothing_but_bad) {
             Ok(text) => Ok((name, text, path.clone())),
-            Err(detail) => Err(Failed { file: name, detail }),
+            Err(detail) => Err(LabelFailure { file: name, detail }),
         }
     })?;
     failed.append(&mut unread);
     let names: BTreeSet<&str> =
         texts.iter().flat_map(|(_, text, _)| text.objects.iter().map(|(name, ..)| name.as_str())).collect();
     let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    let mut source = Source { failed, ..Source::default() };
+    let mut source = LabelSource { failed, ..LabelSource::default() };
     let mut zero = Zero::default();
     for ((xml, text, path), id) in texts.into_iter().zip(1..) {
-        source.failed.extend(text.bad.into_iter().map(|detail| Failed::new(xml.clone(), detail)));
+        source.failed.extend(text.bad.into_iter().map(|detail| LabelFailure::new(xml.clone(), detail)));
         source.lost.extend(&text.lost);
         let file = photo_name(&xml, text.file.as_deref());
         let path = if text.size.is_none() { photo_beside(root, &path, &file) } else { None };
-        let object = |(name, corners, crowd): (String, [f64; 4], bool)| Object {
+        let object = |(name, corners, crowd): (String, [f64; 4], bool)| LabelledObject {
             category: names.binary_search(&name).unwrap_or(0),
             bbox: zero.bbox(corners, options.from_zero, &xml),
             crowd,
-            ..Object::default()
+            ..LabelledObject::default()
         };
         let objects = text.objects.into_iter().map(object).collect();
-        source.annotations.photos.push(Photo {
+        source.annotations.photos.push(LabelledPhoto {
             id,
             file,
             size: text.size,
             objects,
             path,
-            ..Photo::default()
+            ..LabelledPhoto::default()
         });
     }
     let objects = source.annotations.photos.iter().flat_map(|photo| &photo.objects);
     let difficult = objects.filter(|object| object.crowd).count();
     if difficult > 0 {
-        source.notes.push(format!("{difficult} difficult objects count as crowds, which evaluation ignores"));
+        source
+            .warnings
+            .push(format!("{difficult} difficult objects count as crowds, which evaluation ignores"));
     }
-    source.notes.extend(zero.note());
+    source.warnings.extend(zero.note());
     source.annotations.categories = super::counted(names);
     Ok(source)
 }
@@ -264,7 +269,7 @@ fn files_of(
     root: &Path,
     folder: &Path,
     split: &str,
-    failed: &mut Vec<Failed>,
+    failed: &mut Vec<LabelFailure>,
 ) -> Result<Vec<PathBuf>, Error> {
     let lists = root.join("ImageSets/Main");
     let list = lists.join(format!("{split}.txt"));
@@ -282,7 +287,7 @@ fn files_of(
     let (inside, outside): (Vec<&str>, Vec<&str>) = words.partition(|word| stays_inside(word));
     let name = list.to_string_lossy();
     failed.extend(outside.into_iter().map(|word| {
-        Failed::new(
+        LabelFailure::new(
             name.clone(),
             format!("names `{}`, which is not in the data set's folder", word.escape_debug()),
         )
@@ -294,30 +299,30 @@ fn files_of(
 /// a pixel wide and high at least.
 pub(super) fn write(
     annotations: &Annotations,
-    photo: &Photo,
+    photo: &LabelledPhoto,
     (width, height): (u32, u32),
-    cuts: &[Cut<'_>],
+    cuts: &[ClippedObject<'_>],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let entry = |cut: &Cut<'_>| {
+    let entry = |cut: &ClippedObject<'_>| {
         let [left, top, right, bottom] = cut.corners;
         let span = |from: f64, to: f64, side: u32| {
             let first = (from.round() + 1.0).min(f64::from(side));
             (first.to_string(), to.round().max(first).to_string())
         };
         let ((xmin, xmax), (ymin, ymax)) = (span(left, right, width), span(top, bottom, height));
-        Entry {
+        VocObject {
             name: annotations.categories[cut.object.category].name.clone(),
             pose: "Unspecified".into(),
             truncated: "0".into(),
             difficult: u8::from(cut.object.crowd).to_string(),
             bndbox: Some(Corners { xmin, ymin, xmax, ymax }),
-            ..Entry::default()
+            ..VocObject::default()
         }
     };
-    let file = File {
+    let file = VocFile {
         filename: Some(last_part(&photo.file).to_owned()),
-        size: Some(Size { width: width.to_string(), height: height.to_string(), depth: "3".into() }),
+        size: Some(VocSize { width: width.to_string(), height: height.to_string(), depth: "3".into() }),
         objects: cuts.iter().map(entry).collect(),
     };
     let mut text = String::new();

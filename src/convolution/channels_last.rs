@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rewrite::{Plain, constants, output};
-use crate::onnx::{Graph, Initializer, Node, Values};
+use crate::onnx::{Graph, Initializer, NodeProto, Values};
 
 /// Most outputs of the layers of one map together; with more the multiplication is what takes the time.
 const MOST_OUTPUTS: usize = 64;
@@ -23,7 +23,7 @@ pub(super) fn rewrite(graph: &Graph) -> Option<Graph> {
         .filter(|node| node.input.first().is_some_and(|input| !constants.contains_key(input.as_str())))
         .map(output)
         .collect();
-    let mut layers: BTreeMap<&str, Vec<(&Node, usize)>> = BTreeMap::new();
+    let mut layers: BTreeMap<&str, Vec<(&NodeProto, usize)>> = BTreeMap::new();
     for node in graph.nodes() {
         let Some(map) = node.input.first().filter(|map| dequantised.contains(map.as_str())) else { continue };
         if let Some(Plain { outputs, kernel: (1, 1), stride: 1, pads: [0, 0, 0, 0], .. }) =
@@ -60,11 +60,11 @@ pub(super) fn rewrite(graph: &Graph) -> Option<Graph> {
 fn multiply(
     out: &mut Graph,
     map: &str,
-    layers: &[(&Node, usize)],
+    layers: &[(&NodeProto, usize)],
     constants: &BTreeMap<&str, &Initializer>,
     known: &mut BTreeSet<String>,
 ) {
-    let values = |layer: &Node, place: usize| match constants
+    let values = |layer: &NodeProto, place: usize| match constants
         .get(layer.input[place].as_str())
         .map(|one| &one.values)
     {
@@ -104,7 +104,7 @@ fn multiply(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{Dim, Element, Window};
+    use crate::onnx::{ConvWindow, Dim, Element};
 
     /// A map through whole numbers and back, and layers of one number of outputs each upon it.
     fn quantised(outputs: &[usize]) -> Graph {
@@ -120,7 +120,7 @@ mod tests {
             let name = format!("layer.{place}");
             let weights = graph.constant(&format!("{name}.w"), &[count, 2, 1, 1], numbers(2 * count));
             let biases = graph.constant(&format!("{name}.b"), &[count], numbers(count));
-            let window = Window { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
+            let window = ConvWindow { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
             let layer = graph.conv(&name, &map, &weights, &biases, window);
             graph.output(&layer, Element::F32, &dims);
         }

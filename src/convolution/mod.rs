@@ -19,7 +19,7 @@ pub use rewrite::{DOMAIN, POINTWISE, WINOGRAD, rewrite};
 
 /// Size of a batch of maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size {
+pub struct BatchSize {
     /// Maps in the batch.
     pub count: usize,
     /// Pixels.
@@ -28,7 +28,7 @@ pub struct Size {
     pub width: usize,
 }
 
-impl Size {
+impl BatchSize {
     /// Of one map.
     fn pixels(&self) -> usize {
         self.height * self.width
@@ -37,11 +37,11 @@ impl Size {
 
 /// One layer at work.
 #[derive(Clone, Copy, Debug)]
-pub struct Layer<'a, F> {
+pub struct ConvolutionLayer<'a, F> {
     /// Its weights.
     pub filter: &'a F,
     /// Of the input.
-    pub size: Size,
+    pub size: BatchSize,
     /// (count, inputs, height, width).
     pub input: &'a [f32],
     /// (count, outputs, height, width) of the output, added to the result.
@@ -50,9 +50,9 @@ pub struct Layer<'a, F> {
     pub relu: bool,
 }
 
-impl<F> Layer<'_, F> {
+impl<F> ConvolutionLayer<'_, F> {
     /// Whether all lengths are those of so many channels, with an output of this length and size.
-    fn agrees(&self, inputs: usize, outputs: usize, length: usize, size: Size) -> bool {
+    fn agrees(&self, inputs: usize, outputs: usize, length: usize, size: BatchSize) -> bool {
         self.input.len() == self.size.count * self.size.pixels() * inputs
             && length == size.count * size.pixels() * outputs
             && self.added.is_none_or(|added| added.len() == length)
@@ -66,7 +66,7 @@ pub fn lanes() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Layer, Size};
+    use super::{BatchSize, ConvolutionLayer};
 
     /// Numbers in -1..1 that look random.
     pub(super) fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -91,9 +91,9 @@ mod tests {
 
     /// That a layer of stride 1 gives the same bits on any number of threads, and map by map.
     pub(super) fn bits_do_not_depend_on_threads_or_batch<F>(
-        layer: &Layer<'_, F>,
+        layer: &ConvolutionLayer<'_, F>,
         (inputs, outputs): (usize, usize),
-        convolve: impl Fn(&Layer<'_, F>, &mut [f32], usize, Each<'_>) -> bool,
+        convolve: impl Fn(&ConvolutionLayer<'_, F>, &mut [f32], usize, Each<'_>) -> bool,
     ) {
         let size = layer.size;
         let mut whole = vec![0.0; size.count * outputs * size.pixels()];
@@ -103,11 +103,11 @@ mod tests {
             assert!(convolve(layer, &mut output, threads, &in_parallel));
             assert_eq!(output, whole, "{threads}");
         }
-        let single = Size { count: 1, ..size };
+        let single = BatchSize { count: 1, ..size };
         let inputs = layer.input.chunks(inputs * size.pixels());
         for (input, expected) in inputs.zip(whole.chunks(outputs * size.pixels())) {
             let mut output = vec![0.0; expected.len()];
-            let layer = Layer { size: single, input, ..*layer };
+            let layer = ConvolutionLayer { size: single, input, ..*layer };
             assert!(convolve(&layer, &mut output, 4, &one_after_the_other));
             assert_eq!(output, expected);
         }

@@ -4,7 +4,7 @@ use bytemuck::{cast_slice, pod_read_unaligned};
 use pulp::{Arch, Simd, WithSimd};
 
 use super::panel::{BLOCK, Lanes, PANEL, Scratch, aligned, panel_sums, share_out};
-use super::{Layer, Size};
+use super::{BatchSize, ConvolutionLayer};
 
 /// Bytes of gathered pixels that a thread's cache is to hold beside the weights.
 const GATHERED: usize = 1 << 18;
@@ -14,7 +14,7 @@ const MOST_BLOCKS: usize = 16;
 
 /// A 1x1 layer's weights.
 #[derive(Clone, Copy, Debug)]
-pub struct Filter<'a> {
+pub struct PointwiseFilter<'a> {
     inputs: usize,
     stride: usize,
     /// (panels, inputs), of the outputs of a panel; zero where there are fewer.
@@ -22,15 +22,15 @@ pub struct Filter<'a> {
     bias: &'a [f32],
 }
 
-impl<'a> Filter<'a> {
+impl<'a> PointwiseFilter<'a> {
     /// `panels` are what [`panels`] makes of the weights, and `bias` has a value for each output. `None` where their
     /// numbers do not agree.
-    pub fn new(panels: &'a [f32], bias: &'a [f32], stride: usize) -> Option<Filter<'a>> {
+    pub fn new(panels: &'a [f32], bias: &'a [f32], stride: usize) -> Option<PointwiseFilter<'a>> {
         let (panels, rest) = panels.as_chunks();
         let count = bias.len().div_ceil(PANEL);
         let inputs = panels.len().checked_div(count)?;
         let agrees = rest.is_empty() && inputs * count == panels.len();
-        (agrees && inputs > 0 && stride > 0).then_some(Filter { inputs, stride, panels, bias })
+        (agrees && inputs > 0 && stride > 0).then_some(PointwiseFilter { inputs, stride, panels, bias })
     }
 
     /// Channels that come out.
@@ -39,9 +39,9 @@ impl<'a> Filter<'a> {
     }
 
     /// Of the output, for the size of an input.
-    pub fn size(&self, input: Size) -> Size {
+    pub fn size(&self, input: BatchSize) -> BatchSize {
         let [height, width] = [input.height, input.width].map(|side| side.div_ceil(self.stride));
-        Size { height, width, ..input }
+        BatchSize { height, width, ..input }
     }
 }
 
@@ -58,7 +58,7 @@ pub fn panels(weights: &[f32], inputs: usize) -> Vec<f32> {
 }
 
 /// What one call computes: pixels of one map.
-struct Part<'a> {
+struct PointwisePart<'a> {
     map: usize,
     /// The first of its pixels.
     first: usize,
@@ -66,11 +66,11 @@ struct Part<'a> {
     outputs: Vec<&'a mut [f32]>,
 }
 
-/// Convolves into `output` (count, outputs, height, width) of [`Filter::size`]. `each` calls the function that it is
+/// Convolves into `output` (count, outputs, height, width) of [`PointwiseFilter::size`]. `each` calls the function that it is
 /// given once for each number below the one that it is given, on as many threads as it likes; `threads` says how many
 /// that may be. `false`, and nothing done, where a length does not agree with the size.
 pub fn convolve(
-    layer: &Layer<'_, Filter<'_>>,
+    layer: &ConvolutionLayer<'_, PointwiseFilter<'_>>,
     output: &mut [f32],
     threads: usize,
     each: impl FnOnce(usize, &(dyn Fn(usize) + Sync)),
@@ -91,9 +91,9 @@ pub fn convolve(
     let per_map = out.pixels().div_ceil(pixels);
     let part = |number: usize| {
         let (map, first) = (number / per_map, number % per_map * pixels);
-        Part { map, first, outputs: Vec::with_capacity(filter.outputs()) }
+        PointwisePart { map, first, outputs: Vec::with_capacity(filter.outputs()) }
     };
-    let mut parts: Vec<Part<'_>> = (0..out.count * per_map).map(part).collect();
+    let mut parts: Vec<PointwisePart<'_>> = (0..out.count * per_map).map(part).collect();
     for (plane, values) in output.chunks_mut(out.pixels()).enumerate() {
         let of_map = &mut parts[plane / filter.outputs() * per_map..];
         values.chunks_mut(pixels).zip(of_map).for_each(|(values, part)| part.outputs.push(values));
@@ -104,8 +104,8 @@ pub fn convolve(
 
 /// A part of a layer, to be computed.
 struct Gathered<'a, 'b> {
-    layer: &'b Layer<'b, Filter<'b>>,
-    part: &'b mut Part<'a>,
+    layer: &'b ConvolutionLayer<'b, PointwiseFilter<'b>>,
+    part: &'b mut PointwisePart<'a>,
     scratch: &'b mut Scratch,
 }
 
@@ -150,8 +150,14 @@ impl WithSimd for Gathered<'_, '_> {
 
 /// The part's pixels: (blocks, inputs and one more, pixels of a block); zero where there are fewer.
 #[inline(always)]
-fn gather(layer: &Layer<'_, Filter<'_>>, part: &Part<'_>, count: usize, lanes: usize, to: &mut [f32]) {
-    let Layer { filter, size, input, .. } = layer;
+fn gather(
+    layer: &ConvolutionLayer<'_, PointwiseFilter<'_>>,
+    part: &PointwisePart<'_>,
+    count: usize,
+    lanes: usize,
+    to: &mut [f32],
+) {
+    let ConvolutionLayer { filter, size, input, .. } = layer;
     let length = (filter.inputs + 1) * lanes;
     let columns = filter.size(*size).width;
     for channel in 0..filter.inputs {
@@ -217,8 +223,8 @@ mod tests {
     use crate::convolution::tests::{bits_do_not_depend_on_threads_or_batch, numbers, one_after_the_other};
 
     /// The same by its definition, in float64.
-    fn by_definition(weights: &[f32], layer: &Layer<'_, Filter<'_>>) -> Vec<f64> {
-        let Layer { filter, size, .. } = layer;
+    fn by_definition(weights: &[f32], layer: &ConvolutionLayer<'_, PointwiseFilter<'_>>) -> Vec<f64> {
+        let ConvolutionLayer { filter, size, .. } = layer;
         let mut out = Vec::new();
         for map in 0..size.count {
             for (row, bias) in weights.chunks(filter.inputs).zip(filter.bias) {
@@ -245,14 +251,14 @@ mod tests {
             inputs in 1usize..30, outputs in 1usize..20, count in 1usize..4, height in 1usize..23,
             width in 1usize..90, stride in 1usize..4, added: bool, relu: bool, threads in 1usize..9,
         ) {
-            let size = Size { count, height, width };
+            let size = BatchSize { count, height, width };
             let weights = numbers(outputs * inputs, 1);
             let bias = numbers(outputs, 2);
             let panels = panels(&weights, inputs);
-            let filter = Filter::new(&panels, &bias, stride).unwrap();
+            let filter = PointwiseFilter::new(&panels, &bias, stride).unwrap();
             let input = numbers(count * inputs * size.pixels(), 3);
             let sum = numbers(count * outputs * filter.size(size).pixels(), 4);
-            let layer = Layer { filter: &filter, size, input: &input, added: added.then_some(&sum), relu };
+            let layer = ConvolutionLayer { filter: &filter, size, input: &input, added: added.then_some(&sum), relu };
             let mut output = vec![f32::NAN; sum.len()];
             prop_assert!(convolve(&layer, &mut output, threads, one_after_the_other));
             for (place, (&is, should)) in output.iter().zip(by_definition(&weights, &layer)).enumerate() {
@@ -264,11 +270,11 @@ mod tests {
     #[test]
     fn the_bits_do_not_depend_on_threads_or_batch() {
         let (inputs, outputs) = (70, 50);
-        let size = Size { count: 3, height: 27, width: 38 };
+        let size = BatchSize { count: 3, height: 27, width: 38 };
         let (panels, bias) = (panels(&numbers(outputs * inputs, 1), inputs), numbers(outputs, 2));
-        let filter = Filter::new(&panels, &bias, 1).unwrap();
+        let filter = PointwiseFilter::new(&panels, &bias, 1).unwrap();
         let input = numbers(size.count * inputs * size.pixels(), 3);
-        let layer = Layer { filter: &filter, size, input: &input, added: None, relu: false };
+        let layer = ConvolutionLayer { filter: &filter, size, input: &input, added: None, relu: false };
         bits_do_not_depend_on_threads_or_batch(&layer, (inputs, outputs), |layer, output, threads, each| {
             convolve(layer, output, threads, each)
         });
@@ -276,19 +282,24 @@ mod tests {
 
     #[test]
     fn lengths_that_do_not_agree_are_refused() {
-        assert!(Filter::new(&[0.0; 11], &[0.0], 1).is_none());
-        assert!(Filter::new(&[0.0; 18], &[0.0; 7], 1).is_none());
-        assert!(Filter::new(&[0.0; 12], &[0.0], 0).is_none());
-        assert!(Filter::new(&[], &[0.0], 1).is_none());
-        assert!(Filter::new(&[0.0; 12], &[], 1).is_none());
+        assert!(PointwiseFilter::new(&[0.0; 11], &[0.0], 1).is_none());
+        assert!(PointwiseFilter::new(&[0.0; 18], &[0.0; 7], 1).is_none());
+        assert!(PointwiseFilter::new(&[0.0; 12], &[0.0], 0).is_none());
+        assert!(PointwiseFilter::new(&[], &[0.0], 1).is_none());
+        assert!(PointwiseFilter::new(&[0.0; 12], &[], 1).is_none());
         assert_eq!(panels(&[], 0), Vec::<f32>::new());
-        let filter = Filter::new(&[0.0; 12], &[0.0], 1).unwrap();
-        let size = Size { count: 1, height: 2, width: 2 };
-        let layer = Layer { filter: &filter, size, input: &[0.0; 7], added: None, relu: false };
+        let filter = PointwiseFilter::new(&[0.0; 12], &[0.0], 1).unwrap();
+        let size = BatchSize { count: 1, height: 2, width: 2 };
+        let layer = ConvolutionLayer { filter: &filter, size, input: &[0.0; 7], added: None, relu: false };
         assert!(!convolve(&layer, &mut [0.0; 4], 1, one_after_the_other));
-        let layer = Layer { input: &[0.0; 8], ..layer };
+        let layer = ConvolutionLayer { input: &[0.0; 8], ..layer };
         assert!(!convolve(&layer, &mut [0.0; 5], 1, one_after_the_other));
-        assert!(!convolve(&Layer { added: Some(&[0.0; 3]), ..layer }, &mut [0.0; 4], 1, one_after_the_other));
+        assert!(!convolve(
+            &ConvolutionLayer { added: Some(&[0.0; 3]), ..layer },
+            &mut [0.0; 4],
+            1,
+            one_after_the_other
+        ));
         assert!(convolve(&layer, &mut [0.0; 4], 1, one_after_the_other));
     }
 }

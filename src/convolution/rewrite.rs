@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use super::{channels_last, pointwise};
-use crate::onnx::{Graph, Initializer, Node, Values, int};
+use crate::onnx::{Graph, Initializer, NodeProto, Values, int};
 
 /// The operator's domain.
 pub const DOMAIN: &str = "rcnn";
@@ -30,7 +30,7 @@ const POINTWISE_LANES: usize = 8;
 
 /// How a layer is computed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kernel {
+enum KernelChoice {
     Winograd,
     Pointwise { stride: i64 },
 }
@@ -49,7 +49,7 @@ fn with_own_kernels(graph: &Graph, lanes: usize) -> Option<Graph> {
         return None;
     }
     let constants = constants(graph);
-    let mut takers: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
+    let mut takers: BTreeMap<&str, Vec<&NodeProto>> = BTreeMap::new();
     for node in graph.nodes() {
         for input in &node.input {
             takers.entry(input.as_str()).or_default().push(node);
@@ -60,7 +60,7 @@ fn with_own_kernels(graph: &Graph, lanes: usize) -> Option<Graph> {
         Some([node]) if node.op_type == operator && !graph.is_output(edge) => Some(*node),
         _ => None,
     };
-    let mut replaced: BTreeMap<&str, Node> = BTreeMap::new();
+    let mut replaced: BTreeMap<&str, NodeProto> = BTreeMap::new();
     let mut taken: BTreeSet<&str> = BTreeSet::new();
     let mut arranged: BTreeMap<&str, String> = BTreeMap::new();
     for conv in graph.nodes() {
@@ -82,8 +82,8 @@ fn with_own_kernels(graph: &Graph, lanes: usize) -> Option<Graph> {
         (fused.name, fused.output) = (last.name.clone(), last.output.clone());
         fused.attribute = vec![int("relu", relu.is_some().into())];
         match kernel {
-            Kernel::Winograd => fused.op_type = WINOGRAD.into(),
-            Kernel::Pointwise { stride } => {
+            KernelChoice::Winograd => fused.op_type = WINOGRAD.into(),
+            KernelChoice::Pointwise { stride } => {
                 fused.op_type = POINTWISE.into();
                 fused.attribute.push(int("stride", stride));
                 let name = arranged.entry(conv.input[1].as_str());
@@ -122,7 +122,7 @@ pub(super) fn constants(graph: &Graph) -> BTreeMap<&str, &Initializer> {
     graph.initializers().iter().map(|constant| (constant.name.as_str(), constant)).collect()
 }
 
-pub(super) fn output(node: &Node) -> &str {
+pub(super) fn output(node: &NodeProto) -> &str {
     node.output.first().map_or("", String::as_str)
 }
 
@@ -140,7 +140,7 @@ pub(super) struct Plain<'a> {
 
 impl Plain<'_> {
     /// What a node is, if it is one.
-    pub(super) fn of<'a>(node: &'a Node, constants: &BTreeMap<&str, &Initializer>) -> Option<Plain<'a>> {
+    pub(super) fn of<'a>(node: &'a NodeProto, constants: &BTreeMap<&str, &Initializer>) -> Option<Plain<'a>> {
         let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
         let float = |place: usize| -> Option<&[usize]> {
             let constant = constants.get(node.input.get(place)?.as_str())?;
@@ -161,17 +161,17 @@ impl Plain<'_> {
 }
 
 /// What computes a node here: a layer with constant weights, of a size that pays.
-fn kernel(node: &Node, constants: &BTreeMap<&str, &Initializer>, lanes: usize) -> Option<Kernel> {
+fn kernel(node: &NodeProto, constants: &BTreeMap<&str, &Initializer>, lanes: usize) -> Option<KernelChoice> {
     let Plain { outputs, inputs, kernel, stride, pads } = Plain::of(node, constants)?;
     let kernels = outputs.checked_mul(inputs)?;
     match kernel {
         (3, 3) => {
             let pays = WINOGRAD_PAYS.contains(&kernels);
-            (pays && stride == 1 && pads == [1, 1, 1, 1]).then_some(Kernel::Winograd)
+            (pays && stride == 1 && pads == [1, 1, 1, 1]).then_some(KernelChoice::Winograd)
         }
         (1, 1) => {
             let pays = lanes == POINTWISE_LANES && kernels >= POINTWISE_PAYS;
-            (pays && pads == [0, 0, 0, 0]).then_some(Kernel::Pointwise { stride })
+            (pays && pads == [0, 0, 0, 0]).then_some(KernelChoice::Pointwise { stride })
         }
         _ => None,
     }
@@ -180,7 +180,7 @@ fn kernel(node: &Node, constants: &BTreeMap<&str, &Initializer>, lanes: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{Dim, Element, Window};
+    use crate::onnx::{ConvWindow, Dim, Element};
 
     const CHANNELS: usize = 256;
 
@@ -189,7 +189,7 @@ mod tests {
         let dims = [CHANNELS, CHANNELS, kernel, kernel];
         let weight = graph.constant(&format!("{name}.w"), &dims, numbers(dims.iter().product()));
         let bias = graph.constant(&format!("{name}.b"), &[CHANNELS], numbers(CHANNELS));
-        let window = Window { kernel, stride, pad: kernel / 2, dilation: 1, groups: 1 };
+        let window = ConvWindow { kernel, stride, pad: kernel / 2, dilation: 1, groups: 1 };
         graph.conv(name, x, &weight, &bias, window)
     }
 

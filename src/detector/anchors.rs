@@ -1,10 +1,10 @@
 //! Anchors: the boxes around a position, and where positions are.
 
-use crate::family::{AnchorCell, AnchorStride, Anchors};
+use crate::family::{AnchorCell, AnchorRule, AnchorStride};
 use crate::geometry::BBox;
 
 /// The boxes around one position of a level, centred on the origin, in the order of the RPN's channels.
-pub(super) fn cell(anchors: &Anchors, level: usize) -> Vec<BBox> {
+pub(super) fn cell(anchors: &AnchorRule, level: usize) -> Vec<BBox> {
     let (sizes, ratios) = (&anchors.sizes[level], &anchors.ratios[level]);
     match anchors.cell {
         AnchorCell::RatioMajorRounded => ratio_major(sizes, ratios, rounded),
@@ -45,7 +45,7 @@ fn exact(size: f32, ratio: f32) -> BBox {
 
 /// Distance of positions (vertical, horizontal) for a map of a padded input; sides are (height, width).
 pub(super) fn stride(
-    anchors: &Anchors,
+    anchors: &AnchorRule,
     fixed: usize,
     padded: (usize, usize),
     map: (usize, usize),
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn strides_are_whole_quotients() {
-        let anchors = Anchors {
+        let anchors = AnchorRule {
             sizes: vec![],
             ratios: vec![],
             cell: AnchorCell::RatioMajorRounded,

@@ -7,13 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use super::Error;
 use super::features::Features;
 use super::layout::{GraphLayout, changed};
-use super::roi_align::{RoiAlign, Rule};
+use super::roi_align::{RoiAlign, RoiAlignRule};
 use super::rois::Rois;
-use crate::family::Roi;
+use crate::family::RoiRule;
 use crate::model::{GraphSource, Manifest};
 use crate::network::{Architecture, BoxHead};
 use crate::onnx;
-use crate::runtime::{self, Graph, Runtime, Session, SessionOptions, Value};
+use crate::runtime::{self, GraphBytes, Runtime, Session, SessionOptions, Value};
 
 /// A box head that is ready to run.
 pub(super) enum Head {
@@ -50,7 +50,7 @@ impl Head {
         if layout.on_device() {
             let names = |level| ["features", "rois", "images"].map(|what| format!("{what}.{level}"));
             let inputs = (0..architecture.roi_strides().len()).map(names).collect();
-            let session = Mutex::new(runtime.session(Graph::Memory(&file, &bytes), &options)?);
+            let session = Mutex::new(runtime.session(GraphBytes::Memory(&file, &bytes), &options)?);
             return Ok(Head::Whole { session, inputs });
         }
         let pooled = pooled(architecture);
@@ -61,9 +61,9 @@ impl Head {
         drop(bytes);
         let (after, channels_last) = changed(after, &file, |graph| graph.channels_last(&pooled))?;
         let name = format!("{file}, after RoIAlign");
-        let session = Mutex::new(runtime.session(Graph::Memory(&name, &after), &options)?);
-        let Roi { sampling_ratio: samples, aligned, .. } = manifest.conventions.roi;
-        let rule = Rule { bins, samples, aligned, channels_last };
+        let session = Mutex::new(runtime.session(GraphBytes::Memory(&name, &after), &options)?);
+        let RoiRule { sampling_ratio: samples, aligned, .. } = manifest.conventions.roi;
+        let rule = RoiAlignRule { bins, samples, aligned, channels_last };
         Ok(Head::Split { roi_align: RoiAlign::new(rule, options.thread_count()), session, pooled })
     }
 

@@ -1,7 +1,7 @@
 //! From a photo to the trunk's input: resized, normalised, padded.
 
 use super::Error;
-use crate::family::{ChannelOrder, Filter, InputRule, MOST_PIXELS, Scaling, SizeRule, ValueRange};
+use crate::family::{ChannelOrder, InputRule, MOST_PIXELS, ResizeFilter, Scaling, SizeRule, ValueRange};
 use crate::photo::resize::{self, Planes};
 use crate::photo::{Photo, WideGrey};
 use crate::runtime::Value;
@@ -84,14 +84,14 @@ impl Preprocessor {
         };
         let planes = Planes { size: resized, padded };
         let tensor = match self.rule.filter {
-            Filter::NormalisedBilinear => {
+            ResizeFilter::NormalisedBilinear => {
                 resize::normalised(&photo.pixels, size, planes, order, &self.values)
             }
-            Filter::PillowBilinear => {
+            ResizeFilter::PillowBilinear => {
                 let pixels = resize::pillow(&photo.pixels, size, resized);
                 resize::normalised(&pixels, resized, planes, order, &self.values)
             }
-            Filter::OpencvBilinear => {
+            ResizeFilter::OpencvBilinear => {
                 let pixels = resize::opencv(&photo.pixels, size, resized);
                 resize::normalised(&pixels, resized, planes, order, &self.values)
             }

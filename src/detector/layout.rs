@@ -79,11 +79,11 @@ mod tests {
     use crate::detector::{Detector, Prediction};
     use crate::model::DEFAULT;
     use crate::photo::{DecodeOptions, decode};
-    use crate::runtime::{Options, Runtime};
+    use crate::runtime::{Runtime, RuntimeOptions};
 
     /// Detections above a half in the rendered scenes, by the bundled model on the processor.
     fn found(layout: GraphLayout) -> Vec<Vec<Prediction>> {
-        let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let runtime = Runtime::open(&RuntimeOptions::default(), &mut |_| {}).unwrap();
         let options = SessionOptions { device: Device::Cpu, ..SessionOptions::default() };
         let mut detector = Detector::in_layout(
             &Model::find(DEFAULT).unwrap(),

@@ -5,12 +5,12 @@ mod coder;
 mod features;
 mod head;
 mod input;
-mod lanes;
 mod layout;
 mod postprocess;
 mod proposals;
 mod roi_align;
 mod rois;
+mod streams;
 mod tiles;
 mod trace;
 mod trunk;
@@ -24,10 +24,10 @@ use std::sync::Arc;
 
 pub use input::Input;
 pub use postprocess::{HeadOutput, Sizes, detections};
-pub use proposals::{Candidate, Proposal, Ranked, RpnLevel, proposals};
+pub use proposals::{Proposal, Ranked, RpnCandidate, RpnLevel, proposals};
 pub use tiles::Tile;
 pub use trace::{HeadTrace, Tensors, Trace};
-pub use verify::{Step, Verdict, VerifyError, verify};
+pub use verify::{StageComparison, Verification, VerifyError, verify};
 
 use crate::clock::{SessionClock, StageTimes, timed};
 use crate::family::{Class, Conventions};
@@ -38,9 +38,9 @@ use crate::photo::{DecodeOptions, Photo};
 use crate::runtime::{Device, Precision, Runtime, SessionOptions, Value};
 use head::Head;
 use input::Preprocessor;
-use lanes::{Lane, Lanes};
 use layout::GraphLayout;
 use rois::Rois;
+use streams::{Stream, Streams};
 use trunk::Trunk;
 
 /// One found object, as the network gives it: its class by number.
@@ -109,7 +109,7 @@ pub struct Origin {
     pub runtime_path: PathBuf,
 }
 
-/// A model ready to detect. All methods take `&self`; each lane's sessions are used by one caller at a time.
+/// A model ready to detect. All methods take `&self`; each stream's sessions are used by one caller at a time.
 pub struct Detector {
     architecture: Architecture,
     conventions: Conventions,
@@ -118,16 +118,16 @@ pub struct Detector {
     labels: Vec<Arc<str>>,
     origin: Origin,
     preprocessor: Preprocessor,
-    lanes: Lanes,
+    streams: Streams,
     sessions: SessionClock,
 }
 
 impl std::fmt::Debug for Detector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Detector { origin, lanes, .. } = self;
+        let Detector { origin, streams, .. } = self;
         f.debug_struct("Detector")
             .field("origin", origin)
-            .field("lanes", &lanes.count())
+            .field("lanes", &streams.count())
             .finish_non_exhaustive()
     }
 }
@@ -139,29 +139,29 @@ impl Detector {
     /// # Errors
     /// When the runtime cannot use them.
     pub fn new(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Detector, Error> {
-        Detector::with_lanes(model, runtime, options, NonZeroUsize::MIN)
+        Detector::with_streams(model, runtime, options, NonZeroUsize::MIN)
     }
 
     /// As [`Detector::new`], for so many calls of [`Detector::infer`] at once, each on its share of the threads and
     /// with its own copy of the weights: more photos a second than all threads on one photo. Results are the same.
-    /// Devices other than the processor have one lane.
+    /// Devices other than the processor have one stream.
     ///
     /// # Errors
     /// As [`Detector::new`].
-    pub fn with_lanes(
+    pub fn with_streams(
         model: &Model,
         runtime: &Runtime,
         options: &SessionOptions,
-        lanes: NonZeroUsize,
+        streams: NonZeroUsize,
     ) -> Result<Detector, Error> {
         runtime.on_first(options, |options| {
-            let lanes = if options.device == Device::Cpu { lanes } else { NonZeroUsize::MIN };
-            let threads = (options.thread_count() / lanes).max(1);
+            let streams = if options.device == Device::Cpu { streams } else { NonZeroUsize::MIN };
+            let threads = (options.thread_count() / streams).max(1);
             Detector::in_layout(
                 model,
                 runtime,
                 &SessionOptions { threads, ..*options },
-                lanes,
+                streams,
                 GraphLayout::of(model, options),
             )
         })
@@ -171,11 +171,11 @@ impl Detector {
         model: &Model,
         runtime: &Runtime,
         options: &SessionOptions,
-        lanes: NonZeroUsize,
+        streams: NonZeroUsize,
         layout: GraphLayout,
     ) -> Result<Detector, Error> {
         let manifest = model.manifest();
-        let lane = || {
+        let stream = || {
             let trunk = || Trunk::new(model, runtime, options, layout);
             let heads = || {
                 let both = manifest.network.heads.iter().zip(model.heads());
@@ -185,7 +185,7 @@ impl Detector {
             // The files are hashed before they are used: the smaller ones while the other is loaded.
             let (trunk, heads) =
                 if options.device == Device::Cpu { rayon::join(trunk, heads) } else { (trunk(), heads()) };
-            Ok::<_, Error>(Lane { trunk: trunk?, heads: heads? })
+            Ok::<_, Error>(Stream { trunk: trunk?, heads: heads? })
         };
         Ok(Detector {
             architecture: manifest.network.clone(),
@@ -200,7 +200,7 @@ impl Detector {
                 runtime_path: runtime.path().to_owned(),
             },
             preprocessor: Preprocessor::new(&manifest.conventions.input),
-            lanes: Lanes::new(lanes, lane)?,
+            streams: Streams::new(streams, stream)?,
             sessions: SessionClock::default(),
         })
     }
@@ -242,12 +242,12 @@ impl Detector {
 
     /// What the sessions compute on.
     pub fn device(&self) -> Device {
-        self.lanes.first().trunk.device()
+        self.streams.first().trunk.device()
     }
 
     /// Calls of [`Detector::infer`] that compute at the same time; others wait.
-    pub fn lanes(&self) -> usize {
-        self.lanes.count()
+    pub fn streams(&self) -> usize {
+        self.streams.count()
     }
 
     /// Resizes, normalises and pads; may run on any thread, beside [`Detector::infer`].
@@ -288,12 +288,12 @@ impl Detector {
     /// # Errors
     /// When a session fails, or the inputs are not of one size.
     pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
-        self.lanes.with(|lane| self.infer_on(lane, inputs))
+        self.streams.with(|stream| self.infer_on(stream, inputs))
     }
 
     fn infer_on(
         &self,
-        lane: &Lane,
+        stream: &Stream,
         mut inputs: Vec<Input>,
     ) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
         let mut times = StageTimes::default();
@@ -304,12 +304,12 @@ impl Detector {
         }
         let tensor = batch(&mut inputs);
         let input = Value::from_f32(&[inputs.len(), 3, padded.0, padded.1], tensor)?;
-        let (trunk, _) = lane.trunk.run(&input, None, &self.sessions, &mut times.trunk)?;
+        let (trunk, _) = stream.trunk.run(&input, None, &self.sessions, &mut times.trunk)?;
         let suggested = timed(&mut times.proposals, || {
             let boxes = |found: Vec<Proposal>| found.into_iter().map(|proposal| proposal.bbox).collect();
-            Ok::<_, Error>(self.suggest(lane, &inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<_>>())
+            Ok::<_, Error>(self.suggest(stream, &inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<_>>())
         })?;
-        let (logits, deltas) = self.run_heads(lane, &trunk, &inputs, &suggested, &mut times.head)?;
+        let (logits, deltas) = self.run_heads(stream, &trunk, &inputs, &suggested, &mut times.head)?;
         let found = timed(&mut times.postprocess, || self.finish(&inputs, &suggested, &logits, &deltas));
         Ok((found, times))
     }
@@ -326,12 +326,12 @@ impl Detector {
     /// Proposals of every photo, in the resized pictures' pixels.
     fn suggest(
         &self,
-        lane: &Lane,
+        stream: &Stream,
         inputs: &[Input],
         trunk: &trunk::Output,
     ) -> Result<Vec<Vec<Proposal>>, Error> {
         let strides = self.architecture.rpn_strides();
-        let ranked = lane.trunk.ranked(trunk, inputs.len())?;
+        let ranked = stream.trunk.ranked(trunk, inputs.len())?;
         let of_photo = |(input, levels): (&Input, Vec<Ranked>)| {
             proposals(&self.conventions, &levels, &strides, input.resized, input.padded)
         };
@@ -342,14 +342,14 @@ impl Detector {
     /// cascade would see the boxes that this one gives.
     fn run_heads(
         &self,
-        lane: &Lane,
+        stream: &Stream,
         trunk: &trunk::Output,
         inputs: &[Input],
         suggested: &[Vec<BBox>],
         seconds: &mut f64,
     ) -> Result<(Vec<f32>, Vec<f32>), Error> {
         let mut given = (Vec::new(), Vec::new());
-        for (head, architecture) in lane.heads.iter().zip(&self.architecture.heads) {
+        for (head, architecture) in stream.heads.iter().zip(&self.architecture.heads) {
             let mut rois = self.place(trunk, inputs, suggested);
             let order: Vec<usize> = rois.order.concat();
             let number = order.len();

@@ -18,7 +18,7 @@ pub struct RpnLevel<'a> {
 
 /// A position and anchor of a level, with what the RPN says there.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Candidate {
+pub struct RpnCandidate {
     /// Row, column and anchor as one number: `(row * width + column) * anchors + anchor`.
     pub place: usize,
     /// Objectness.
@@ -33,7 +33,7 @@ pub struct Ranked {
     /// Height and width of the level.
     pub map: (usize, usize),
     /// By falling rank, equal ones by place. Their logits are numbers.
-    pub best: Vec<Candidate>,
+    pub best: Vec<RpnCandidate>,
 }
 
 /// A box that the RPN suggests.
@@ -112,7 +112,7 @@ impl RpnLevel<'_> {
             let place = (key & u64::from(u32::MAX)) as usize;
             let (at, anchor) = (place / anchors, place % anchors);
             let deltas = std::array::from_fn(|i| self.deltas[(4 * anchor + i) * plane + at]);
-            Candidate { place, logit: self.logits[anchor * plane + at], deltas }
+            RpnCandidate { place, logit: self.logits[anchor * plane + at], deltas }
         };
         let best = keys.into_iter().map(candidate).filter(|best| !best.logit.is_nan()).collect();
         Ranked { map: self.map, best }

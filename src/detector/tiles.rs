@@ -86,8 +86,8 @@ impl Detector {
         if tiles.is_empty() {
             return Ok((whole, times));
         }
-        let mut found: Vec<Part> =
-            whole.into_iter().map(|detection| Part { detection, cut: false }).collect();
+        let mut found: Vec<TileDetection> =
+            whole.into_iter().map(|detection| TileDetection { detection, cut: false }).collect();
         let of_one_size = tiles.chunk_by(|a, b| (a.width, a.height) == (b.width, b.height));
         for tiles in of_one_size.flat_map(|tiles| tiles.chunks(batch.max(1))) {
             let inputs = timed(&mut times.prepare, || {
@@ -99,7 +99,8 @@ impl Detector {
             let (of_tiles, spent) = self.infer(inputs)?;
             times += spent;
             for (tile, detections) in tiles.iter().zip(of_tiles) {
-                found.extend(detections.into_iter().map(|detection| Part::of(tile, detection, size)));
+                found
+                    .extend(detections.into_iter().map(|detection| TileDetection::of(tile, detection, size)));
             }
         }
         let threshold = self.conventions.detections.nms_threshold;
@@ -126,28 +127,28 @@ fn starts(length: u32, side: u32) -> impl Iterator<Item = u32> + Clone {
 
 /// What one tile, or the whole photo, shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Part {
+struct TileDetection {
     /// In the photo's pixels.
     detection: Prediction,
     /// Whether an edge of the tile may cut it.
     cut: bool,
 }
 
-impl Part {
-    fn of(tile: &Tile, detection: Prediction, photo: (u32, u32)) -> Part {
+impl TileDetection {
+    fn of(tile: &Tile, detection: Prediction, photo: (u32, u32)) -> TileDetection {
         let (x, y, b) = (tile.x as f32, tile.y as f32, detection.bbox);
         let bbox = BBox::new(b.x1 + x, b.y1 + y, b.x2 + x, b.y2 + y);
-        Part { detection: Prediction { bbox, ..detection }, cut: tile.cuts(&b, photo) }
+        TileDetection { detection: Prediction { bbox, ..detection }, cut: tile.cuts(&b, photo) }
     }
 }
 
 /// One detection of each object, by falling score: whole ones before cut ones, and among these the best first, each
 /// unless a better one of its class overlaps it by more than the threshold (intersection over union) or, where it is
 /// cut, covers it.
-fn merge(mut found: Vec<Part>, threshold: f64) -> Vec<Prediction> {
+fn merge(mut found: Vec<TileDetection>, threshold: f64) -> Vec<Prediction> {
     found.sort_by(|a, b| a.cut.cmp(&b.cut).then(b.detection.score.total_cmp(&a.detection.score)));
     let mut kept: Vec<Vec<Prediction>> = Vec::new();
-    for Part { detection, cut } in found {
+    for TileDetection { detection, cut } in found {
         if kept.len() <= detection.class {
             kept.resize(detection.class + 1, Vec::new());
         }
@@ -169,8 +170,8 @@ fn merge(mut found: Vec<Part>, threshold: f64) -> Vec<Prediction> {
 mod tests {
     use super::*;
 
-    fn part(class: usize, score: f32, [x1, y1, x2, y2]: [f32; 4], cut: bool) -> Part {
-        Part { detection: Prediction { class, score, bbox: BBox::new(x1, y1, x2, y2) }, cut }
+    fn part(class: usize, score: f32, [x1, y1, x2, y2]: [f32; 4], cut: bool) -> TileDetection {
+        TileDetection { detection: Prediction { class, score, bbox: BBox::new(x1, y1, x2, y2) }, cut }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ndarray::{ArrayD, IxDyn};
 
-use super::lanes::Lane;
+use super::streams::Stream;
 use super::{Detector, Error, Input, Proposal, unexpected, unsort};
 use crate::geometry::BBox;
 use crate::runtime::Value;
@@ -76,12 +76,12 @@ impl Detector {
         trunk: &[String],
         head: &[String],
     ) -> Result<Trace, Error> {
-        self.lanes.with(|lane| self.trace_on(lane, input, boxes, trunk, head))
+        self.streams.with(|stream| self.trace_on(stream, input, boxes, trunk, head))
     }
 
     fn trace_on(
         &self,
-        lane: &Lane,
+        stream: &Stream,
         mut input: Input,
         boxes: Option<&[BBox]>,
         trunk: &[String],
@@ -89,26 +89,26 @@ impl Detector {
     ) -> Result<Trace, Error> {
         let tensor = input.take()?;
         let inputs = [input];
-        let given: Vec<&str> = lane.trunk.own_outputs().collect();
+        let given: Vec<&str> = stream.trunk.own_outputs().collect();
         let inner: Vec<String> =
             trunk.iter().filter(|name| !given.contains(&name.as_str())).cloned().collect();
-        let (output, more) = lane.trunk.run(&tensor, Some(&inner), &self.sessions, &mut 0.0)?;
+        let (output, more) = stream.trunk.run(&tensor, Some(&inner), &self.sessions, &mut 0.0)?;
         let mut trace = Trace { trunk: inner.into_iter().zip(more).collect(), ..Trace::default() };
-        trace.proposals = self.suggest(lane, &inputs, &output)?.pop().unwrap_or_default();
+        trace.proposals = self.suggest(stream, &inputs, &output)?.pop().unwrap_or_default();
         let boxes = match boxes {
             Some(boxes) => boxes.to_vec(),
             None => trace.proposals.iter().map(|proposal| proposal.bbox).collect(),
         };
         let names: Vec<&str> = head.iter().map(String::as_str).collect();
         if !names.is_empty() && !boxes.is_empty() {
-            for own in &lane.heads {
+            for own in &stream.heads {
                 let mut rois = self.place(&output, &inputs, std::slice::from_ref(&boxes));
                 let order = rois.order.concat();
                 let values = self.sessions.time(&mut 0.0, || own.run(&output.features, &mut rois, &names))?;
                 trace.heads.push(HeadTrace { tensors: head.iter().cloned().zip(values).collect(), order });
             }
         }
-        trace.trunk.extend(lane.trunk.named(output)?);
+        trace.trunk.extend(stream.trunk.named(output)?);
         Ok(trace)
     }
 }

@@ -7,35 +7,35 @@ use std::sync::{Mutex, PoisonError};
 
 use super::features::Features;
 use super::layout::{GraphLayout, changed};
-use super::proposals::{Candidate, Ranked, RpnLevel};
+use super::proposals::{Ranked, RpnCandidate, RpnLevel};
 use super::{Error, unexpected};
 use crate::clock::SessionClock;
 use crate::family::RankBy;
 use crate::model::Model;
 use crate::network;
 use crate::onnx;
-use crate::runtime::{Device, Graph, Runtime, Session, SessionOptions, Value};
+use crate::runtime::{Device, GraphBytes, Runtime, Session, SessionOptions, Value};
 
 /// A trunk that is ready to run.
 pub(super) struct Trunk {
     session: Mutex<Session>,
     device: Device,
     /// Of each level.
-    names: Vec<Names>,
-    rule: Rule,
+    names: Vec<LevelNames>,
+    rule: RankRule,
     layout: GraphLayout,
 }
 
 /// What the RPN's maps are read by.
 #[derive(Clone, Copy, Debug)]
-struct Rule {
+struct RankRule {
     anchors: usize,
     count: usize,
     by: RankBy,
 }
 
 /// The trunk's tensors of one level.
-struct Names {
+struct LevelNames {
     features: String,
     /// The features as they come out.
     given: String,
@@ -49,11 +49,11 @@ struct Names {
 pub(super) struct Output {
     /// Perhaps on a device.
     pub(super) features: Features,
-    rpn: Rpn,
+    rpn: RpnOutput,
 }
 
 /// The RPN's findings, level by level.
-enum Rpn {
+enum RpnOutput {
     /// Logits (batch, anchors, height, width) and deltas (batch, 4 * anchors, height, width).
     Maps(Vec<[Value; 2]>),
     /// Logits (batch, k), places (batch, k) and deltas (batch, k, 4).
@@ -70,7 +70,7 @@ impl Trunk {
     ) -> Result<Trunk, Error> {
         let manifest = model.manifest();
         let proposals = &manifest.conventions.proposals;
-        let rule = Rule {
+        let rule = RankRule {
             anchors: manifest.network.rpn.anchors,
             count: proposals.pre_nms_top_n,
             by: proposals.top_n_by,
@@ -83,7 +83,7 @@ impl Trunk {
         runtime: &Runtime,
         options: &SessionOptions,
         layout: GraphLayout,
-        rule: Rule,
+        rule: RankRule,
     ) -> Result<Trunk, Error> {
         let network = &model.manifest().network;
         let source = model.trunk();
@@ -100,12 +100,12 @@ impl Trunk {
                 (bytes, _) = changed(bytes, "trunk.onnx", turn)?;
             }
             if layout.on_device() {
-                let best = network::best(network, rule.count, rule.by == RankBy::Sigmoid);
+                let best = network::top_k(network, rule.count, rule.by == RankBy::Sigmoid);
                 best.append_to(&mut bytes).map_err(|cause| Error::Graph(cause.to_string()))?;
             }
-            runtime.session(Graph::Memory("trunk.onnx", &bytes), options)?
+            runtime.session(GraphBytes::Memory("trunk.onnx", &bytes), options)?
         };
-        let names = |level: usize| Names {
+        let names = |level: usize| LevelNames {
             features: features(level),
             given: if layout == GraphLayout::HostChannelsLast { last(level) } else { features(level) },
             maps: ["logits", "deltas"].map(|what| format!("rpn.{what}.{level}")),
@@ -156,7 +156,7 @@ impl Trunk {
         let mut rpn = maps.split_off(levels);
         let more = rpn.split_off(levels * if stays { 3 } else { 2 });
         let features = Features { maps, channels_last: self.layout == GraphLayout::HostChannelsLast };
-        let rpn = if stays { Rpn::Best(grouped(rpn)) } else { Rpn::Maps(grouped(rpn)) };
+        let rpn = if stays { RpnOutput::Best(grouped(rpn)) } else { RpnOutput::Maps(grouped(rpn)) };
         Ok((Output { features, rpn }, more))
     }
 
@@ -165,7 +165,7 @@ impl Trunk {
         let features = output.features.channels_first()?;
         let mut named: Vec<(String, Value)> =
             self.names.iter().map(|names| names.features.clone()).zip(features).collect();
-        if let Rpn::Maps(levels) = output.rpn {
+        if let RpnOutput::Maps(levels) = output.rpn {
             for (names, maps) in self.names.iter().zip(levels) {
                 named.extend(names.maps.iter().cloned().zip(maps));
             }
@@ -183,8 +183,8 @@ impl Trunk {
             }
             let map = (height, width);
             let ranked = match &output.rpn {
-                Rpn::Maps(maps) => self.rank(&maps[level], photos, map)?,
-                Rpn::Best(best) => self.read(&best[level], photos, map)?,
+                RpnOutput::Maps(maps) => self.rank(&maps[level], photos, map)?,
+                RpnOutput::Best(best) => self.read(&best[level], photos, map)?,
             };
             found.iter_mut().zip(ranked).for_each(|(found, ranked)| found.push(ranked));
         }
@@ -193,7 +193,7 @@ impl Trunk {
 
     /// Of whole maps.
     fn rank(&self, [logits, deltas]: &[Value; 2], photos: usize, map: (usize, usize)) -> Ranks {
-        let Rule { anchors, count, by } = self.rule;
+        let RankRule { anchors, count, by } = self.rule;
         if logits.shape() != [photos, anchors, map.0, map.1]
             || deltas.shape() != [photos, 4 * anchors, map.0, map.1]
         {
@@ -219,10 +219,10 @@ impl Trunk {
         let candidate = |at: usize| {
             let place = usize::try_from(places[at]).ok().filter(|&place| place < positions);
             let place = place.ok_or_else(|| Error::Graph(format!("best.places holds {}", places[at])))?;
-            Ok(Candidate { place, logit: logits[at], deltas: deltas[at] })
+            Ok(RpnCandidate { place, logit: logits[at], deltas: deltas[at] })
         };
         let of_photo = |photo: usize| {
-            let best: Result<Vec<Candidate>, Error> =
+            let best: Result<Vec<RpnCandidate>, Error> =
                 (photo * count..(photo + 1) * count).map(candidate).collect();
             let mut best = best?;
             best.retain(|candidate| !candidate.logit.is_nan());
@@ -260,11 +260,11 @@ mod tests {
     use crate::detector::input::Preprocessor;
     use crate::model::DEFAULT;
     use crate::photo::{DecodeOptions, decode};
-    use crate::runtime::Options;
+    use crate::runtime::RuntimeOptions;
 
     #[test]
     fn the_graph_picks_what_we_would() {
-        let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let runtime = Runtime::open(&RuntimeOptions::default(), &mut |_| {}).unwrap();
         let model = Model::find(DEFAULT).unwrap();
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/photos");
         let photo = decode(&folder.join("baseline-420.jpg"), &DecodeOptions::default()).unwrap();
@@ -277,11 +277,11 @@ mod tests {
         let options = SessionOptions { device: Device::Cpu, threads: 1, ..SessionOptions::default() };
         // More than the coarsest levels have, and by a rank that makes large logits equal.
         for (count, by) in [(300, RankBy::Logit), (20, RankBy::Logit), (300, RankBy::Sigmoid)] {
-            let rule = Rule { anchors: model.manifest().network.rpn.anchors, count, by };
+            let rule = RankRule { anchors: model.manifest().network.rpn.anchors, count, by };
             let [theirs, ours] = [GraphLayout::Device, GraphLayout::Host].map(|layout| {
                 let trunk = Trunk::with(&model, &runtime, &options, layout, rule).unwrap();
                 let (output, _) = trunk.run(&input, None, &SessionClock::default(), &mut 0.0).unwrap();
-                assert_eq!(matches!(output.rpn, Rpn::Best(_)), layout.on_device());
+                assert_eq!(matches!(output.rpn, RpnOutput::Best(_)), layout.on_device());
                 trunk.ranked(&output, 2).unwrap()
             });
             assert!(ours[0] != ours[1] && ours[0][0].best.len() == count && ours[0][4].best.len() <= count);
@@ -290,9 +290,9 @@ mod tests {
                 continue;
             }
             // ONNX Runtime's sigmoid on the processor is a half and something: near 0 it has steps of 6e-8.
-            let sigmoid = |candidate: &Candidate| 1.0 / (1.0 + f64::from(-candidate.logit).exp());
+            let sigmoid = |candidate: &RpnCandidate| 1.0 / (1.0 + f64::from(-candidate.logit).exp());
             for (theirs, ours) in theirs.iter().flatten().zip(ours.iter().flatten()) {
-                let falls = |pair: &[Candidate]| sigmoid(&pair[1]) < sigmoid(&pair[0]) + 2e-7;
+                let falls = |pair: &[RpnCandidate]| sigmoid(&pair[1]) < sigmoid(&pair[0]) + 2e-7;
                 assert!(theirs.best.windows(2).all(falls));
                 let sorted = |level: &Ranked| {
                     let mut best: Vec<_> =

@@ -8,13 +8,13 @@ use super::coder::Coder;
 use super::{anchors, features, input, roi_align, rois};
 use crate::checkpoint::Checkpoint;
 use crate::family::{
-    AnchorCell, AnchorStride, Anchors, ChannelOrder, Clamp, Conventions, Filter, FinestLevel, InputRule,
-    LevelRule, RoiScale, Scaling, SizeRule, ValueRange,
+    AnchorCell, AnchorRule, AnchorStride, ChannelOrder, Clamp, Conventions, FinestLevel, InputRule,
+    LevelRule, ResizeFilter, RoiScale, Scaling, SizeRule, ValueRange,
 };
 use crate::geometry::{BBox, suppress};
-use crate::onnx::{Dim, Element, Graph, RoiAlign};
+use crate::onnx::{Dim, Element, Graph, RoiAlignAttributes};
 use crate::photo::resize::{self, Planes};
-use crate::runtime::{Graph as Source, Options, Runtime, SessionOptions, Value};
+use crate::runtime::{GraphBytes, Runtime, RuntimeOptions, SessionOptions, Value};
 
 /// The unit cases: a listing and the tensors it names.
 struct Units {
@@ -84,7 +84,7 @@ fn rule(min_size: u32, max_size: u32, size_rule: SizeRule) -> InputRule {
         min_size,
         max_size,
         size_rule,
-        filter: Filter::NormalisedBilinear,
+        filter: ResizeFilter::NormalisedBilinear,
         pad_to: 32,
     }
 }
@@ -151,7 +151,7 @@ fn anchors_of_all_maps() {
     let units = Units::open();
     for case in units.cases("anchors") {
         let name = case["name"].as_str().unwrap();
-        let rule = Anchors {
+        let rule = AnchorRule {
             sizes: numbers(&case["sizes"]),
             ratios: numbers(&case["aspect_ratios"]),
             cell: AnchorCell::RatioMajorRounded,
@@ -248,13 +248,14 @@ fn boxes_back_to_the_photo() {
 /// One output of a graph with float inputs, run by ONNX Runtime.
 fn run(runtime: &Runtime, graph: &Graph, output: &str, inputs: &[(&str, &Value)]) -> Vec<f32> {
     let bytes = graph.to_bytes().unwrap();
-    let mut session = runtime.session(Source::Memory("unit", &bytes), &SessionOptions::default()).unwrap();
+    let mut session =
+        runtime.session(GraphBytes::Memory("unit", &bytes), &SessionOptions::default()).unwrap();
     session.run(inputs, &[output]).unwrap()[0].as_f32().unwrap().to_vec()
 }
 
 /// Tensors are ONNX Runtime's: it is opened before any is made.
 fn runtime() -> Runtime {
-    Runtime::open(&Options::default(), &mut |_| {}).unwrap()
+    Runtime::open(&RuntimeOptions::default(), &mut |_| {}).unwrap()
 }
 
 fn free(names: [&str; 4]) -> [Dim; 4] {
@@ -271,7 +272,7 @@ fn roi_align_of_one_map() {
         let name = case["name"].as_str().unwrap();
         let number = |key: &str| case[key].as_i64().unwrap();
         let scale = case["scale"].as_f64().unwrap() as f32;
-        let roi = RoiAlign {
+        let roi = RoiAlignAttributes {
             resolution: number("resolution") as usize,
             sampling_ratio: number("sampling_ratio").max(0) as usize,
             scale: 1.0,
@@ -298,7 +299,7 @@ fn roi_align_of_one_map() {
         let expected = units.values(&format!("{name}.output"));
         close(name, &found, &expected);
         // Our own, which takes over where the runtime's is slow.
-        let rule = roi_align::Rule {
+        let rule = roi_align::RoiAlignRule {
             bins: roi.resolution,
             samples: roi.sampling_ratio,
             aligned: roi.aligned,

@@ -25,7 +25,7 @@ const OTHER_TOLERANCE: f64 = 1e-3;
 
 /// One comparison.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Step {
+pub struct StageComparison {
     /// What was compared: `input`, `features.0` …, `proposals`, `box.logits`, `detections`, `scores`.
     pub stage: String,
     /// The picture.
@@ -38,7 +38,7 @@ pub struct Step {
     pub note: Option<String>,
 }
 
-impl Step {
+impl StageComparison {
     /// Whether the difference is within what is allowed.
     pub fn agrees(&self) -> bool {
         self.difference <= self.allowed
@@ -47,14 +47,14 @@ impl Step {
 
 /// All comparisons, in the order of the computation.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Verdict {
+pub struct Verification {
     /// Stages of one picture first, then the detections of every picture.
-    pub steps: Vec<Step>,
+    pub steps: Vec<StageComparison>,
 }
 
-impl Verdict {
+impl Verification {
     /// Where model and reference part first; nothing where they agree.
-    pub fn first_difference(&self) -> Option<&Step> {
+    pub fn first_difference(&self) -> Option<&StageComparison> {
         self.steps.iter().find(|step| !step.agrees())
     }
 
@@ -94,13 +94,13 @@ pub enum VerifyError {
 }
 
 #[derive(Deserialize)]
-struct Config {
+struct ReferenceConfig {
     stage_image: Option<String>,
     #[serde(default)]
     tolerance: serde_json::Map<String, serde_json::Value>,
 }
 
-impl Config {
+impl ReferenceConfig {
     /// The tolerance of a stage: under `stages`, or beside the others.
     fn allowed(&self, stage: &str) -> Option<f64> {
         let within = self.tolerance.get("stages").and_then(|stages| stages.get(stage));
@@ -113,7 +113,7 @@ impl Config {
 }
 
 #[derive(Deserialize)]
-struct Expected {
+struct ReferenceDetections {
     images: Vec<ExpectedImage>,
 }
 
@@ -135,11 +135,11 @@ struct ExpectedDetection {
 /// of every picture.
 ///
 /// # Errors
-/// When the folder cannot be read, or a session fails. A difference is no error but part of the [`Verdict`].
-pub fn verify(detector: &Detector, folder: &Path) -> Result<Verdict, VerifyError> {
-    let config: Config = read_json(&folder.join("config.json"))?;
-    let expected: Expected = read_json(&folder.join("expected.json"))?;
-    let mut verdict = Verdict::default();
+/// When the folder cannot be read, or a session fails. A difference is no error but part of the [`Verification`].
+pub fn verify(detector: &Detector, folder: &Path) -> Result<Verification, VerifyError> {
+    let config: ReferenceConfig = read_json(&folder.join("config.json"))?;
+    let expected: ReferenceDetections = read_json(&folder.join("expected.json"))?;
+    let mut verdict = Verification::default();
     let stages = folder.join("stages.safetensors");
     if let (Some(file), true) = (&config.stage_image, stages.is_file()) {
         let recorded = read_stages(&stages)?;
@@ -181,18 +181,18 @@ fn read_picture(detector: &Detector, folder: &Path, file: &str) -> Result<Photo,
 
 fn compare_stages(
     detector: &Detector,
-    config: &Config,
+    config: &ReferenceConfig,
     file: &str,
     photo: &Photo,
     recorded: &BTreeMap<String, ArrayD<f32>>,
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<StageComparison>,
 ) -> Result<(), VerifyError> {
     let own = detector.prepare(photo)?;
-    let compare = |stage: &str, mine: ArrayViewD<'_, f32>, steps: &mut Vec<Step>| {
+    let compare = |stage: &str, mine: ArrayViewD<'_, f32>, steps: &mut Vec<StageComparison>| {
         if let Some(theirs) = recorded.get(stage) {
             let (difference, note) = compare_arrays(&mine, &theirs.view());
             let allowed = config.allowed_or(stage, OTHER_TOLERANCE);
-            steps.push(Step { stage: stage.into(), file: file.into(), difference, allowed, note });
+            steps.push(StageComparison { stage: stage.into(), file: file.into(), difference, allowed, note });
         }
     };
     let shape = [1, 3, own.padded.0, own.padded.1];
@@ -255,11 +255,11 @@ fn furthest(a: &BBox, b: &BBox) -> f64 {
 
 /// Pairs each recorded proposal with the nearest of ours: rounding swaps those of almost equal score.
 fn compare_proposals(
-    config: &Config,
+    config: &ReferenceConfig,
     file: &str,
     trace: &Trace,
     recorded: &BTreeMap<String, ArrayD<f32>>,
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<StageComparison>,
 ) {
     let Some(theirs) = recorded.get("proposals").map(boxes) else { return };
     let scores = recorded.get("proposals.scores");
@@ -278,7 +278,7 @@ fn compare_proposals(
     }
     unmatched = unmatched.max(trace.proposals.len().abs_diff(theirs.len()));
     let mut push = |stage: &str, difference: f64, allowed: f64, note| {
-        steps.push(Step { stage: stage.into(), file: file.into(), difference, allowed, note });
+        steps.push(StageComparison { stage: stage.into(), file: file.into(), difference, allowed, note });
     };
     let counts =
         (unmatched > 0).then(|| format!("{} proposals, {} recorded", trace.proposals.len(), theirs.len()));
@@ -290,7 +290,12 @@ fn compare_proposals(
 }
 
 /// Same count, and for each expected detection the nearest found one of its class that no other has taken.
-fn compare_detections(config: &Config, image: &ExpectedImage, found: &[Prediction], steps: &mut Vec<Step>) {
+fn compare_detections(
+    config: &ReferenceConfig,
+    image: &ExpectedImage,
+    found: &[Prediction],
+    steps: &mut Vec<StageComparison>,
+) {
     let (mut box_worst, mut score_worst, mut note) = (0.0f64, 0.0f64, None);
     let mut left: Vec<&Prediction> = found.iter().collect();
     if found.len() != image.detections.len() {
@@ -321,7 +326,7 @@ fn compare_detections(config: &Config, image: &ExpectedImage, found: &[Predictio
     if note.is_some() {
         box_worst = f64::INFINITY;
     }
-    let step = |stage: &str, difference, allowed, note| Step {
+    let step = |stage: &str, difference, allowed, note| StageComparison {
         stage: stage.into(),
         file: image.file.clone(),
         difference,

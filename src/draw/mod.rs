@@ -12,7 +12,7 @@ use image::RgbImage;
 
 use crate::geometry::BBox;
 use crate::photo::Photo;
-use place::{Place, Rect};
+use place::{LabelPlacer, Rect};
 
 pub use colour::colour;
 pub use font::Fonts;
@@ -36,7 +36,7 @@ pub struct Mark {
 /// the box stands alone. Letters that no font has are empty boxes: see [`Fonts::can_write`].
 pub fn annotate(photo: &mut Photo, marks: &[Mark], fonts: &Fonts) {
     let (width, height) = (photo.width, photo.height);
-    let sizes = Sizes::of(width, height);
+    let sizes = DrawSizes::of(width, height);
     if photo.pixels.len() as u64 != 3 * u64::from(width) * u64::from(height) {
         return;
     }
@@ -57,7 +57,7 @@ pub fn annotate(photo: &mut Photo, marks: &[Mark], fonts: &Fonts) {
 
 /// Lengths in pixels that suit a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Sizes {
+struct DrawSizes {
     /// Width of a box's line.
     line: i64,
     /// Height of a line of text.
@@ -67,11 +67,11 @@ struct Sizes {
 /// Text of fewer pixels than this cannot be read.
 const SMALLEST_TEXT: i64 = 9;
 
-impl Sizes {
+impl DrawSizes {
     /// By the geometric mean of the sides: 2 and 13 for 300 x 300, 2 and 16 for 640 x 480, 10 and 55 for 12 MP.
-    fn of(width: u32, height: u32) -> Sizes {
+    fn of(width: u32, height: u32) -> DrawSizes {
         let mean = (f64::from(width) * f64::from(height)).sqrt();
-        Sizes { line: (1.0 + mean / 400.0).round() as i64, text: (9.0 + mean / 75.0).round() as i64 }
+        DrawSizes { line: (1.0 + mean / 400.0).round() as i64, text: (9.0 + mean / 75.0).round() as i64 }
     }
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn place_labels(
     let page = Rect { x: 0, y: 0, width: size.0.into(), height: size.1.into() };
     let frames: Vec<Option<Rect>> = boxes.iter().map(|bbox| frame(bbox, page, 1)).collect();
     let known: Vec<Rect> = frames.iter().flatten().copied().collect();
-    let mut place = Place::new(page, &known);
+    let mut place = LabelPlacer::new(page, &known);
     let mut index = 0;
     let placed = frames.iter().zip(widths).map(|(frame, &width)| {
         (*frame)?;
@@ -130,9 +130,9 @@ struct Label<'a> {
 }
 
 /// Places labels, one after the other, each where it covers least; text shrinks before a label is given up.
-fn labels<'a>(page: Rect, frames: &[(Rect, &Mark)], sizes: Sizes, fonts: &'a Fonts) -> Vec<Label<'a>> {
+fn labels<'a>(page: Rect, frames: &[(Rect, &Mark)], sizes: DrawSizes, fonts: &'a Fonts) -> Vec<Label<'a>> {
     let boxes: Vec<Rect> = frames.iter().map(|(frame, _)| *frame).collect();
-    let mut place = Place::new(page, &boxes);
+    let mut place = LabelPlacer::new(page, &boxes);
     let mut placed = Vec::new();
     for (index, (_, mark)) in frames.iter().enumerate() {
         let font = fonts.of(&mark.label);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn placed(width: u32, height: u32, marks: &[Mark]) -> Vec<Rect> {
-        let (page, sizes) = (page(i64::from(width), i64::from(height)), Sizes::of(width, height));
+        let (page, sizes) = (page(i64::from(width), i64::from(height)), DrawSizes::of(width, height));
         let frames: Vec<(Rect, &Mark)> =
             marks.iter().filter_map(|mark| Some((frame(&mark.bbox, page, sizes.line)?, mark))).collect();
         labels(page, &frames, sizes, &Fonts::default()).into_iter().map(|label| label.rect).collect()
@@ -181,9 +181,9 @@ mod tests {
 
     #[test]
     fn sizes_follow_the_picture() {
-        assert_eq!(Sizes::of(300, 300), Sizes { line: 2, text: 13 });
-        assert_eq!(Sizes::of(640, 480), Sizes { line: 2, text: 16 });
-        assert_eq!(Sizes::of(4000, 3000), Sizes { line: 10, text: 55 });
+        assert_eq!(DrawSizes::of(300, 300), DrawSizes { line: 2, text: 13 });
+        assert_eq!(DrawSizes::of(640, 480), DrawSizes { line: 2, text: 16 });
+        assert_eq!(DrawSizes::of(4000, 3000), DrawSizes { line: 10, text: 55 });
     }
 
     #[test]

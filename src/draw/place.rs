@@ -31,15 +31,15 @@ impl Rect {
 }
 
 /// A picture with its boxes and the labels placed so far.
-pub(super) struct Place<'a> {
+pub(super) struct LabelPlacer<'a> {
     page: Rect,
     boxes: &'a [Rect],
     taken: Vec<Rect>,
 }
 
-impl<'a> Place<'a> {
-    pub(super) fn new(page: Rect, boxes: &'a [Rect]) -> Place<'a> {
-        Place { page, boxes, taken: Vec::new() }
+impl<'a> LabelPlacer<'a> {
+    pub(super) fn new(page: Rect, boxes: &'a [Rect]) -> LabelPlacer<'a> {
+        LabelPlacer { page, boxes, taken: Vec::new() }
     }
 
     /// Keeps later labels away from this one.
@@ -115,14 +115,14 @@ mod tests {
     #[test]
     fn a_lone_label_sits_on_its_box() {
         let boxes = [Rect { x: 100, y: 100, width: 50, height: 40 }];
-        let found = Place::new(PAGE, &boxes).find(0, 60, 14);
+        let found = LabelPlacer::new(PAGE, &boxes).find(0, 60, 14);
         assert_eq!(found, Some(Rect { x: 100, y: 86, width: 60, height: 14 }));
     }
 
     #[test]
     fn a_second_label_takes_the_next_place() {
         let boxes = [Rect { x: 100, y: 100, width: 50, height: 40 }; 2];
-        let mut place = Place::new(PAGE, &boxes);
+        let mut place = LabelPlacer::new(PAGE, &boxes);
         place.take(Rect { x: 100, y: 86, width: 60, height: 14 });
         assert_eq!(place.find(1, 60, 14), Some(Rect { x: 100, y: 140, width: 60, height: 14 }));
     }
@@ -131,11 +131,11 @@ mod tests {
     fn a_label_avoids_a_neighbour() {
         let boxes =
             [Rect { x: 100, y: 100, width: 50, height: 40 }, Rect { x: 80, y: 40, width: 90, height: 58 }];
-        assert_eq!(Place::new(PAGE, &boxes).find(0, 60, 14).map(|label| label.y), Some(140));
+        assert_eq!(LabelPlacer::new(PAGE, &boxes).find(0, 60, 14).map(|label| label.y), Some(140));
     }
 
     #[test]
     fn nothing_is_found_for_a_label_wider_than_the_picture() {
-        assert_eq!(Place::new(PAGE, &[PAGE]).find(0, 301, 14), None);
+        assert_eq!(LabelPlacer::new(PAGE, &[PAGE]).find(0, 301, 14), None);
     }
 }

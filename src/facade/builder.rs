@@ -13,7 +13,7 @@ use crate::runtime::{self, Device, Precision, Runtime, SessionOptions};
 #[derive(Clone, Debug)]
 pub struct DetectorBuilder {
     model: OsString,
-    runtime: runtime::Options,
+    runtime: runtime::RuntimeOptions,
     session: SessionOptions,
     sessions: NonZeroUsize,
     score: Option<f32>,
@@ -23,7 +23,7 @@ impl DetectorBuilder {
     pub(super) fn new(model: &OsStr) -> DetectorBuilder {
         DetectorBuilder {
             model: model.to_owned(),
-            runtime: runtime::Options::default(),
+            runtime: runtime::RuntimeOptions::default(),
             session: SessionOptions { keep: true, ..SessionOptions::default() },
             sessions: NonZeroUsize::MIN,
             score: None,
@@ -86,9 +86,9 @@ impl DetectorBuilder {
     /// As [`Detector::load`].
     pub fn load(self) -> Result<Detector, Error> {
         let model = Model::find(&self.model)?;
-        model.remarks().iter().for_each(|remark| tracing::info!("{remark}"));
+        model.warnings().iter().for_each(|warning| tracing::info!("{warning}"));
         let runtime = Runtime::open(&self.runtime, &mut |line| tracing::info!("{line}"))?;
-        let mut detector = Detector::with_lanes(&model, &runtime, &self.session, self.sessions)?;
+        let mut detector = Detector::with_streams(&model, &runtime, &self.session, self.sessions)?;
         if let Some(score) = self.score {
             detector.set_score_threshold(score);
         }

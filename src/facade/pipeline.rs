@@ -85,8 +85,8 @@ impl Pipeline {
         options: DecodeOptions,
     ) -> Result<Pipeline, Error> {
         let threads = threads.max(1);
-        // One a lane; two where there is one lane, as one is between its sessions while the other uses one.
-        let callers = detector.lanes().max(2);
+        // One a stream; two where there is one stream, as one is between its sessions while the other uses one.
+        let callers = detector.streams().max(2);
         let ahead = threads + 2 * callers;
         let (jobs, to_decode) = bounded::<(PhotoSource, Sender<Outcome>)>(ahead);
         let options = detector.reading(&options);

@@ -7,19 +7,21 @@ use std::sync::atomic::AtomicBool;
 use super::Error;
 use crate::detector::Detector;
 use crate::photo::{self, Listing};
-use crate::run::{self, Annotated, Category, Event, Machine, Options, Record, Settings, Shard, Task};
+use crate::run::{
+    self, Annotated, Event, Machine, Record, ResultCategory, RunOptions, Settings, Shard, Task,
+};
 
 /// A run that is ready to start.
 #[derive(Debug)]
 pub struct Run<'a> {
     detector: &'a Detector,
     annotated: Option<Annotated>,
-    classes: Vec<Category>,
+    classes: Vec<ResultCategory>,
     tasks: Vec<Task>,
-    options: Options,
+    options: RunOptions,
     record: Record,
     stop: Option<&'a AtomicBool>,
-    notes: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl<'a> Run<'a> {
@@ -31,7 +33,7 @@ impl<'a> Run<'a> {
             listing: None,
             annotations: None,
             annotated: None,
-            options: Options::default(),
+            options: RunOptions::default(),
             command: Vec::new(),
             stop: None,
         }
@@ -45,13 +47,13 @@ impl<'a> Run<'a> {
     pub fn start(self, progress: &mut dyn FnMut(Event<'_>)) -> Result<Record, Error> {
         let never = AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);
-        self.notes.iter().for_each(|note| progress(Event::Note(note)));
+        self.warnings.iter().for_each(|note| progress(Event::Warning(note)));
         let record =
             run::run(self.detector, &self.classes, &self.tasks, &self.options, self.record, stop, progress)?;
         if let Some(annotated) = self.annotated
             && let Some(note) = annotated.check_sizes(&self.options.out).map_err(run::AnnotatedError::Read)?
         {
-            progress(Event::Note(&note));
+            progress(Event::Warning(&note));
         }
         Ok(record)
     }
@@ -65,7 +67,7 @@ pub struct RunBuilder<'a> {
     listing: Option<Listing>,
     annotations: Option<PathBuf>,
     annotated: Option<Annotated>,
-    options: Options,
+    options: RunOptions,
     command: Vec<String>,
     stop: Option<&'a AtomicBool>,
 }
@@ -143,7 +145,7 @@ impl<'a> RunBuilder<'a> {
 
     /// All options at once, the folder of the results among them.
     #[must_use]
-    pub fn options(mut self, options: Options) -> RunBuilder<'a> {
+    pub fn options(mut self, options: RunOptions) -> RunBuilder<'a> {
         self.options = options;
         self
     }
@@ -161,12 +163,12 @@ impl<'a> RunBuilder<'a> {
     /// When photos or annotations cannot be read, or no photo is annotated.
     pub fn prepare(self) -> Result<Run<'a>, Error> {
         let RunBuilder { detector, options, stop, .. } = self;
-        let mut notes = Vec::new();
+        let mut warnings = Vec::new();
         let listing = match self.listing {
             Some(listing) => listing,
             None => {
                 let mut listing = photo::list(&self.photos, Some(&options.out.join("annotated")))?;
-                notes.append(&mut listing.notes);
+                warnings.append(&mut listing.warnings);
                 listing
             }
         };
@@ -179,7 +181,7 @@ impl<'a> RunBuilder<'a> {
             Some(annotated) => {
                 let (tasks, of_photos) = annotated.photos(listing.entries)?;
                 let (classes, of_classes) = annotated.classes(detector.classes());
-                notes.extend(of_photos.into_iter().chain(of_classes));
+                warnings.extend(of_photos.into_iter().chain(of_classes));
                 (tasks, classes)
             }
         };
@@ -192,7 +194,7 @@ impl<'a> RunBuilder<'a> {
                 Machine::of(detector, &options),
             )
         };
-        Ok(Run { detector, annotated, classes, tasks, options, record, stop, notes })
+        Ok(Run { detector, annotated, classes, tasks, options, record, stop, warnings })
     }
 
     /// Prepares and starts the run.

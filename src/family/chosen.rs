@@ -2,16 +2,16 @@
 
 use super::classes::unnamed_classes;
 use super::load::Error;
-use super::options::{ClassOption, ClassesOption, Options};
+use super::options::{ClassOption, ClassesOption, ImportOptions};
 use super::{Class, Family, coco_classes};
-use crate::checkpoint::Shown;
+use crate::checkpoint::EscapedText;
 
 /// As many classes as the checkpoint has, by the options or else as the family numbers them.
 pub(super) fn classes(
-    options: &Options,
+    options: &ImportOptions,
     count: usize,
     family: &Family,
-    remarks: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<Class>, Error> {
     let wrong = |said: usize| {
         Err(Error::Options(format!("the options name {said} classes, but the checkpoint has {count}")))
@@ -22,7 +22,7 @@ pub(super) fn classes(
             coco_classes(count).map_or_else(|| wrong(80), Ok)
         }
         Some(ClassesOption::Known(name)) => {
-            let name = Shown::new(name);
+            let name = EscapedText::new(name);
             Err(Error::Options(format!(
                 "the class list `{name}` is unknown: `coco` or a list of names expected"
             )))
@@ -31,8 +31,8 @@ pub(super) fn classes(
             list if list.len() == count => Ok(list.iter().zip(1..).map(named).collect()),
             // torchvision's own lists begin so, and so do those that people write for its checkpoints.
             [first, list @ ..] if list.len() == count && is_background(first) => {
-                let name = Shown::new(first.name());
-                remarks
+                let name = EscapedText::new(first.name());
+                warnings
                     .push(format!("`{name}`, the first of the names of classes, is no class of the model"));
                 Ok(list.iter().zip(1..).map(named).collect())
             }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::chosen::named;
 use super::limits;
 use super::load::{Error, Parameters, norm_eps, read_weights, surplus, unreadable};
-use super::options::{ClassesOption, Options};
-use super::{Class, Names, Naming};
+use super::options::{ClassesOption, ImportOptions};
+use super::{Class, LayerNames, Naming};
 use crate::checkpoint::Checkpoint;
-use crate::network::{Classifier, Hints, Layer, Weights};
+use crate::network::{ClassifierNetwork, Hints, Layer, Weights};
 
 /// How a photo becomes a classifier's input: shorter side resized on 8 bits, centre cut out, 0 to 1, normalised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub enum ClassifierFilter {
 #[derive(Debug)]
 pub struct LoadedClassifier {
     /// What it is made of.
-    pub architecture: Classifier,
+    pub architecture: ClassifierNetwork,
     /// Its weights, norms folded.
     pub weights: Weights,
     /// Its classes, numbered from 0.
@@ -73,7 +73,7 @@ fn last(checkpoint: &Checkpoint) -> Option<&'static str> {
 ///
 /// # Errors
 /// When tensors are missing, misshapen or not finite, or `options` contradict them.
-pub fn load_classifier(checkpoint: &Checkpoint, options: &Options) -> Result<LoadedClassifier, Error> {
+pub fn load_classifier(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<LoadedClassifier, Error> {
     if checkpoint.tensor("conv1.0.weight").is_some() {
         return Err(Error::Options(
             "it is a ResNet-D (timm's deep stem, with pooling before the shortcuts), which is not supported"
@@ -92,7 +92,7 @@ pub fn load_classifier(checkpoint: &Checkpoint, options: &Options) -> Result<Loa
     };
     let shapes = |layer| checkpoint.tensor(&naming(layer).weight).map(|tensor| tensor.shape().to_vec());
     let architecture =
-        Classifier::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
+        ClassifierNetwork::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
     architecture.check().map_err(Error::Options)?;
     let eps = norm_eps(options, 1e-5)?;
     let classes = classes(options, architecture.classes)?;
@@ -105,21 +105,21 @@ pub fn load_classifier(checkpoint: &Checkpoint, options: &Options) -> Result<Loa
     Ok(LoadedClassifier { architecture, weights, classes, input, parameters, surplus })
 }
 
-fn names(layer: Layer, last: &str) -> Names {
+fn names(layer: Layer, last: &str) -> LayerNames {
     match layer {
-        Layer::Stem => Names::torch_with_norm("conv1", "bn1"),
+        Layer::Stem => LayerNames::torch_with_norm("conv1", "bn1"),
         Layer::Block { stage, block, conv } => {
             let block = format!("layer{}.{block}", stage + 1);
-            Names::torch_block(&block, conv)
+            LayerNames::torch_block(&block, conv)
         }
-        Layer::Classifier => Names::torch(last),
+        Layer::Classifier => LayerNames::torch(last),
         // A detector's layers have no name here that could be there.
-        other => Names::torch(&format!("no.{other}")),
+        other => LayerNames::torch(&format!("no.{other}")),
     }
 }
 
 /// torchvision's presets; the CIFAR networks see their 32 pixels whole.
-fn input(options: &Options, imagenet: bool) -> ClassifierInput {
+fn input(options: &ImportOptions, imagenet: bool) -> ClassifierInput {
     let (resize, crop) = if imagenet { (256, 224) } else { (32, 32) };
     ClassifierInput {
         resize: options.min_size.unwrap_or(resize),
@@ -130,7 +130,7 @@ fn input(options: &Options, imagenet: bool) -> ClassifierInput {
     }
 }
 
-fn classes(options: &Options, count: usize) -> Result<Vec<Class>, Error> {
+fn classes(options: &ImportOptions, count: usize) -> Result<Vec<Class>, Error> {
     match &options.classes {
         Some(ClassesOption::List(list)) if list.len() == count => {
             Ok(list.iter().zip(0..).map(named).collect())

@@ -53,7 +53,7 @@ pub enum SizeRule {
 /// The filter that resizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Filter {
+pub enum ResizeFilter {
     /// Bilinear without antialiasing on normalised float32 values (torchvision).
     NormalisedBilinear,
     /// Pillow's antialiased bilinear on 8 bits (detectron2).
@@ -83,7 +83,7 @@ pub struct InputRule {
     /// Rule of the sizes.
     pub size_rule: SizeRule,
     /// Filter.
-    pub filter: Filter,
+    pub filter: ResizeFilter,
     /// Right and lower edges are padded with 0 to multiples of this; 0 or 1: not at all.
     pub pad_to: u32,
 }
@@ -113,7 +113,7 @@ pub enum AnchorStride {
 /// Anchors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Anchors {
+pub struct AnchorRule {
     /// Sizes in input pixels, a list a level.
     pub sizes: Vec<Vec<f32>>,
     /// Height / width, a list a level.
@@ -148,8 +148,8 @@ impl InputRule {
     /// What becomes of grey values of 16 bits: the library that resizes for the framework reads its photos too.
     pub fn wide_grey(&self) -> WideGrey {
         match self.filter {
-            Filter::NormalisedBilinear | Filter::PillowBilinear => WideGrey::Clipped,
-            Filter::OpencvBilinear => WideGrey::HighByte,
+            ResizeFilter::NormalisedBilinear | ResizeFilter::PillowBilinear => WideGrey::Clipped,
+            ResizeFilter::OpencvBilinear => WideGrey::HighByte,
         }
     }
 }
@@ -167,7 +167,7 @@ impl MinSide {
 /// Proposals.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Proposals {
+pub struct ProposalRule {
     /// Best positions a level that are decoded.
     pub pre_nms_top_n: usize,
     /// Proposals that are left over all levels.
@@ -233,7 +233,7 @@ pub enum FinestLevel {
 /// Pooling of box features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Roi {
+pub struct RoiRule {
     /// Samples a side and cell; 0: as many as the cell has pixels, rounded up.
     pub sampling_ratio: usize,
     /// Subtract half a pixel and allow boxes below one pixel.
@@ -267,7 +267,7 @@ pub enum NmsSpace {
 /// Detections.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Detections {
+pub struct DetectionRule {
     /// Weights of dx, dy, dw, dh.
     pub box_weights: [f32; 4],
     /// Where the background stands.
@@ -293,15 +293,15 @@ pub struct Conventions {
     /// From pixels to the input tensor.
     pub input: InputRule,
     /// Anchors.
-    pub anchors: Anchors,
+    pub anchors: AnchorRule,
     /// Bounds of decoded sizes, in RPN and box head.
     pub clamp: Clamp,
     /// Proposals.
-    pub proposals: Proposals,
+    pub proposals: ProposalRule,
     /// Pooling.
-    pub roi: Roi,
+    pub roi: RoiRule,
     /// Detections.
-    pub detections: Detections,
+    pub detections: DetectionRule,
 }
 
 /// The anchor sizes that all frameworks begin with: one a level of a pyramid, else all of them on the one level.

@@ -7,7 +7,7 @@ use super::config::{self, ConfigError};
 use super::conventions::Conventions;
 use super::detectron2::{self, coco};
 use super::load::missing;
-use super::{Error, Family, Names, NormNames, Options, Recognised};
+use super::{Error, Family, ImportOptions, LayerNames, NormNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
@@ -32,23 +32,23 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
             .last()
             .unwrap_or_default()
     };
-    let style = Style { pyramid, last_blocks: [0, 1, 2, 3].map(last) };
+    let style = DetectronStyle { pyramid, last_blocks: [0, 1, 2, 3].map(last) };
     let shape = |name: &str| checkpoint.tensor(name).map(|tensor| tensor.shape());
     let grouped = match (shape("res2_0_branch2a_w"), shape("res2_0_branch2b_w")) {
         (Some([outputs, ..]), Some([_, inputs, ..])) => outputs != inputs,
         _ => false,
     };
-    let mut remarks = Vec::new();
+    let mut warnings = Vec::new();
     let said = match checkpoint.notes().text("cfg").map(config::detectron) {
         Some(Ok(said)) => said,
         Some(Err(error @ ConfigError::Unsupported { .. })) => {
             return Err(Error::Options(format!("the cfg text in the file is not for this program: {error}")));
         }
         Some(Err(error)) => {
-            remarks.push(format!("the cfg text in the file was passed over: {error}"));
-            Options::default()
+            warnings.push(format!("the cfg text in the file was passed over: {error}"));
+            ImportOptions::default()
         }
-        None => Options::default(),
+        None => ImportOptions::default(),
     };
     Ok(Some(Recognised {
         naming: Box::new(move |layer| style.names(layer)),
@@ -65,19 +65,19 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         rows: Some(rows),
         idle: |name| name.ends_with("_momentum"),
         needed: |_| false,
-        remarks,
+        warnings,
     }))
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Style {
+struct DetectronStyle {
     pyramid: bool,
     /// The last block of each stage.
     last_blocks: [usize; 4],
 }
 
-impl Style {
-    fn names(self, layer: Layer) -> Names {
+impl DetectronStyle {
+    fn names(self, layer: Layer) -> LayerNames {
         let suffix = if self.pyramid { "_fpn2" } else { "" };
         match layer {
             Layer::Stem => with_norm("conv1", "res_conv1_bn"),
@@ -113,13 +113,13 @@ impl Style {
     }
 }
 
-fn plain(name: &str) -> Names {
-    Names { weight: format!("{name}_w"), bias: format!("{name}_b"), norm: None }
+fn plain(name: &str) -> LayerNames {
+    LayerNames { weight: format!("{name}_w"), bias: format!("{name}_b"), norm: None }
 }
 
-fn with_norm(name: &str, norm: &str) -> Names {
+fn with_norm(name: &str, norm: &str) -> LayerNames {
     let norm = NormNames { scale: format!("{norm}_s"), bias: format!("{norm}_b"), statistics: None };
-    Names { norm: Some(norm), ..plain(name) }
+    LayerNames { norm: Some(norm), ..plain(name) }
 }
 
 fn conventions(architecture: &Architecture) -> Conventions {

@@ -4,11 +4,11 @@
 
 use super::classes::coco_classes;
 use super::conventions::{
-    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
-    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
-    SizeRule, ValueRange, usual_sizes,
+    AnchorCell, AnchorRule, AnchorStride, Background, ChannelOrder, Clamp, Conventions, DetectionRule,
+    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter, RoiRule,
+    RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
 };
-use super::{Class, Error, Family, Names, Options, Recognised};
+use super::{Class, Error, Family, ImportOptions, LayerNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
@@ -24,7 +24,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     if shape("proposal_generator.rpn_head.objectness_logits.weight").is_none() {
         return Ok(None);
     }
-    let style = Style {
+    let style = Detectron2Style {
         pyramid: shape("backbone.fpn_lateral2.weight").is_some(),
         last_stage_in_head: shape("roi_heads.res5.0.conv1.weight").is_some(),
         several_rpn_convs: shape("proposal_generator.rpn_head.conv.conv0.weight").is_some(),
@@ -55,22 +55,22 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
                 || name.starts_with("proposal_generator.anchor_generator.")
         },
         needed: |name| name.starts_with("backbone.fpn_") || name.starts_with("proposal_generator.rpn_head."),
-        remarks: Vec::new(),
+        warnings: Vec::new(),
     }))
 }
 
 /// Older files hold the mean and the standard deviation as tensors.
-fn said(checkpoint: &Checkpoint) -> Result<Options, Error> {
+fn said(checkpoint: &Checkpoint) -> Result<ImportOptions, Error> {
     let three = |name: &str| -> Result<Option<[f32; 3]>, Error> {
         let Some(tensor) = checkpoint.tensor(name) else { return Ok(None) };
         Ok(<[f32; 3]>::try_from(tensor.to_f32(checkpoint)?).ok())
     };
-    Ok(Options { mean: three("pixel_mean")?, std: three("pixel_std")?, ..Options::default() })
+    Ok(ImportOptions { mean: three("pixel_mean")?, std: three("pixel_std")?, ..ImportOptions::default() })
 }
 
 /// The differences between detectron2's meta-architectures.
 #[derive(Clone, Copy, Debug)]
-struct Style {
+struct Detectron2Style {
     /// The backbone stands under `bottom_up` of an FPN.
     pyramid: bool,
     /// `res5` stands in the head (C4).
@@ -79,8 +79,8 @@ struct Style {
     several_rpn_convs: bool,
 }
 
-impl Style {
-    fn names(self, layer: Layer) -> Names {
+impl Detectron2Style {
+    fn names(self, layer: Layer) -> LayerNames {
         let backbone = if self.pyramid { "backbone.bottom_up" } else { "backbone" };
         match layer {
             Layer::Stem => with_norm(&format!("{backbone}.stem.conv1")),
@@ -97,24 +97,24 @@ impl Style {
             Layer::FpnLateral(level) => with_norm(&format!("backbone.fpn_lateral{}", level + 2)),
             Layer::FpnOutput(level) => with_norm(&format!("backbone.fpn_output{}", level + 2)),
             Layer::RpnConv(i) if self.several_rpn_convs => {
-                Names::torch(&format!("proposal_generator.rpn_head.conv.conv{i}"))
+                LayerNames::torch(&format!("proposal_generator.rpn_head.conv.conv{i}"))
             }
-            Layer::RpnConv(0) => Names::torch("proposal_generator.rpn_head.conv"),
+            Layer::RpnConv(0) => LayerNames::torch("proposal_generator.rpn_head.conv"),
             // There is but one; a second has no name that could be there.
-            Layer::RpnConv(i) => Names::torch(&format!("proposal_generator.rpn_head.conv.conv{i}")),
-            Layer::RpnLogits => Names::torch("proposal_generator.rpn_head.objectness_logits"),
-            Layer::RpnDeltas => Names::torch("proposal_generator.rpn_head.anchor_deltas"),
+            Layer::RpnConv(i) => LayerNames::torch(&format!("proposal_generator.rpn_head.conv.conv{i}")),
+            Layer::RpnLogits => LayerNames::torch("proposal_generator.rpn_head.objectness_logits"),
+            Layer::RpnDeltas => LayerNames::torch("proposal_generator.rpn_head.anchor_deltas"),
             Layer::HeadConv(i) => with_norm(&format!("roi_heads.box_head.conv{}", i + 1)),
-            Layer::HeadLinear(i) => Names::torch(&format!("roi_heads.box_head.fc{}", i + 1)),
-            Layer::Scores => Names::torch("roi_heads.box_predictor.cls_score"),
-            Layer::Boxes => Names::torch("roi_heads.box_predictor.bbox_pred"),
-            Layer::Classifier => Names::torch("linear"),
+            Layer::HeadLinear(i) => LayerNames::torch(&format!("roi_heads.box_head.fc{}", i + 1)),
+            Layer::Scores => LayerNames::torch("roi_heads.box_predictor.cls_score"),
+            Layer::Boxes => LayerNames::torch("roi_heads.box_predictor.bbox_pred"),
+            Layer::Classifier => LayerNames::torch("linear"),
         }
     }
 }
 
-fn with_norm(layer: &str) -> Names {
-    Names::torch_with_norm(layer, &format!("{layer}.norm"))
+fn with_norm(layer: &str) -> LayerNames {
+    LayerNames::torch_with_norm(layer, &format!("{layer}.norm"))
 }
 
 /// detectron2's defaults of the model zoo's FPN, C4 and DC5 models.
@@ -133,17 +133,17 @@ pub(super) fn conventions(architecture: &Architecture) -> Conventions {
             min_size: 800,
             max_size: 1333,
             size_rule: SizeRule::ShortestEdge,
-            filter: Filter::PillowBilinear,
+            filter: ResizeFilter::PillowBilinear,
             pad_to: if pyramid { 32 } else { 0 },
         },
-        anchors: Anchors {
+        anchors: AnchorRule {
             ratios: vec![vec![0.5, 1.0, 2.0]; levels],
             sizes: usual_sizes(architecture),
             cell: AnchorCell::SizeMajor,
             stride: AnchorStride::Fixed,
         },
         clamp: Clamp::Upper,
-        proposals: Proposals {
+        proposals: ProposalRule {
             pre_nms_top_n: if pyramid { 1000 } else { 6000 },
             post_nms_top_n: 1000,
             nms_threshold: 0.7,
@@ -152,7 +152,7 @@ pub(super) fn conventions(architecture: &Architecture) -> Conventions {
             top_n_by: RankBy::Logit,
             nms_by: RankBy::Logit,
         },
-        roi: Roi {
+        roi: RoiRule {
             sampling_ratio: 0,
             aligned: true,
             scale: RoiScale::Fixed,
@@ -164,7 +164,7 @@ pub(super) fn conventions(architecture: &Architecture) -> Conventions {
                 finest: FinestLevel::ByScale,
             },
         },
-        detections: Detections {
+        detections: DetectionRule {
             box_weights: [10.0, 10.0, 5.0, 5.0],
             background: Background::Last,
             score_threshold: 0.05,

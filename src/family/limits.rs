@@ -7,8 +7,10 @@ use std::ops::RangeInclusive;
 
 use super::Class;
 use super::classifier::ClassifierInput;
-use super::conventions::{Anchors, Conventions, Detections, InputRule, LevelRule, MinSide, Proposals};
-use crate::checkpoint::Shown;
+use super::conventions::{
+    AnchorRule, Conventions, DetectionRule, InputRule, LevelRule, MinSide, ProposalRule,
+};
+use crate::checkpoint::EscapedText;
 use crate::network::Architecture;
 
 /// Pixels of a side of the input.
@@ -99,7 +101,7 @@ fn check_colours(mean: &[f32; 3], std: &[f32; 3]) -> Result<(), String> {
     Ok(())
 }
 
-fn check_anchors(anchors: &Anchors, architecture: &Architecture) -> Result<(), String> {
+fn check_anchors(anchors: &AnchorRule, architecture: &Architecture) -> Result<(), String> {
     let (levels, shown) = (architecture.rpn_strides().len(), architecture.rpn.anchors);
     let (sizes, ratios) = (anchors.sizes.len(), anchors.ratios.len());
     if (sizes, ratios) != (levels, levels) {
@@ -124,7 +126,7 @@ fn check_anchors(anchors: &Anchors, architecture: &Architecture) -> Result<(), S
     Ok(())
 }
 
-fn check_proposals(rule: &Proposals) -> Result<(), String> {
+fn check_proposals(rule: &ProposalRule) -> Result<(), String> {
     within("proposals.pre_nms_top_n", rule.pre_nms_top_n, 1..=MOST_DECODED)?;
     within("proposals.post_nms_top_n", rule.post_nms_top_n, 1..=MOST_PROPOSALS)?;
     within("proposals.nms_threshold", rule.nms_threshold, 0.0..=1.0)?;
@@ -138,7 +140,7 @@ fn check_level(rule: &LevelRule) -> Result<(), String> {
     within("roi.level.epsilon", rule.epsilon, 0.0..=1.0)
 }
 
-fn check_detections(rule: &Detections) -> Result<(), String> {
+fn check_detections(rule: &DetectionRule) -> Result<(), String> {
     rule.box_weights
         .iter()
         .try_for_each(|&weight| within("a number of detections.box_weights", weight, 1e-3..=10_000.0))?;
@@ -154,7 +156,7 @@ fn check_side(name: &str, side: MinSide) -> Result<(), String> {
 }
 
 /// What is computed for all proposals at once.
-fn check_values(architecture: &Architecture, rule: &Proposals) -> Result<(), String> {
+fn check_values(architecture: &Architecture, rule: &ProposalRule) -> Result<(), String> {
     let head = architecture.box_head();
     let pooled = architecture.feature_channels() * head.resolution * head.resolution;
     let given = head.classes + 1 + head.box_rows;
@@ -177,7 +179,7 @@ fn check_classes(classes: &[Class], count: usize) -> Result<(), String> {
         Err(format!(
             "the name of the class {} is longer than {LONGEST_CLASS} characters: `{}`",
             class.id,
-            Shown::new(&class.name)
+            EscapedText::new(&class.name)
         ))
     })
 }

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::chosen::classes;
 use super::conventions::Conventions;
 use super::limits;
-use super::options::Options;
-use super::{Class, FAMILIES, Family, Names, Naming, Recognised, Rows};
-use crate::checkpoint::{self, Checkpoint, Shown, Tensor};
-use crate::network::{Architecture, Layer, LayerShape, LayerWeights, MOST_CELLS, Norm, ReadError, Weights};
+use super::options::ImportOptions;
+use super::{Class, FAMILIES, Family, LayerNames, Naming, OutputOrder, Recognised};
+use crate::checkpoint::{self, Checkpoint, EscapedText, Tensor};
+use crate::network::{
+    Architecture, ArchitectureError, Layer, LayerShape, LayerWeights, MOST_CELLS, Norm, Weights,
+};
 
 /// Why a checkpoint did not become a network.
 #[derive(Debug, thiserror::Error)]
@@ -138,16 +140,16 @@ pub struct Loaded {
     /// What neither tensors nor the file's texts nor the user say: option and the value taken, as JSON.
     pub assumed: Vec<(String, String)>,
     /// What a person should know, a sentence each.
-    pub remarks: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Makes a network of a checkpoint.
 ///
 /// # Errors
 /// When no family knows it, tensors are missing, misshapen or not finite, or `options` contradict them.
-pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error> {
+pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, Error> {
     let (family, recognised) = recognise(checkpoint, options)?;
-    let Recognised { naming, mut hints, said, conventions, rows, idle, needed, mut remarks } = recognised;
+    let Recognised { naming, mut hints, said, conventions, rows, idle, needed, mut warnings } = recognised;
     let options = &options.over(&said);
     hints.stride_in_1x1 = options.stride_in_1x1.unwrap_or(hints.stride_in_1x1);
     hints.last_stage_dilation = options.dilation.unwrap_or(hints.last_stage_dilation);
@@ -157,18 +159,18 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
     let mut architecture =
         Architecture::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
     if architecture.box_head().linears.len() == 1 && architecture.box_head().convs.is_empty() {
-        remarks
+        warnings
             .push("the box head has one linear layer, where most have two: a second may be missing".into());
     }
     architecture.check().map_err(Error::Options)?;
     let norm_eps = norm_eps(options, family.norm_eps)?;
     if options.norm_eps.is_none() && family.name == "torchvision" && has_frozen_norms(checkpoint, &naming) {
-        remarks.push(FROZEN.into());
+        warnings.push(FROZEN.into());
     }
     let mut conventions = conventions(&architecture);
     options.apply(&mut conventions);
     check_options(options, &mut architecture)?;
-    let classes = classes(options, architecture.box_head().classes, family, &mut remarks)?;
+    let classes = classes(options, architecture.box_head().classes, family, &mut warnings)?;
     limits::check(&architecture, &conventions, &classes).map_err(Error::Options)?;
     let mut used = BTreeSet::new();
     let mut weights = read_weights(checkpoint, &architecture.layers(), &naming, norm_eps, &mut used)?;
@@ -181,7 +183,7 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
     if !unknown.is_empty() {
         return Err(Error::UnknownLayers { unknown });
     }
-    let assumed = Options::of(&architecture, &conventions, norm_eps).unsaid(options);
+    let assumed = ImportOptions::of(&architecture, &conventions, norm_eps).unsaid(options);
     Ok(Loaded {
         family: family.name,
         architecture,
@@ -191,11 +193,14 @@ pub fn load(checkpoint: &Checkpoint, options: &Options) -> Result<Loaded, Error>
         parameters,
         surplus,
         assumed,
-        remarks,
+        warnings,
     })
 }
 
-fn recognise(checkpoint: &Checkpoint, options: &Options) -> Result<(&'static Family, Recognised), Error> {
+fn recognise(
+    checkpoint: &Checkpoint,
+    options: &ImportOptions,
+) -> Result<(&'static Family, Recognised), Error> {
     let wanted = |family: &&&'static Family| options.family.as_deref().is_none_or(|name| name == family.name);
     if FAMILIES.iter().filter(wanted).count() == 0 {
         let name = options.family.as_deref().unwrap_or_default().escape_debug().to_string();
@@ -230,7 +235,12 @@ const OTHERS: [(&str, &str); 12] = [
 ];
 
 /// Puts outputs into the detector's order, leaving out those it has no use for.
-fn rearrange(rows: Rows, architecture: &mut Architecture, conventions: &Conventions, weights: &mut Weights) {
+fn rearrange(
+    rows: OutputOrder,
+    architecture: &mut Architecture,
+    conventions: &Conventions,
+    weights: &mut Weights,
+) {
     for layer in [Layer::RpnLogits, Layer::RpnDeltas, Layer::Scores, Layer::Boxes] {
         if let Some(order) = rows(architecture, conventions, layer) {
             weights.rearrange(layer, &order);
@@ -254,18 +264,18 @@ fn first_parts(checkpoint: &Checkpoint) -> String {
 
 /// A name from a file, safe to print and not too long.
 fn quoted(name: &str) -> String {
-    format!("`{}`", Shown::new(name))
+    format!("`{}`", EscapedText::new(name))
 }
 
 /// Whether the RPN has a level beyond the pyramid's, where the user's anchors tell.
-fn extra_level(options: &Options, shapes: &dyn Fn(Layer) -> Option<Vec<usize>>) -> Option<bool> {
+fn extra_level(options: &ImportOptions, shapes: &dyn Fn(Layer) -> Option<Vec<usize>>) -> Option<bool> {
     let convs = (0..64).take_while(|&level| shapes(Layer::FpnLateral(level)).is_some()).count();
     options.anchor_sizes.as_ref().map(|sizes| sizes.len() > convs)
 }
 
-pub(super) fn unreadable(error: ReadError, naming: &Naming, checkpoint: &Checkpoint) -> Error {
+pub(super) fn unreadable(error: ArchitectureError, naming: &Naming, checkpoint: &Checkpoint) -> Error {
     match error {
-        ReadError::Missing(layer) => {
+        ArchitectureError::Missing(layer) => {
             let expected = naming(layer).weight;
             let prefix = expected.split('.').next().unwrap_or_default();
             let backbone = matches!(layer, Layer::Stem | Layer::Block { .. });
@@ -277,7 +287,7 @@ pub(super) fn unreadable(error: ReadError, naming: &Naming, checkpoint: &Checkpo
                 _ => missing(&expected),
             }
         }
-        ReadError::Shape { layer, shape, expected } => {
+        ArchitectureError::Shape { layer, shape, expected } => {
             let name = naming(layer).weight;
             let misshapen = vec![format!("`{name}` has the shape {shape:?}, {expected} expected")];
             Error::Incomplete { missing: Vec::new(), misshapen }
@@ -308,7 +318,7 @@ pub(super) fn read_weights(
 }
 
 /// The tensors that a layer needs, with their shapes: its weight, and a norm, or else a bias.
-fn tensors_of(checkpoint: &Checkpoint, layer: &LayerShape, names: &Names) -> Vec<(String, Vec<usize>)> {
+fn tensors_of(checkpoint: &Checkpoint, layer: &LayerShape, names: &LayerNames) -> Vec<(String, Vec<usize>)> {
     let outputs = vec![layer.weight[0]];
     let mut tensors = vec![(names.weight.clone(), layer.weight.clone())];
     let has_bias = checkpoint.tensor(&names.bias).is_some();
@@ -379,7 +389,7 @@ fn list(names: impl ExactSizeIterator<Item = String>) -> String {
     text
 }
 
-fn read_layer(checkpoint: &Checkpoint, names: &Names, eps: f64) -> Result<LayerWeights, Error> {
+fn read_layer(checkpoint: &Checkpoint, names: &LayerNames, eps: f64) -> Result<LayerWeights, Error> {
     let optional = |name: &str| checkpoint.tensor(name).map(|tensor| values(checkpoint, tensor)).transpose();
     let required = |name: &str| optional(name)?.ok_or_else(|| missing(name));
     let weight = required(&names.weight)?;
@@ -410,7 +420,7 @@ fn values(checkpoint: &Checkpoint, tensor: &Tensor) -> Result<Vec<f32>, Error> {
 }
 
 /// What is added to variances, as the user or else the family says.
-pub(super) fn norm_eps(options: &Options, usual: f64) -> Result<f64, Error> {
+pub(super) fn norm_eps(options: &ImportOptions, usual: f64) -> Result<f64, Error> {
     let eps = options.norm_eps.unwrap_or(usual);
     limits::within("norm_eps", eps, 0.0..=1.0).map_err(Error::Options)?;
     Ok(eps)
@@ -428,7 +438,7 @@ fn has_frozen_norms(checkpoint: &Checkpoint, naming: &Naming) -> bool {
 }
 
 /// Compares what the user says with what the tensors show.
-fn check_options(options: &Options, architecture: &mut Architecture) -> Result<(), Error> {
+fn check_options(options: &ImportOptions, architecture: &mut Architecture) -> Result<(), Error> {
     let differ = |what: &str, said: usize, shown: usize| {
         Err(Error::Options(format!("the option {what} is {said}, but the tensors show {shown}")))
     };

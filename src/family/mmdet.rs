@@ -5,12 +5,12 @@
 use super::classes::coco_names;
 use super::config::{self, ConfigError};
 use super::conventions::{
-    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
-    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
-    SizeRule, ValueRange, usual_sizes,
+    AnchorCell, AnchorRule, AnchorStride, Background, ChannelOrder, Clamp, Conventions, DetectionRule,
+    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter, RoiRule,
+    RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
 };
 use super::detectron2::coco;
-use super::{ClassOption, ClassesOption, Error, Family, Names, Options, Recognised};
+use super::{ClassOption, ClassesOption, Error, Family, ImportOptions, LayerNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, Hints, Layer};
 
@@ -39,21 +39,20 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     }
     let notes = checkpoint.notes();
     let text = notes.text("meta.cfg").or_else(|| notes.text("meta.config"));
-    let (mut remarks, mut said) = (Vec::new(), Options::default());
+    let (mut warnings, mut said) = (Vec::new(), ImportOptions::default());
     match text.map(config::mmdet) {
         Some(Ok(options)) => said = options,
         Some(Err(error @ ConfigError::Unsupported { .. })) => {
             return Err(Error::Options(format!("the config in the file is not for this program: {error}")));
         }
-        Some(Err(error)) => remarks.push(format!("the config in the file was passed over: {error}")),
-        None => {
-            remarks.push("the file holds no config: give its own with --config if its boxes are wrong".into())
-        }
+        Some(Err(error)) => warnings.push(format!("the config in the file was passed over: {error}")),
+        None => warnings
+            .push("the file holds no config: give its own with --config if its boxes are wrong".into()),
     }
     said.classes = classes(checkpoint);
     let two = notes.text("meta.mmdet_version").is_some_and(|version| version.starts_with("2."))
         || text.is_some_and(|text| config::mmdet_version(text) == 2);
-    let style = Style {
+    let style = MmdetStyle {
         last_stage_in_head: has("roi_head.shared_head.layer4.0.conv1.weight"),
         several_rpn_convs: has("rpn_head.rpn_conv.0.conv.weight"),
     };
@@ -65,7 +64,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         rows: None,
         idle: |_| false,
         needed: |name| name.starts_with("neck.") || name.starts_with("rpn_head."),
-        remarks,
+        warnings,
     }))
 }
 
@@ -81,42 +80,42 @@ fn classes(checkpoint: &Checkpoint) -> Option<ClassesOption> {
 
 /// The differences between mmdetection's models.
 #[derive(Clone, Copy, Debug)]
-struct Style {
+struct MmdetStyle {
     /// The last stage stands in the head (C4).
     last_stage_in_head: bool,
     /// `rpn_conv.0.conv`, `rpn_conv.1.conv` … (`num_convs` above 1) rather than `rpn_conv`; a ReLU follows each.
     several_rpn_convs: bool,
 }
 
-impl Style {
-    fn names(self, layer: Layer) -> Names {
+impl MmdetStyle {
+    fn names(self, layer: Layer) -> LayerNames {
         match layer {
-            Layer::Stem => Names::torch_with_norm("backbone.conv1", "backbone.bn1"),
+            Layer::Stem => LayerNames::torch_with_norm("backbone.conv1", "backbone.bn1"),
             Layer::Block { stage, block, conv } => {
                 let home =
                     if stage == 3 && self.last_stage_in_head { "roi_head.shared_head" } else { "backbone" };
                 let block = format!("{home}.layer{}.{block}", stage + 1);
-                Names::torch_block(&block, conv)
+                LayerNames::torch_block(&block, conv)
             }
             Layer::FpnLateral(level) => wrapped(&format!("neck.lateral_convs.{level}")),
             Layer::FpnOutput(level) => wrapped(&format!("neck.fpn_convs.{level}")),
-            Layer::RpnConv(0) if !self.several_rpn_convs => Names::torch("rpn_head.rpn_conv"),
+            Layer::RpnConv(0) if !self.several_rpn_convs => LayerNames::torch("rpn_head.rpn_conv"),
             // Where there is but one, a second has no name that could be there.
-            Layer::RpnConv(i) => Names::torch(&format!("rpn_head.rpn_conv.{i}.conv")),
-            Layer::RpnLogits => Names::torch("rpn_head.rpn_cls"),
-            Layer::RpnDeltas => Names::torch("rpn_head.rpn_reg"),
+            Layer::RpnConv(i) => LayerNames::torch(&format!("rpn_head.rpn_conv.{i}.conv")),
+            Layer::RpnLogits => LayerNames::torch("rpn_head.rpn_cls"),
+            Layer::RpnDeltas => LayerNames::torch("rpn_head.rpn_reg"),
             Layer::HeadConv(i) => wrapped(&format!("roi_head.bbox_head.shared_convs.{i}")),
-            Layer::HeadLinear(i) => Names::torch(&format!("roi_head.bbox_head.shared_fcs.{i}")),
-            Layer::Scores => Names::torch("roi_head.bbox_head.fc_cls"),
-            Layer::Boxes => Names::torch("roi_head.bbox_head.fc_reg"),
-            Layer::Classifier => Names::torch("head.fc"),
+            Layer::HeadLinear(i) => LayerNames::torch(&format!("roi_head.bbox_head.shared_fcs.{i}")),
+            Layer::Scores => LayerNames::torch("roi_head.bbox_head.fc_cls"),
+            Layer::Boxes => LayerNames::torch("roi_head.bbox_head.fc_reg"),
+            Layer::Classifier => LayerNames::torch("head.fc"),
         }
     }
 }
 
 /// `ConvModule`: a convolution, and a norm where the config asks for one.
-fn wrapped(module: &str) -> Names {
-    Names::torch_with_norm(&format!("{module}.conv"), &format!("{module}.bn"))
+fn wrapped(module: &str) -> LayerNames {
+    LayerNames::torch_with_norm(&format!("{module}.conv"), &format!("{module}.bn"))
 }
 
 /// Version 2 multiplies by the inverse where version 3 divides.
@@ -139,17 +138,17 @@ fn conventions(architecture: &Architecture) -> Conventions {
             min_size: 800,
             max_size: 1333,
             size_rule: SizeRule::HalfUp,
-            filter: Filter::OpencvBilinear,
+            filter: ResizeFilter::OpencvBilinear,
             pad_to: 32,
         },
-        anchors: Anchors {
+        anchors: AnchorRule {
             ratios: vec![vec![0.5, 1.0, 2.0]; levels],
             sizes: usual_sizes(architecture),
             cell: AnchorCell::RatioMajor,
             stride: AnchorStride::Fixed,
         },
         clamp: Clamp::Both,
-        proposals: Proposals {
+        proposals: ProposalRule {
             pre_nms_top_n: if pyramid { 1000 } else { 6000 },
             post_nms_top_n: 1000,
             nms_threshold: 0.7,
@@ -158,7 +157,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
             top_n_by: RankBy::Sigmoid,
             nms_by: RankBy::Sigmoid,
         },
-        roi: Roi {
+        roi: RoiRule {
             sampling_ratio: 0,
             aligned: true,
             scale: RoiScale::Fixed,
@@ -170,7 +169,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
                 finest: FinestLevel::Zero,
             },
         },
-        detections: Detections {
+        detections: DetectionRule {
             box_weights: [10.0, 10.0, 5.0, 5.0],
             background: Background::Last,
             score_threshold: 0.05,

@@ -20,20 +20,20 @@ pub use classes::{Class, coco_classes};
 pub use classifier::{ClassifierFilter, ClassifierInput, LoadedClassifier, is_classifier, load_classifier};
 pub use config::{ConfigError, read as read_config, read_config_text};
 pub use conventions::{
-    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
-    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
-    SizeRule, ValueRange,
+    AnchorCell, AnchorRule, AnchorStride, Background, ChannelOrder, Clamp, Conventions, DetectionRule,
+    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter, RoiRule,
+    RoiScale, Scaling, SizeRule, ValueRange,
 };
 pub(crate) use limits::{MOST_PIXELS, check as check_conventions, check_classifier};
 pub use load::{Error, Loaded, Parameters, load};
-pub use options::{ClassOption, ClassesOption, Options};
+pub use options::{ClassOption, ClassesOption, ImportOptions};
 
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
 /// What a family calls the tensors of one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Names {
+pub(crate) struct LayerNames {
     /// The weight.
     pub weight: String,
     /// The bias, where the layer has one.
@@ -42,26 +42,26 @@ pub(crate) struct Names {
     pub norm: Option<NormNames>,
 }
 
-impl Names {
+impl LayerNames {
     /// PyTorch's names of a layer.
-    pub(crate) fn torch(layer: &str) -> Names {
-        Names { weight: format!("{layer}.weight"), bias: format!("{layer}.bias"), norm: None }
+    pub(crate) fn torch(layer: &str) -> LayerNames {
+        LayerNames { weight: format!("{layer}.weight"), bias: format!("{layer}.bias"), norm: None }
     }
 
     /// PyTorch's names of one convolution of the block under a prefix.
-    pub(crate) fn torch_block(block: &str, conv: BlockConv) -> Names {
+    pub(crate) fn torch_block(block: &str, conv: BlockConv) -> LayerNames {
         let (layer, norm) = match conv {
             BlockConv::First => ("conv1", "bn1"),
             BlockConv::Second => ("conv2", "bn2"),
             BlockConv::Third => ("conv3", "bn3"),
             BlockConv::Projection => ("downsample.0", "downsample.1"),
         };
-        Names::torch_with_norm(&format!("{block}.{layer}"), &format!("{block}.{norm}"))
+        LayerNames::torch_with_norm(&format!("{block}.{layer}"), &format!("{block}.{norm}"))
     }
 
     /// PyTorch's names of a layer and of the norm behind it.
-    pub(crate) fn torch_with_norm(layer: &str, norm: &str) -> Names {
-        Names { norm: Some(NormNames::torch(norm)), ..Names::torch(layer) }
+    pub(crate) fn torch_with_norm(layer: &str, norm: &str) -> LayerNames {
+        LayerNames { norm: Some(NormNames::torch(norm)), ..LayerNames::torch(layer) }
     }
 }
 
@@ -89,10 +89,10 @@ impl NormNames {
 }
 
 /// The names of every layer of one checkpoint.
-pub(crate) type Naming = Box<dyn Fn(Layer) -> Names>;
+pub(crate) type Naming = Box<dyn Fn(Layer) -> LayerNames>;
 
 /// For each output of a layer as the detector wants it, its place in the file.
-pub(crate) type Rows = fn(&Architecture, &Conventions, Layer) -> Option<Vec<usize>>;
+pub(crate) type OutputOrder = fn(&Architecture, &Conventions, Layer) -> Option<Vec<usize>>;
 
 /// A checkpoint that a family knows as its own.
 pub(crate) struct Recognised {
@@ -101,17 +101,17 @@ pub(crate) struct Recognised {
     /// What no tensor shows of the architecture.
     pub hints: Hints,
     /// What the file itself says beside its tensors; what the user says goes before it.
-    pub said: Options,
+    pub said: ImportOptions,
     /// Everything around the network, before what is said.
     pub conventions: fn(&Architecture) -> Conventions,
     /// Where outputs stand in another order than the detector's.
-    pub rows: Option<Rows>,
+    pub rows: Option<OutputOrder>,
     /// Whether a tensor of this name is no parameter, so that nobody need hear of it.
     pub idle: fn(&str) -> bool,
     /// Whether a tensor of this name decides boxes: it must not be left over.
     pub needed: fn(&str) -> bool,
     /// What a person should know, a sentence each.
-    pub remarks: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Whether detectron2's or Detectron's YAML goes with a checkpoint: it would mislead beside another family's.

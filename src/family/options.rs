@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::conventions::{ChannelOrder, Conventions, ValueRange};
-use crate::network::{Architecture, Block, Shortcut};
+use crate::network::{Architecture, BlockKind, Shortcut};
 
 /// A class as the user gives it: a name, or a name with its category id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub enum ClassesOption {
 /// Every key is optional; the family's default stands for the rest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Options {
+pub struct ImportOptions {
     /// The key that the tensors stand under, a dotted path, where there are several or an unusual one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -104,19 +104,19 @@ pub struct Options {
     pub detections_per_image: Option<usize>,
 }
 
-impl Options {
+impl ImportOptions {
     /// Every option as it stands in a finished import; the classes are left out.
-    pub(super) fn of(architecture: &Architecture, conventions: &Conventions, norm_eps: f64) -> Options {
+    pub(super) fn of(architecture: &Architecture, conventions: &Conventions, norm_eps: f64) -> ImportOptions {
         let (backbone, input) = (&architecture.backbone, &conventions.input);
         let (proposals, detections) = (&conventions.proposals, &conventions.detections);
-        Options {
+        ImportOptions {
             key: None,
             prefix: None,
             family: None,
             classes: None,
             norm_eps: Some(norm_eps),
             groups: backbone.stages.first().map(|stage| stage.groups),
-            stride_in_1x1: (backbone.block == Block::Bottleneck).then_some(backbone.stride_in_1x1),
+            stride_in_1x1: (backbone.block == BlockKind::Bottleneck).then_some(backbone.stride_in_1x1),
             dilation: backbone.stages.last().map(|stage| stage.dilation),
             shortcut: Some(backbone.shortcut),
             channel_order: Some(input.channel_order),
@@ -143,7 +143,7 @@ impl Options {
     }
 
     /// What of `self` the user has not said in `given`: key and value as JSON. What tensors show is left out.
-    pub(super) fn unsaid(&self, given: &Options) -> Vec<(String, String)> {
+    pub(super) fn unsaid(&self, given: &ImportOptions) -> Vec<(String, String)> {
         const SHOWN: [&str; 5] = ["family", "classes", "groups", "roi_resolution", "shortcut"];
         // Plain data with text keys and finite numbers: it always is an object.
         let (Ok(serde_json::Value::Object(all)), Ok(serde_json::Value::Object(given))) =
@@ -161,9 +161,9 @@ impl Options {
     }
 
     /// These options, and where they say nothing, those of `other`.
-    pub(crate) fn over(&self, other: &Options) -> Options {
+    pub(crate) fn over(&self, other: &ImportOptions) -> ImportOptions {
         macro_rules! either {
-            ($($field:ident),*) => { Options { $($field: self.$field.clone().or_else(|| other.$field.clone()),)* } };
+            ($($field:ident),*) => { ImportOptions { $($field: self.$field.clone().or_else(|| other.$field.clone()),)* } };
         }
         either!(
             key,

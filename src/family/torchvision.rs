@@ -4,12 +4,12 @@
 
 use super::classes::coco_slots;
 use super::conventions::{
-    AnchorCell, AnchorStride, Anchors, Background, ChannelOrder, Clamp, Conventions, Detections, Filter,
-    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, Proposals, RankBy, Roi, RoiScale, Scaling,
-    SizeRule, ValueRange, usual_sizes,
+    AnchorCell, AnchorRule, AnchorStride, Background, ChannelOrder, Clamp, Conventions, DetectionRule,
+    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter, RoiRule,
+    RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
 };
 use super::load::missing;
-use super::{Error, Family, Names, Options, Recognised};
+use super::{Error, Family, ImportOptions, LayerNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
@@ -35,13 +35,13 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         return Err(missing("roi_heads.box_head.fc7.weight"));
     }
     // The backbone may be an IntermediateLayerGetter under `body`, stand bare, or be a Sequential of numbers.
-    let style = Style {
+    let style = TorchvisionStyle {
         backbone: if has("backbone.0.weight") {
-            Stages::Numbered
+            StageNames::Numbered
         } else if has("backbone.conv1.weight") {
-            Stages::Named("backbone")
+            StageNames::Named("backbone")
         } else {
-            Stages::Named("backbone.body")
+            StageNames::Named("backbone.body")
         },
         fpn_wrapped: !has("backbone.fpn.inner_blocks.0.weight"),
         rpn_wrapped: !has("rpn.head.conv.weight"),
@@ -50,18 +50,18 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     Ok(Some(Recognised {
         naming: Box::new(move |layer| style.names(layer)),
         hints: HINTS,
-        said: Options::default(),
+        said: ImportOptions::default(),
         conventions,
         rows: None,
         idle: |_| false,
         needed: |name| name.starts_with("backbone.fpn.") || name.starts_with("rpn.head."),
-        remarks: Vec::new(),
+        warnings: Vec::new(),
     }))
 }
 
 /// How the backbone's parts are called.
 #[derive(Clone, Copy, Debug)]
-enum Stages {
+enum StageNames {
     /// `conv1`, `bn1`, `layer1` … under a prefix.
     Named(&'static str),
     /// `backbone.0`, `backbone.1`, `backbone.4` … of a Sequential.
@@ -70,8 +70,8 @@ enum Stages {
 
 /// The differences between torchvision's versions and ways to build a model.
 #[derive(Clone, Copy, Debug)]
-struct Style {
-    backbone: Stages,
+struct TorchvisionStyle {
+    backbone: StageNames,
     /// `inner_blocks.0.0` (since 0.13) rather than `inner_blocks.0`.
     fpn_wrapped: bool,
     /// `rpn.head.conv.0.0` (since 0.13) rather than `rpn.head.conv`.
@@ -80,49 +80,51 @@ struct Style {
     head_convs: bool,
 }
 
-impl Style {
-    fn names(self, layer: Layer) -> Names {
+impl TorchvisionStyle {
+    fn names(self, layer: Layer) -> LayerNames {
         match layer {
             Layer::Stem => match self.backbone {
-                Stages::Named(prefix) => {
-                    Names::torch_with_norm(&format!("{prefix}.conv1"), &format!("{prefix}.bn1"))
+                StageNames::Named(prefix) => {
+                    LayerNames::torch_with_norm(&format!("{prefix}.conv1"), &format!("{prefix}.bn1"))
                 }
-                Stages::Numbered => Names::torch_with_norm("backbone.0", "backbone.1"),
+                StageNames::Numbered => LayerNames::torch_with_norm("backbone.0", "backbone.1"),
             },
             Layer::Block { stage, block, conv } => self.block(stage, block, conv),
             Layer::FpnLateral(level) => self.fpn(&format!("backbone.fpn.inner_blocks.{level}")),
             Layer::FpnOutput(level) => self.fpn(&format!("backbone.fpn.layer_blocks.{level}")),
-            Layer::RpnConv(i) if self.rpn_wrapped => Names::torch(&format!("rpn.head.conv.{i}.0")),
+            Layer::RpnConv(i) if self.rpn_wrapped => LayerNames::torch(&format!("rpn.head.conv.{i}.0")),
             // Without the wrapping there is but one convolution; a second has no name that could be there.
-            Layer::RpnConv(0) => Names::torch("rpn.head.conv"),
-            Layer::RpnConv(i) => Names::torch(&format!("rpn.head.conv.{i}.0")),
-            Layer::RpnLogits => Names::torch("rpn.head.cls_logits"),
-            Layer::RpnDeltas => Names::torch("rpn.head.bbox_pred"),
-            Layer::HeadConv(i) => Names::torch_with_norm(
+            Layer::RpnConv(0) => LayerNames::torch("rpn.head.conv"),
+            Layer::RpnConv(i) => LayerNames::torch(&format!("rpn.head.conv.{i}.0")),
+            Layer::RpnLogits => LayerNames::torch("rpn.head.cls_logits"),
+            Layer::RpnDeltas => LayerNames::torch("rpn.head.bbox_pred"),
+            Layer::HeadConv(i) => LayerNames::torch_with_norm(
                 &format!("roi_heads.box_head.{i}.0"),
                 &format!("roi_heads.box_head.{i}.1"),
             ),
-            Layer::HeadLinear(i) if self.head_convs => Names::torch(&format!("roi_heads.box_head.{}", i + 5)),
-            Layer::HeadLinear(i) => Names::torch(&format!("roi_heads.box_head.fc{}", i + 6)),
-            Layer::Scores => Names::torch("roi_heads.box_predictor.cls_score"),
-            Layer::Boxes => Names::torch("roi_heads.box_predictor.bbox_pred"),
-            Layer::Classifier => Names::torch("fc"),
+            Layer::HeadLinear(i) if self.head_convs => {
+                LayerNames::torch(&format!("roi_heads.box_head.{}", i + 5))
+            }
+            Layer::HeadLinear(i) => LayerNames::torch(&format!("roi_heads.box_head.fc{}", i + 6)),
+            Layer::Scores => LayerNames::torch("roi_heads.box_predictor.cls_score"),
+            Layer::Boxes => LayerNames::torch("roi_heads.box_predictor.bbox_pred"),
+            Layer::Classifier => LayerNames::torch("fc"),
         }
     }
 
-    fn block(self, stage: usize, block: usize, conv: BlockConv) -> Names {
+    fn block(self, stage: usize, block: usize, conv: BlockConv) -> LayerNames {
         let block = match self.backbone {
-            Stages::Named(prefix) => format!("{prefix}.layer{}.{block}", stage + 1),
-            Stages::Numbered => format!("backbone.{}.{block}", stage + 4),
+            StageNames::Named(prefix) => format!("{prefix}.layer{}.{block}", stage + 1),
+            StageNames::Numbered => format!("backbone.{}.{block}", stage + 4),
         };
-        Names::torch_block(&block, conv)
+        LayerNames::torch_block(&block, conv)
     }
 
-    fn fpn(self, prefix: &str) -> Names {
+    fn fpn(self, prefix: &str) -> LayerNames {
         if self.fpn_wrapped {
-            Names::torch_with_norm(&format!("{prefix}.0"), &format!("{prefix}.1"))
+            LayerNames::torch_with_norm(&format!("{prefix}.0"), &format!("{prefix}.1"))
         } else {
-            Names::torch(prefix)
+            LayerNames::torch(prefix)
         }
     }
 }
@@ -139,17 +141,17 @@ fn conventions(architecture: &Architecture) -> Conventions {
             min_size: 800,
             max_size: 1333,
             size_rule: SizeRule::Floor,
-            filter: Filter::NormalisedBilinear,
+            filter: ResizeFilter::NormalisedBilinear,
             pad_to: 32,
         },
-        anchors: Anchors {
+        anchors: AnchorRule {
             ratios: vec![vec![0.5, 1.0, 2.0]; levels],
             sizes: usual_sizes(architecture),
             cell: AnchorCell::RatioMajorRounded,
             stride: AnchorStride::FromInput,
         },
         clamp: Clamp::Upper,
-        proposals: Proposals {
+        proposals: ProposalRule {
             pre_nms_top_n: 1000,
             post_nms_top_n: 1000,
             nms_threshold: 0.7,
@@ -158,7 +160,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
             top_n_by: RankBy::Logit,
             nms_by: RankBy::Sigmoid,
         },
-        roi: Roi {
+        roi: RoiRule {
             sampling_ratio: 2,
             aligned: false,
             scale: RoiScale::Inferred,
@@ -170,7 +172,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
                 finest: FinestLevel::ByScale,
             },
         },
-        detections: Detections {
+        detections: DetectionRule {
             box_weights: [10.0, 10.0, 5.0, 5.0],
             background: Background::First,
             score_threshold: 0.05,

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::pull::{Expected, PullError, check_file, download, mirrored};
-use super::{ClassifierModel, Error, Imported, Origin, Published};
+use super::pull::{ExpectedDigest, PullError, check_file, download, mirrored};
+use super::{ClassifierModel, Error, Imported, Publication, Published};
 use crate::cache;
-use crate::family::Options;
+use crate::family::ImportOptions;
 
 /// A checkpoint that is to become a model of a name.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,11 +16,11 @@ pub struct Wanted {
     /// Where the checkpoint is.
     pub url: String,
     /// What the file must hash to, where that is known.
-    pub expected: Option<Expected>,
+    pub expected: Option<ExpectedDigest>,
     /// What no tensor shows.
-    pub options: Options,
+    pub options: ImportOptions,
     /// What is known of where it comes from.
-    pub origin: Origin,
+    pub origin: Publication,
 }
 
 impl Wanted {
@@ -32,7 +32,7 @@ impl Wanted {
             name: known.name.clone(),
             expected: known.expected(),
             options: known.options.clone(),
-            origin: Origin {
+            origin: Publication {
                 url: Some(url.clone()),
                 licence: Some(known.licence.clone()),
                 published_ap: known.box_ap,
@@ -58,7 +58,7 @@ pub struct Brought {
     /// It is a classifier, not a detector.
     pub classifier: bool,
     /// What a person should know of its import, a sentence each.
-    pub remarks: Vec<String>,
+    pub warnings: Vec<String>,
     /// The checkpoint file, where it was to be kept.
     pub checkpoint: Option<PathBuf>,
 }
@@ -78,33 +78,33 @@ pub fn bring(
     let folder = wanted.folder()?;
     if let Some(file) = from {
         check_file(file, wanted.expected.as_ref())?;
-        let (classifier, remarks) = import(wanted, file, &folder)?;
-        return Ok(Brought { folder, classifier, remarks, checkpoint: None });
+        let (classifier, warnings) = import(wanted, file, &folder)?;
+        return Ok(Brought { folder, classifier, warnings, checkpoint: None });
     }
     let file = download(&wanted.url, wanted.expected.as_ref(), progress)?;
-    let (classifier, remarks) = import(wanted, &file, &folder)?;
+    let (classifier, warnings) = import(wanted, &file, &folder)?;
     if keep {
-        return Ok(Brought { folder, classifier, remarks, checkpoint: Some(file) });
+        return Ok(Brought { folder, classifier, warnings, checkpoint: Some(file) });
     }
     // A checkpoint that stays behind costs room and nothing else; its folder goes unless there is more in it.
     drop(fs::remove_file(&file));
     let _ = file.parent().map(fs::remove_dir);
-    Ok(Brought { folder, classifier, remarks, checkpoint: None })
+    Ok(Brought { folder, classifier, warnings, checkpoint: None })
 }
 
 /// Makes the model; whether it is a classifier, and what to say of it.
 fn import(wanted: &Wanted, checkpoint: &Path, folder: &Path) -> Result<(bool, Vec<String>), Error> {
     match Imported::from_file(checkpoint, &wanted.options) {
         Ok(imported) => {
-            let remarks = imported.remarks().to_vec();
+            let warnings = imported.warnings().to_vec();
             imported.named(&wanted.name).from(wanted.origin.clone()).write(folder)?;
-            Ok((false, remarks))
+            Ok((false, warnings))
         }
         Err(Error::WrongKind { found: "classifier", .. }) => {
             let model = ClassifierModel::import(checkpoint, &wanted.options)?;
-            let remarks = model.remarks().to_vec();
+            let warnings = model.warnings().to_vec();
             model.write(folder, &wanted.name)?;
-            Ok((true, remarks))
+            Ok((true, warnings))
         }
         Err(error) => Err(error),
     }

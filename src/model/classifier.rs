@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{FileHash, Origin, Provenance, check_texts};
+use super::manifest::{FileHash, Provenance, Publication, check_texts};
 use super::{BUNDLED, Error, GraphFile, GraphSource, config_beside, find, read_config, store};
 use crate::checkpoint::Checkpoint;
-use crate::family::{self, Class, ClassifierInput, LoadedClassifier, Options, Parameters};
+use crate::family::{self, Class, ClassifierInput, ImportOptions, LoadedClassifier, Parameters};
 use crate::hash::sha256;
-use crate::network::{self, Classifier};
+use crate::network::{self, ClassifierNetwork};
 use coco_eval::text;
 
 const GRAPH: &str = "classifier.onnx";
@@ -25,13 +25,13 @@ pub struct ClassifierManifest {
     /// Version of this format.
     pub format: u32,
     /// Always `classifier`.
-    pub kind: Kind,
+    pub kind: ModelKind,
     /// Name of the model.
     pub name: String,
     /// Origin.
     pub provenance: Provenance,
     /// Architecture.
-    pub network: Classifier,
+    pub network: ClassifierNetwork,
     /// How many numbers were learned, before norms were folded.
     pub parameters: Parameters,
     /// Classes in the order of the logits.
@@ -70,7 +70,7 @@ impl ClassifierManifest {
 /// Tells a classifier's `model.json` from a detector's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ModelKind {
     /// A classifier.
     Classifier,
 }
@@ -79,12 +79,12 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct ClassifierModel {
     manifest: ClassifierManifest,
-    graph: Source,
-    remarks: Vec<String>,
+    graph: ClassifierGraph,
+    warnings: Vec<String>,
 }
 
 #[derive(Debug)]
-enum Source {
+enum ClassifierGraph {
     File(GraphFile),
     Memory(Vec<u8>),
 }
@@ -95,7 +95,7 @@ impl ClassifierModel {
     ///
     /// # Errors
     /// When it is none of these, or a detector.
-    pub fn find(path: &Path, options: &Options) -> Result<ClassifierModel, Error> {
+    pub fn find(path: &Path, options: &ImportOptions) -> Result<ClassifierModel, Error> {
         if path.is_dir() {
             return ClassifierModel::open(path);
         }
@@ -106,10 +106,10 @@ impl ClassifierModel {
             }
             return ClassifierModel::open(&find::named(path.as_os_str())?);
         }
-        let beside = if *options == Options::default() { config_beside(path) } else { None };
+        let beside = if *options == ImportOptions::default() { config_beside(path) } else { None };
         let Some(beside) = beside else { return ClassifierModel::import(path, options) };
         let mut model = ClassifierModel::import(path, &read_config(&beside)?)?;
-        model.remarks.push(format!("`{}` beside the checkpoint is read", beside.display()));
+        model.warnings.push(format!("`{}` beside the checkpoint is read", beside.display()));
         Ok(model)
     }
 
@@ -124,15 +124,15 @@ impl ClassifierModel {
             return Err(detector(folder));
         }
         let manifest = ClassifierManifest::from_text(&text, &json)?;
-        let graph = Source::File(GraphFile::open(folder.join(GRAPH), &manifest.file)?);
-        Ok(ClassifierModel { manifest, graph, remarks: Vec::new() })
+        let graph = ClassifierGraph::File(GraphFile::open(folder.join(GRAPH), &manifest.file)?);
+        Ok(ClassifierModel { manifest, graph, warnings: Vec::new() })
     }
 
     /// Makes a classifier of a checkpoint file, in memory.
     ///
     /// # Errors
     /// When the file cannot be read, or does not make a classifier.
-    pub fn import(path: &Path, options: &Options) -> Result<ClassifierModel, Error> {
+    pub fn import(path: &Path, options: &ImportOptions) -> Result<ClassifierModel, Error> {
         let checkpoint = Checkpoint::open_at(path, options.key.as_deref(), options.prefix.as_deref())
             .map_err(|cause| Error::Checkpoint { path: path.into(), cause })?;
         if !family::is_classifier(&checkpoint) {
@@ -146,24 +146,24 @@ impl ClassifierModel {
         let loaded = family::load_classifier(&checkpoint, options);
         let loaded = loaded.map_err(|cause| Error::Family { path: path.into(), cause })?;
         let LoadedClassifier { architecture, mut weights, classes, input, parameters, surplus } = loaded;
-        let mut remarks = checkpoint.remarks().to_vec();
+        let mut warnings = checkpoint.warnings().to_vec();
         if !surplus.is_empty() {
             let names: Vec<_> =
                 surplus.iter().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
-            remarks.push(format!("{} tensors that nothing uses: {}", surplus.len(), names.join(", ")));
+            warnings.push(format!("{} tensors that nothing uses: {}", surplus.len(), names.join(", ")));
         }
         let graph = network::classifier(&architecture, &mut weights).to_bytes()?;
         let text =
             |name: Option<&std::ffi::OsStr>| name.unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let manifest = ClassifierManifest {
             format: FORMAT,
-            kind: Kind::Classifier,
+            kind: ModelKind::Classifier,
             name: text(path.file_stem()),
             provenance: Provenance {
                 checkpoint: text(path.file_name()),
                 sha256: sha256(checkpoint.bytes()),
                 imported_by: concat!("rcnn ", env!("CARGO_PKG_VERSION")).into(),
-                origin: Origin::default(),
+                origin: Publication::default(),
                 quantization: None,
             },
             network: architecture,
@@ -172,7 +172,7 @@ impl ClassifierModel {
             input,
             file: FileHash { bytes: graph.len() as u64, sha256: sha256(&graph) },
         };
-        Ok(ClassifierModel { manifest, graph: Source::Memory(graph), remarks })
+        Ok(ClassifierModel { manifest, graph: ClassifierGraph::Memory(graph), warnings })
     }
 
     /// Writes the model into a folder; an earlier model there is replaced, other files stay.
@@ -188,7 +188,7 @@ impl ClassifierModel {
             // Plain data with text keys and finite numbers: it always has a text.
             Ok(serde_json::to_string_pretty(&self.manifest).unwrap_or_default() + "\n")
         })?;
-        let graph = Source::File(GraphFile::new(folder.join(GRAPH), &self.manifest.file));
+        let graph = ClassifierGraph::File(GraphFile::new(folder.join(GRAPH), &self.manifest.file));
         Ok(ClassifierModel { graph, ..self })
     }
 
@@ -198,15 +198,15 @@ impl ClassifierModel {
     }
 
     /// What a person should know of the import, a sentence each.
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Its graph.
     pub fn graph(&self) -> GraphSource<'_> {
         match &self.graph {
-            Source::File(file) => GraphSource::File(file),
-            Source::Memory(bytes) => GraphSource::Memory(GRAPH.into(), bytes),
+            ClassifierGraph::File(file) => GraphSource::File(file),
+            ClassifierGraph::Memory(bytes) => GraphSource::Memory(GRAPH.into(), bytes),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
     read_config, store,
 };
 use crate::cache;
-use crate::family::{ClassOption, ClassesOption, Options};
+use crate::family::{ClassOption, ClassesOption, ImportOptions};
 use crate::hash::sha256;
 
 /// To be raised whenever an import makes other graphs or another `model.json` of the same checkpoint than before, so
@@ -94,8 +94,8 @@ impl Model {
             trunk: GraphFile::open(folder.join(TRUNK), &manifest.files.trunk)?,
             heads: heads.collect::<Result<Vec<GraphFile>, Error>>()?,
         };
-        let (hash, remarks) = (sha256(text.as_bytes()), store::read_notes(folder));
-        Ok(Model { manifest, graphs, hash, remarks })
+        let (hash, warnings) = (sha256(text.as_bytes()), store::read_notes(folder));
+        Ok(Model { manifest, graphs, hash, warnings })
     }
 }
 
@@ -163,7 +163,7 @@ fn is_checkpoint(folder: &Path) -> bool {
 /// Where a model is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum ModelPlace {
     /// In the program.
     Program,
     /// In the cache: pulled.
@@ -178,7 +178,7 @@ pub struct Listed {
     /// Its name.
     pub name: String,
     /// Where it is.
-    pub place: Place,
+    pub place: ModelPlace,
     /// Its folder, where it has one.
     pub folder: Option<PathBuf>,
     /// Its family, or `classifier`.
@@ -200,7 +200,7 @@ pub fn list() -> Vec<Listed> {
     let mut all = Vec::new();
     for name in BUNDLED {
         if let Some(Ok(model)) = bundled(name) {
-            all.push(listed(name, Place::Program, None, model.manifest()));
+            all.push(listed(name, ModelPlace::Program, None, model.manifest()));
         }
     }
     for (place, home) in homes() {
@@ -237,7 +237,7 @@ pub fn list() -> Vec<Listed> {
     all
 }
 
-fn listed(name: &str, place: Place, folder: Option<PathBuf>, manifest: &Manifest) -> Listed {
+fn listed(name: &str, place: ModelPlace, folder: Option<PathBuf>, manifest: &Manifest) -> Listed {
     let origin = &manifest.provenance.origin;
     Listed {
         name: name.into(),
@@ -253,11 +253,11 @@ fn listed(name: &str, place: Place, folder: Option<PathBuf>, manifest: &Manifest
 }
 
 /// Folders whose folders are models.
-fn homes() -> Vec<(Place, PathBuf)> {
-    let cached = cache::root().map(|root| (Place::Cache, root.join("models"))).ok();
+fn homes() -> Vec<(ModelPlace, PathBuf)> {
+    let cached = cache::root().map(|root| (ModelPlace::Cache, root.join("models"))).ok();
     let program = std::env::current_exe().ok();
-    let beside = program.and_then(|program| Some((Place::Folder, program.parent()?.join("models"))));
-    [cached, Some((Place::Folder, PathBuf::from("models"))), beside].into_iter().flatten().collect()
+    let beside = program.and_then(|program| Some((ModelPlace::Folder, program.parent()?.join("models"))));
+    [cached, Some((ModelPlace::Folder, PathBuf::from("models"))), beside].into_iter().flatten().collect()
 }
 
 /// Names that [`Model::find`] knows.
@@ -290,7 +290,7 @@ fn import_once(path: &Path, config: Option<&Path>, names: Option<Vec<String>>) -
     }
 }
 
-fn import_into_cache(path: &Path, options: &Options, beside: Option<&Path>) -> Result<Model, Error> {
+fn import_into_cache(path: &Path, options: &ImportOptions, beside: Option<&Path>) -> Result<Model, Error> {
     let home = cache::root()?.join("imported");
     let folder = home.join(key(path, options)?);
     if let Some(model) = cached(&folder) {
@@ -315,7 +315,7 @@ fn import_into_cache(path: &Path, options: &Options, beside: Option<&Path>) -> R
 
 /// The name of a checkpoint's import: of the file's path, size and time and of the options, so that a start need not
 /// read the whole checkpoint.
-fn key(path: &Path, options: &Options) -> Result<String, Error> {
+fn key(path: &Path, options: &ImportOptions) -> Result<String, Error> {
     let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let full = fs::canonicalize(path).map_err(Error::io("read", path))?;

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::manifest::{Files, Manifest, Origin, Provenance};
+use super::manifest::{Files, Manifest, Provenance, Publication};
 use super::{Error, Model, store, zoo};
 use crate::checkpoint::Checkpoint;
-use crate::family::{self, Loaded, Options};
+use crate::family::{self, ImportOptions, Loaded};
 use crate::hash::sha256;
 use crate::network;
 use crate::onnx::Graph;
@@ -19,7 +19,7 @@ pub struct Imported {
     manifest: Manifest,
     trunk: Graph,
     heads: Vec<Graph>,
-    remarks: Vec<String>,
+    warnings: Vec<String>,
     assumed: Vec<(String, String)>,
 }
 
@@ -27,7 +27,7 @@ pub struct Imported {
 ///
 /// # Errors
 /// When the file cannot be read, or holds an unknown key or a value of the wrong kind.
-pub fn read_options(path: &Path) -> Result<Options, Error> {
+pub fn read_options(path: &Path) -> Result<ImportOptions, Error> {
     let text = store::read_text(path)?;
     serde_json::from_str(&text)
         .map_err(|error| Error::Options { path: path.into(), cause: text::sentence(&error.to_string()) })
@@ -56,7 +56,7 @@ pub fn config_beside(checkpoint: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// As [`read_options`], and when the config asks for what is not supported.
-pub fn read_config(path: &Path) -> Result<Options, Error> {
+pub fn read_config(path: &Path) -> Result<ImportOptions, Error> {
     family::read_config(path)
         .map_err(|error| Error::Options { path: path.into(), cause: text::sentence(&error.to_string()) })
 }
@@ -66,7 +66,7 @@ impl Imported {
     ///
     /// # Errors
     /// When the file cannot be read, or does not make a network.
-    pub fn from_file(path: &Path, options: &Options) -> Result<Imported, Error> {
+    pub fn from_file(path: &Path, options: &ImportOptions) -> Result<Imported, Error> {
         let checkpoint = Checkpoint::open_at(path, options.key.as_deref(), options.prefix.as_deref())
             .map_err(|cause| Error::Checkpoint { path: path.into(), cause })?;
         if family::is_classifier(&checkpoint) {
@@ -86,7 +86,7 @@ impl Imported {
     /// Makes a model called `name` of the checkpoint file `file`.
     pub(super) fn new(
         checkpoint: &Checkpoint,
-        options: &Options,
+        options: &ImportOptions,
         name: &str,
         file: &str,
     ) -> Result<Imported, family::Error> {
@@ -95,8 +95,8 @@ impl Imported {
         let published = zoo::by_hash(&hash);
         let options = &published.map_or_else(|| options.clone(), |known| options.over(&known.options));
         let loaded = family::load(checkpoint, options)?;
-        let mut remarks = remarks(checkpoint, &loaded);
-        remarks.extend(published.map(|known| format!("it is the published checkpoint `{}`", known.name)));
+        let mut warnings = warnings(checkpoint, &loaded);
+        warnings.extend(published.map(|known| format!("it is the published checkpoint `{}`", known.name)));
         let Loaded { family, architecture, mut weights, conventions, classes, assumed, parameters, .. } =
             loaded;
         let coarsest = architecture.roi_strides().last().copied().unwrap_or(1);
@@ -113,7 +113,7 @@ impl Imported {
                 checkpoint: file.into(),
                 sha256: hash,
                 imported_by: concat!("rcnn ", env!("CARGO_PKG_VERSION")).into(),
-                origin: Origin::default(),
+                origin: Publication::default(),
                 quantization: None,
             },
             network: architecture,
@@ -122,7 +122,7 @@ impl Imported {
             conventions,
             files: Files::default(),
         };
-        Ok(Imported { manifest, trunk, heads, remarks, assumed })
+        Ok(Imported { manifest, trunk, heads, warnings, assumed })
     }
 
     /// What the model is.
@@ -131,8 +131,8 @@ impl Imported {
     }
 
     /// What a person should know of the import, a sentence each.
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// What no tensor shows and the options do not say: option and the value taken, as JSON.
@@ -142,7 +142,7 @@ impl Imported {
 
     /// The options that make this import again whatever the family's defaults are: those that were given, and the family,
     /// the classes and all that was assumed.
-    pub fn template(&self, given: &Options) -> String {
+    pub fn template(&self, given: &ImportOptions) -> String {
         let mut all = match serde_json::to_value(given) {
             Ok(Value::Object(given)) => given,
             _ => serde_json::Map::new(),
@@ -168,7 +168,7 @@ impl Imported {
 
     /// The same with its publisher named.
     #[must_use]
-    pub fn from(mut self, origin: Origin) -> Imported {
+    pub fn from(mut self, origin: Publication) -> Imported {
         self.manifest.provenance.origin = origin;
         self
     }
@@ -179,7 +179,7 @@ impl Imported {
     /// When a graph is beyond what ONNX can hold.
     pub fn into_memory(self) -> Result<Model, Error> {
         let model = Model::in_memory(self.manifest, self.trunk, self.heads)?;
-        Ok(Model { remarks: self.remarks, ..model })
+        Ok(Model { warnings: self.warnings, ..model })
     }
 
     /// Writes the model into a folder; an earlier model there is replaced, other files stay.
@@ -190,29 +190,29 @@ impl Imported {
         Model::write(self.manifest, &self.trunk, &self.heads, folder)
     }
 
-    /// The same for an import that nobody asked for by name: remarks, and a word on what was assumed, are kept in the
+    /// The same for an import that nobody asked for by name: warnings, and a word on what was assumed, are kept in the
     /// folder, so that whoever opens it hears of them. `config` was read beside the checkpoint.
     pub(super) fn write_noted(mut self, folder: &Path, config: Option<&Path>) -> Result<Model, Error> {
-        let remarks = self.noted(config);
-        Model::write_noted(self.manifest, &self.trunk, &self.heads, folder, remarks)
+        let warnings = self.noted(config);
+        Model::write_noted(self.manifest, &self.trunk, &self.heads, folder, warnings)
     }
 
     /// The same in memory, where the cache cannot be written.
     pub(super) fn into_memory_noted(mut self, config: Option<&Path>, why: &Error) -> Result<Model, Error> {
-        let mut remarks = self.noted(config);
-        remarks
+        let mut warnings = self.noted(config);
+        warnings
             .push(format!("the checkpoint is imported anew every time, as the cache cannot be used: {why}"));
         let model = self.into_memory()?;
-        Ok(Model { remarks, ..model })
+        Ok(Model { warnings, ..model })
     }
 
     fn noted(&mut self, config: Option<&Path>) -> Vec<String> {
-        let mut remarks = std::mem::take(&mut self.remarks);
-        remarks.extend(config.map(|path| format!("`{}` beside the checkpoint is read", path.display())));
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(config.map(|path| format!("`{}` beside the checkpoint is read", path.display())));
         if !self.assumed.is_empty() {
-            remarks.push(taken(&self.manifest.family, &self.assumed));
+            warnings.push(taken(&self.manifest.family, &self.assumed));
         }
-        remarks
+        warnings
     }
 }
 
@@ -247,9 +247,9 @@ fn range(sizes: &str) -> Option<String> {
     Some(if least == most { least.to_string() } else { format!("{least} to {most}") })
 }
 
-fn remarks(checkpoint: &Checkpoint, loaded: &Loaded) -> Vec<String> {
-    let mut remarks = checkpoint.remarks().to_vec();
-    remarks.extend(loaded.remarks.iter().cloned());
+fn warnings(checkpoint: &Checkpoint, loaded: &Loaded) -> Vec<String> {
+    let mut warnings = checkpoint.warnings().to_vec();
+    warnings.extend(loaded.warnings.iter().cloned());
     if !loaded.surplus.is_empty() {
         let shown: Vec<_> =
             loaded.surplus.iter().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
@@ -257,7 +257,7 @@ fn remarks(checkpoint: &Checkpoint, loaded: &Loaded) -> Vec<String> {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        remarks.push(format!("tensors that nothing uses: {}{more}", shown.join(", ")));
+        warnings.push(format!("tensors that nothing uses: {}{more}", shown.join(", ")));
     }
-    remarks
+    warnings
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::checkpoint::Shown;
+use crate::checkpoint::EscapedText;
 use crate::family::{self, Class, Conventions, Parameters};
 use crate::network::Architecture;
 use coco_eval::text;
@@ -26,8 +26,8 @@ pub struct Provenance {
     /// The program that imported it.
     pub imported_by: String,
     /// Who published it, where that is known.
-    #[serde(default, skip_serializing_if = "Origin::is_empty")]
-    pub origin: Origin,
+    #[serde(default, skip_serializing_if = "Publication::is_empty")]
+    pub origin: Publication,
     /// How it was quantised, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantization: Option<Quantization>,
@@ -58,7 +58,7 @@ pub struct Quantization {
 /// What is known of a published checkpoint.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Origin {
+pub struct Publication {
     /// Where it was downloaded from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -70,9 +70,9 @@ pub struct Origin {
     pub published_ap: Option<f64>,
 }
 
-impl Origin {
+impl Publication {
     fn is_empty(&self) -> bool {
-        *self == Origin::default()
+        *self == Publication::default()
     }
 }
 
@@ -211,6 +211,6 @@ const LONGEST_TEXT: usize = 4096;
 pub(super) fn check_texts<'a>(texts: impl IntoIterator<Item = &'a String>) -> Result<(), String> {
     let long = texts.into_iter().find(|text| text.chars().nth(LONGEST_TEXT).is_some());
     long.map_or(Ok(()), |text| {
-        Err(format!("a text is longer than {LONGEST_TEXT} characters: `{}`", Shown::new(text)))
+        Err(format!("a text is longer than {LONGEST_TEXT} characters: `{}`", EscapedText::new(text)))
     })
 }

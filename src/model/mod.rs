@@ -21,17 +21,17 @@ pub use crate::family::Class;
 pub use bring::{Brought, Wanted, bring};
 pub use bundled::{BUNDLED, DEFAULT};
 pub use classifier::{ClassifierManifest, ClassifierModel};
-pub use find::{Listed, Place, list, nearest};
+pub use find::{Listed, ModelPlace, list, nearest};
 pub use import::{Imported, config_beside, read_config, read_options};
-pub use manifest::{FileHash, Files, Manifest, Origin, Provenance, Quantization};
+pub use manifest::{FileHash, Files, Manifest, Provenance, Publication, Quantization};
 use manifest::{TRUNK, head_file};
 #[cfg(feature = "fetch")]
-pub use pull::{Expected, PullError, download};
+pub use pull::{ExpectedDigest, PullError, download};
 pub use store::GraphFile;
 pub use zoo::{Published, RECOMMENDED, Recommended, find_published, published};
 
 use crate::hash::sha256;
-use crate::runtime::Graph;
+use crate::runtime::GraphBytes;
 use crate::{cache, checkpoint, family, onnx};
 
 /// A model: `model.json` and two graphs, from a folder or from memory.
@@ -40,7 +40,7 @@ pub struct Model {
     manifest: Manifest,
     graphs: Graphs,
     hash: String,
-    remarks: Vec<String>,
+    warnings: Vec<String>,
 }
 
 /// Where the graphs are.
@@ -156,7 +156,7 @@ pub enum Error {
         /// SHA-256 that it has.
         found: String,
         /// SHA-256 that it should have.
-        expected: checkpoint::Shown,
+        expected: checkpoint::EscapedText,
     },
     /// There is nowhere to keep imported models.
     #[error(transparent)]
@@ -188,7 +188,7 @@ impl Model {
         manifest.format = Manifest::FORMAT;
         manifest.files = Files { trunk: hash(&trunk), heads: heads.iter().map(hash).collect(), mask: None };
         let hash = sha256(manifest.to_text().as_bytes());
-        Ok(Model { manifest, graphs: Graphs::Memory { trunk, heads }, hash, remarks: Vec::new() })
+        Ok(Model { manifest, graphs: Graphs::Memory { trunk, heads }, hash, warnings: Vec::new() })
     }
 
     /// Whether a model can be written into a folder: it is missing, empty or holds one already.
@@ -212,13 +212,13 @@ impl Model {
         Model::write_noted(manifest, trunk, heads, folder, Vec::new())
     }
 
-    /// The same with remarks that whoever opens the folder shall hear of.
+    /// The same with warnings that whoever opens the folder shall hear of.
     fn write_noted(
         mut manifest: Manifest,
         trunk: &onnx::Graph,
         heads: &[onnx::Graph],
         folder: &Path,
-        remarks: Vec<String>,
+        warnings: Vec<String>,
     ) -> Result<Model, Error> {
         let text = store::write(folder, |fresh| {
             let trunk = store::write_graph(trunk, &fresh.join(TRUNK))?;
@@ -226,12 +226,12 @@ impl Model {
             let heads = heads.iter().enumerate().map(write).collect::<Result<Vec<FileHash>, Error>>()?;
             manifest.format = Manifest::FORMAT;
             manifest.files = Files { trunk, heads, mask: None };
-            store::write_notes(&remarks, fresh)?;
+            store::write_notes(&warnings, fresh)?;
             Ok(manifest.to_text())
         })?;
         let hash = sha256(text.as_bytes());
         let graphs = Graphs::written(folder, &manifest.files);
-        Ok(Model { manifest, graphs, hash, remarks })
+        Ok(Model { manifest, graphs, hash, warnings })
     }
 
     /// What `model.json` says.
@@ -250,8 +250,8 @@ impl Model {
     }
 
     /// What a person should know of its import, a sentence each; nothing for a model folder, whose import has told it.
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The trunk's graph.
@@ -307,13 +307,13 @@ impl<'a> GraphSource<'a> {
     ///
     /// # Errors
     /// As [`GraphSource::bytes`].
-    pub fn as_graph(&self) -> Result<Graph<'_>, Error> {
+    pub fn as_graph(&self) -> Result<GraphBytes<'_>, Error> {
         match self {
             GraphSource::File(file) => {
                 let (path, sha256) = file.checked()?;
-                Ok(Graph::File { path, sha256 })
+                Ok(GraphBytes::File { path, sha256 })
             }
-            GraphSource::Memory(name, bytes) => Ok(Graph::Memory(name, bytes)),
+            GraphSource::Memory(name, bytes) => Ok(GraphBytes::Memory(name, bytes)),
         }
     }
 }

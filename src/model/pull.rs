@@ -54,7 +54,7 @@ pub enum PullError {
 
 /// The digest that a file must begin with, in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub enum ExpectedDigest {
     /// SHA-256, or its first digits.
     Sha256(String),
     /// MD5, or its first digits.
@@ -64,16 +64,16 @@ pub enum Expected {
 /// Fewer digits than this could agree by chance; publishers put as many into files' names.
 const FEWEST_DIGITS: usize = 8;
 
-impl Expected {
+impl ExpectedDigest {
     /// A SHA-256 as a person gives it: all 64 digits or the first of them.
     ///
     /// # Errors
     /// When it is none, or so short that it checks nothing.
-    pub fn sha256(text: &str) -> Result<Expected, String> {
+    pub fn sha256(text: &str) -> Result<ExpectedDigest, String> {
         let fits = (FEWEST_DIGITS..=64).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_hexdigit());
         let wrong =
             || format!("a SHA-256 has 64 hexadecimal digits, of which the first {FEWEST_DIGITS} are enough");
-        if fits { Ok(Expected::Sha256(text.to_lowercase())) } else { Err(wrong()) }
+        if fits { Ok(ExpectedDigest::Sha256(text.to_lowercase())) } else { Err(wrong()) }
     }
 }
 
@@ -88,9 +88,9 @@ pub(super) fn mirrored(url: &str, mirror: Option<&str>) -> String {
 
 impl Published {
     /// What its file must hash to, where that is published.
-    pub fn expected(&self) -> Option<Expected> {
-        let sha256 = self.sha256_prefix.clone().map(Expected::Sha256);
-        sha256.or_else(|| self.md5_prefix.clone().map(Expected::Md5))
+    pub fn expected(&self) -> Option<ExpectedDigest> {
+        let sha256 = self.sha256_prefix.clone().map(ExpectedDigest::Sha256);
+        sha256.or_else(|| self.md5_prefix.clone().map(ExpectedDigest::Md5))
     }
 }
 
@@ -101,7 +101,7 @@ impl Published {
 /// See [`PullError`]; what was loaded stays for the next attempt, unless its hash is wrong.
 pub fn download(
     url: &str,
-    expected: Option<&Expected>,
+    expected: Option<&ExpectedDigest>,
     progress: &mut dyn FnMut(u64, Option<u64>),
 ) -> Result<PathBuf, PullError> {
     let name = url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or_default();
@@ -200,7 +200,12 @@ fn fetch_once(
 }
 
 /// Checks what was downloaded, and removes it where it is something else.
-fn check(url: &str, file: &mut File, part: &Path, expected: Option<&Expected>) -> Result<(), PullError> {
+fn check(
+    url: &str,
+    file: &mut File,
+    part: &Path,
+    expected: Option<&ExpectedDigest>,
+) -> Result<(), PullError> {
     let outcome = compare(url, file, part, expected);
     if matches!(outcome, Err(PullError::Hash { .. })) {
         let _ = fs::remove_file(part);
@@ -209,16 +214,21 @@ fn check(url: &str, file: &mut File, part: &Path, expected: Option<&Expected>) -
 }
 
 /// Checks a file that came by other means.
-pub(super) fn check_file(path: &Path, expected: Option<&Expected>) -> Result<(), PullError> {
+pub(super) fn check_file(path: &Path, expected: Option<&ExpectedDigest>) -> Result<(), PullError> {
     let mut file = File::open(path).map_err(Error::io("read", path))?;
     compare(&path.display().to_string(), &mut file, path, expected)
 }
 
-fn compare(url: &str, file: &mut File, part: &Path, expected: Option<&Expected>) -> Result<(), PullError> {
+fn compare(
+    url: &str,
+    file: &mut File,
+    part: &Path,
+    expected: Option<&ExpectedDigest>,
+) -> Result<(), PullError> {
     let Some(expected) = expected else { return Ok(()) };
     let (kind, prefix, digest) = match expected {
-        Expected::Sha256(prefix) => ("SHA-256", prefix, hash::<Sha256>(file)),
-        Expected::Md5(prefix) => ("MD5", prefix, hash::<Md5>(file)),
+        ExpectedDigest::Sha256(prefix) => ("SHA-256", prefix, hash::<Sha256>(file)),
+        ExpectedDigest::Md5(prefix) => ("MD5", prefix, hash::<Md5>(file)),
     };
     let digest = digest.map_err(Error::io("read", part))?;
     if !prefix.is_empty() && digest.starts_with(&prefix.to_lowercase()) {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::Error;
 use super::manifest::FileHash;
-use crate::checkpoint::Shown;
+use crate::checkpoint::EscapedText;
 use crate::hash::{hexadecimal, of_reader, sha256};
 use crate::onnx::Graph;
 use coco_eval::text;
@@ -82,18 +82,18 @@ fn replace(fresh: &Path, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Keeps remarks on an import beside the model, if there are any.
-pub(super) fn write_notes(remarks: &[String], folder: &Path) -> Result<(), Error> {
-    if remarks.is_empty() {
+/// Keeps warnings on an import beside the model, if there are any.
+pub(super) fn write_notes(warnings: &[String], folder: &Path) -> Result<(), Error> {
+    if warnings.is_empty() {
         return Ok(());
     }
     let path = folder.join(NOTES);
     // Texts always have a text.
-    let text = serde_json::to_string_pretty(remarks).unwrap_or_default() + "\n";
+    let text = serde_json::to_string_pretty(warnings).unwrap_or_default() + "\n";
     fs::write(&path, text).map_err(Error::io("write", &path))
 }
 
-/// The remarks that are kept beside a model; what cannot be read is no reason to do without the model.
+/// The warnings that are kept beside a model; what cannot be read is no reason to do without the model.
 pub(super) fn read_notes(folder: &Path) -> Vec<String> {
     let text = read_text(&folder.join(NOTES)).unwrap_or_default();
     let notes: Vec<String> = serde_json::from_str(&text).unwrap_or_default();
@@ -171,7 +171,7 @@ impl GraphFile {
         if found.eq_ignore_ascii_case(expected) {
             return Ok(());
         }
-        Err(Error::Changed { path, found, expected: Shown::new(expected) })
+        Err(Error::Changed { path, found, expected: EscapedText::new(expected) })
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::family::Options;
+use crate::family::ImportOptions;
 
 /// One published checkpoint.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Published {
     pub config: Option<String>,
     /// What no tensor of it shows.
     #[serde(default)]
-    pub options: Options,
+    pub options: ImportOptions,
 }
 
 impl Published {

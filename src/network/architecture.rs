@@ -7,7 +7,7 @@ use super::layer::{BlockConv, Layer};
 /// The kind of block that stages repeat (Deep Residual Learning, figure 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Block {
+pub enum BlockKind {
     /// Two 3x3 convolutions.
     Basic,
     /// 1x1, 3x3, 1x1.
@@ -121,7 +121,7 @@ pub struct MaskHead {
 #[serde(deny_unknown_fields)]
 pub struct Backbone {
     /// Kind of block.
-    pub block: Block,
+    pub block: BlockKind,
     /// What runs beside the blocks.
     pub shortcut: Shortcut,
     /// In bottlenecks: stride in the first 1x1 (Detectron's older weights) instead of the 3x3.
@@ -173,7 +173,7 @@ impl Backbone {
     /// The paper's name for the depth: weighted layers from the stem to the classifier that a classifier of
     /// these blocks has (18, 34, 50, 101, 152, …).
     pub fn depth(&self) -> usize {
-        let convs = if self.block == Block::Basic { 2 } else { 3 };
+        let convs = if self.block == BlockKind::Basic { 2 } else { 3 };
         2 + convs * self.stages.iter().map(|stage| stage.blocks).sum::<usize>()
     }
 
@@ -191,11 +191,11 @@ impl Backbone {
         for block in 0..stage.blocks {
             let layer = |conv| Layer::Block { stage: stage_index, block, conv };
             match self.block {
-                Block::Basic => {
+                BlockKind::Basic => {
                     out.push(conv(layer(BlockConv::First), stage.width, inputs, 3));
                     out.push(conv(layer(BlockConv::Second), stage.channels, stage.width, 3));
                 }
-                Block::Bottleneck => {
+                BlockKind::Bottleneck => {
                     out.push(conv(layer(BlockConv::First), stage.width, inputs, 1));
                     out.push(conv(layer(BlockConv::Second), stage.width, stage.width / stage.groups, 3));
                     out.push(conv(layer(BlockConv::Third), stage.channels, stage.width, 1));

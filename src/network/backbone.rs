@@ -1,21 +1,21 @@
 //! Stem and stages as operators of a graph; shared by trunk, C4 head and classifiers.
 
-use crate::onnx::{Edge, Graph, Values, Window};
+use crate::onnx::{ConvWindow, Edge, Graph, Values};
 
-use super::architecture::{Backbone, Block, LayerShape, Shortcut};
+use super::architecture::{Backbone, BlockKind, LayerShape, Shortcut};
 use super::layer::{BlockConv, Layer};
 use super::weights::Weights;
 
 /// A graph being written from a network's weights, which move into it.
-pub(super) struct Builder<'a> {
+pub(super) struct GraphBuilder<'a> {
     pub(super) graph: Graph,
     weights: &'a mut Weights,
     shapes: Vec<LayerShape>,
 }
 
-impl<'a> Builder<'a> {
+impl<'a> GraphBuilder<'a> {
     pub(super) fn new(name: &str, layers: Vec<LayerShape>, weights: &'a mut Weights) -> Self {
-        Builder { graph: Graph::new(name), weights, shapes: layers }
+        GraphBuilder { graph: Graph::new(name), weights, shapes: layers }
     }
 
     fn shape(&self, layer: Layer) -> Vec<usize> {
@@ -44,7 +44,7 @@ impl<'a> Builder<'a> {
     ) -> Edge {
         let kernel = self.shape(layer).last().copied().unwrap_or(1);
         let (weight, bias) = self.parameters(layer);
-        let window = Window { kernel, stride, pad: kernel / 2 * dilation, dilation, groups };
+        let window = ConvWindow { kernel, stride, pad: kernel / 2 * dilation, dilation, groups };
         self.graph.conv(&layer.to_string(), x, &weight, &bias, window)
     }
 
@@ -87,11 +87,11 @@ impl<'a> Builder<'a> {
         let layer = |conv| Layer::Block { stage: stage_index, block, conv };
         let dilation = if block == 0 { stage.first_dilation } else { stage.dilation };
         let (mut y, last) = match backbone.block {
-            Block::Basic => {
+            BlockKind::Basic => {
                 let y = self.conv(layer(BlockConv::First), x, stride, dilation, 1);
                 (y, BlockConv::Second)
             }
-            Block::Bottleneck => {
+            BlockKind::Bottleneck => {
                 let (first, second) = if backbone.stride_in_1x1 { (stride, 1) } else { (1, stride) };
                 let y = self.conv(layer(BlockConv::First), x, first, 1, 1);
                 let y = self.graph.relu(&format!("{}.relu", layer(BlockConv::First)), &y);
@@ -100,7 +100,7 @@ impl<'a> Builder<'a> {
             }
         };
         y = self.graph.relu(&format!("{y}.relu"), &y);
-        let dilation = if backbone.block == Block::Basic { dilation } else { 1 };
+        let dilation = if backbone.block == BlockKind::Basic { dilation } else { 1 };
         y = self.conv(layer(last), &y, 1, dilation, 1);
         if let Some(shortcut) = self.shortcut(backbone, stage_index, block, stride, x) {
             y = self.graph.add(&format!("backbone.stage{}.{block}.sum", stage_index + 1), &y, &shortcut);

@@ -5,30 +5,30 @@ use serde::{Deserialize, Serialize};
 use crate::onnx::{Dim, Element, Graph};
 
 use super::architecture::{Backbone, LayerShape};
-use super::backbone::Builder;
+use super::backbone::GraphBuilder;
 use super::layer::Layer;
-use super::read::{Hints, ReadError, Shapes, linear_shape};
+use super::read::{ArchitectureError, Hints, ShapeLookup, linear_shape};
 use super::weights::Weights;
 
 /// A bare ResNet that classifies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Classifier {
+pub struct ClassifierNetwork {
     /// Feature extractor.
     pub backbone: Backbone,
     /// Classes; there is no background among them.
     pub classes: usize,
 }
 
-impl Classifier {
+impl ClassifierNetwork {
     /// Reads a classifier from the shapes of its layers.
     ///
     /// # Errors
     /// When a layer is missing that others are read from, or a shape is impossible.
-    pub fn read(shapes: &Shapes<'_>, hints: &Hints) -> Result<Classifier, ReadError> {
+    pub fn read(shapes: &ShapeLookup<'_>, hints: &Hints) -> Result<ClassifierNetwork, ArchitectureError> {
         let backbone = Backbone::read(shapes, hints)?;
         let classes = linear_shape(shapes, Layer::Classifier)?[0];
-        Ok(Classifier { backbone, classes })
+        Ok(ClassifierNetwork { backbone, classes })
     }
 
     /// Every layer with weights, in the order of the computation.
@@ -44,8 +44,8 @@ impl Classifier {
 ///
 /// Input `input` (batch, 3, height, width) of any size; output `logits` (batch, classes). The mean over the whole
 /// last map makes the network fully convolutional: the logits are the mean of those at every position.
-pub fn classifier(architecture: &Classifier, weights: &mut Weights) -> Graph {
-    let mut builder = Builder::new("classifier", architecture.layers(), weights);
+pub fn classifier(architecture: &ClassifierNetwork, weights: &mut Weights) -> Graph {
+    let mut builder = GraphBuilder::new("classifier", architecture.layers(), weights);
     let dims = ["batch".into(), 3.into(), "height".into(), "width".into()];
     let x = builder.graph.input("input", Element::F32, &dims);
     let mut x = builder.stem(&architecture.backbone, &x);

@@ -1,12 +1,12 @@
 //! What a network costs: sizes of maps, weights, and multiply-adds for an input size, stage by stage.
 
-use super::architecture::{Architecture, Backbone, Block, LayerShape, Stage};
-use super::classifier::Classifier;
+use super::architecture::{Architecture, Backbone, BlockKind, LayerShape, Stage};
+use super::classifier::ClassifierNetwork;
 use super::layer::{BlockConv, Layer};
 
 /// One row of the table: a stage, or a part behind the backbone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct CostRow {
     /// As in the paper's table 1: `conv1`, `conv2_x` …; then `fpn`, `rpn`, `box head`.
     pub name: String,
     /// Input pixels per pixel of its map; nothing for what works on boxes.
@@ -22,10 +22,10 @@ pub struct Row {
 }
 
 /// Height and width.
-type Size = (usize, usize);
+type MapSize = (usize, usize);
 
 /// Every layer here pads so that a stride of 2 halves and rounds up.
-fn halved(size: Size, stride: usize) -> Size {
+fn halved(size: MapSize, stride: usize) -> MapSize {
     (size.0.div_ceil(stride.max(1)), size.1.div_ceil(stride.max(1)))
 }
 
@@ -33,19 +33,19 @@ fn numbers(shape: &[usize]) -> u64 {
     shape.iter().map(|&dim| dim as u64).product()
 }
 
-fn pixels(size: Size) -> u64 {
+fn pixels(size: MapSize) -> u64 {
     size.0 as u64 * size.1 as u64
 }
 
 impl Backbone {
     /// Rows of the stem and the first `stages` stages, and the size of the last map.
-    fn rows(&self, input: Size, stages: usize) -> (Vec<Row>, Vec<Size>) {
+    fn rows(&self, input: MapSize, stages: usize) -> (Vec<CostRow>, Vec<MapSize>) {
         let stem = &self.stem;
         let mut size = halved(input, stem.stride);
         let weights = (stem.channels * 3 * stem.kernel * stem.kernel) as u64;
         let pool = if stem.pool { "; 3x3 max pool, stride 2" } else { "" };
         let layers = format!("{0}x{0}, {1}, stride {2}{pool}", stem.kernel, stem.channels, stem.stride);
-        let mut rows = vec![Row {
+        let mut rows = vec![CostRow {
             name: "conv1".into(),
             stride: Some(stem.stride),
             output: Some(size),
@@ -59,14 +59,14 @@ impl Backbone {
         let mut sizes = Vec::new();
         for index in 0..stages.min(self.stages.len()) {
             let (row, after) = self.stage_row(index, size);
-            rows.push(Row { stride: Some(self.stride_after(index + 1)), ..row });
+            rows.push(CostRow { stride: Some(self.stride_after(index + 1)), ..row });
             sizes.push(after);
             size = after;
         }
         (rows, sizes)
     }
 
-    fn stage_row(&self, index: usize, input: Size) -> (Row, Size) {
+    fn stage_row(&self, index: usize, input: MapSize) -> (CostRow, MapSize) {
         let stage = &self.stages[index];
         let output = halved(input, stage.stride);
         let of_stage =
@@ -77,13 +77,13 @@ impl Backbone {
             // Before the stride of the first block the maps are still large.
             let large = block == 0
                 && conv == BlockConv::First
-                && self.block == Block::Bottleneck
+                && self.block == BlockKind::Bottleneck
                 && !self.stride_in_1x1;
             let count = numbers(&shape.weight);
             weights += count;
             multiply_adds += count * pixels(if large { input } else { output });
         }
-        let row = Row {
+        let row = CostRow {
             name: format!("conv{}_x", index + 2),
             stride: None,
             output: Some(output),
@@ -101,21 +101,21 @@ impl Backbone {
             if stage.dilation > 1 { format!(", dilation {}", stage.dilation) } else { String::new() };
         let blocks = stage.blocks;
         match self.block {
-            Block::Basic => format!("[3x3, {width}; 3x3, {channels}] x {blocks}{dilation}"),
-            Block::Bottleneck => {
+            BlockKind::Basic => format!("[3x3, {width}; 3x3, {channels}] x {blocks}{dilation}"),
+            BlockKind::Bottleneck => {
                 format!("[1x1, {width}; 3x3, {width}{groups}; 1x1, {channels}] x {blocks}{dilation}")
             }
         }
     }
 }
 
-impl Classifier {
+impl ClassifierNetwork {
     /// The table for an input of (height, width).
-    pub fn rows(&self, input: (usize, usize)) -> Vec<Row> {
+    pub fn rows(&self, input: (usize, usize)) -> Vec<CostRow> {
         let stages = self.backbone.stages.len();
         let (mut rows, _) = self.backbone.rows(input, stages);
         let weights = (self.classes * self.backbone.channels_after(stages)) as u64;
-        rows.push(Row {
+        rows.push(CostRow {
             name: "classifier".into(),
             stride: None,
             output: Some((1, 1)),
@@ -129,11 +129,11 @@ impl Classifier {
 
 impl Architecture {
     /// The table for an input of (height, width), padding included, and a number of proposals.
-    pub fn rows(&self, input: (usize, usize), proposals: usize) -> Vec<Row> {
+    pub fn rows(&self, input: (usize, usize), proposals: usize) -> Vec<CostRow> {
         let (mut rows, sizes) = self.backbone.rows(input, self.trunk_stages());
         let mut maps = match &self.fpn {
             Some(fpn) => fpn.stages.iter().map(|&stage| sizes[stage.min(sizes.len() - 1)]).collect(),
-            None => sizes.last().copied().into_iter().collect::<Vec<Size>>(),
+            None => sizes.last().copied().into_iter().collect::<Vec<MapSize>>(),
         };
         rows.extend(self.pyramid_row(&maps));
         if let (Some(fpn), Some(&last)) = (&self.fpn, maps.last())
@@ -146,7 +146,7 @@ impl Architecture {
         rows
     }
 
-    fn pyramid_row(&self, maps: &[Size]) -> Option<Row> {
+    fn pyramid_row(&self, maps: &[MapSize]) -> Option<CostRow> {
         let fpn = self.fpn.as_ref()?;
         let level = |shape: &LayerShape| match shape.layer {
             Layer::FpnLateral(level) | Layer::FpnOutput(level) => Some((numbers(&shape.weight), level)),
@@ -154,7 +154,7 @@ impl Architecture {
         };
         let layers: Vec<(u64, usize)> = self.layers().iter().filter_map(level).collect();
         let cost = |&(count, level): &(u64, usize)| count * maps.get(level).map_or(0, |&size| pixels(size));
-        Some(Row {
+        Some(CostRow {
             name: "fpn".into(),
             stride: None,
             output: None,
@@ -165,12 +165,12 @@ impl Architecture {
     }
 
     /// The same layers on every map.
-    fn rpn_row(&self, maps: &[Size]) -> Row {
+    fn rpn_row(&self, maps: &[MapSize]) -> CostRow {
         let of_rpn = |shape: &&LayerShape| {
             matches!(shape.layer, Layer::RpnConv(_) | Layer::RpnLogits | Layer::RpnDeltas)
         };
         let weights = self.layers().iter().filter(of_rpn).map(|shape| numbers(&shape.weight)).sum::<u64>();
-        Row {
+        CostRow {
             name: "rpn".into(),
             stride: None,
             output: None,
@@ -180,13 +180,13 @@ impl Architecture {
         }
     }
 
-    fn head_rows(&self, proposals: u64) -> Vec<Row> {
+    fn head_rows(&self, proposals: u64) -> Vec<CostRow> {
         let head = self.box_head();
         let cells = (head.resolution, head.resolution);
         let mut rows = Vec::new();
         if head.last_stage {
             let (row, _) = self.backbone.stage_row(self.trunk_stages(), cells);
-            rows.push(Row { multiply_adds: row.multiply_adds * proposals, ..row });
+            rows.push(CostRow { multiply_adds: row.multiply_adds * proposals, ..row });
         }
         let (mut weights, mut multiply_adds) = (0, 0);
         for shape in self.layers() {
@@ -205,7 +205,7 @@ impl Architecture {
         }
         parts.extend(head.linears.iter().map(|outputs| format!("linear {outputs}")));
         parts.push(format!("{} classes", head.classes));
-        rows.push(Row {
+        rows.push(CostRow {
             name: "box head".into(),
             stride: None,
             output: (!head.last_stage).then_some(cells),
@@ -222,8 +222,8 @@ mod tests {
     use super::*;
     use crate::network::{BoxHead, Fpn, Rpn, Shortcut, Stem};
 
-    fn resnet(block: Block, blocks: [usize; 4]) -> Backbone {
-        let expansion = if block == Block::Basic { 1 } else { 4 };
+    fn resnet(block: BlockKind, blocks: [usize; 4]) -> Backbone {
+        let expansion = if block == BlockKind::Basic { 1 } else { 4 };
         let stage = |i: usize| Stage {
             blocks: blocks[i],
             width: 64 << i,
@@ -243,7 +243,7 @@ mod tests {
         }
     }
 
-    fn giga(rows: &[Row]) -> f64 {
+    fn giga(rows: &[CostRow]) -> f64 {
         (rows.iter().map(|row| row.multiply_adds).sum::<u64>() as f64 / 1e6).round() / 1e3
     }
 
@@ -251,13 +251,13 @@ mod tests {
     #[test]
     fn classifiers_cost_what_torchvision_publishes() {
         for (block, blocks, published) in [
-            (Block::Basic, [2, 2, 2, 2], 1.814),
-            (Block::Basic, [3, 4, 6, 3], 3.664),
-            (Block::Bottleneck, [3, 4, 6, 3], 4.089),
-            (Block::Bottleneck, [3, 4, 23, 3], 7.801),
-            (Block::Bottleneck, [3, 8, 36, 3], 11.514),
+            (BlockKind::Basic, [2, 2, 2, 2], 1.814),
+            (BlockKind::Basic, [3, 4, 6, 3], 3.664),
+            (BlockKind::Bottleneck, [3, 4, 6, 3], 4.089),
+            (BlockKind::Bottleneck, [3, 4, 23, 3], 7.801),
+            (BlockKind::Bottleneck, [3, 8, 36, 3], 11.514),
         ] {
-            let network = Classifier { backbone: resnet(block, blocks), classes: 1000 };
+            let network = ClassifierNetwork { backbone: resnet(block, blocks), classes: 1000 };
             assert_eq!(giga(&network.rows((224, 224))), published, "{block:?} {blocks:?}");
         }
     }
@@ -275,7 +275,7 @@ mod tests {
             box_rows: 364,
         };
         let detector = |rpn: usize, head: BoxHead| Architecture {
-            backbone: resnet(Block::Bottleneck, [3, 4, 6, 3]),
+            backbone: resnet(BlockKind::Bottleneck, [3, 4, 6, 3]),
             fpn: Some(fpn.clone()),
             rpn: Rpn { convs: vec![256; rpn], anchors: 3 },
             heads: vec![head],
@@ -287,7 +287,8 @@ mod tests {
 
     #[test]
     fn rows_are_those_of_the_papers_table() {
-        let network = Classifier { backbone: resnet(Block::Bottleneck, [3, 4, 6, 3]), classes: 1000 };
+        let network =
+            ClassifierNetwork { backbone: resnet(BlockKind::Bottleneck, [3, 4, 6, 3]), classes: 1000 };
         let rows = network.rows((224, 224));
         let row = &rows[2];
         assert_eq!((row.name.as_str(), row.output, row.stride), ("conv3_x", Some((28, 28)), Some(8)));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::architecture::{Architecture, Backbone, Block, Shortcut};
+use super::architecture::{Architecture, Backbone, BlockKind, Shortcut};
 
 impl Backbone {
     /// `ResNet-50`, `plain-18`, `ResNeXt-101 (32 groups)`: the paper's name for the depth, whatever the blocks' counts.
@@ -32,8 +32,8 @@ impl Architecture {
     pub fn describe(&self) -> Vec<String> {
         let backbone = &self.backbone;
         let block = match backbone.block {
-            Block::Basic => "basic blocks",
-            Block::Bottleneck => "bottlenecks",
+            BlockKind::Basic => "basic blocks",
+            BlockKind::Bottleneck => "bottlenecks",
         };
         let channels = list(backbone.stages.iter().map(|stage| stage.channels));
         let mut lines = vec![format!(

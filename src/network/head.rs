@@ -1,9 +1,9 @@
 //! The head's graph: RoIAlign, box head and predictor.
 
-use crate::onnx::{Dim, Element, Graph, RoiAlign};
+use crate::onnx::{Dim, Element, Graph, RoiAlignAttributes};
 
 use super::architecture::Architecture;
-use super::backbone::Builder;
+use super::backbone::GraphBuilder;
 use super::layer::Layer;
 use super::trunk::map_dims;
 use super::weights::Weights;
@@ -20,9 +20,13 @@ pub fn head(
     sampling_ratio: usize,
     aligned: bool,
 ) -> Graph {
-    let mut builder = Builder::new("head", architecture.layers(), weights);
-    let roi =
-        RoiAlign { resolution: architecture.box_head().resolution, sampling_ratio, scale: 1.0, aligned };
+    let mut builder = GraphBuilder::new("head", architecture.layers(), weights);
+    let roi = RoiAlignAttributes {
+        resolution: architecture.box_head().resolution,
+        sampling_ratio,
+        scale: 1.0,
+        aligned,
+    };
     let pooled = pool(&mut builder, architecture, roi);
     let mut x = if architecture.box_head().last_stage {
         let stage = architecture.trunk_stages();
@@ -45,7 +49,7 @@ pub fn head(
     builder.graph
 }
 
-fn pool(builder: &mut Builder<'_>, architecture: &Architecture, roi: RoiAlign) -> String {
+fn pool(builder: &mut GraphBuilder<'_>, architecture: &Architecture, roi: RoiAlignAttributes) -> String {
     let graph = &mut builder.graph;
     let channels = architecture.feature_channels();
     let levels = architecture.roi_strides().len();
@@ -64,7 +68,7 @@ fn pool(builder: &mut Builder<'_>, architecture: &Architecture, roi: RoiAlign) -
     graph.concat("head.pooled", &edges, 0)
 }
 
-fn convolutions(builder: &mut Builder<'_>, architecture: &Architecture, pooled: String) -> String {
+fn convolutions(builder: &mut GraphBuilder<'_>, architecture: &Architecture, pooled: String) -> String {
     let mut x = pooled;
     for i in 0..architecture.box_head().convs.len() {
         let layer = Layer::HeadConv(i);

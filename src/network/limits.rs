@@ -5,7 +5,7 @@
 use std::ops::RangeInclusive;
 
 use super::architecture::{Architecture, Backbone, Fpn, LayerShape, Stage};
-use super::classifier::Classifier;
+use super::classifier::ClassifierNetwork;
 
 /// Stages of a backbone; real ones have three to five.
 const MOST_STAGES: usize = 16;
@@ -110,7 +110,7 @@ impl Architecture {
     }
 }
 
-impl Classifier {
+impl ClassifierNetwork {
     /// Whether its numbers go together and are within bounds; a clause that says which is not.
     ///
     /// # Errors

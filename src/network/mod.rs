@@ -6,7 +6,6 @@
 
 mod architecture;
 mod backbone;
-mod best;
 mod classifier;
 mod cost;
 mod describe;
@@ -14,18 +13,19 @@ mod head;
 mod layer;
 mod limits;
 mod read;
+mod top_k;
 mod trunk;
 mod weights;
 
 pub use architecture::{
-    Architecture, Backbone, Block, BoxHead, Fpn, LayerShape, MaskHead, Rpn, Shortcut, Stage, Stem,
+    Architecture, Backbone, BlockKind, BoxHead, Fpn, LayerShape, MaskHead, Rpn, Shortcut, Stage, Stem,
 };
-pub use best::best;
-pub use classifier::{Classifier, classifier};
-pub use cost::Row;
+pub use classifier::{ClassifierNetwork, classifier};
+pub use cost::CostRow;
 pub use head::head;
 pub use layer::{BlockConv, Layer};
 pub(crate) use limits::MOST_CELLS;
-pub use read::{Hints, ReadError};
+pub use read::{ArchitectureError, Hints};
+pub use top_k::top_k;
 pub use trunk::trunk;
 pub use weights::{LayerWeights, Norm, Weights};

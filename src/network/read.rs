@@ -2,7 +2,7 @@
 //!
 //! Sees layers and shapes only; what the tensors are called is the family's business.
 
-use super::architecture::{Architecture, Backbone, Block, BoxHead, Fpn, Rpn, Shortcut, Stage, Stem};
+use super::architecture::{Architecture, Backbone, BlockKind, BoxHead, Fpn, Rpn, Shortcut, Stage, Stem};
 use super::layer::{BlockConv, Layer};
 use super::limits::{MOST_BLOCKS, MOST_CELLS};
 
@@ -25,7 +25,7 @@ pub struct Hints {
 
 /// Why no architecture could be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
+pub enum ArchitectureError {
     /// A layer that everything hangs on is absent.
     #[error("the layer {0} is missing")]
     Missing(Layer),
@@ -48,14 +48,14 @@ const MOST: usize = MOST_BLOCKS;
 const C4_RESOLUTION: usize = 14;
 
 /// Looks up the shape of a layer's weight.
-pub(crate) type Shapes<'a> = dyn Fn(Layer) -> Option<Vec<usize>> + 'a;
+pub(crate) type ShapeLookup<'a> = dyn Fn(Layer) -> Option<Vec<usize>> + 'a;
 
 impl Backbone {
     /// Reads stem and stages.
     ///
     /// # Errors
     /// When the stem or the first stage is missing, or a shape is impossible.
-    pub fn read(shapes: &Shapes<'_>, hints: &Hints) -> Result<Backbone, ReadError> {
+    pub fn read(shapes: &ShapeLookup<'_>, hints: &Hints) -> Result<Backbone, ArchitectureError> {
         let stem_shape = conv_shape(shapes, Layer::Stem)?;
         // Three-channel stems of 7x7 are the paper's; 3x3 ones are its CIFAR networks', which do not pool.
         let large = stem_shape[2] >= 5;
@@ -68,7 +68,7 @@ impl Backbone {
         let counts: Vec<usize> =
             (0..MOST).map(|stage| blocks(shapes, stage)).take_while(|&n| n > 0).collect();
         if counts.is_empty() {
-            return Err(ReadError::Missing(first_conv(0)));
+            return Err(ArchitectureError::Missing(first_conv(0)));
         }
         let block = read_block(shapes, &counts);
         let mut backbone = Backbone {
@@ -100,13 +100,13 @@ impl Architecture {
     ///
     /// # Errors
     /// When a layer is missing that others are read from, or a shape is impossible.
-    pub fn read(shapes: &Shapes<'_>, hints: &Hints) -> Result<Architecture, ReadError> {
+    pub fn read(shapes: &ShapeLookup<'_>, hints: &Hints) -> Result<Architecture, ArchitectureError> {
         let backbone = Backbone::read(shapes, hints)?;
         let fpn = read_fpn(shapes, &backbone, hints)?;
         let anchors = conv_shape(shapes, Layer::RpnLogits)?[0];
         let rpn = Rpn { convs: outputs(shapes, Layer::RpnConv), anchors };
         if rpn.convs.is_empty() {
-            return Err(ReadError::Missing(Layer::RpnConv(0)));
+            return Err(ArchitectureError::Missing(Layer::RpnConv(0)));
         }
         let stages = backbone.stages.len();
         let channels = fpn.as_ref().map_or_else(|| backbone.channels_after(stages), |fpn| fpn.channels);
@@ -115,14 +115,14 @@ impl Architecture {
     }
 }
 
-fn read_block(shapes: &Shapes<'_>, counts: &[usize]) -> Block {
+fn read_block(shapes: &ShapeLookup<'_>, counts: &[usize]) -> BlockKind {
     let third = |stage, block| shapes(Layer::Block { stage, block, conv: BlockConv::Third }).is_some();
     let any = counts.iter().enumerate().any(|(stage, &n)| (0..n).any(|block| third(stage, block)));
-    if any { Block::Bottleneck } else { Block::Basic }
+    if any { BlockKind::Bottleneck } else { BlockKind::Basic }
 }
 
 /// Blocks of a stage: up to the last of which any convolution is there, so that a hole is told as missing.
-fn blocks(shapes: &Shapes<'_>, stage: usize) -> usize {
+fn blocks(shapes: &ShapeLookup<'_>, stage: usize) -> usize {
     use BlockConv::{First, Second, Third};
     let present = |block: usize| {
         [First, Second, Third].into_iter().any(|conv| shapes(Layer::Block { stage, block, conv }).is_some())
@@ -131,20 +131,20 @@ fn blocks(shapes: &Shapes<'_>, stage: usize) -> usize {
 }
 
 fn read_stage(
-    shapes: &Shapes<'_>,
-    block: Block,
+    shapes: &ShapeLookup<'_>,
+    block: BlockKind,
     stage: usize,
     blocks: usize,
     dilation: usize,
-) -> Result<Stage, ReadError> {
+) -> Result<Stage, ArchitectureError> {
     let weight = |conv| conv_shape(shapes, Layer::Block { stage, block: 0, conv });
     let first = weight(BlockConv::First)?;
     let (channels, groups) = match block {
-        Block::Basic => (weight(BlockConv::Second)?[0], 1),
-        Block::Bottleneck => {
+        BlockKind::Basic => (weight(BlockConv::Second)?[0], 1),
+        BlockKind::Bottleneck => {
             let second = weight(BlockConv::Second)?;
             if second[1] == 0 || first[0] % second[1] != 0 {
-                return Err(ReadError::Shape {
+                return Err(ArchitectureError::Shape {
                     layer: Layer::Block { stage, block: 0, conv: BlockConv::Second },
                     shape: second.to_vec(),
                     expected: format!("input channels that divide {}", first[0]),
@@ -193,14 +193,18 @@ fn demand_projections(backbone: &mut Backbone) {
     }
 }
 
-fn read_fpn(shapes: &Shapes<'_>, backbone: &Backbone, hints: &Hints) -> Result<Option<Fpn>, ReadError> {
+fn read_fpn(
+    shapes: &ShapeLookup<'_>,
+    backbone: &Backbone,
+    hints: &Hints,
+) -> Result<Option<Fpn>, ArchitectureError> {
     let levels = outputs(shapes, Layer::FpnLateral).len();
     if levels == 0 {
         return Ok(None);
     }
     let first = conv_shape(shapes, Layer::FpnLateral(0))?;
     if levels > backbone.stages.len() {
-        return Err(ReadError::Missing(first_conv(levels - 1)));
+        return Err(ArchitectureError::Missing(first_conv(levels - 1)));
     }
     let stages = (backbone.stages.len() - levels..backbone.stages.len()).collect();
     Ok(Some(Fpn { channels: first[0], stages, extra_level: hints.extra_level }))
@@ -208,11 +212,11 @@ fn read_fpn(shapes: &Shapes<'_>, backbone: &Backbone, hints: &Hints) -> Result<O
 
 /// `one_map` says that there is no pyramid, `channels` how many the maps have where the backbone's last stage is not here.
 fn read_head(
-    shapes: &Shapes<'_>,
+    shapes: &ShapeLookup<'_>,
     hints: &Hints,
     one_map: bool,
     channels: usize,
-) -> Result<BoxHead, ReadError> {
+) -> Result<BoxHead, ArchitectureError> {
     let scores = linear_shape(shapes, Layer::Scores)?;
     let boxes = linear_shape(shapes, Layer::Boxes)?;
     let classes = scores[0].saturating_sub(1);
@@ -229,18 +233,19 @@ fn read_head(
         (linears.first().and(shapes(Layer::HeadLinear(0)).as_deref().and_then(|s| s.get(1))), last_stage)
     {
         let channels = convs.last().copied().unwrap_or(channels);
-        resolution =
-            (1..=MOST_CELLS).find(|r| channels * r * r == inputs).ok_or_else(|| ReadError::Shape {
+        resolution = (1..=MOST_CELLS).find(|r| channels * r * r == inputs).ok_or_else(|| {
+            ArchitectureError::Shape {
                 layer: Layer::HeadLinear(0),
                 shape: shapes(Layer::HeadLinear(0)).unwrap_or_default(),
                 expected: format!("inputs of {channels} channels times a square"),
-            })?;
+            }
+        })?;
     }
     Ok(BoxHead { resolution, last_stage, convs, linears, classes, box_rows })
 }
 
 /// Output channels of layers that are numbered from 0 without a hole.
-fn outputs(shapes: &Shapes<'_>, layer: fn(usize) -> Layer) -> Vec<usize> {
+fn outputs(shapes: &ShapeLookup<'_>, layer: fn(usize) -> Layer) -> Vec<usize> {
     (0..MOST).map_while(|i| shapes(layer(i)).and_then(|shape| shape.first().copied())).collect()
 }
 
@@ -248,18 +253,18 @@ fn first_conv(stage: usize) -> Layer {
     Layer::Block { stage, block: 0, conv: BlockConv::First }
 }
 
-fn conv_shape(shapes: &Shapes<'_>, layer: Layer) -> Result<[usize; 4], ReadError> {
-    let shape = shapes(layer).ok_or(ReadError::Missing(layer))?;
+fn conv_shape(shapes: &ShapeLookup<'_>, layer: Layer) -> Result<[usize; 4], ArchitectureError> {
+    let shape = shapes(layer).ok_or(ArchitectureError::Missing(layer))?;
     <[usize; 4]>::try_from(shape.as_slice())
         .ok()
         .filter(|shape| !shape.contains(&0))
-        .ok_or_else(|| ReadError::Shape { layer, shape, expected: "four dimensions above 0".into() })
+        .ok_or_else(|| ArchitectureError::Shape { layer, shape, expected: "four dimensions above 0".into() })
 }
 
-pub(super) fn linear_shape(shapes: &Shapes<'_>, layer: Layer) -> Result<[usize; 2], ReadError> {
-    let shape = shapes(layer).ok_or(ReadError::Missing(layer))?;
+pub(super) fn linear_shape(shapes: &ShapeLookup<'_>, layer: Layer) -> Result<[usize; 2], ArchitectureError> {
+    let shape = shapes(layer).ok_or(ArchitectureError::Missing(layer))?;
     <[usize; 2]>::try_from(shape.as_slice())
         .ok()
         .filter(|shape| !shape.contains(&0))
-        .ok_or_else(|| ReadError::Shape { layer, shape, expected: "two dimensions above 0".into() })
+        .ok_or_else(|| ArchitectureError::Shape { layer, shape, expected: "two dimensions above 0".into() })
 }

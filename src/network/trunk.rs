@@ -1,9 +1,9 @@
 //! The trunk's graph: backbone, feature pyramid and RPN head.
 
-use crate::onnx::{Dim, Element, Graph, Window};
+use crate::onnx::{ConvWindow, Dim, Element, Graph};
 
 use super::architecture::Architecture;
-use super::backbone::Builder;
+use super::backbone::GraphBuilder;
 use super::layer::Layer;
 use super::weights::Weights;
 
@@ -14,7 +14,7 @@ use super::weights::Weights;
 /// `doubling` says that every map is exactly twice as large as the next, as it is when the input's sides are
 /// multiples of the coarsest stride; it spares the pyramid the computation of sizes.
 pub fn trunk(architecture: &Architecture, weights: &mut Weights, doubling: bool) -> Graph {
-    let mut builder = Builder::new("trunk", architecture.layers(), weights);
+    let mut builder = GraphBuilder::new("trunk", architecture.layers(), weights);
     let x = builder.graph.input(
         "input",
         Element::F32,
@@ -40,7 +40,12 @@ pub(super) fn map_dims(channels: usize, level: usize) -> [Dim; 4] {
     ["batch".into(), channels.into(), side("height"), side("width")]
 }
 
-fn features(builder: &mut Builder<'_>, architecture: &Architecture, x: &str, doubling: bool) -> Vec<String> {
+fn features(
+    builder: &mut GraphBuilder<'_>,
+    architecture: &Architecture,
+    x: &str,
+    doubling: bool,
+) -> Vec<String> {
     let backbone = &architecture.backbone;
     let stages = architecture.trunk_stages();
     let mut x = builder.stem(backbone, x);
@@ -54,7 +59,7 @@ fn features(builder: &mut Builder<'_>, architecture: &Architecture, x: &str, dou
 }
 
 fn pyramid(
-    builder: &mut Builder<'_>,
+    builder: &mut GraphBuilder<'_>,
     architecture: &Architecture,
     maps: &[String],
     doubling: bool,
@@ -89,11 +94,11 @@ fn pyramid(
     features
 }
 
-const SAME_3X3: Window = Window { kernel: 3, stride: 1, pad: 1, dilation: 1, groups: 1 };
-const ONE_BY_ONE: Window = Window { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
+const SAME_3X3: ConvWindow = ConvWindow { kernel: 3, stride: 1, pad: 1, dilation: 1, groups: 1 };
+const ONE_BY_ONE: ConvWindow = ConvWindow { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
 
 /// The same layers on every level.
-fn rpn(builder: &mut Builder<'_>, architecture: &Architecture, features: &[String]) {
+fn rpn(builder: &mut GraphBuilder<'_>, architecture: &Architecture, features: &[String]) {
     let convs: Vec<_> =
         (0..architecture.rpn.convs.len()).map(|i| builder.parameters(Layer::RpnConv(i))).collect();
     let logits = builder.parameters(Layer::RpnLogits);

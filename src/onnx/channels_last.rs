@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::graph::{Graph, Values};
-use super::proto::{Dim, ValueInfo};
+use super::proto::{DimProto, ValueInfo};
 
 /// Operators that do the same to every number of a tensor, or only see it in other dimensions.
 const ALIKE: [&str; 3] = ["Flatten", "QuantizeLinear", "DequantizeLinear"];
@@ -91,7 +91,7 @@ impl Graph {
     }
 }
 
-fn dims(info: &mut ValueInfo) -> Option<&mut Vec<Dim>> {
+fn dims(info: &mut ValueInfo) -> Option<&mut Vec<DimProto>> {
     Some(&mut info.kind.as_mut()?.tensor.as_mut()?.shape.as_mut()?.dims)
 }
 

@@ -11,7 +11,7 @@ use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_va
 use super::external::refuse_external;
 use super::graph::{Dim, Element, value_info};
 use super::proto;
-use super::read::ReadError;
+use super::read::GraphReadError;
 
 const MODEL_GRAPH: u32 = 7;
 const NODE: u32 = 1;
@@ -27,7 +27,7 @@ pub enum CutError {
     Unreadable(String),
     /// Not all of it is in the file.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] GraphReadError),
     /// No node gives that edge.
     #[error("no node gives `{0}`")]
     NoEdge(String),
@@ -52,7 +52,7 @@ pub fn after(model: &[u8], edge: &str, dims: &[Dim]) -> Result<Vec<u8>, CutError
     let inner = fields(model, graph.content.clone())?;
     let mut nodes = Vec::new();
     for field in inner.iter().filter(|field| field.tag == NODE) {
-        let node = proto::Node::decode(&model[field.content.clone()]);
+        let node = proto::NodeProto::decode(&model[field.content.clone()]);
         nodes.push((field, node.map_err(|error| CutError::Unreadable(error.to_string()))?));
     }
     // Nodes stand in the order in which they can be computed, so one pass from the end finds all that is needed.
@@ -138,7 +138,7 @@ fn write(out: &mut Vec<u8>, tag: u32, content: &[u8]) {
 mod tests {
     use super::*;
     use crate::onnx::{Graph, Values};
-    use crate::runtime::{Graph as Source, Options, Runtime, SessionOptions, Value};
+    use crate::runtime::{GraphBytes, Runtime, RuntimeOptions, SessionOptions, Value};
 
     #[test]
     fn the_rest_computes_what_the_whole_does() {
@@ -153,10 +153,10 @@ mod tests {
         graph.output(&y, Element::F32, &dims);
         let whole = graph.to_bytes().unwrap();
         let rest = after(&whole, "moved", &dims).unwrap();
-        let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let runtime = Runtime::open(&RuntimeOptions::default(), &mut |_| {}).unwrap();
         let run = |bytes: &[u8], input: &str, values: Vec<f32>, output: &str| {
             let mut session =
-                runtime.session(Source::Memory("part", bytes), &SessionOptions::default()).unwrap();
+                runtime.session(GraphBytes::Memory("part", bytes), &SessionOptions::default()).unwrap();
             let value = Value::from_f32(&[2, 2], values).unwrap();
             session.run(&[(input, &value)], &[output]).unwrap()[0].as_f32().unwrap().to_vec()
         };

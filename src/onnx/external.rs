@@ -3,7 +3,7 @@
 
 use prost::Message as _;
 
-use super::read::ReadError;
+use super::read::GraphReadError;
 
 /// The operator of graphs that a device has compiled, which may name a file with the rest of it.
 const COMPILED: &str = "EPContext";
@@ -14,9 +14,9 @@ const EXTERNAL: i32 = 1;
 /// All of a model file that can hold a tensor, by the field numbers of ONNX's published schema. What is not named here
 /// is skipped, the values of tensors with it.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Model {
+struct ModelFields {
     #[prost(message, optional, tag = "7")]
-    graph: Option<Graph>,
+    graph: Option<GraphFields>,
     #[prost(message, repeated, tag = "20")]
     training: Vec<Training>,
     #[prost(message, repeated, tag = "25")]
@@ -26,49 +26,49 @@ struct Model {
 #[derive(Clone, PartialEq, prost::Message)]
 struct Training {
     #[prost(message, optional, tag = "1")]
-    initialization: Option<Graph>,
+    initialization: Option<GraphFields>,
     #[prost(message, optional, tag = "2")]
-    algorithm: Option<Graph>,
+    algorithm: Option<GraphFields>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Function {
     #[prost(message, repeated, tag = "7")]
-    node: Vec<Node>,
+    node: Vec<NodeFields>,
     #[prost(message, repeated, tag = "11")]
-    attribute: Vec<Attribute>,
+    attribute: Vec<AttributeFields>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Graph {
+struct GraphFields {
     #[prost(message, repeated, tag = "1")]
-    node: Vec<Node>,
+    node: Vec<NodeFields>,
     #[prost(message, repeated, tag = "5")]
-    initializer: Vec<Tensor>,
+    initializer: Vec<TensorFields>,
     #[prost(message, repeated, tag = "15")]
     sparse: Vec<Sparse>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Node {
+struct NodeFields {
     #[prost(string, tag = "3")]
     name: String,
     #[prost(string, tag = "4")]
     operator: String,
     #[prost(message, repeated, tag = "5")]
-    attribute: Vec<Attribute>,
+    attribute: Vec<AttributeFields>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Attribute {
+struct AttributeFields {
     #[prost(message, optional, tag = "5")]
-    tensor: Option<Tensor>,
+    tensor: Option<TensorFields>,
     #[prost(message, optional, tag = "6")]
-    graph: Option<Graph>,
+    graph: Option<GraphFields>,
     #[prost(message, repeated, tag = "10")]
-    tensors: Vec<Tensor>,
+    tensors: Vec<TensorFields>,
     #[prost(message, repeated, tag = "11")]
-    graphs: Vec<Graph>,
+    graphs: Vec<GraphFields>,
     #[prost(message, optional, tag = "22")]
     sparse: Option<Sparse>,
     #[prost(message, repeated, tag = "23")]
@@ -78,40 +78,43 @@ struct Attribute {
 #[derive(Clone, PartialEq, prost::Message)]
 struct Sparse {
     #[prost(message, optional, tag = "1")]
-    values: Option<Tensor>,
+    values: Option<TensorFields>,
     #[prost(message, optional, tag = "2")]
-    indices: Option<Tensor>,
+    indices: Option<TensorFields>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Tensor {
+struct TensorFields {
     #[prost(string, tag = "8")]
     name: String,
     #[prost(message, repeated, tag = "13")]
-    elsewhere: Vec<Entry>,
+    elsewhere: Vec<ExternalEntry>,
     #[prost(int32, tag = "14")]
     location: i32,
 }
 
 /// Of a tensor's place in another file only that there is one matters.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Entry {}
+struct ExternalEntry {}
 
 /// Refuses the bytes of an ONNX file whose tensors are not all in it.
 ///
 /// # Errors
 /// When something is elsewhere, or the bytes are no ONNX file.
-pub(crate) fn refuse_external(bytes: &[u8]) -> Result<(), ReadError> {
-    let model = Model::decode(bytes).map_err(|error| ReadError::Unreadable(error.to_string()))?;
+pub(crate) fn refuse_external(bytes: &[u8]) -> Result<(), GraphReadError> {
+    let model = ModelFields::decode(bytes).map_err(|error| GraphReadError::Unreadable(error.to_string()))?;
     let training = model.training.iter().flat_map(|one| one.initialization.iter().chain(&one.algorithm));
-    let mut graphs: Vec<&Graph> = model.graph.iter().chain(training).collect();
-    let mut nodes: Vec<&Node> = model.functions.iter().flat_map(|function| &function.node).collect();
-    let mut attributes: Vec<&Attribute> =
+    let mut graphs: Vec<&GraphFields> = model.graph.iter().chain(training).collect();
+    let mut nodes: Vec<&NodeFields> = model.functions.iter().flat_map(|function| &function.node).collect();
+    let mut attributes: Vec<&AttributeFields> =
         model.functions.iter().flat_map(|function| &function.attribute).collect();
     loop {
         while let Some(node) = nodes.pop() {
             if node.operator == COMPILED {
-                return Err(ReadError::Foreign(format!("the node `{}` is an {COMPILED}", shown(&node.name))));
+                return Err(GraphReadError::Foreign(format!(
+                    "the node `{}` is an {COMPILED}",
+                    shown(&node.name)
+                )));
             }
             attributes.extend(&node.attribute);
         }
@@ -132,14 +135,14 @@ fn shown(name: &str) -> String {
 }
 
 impl Sparse {
-    fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+    fn tensors(&self) -> impl Iterator<Item = &TensorFields> {
         self.values.iter().chain(&self.indices)
     }
 }
 
-fn refuse<'a>(mut tensors: impl Iterator<Item = &'a Tensor>) -> Result<(), ReadError> {
+fn refuse<'a>(mut tensors: impl Iterator<Item = &'a TensorFields>) -> Result<(), GraphReadError> {
     match tensors.find(|tensor| tensor.location == EXTERNAL || !tensor.elsewhere.is_empty()) {
-        Some(tensor) => Err(ReadError::External(shown(&tensor.name))),
+        Some(tensor) => Err(GraphReadError::External(shown(&tensor.name))),
         None => Ok(()),
     }
 }
@@ -148,50 +151,53 @@ fn refuse<'a>(mut tensors: impl Iterator<Item = &'a Tensor>) -> Result<(), ReadE
 mod tests {
     use super::*;
 
-    fn file(graph: Graph) -> Vec<u8> {
-        Model { graph: Some(graph), ..Model::default() }.encode_to_vec()
+    fn file(graph: GraphFields) -> Vec<u8> {
+        ModelFields { graph: Some(graph), ..ModelFields::default() }.encode_to_vec()
     }
 
-    fn refused(model: &Model) -> bool {
-        matches!(refuse_external(&model.encode_to_vec()), Err(ReadError::External(name)) if name == "w")
+    fn refused(model: &ModelFields) -> bool {
+        matches!(refuse_external(&model.encode_to_vec()), Err(GraphReadError::External(name)) if name == "w")
     }
 
     #[test]
     fn a_tensor_elsewhere_is_refused_wherever_it_stands() {
-        let inside = Tensor { name: "w".into(), ..Tensor::default() };
-        let told = Tensor { location: EXTERNAL, ..inside.clone() };
-        let placed = Tensor { elsewhere: vec![Entry {}], ..inside.clone() };
+        let inside = TensorFields { name: "w".into(), ..TensorFields::default() };
+        let told = TensorFields { location: EXTERNAL, ..inside.clone() };
+        let placed = TensorFields { elsewhere: vec![ExternalEntry {}], ..inside.clone() };
         for (tensor, expected) in [(inside, false), (told, true), (placed, true)] {
             let sparse = || Sparse { values: Some(tensor.clone()), indices: None };
             let holders = [
-                Attribute { tensor: Some(tensor.clone()), ..Attribute::default() },
-                Attribute { tensors: vec![tensor.clone()], ..Attribute::default() },
-                Attribute { sparse: Some(sparse()), ..Attribute::default() },
-                Attribute {
+                AttributeFields { tensor: Some(tensor.clone()), ..AttributeFields::default() },
+                AttributeFields { tensors: vec![tensor.clone()], ..AttributeFields::default() },
+                AttributeFields { sparse: Some(sparse()), ..AttributeFields::default() },
+                AttributeFields {
                     sparses: vec![Sparse { values: None, indices: Some(tensor.clone()) }],
-                    ..Attribute::default()
+                    ..AttributeFields::default()
                 },
             ];
-            let holders = holders.map(|attribute| Node { attribute: vec![attribute], ..Node::default() });
-            let mut graphs: Vec<Graph> =
-                holders.iter().map(|node| Graph { node: vec![node.clone()], ..Graph::default() }).collect();
-            graphs.push(Graph { initializer: vec![tensor.clone()], ..Graph::default() });
-            graphs.push(Graph { sparse: vec![sparse()], ..Graph::default() });
+            let holders =
+                holders.map(|attribute| NodeFields { attribute: vec![attribute], ..NodeFields::default() });
+            let mut graphs: Vec<GraphFields> = holders
+                .iter()
+                .map(|node| GraphFields { node: vec![node.clone()], ..GraphFields::default() })
+                .collect();
+            graphs.push(GraphFields { initializer: vec![tensor.clone()], ..GraphFields::default() });
+            graphs.push(GraphFields { sparse: vec![sparse()], ..GraphFields::default() });
             for graph in graphs {
-                let branch = Attribute { graph: Some(graph.clone()), ..Attribute::default() };
-                let branches = Attribute { graphs: vec![graph.clone()], ..Attribute::default() };
-                let node = |attribute| Node { attribute: vec![attribute], ..Node::default() };
-                let nested = Graph { node: vec![node(branch.clone())], ..Graph::default() };
-                let deeper = Graph { node: vec![node(branches)], ..Graph::default() };
+                let branch = AttributeFields { graph: Some(graph.clone()), ..AttributeFields::default() };
+                let branches = AttributeFields { graphs: vec![graph.clone()], ..AttributeFields::default() };
+                let node = |attribute| NodeFields { attribute: vec![attribute], ..NodeFields::default() };
+                let nested = GraphFields { node: vec![node(branch.clone())], ..GraphFields::default() };
+                let deeper = GraphFields { node: vec![node(branches)], ..GraphFields::default() };
                 let training = Training { initialization: None, algorithm: Some(graph.clone()) };
                 let function = Function { node: vec![node(branch.clone())], attribute: Vec::new() };
                 let default = Function { node: Vec::new(), attribute: vec![branch] };
                 let models = [
-                    Model { graph: Some(graph), ..Model::default() },
-                    Model { graph: Some(nested), ..Model::default() },
-                    Model { graph: Some(deeper), ..Model::default() },
-                    Model { training: vec![training], ..Model::default() },
-                    Model { functions: vec![function, default], ..Model::default() },
+                    ModelFields { graph: Some(graph), ..ModelFields::default() },
+                    ModelFields { graph: Some(nested), ..ModelFields::default() },
+                    ModelFields { graph: Some(deeper), ..ModelFields::default() },
+                    ModelFields { training: vec![training], ..ModelFields::default() },
+                    ModelFields { functions: vec![function, default], ..ModelFields::default() },
                 ];
                 for model in models {
                     assert_eq!(refused(&model), expected, "{model:?}");
@@ -215,15 +221,15 @@ mod tests {
             error.to_string(),
             "its tensor `w` lies in another file, and only what a graph holds itself is read"
         );
-        assert!(refuse_external(&file(Graph::default())).is_ok());
+        assert!(refuse_external(&file(GraphFields::default())).is_ok());
     }
 
     #[test]
     fn a_graph_that_a_device_has_compiled_is_refused() {
-        let node = Node { name: "n".into(), operator: "EPContext".into(), attribute: Vec::new() };
-        let graph = Graph { node: vec![node.clone()], ..Graph::default() };
+        let node = NodeFields { name: "n".into(), operator: "EPContext".into(), attribute: Vec::new() };
+        let graph = GraphFields { node: vec![node.clone()], ..GraphFields::default() };
         let function = Function { node: vec![node], attribute: Vec::new() };
-        let within = Model { functions: vec![function], ..Model::default() }.encode_to_vec();
+        let within = ModelFields { functions: vec![function], ..ModelFields::default() }.encode_to_vec();
         for bytes in [file(graph), within] {
             let refused = refuse_external(&bytes).unwrap_err().to_string();
             assert_eq!(refused, "rcnn did not write it: the node `n` is an EPContext");
@@ -232,14 +238,14 @@ mod tests {
 
     #[test]
     fn depth_is_limited() {
-        let mut graph = Graph::default();
+        let mut graph = GraphFields::default();
         for _ in 0..200 {
-            let attribute = Attribute { graph: Some(graph), ..Attribute::default() };
-            graph = Graph {
-                node: vec![Node { attribute: vec![attribute], ..Node::default() }],
-                ..Graph::default()
+            let attribute = AttributeFields { graph: Some(graph), ..AttributeFields::default() };
+            graph = GraphFields {
+                node: vec![NodeFields { attribute: vec![attribute], ..NodeFields::default() }],
+                ..GraphFields::default()
             };
         }
-        assert!(matches!(refuse_external(&file(graph)), Err(ReadError::Unreadable(_))));
+        assert!(matches!(refuse_external(&file(graph)), Err(GraphReadError::Unreadable(_))));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use half::f16;
 
-use super::proto::{self, Node};
+use super::proto::{self, NodeProto};
 
 /// The operator set that our graphs need: 16 is the first whose RoiAlign can leave out the half-pixel shift.
 pub const OPSET: i64 = 16;
@@ -119,7 +119,7 @@ pub struct Initializer {
 
 /// How a convolution moves over its input; height and width alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct ConvWindow {
     /// Side of the kernel.
     pub kernel: usize,
     /// Step.
@@ -134,7 +134,7 @@ pub struct Window {
 
 /// RoiAlign's values.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RoiAlign {
+pub struct RoiAlignAttributes {
     /// Cells a side.
     pub resolution: usize,
     /// Samples a side and cell; 0: as many as the cell has pixels, rounded up.
@@ -148,14 +148,17 @@ pub struct RoiAlign {
 /// A graph under construction.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    pub(super) body: proto::Graph,
+    pub(super) body: proto::GraphProto,
     pub(super) initializers: Vec<Initializer>,
 }
 
 impl Graph {
     /// An empty graph.
     pub fn new(name: &str) -> Graph {
-        Graph { body: proto::Graph { name: name.into(), ..Default::default() }, initializers: Vec::new() }
+        Graph {
+            body: proto::GraphProto { name: name.into(), ..Default::default() },
+            initializers: Vec::new(),
+        }
     }
 
     /// Declares an input.
@@ -181,8 +184,8 @@ impl Graph {
     }
 
     /// Two-dimensional convolution of NCHW maps.
-    pub fn conv(&mut self, name: &str, x: &str, weight: &str, bias: &str, window: Window) -> Edge {
-        let Window { kernel, stride, pad, dilation, groups } = window;
+    pub fn conv(&mut self, name: &str, x: &str, weight: &str, bias: &str, window: ConvWindow) -> Edge {
+        let ConvWindow { kernel, stride, pad, dilation, groups } = window;
         let side = |v: usize| vec![v as i64; 2];
         self.node(
             "Conv",
@@ -268,7 +271,7 @@ impl Graph {
     /// Parts of a tensor along an axis, of sizes that `sizes` lists.
     pub fn split(&mut self, names: &[&str], x: &str, sizes: &str, axis: i64) {
         let output: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        self.body.node.push(Node {
+        self.body.node.push(NodeProto {
             input: vec![x.into(), sizes.into()],
             name: output.join("+"),
             output,
@@ -322,7 +325,7 @@ impl Graph {
     /// The values themselves are called `values`.
     pub fn top(&mut self, values: &str, indices: &str, x: &str, count: &str, axis: i64) -> Edge {
         let attribute = vec![int("axis", axis), int("largest", 1), int("sorted", 1)];
-        self.body.node.push(Node {
+        self.body.node.push(NodeProto {
             input: vec![x.into(), count.into()],
             output: vec![values.into(), indices.into()],
             name: values.into(),
@@ -366,7 +369,14 @@ impl Graph {
     }
 
     /// Features of boxes: (N, C, resolution, resolution) from maps, boxes (N, 4) and the boxes' pictures (N).
-    pub fn roi_align(&mut self, name: &str, map: &str, rois: &str, images: &str, roi: RoiAlign) -> Edge {
+    pub fn roi_align(
+        &mut self,
+        name: &str,
+        map: &str,
+        rois: &str,
+        images: &str,
+        roi: RoiAlignAttributes,
+    ) -> Edge {
         let mode = if roi.aligned { "half_pixel" } else { "output_half_pixel" };
         self.node(
             "RoiAlign",
@@ -394,12 +404,12 @@ impl Graph {
     }
 
     /// The nodes, in an order in which they can be computed.
-    pub(crate) fn nodes(&self) -> &[Node] {
+    pub(crate) fn nodes(&self) -> &[NodeProto] {
         &self.body.node
     }
 
     /// Adds a node as it stands.
-    pub(crate) fn push(&mut self, node: Node) {
+    pub(crate) fn push(&mut self, node: NodeProto) {
         self.body.node.push(node);
     }
 
@@ -415,7 +425,7 @@ impl Graph {
 
     /// A graph with the same name, inputs and outputs, and nothing between them.
     pub(crate) fn frame(&self) -> Graph {
-        let body = proto::Graph {
+        let body = proto::GraphProto {
             name: self.body.name.clone(),
             input: self.body.input.clone(),
             output: self.body.output.clone(),
@@ -427,7 +437,7 @@ impl Graph {
     /// Declares an existing tensor of float32 as an output too, whatever its shape, to be looked at.
     pub(crate) fn expose(&mut self, edge: &str) {
         let tensor = proto::TensorKind { element: Element::F32 as i32, shape: None };
-        let kind = Some(proto::Kind { tensor: Some(tensor) });
+        let kind = Some(proto::TypeProto { tensor: Some(tensor) });
         self.body.output.push(proto::ValueInfo { name: edge.into(), kind });
     }
 
@@ -438,8 +448,8 @@ impl Graph {
         self.initializers.retain(|constant| used.contains(constant.name.as_str()));
     }
 
-    fn node(&mut self, op: &str, name: &str, inputs: &[&str], attribute: Vec<proto::Attribute>) -> Edge {
-        self.body.node.push(Node {
+    fn node(&mut self, op: &str, name: &str, inputs: &[&str], attribute: Vec<proto::AttributeProto>) -> Edge {
+        self.body.node.push(NodeProto {
             input: inputs.iter().map(|edge| (*edge).to_owned()).collect(),
             output: vec![name.into()],
             name: name.into(),
@@ -455,26 +465,31 @@ pub(super) fn value_info(name: &str, element: Element, dims: &[Dim]) -> proto::V
     let dims = dims
         .iter()
         .map(|dim| match dim {
-            Dim::Fixed(size) => proto::Dim { value: Some(*size as i64), name: None },
-            Dim::Free(name) => proto::Dim { value: None, name: Some(name.clone()) },
+            Dim::Fixed(size) => proto::DimProto { value: Some(*size as i64), name: None },
+            Dim::Free(name) => proto::DimProto { value: None, name: Some(name.clone()) },
         })
         .collect();
-    let tensor = proto::TensorKind { element: element as i32, shape: Some(proto::Shape { dims }) };
-    proto::ValueInfo { name: name.into(), kind: Some(proto::Kind { tensor: Some(tensor) }) }
+    let tensor = proto::TensorKind { element: element as i32, shape: Some(proto::ShapeProto { dims }) };
+    proto::ValueInfo { name: name.into(), kind: Some(proto::TypeProto { tensor: Some(tensor) }) }
 }
 
-pub(crate) fn int(name: &str, value: i64) -> proto::Attribute {
-    proto::Attribute { name: name.into(), i: Some(value), kind: 2, ..Default::default() }
+pub(crate) fn int(name: &str, value: i64) -> proto::AttributeProto {
+    proto::AttributeProto { name: name.into(), i: Some(value), kind: 2, ..Default::default() }
 }
 
-fn ints(name: &str, values: Vec<i64>) -> proto::Attribute {
-    proto::Attribute { name: name.into(), ints: values, kind: 7, ..Default::default() }
+fn ints(name: &str, values: Vec<i64>) -> proto::AttributeProto {
+    proto::AttributeProto { name: name.into(), ints: values, kind: 7, ..Default::default() }
 }
 
-fn float(name: &str, value: f32) -> proto::Attribute {
-    proto::Attribute { name: name.into(), f: Some(value), kind: 1, ..Default::default() }
+fn float(name: &str, value: f32) -> proto::AttributeProto {
+    proto::AttributeProto { name: name.into(), f: Some(value), kind: 1, ..Default::default() }
 }
 
-fn text(name: &str, value: &str) -> proto::Attribute {
-    proto::Attribute { name: name.into(), s: Some(value.as_bytes().to_vec()), kind: 3, ..Default::default() }
+fn text(name: &str, value: &str) -> proto::AttributeProto {
+    proto::AttributeProto {
+        name: name.into(),
+        s: Some(value.as_bytes().to_vec()),
+        kind: 3,
+        ..Default::default()
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use half::f16;
 
 use super::graph::{Edge, Element, Graph, Values};
-use super::proto::Node;
+use super::proto::NodeProto;
 
 /// What computes in float16 where its first input is a float tensor; everything else stays as it is.
 const HALF: [&str; 11] = [
@@ -34,14 +34,14 @@ impl Graph {
         if int8 || self.initializers.iter().any(|constant| large(&constant.values)) {
             return None;
         }
-        let mut writer = Writer::new(self);
+        let mut writer = HalfWriter::new(self);
         self.body.node.iter().for_each(|node| writer.add(node));
         writer.out.drop_unused();
         Some(writer.out)
     }
 }
 
-struct Writer<'a> {
+struct HalfWriter<'a> {
     from: &'a Graph,
     out: Graph,
     /// Tensors of whole numbers.
@@ -51,8 +51,8 @@ struct Writer<'a> {
     float: BTreeMap<Edge, Edge>,
 }
 
-impl<'a> Writer<'a> {
-    fn new(from: &'a Graph) -> Writer<'a> {
+impl<'a> HalfWriter<'a> {
+    fn new(from: &'a Graph) -> HalfWriter<'a> {
         let mut out = from.frame();
         let (mut whole, mut float) = (BTreeSet::new(), BTreeMap::new());
         for constant in &from.initializers {
@@ -70,10 +70,10 @@ impl<'a> Writer<'a> {
                 whole.insert(input.name.clone());
             }
         }
-        Writer { from, out, whole, half: BTreeMap::new(), float }
+        HalfWriter { from, out, whole, half: BTreeMap::new(), float }
     }
 
-    fn add(&mut self, node: &Node) {
+    fn add(&mut self, node: &NodeProto) {
         let mut node = node.clone();
         let first = node.input.first().cloned().unwrap_or_default();
         if node.op_type == "Shape" || self.whole.contains(&first) {
@@ -144,7 +144,7 @@ impl<'a> Writer<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::Window;
+    use crate::onnx::ConvWindow;
 
     #[test]
     fn weights_that_do_not_fit_and_int8_layers_are_left_alone() {
@@ -153,7 +153,7 @@ mod tests {
             let x = graph.input("x", Element::F32, &[1.into(), 1.into(), 4.into(), 4.into()]);
             let weight = graph.constant("weight", &[1, 1, 1, 1], Values::F32(vec![weight]));
             let bias = graph.constant("bias", &[1], Values::F32(vec![0.1]));
-            let window = Window { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
+            let window = ConvWindow { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
             let y = graph.conv("y", &x, &weight, &bias, window);
             graph.output(&y, Element::F32, &[1.into(), 1.into(), 4.into(), 4.into()]);
             graph

@@ -4,7 +4,7 @@
 
 /// A whole model file. Its graph (field 7) is streamed by the writer.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Model {
+pub(super) struct ModelProto {
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
     #[prost(string, tag = "2")]
@@ -25,9 +25,9 @@ pub(super) struct OperatorSet {
 
 /// A graph without its initialisers (field 5), which are streamed.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Graph {
+pub(super) struct GraphProto {
     #[prost(message, repeated, tag = "1")]
-    pub node: Vec<Node>,
+    pub node: Vec<NodeProto>,
     #[prost(string, tag = "2")]
     pub name: String,
     #[prost(string, tag = "10")]
@@ -40,7 +40,7 @@ pub(super) struct Graph {
 
 /// One operator at work.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Node {
+pub(crate) struct NodeProto {
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -50,14 +50,14 @@ pub(crate) struct Node {
     #[prost(string, tag = "4")]
     pub op_type: String,
     #[prost(message, repeated, tag = "5")]
-    pub attribute: Vec<Attribute>,
+    pub attribute: Vec<AttributeProto>,
     /// Whose operator it is; empty: ONNX's own.
     #[prost(string, tag = "7")]
     pub domain: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Attribute {
+pub(crate) struct AttributeProto {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(float, optional, tag = "2")]
@@ -80,11 +80,11 @@ pub(super) struct ValueInfo {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(message, optional, tag = "2")]
-    pub kind: Option<Kind>,
+    pub kind: Option<TypeProto>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Kind {
+pub(super) struct TypeProto {
     #[prost(message, optional, tag = "1")]
     pub tensor: Option<TensorKind>,
 }
@@ -94,17 +94,17 @@ pub(super) struct TensorKind {
     #[prost(int32, tag = "1")]
     pub element: i32,
     #[prost(message, optional, tag = "2")]
-    pub shape: Option<Shape>,
+    pub shape: Option<ShapeProto>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Shape {
+pub(super) struct ShapeProto {
     #[prost(message, repeated, tag = "1")]
-    pub dims: Vec<Dim>,
+    pub dims: Vec<DimProto>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Dim {
+pub(super) struct DimProto {
     #[prost(int64, optional, tag = "1")]
     pub value: Option<i64>,
     #[prost(string, optional, tag = "2")]
@@ -113,7 +113,7 @@ pub(super) struct Dim {
 
 /// An initialiser up to its values (raw data, field 9), which are streamed.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Tensor {
+pub(super) struct TensorProto {
     #[prost(int64, repeated, tag = "1")]
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]

@@ -8,7 +8,7 @@ use super::proto;
 
 /// Why a file is no graph of ours.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub enum GraphReadError {
     /// The bytes are no ONNX file.
     #[error("it is no ONNX file: {0}")]
     Unreadable(String),
@@ -28,11 +28,11 @@ struct Model {
     opset_import: Vec<proto::OperatorSet>,
 }
 
-/// [`proto::Graph`] with its initialisers.
+/// [`proto::GraphProto`] with its initialisers.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Whole {
     #[prost(message, repeated, tag = "1")]
-    node: Vec<proto::Node>,
+    node: Vec<proto::NodeProto>,
     #[prost(string, tag = "2")]
     name: String,
     #[prost(message, repeated, tag = "5")]
@@ -45,7 +45,7 @@ struct Whole {
     output: Vec<proto::ValueInfo>,
 }
 
-/// [`proto::Tensor`] with its values.
+/// [`proto::TensorProto`] with its values.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Tensor {
     #[prost(int64, repeated, tag = "1")]
@@ -63,29 +63,34 @@ impl Graph {
     ///
     /// # Errors
     /// When they are none, or hold what this library does not write (other operator sets, weights in other files).
-    pub fn from_bytes(bytes: &[u8]) -> Result<Graph, ReadError> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Graph, GraphReadError> {
         refuse_external(bytes)?;
-        let model = Model::decode(bytes).map_err(|error| ReadError::Unreadable(error.to_string()))?;
+        let model = Model::decode(bytes).map_err(|error| GraphReadError::Unreadable(error.to_string()))?;
         let sets = &model.opset_import;
         if sets.len() != 1 || !sets[0].domain.is_empty() || sets[0].version != OPSET {
-            return Err(ReadError::Foreign(format!("its operator set is not {OPSET}")));
+            return Err(GraphReadError::Foreign(format!("its operator set is not {OPSET}")));
         }
-        let Some(whole) = model.graph else { return Err(ReadError::Unreadable("it has no graph".into())) };
+        let Some(whole) = model.graph else {
+            return Err(GraphReadError::Unreadable("it has no graph".into()));
+        };
         let Whole { node, name, initializer, doc, input, output } = whole;
         // Float, int, string, floats, ints: tensors and graphs as attributes would be lost.
         let known = |kind: i32| matches!(kind, 1..=3 | 6 | 7);
         if let Some(node) = node.iter().find(|node| !node.attribute.iter().all(|one| known(one.kind))) {
             let name = node.name.escape_debug();
-            return Err(ReadError::Foreign(format!("the node `{name}` has an attribute of another kind")));
+            return Err(GraphReadError::Foreign(format!(
+                "the node `{name}` has an attribute of another kind"
+            )));
         }
         let initializers = initializer.into_iter().map(constant).collect::<Result<_, _>>()?;
-        Ok(Graph { body: proto::Graph { node, name, doc, input, output }, initializers })
+        Ok(Graph { body: proto::GraphProto { node, name, doc, input, output }, initializers })
     }
 }
 
-fn constant(tensor: Tensor) -> Result<Initializer, ReadError> {
+fn constant(tensor: Tensor) -> Result<Initializer, GraphReadError> {
     let Tensor { dims, element, name, raw } = tensor;
-    let foreign = |what: &str| ReadError::Foreign(format!("the tensor `{}` {what}", name.escape_debug()));
+    let foreign =
+        |what: &str| GraphReadError::Foreign(format!("the tensor `{}` {what}", name.escape_debug()));
     let dims: Option<Vec<usize>> = dims.iter().map(|&size| usize::try_from(size).ok()).collect();
     let dims = dims.ok_or_else(|| foreign("has a negative dimension"))?;
     let values = match element {
@@ -111,7 +116,7 @@ fn numbers<T, const N: usize>(raw: &[u8], from: impl Fn([u8; N]) -> T) -> Vec<T>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{Dim, Window};
+    use crate::onnx::{ConvWindow, Dim};
 
     fn graph() -> Graph {
         let mut graph = Graph::new("all");
@@ -127,7 +132,7 @@ mod tests {
         let bias = graph.constant("bias", &[1], Values::I32(vec![-100_000]));
         let whole = graph.constant("whole", &[], Values::I32(vec![0]));
         let bias = graph.dequantize_linear("bias.dq", &bias, &scale, &whole);
-        let window = Window { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
+        let window = ConvWindow { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
         let y = graph.conv("conv", &x, &weight, &bias, window);
         let y = graph.subsample("y", &y, 2);
         graph.output(&y, Element::F32, &dims);
@@ -154,7 +159,7 @@ mod tests {
             damaged[place] ^= 0x15;
             let _ = Graph::from_bytes(&damaged);
         }
-        assert!(matches!(Graph::from_bytes(b""), Err(ReadError::Foreign(_))));
-        assert!(matches!(Graph::from_bytes(b"\x3a\x7f"), Err(ReadError::Unreadable(_))));
+        assert!(matches!(Graph::from_bytes(b""), Err(GraphReadError::Foreign(_))));
+        assert!(matches!(Graph::from_bytes(b"\x3a\x7f"), Err(GraphReadError::Unreadable(_))));
     }
 }

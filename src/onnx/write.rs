@@ -83,11 +83,11 @@ impl Graph {
         self.header().encoded_len() as u64 + field_len(MODEL_GRAPH, self.graph_len())
     }
 
-    fn header(&self) -> proto::Model {
+    fn header(&self) -> proto::ModelProto {
         let foreign: BTreeSet<&str> = self.body.node.iter().map(|node| node.domain.as_str()).collect();
         let foreign = foreign.into_iter().filter(|domain| !domain.is_empty());
         let set = |domain: &str, version| proto::OperatorSet { domain: domain.into(), version };
-        proto::Model {
+        proto::ModelProto {
             ir_version: IR_VERSION,
             producer_name: env!("CARGO_PKG_NAME").into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
@@ -119,8 +119,8 @@ impl Graph {
     }
 }
 
-fn tensor(initializer: &Initializer) -> proto::Tensor {
-    proto::Tensor {
+fn tensor(initializer: &Initializer) -> proto::TensorProto {
+    proto::TensorProto {
         dims: initializer.dims.iter().map(|&size| size as i64).collect(),
         element: initializer.values.element() as i32,
         name: initializer.name.clone(),
@@ -174,14 +174,14 @@ fn write_chunks<T, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{Element, Window};
+    use crate::onnx::{ConvWindow, Element};
 
     fn small_graph() -> Graph {
         let mut graph = Graph::new("small");
         let x = graph.input("x", Element::F32, &["batch".into(), 3.into(), "height".into(), "width".into()]);
         let weight = graph.constant("conv.weight", &[2, 3, 1, 1], Values::F32(vec![0.5; 6]));
         let bias = graph.constant("conv.bias", &[2], Values::F32(vec![1.0, -1.0]));
-        let window = Window { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
+        let window = ConvWindow { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
         let y = graph.conv("conv", &x, &weight, &bias, window);
         graph.output(&y, Element::F32, &["batch".into(), 2.into(), "height".into(), "width".into()]);
         graph

@@ -9,7 +9,7 @@ use super::decode::{Decoded, Error, ErrorKind, upright};
 pub(super) const STRIP: usize = 16;
 
 /// An upright photo that is being made of rows as stored. Rows that never come stay black.
-pub(super) struct Canvas {
+pub(super) struct RowCanvas {
     stored: (usize, usize),
     orientation: Orientation,
     /// Memory of zeros that the system gives only when something is written to it.
@@ -24,25 +24,25 @@ pub(super) fn lies(orientation: Orientation) -> bool {
     matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
 }
 
-impl Canvas {
+impl RowCanvas {
     /// For a picture that is stored with a width and height, both at least 1.
-    pub(super) fn new((width, height): (u32, u32), orientation: Orientation) -> Result<Canvas, Error> {
+    pub(super) fn new((width, height): (u32, u32), orientation: Orientation) -> Result<RowCanvas, Error> {
         let stored = (width as usize, height as usize);
         let bytes = stored.0.checked_mul(stored.1).and_then(|pixels| pixels.checked_mul(3));
         let pixels = bytes.and_then(|bytes| bytemuck::try_zeroed_slice_box(bytes).ok());
         let pixels = pixels.ok_or_else(|| Error::out_of_memory(width, height))?;
-        Ok(Canvas { stored, orientation, pixels: pixels.into_vec(), rows: 0 })
+        Ok(RowCanvas { stored, orientation, pixels: pixels.into_vec(), rows: 0 })
     }
 
     /// Where the next rows, at most so many, can be written as they are; nothing if they have to be turned.
-    /// [`Canvas::written`] says how many were.
+    /// [`RowCanvas::written`] says how many were.
     pub(super) fn next_rows(&mut self, most: usize) -> Option<&mut [u8]> {
         let row = 3 * self.stored.0;
         let end = (self.rows + most).min(self.stored.1);
         (self.orientation == Orientation::NoTransforms).then(|| &mut self.pixels[row * self.rows..row * end])
     }
 
-    /// Rows that were written to where [`Canvas::next_rows`] said.
+    /// Rows that were written to where [`RowCanvas::next_rows`] said.
     pub(super) fn written(&mut self, rows: usize) {
         self.rows = (self.rows + rows).min(self.stored.1);
     }
@@ -105,7 +105,7 @@ pub(super) fn whole(stored: (u32, u32), orientation: Orientation, pixels: Vec<u8
     if orientation == Orientation::NoTransforms {
         return Ok(Decoded { photo: Photo { width, height, pixels }, full: stored, clipped: false });
     }
-    let mut canvas = Canvas::new(stored, orientation)?;
+    let mut canvas = RowCanvas::new(stored, orientation)?;
     pixels.chunks(3 * width as usize * STRIP).for_each(|rows| canvas.push(rows));
     Ok(Decoded { photo: canvas.finish(), full: upright(stored, orientation), clipped: false })
 }
@@ -134,7 +134,7 @@ mod tests {
             let mut expected = DynamicImage::ImageRgb8(whole);
             expected.apply_orientation(orientation);
             for rows in [1, 2, 5, 9] {
-                let mut canvas = Canvas::new((width, height), orientation).unwrap();
+                let mut canvas = RowCanvas::new((width, height), orientation).unwrap();
                 stored.chunks((3 * width) as usize * rows).for_each(|rows| canvas.push(rows));
                 assert_eq!(canvas.missing(), 0);
                 canvas.push(&stored);
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn what_no_memory_holds_is_an_error() {
         let most = (u32::MAX, u32::MAX);
-        let error = Canvas::new(most, Orientation::NoTransforms).err().unwrap();
+        let error = RowCanvas::new(most, Orientation::NoTransforms).err().unwrap();
         assert_eq!(error.kind, ErrorKind::OutOfMemory);
     }
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead, Read, Seek, SeekFrom};
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat, ImageReader};
 
-use super::decode::{DecodeOptions, Error, ErrorKind, Target, divisor};
+use super::decode::{DecodeOptions, Error, ErrorKind, TargetSize, divisor};
 use super::ifd::{self, Directory};
 use super::markers::Outline;
 use super::{kinds, png, tiff};
@@ -35,7 +35,7 @@ impl Cost {
 pub(super) fn of(
     file: &mut (impl BufRead + Seek),
     options: &DecodeOptions,
-    target: Target<'_>,
+    target: TargetSize<'_>,
 ) -> Option<Cost> {
     let mut head = Vec::new();
     file.by_ref().take(HEAD as u64).read_to_end(&mut head).ok()?;

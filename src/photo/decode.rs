@@ -10,7 +10,7 @@ use image::metadata::Orientation;
 
 use super::canvas::lies;
 use super::cost::{self, Cost};
-use super::{Photo, jpeg, orientation, others};
+use super::{Photo, formats, jpeg, orientation};
 
 /// Which JPEG decoder reads the pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,14 +162,14 @@ pub struct Decoded {
 }
 
 /// The width and height that will be made of an upright photo of a width and height.
-pub(super) type Target<'a> = &'a dyn Fn((u32, u32)) -> (u32, u32);
+pub(super) type TargetSize<'a> = &'a dyn Fn((u32, u32)) -> (u32, u32);
 
 /// The power of two that a photo may be divided by and still have `GAP` times the sides that are needed: 1 to 8.
 pub(super) fn divisor(
     stored: (u32, u32),
     orientation: Orientation,
     options: &DecodeOptions,
-    target: Target<'_>,
+    target: TargetSize<'_>,
 ) -> u32 {
     if options.decoder != Decoder::Reduced {
         return 1;
@@ -286,7 +286,7 @@ pub fn size(path: &Path, options: &DecodeOptions) -> Result<(u32, u32), Error> {
     let limits = Limits { memory: u64::MAX, ..options.limits };
     let options = &DecodeOptions { limits, ..*options };
     let bytes = Opened::open(path, options, &|whole| whole)?.read(options)?;
-    let (stored, orientation) = others::size(&bytes, options)?;
+    let (stored, orientation) = formats::size(&bytes, options)?;
     Ok(upright(stored, orientation))
 }
 
@@ -309,7 +309,7 @@ pub fn decode_for(
 /// # Errors
 /// As [`decode`].
 pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<Photo, Error> {
-    let target: Target<'_> = &|whole| whole;
+    let target: TargetSize<'_> = &|whole| whole;
     let cost = guarded(|| Ok(cost::of(&mut io::Cursor::new(bytes), options, target)))?.unwrap_or_default();
     cost::check(cost.bytes(bytes.len() as u64), cost.stored, options)?;
     from_bytes(bytes, options, target).map(|decoded| decoded.photo)
@@ -324,7 +324,7 @@ pub fn is_decoding() -> bool {
     DECODING.get()
 }
 
-fn from_bytes(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Decoded, Error> {
+fn from_bytes(bytes: &[u8], options: &DecodeOptions, target: TargetSize<'_>) -> Result<Decoded, Error> {
     guarded(|| upright_photo(bytes, options, target))
 }
 
@@ -337,14 +337,14 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::Corrupt, "the picture's data made the decoder fail")))
 }
 
-fn upright_photo(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Decoded, Error> {
+fn upright_photo(bytes: &[u8], options: &DecodeOptions, target: TargetSize<'_>) -> Result<Decoded, Error> {
     if bytes.is_empty() {
         return Err(Error::new(ErrorKind::Empty, "the file is empty"));
     }
     if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
         jpeg::decode(bytes, options, target)
     } else {
-        others::decode(bytes, options)
+        formats::decode(bytes, options)
     }
 }
 

@@ -31,14 +31,14 @@ pub(super) enum Damage {
 
 /// Bits from the highest of each byte on; behind the last there are zeros for a while, as codes are looked up by more bits
 /// than they have.
-struct Bits<'a> {
+struct FaxBits<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 const BEHIND: usize = 32;
 
-impl BitReader for Bits<'_> {
+impl BitReader for FaxBits<'_> {
     type Error = Infallible;
 
     fn peek(&self, bits: u8) -> Option<u16> {
@@ -61,7 +61,7 @@ impl BitReader for Bits<'_> {
     }
 }
 
-impl Bits<'_> {
+impl FaxBits<'_> {
     fn next(&mut self) -> Option<u16> {
         let bit = self.peek(1);
         self.at += 1;
@@ -97,11 +97,11 @@ impl Bits<'_> {
 
 /// Where the colour of a line's pixels changes, from white at its begin.
 #[derive(Debug, Default)]
-struct Line {
+struct FaxLine {
     changes: Vec<usize>,
 }
 
-impl Line {
+impl FaxLine {
     /// Two changes at one place are none.
     fn change(&mut self, at: usize) {
         if self.changes.last() == Some(&at) {
@@ -111,7 +111,7 @@ impl Line {
         }
     }
 
-    fn by_itself(&mut self, bits: &mut Bits<'_>, width: usize) -> Result<(), Damage> {
+    fn by_itself(&mut self, bits: &mut FaxBits<'_>, width: usize) -> Result<(), Damage> {
         let (mut at, mut is_black) = (0, false);
         while at < width {
             at += bits.run(is_black, width - at)?;
@@ -122,7 +122,7 @@ impl Line {
     }
 
     /// Whether there is a line; there is none behind the last.
-    fn by_the_last(&mut self, last: &Line, bits: &mut Bits<'_>, width: usize) -> Result<bool, Damage> {
+    fn by_the_last(&mut self, last: &FaxLine, bits: &mut FaxBits<'_>, width: usize) -> Result<bool, Damage> {
         // Before its begin, all is white.
         let (mut at, mut begun, mut is_black) = (0, false, false);
         // The place in `last` of the next change to the other colour.
@@ -183,11 +183,11 @@ impl Line {
 /// So many lines of so many pixels, a bit each, ones for black; each begins with a byte of its own.
 pub(super) fn decode(packed: &[u8], (width, height): (usize, usize), fax: Fax) -> Result<Vec<u8>, Damage> {
     let row = width.div_ceil(8).max(1);
-    let mut bits = Bits { bytes: packed, at: 0 };
+    let mut bits = FaxBits { bytes: packed, at: 0 };
     let mut bytes = vec![0; row * height];
-    let mut last = Line::default();
+    let mut last = FaxLine::default();
     for row in bytes.chunks_exact_mut(row) {
-        let mut line = Line { changes: Vec::new() };
+        let mut line = FaxLine { changes: Vec::new() };
         let mixed = fax == Fax::MarkedMixed;
         match fax {
             Fax::Aligned(to) => bits.at = bits.at.next_multiple_of(to),

@@ -157,7 +157,7 @@ impl Drop for Context<'_> {
 }
 
 /// The picture of a file, none of whose pixels are decoded.
-struct Picture<'a> {
+struct HeifImage<'a> {
     handle: Owned,
     /// Width and height as they will be decoded.
     size: (u32, u32),
@@ -166,7 +166,7 @@ struct Picture<'a> {
 }
 
 #[allow(unsafe_code)]
-fn picture<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Result<Picture<'a>, Error> {
+fn picture<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Result<HeifImage<'a>, Error> {
     let heif = heif().ok_or_else(|| Error::new(ErrorKind::Unsupported, "libheif is not there"))?;
     // SAFETY: the context reads `bytes` as long as it is there, which the lifetime says; libheif checks them. What it
     // gives is freed once, the handle before the context.
@@ -186,7 +186,7 @@ fn picture<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Result<Picture<'a>, 
         let sides = if options.ignore_orientation { heif.stored_sides } else { heif.handle_sides };
         let [width, height] = sides.map(|side| u32::try_from(side(handle.pointer)).unwrap_or(0));
         check_size(width, height, &options.limits)?;
-        Ok(Picture { handle, size: (width, height), heif, _context: context })
+        Ok(HeifImage { handle, size: (width, height), heif, _context: context })
     }
 }
 

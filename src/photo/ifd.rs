@@ -5,18 +5,18 @@
 
 /// Order of bytes in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum ByteOrder {
     Little,
     Big,
 }
 
-impl Order {
+impl ByteOrder {
     /// A number of up to eight bytes.
     pub(super) fn number(self, bytes: &[u8]) -> u64 {
         let shift = |sum: u64, &byte: &u8| (sum << 8) | u64::from(byte);
         match self {
-            Order::Little => bytes.iter().rev().fold(0, shift),
-            Order::Big => bytes.iter().fold(0, shift),
+            ByteOrder::Little => bytes.iter().rev().fold(0, shift),
+            ByteOrder::Big => bytes.iter().fold(0, shift),
         }
     }
 }
@@ -34,32 +34,32 @@ pub(super) enum Fault {
 pub(super) struct Directory<'a> {
     bytes: &'a [u8],
     /// Of all numbers in the file.
-    pub(super) order: Order,
+    pub(super) order: ByteOrder,
     big: bool,
     /// Twelve or twenty bytes each.
     entries: &'a [u8],
 }
 
 /// A value as it lies in the file.
-struct Value<'a> {
+struct FieldValue<'a> {
     kind: u16,
     data: &'a [u8],
 }
 
 /// Where a value lies: in its entry, or at a place in the file, so many bytes long.
-enum Place<'a> {
+enum ValuePlace<'a> {
     Inside(&'a [u8]),
     At(u64, usize),
 }
 
 /// Order of bytes, whether it is a BigTIFF, and the place of the first directory.
-fn header(bytes: &[u8]) -> Result<(Order, bool, u64), Fault> {
+fn header(bytes: &[u8]) -> Result<(ByteOrder, bool, u64), Fault> {
     let (order, big) = match bytes.first_chunk::<4>() {
         // The two with the wrong order of the magic number are seen in the wild.
-        Some(b"II*\0" | b"II\0*") => (Order::Little, false),
-        Some(b"MM\0*" | b"MM*\0") => (Order::Big, false),
-        Some(b"II+\0") => (Order::Little, true),
-        Some(b"MM\0+") => (Order::Big, true),
+        Some(b"II*\0" | b"II\0*") => (ByteOrder::Little, false),
+        Some(b"MM\0*" | b"MM*\0") => (ByteOrder::Big, false),
+        Some(b"II+\0") => (ByteOrder::Little, true),
+        Some(b"MM\0+") => (ByteOrder::Big, true),
         _ => return Err(Fault::NotTiff),
     };
     let at = if big { number(bytes, order, 8, 8)? } else { number(bytes, order, 4, 4)? };
@@ -84,20 +84,20 @@ impl<'a> Directory<'a> {
         Ok(Directory { bytes, order, big, entries: &rest[..whole] })
     }
 
-    fn value(&self, tag: u16) -> Result<Option<Value<'a>>, Fault> {
+    fn value(&self, tag: u16) -> Result<Option<FieldValue<'a>>, Fault> {
         let Some((kind, place)) = self.place(tag)? else { return Ok(None) };
         let data = match place {
-            Place::Inside(data) => data,
-            Place::At(at, bytes) => {
+            ValuePlace::Inside(data) => data,
+            ValuePlace::At(at, bytes) => {
                 let at = usize::try_from(at).map_err(|_| Fault::Cut)?;
                 self.bytes.get(at..).and_then(|rest| rest.get(..bytes)).ok_or(Fault::Cut)?
             }
         };
-        Ok(Some(Value { kind, data }))
+        Ok(Some(FieldValue { kind, data }))
     }
 
     /// Type and place of a value; of a tag that is there twice, the first.
-    fn place(&self, tag: u16) -> Result<Option<(u16, Place<'a>)>, Fault> {
+    fn place(&self, tag: u16) -> Result<Option<(u16, ValuePlace<'a>)>, Fault> {
         let (length, field) = if self.big { (20, 8) } else { (12, 4) };
         let found = self.entries.chunks_exact(length);
         let mut found = found.filter(|entry| self.order.number(&entry[..2]) == u64::from(tag));
@@ -108,9 +108,9 @@ impl<'a> Directory<'a> {
         let bytes = bytes.ok_or(Fault::Cut)?;
         let inside = &entry[4 + field..];
         let place = if bytes <= field {
-            Place::Inside(&inside[..bytes])
+            ValuePlace::Inside(&inside[..bytes])
         } else {
-            Place::At(self.order.number(inside), bytes)
+            ValuePlace::At(self.order.number(inside), bytes)
         };
         Ok(Some((kind, place)))
     }
@@ -118,7 +118,7 @@ impl<'a> Directory<'a> {
     /// Where in the file a value lies, and how long it is; nothing if it lies in the directory itself.
     pub(super) fn elsewhere(&self, tag: u16) -> Option<(u64, usize)> {
         match self.place(tag) {
-            Ok(Some((_, Place::At(at, bytes)))) => Some((at, bytes)),
+            Ok(Some((_, ValuePlace::At(at, bytes)))) => Some((at, bytes)),
             _ => None,
         }
     }
@@ -140,7 +140,7 @@ impl<'a> Directory<'a> {
 
     /// The numbers of a value; none where its type is text or plain bytes.
     pub(super) fn reals(&self, tag: u16) -> Result<Option<Vec<f64>>, Fault> {
-        let Some(Value { kind, data }) = self.value(tag)? else { return Ok(None) };
+        let Some(FieldValue { kind, data }) = self.value(tag)? else { return Ok(None) };
         let number = |bytes: &[u8]| self.order.number(bytes);
         let ratio = |bytes: &[u8], signed: bool| {
             let part = |bytes| if signed { f64::from(number(bytes) as i32) } else { number(bytes) as f64 };
@@ -175,7 +175,7 @@ fn width(kind: u16) -> usize {
     }
 }
 
-fn number(bytes: &[u8], order: Order, at: u64, length: u64) -> Result<u64, Fault> {
+fn number(bytes: &[u8], order: ByteOrder, at: u64, length: u64) -> Result<u64, Fault> {
     let at = usize::try_from(at).map_err(|_| Fault::Cut)?;
     let field = bytes.get(at..).and_then(|rest| rest.get(..length as usize)).ok_or(Fault::Cut)?;
     Ok(order.number(field))

@@ -6,20 +6,24 @@ use std::io::{self, BufRead, Read};
 use image::metadata::Orientation;
 use mozjpeg::{ColorSpace, Decompress};
 
-use super::canvas::{Canvas, STRIP};
+use super::canvas::{RowCanvas, STRIP};
 use super::decode::{
-    DecodeOptions, Decoded, Decoder, Error, ErrorKind, Target, check_size, divisor, orientation, upright,
+    DecodeOptions, Decoded, Decoder, Error, ErrorKind, TargetSize, check_size, divisor, orientation, upright,
 };
 use super::markers::Outline;
-use super::{inks, libjpeg, others};
+use super::{cmyk, formats, libjpeg};
 
 /// Decodes a JPEG to an upright photo, as Pillow's `convert("RGB")` does, after its `draft` where the photo is
 /// reduced. Beside it, the width and height that the file has.
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions, target: Target<'_>) -> Result<Decoded, Error> {
+pub(super) fn decode(
+    bytes: &[u8],
+    options: &DecodeOptions,
+    target: TargetSize<'_>,
+) -> Result<Decoded, Error> {
     let outline = Outline::of(bytes);
     outline.check(options)?;
     if options.decoder == Decoder::Fast
-        && let Some(outcome) = others::decode_jpeg(bytes, options)
+        && let Some(outcome) = formats::decode_jpeg(bytes, options)
     {
         return outcome;
     }
@@ -54,11 +58,11 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn decompress(&self, bytes: &[u8], target: Target<'_>) -> Result<Decoded, Error> {
+    fn decompress(&self, bytes: &[u8], target: TargetSize<'_>) -> Result<Decoded, Error> {
         let damaged =
             |error: io::Error| Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {error}"));
         let builder = Decompress::builder().with_err(libjpeg::error_manager());
-        let mut header = builder.from_reader(Source { bytes, ended: self.ended }).map_err(damaged)?;
+        let mut header = builder.from_reader(JpegSource { bytes, ended: self.ended }).map_err(damaged)?;
         let stored = (side(header.width()), side(header.height()));
         check_size(stored.0, stored.1, &self.options.limits)?;
         // In eighths.
@@ -69,14 +73,14 @@ impl Job<'_> {
             .map_err(damaged)?;
         self.check_whole()?;
         let (width, height) = (started.width(), started.height());
-        let mut canvas = Canvas::new((side(width), side(height)), self.orientation)?;
+        let mut canvas = RowCanvas::new((side(width), side(height)), self.orientation)?;
         let mut strip = Vec::new();
         while canvas.missing() > 0 {
             let rows = canvas.missing().min(STRIP);
             if inks {
                 strip.resize(4 * width * rows, 0);
                 started.read_scanlines_into(&mut strip).map_err(damaged)?;
-                canvas.push(&inks::inverted_to_rgb(&strip));
+                canvas.push(&cmyk::inverted_to_rgb(&strip));
             } else if let Some(place) = canvas.next_rows(rows) {
                 started.read_scanlines_into(place).map_err(damaged)?;
                 canvas.written(rows);
@@ -104,18 +108,18 @@ fn side(pixels: usize) -> u32 {
 }
 
 /// The bytes, and whether libjpeg asked for more than there are.
-struct Source<'a> {
+struct JpegSource<'a> {
     bytes: &'a [u8],
     ended: &'a Cell<bool>,
 }
 
-impl Read for Source<'_> {
+impl Read for JpegSource<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.bytes.read(out)
     }
 }
 
-impl BufRead for Source<'_> {
+impl BufRead for JpegSource<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.bytes.is_empty() {
             self.ended.set(true);

@@ -12,7 +12,7 @@ use super::decode::{Error, ErrorKind};
 
 /// One form.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Kind {
+pub(super) struct FileKind {
     /// As it stands in results.
     pub(super) name: &'static str,
     /// Such files, for a person.
@@ -24,9 +24,9 @@ pub(super) struct Kind {
 
 macro_rules! kinds {
     ($($id:ident $name:literal $what:literal $cure:literal [$($extension:literal)*])*) => {
-        $(static $id: Kind = Kind { name: $name, what: $what, cure: $cure, extensions: &[$($extension),*] };)*
+        $(static $id: FileKind = FileKind { name: $name, what: $what, cure: $cure, extensions: &[$($extension),*] };)*
         /// All of them.
-        static ALL: &[&Kind] = &[$(&$id),*];
+        static ALL: &[&FileKind] = &[$(&$id),*];
     };
 }
 
@@ -64,7 +64,7 @@ kinds! {
          "xbm" "wmf" "emf" "eps" "djvu" "farbfeld" "ff"]
 }
 
-impl Kind {
+impl FileKind {
     /// Why such a picture cannot be decoded.
     fn error(&self) -> Error {
         if self == &VIDEO {
@@ -80,9 +80,10 @@ pub(super) fn raw() -> Error {
 }
 
 /// What a file is by its name, if it is something that is not read.
-pub(super) fn of_name(path: &Path) -> Option<&'static Kind> {
+pub(super) fn of_name(path: &Path) -> Option<&'static FileKind> {
     let extension = path.extension()?.to_str()?;
-    let called = |kind: &&&Kind| kind.extensions.iter().any(|known| extension.eq_ignore_ascii_case(known));
+    let called =
+        |kind: &&&FileKind| kind.extensions.iter().any(|known| extension.eq_ignore_ascii_case(known));
     ALL.iter().find(called).copied()
 }
 
@@ -110,7 +111,7 @@ pub(super) fn is_called_heif(path: &Path) -> bool {
 }
 
 /// What a file is by its first bytes, if it is something that is not read.
-pub(super) fn of_content(bytes: &[u8]) -> Option<&'static Kind> {
+pub(super) fn of_content(bytes: &[u8]) -> Option<&'static FileKind> {
     let text = bytes.trim_ascii_start();
     let at = |place: usize, what: &[u8]| bytes.get(place..).is_some_and(|rest| rest.starts_with(what));
     let starts = |beginnings: &[&[u8]]| beginnings.iter().any(|beginning| bytes.starts_with(beginning));
@@ -157,7 +158,7 @@ pub(super) fn of_content(bytes: &[u8]) -> Option<&'static Kind> {
 }
 
 /// The brands of a file in ISO's base format: the main one, and all that it is compatible with.
-fn of_brands(bytes: &[u8]) -> &'static Kind {
+fn of_brands(bytes: &[u8]) -> &'static FileKind {
     let length = bytes.first_chunk().map_or(0, |length| u32::from_be_bytes(*length) as usize);
     let brands = &bytes[8..length.clamp(12, 512).min(bytes.len()).max(8)];
     let among = |names: &[&[u8; 4]]| brands.as_chunks::<4>().0.iter().any(|brand| names.contains(&brand));
@@ -219,7 +220,7 @@ impl fmt::Display for PassedOver {
 }
 
 /// Files by kind; those that were come upon twice count once.
-pub(super) fn count(mut files: Vec<(&'static Kind, PathBuf)>) -> BTreeMap<String, PassedOver> {
+pub(super) fn count(mut files: Vec<(&'static FileKind, PathBuf)>) -> BTreeMap<String, PassedOver> {
     files.sort_by(|a, b| a.1.cmp(&b.1));
     files.dedup_by(|a, b| a.1 == b.1);
     let mut kinds = BTreeMap::new();

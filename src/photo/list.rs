@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
+use coco_eval::shown;
+
 use super::heif;
-use super::kinds::{self, Kind, PassedOver};
+use super::kinds::{self, FileKind, PassedOver};
 use super::lines;
 use super::names::{cleaned, drop_repeated, tell_apart, with_slashes};
 use super::pattern::{Pattern, PatternError, is_pattern};
@@ -23,7 +25,7 @@ const EXTENSIONS: [&str; 13] =
 
 /// One photo to process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct PhotoEntry {
     /// Where the file is.
     pub path: PathBuf,
     /// The name in results: relative to the folder the user gave, with `/` between parts.
@@ -36,10 +38,10 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// The photos; no name occurs twice.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<PhotoEntry>,
     /// Sentences about what could not be looked at, was named twice or is of a form that is not read.
-    pub notes: Vec<String>,
-    /// What may hold photos and cannot be looked into; each has its sentence among the notes.
+    pub warnings: Vec<String>,
+    /// What may hold photos and cannot be looked into; each has its sentence among the warnings.
     pub unread: Vec<Unread>,
     /// Pictures and films in folders that are of forms that are not read, by kind.
     pub passed_over: BTreeMap<String, PassedOver>,
@@ -107,9 +109,9 @@ pub fn list(inputs: &[impl AsRef<OsStr>], skip: Option<&Path>) -> Result<Listing
             inputs.iter().map(|input| format!("`{}`", shown(Path::new(input)))).collect();
         let passed_over =
             kinds::count(found.not_read).into_values().map(|passed_over| passed_over.to_string());
-        let notes = found.notes.iter().cloned().chain(passed_over);
-        let notes: String = notes.map(|note| format!(" ({note})")).collect();
-        return Err(ListError::Empty(named.join(", ") + &notes));
+        let warnings = found.warnings.iter().cloned().chain(passed_over);
+        let warnings: String = warnings.map(|note| format!(" ({note})")).collect();
+        return Err(ListError::Empty(named.join(", ") + &warnings));
     }
     if let [first, ..] = found.entries.as_slice()
         && found.entries.len() == found.missing
@@ -119,21 +121,15 @@ pub fn list(inputs: &[impl AsRef<OsStr>], skip: Option<&Path>) -> Result<Listing
     Ok(found.finish())
 }
 
-/// A path as text that is safe to print.
-fn shown(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    if text.contains(char::is_control) { text.escape_debug().to_string() } else { text.into_owned() }
-}
-
 #[derive(Default)]
 struct Found {
-    entries: Vec<Entry>,
-    notes: Vec<String>,
+    entries: Vec<PhotoEntry>,
+    warnings: Vec<String>,
     unread: Vec<Unread>,
     /// How many of the entries were named and are not there.
     missing: usize,
     skip: Option<PathBuf>,
-    not_read: Vec<(&'static Kind, PathBuf)>,
+    not_read: Vec<(&'static FileKind, PathBuf)>,
 }
 
 impl Found {
@@ -169,7 +165,7 @@ impl Found {
 
     fn add_file(&mut self, path: &Path) {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        self.entries.push(Entry { path: path.into(), name, depth: 1 });
+        self.entries.push(PhotoEntry { path: path.into(), name, depth: 1 });
     }
 
     /// Lines are paths relative to the current folder, or else to the list's own.
@@ -182,7 +178,7 @@ impl Found {
         for path in lines.map_err(|cause| ListError::List { list: list.into(), cause })? {
             let near = beside.join(&path);
             let path = if !path.exists() && near.exists() { near } else { path };
-            self.entries.push(Entry { name: cleaned(&path), path, depth: 1 });
+            self.entries.push(PhotoEntry { name: cleaned(&path), path, depth: 1 });
         }
         Ok(())
     }
@@ -234,7 +230,11 @@ impl Found {
                     };
                     if fits {
                         let depth = relative.components().count();
-                        files.push(Entry { name: with_slashes(relative), path: entry.into_path(), depth });
+                        files.push(PhotoEntry {
+                            name: with_slashes(relative),
+                            path: entry.into_path(),
+                            depth,
+                        });
                     } else if pattern.is_none()
                         && let Some(kind) = kinds::of_name(entry.path())
                     {
@@ -243,7 +243,8 @@ impl Found {
                 }
                 Ok(entry) if !entry.file_type().is_dir() && is_picture(entry.path()) => {
                     let place = shown(entry.path());
-                    self.notes.push(format!("`{place}` is passed over: it is a pipe or a device, no file"));
+                    self.warnings
+                        .push(format!("`{place}` is passed over: it is a pipe or a device, no file"));
                 }
                 Ok(_) => {}
                 Err(error) => self.pass_over(&error),
@@ -255,7 +256,7 @@ impl Found {
         for results in skipped.into_iter().filter(|results| holds_pictures(results)) {
             let own = fs::canonicalize(&results).ok().is_some_and(|place| self.skip == Some(place));
             let why = if own { "this run's own go there" } else { "they are results of another run" };
-            self.notes.push(format!("the pictures in `{}` are passed over: {why}", shown(&results)));
+            self.warnings.push(format!("the pictures in `{}` are passed over: {why}", shown(&results)));
         }
         Ok(())
     }
@@ -263,13 +264,13 @@ impl Found {
     fn finish(mut self) -> Listing {
         match drop_repeated(&mut self.entries) {
             0 => {}
-            1 => self.notes.push("one photo is named twice and is taken once".into()),
-            more => self.notes.push(format!("{more} photos are named more than once and are taken once")),
+            1 => self.warnings.push("one photo is named twice and is taken once".into()),
+            more => self.warnings.push(format!("{more} photos are named more than once and are taken once")),
         }
         tell_apart(&mut self.entries);
         let passed_over = kinds::count(self.not_read);
-        self.notes.extend(passed_over.values().map(PassedOver::to_string));
-        Listing { entries: self.entries, notes: self.notes, unread: self.unread, passed_over }
+        self.warnings.extend(passed_over.values().map(PassedOver::to_string));
+        Listing { entries: self.entries, warnings: self.warnings, unread: self.unread, passed_over }
     }
 
     fn pass_over(&mut self, error: &walkdir::Error) {
@@ -284,7 +285,7 @@ impl Found {
             }
             None => error.to_string(),
         };
-        self.notes.push(format!("`{}` is passed over: {detail}", shown(path)));
+        self.warnings.push(format!("`{}` is passed over: {detail}", shown(path)));
     }
 }
 
@@ -370,7 +371,7 @@ mod tests {
         assert!(found[0].ends_with("a/1.jpg") && found[1].ends_with("b/1.jpg"), "{found:?}");
         assert!(!found[0].starts_with('/'));
         let twice = list(&[at(&folder, "a/1.jpg"), at(&folder, "a/1.jpg")], None).unwrap();
-        assert_eq!((twice.entries.len(), twice.notes.len()), (1, 1));
+        assert_eq!((twice.entries.len(), twice.warnings.len()), (1, 1));
     }
 
     #[test]
@@ -387,7 +388,7 @@ mod tests {
         let folder = tree(&["p/a/1.jpg", "a/1.jpg", "tree/q/1.jpg", "q/1.jpg", "r/1.jpg"]);
         let paths = [at(&folder, "p/a/1.jpg"), at(&folder, "p/../a/1.jpg")];
         let found = list(&paths, None).unwrap();
-        assert!(found.notes.is_empty(), "{:?}", found.notes);
+        assert!(found.warnings.is_empty(), "{:?}", found.warnings);
         let listed: Vec<String> =
             found.entries.iter().map(|entry| entry.path.display().to_string()).collect();
         assert_eq!(listed, paths);
@@ -406,7 +407,7 @@ mod tests {
         }
         let found = list(&[at(&folder, "")], None).unwrap().entries;
         assert_eq!(found.len(), 3);
-        let last = |entry: &Entry| entry.path.file_name().unwrap().as_bytes().to_vec();
+        let last = |entry: &PhotoEntry| entry.path.file_name().unwrap().as_bytes().to_vec();
         assert_eq!((last(&found[0]), last(&found[1])), (b"a\xfe.jpg".to_vec(), b"a\xff.jpg".to_vec()));
         assert_ne!(found[0].name, found[1].name);
     }
@@ -417,7 +418,7 @@ mod tests {
         let inputs = [at(&folder, "ph"), at(&folder, "ph/a"), at(&folder, "ph/b/../b/2.jpg")];
         let found = list(&inputs, None).unwrap();
         assert_eq!(names(&inputs, None), ["a/1.jpg", "b/2.jpg"]);
-        assert_eq!(found.notes, ["2 photos are named more than once and are taken once"]);
+        assert_eq!(found.warnings, ["2 photos are named more than once and are taken once"]);
     }
 
     #[test]
@@ -426,7 +427,7 @@ mod tests {
         let own = folder.path().join("annotated");
         let found = list(&[at(&folder, "")], Some(&own)).unwrap();
         assert_eq!(found.entries.len(), 1);
-        assert!(found.notes[0].contains("annotated` are passed over"), "{:?}", found.notes);
+        assert!(found.warnings[0].contains("annotated` are passed over"), "{:?}", found.warnings);
         // Named outright, it is listed: whoever writes there refuses it with the reason.
         assert_eq!(names(&[at(&folder, "annotated")], Some(&own)), ["2.jpg"]);
         fs::remove_file(folder.path().join("1.jpg")).unwrap();
@@ -443,8 +444,8 @@ mod tests {
         let found = list(&[at(&folder, "")], None).unwrap();
         let named: Vec<&str> = found.entries.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(named, ["1.jpg", "photos/annotated/mine.jpg"]);
-        assert_eq!(found.notes.len(), 2, "{:?}", found.notes);
-        assert!(found.notes.iter().all(|note| note.ends_with("they are results of another run")));
+        assert_eq!(found.warnings.len(), 2, "{:?}", found.warnings);
+        assert!(found.warnings.iter().all(|note| note.ends_with("they are results of another run")));
         assert_eq!(names(&[at(&folder, "**/*.jpg")], None), named);
         assert_eq!(names(&[at(&folder, "annotated")], None), ["1.jpg", "a/2.jpg"]);
     }
@@ -468,11 +469,11 @@ mod tests {
             found.passed_over.iter().map(|(kind, over)| (kind.as_str(), over.count)).collect();
         assert_eq!(counts, [("heic", 2), ("video", 1)]);
         assert!(
-            found.notes.iter().any(|note| note.starts_with("2 files are passed over")),
+            found.warnings.iter().any(|note| note.starts_with("2 files are passed over")),
             "{:?}",
-            found.notes
+            found.warnings
         );
-        assert!(found.notes.iter().any(|note| note.contains("heif-convert")), "{:?}", found.notes);
+        assert!(found.warnings.iter().any(|note| note.contains("heif-convert")), "{:?}", found.warnings);
         // A pattern says what is wanted.
         assert!(list(&[at(&folder, "*.jpg")], None).unwrap().passed_over.is_empty());
         fs::remove_file(folder.path().join("1.jpg")).unwrap();
@@ -490,8 +491,8 @@ mod tests {
         );
         assert!(matches!(list(&[at(&folder, "")], None), Err(ListError::Empty(_))));
         // One photo of several that is missing is its own failure; where there is no other, a slip of the user's.
-        let (gone, notes) = (at(&folder, "gone.jpg"), at(&folder, "notes.md"));
+        let (gone, warnings) = (at(&folder, "gone.jpg"), at(&folder, "notes.md"));
         assert!(matches!(list(&[&gone, &gone], None), Err(ListError::Missing(_))));
-        assert_eq!(names(&[gone, notes], None), ["gone.jpg", "notes.md"]);
+        assert_eq!(names(&[gone, warnings], None), ["gone.jpg", "notes.md"]);
     }
 }

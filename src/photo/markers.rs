@@ -18,7 +18,7 @@ const VISITS_A_BYTE: u64 = 8;
 
 /// The first frame of a JPEG, as its marker describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Frame {
+struct JpegFrame {
     /// Width and height in pixels.
     size: (u32, u32),
     /// The marker, which names the process.
@@ -33,7 +33,7 @@ struct Frame {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outline {
     /// Nothing where the markers end before a frame.
-    frame: Option<Frame>,
+    frame: Option<JpegFrame>,
     /// Whether the first scan lacks components, so that libjpeg keeps all coefficients until the last one.
     partial: bool,
     scans: u32,
@@ -43,8 +43,8 @@ pub(super) struct Outline {
     data: u64,
 }
 
-impl Frame {
-    fn read(marker: u8, segment: &[u8]) -> Option<Frame> {
+impl JpegFrame {
+    fn read(marker: u8, segment: &[u8]) -> Option<JpegFrame> {
         let &[precision, h0, h1, w0, w1, count, ref rest @ ..] = segment else { return None };
         let (width, height) = (u16::from_be_bytes([w0, w1]).into(), u16::from_be_bytes([h0, h1]).into());
         let (sets, _) = rest.as_chunks::<3>();
@@ -56,7 +56,7 @@ impl Frame {
         let units = |side: u32, most: u64| u64::from(side).div_ceil(8 * most);
         let units = units(width, across) * units(height, down);
         let component = |set: &[u8; 3]| (set[0], units * factors(set).0 * factors(set).1);
-        Some(Frame {
+        Some(JpegFrame {
             size: (width, height),
             process: marker,
             precision,
@@ -112,7 +112,7 @@ impl Outline {
         let segment = bytes.get(at + 4..end.min(bytes.len()))?;
         match marker {
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | 0xf7 if self.frame.is_none() => {
-                self.frame = Frame::read(marker, segment);
+                self.frame = JpegFrame::read(marker, segment);
             }
             0xda => {
                 self.begin_scan(segment);
@@ -140,7 +140,7 @@ impl Outline {
 
     /// Whether the frame is progressive.
     pub(super) fn is_progressive(&self) -> bool {
-        self.frame.as_ref().is_some_and(Frame::is_progressive)
+        self.frame.as_ref().is_some_and(JpegFrame::is_progressive)
     }
 
     /// Width and height as stored, of a frame that may be decoded.

@@ -53,14 +53,15 @@ impl Photo {
 }
 
 mod canvas;
+mod cmyk;
 mod cost;
 mod decode;
 mod encode;
 mod fax;
+mod formats;
 #[cfg_attr(not(all(feature = "heif", unix)), path = "heif_absent.rs")]
 mod heif;
 mod ifd;
-mod inks;
 mod jpeg;
 mod kinds;
 mod libjpeg;
@@ -69,7 +70,6 @@ mod list;
 mod markers;
 mod names;
 mod orientation;
-mod others;
 mod pattern;
 mod png;
 pub mod resize;
@@ -82,7 +82,7 @@ pub use decode::{
 };
 pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
 pub use kinds::PassedOver;
-pub use list::{Entry, ListError, Listing, Unread, list};
+pub use list::{ListError, Listing, PhotoEntry, Unread, list};
 pub(crate) use names::cleaned;
 pub use pattern::PatternError;
 

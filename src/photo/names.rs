@@ -5,10 +5,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::Entry;
+use super::PhotoEntry;
 
 /// Leaves out photos that are listed again; gives their number.
-pub(super) fn drop_repeated(entries: &mut Vec<Entry>) -> usize {
+pub(super) fn drop_repeated(entries: &mut Vec<PhotoEntry>) -> usize {
     let mut folders = Folders::default();
     let mut seen = HashSet::new();
     let fresh: Vec<bool> = entries.iter().map(|entry| seen.insert(folders.place(&entry.path))).collect();
@@ -19,7 +19,7 @@ pub(super) fn drop_repeated(entries: &mut Vec<Entry>) -> usize {
 }
 
 /// Gives photos of one name their whole path as a name, and where that is taken as well, a number before it.
-pub(super) fn tell_apart(entries: &mut [Entry]) {
+pub(super) fn tell_apart(entries: &mut [PhotoEntry]) {
     let shared = shared_names(entries);
     for (entry, _) in entries.iter_mut().zip(shared).filter(|(_, shared)| *shared) {
         entry.name = cleaned(&entry.path);
@@ -43,7 +43,7 @@ pub(super) fn tell_apart(entries: &mut [Entry]) {
 }
 
 /// For each photo, whether another has its name.
-fn shared_names(entries: &[Entry]) -> Vec<bool> {
+fn shared_names(entries: &[PhotoEntry]) -> Vec<bool> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for entry in entries {
         *counts.entry(entry.name.as_str()).or_default() += 1;
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_number_tells_apart_what_no_path_does() {
-        let entry = |path: &str, name: &str| Entry { path: path.into(), name: name.into(), depth: 1 };
+        let entry = |path: &str, name: &str| PhotoEntry { path: path.into(), name: name.into(), depth: 1 };
         let mut entries = vec![
             entry("a/1.jpg", "1.jpg"),
             entry("../a/1.jpg", "1.jpg"),

@@ -6,9 +6,9 @@ use std::io::{Cursor, ErrorKind as IoErrorKind};
 use image::ColorType;
 use png::{BitDepth, Decoder, DecodingError, Limits, Reader, Transformations};
 
-use super::canvas::{Canvas, STRIP};
+use super::canvas::{RowCanvas, STRIP};
 use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, check_size, orientation, upright};
-use super::others;
+use super::formats;
 
 /// Width, height, and the bytes that a decoder needs beside the photo: all samples where the picture is interlaced.
 /// The header stands in the first bytes, always in the same place.
@@ -64,7 +64,7 @@ fn rows(
     options: &DecodeOptions,
 ) -> Result<Decoded, Error> {
     let orientation = orientation(bytes, options);
-    let mut canvas = Canvas::new(stored, orientation)?;
+    let mut canvas = RowCanvas::new(stored, orientation)?;
     let mut strip = Vec::new();
     let mut waiting = 0;
     let outcome = loop {
@@ -75,12 +75,12 @@ fn rows(
         }
         waiting += 1;
         if waiting == STRIP {
-            canvas.push(&others::to_rgb(native(&mut strip, colours), colours, options.wide_grey)?);
+            canvas.push(&formats::to_rgb(native(&mut strip, colours), colours, options.wide_grey)?);
             waiting = 0;
         }
     };
     if waiting > 0 {
-        canvas.push(&others::to_rgb(native(&mut strip, colours), colours, options.wide_grey)?);
+        canvas.push(&formats::to_rgb(native(&mut strip, colours), colours, options.wide_grey)?);
     }
     let nothing = canvas.missing() == stored.1 as usize;
     match outcome {

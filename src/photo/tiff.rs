@@ -5,10 +5,10 @@
 
 use image::metadata::Orientation;
 
-use super::canvas::{Canvas, STRIP};
+use super::canvas::{RowCanvas, STRIP};
+use super::cmyk;
 use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, WideGrey, check_size, orientation, upright};
 use super::ifd::{Directory, Fault};
-use super::inks;
 use super::tiff_data::{Packing, unpack};
 
 /// What the samples of a pixel are.
@@ -26,18 +26,18 @@ enum Colours {
 
 /// What a sample's bits are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Number {
+enum SampleFormat {
     Unsigned,
     Signed,
     Float,
 }
 
 /// Where everything is.
-struct Layout {
+struct TiffLayout {
     width: u32,
     height: u32,
     colours: Colours,
-    number: Number,
+    number: SampleFormat,
     bits: u32,
     /// Of a pixel, all of them.
     samples: usize,
@@ -70,7 +70,7 @@ pub(super) const SHORT_LISTS: [u16; 4] = [258, 338, 339, 530];
 /// [`SHORT_LISTS`] are looked at. Nothing for what will not be decoded.
 pub(super) fn cost(bytes: &[u8], options: &DecodeOptions) -> Option<((u32, u32), u64)> {
     let tags = Tags { tags: Directory::first(bytes).ok()?, options };
-    let layout = Layout::read(&tags).ok()?;
+    let layout = TiffLayout::read(&tags).ok()?;
     let packing = Packing::read(&tags.tags, layout.colours == Colours::Luma, layout.planar).ok()?;
     Some(((layout.width, layout.height), layout.cost(&packing)))
 }
@@ -78,12 +78,12 @@ pub(super) fn cost(bytes: &[u8], options: &DecodeOptions) -> Option<((u32, u32),
 /// Decodes to an upright photo.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Error> {
     let tags = Tags { tags: Directory::first(bytes).map_err(|fault| failure(fault, options))?, options };
-    let layout = Layout::read(&tags)?;
+    let layout = TiffLayout::read(&tags)?;
     let packing = Packing::read(&tags.tags, layout.colours == Colours::Luma, layout.planar)
         .map_err(|fault| failure(fault, options))?;
     let palette = if layout.colours == Colours::Palette { tags.palette(layout.bits)? } else { Vec::new() };
     let (stored, orientation) = ((layout.width, layout.height), orientation(bytes, options));
-    let mut canvas = Canvas::new(stored, orientation)?;
+    let mut canvas = RowCanvas::new(stored, orientation)?;
     let (mut least, mut lost) = (true, false);
     layout.each_band(bytes, &packing, options, &mut |samples, loses| {
         lost |= loses;
@@ -94,14 +94,14 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, E
                 canvas.push(&samples.iter().flat_map(|&grey| [grey; 3]).collect::<Vec<_>>())
             }
             Colours::Palette => canvas.push(&samples.iter().flat_map(looked_up).collect::<Vec<_>>()),
-            Colours::Inks => canvas.push(&inks::to_rgb(samples.to_vec())),
+            Colours::Inks => canvas.push(&cmyk::to_rgb(samples.to_vec())),
             Colours::Luma if !packing.is_rgb() => canvas.push(&packing.luma_to_rgb(samples)),
             Colours::Rgb if layout.premultiplied => canvas.push(&divided(samples)),
             Colours::Rgb | Colours::Luma => canvas.push(samples),
         }
     })?;
     // Floats that are meant as 0 to 1 leave next to nothing.
-    let clipped = lost || (layout.number == Number::Float && least);
+    let clipped = lost || (layout.number == SampleFormat::Float && least);
     Ok(Decoded { photo: canvas.finish(), full: upright(stored, orientation), clipped })
 }
 
@@ -167,8 +167,8 @@ fn divided(samples: &[u8]) -> Vec<u8> {
     pixels.iter().flat_map(|&[r, g, b, a]| [before(r, a), before(g, a), before(b, a)]).collect()
 }
 
-impl Layout {
-    fn read(tags: &Tags<'_>) -> Result<Layout, Error> {
+impl TiffLayout {
+    fn read(tags: &Tags<'_>) -> Result<TiffLayout, Error> {
         let (width, height) = (tags.side(256)?, tags.side(257)?);
         check_size(width, height, &tags.options.limits)?;
         refuse_raw(tags)?;
@@ -203,9 +203,9 @@ impl Layout {
         let bits = u32::try_from(bits[0]).ok().filter(|bits| same && (1..=64).contains(bits));
         let bits = bits.ok_or_else(|| unsupported("whose samples have different numbers of bits"))?;
         let number = match tags.number(339)?.unwrap_or(1) {
-            2 => Number::Signed,
-            3 => Number::Float,
-            1 | 4 => Number::Unsigned,
+            2 => SampleFormat::Signed,
+            3 => SampleFormat::Float,
+            1 | 4 => SampleFormat::Unsigned,
             _ => return Err(unsupported("of complex numbers")),
         };
         let planar = tags.number(284)?.unwrap_or(1) == 2 && samples > 1;
@@ -222,7 +222,7 @@ impl Layout {
         let offsets =
             tags.numbers(offsets)?.ok_or_else(|| corrupt("it does not say where its pixels are"))?;
         let lengths = tags.numbers(lengths)?.unwrap_or_default();
-        let layout = Layout {
+        let layout = TiffLayout {
             width,
             height,
             colours,
@@ -243,16 +243,16 @@ impl Layout {
     fn check(&self) -> Result<(), Error> {
         let wide = matches!(self.colours, Colours::Grey { .. });
         match (self.number, self.bits) {
-            (Number::Unsigned, 1..=8) => {}
-            (Number::Unsigned, 9..=16) if matches!(self.colours, Colours::Rgb | Colours::Inks) => {}
-            (Number::Unsigned, 9..=16 | 32) if wide => {}
-            (Number::Signed, 8 | 16 | 32) if wide => {}
-            (Number::Float, 16 | 32 | 64) if wide => {}
+            (SampleFormat::Unsigned, 1..=8) => {}
+            (SampleFormat::Unsigned, 9..=16) if matches!(self.colours, Colours::Rgb | Colours::Inks) => {}
+            (SampleFormat::Unsigned, 9..=16 | 32) if wide => {}
+            (SampleFormat::Signed, 8 | 16 | 32) if wide => {}
+            (SampleFormat::Float, 16 | 32 | 64) if wide => {}
             (number, bits) => {
                 let number = match number {
-                    Number::Unsigned => "bits",
-                    Number::Signed => "bits with a sign",
-                    Number::Float => "bits with a fraction",
+                    SampleFormat::Unsigned => "bits",
+                    SampleFormat::Signed => "bits with a sign",
+                    SampleFormat::Float => "bits with a fraction",
                 };
                 return Err(unsupported(&format!("of {bits} {number} a sample")));
             }
@@ -393,14 +393,14 @@ impl Layout {
         let outside = |value: f64| !(0.0..=255.0).contains(&value);
         match (self.number, self.bits) {
             _ if !matches!(self.colours, Colours::Grey { .. }) => false,
-            (Number::Unsigned, 9..=16) => grey == WideGrey::Clipped && value > 255,
-            (Number::Unsigned, bits) => bits > 16 && value > 255,
-            (Number::Signed, 8) => false,
-            (Number::Signed, 16) => outside(f64::from(value as i16)),
-            (Number::Signed, _) => outside(f64::from(value as i32)),
-            (Number::Float, 16) => outside(half::f16::from_bits(value as u16).to_f64()),
-            (Number::Float, 32) => outside(f64::from(f32::from_bits(value as u32))),
-            (Number::Float, _) => outside(f64::from_bits(value)),
+            (SampleFormat::Unsigned, 9..=16) => grey == WideGrey::Clipped && value > 255,
+            (SampleFormat::Unsigned, bits) => bits > 16 && value > 255,
+            (SampleFormat::Signed, 8) => false,
+            (SampleFormat::Signed, 16) => outside(f64::from(value as i16)),
+            (SampleFormat::Signed, _) => outside(f64::from(value as i32)),
+            (SampleFormat::Float, 16) => outside(half::f16::from_bits(value as u16).to_f64()),
+            (SampleFormat::Float, 32) => outside(f64::from(f32::from_bits(value as u32))),
+            (SampleFormat::Float, _) => outside(f64::from_bits(value)),
         }
     }
 
@@ -411,22 +411,22 @@ impl Layout {
         let inverted = self.colours == Colours::Grey { inverted: true };
         match (self.number, self.bits) {
             _ if self.colours == Colours::Palette => value as u8,
-            (Number::Unsigned, bits @ 1..=8) => {
+            (SampleFormat::Unsigned, bits @ 1..=8) => {
                 let byte = ((value * 255 + most(bits) / 2) / most(bits)) as u8;
                 if inverted { 255 - byte } else { byte }
             }
-            (Number::Unsigned, bits @ 9..=16) => match (self.colours, grey) {
+            (SampleFormat::Unsigned, bits @ 9..=16) => match (self.colours, grey) {
                 (Colours::Grey { .. }, WideGrey::Clipped) => value.min(255) as u8,
                 // OpenCV's reader turns nothing round either.
                 _ => (value >> (bits - 8)) as u8,
             },
-            (Number::Unsigned, _) => value.min(255) as u8,
-            (Number::Signed, 8) => value as u8,
-            (Number::Signed, 16) => cut(f64::from(value as i16)),
-            (Number::Signed, _) => cut(f64::from(value as i32)),
-            (Number::Float, 16) => cut(half::f16::from_bits(value as u16).to_f64()),
-            (Number::Float, 32) => cut(f64::from(f32::from_bits(value as u32))),
-            (Number::Float, _) => cut(f64::from_bits(value)),
+            (SampleFormat::Unsigned, _) => value.min(255) as u8,
+            (SampleFormat::Signed, 8) => value as u8,
+            (SampleFormat::Signed, 16) => cut(f64::from(value as i16)),
+            (SampleFormat::Signed, _) => cut(f64::from(value as i32)),
+            (SampleFormat::Float, 16) => cut(half::f16::from_bits(value as u16).to_f64()),
+            (SampleFormat::Float, 32) => cut(f64::from(f32::from_bits(value as u32))),
+            (SampleFormat::Float, _) => cut(f64::from_bits(value)),
         }
     }
 }

@@ -10,14 +10,14 @@ use mozjpeg::{ColorSpace, Decompress};
 
 use super::decode::{DecodeOptions, Error, ErrorKind, check_size};
 use super::fax::{self, Fax};
-use super::ifd::{Directory, Fault, Order};
+use super::ifd::{ByteOrder, Directory, Fault};
 use super::libjpeg;
 use super::markers::Outline;
 use super::tiff::unsupported;
 
 /// How strips and tiles are packed.
 pub(super) struct Packing {
-    order: Order,
+    order: ByteOrder,
     compression: u64,
     predictor: u64,
     /// The first pixel of a byte is in its lowest bits.
@@ -116,7 +116,7 @@ impl Packing {
             return self.order.number(&row[at / 8..(at + bits) / 8]);
         }
         let bytes = &row[at / 8..(at + bits).div_ceil(8)];
-        let all = Order::Big.number(bytes);
+        let all = ByteOrder::Big.number(bytes);
         (all >> (8 * bytes.len() - at % 8 - bits)) & ((1 << bits) - 1)
     }
 
@@ -335,8 +335,12 @@ fn undo(packing: &Packing, bytes: &mut [u8], row: usize, samples: usize, bits: u
                     let before = packing.order.number(&line[at - samples * width..][..width]);
                     let sum = packing.order.number(&line[at..at + width]).wrapping_add(before);
                     match packing.order {
-                        Order::Little => line[at..at + width].copy_from_slice(&sum.to_le_bytes()[..width]),
-                        Order::Big => line[at..at + width].copy_from_slice(&sum.to_be_bytes()[8 - width..]),
+                        ByteOrder::Little => {
+                            line[at..at + width].copy_from_slice(&sum.to_le_bytes()[..width])
+                        }
+                        ByteOrder::Big => {
+                            line[at..at + width].copy_from_slice(&sum.to_be_bytes()[8 - width..])
+                        }
                     }
                 }
             }
@@ -350,7 +354,8 @@ fn undo(packing: &Packing, bytes: &mut [u8], row: usize, samples: usize, bits: u
                 for (place, value) in line.chunks_exact_mut(width).enumerate() {
                     for (byte, out) in value.iter_mut().enumerate() {
                         // The highest bytes of all values stand first.
-                        let significance = if packing.order == Order::Big { byte } else { width - 1 - byte };
+                        let significance =
+                            if packing.order == ByteOrder::Big { byte } else { width - 1 - byte };
                         *out = split[significance * count + place];
                     }
                 }

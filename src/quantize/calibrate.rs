@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 
 use super::histogram::{Histogram, NotFinite};
-use super::rewrite::{Scales, Shown, shadow_graph};
-use super::wiring::{Layer, Wiring};
+use super::rewrite::{Scales, ShadowOutputs, shadow_graph};
+use super::wiring::{WiredLayer, Wiring};
 use super::{Error, Side};
 use crate::detector::{Detector, Trace};
 use crate::hash::sha256;
 use crate::model::Model;
 use crate::onnx::Graph;
-use crate::photo::{self, DecodeOptions, Entry, Photo};
+use crate::photo::{self, DecodeOptions, Photo, PhotoEntry};
 use crate::runtime::{Device, Runtime, SessionOptions};
 
 /// Shadows that run beside a graph at once: their outputs are in memory together.
@@ -25,13 +25,13 @@ pub(super) fn groups(layers: usize) -> usize {
 }
 
 /// A model's graph with what was found out about it.
-pub(super) struct Part {
+pub(super) struct WiredGraph {
     pub(super) graph: Graph,
     pub(super) wiring: Wiring,
 }
 
 /// What all runs share.
-pub(super) struct Machine<'a> {
+pub(super) struct Calibrator<'a> {
     pub(super) model: &'a Model,
     pub(super) runtime: &'a Runtime,
     pub(super) threads: usize,
@@ -41,21 +41,21 @@ pub(super) struct Machine<'a> {
 
 /// What calibration found: the distribution of each root, by the graph's side, and the photos that were used.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct CalibrationRun {
     pub(super) tensors: [BTreeMap<String, Histogram>; 2],
-    pub(super) used: Vec<Entry>,
+    pub(super) used: Vec<PhotoEntry>,
     pub(super) skipped: Vec<String>,
 }
 
 /// Photos in an order that depends on the seed and their names alone.
-pub(super) fn shuffled(entries: &[Entry], seed: u64) -> Vec<Entry> {
-    let key = |entry: &Entry| sha256(format!("{seed}/{}", entry.name).as_bytes());
+pub(super) fn shuffled(entries: &[PhotoEntry], seed: u64) -> Vec<PhotoEntry> {
+    let key = |entry: &PhotoEntry| sha256(format!("{seed}/{}", entry.name).as_bytes());
     let mut entries = entries.to_vec();
     entries.sort_by_cached_key(key);
     entries
 }
 
-impl Machine<'_> {
+impl Calibrator<'_> {
     /// A detector of the model with other graphs, on the processor: numbers must not depend on the device.
     fn detector(&self, trunk: Graph, head: Graph) -> Result<Detector, Error> {
         let model = Model::in_memory(self.model.manifest().clone(), trunk, vec![head])?;
@@ -66,12 +66,12 @@ impl Machine<'_> {
     /// The distributions of all roots over the first `count` photos that can be used.
     pub(super) fn distributions(
         &self,
-        parts: &[Part; 2],
-        entries: &[Entry],
+        parts: &[WiredGraph; 2],
+        entries: &[PhotoEntry],
         count: usize,
         watch: &mut dyn FnMut(usize),
-    ) -> Result<Found, Error> {
-        let mut found = Found::default();
+    ) -> Result<CalibrationRun, Error> {
+        let mut found = CalibrationRun::default();
         let mut names = [Vec::new(), Vec::new()];
         let mut graphs = [parts[0].graph.clone(), parts[1].graph.clone()];
         for (side, part) in parts.iter().enumerate() {
@@ -125,16 +125,16 @@ impl Machine<'_> {
     /// How far each layer is from float32 when that layer alone is int8, over the photos.
     pub(super) fn noise(
         &self,
-        parts: &[Part; 2],
+        parts: &[WiredGraph; 2],
         side: Side,
         scales: &Scales,
-        layers: &[&Layer],
-        photos: &[Entry],
+        layers: &[&WiredLayer],
+        photos: &[PhotoEntry],
         watch: &mut dyn FnMut(),
     ) -> Result<BTreeMap<String, Noise>, Error> {
         let mut found = BTreeMap::new();
         for group in layers.chunks(SHADOWS) {
-            let Part { graph, wiring } = &parts[side as usize];
+            let WiredGraph { graph, wiring } = &parts[side as usize];
             let (shadowed, shown) = shadow_graph(graph, wiring, scales, group);
             let all: BTreeSet<String> =
                 shown.iter().flat_map(|one| one.outputs.iter().chain(&one.sums)).cloned().collect();
@@ -143,7 +143,7 @@ impl Machine<'_> {
                 Side::Trunk => (self.detector(shadowed, parts[1].graph.clone())?, names.as_slice(), &[][..]),
                 Side::Head => (self.detector(parts[0].graph.clone(), shadowed)?, &[][..], names.as_slice()),
             };
-            let mut sums = vec![Sums::default(); group.len()];
+            let mut sums = vec![NoiseSums::default(); group.len()];
             for entry in photos {
                 self.go_on()?;
                 let photo = self.decode(entry, &detector).map_err(Error::Changed)?;
@@ -161,7 +161,7 @@ impl Machine<'_> {
     }
 
     /// As the model's framework reads photos.
-    fn decode(&self, entry: &Entry, detector: &Detector) -> Result<Photo, String> {
+    fn decode(&self, entry: &PhotoEntry, detector: &Detector) -> Result<Photo, String> {
         let decoded = photo::decode(&entry.path, &detector.reading(&self.decode));
         decoded.map_err(|error| format!("`{}`: {error}", entry.name.escape_debug()))
     }
@@ -187,7 +187,7 @@ pub(super) struct Noise {
 
 /// What a layer's noise is made of, over some photos.
 #[derive(Clone, Debug, Default)]
-struct Sums {
+struct NoiseSums {
     /// Noise of each photo divided by its signal, summed.
     shares: f64,
     photos: usize,
@@ -195,8 +195,8 @@ struct Sums {
     positions: usize,
 }
 
-impl Sums {
-    fn add(&mut self, shown: &Shown, seen: &Trace) -> Result<(), crate::runtime::Error> {
+impl NoiseSums {
+    fn add(&mut self, shown: &ShadowOutputs, seen: &Trace) -> Result<(), crate::runtime::Error> {
         let both = |[own, shadow]: &[String; 2]| seen.tensor(own).zip(seen.tensor(shadow));
         let (Some(outputs), Some(sums)) = (both(&shown.outputs), both(&shown.sums)) else { return Ok(()) };
         self.add_powers(powers(outputs.0.as_f32()?, outputs.1.as_f32()?));
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_loud_photo_does_not_hide_the_noise_of_a_quiet_one() {
-        let mut sums = Sums::default();
+        let mut sums = NoiseSums::default();
         // Noise of 0.1 in 1000, and of 0.1 in 0.1: shares of 1e-8 and of 1, 0.5 on average.
         sums.add_powers(powers(&[1000.0, 0.0], &[1000.0, 0.1]));
         sums.add_powers(powers(&[0.1, 0.0], &[0.0, 0.0]));
@@ -275,15 +275,15 @@ mod tests {
             ([1.0, 2.0, 5.0, 5.0, 3.0, 4.0, 6.0, 6.0], [0.0, 2.0, 5.5, 5.0, 3.0, 3.0, 6.0, 6.5]);
         let mut differences = vec![0.0; 2];
         add_differences(&mut differences, 2, &values, &others);
-        let sums = Sums { differences, positions: 4, ..Sums::default() };
+        let sums = NoiseSums { differences, positions: 4, ..NoiseSums::default() };
         assert_eq!(sums.noise().shift, [0.5, -0.25]);
     }
 
     #[test]
     fn the_order_depends_on_seed_and_names_alone() {
-        let entry = |name: &str| Entry { path: name.into(), name: name.into(), depth: 1 };
-        let entries: Vec<Entry> = ["a", "b", "c", "d", "e", "f"].map(entry).to_vec();
-        let backwards: Vec<Entry> = entries.iter().rev().cloned().collect();
+        let entry = |name: &str| PhotoEntry { path: name.into(), name: name.into(), depth: 1 };
+        let entries: Vec<PhotoEntry> = ["a", "b", "c", "d", "e", "f"].map(entry).to_vec();
+        let backwards: Vec<PhotoEntry> = entries.iter().rev().cloned().collect();
         assert_eq!(shuffled(&entries, 1), shuffled(&backwards, 1));
         assert_ne!(shuffled(&entries, 1), shuffled(&entries, 2));
         assert_ne!(shuffled(&entries, 1), entries);

@@ -22,7 +22,7 @@ pub(super) struct Histogram {
 
 /// One bin: its middle, and how many values it holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Bin {
+pub(super) struct HistogramBin {
     /// The middle, or the nearest value that occurred where that lies beyond all of them.
     pub(super) middle: f64,
     /// Values, without those that are exactly 0.
@@ -99,13 +99,13 @@ impl Histogram {
     }
 
     /// The bins that hold values, by rising value.
-    pub(super) fn bins(&self) -> impl DoubleEndedIterator<Item = Bin> + '_ {
+    pub(super) fn bins(&self) -> impl DoubleEndedIterator<Item = HistogramBin> + '_ {
         let width = f64::from(self.exponent).exp2() / HALF as f64;
         let (low, high) = (f64::from(self.low), f64::from(self.high));
         let filled = self.bins.iter().enumerate().filter(|(_, count)| **count > 0);
         filled.map(move |(place, &count)| {
             let middle = (place as f64 - HALF as f64 + 0.5) * width;
-            Bin { middle: middle.clamp(low, high), count }
+            HistogramBin { middle: middle.clamp(low, high), count }
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Weights are int8, symmetric, with a scale for each output; activations are uint8 with a scale and a zero point for
 //! each tensor; biases are int32. Class scores and box deltas stay float32, and so do layers that int8 harms: those
-//! whose output, computed in int8 from float32 values, has a signal-to-noise ratio below [`Options::min_snr`]. The stem
+//! whose output, computed in int8 from float32 values, has a signal-to-noise ratio below [`QuantizeOptions::min_snr`]. The stem
 //! does too, as int8 is slower there. Biases make up for what rounded weights add on average.
 //! Knows graphs, and photos only as what goes through a detector.
 
@@ -23,12 +23,12 @@ pub use range::Method;
 
 use crate::model::{GraphSource, Manifest, Model, Quantization};
 use crate::onnx::{self, Graph};
-use crate::photo::{DecodeOptions, Entry};
+use crate::photo::{DecodeOptions, PhotoEntry};
 use crate::runtime::Runtime;
-use calibrate::{Machine, Part, shuffled};
+use calibrate::{Calibrator, WiredGraph, shuffled};
 use rewrite::{Scales, int8_graph};
 use scale::Affine;
-use wiring::{Layer, Wiring};
+use wiring::{WiredLayer, Wiring};
 
 /// Photos that layers' noise is measured on, at most.
 const NOISE_PHOTOS: usize = 8;
@@ -48,7 +48,7 @@ pub enum Error {
         /// Which.
         file: &'static str,
         /// Why.
-        cause: onnx::ReadError,
+        cause: onnx::GraphReadError,
     },
     /// No photo can be used.
     #[error("none of the {count} photos can be used: {first}")]
@@ -82,7 +82,7 @@ pub enum Error {
 
 /// How to quantise.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Options {
+pub struct QuantizeOptions {
     /// Photos that ranges come from, at most.
     pub photos: usize,
     /// Seed of their choice.
@@ -102,9 +102,9 @@ pub struct Options {
     pub decode: DecodeOptions,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options {
+impl Default for QuantizeOptions {
+    fn default() -> QuantizeOptions {
+        QuantizeOptions {
             photos: 100,
             seed: 0,
             method: Method::default(),
@@ -167,7 +167,7 @@ pub struct Quantized {
 
 /// What is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum QuantizeStep {
     /// Photos that the ranges come from.
     Ranges,
     /// Photos, times groups of layers, that the noise comes from.
@@ -183,10 +183,10 @@ pub enum Step {
 pub fn quantize(
     model: &Model,
     runtime: &Runtime,
-    photos: &[Entry],
-    options: &Options,
+    photos: &[PhotoEntry],
+    options: &QuantizeOptions,
     stop: &AtomicBool,
-    watch: &mut dyn FnMut(Step, usize, usize),
+    watch: &mut dyn FnMut(QuantizeStep, usize, usize),
 ) -> Result<Quantized, Error> {
     if model.manifest().provenance.quantization.is_some() {
         return Err(Error::Already(model.name().escape_debug().to_string()));
@@ -194,10 +194,10 @@ pub fn quantize(
     let heads = model.heads();
     let [head] = heads.as_slice() else { return Err(Error::Heads(heads.len())) };
     let parts = [part("trunk.onnx", &model.trunk())?, part("head.onnx", head)?];
-    let machine = Machine { model, runtime, threads: options.threads, decode: options.decode, stop };
+    let machine = Calibrator { model, runtime, threads: options.threads, decode: options.decode, stop };
     let count = options.photos.min(photos.len());
     let order = shuffled(photos, options.seed);
-    let mut done = |done| watch(Step::Ranges, done, count);
+    let mut done = |done| watch(QuantizeStep::Ranges, done, count);
     let found = machine.distributions(&parts, &order, count, &mut done)?;
     if found.used.is_empty() {
         let first = found.skipped.first().cloned().unwrap_or_default();
@@ -218,20 +218,20 @@ pub fn quantize(
             })
             .collect();
         let mut scales = Scales { tensors, largest, shifts: BTreeMap::new() };
-        let Part { graph, wiring } = &parts[side as usize];
+        let WiredGraph { graph, wiring } = &parts[side as usize];
         // Where no photo had a proposal, nothing is known of the head's tensors.
-        let reached = |layer: &&Layer| {
+        let reached = |layer: &&WiredLayer| {
             [&layer.input, &layer.output].iter().all(|edge| scales.tensors.contains_key(wiring.root(edge)))
         };
         let free = wiring.layers.iter().filter(|layer| layer.kept.is_none());
-        let reached: Vec<&Layer> = free.filter(reached).collect();
+        let reached: Vec<&WiredLayer> = free.filter(reached).collect();
         let mut step = || {
             noise_done += 1;
-            watch(Step::Noise, noise_done, total);
+            watch(QuantizeStep::Noise, noise_done, total);
         };
         let noise = machine.noise(&parts, side, &scales, &reached, few, &mut step)?;
         let quiet =
-            |layer: &Layer| noise.get(&layer.name).is_some_and(|noise| noise.ratio >= options.min_snr);
+            |layer: &WiredLayer| noise.get(&layer.name).is_some_and(|noise| noise.ratio >= options.min_snr);
         let int8: BTreeSet<String> =
             wiring.layers.iter().filter(|layer| quiet(layer)).map(|layer| layer.name.clone()).collect();
         layers.extend(wiring.layers.iter().map(|layer| LayerReport {
@@ -265,11 +265,11 @@ pub fn quantize(
     Ok(Quantized { manifest, graphs, layers, skipped: found.skipped })
 }
 
-fn part(file: &'static str, source: &GraphSource<'_>) -> Result<Part, Error> {
+fn part(file: &'static str, source: &GraphSource<'_>) -> Result<WiredGraph, Error> {
     let graph = Graph::from_bytes(&source.bytes()?).map_err(|cause| Error::Graph { file, cause })?;
     let graph = wiring::relu_behind_pool(&graph);
     let wiring = Wiring::of(&graph);
-    Ok(Part { graph, wiring })
+    Ok(WiredGraph { graph, wiring })
 }
 
 impl Quantized {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::histogram::{Bin, Histogram};
+use super::histogram::{Histogram, HistogramBin};
 
 /// How a range is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) fn range(histogram: &Histogram, method: Method, percentile: f64) -> (
 /// Half of what is left out on each side; a bin that is only partly left out stays.
 fn by_percentile(histogram: &Histogram, percentile: f64) -> (f32, f32) {
     let beyond = histogram.count() as f64 * (1.0 - percentile / 100.0) / 2.0;
-    let end = |bins: &mut dyn Iterator<Item = Bin>| {
+    let end = |bins: &mut dyn Iterator<Item = HistogramBin>| {
         let mut passed = 0.0;
         for bin in bins {
             passed += bin.count as f64;
@@ -74,15 +74,15 @@ fn by_percentile(histogram: &Histogram, percentile: f64) -> (f32, f32) {
 const STEPS: usize = 128;
 
 /// Sums over the bins up to each of them, for errors of whole stretches at once.
-struct Sums {
-    bins: Vec<Bin>,
+struct PrefixSums {
+    bins: Vec<HistogramBin>,
     /// Of count, count x middle, count x middle^2.
     sums: Vec<[f64; 3]>,
 }
 
-impl Sums {
-    fn new(histogram: &Histogram) -> Sums {
-        let bins: Vec<Bin> = histogram.bins().collect();
+impl PrefixSums {
+    fn new(histogram: &Histogram) -> PrefixSums {
+        let bins: Vec<HistogramBin> = histogram.bins().collect();
         let mut sums = vec![[0.0; 3]];
         let mut total = [0.0; 3];
         for bin in &bins {
@@ -91,7 +91,7 @@ impl Sums {
                 [total[0] + count, total[1] + count * bin.middle, total[2] + count * bin.middle * bin.middle];
             sums.push(total);
         }
-        Sums { bins, sums }
+        PrefixSums { bins, sums }
     }
 
     /// Sum of square errors: a cut-off value's distance from the end, and a twelfth of the squared step for each of
@@ -110,7 +110,7 @@ impl Sums {
 
 fn by_mse(histogram: &Histogram) -> (f32, f32) {
     let (least, most) = histogram.range();
-    let sums = Sums::new(histogram);
+    let sums = PrefixSums::new(histogram);
     let part = |end: f32, step: usize| f64::from(end) * step as f64 / STEPS as f64;
     let mut best = (f64::INFINITY, (least, most));
     let lows = if least < 0.0 { 1..=STEPS } else { STEPS..=STEPS };
@@ -130,7 +130,7 @@ fn by_mse(histogram: &Histogram) -> (f32, f32) {
 /// Shrinks both ends alike; below a quarter of the range a number would stand for too few bins to tell a difference.
 fn by_entropy(histogram: &Histogram) -> (f32, f32) {
     let (least, most) = histogram.range();
-    let bins: Vec<Bin> = histogram.bins().collect();
+    let bins: Vec<HistogramBin> = histogram.bins().collect();
     let mut best = (f64::INFINITY, (least, most));
     for step in (STEPS / 4..=STEPS).rev() {
         let part = step as f64 / STEPS as f64;
@@ -145,7 +145,7 @@ fn by_entropy(histogram: &Histogram) -> (f32, f32) {
 
 /// Kullback-Leibler divergence from the values, those cut off counted into the outermost bins, to what is left of
 /// them when the bins of one number share their count equally.
-fn divergence(bins: &[Bin], low: f64, high: f64) -> f64 {
+fn divergence(bins: &[HistogramBin], low: f64, high: f64) -> f64 {
     let first = bins.partition_point(|bin| bin.middle < low);
     let last = bins.partition_point(|bin| bin.middle <= high);
     let inside = &bins[first..last];
@@ -155,8 +155,8 @@ fn divergence(bins: &[Bin], low: f64, high: f64) -> f64 {
         return f64::INFINITY;
     }
     let step = (high - low) / 255.0;
-    let number = |bin: &Bin| ((bin.middle - low) / step).round_ties_even() as usize;
-    let outside = |bins: &[Bin]| bins.iter().map(|bin| bin.count as f64).sum::<f64>();
+    let number = |bin: &HistogramBin| ((bin.middle - low) / step).round_ties_even() as usize;
+    let outside = |bins: &[HistogramBin]| bins.iter().map(|bin| bin.count as f64).sum::<f64>();
     let (below, above) = (outside(&bins[..first]), outside(&bins[last..]));
     let mut sum = 0.0;
     let mut place = 0;
@@ -216,8 +216,8 @@ mod tests {
     #[test]
     fn the_error_of_a_range_by_hand() {
         // Middles of two bins: 0.5 is inside, 4 is cut off at 2.55, whose step is 0.01.
-        let sums = Sums {
-            bins: vec![Bin { middle: 0.5, count: 3 }, Bin { middle: 4.0, count: 2 }],
+        let sums = PrefixSums {
+            bins: vec![HistogramBin { middle: 0.5, count: 3 }, HistogramBin { middle: 4.0, count: 2 }],
             sums: vec![[0.0; 3], [3.0, 1.5, 0.75], [5.0, 9.5, 32.75]],
         };
         let by_hand = 3.0 * 1e-4 / 12.0 + 2.0 * 1.45 * 1.45;
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_divergence_by_hand() {
         // Two bins of one number share (3 + 1) / 2 each; nothing is cut off.
-        let bins = [Bin { middle: 0.1, count: 3 }, Bin { middle: 0.2, count: 1 }];
+        let bins = [HistogramBin { middle: 0.1, count: 3 }, HistogramBin { middle: 0.2, count: 1 }];
         let by_hand = 0.75 * (0.75f64 / 0.5).ln() + 0.25 * (0.25f64 / 0.5).ln();
         assert!((divergence(&bins, 0.0, 255.0) - by_hand).abs() < 1e-12);
         // Numbers of their own tell all.

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scale::{self, Affine};
-use super::wiring::{Layer, Wiring};
-use crate::onnx::{Graph, Initializer, Node, Values};
+use super::wiring::{WiredLayer, Wiring};
+use crate::onnx::{Graph, Initializer, NodeProto, Values};
 
 /// How whole numbers stand for values.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Scales {
 
 /// Where a layer's values and its shadow's can be seen.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct ShadowOutputs {
     /// What the layer gives, and its shadow in whole numbers.
     pub(super) outputs: [String; 2],
     /// What both give before the ReLU, and before the shadow's is rounded.
@@ -32,12 +32,12 @@ pub(super) struct Shown {
 
 /// The graph with the layers named in int8.
 pub(super) fn int8_graph(graph: &Graph, wiring: &Wiring, scales: &Scales, int8: &BTreeSet<String>) -> Graph {
-    let chosen = |layer: &Layer| int8.contains(&layer.name);
+    let chosen = |layer: &WiredLayer| int8.contains(&layer.name);
     let whole = wiring.whole(&chosen);
     let is_whole = |edge: &str| whole.contains(edge);
     let layers = wiring.layers.iter().filter(|layer| chosen(layer));
-    let layers: BTreeMap<&str, &Layer> = layers.map(|layer| (layer.name.as_str(), layer)).collect();
-    let mut writer = Writer::new(graph, graph.frame(), wiring, scales);
+    let layers: BTreeMap<&str, &WiredLayer> = layers.map(|layer| (layer.name.as_str(), layer)).collect();
+    let mut writer = ShadowWriter::new(graph, graph.frame(), wiring, scales);
     for input in graph.input_names().filter(|input| is_whole(input)) {
         writer.pair(input, input, &quantized(input), &behind(graph, input));
     }
@@ -71,9 +71,9 @@ pub(super) fn shadow_graph(
     graph: &Graph,
     wiring: &Wiring,
     scales: &Scales,
-    layers: &[&Layer],
-) -> (Graph, Vec<Shown>) {
-    let mut writer = Writer::new(graph, graph.frame(), wiring, scales);
+    layers: &[&WiredLayer],
+) -> (Graph, Vec<ShadowOutputs>) {
+    let mut writer = ShadowWriter::new(graph, graph.frame(), wiring, scales);
     graph.nodes().iter().for_each(|node| writer.out.push(node.clone()));
     let mut shown = Vec::new();
     let mut paired = BTreeSet::new();
@@ -96,7 +96,7 @@ pub(super) fn shadow_graph(
         }
         let given = format!("{shadow}.dequantized");
         writer.pair(&layer.output, &raw, &quantized(&shadow), &given);
-        let one = Shown { outputs: [layer.output.clone(), given], sums: [sum, shadow] };
+        let one = ShadowOutputs { outputs: [layer.output.clone(), given], sums: [sum, shadow] };
         for name in one.outputs.iter().chain(&one.sums) {
             if !writer.out.is_output(name) {
                 writer.out.expose(name);
@@ -117,7 +117,7 @@ fn behind(graph: &Graph, edge: &str) -> String {
     if graph.is_output(edge) { edge.to_owned() } else { format!("{edge}.dequantized") }
 }
 
-struct Writer<'a> {
+struct ShadowWriter<'a> {
     out: Graph,
     wiring: &'a Wiring,
     scales: &'a Scales,
@@ -128,15 +128,15 @@ struct Writer<'a> {
     weights: BTreeMap<String, Vec<f32>>,
 }
 
-impl<'a> Writer<'a> {
-    fn new(graph: &'a Graph, mut out: Graph, wiring: &'a Wiring, scales: &'a Scales) -> Writer<'a> {
+impl<'a> ShadowWriter<'a> {
+    fn new(graph: &'a Graph, mut out: Graph, wiring: &'a Wiring, scales: &'a Scales) -> ShadowWriter<'a> {
         let mut constants = BTreeMap::new();
         for constant in graph.initializers() {
             out.constant(&constant.name, &constant.dims, constant.values.clone());
             constants.insert(constant.name.as_str(), constant);
         }
         let (written, weights) = (BTreeSet::new(), BTreeMap::new());
-        Writer { out, wiring, scales, constants, written, weights }
+        ShadowWriter { out, wiring, scales, constants, written, weights }
     }
 
     fn scale(&self, edge: &str) -> Affine {
@@ -158,7 +158,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Puts a layer's weight and bias into the graph as whole numbers, and lets `node` take them.
-    fn take_parameters(&mut self, layer: &Layer, node: &mut Node) {
+    fn take_parameters(&mut self, layer: &WiredLayer, node: &mut NodeProto) {
         let (Some(weight), Some(bias)) = (self.floats(&layer.weight), self.floats(&layer.bias)) else {
             return;
         };
@@ -217,10 +217,10 @@ impl<'a> Writer<'a> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::onnx::{Element, Window};
+    use crate::onnx::{ConvWindow, Element};
     use crate::runtime::{self, Runtime, SessionOptions, Value};
 
-    const WINDOW: Window = Window { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
+    const WINDOW: ConvWindow = ConvWindow { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
 
     /// A block with an identity shortcut after a pooled stem, and two outputs. Every layer adds a quarter.
     pub(in super::super) fn block() -> Graph {
@@ -248,12 +248,12 @@ pub(super) mod tests {
     }
 
     fn runtime() -> Runtime {
-        Runtime::open(&runtime::Options::default(), &mut |_| {}).unwrap()
+        Runtime::open(&runtime::RuntimeOptions::default(), &mut |_| {}).unwrap()
     }
 
     pub(in super::super) fn run(graph: &Graph, values: &[f32], outputs: &[&str]) -> Vec<Vec<f32>> {
         let bytes = graph.to_bytes().unwrap();
-        let graph = runtime::Graph::Memory("test", &bytes);
+        let graph = runtime::GraphBytes::Memory("test", &bytes);
         let mut session = runtime().session(graph, &SessionOptions::default()).unwrap();
         let input = Value::from_f32(&[1, 1, 1, values.len()], values.to_vec()).unwrap();
         let found = session.run(&[("input", &input)], outputs).unwrap();
@@ -323,7 +323,7 @@ pub(super) mod tests {
     fn a_shadow_sees_float32_and_computes_alone() {
         let graph = block();
         let wiring = Wiring::of(&graph);
-        let layers: Vec<&Layer> = wiring.layers.iter().filter(|layer| layer.kept.is_none()).collect();
+        let layers: Vec<&WiredLayer> = wiring.layers.iter().filter(|layer| layer.kept.is_none()).collect();
         let (shadowed, shown) = shadow_graph(&graph, &wiring, &quarters(&wiring), &layers);
         let names = |[own, shadow]: [&str; 2]| [own.to_owned(), shadow.to_owned()];
         assert_eq!(shown[0].outputs, names(["conv1.relu", "conv1.shadow.dequantized"]));

@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::onnx::{Graph, Node, Values};
+use crate::onnx::{Graph, NodeProto, Values};
 
 /// A convolution or a linear layer, with the ReLU after it where there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Layer {
+pub(super) struct WiredLayer {
     /// The node's name.
     pub(super) name: String,
     /// Its operator.
@@ -48,7 +48,7 @@ struct Sum {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wiring {
     /// Convolutions and linear layers, in the order of the computation.
-    pub(super) layers: Vec<Layer>,
+    pub(super) layers: Vec<WiredLayer>,
     sums: Vec<Sum>,
     /// For tensors that hold another's values in another place: that other one.
     same: BTreeMap<String, String>,
@@ -61,14 +61,14 @@ impl Wiring {
     /// Looks through a graph.
     pub(super) fn of(graph: &Graph) -> Wiring {
         let mut wiring = Wiring::default();
-        let mut consumers: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
+        let mut consumers: BTreeMap<&str, Vec<&NodeProto>> = BTreeMap::new();
         for node in graph.nodes() {
             for input in &node.input {
                 consumers.entry(input).or_default().push(node);
             }
         }
         // A ReLU is part of what gives its input where nothing else sees that.
-        let relu_after = |node: &Node| {
+        let relu_after = |node: &NodeProto| {
             let output = node.output.first()?;
             let [after] = consumers.get(output.as_str())?.as_slice() else { return None };
             (after.op_type == "Relu" && !graph.is_output(output)).then(|| after.output.first().cloned())?
@@ -93,7 +93,7 @@ impl Wiring {
                     let narrow = dims.get(1).is_some_and(|&channels| channels < GATHERED);
                     let last = graph.is_output(&output) && !output.starts_with("features.");
                     let kept = if last { Some(OUTPUT) } else { narrow.then_some(NARROW) };
-                    wiring.layers.push(Layer {
+                    wiring.layers.push(WiredLayer {
                         name: node.name.clone(),
                         op: node.op_type.clone(),
                         input: input.clone(),
@@ -132,7 +132,7 @@ impl Wiring {
     /// The tensors that become whole numbers when these layers do: what they take and give, and the same of sums of
     /// two such tensors. What an int8 layer gives stays whole while it is only moved; what a float32 one gives becomes
     /// whole where it is taken, as ONNX Runtime pools float32 faster than whole numbers in that order of channels.
-    pub(super) fn whole(&self, int8: &dyn Fn(&Layer) -> bool) -> BTreeSet<String> {
+    pub(super) fn whole(&self, int8: &dyn Fn(&WiredLayer) -> bool) -> BTreeSet<String> {
         let chosen = self.layers.iter().filter(|layer| int8(layer));
         let (mut taken, mut given) = (BTreeSet::new(), BTreeSet::new());
         for layer in chosen {
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn a_block_is_understood() {
         let wiring = Wiring::of(&block());
-        let shown = |l: &Layer| format!("{} {} {} {}", l.name, l.input, l.output, l.kept.is_some());
+        let shown = |l: &WiredLayer| format!("{} {} {} {}", l.name, l.input, l.output, l.kept.is_some());
         assert_eq!(
             wiring.layers.iter().map(shown).collect::<Vec<_>>(),
             [

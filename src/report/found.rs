@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::gallery::{Album, Mark, Picture};
+use super::gallery::{Album, GalleryBox, GalleryPhoto};
 use crate::run;
 use coco_eval::ResultId;
 
@@ -34,27 +34,27 @@ pub(super) fn bars(counts: impl IntoIterator<Item = (String, u64)>) -> Vec<Bar> 
 }
 
 /// The rows of a run, boiled down.
-pub(super) struct Found {
+pub(super) struct RunFindings {
     classes: BTreeMap<String, u64>,
     scores: [u64; BINS],
     areas: [u64; AREAS.len()],
     /// Photos without a detection.
     pub(super) empty: u64,
     /// The first failures.
-    pub(super) failures: Vec<run::Failed>,
+    pub(super) failures: Vec<run::FailedPhoto>,
     /// The most certain photo of each class.
-    best: BTreeMap<ResultId, (f32, run::Found)>,
+    best: BTreeMap<ResultId, (f32, run::FoundPhoto)>,
     /// Photos with a detection whose score is near that from which boxes are shown, the nearest first.
-    doubtful: Vec<(f32, run::Found)>,
+    doubtful: Vec<(f32, run::FoundPhoto)>,
     /// How many pictures of a kind are wanted.
     wanted: usize,
     /// Pictures show boxes from this score up.
     shown_from: f32,
 }
 
-impl Found {
-    pub(super) fn new(wanted: usize, shown_from: f32) -> Found {
-        Found {
+impl RunFindings {
+    pub(super) fn new(wanted: usize, shown_from: f32) -> RunFindings {
+        RunFindings {
             classes: BTreeMap::new(),
             scores: [0; BINS],
             areas: [0; AREAS.len()],
@@ -67,10 +67,10 @@ impl Found {
         }
     }
 
-    pub(super) fn add(&mut self, row: run::Row) {
+    pub(super) fn add(&mut self, row: run::JournalRow) {
         let row = match row {
-            run::Row::Found(row) => row,
-            run::Row::Failed(row) => {
+            run::JournalRow::Found(row) => row,
+            run::JournalRow::Failed(row) => {
                 if self.failures.len() < FAILURES {
                     self.failures.push(row);
                 }
@@ -142,8 +142,8 @@ impl Found {
     }
 
     /// For each class its most certain photo, each photo once, the most certain first.
-    pub(super) fn best_pictures(&self, album: &Album) -> Vec<Picture> {
-        let mut best: Vec<&(f32, run::Found)> = self.best.values().collect();
+    pub(super) fn best_pictures(&self, album: &Album) -> Vec<GalleryPhoto> {
+        let mut best: Vec<&(f32, run::FoundPhoto)> = self.best.values().collect();
         best.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut seen = std::collections::HashSet::new();
         let photos = best.into_iter().filter(|(_, row)| seen.insert(row.image_id.clone()));
@@ -151,7 +151,7 @@ impl Found {
     }
 
     /// Photos with detections of which the model is least sure whether they are one.
-    pub(super) fn doubtful_pictures(&mut self, album: &Album) -> Vec<Picture> {
+    pub(super) fn doubtful_pictures(&mut self, album: &Album) -> Vec<GalleryPhoto> {
         self.keep_most_doubtful();
         let from = self.shown_from - DOUBT;
         self.doubtful.iter().filter_map(|(_, row)| picture(album, row, from)).collect()
@@ -159,15 +159,15 @@ impl Found {
 }
 
 /// The photo with its boxes from a score up.
-fn picture(album: &Album, row: &run::Found, shown_from: f32) -> Option<Picture> {
+fn picture(album: &Album, row: &run::FoundPhoto, shown_from: f32) -> Option<GalleryPhoto> {
     let shown = row.detections.iter().filter(|item| item.score >= shown_from);
     let words = shown.clone().map(|item| format!("{} {:.2}", item.label, item.score));
     let caption = words.take(4).collect::<Vec<_>>().join(", ");
     let kind = if album.is_drawn() { "drawn" } else { "found" };
-    let mark = |item: &run::Item| {
+    let mark = |item: &run::ResultItem| {
         let [x1, y1, x2, y2] = item.r#box.map(f64::from);
         let (class, score) = (item.label.clone(), Some(f64::from(item.score)));
-        Mark { kind, class, score, bbox: [x1, y1, x2 - x1, y2 - y1] }
+        GalleryBox { kind, class, score, bbox: [x1, y1, x2 - x1, y2 - y1] }
     };
     album.picture(&row.file, caption, shown.map(mark).collect())
 }
@@ -176,15 +176,15 @@ fn picture(album: &Album, row: &run::Found, shown_from: f32) -> Option<Picture> 
 mod tests {
     use super::*;
 
-    fn row(id: u64, items: &[(u64, f32, f32)]) -> run::Row {
-        let item = |&(category_id, score, side): &(u64, f32, f32)| run::Item {
+    fn row(id: u64, items: &[(u64, f32, f32)]) -> run::JournalRow {
+        let item = |&(category_id, score, side): &(u64, f32, f32)| run::ResultItem {
             category_id: category_id.into(),
             label: format!("class {category_id}"),
             score,
             r#box: [0.0, 0.0, side, side],
         };
         let detections = items.iter().map(item).collect();
-        run::Row::Found(run::Found {
+        run::JournalRow::Found(run::FoundPhoto {
             image_id: id.into(),
             file: format!("{id}.jpg"),
             width: 100,
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn rows_are_counted() {
-        let mut found = Found::new(2, 0.5);
+        let mut found = RunFindings::new(2, 0.5);
         found.add(row(1, &[(1, 0.95, 10.0), (2, 1.0, 32.0)]));
         found.add(row(2, &[]));
         found.add(row(3, &[(1, 0.52, 200.0)]));

@@ -41,7 +41,7 @@ pub(super) struct SeenPhoto {
 }
 
 /// A photo and what is to be seen in it.
-pub(super) struct Picture {
+pub(super) struct GalleryPhoto {
     pub(super) name: String,
     pub(super) width: u32,
     pub(super) height: u32,
@@ -49,14 +49,14 @@ pub(super) struct Picture {
     pub(super) source: String,
     /// What stands below.
     pub(super) caption: String,
-    pub(super) marks: Vec<Mark>,
+    pub(super) marks: Vec<GalleryBox>,
     /// By mark, where its label goes in the photo's pixels; none where it has none, or no room.
     labels: Vec<Option<[f64; 4]>>,
 }
 
 /// A box above a photo.
 #[derive(Clone)]
-pub(super) struct Mark {
+pub(super) struct GalleryBox {
     /// Class of the style sheet: `found`, `right`, `wrong`, `missed`, `truth`, or `drawn` for one that the picture shows
     /// already.
     pub(super) kind: &'static str,
@@ -71,7 +71,7 @@ pub(super) struct Mark {
 /// Height of a label's ground in pixels of a picture whose longer side has [`SIDE`]; its text has two thirds of it.
 const LABEL: f64 = 27.0;
 
-impl Picture {
+impl GalleryPhoto {
     /// Pixels of the photo for one of a picture whose longer side has [`SIDE`].
     fn scale(&self) -> f64 {
         f64::from(self.width.max(self.height)) / f64::from(SIDE)
@@ -83,7 +83,7 @@ impl Picture {
     }
 
     /// Each mark with the place of its label.
-    pub(super) fn placed(&self) -> impl Iterator<Item = (&Mark, Option<&[f64; 4]>)> {
+    pub(super) fn placed(&self) -> impl Iterator<Item = (&GalleryBox, Option<&[f64; 4]>)> {
         self.marks.iter().zip(self.labels.iter().map(Option::as_ref))
     }
 
@@ -101,7 +101,8 @@ impl Picture {
             })
             .collect();
         // Letters of a page's font are half as wide as high, nearly.
-        let wide = |mark: &Mark| (0.42 * LABEL * (mark.label().chars().count() as f64 + 1.0)).ceil() as i64;
+        let wide =
+            |mark: &GalleryBox| (0.42 * LABEL * (mark.label().chars().count() as f64 + 1.0)).ceil() as i64;
         let widths: Vec<i64> = marks().map(wide).collect();
         let size = [self.width, self.height].map(|side| (f64::from(side) / scale).round() as u32);
         let mut found = draw::place_labels((size[0], size[1]), &boxes, &widths, LABEL as i64).into_iter();
@@ -111,7 +112,7 @@ impl Picture {
     }
 }
 
-impl Mark {
+impl GalleryBox {
     /// What stands beside it.
     pub(super) fn label(&self) -> String {
         match (self.kind, self.score) {
@@ -129,12 +130,17 @@ impl Album {
     }
 
     /// A photo for the page; none where it cannot be had any more.
-    pub(super) fn picture(&self, name: &str, caption: String, marks: Vec<Mark>) -> Option<Picture> {
+    pub(super) fn picture(
+        &self,
+        name: &str,
+        caption: String,
+        marks: Vec<GalleryBox>,
+    ) -> Option<GalleryPhoto> {
         let photo = self.photo(name)?;
         let (width, height) = (photo.width, photo.height);
         let source = format!("data:image/jpeg;base64,{}", STANDARD.encode(small_jpeg(photo)?));
         let mut picture =
-            Picture { name: name.into(), width, height, source, caption, marks, labels: Vec::new() };
+            GalleryPhoto { name: name.into(), width, height, source, caption, marks, labels: Vec::new() };
         picture.place_labels();
         Some(picture)
     }

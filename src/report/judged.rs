@@ -19,20 +19,20 @@ const IOU: f64 = 0.5;
 
 /// Everything that is there; a part that nobody asked for is absent.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct Judged {
+pub struct EvaluationReport {
     /// COCO's or lvis' numbers.
     pub stats: Vec<f64>,
     /// Their names.
     pub names: Vec<String>,
     /// What the evaluator warns of.
     #[serde(default)]
-    pub warnings: Vec<Warning>,
+    pub warnings: Vec<WarningReport>,
     /// Intervals of the numbers.
     pub bootstrap: Option<Bootstrap>,
     /// Numbers of each category.
     pub per_class: Option<Vec<ClassRow>>,
     /// TIDE's kinds of errors.
-    pub tide: Option<Tide>,
+    pub tide: Option<TideReport>,
     /// What goes wrong at one IoU threshold.
     pub errors: Option<NamedErrors>,
     /// Precision at 101 recalls, over all categories.
@@ -48,7 +48,7 @@ pub struct Judged {
 
 /// A sentence of the evaluator's.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Warning {
+pub struct WarningReport {
     /// The sentence.
     pub message: String,
 }
@@ -64,7 +64,7 @@ pub struct Bootstrap {
 
 /// TIDE by tidecv's names; APs from 0 to 100.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Tide {
+pub struct TideReport {
     /// tidecv's own AP.
     pub ap: Option<f64>,
     /// AP gained if all errors of a kind were put right.
@@ -83,12 +83,12 @@ pub struct NamedErrors {
     pub categories: Vec<String>,
 }
 
-impl Judged {
+impl EvaluationReport {
     /// Judges results by annotations, with everything that can be said.
     ///
     /// # Errors
     /// When either file cannot be read or does not fit the other.
-    pub fn measure(annotations: &Path, results: &Path) -> Result<Judged, EvaluateError> {
+    pub fn measure(annotations: &Path, results: &Path) -> Result<EvaluationReport, EvaluateError> {
         let params = Params::default();
         let reading = Reading::default();
         let input = Evaluator::open(annotations, results, &params, false)?;
@@ -96,12 +96,15 @@ impl Judged {
         let warnings = input.warnings(&evaluation, reading);
         let intervals = input.intervals(reading, RESAMPLES, 0)?;
         let tide = input.tide(TideThresholds::default())?;
-        Ok(Judged {
+        Ok(EvaluationReport {
             names: stat_names(&params),
-            warnings: warnings.into_iter().map(|warning| Warning { message: warning.message }).collect(),
+            warnings: warnings
+                .into_iter()
+                .map(|warning| WarningReport { message: warning.message })
+                .collect(),
             bootstrap: Some(Bootstrap { resamples: RESAMPLES, intervals }),
             per_class: Some(per_class(&input, &evaluation, &params)),
-            tide: tide.map(|tide| Tide {
+            tide: tide.map(|tide| TideReport {
                 ap: Some(tide.ap),
                 main: named(tide.main),
                 counts: named(tide.counts),

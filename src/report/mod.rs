@@ -9,6 +9,6 @@ mod matrix;
 mod page;
 mod plot;
 
-pub use judged::Judged;
+pub use judged::EvaluationReport;
 pub use page::{PageError, Sources, page};
-pub use plot::{Error, Plot, Point};
+pub use plot::{Error, Plot, PlotPoint};

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 
-use super::found::{Bar, DOUBT, Found, bars};
-use super::gallery::{Album, Mark, Picture, SeenPhoto};
-use super::judged::{Judged, NamedErrors};
+use super::found::{Bar, DOUBT, RunFindings, bars};
+use super::gallery::{Album, GalleryBox, GalleryPhoto, SeenPhoto};
+use super::judged::{EvaluationReport, NamedErrors};
 use super::lines::Drawn;
 use super::matrix::Matrix;
 use super::plot;
-use crate::photo::{DecodeOptions, Entry, Limits};
-use crate::run::{self, Pictures, Record, Row, State, Task};
-use coco_eval::{Boxed, LEAST_IMAGES, Mistakes, ResultId, Share};
+use crate::photo::{DecodeOptions, Limits, PhotoEntry};
+use crate::run::{self, JournalRow, Pictures, Record, RunState, Task};
+use coco_eval::{Boxed, LEAST_IMAGES, MissedShare, Mistakes, ResultId};
 
 /// Confusions that are listed.
 const CONFUSIONS: usize = 20;
@@ -26,9 +26,9 @@ pub struct Sources {
     /// A run's folder.
     pub run: Option<PathBuf>,
     /// What an evaluation said.
-    pub judged: Option<Judged>,
+    pub judged: Option<EvaluationReport>,
     /// The photos, to be shown without what the run has drawn on them.
-    pub photos: Vec<Entry>,
+    pub photos: Vec<PhotoEntry>,
     /// Most pictures of each kind.
     pub pictures: usize,
 }
@@ -78,7 +78,7 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
         let cut =
             judged.as_ref().and_then(|judged| Some(judged.errors.as_ref()?.errors.best_f1?.score as f32));
         let shown_from = cut.filter(|_| !photos.is_empty()).unwrap_or(record.settings.shown_from());
-        let mut found = Found::new(if album.is_some() { *pictures } else { 0 }, shown_from);
+        let mut found = RunFindings::new(if album.is_some() { *pictures } else { 0 }, shown_from);
         for row in run::rows(folder).map_err(failed(journal))? {
             let row = row.map_err(failed(journal))?;
             if judged.is_some() {
@@ -105,7 +105,7 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
 }
 
 /// The photos themselves, by the names that they have in the run, and what is to be said of those left out.
-fn album(folder: &Path, record: &Record, photos: &[Entry]) -> io::Result<(Album, Vec<String>)> {
+fn album(folder: &Path, record: &Record, photos: &[PhotoEntry]) -> io::Result<(Album, Vec<String>)> {
     let settings = &record.settings;
     let options = DecodeOptions {
         ignore_orientation: settings.ignore_orientation,
@@ -122,8 +122,8 @@ fn album(folder: &Path, record: &Record, photos: &[Entry]) -> io::Result<(Album,
     for row in run::rows(folder)? {
         let row = row?;
         let size = match &row {
-            Row::Found(row) => Some((row.width, row.height)),
-            Row::Failed(_) => None,
+            JournalRow::Found(row) => Some((row.width, row.height)),
+            JournalRow::Failed(_) => None,
         };
         rows.insert(row.image_id().clone(), (row.file().to_owned(), size));
     }
@@ -161,10 +161,10 @@ struct RunPart {
     scores: Vec<Bar>,
     areas: Vec<Bar>,
     kinds: Vec<Bar>,
-    failures: Vec<run::Failed>,
+    failures: Vec<run::FailedPhoto>,
     more_failures: usize,
-    best: Vec<Picture>,
-    doubtful: Vec<Picture>,
+    best: Vec<GalleryPhoto>,
+    doubtful: Vec<GalleryPhoto>,
     shown_from: String,
     doubtful_from: String,
     without_pictures: Option<&'static str>,
@@ -187,12 +187,12 @@ impl Page {
 }
 
 impl RunPart {
-    fn new(record: Record, mut found: Found, album: Option<&Album>) -> RunPart {
+    fn new(record: Record, mut found: RunFindings, album: Option<&Album>) -> RunPart {
         let Record { counts, settings, machine, .. } = &record;
         let state = match record.state {
-            State::Finished => "",
-            State::Interrupted => " (interrupted)",
-            State::Running => " (not finished)",
+            RunState::Finished => "",
+            RunState::Interrupted => " (interrupted)",
+            RunState::Running => " (not finished)",
         };
         let mut facts = vec![
             ("photos", format!("{}{state}", counts.photos)),
@@ -251,7 +251,7 @@ struct JudgedPart {
     confusions: Vec<(String, String, u64)>,
     matrix: Option<Matrix>,
     missed: Vec<(&'static str, Vec<MissedLine>)>,
-    mistakes: Vec<Picture>,
+    mistakes: Vec<GalleryPhoto>,
     flawless: Option<(usize, usize)>,
 }
 
@@ -277,7 +277,7 @@ struct MissedLine {
 
 impl JudgedPart {
     fn new(
-        judged: &Judged,
+        judged: &EvaluationReport,
         album: Option<&Album>,
         files: &HashMap<ResultId, String>,
         pictures: usize,
@@ -321,7 +321,7 @@ fn number(value: f64) -> String {
     if value <= -1.0 { "–".into() } else { format!("{value:.3}") }
 }
 
-fn stats(judged: &Judged) -> Vec<Stat> {
+fn stats(judged: &EvaluationReport) -> Vec<Stat> {
     let intervals = judged.bootstrap.as_ref().map_or(&[][..], |bootstrap| &bootstrap.intervals);
     let interval = |place: usize| match intervals.get(place) {
         Some(interval) if interval.exists() => format!("{:.3} to {:.3}", interval.low, interval.high),
@@ -339,7 +339,7 @@ fn stats(judged: &Judged) -> Vec<Stat> {
 }
 
 /// Categories with something to find, the worst first.
-fn classes(judged: &Judged) -> Vec<ClassLine> {
+fn classes(judged: &EvaluationReport) -> Vec<ClassLine> {
     let Some(rows) = &judged.per_class else { return Vec::new() };
     let cuts = judged.errors.as_ref().map_or(&[][..], |named| &named.errors.best_f1_per_class);
     let mut rows: Vec<_> = rows.iter().enumerate().filter(|(_, row)| row.numbers[0] > -1.0).collect();
@@ -360,7 +360,7 @@ fn classes(judged: &Judged) -> Vec<ClassLine> {
 }
 
 /// TIDE's kinds with what each costs, in points of AP.
-fn tide(judged: &Judged) -> Vec<(Bar, String)> {
+fn tide(judged: &EvaluationReport) -> Vec<(Bar, String)> {
     let Some(tide) = &judged.tide else { return Vec::new() };
     let words = |kind: &str| {
         match kind {
@@ -400,7 +400,7 @@ fn confusions(named: &NamedErrors) -> Vec<(String, String, u64)> {
 }
 
 fn missed(named: &NamedErrors) -> Vec<(&'static str, Vec<MissedLine>)> {
-    let lines = |shares: &[Share]| {
+    let lines = |shares: &[MissedShare]| {
         let there = shares.iter().filter(|share| share.count > 0);
         there
             .map(|share| MissedLine {
@@ -417,11 +417,11 @@ fn missed(named: &NamedErrors) -> Vec<(&'static str, Vec<MissedLine>)> {
 
 /// The photos in which most goes wrong.
 fn mistakes(
-    judged: &Judged,
+    judged: &EvaluationReport,
     album: &Album,
     files: &HashMap<ResultId, String>,
     pictures: usize,
-) -> Vec<Picture> {
+) -> Vec<GalleryPhoto> {
     let names = judged.errors.as_ref().map_or(&[][..], |named| &named.categories);
     let name = &|boxed: &Boxed| names.get(boxed.category).map_or("", String::as_str).to_owned();
     let mut worst: Vec<&Mistakes> = judged.mistakes.iter().filter(|image| image.count() > 0).collect();
@@ -430,7 +430,7 @@ fn mistakes(
     worst.sort_by(|a, b| b.count().cmp(&a.count()).then(boldest(b).total_cmp(&boldest(a))));
     let picture = |image: &Mistakes| {
         let mark = |kind: &'static str| {
-            move |boxed: &Boxed| Mark { kind, class: name(boxed), score: boxed.score, bbox: boxed.bbox }
+            move |boxed: &Boxed| GalleryBox { kind, class: name(boxed), score: boxed.score, bbox: boxed.bbox }
         };
         let scored = |boxed: &Boxed| mark("wrong")(boxed).label();
         let lists = [

@@ -13,7 +13,7 @@ const SIZE: (u32, u32) = (900, 560);
 
 /// One model.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Point {
+pub struct PlotPoint {
     /// Its name, written beside the point.
     pub name: String,
     /// Cost, above 0.
@@ -34,7 +34,7 @@ pub struct Plot {
     /// What y is.
     pub y_label: String,
     /// The models.
-    pub points: Vec<Point>,
+    pub points: Vec<PlotPoint>,
 }
 
 /// A plot could not be drawn.
@@ -146,7 +146,7 @@ impl Plot {
 
     /// The end of the axis of costs, which begins at 0, and the range of accuracy, with room for names and intervals.
     fn ranges(&self) -> (f64, (f64, f64)) {
-        let over = |values: &dyn Fn(&Point) -> [f64; 2]| {
+        let over = |values: &dyn Fn(&PlotPoint) -> [f64; 2]| {
             let all = self.points.iter().flat_map(values).filter(|value| value.is_finite());
             all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
                 (low.min(value), high.max(value))
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn plot() -> Plot {
-        let point = |name: &str, x, y| Point { name: name.into(), x, y, interval: (y - 0.02, y + 0.02) };
+        let point = |name: &str, x, y| PlotPoint { name: name.into(), x, y, interval: (y - 0.02, y + 0.02) };
         Plot {
             title: "AP against time".into(),
             x_label: "ms a photo".into(),

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use coco_eval::{DataSet, Id, Image, ReadError, ResultId, SizeCheck, Want};
 
 use super::Task;
-use super::naming::{self, Category};
+use super::naming::{self, ResultCategory};
 use crate::family::Class;
-use crate::photo::Entry;
+use crate::photo::PhotoEntry;
 
 /// Why results cannot take a data set's ids.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ pub struct Annotated {
     categories: Vec<(ResultId, String)>,
     /// Widths and heights by the images' ids.
     sizes: HashMap<ResultId, (f64, f64)>,
-    notes: Vec<String>,
+    warnings: Vec<String>,
     /// A sentence about images that no photo is matched with.
     left_out: Option<String>,
 }
@@ -70,7 +70,7 @@ impl Annotated {
             data = DataSet::open(path)?;
         }
         let categories = data.named_categories_by_use();
-        let notes = repeated_name(&data).map(|name| {
+        let warnings = repeated_name(&data).map(|name| {
             let id = categories.iter().find(|(_, other)| *other == name).map(|(id, _)| data.id_json(*id));
             format!(
                 "several categories of `{}` are named `{}`: {} is taken, the first that annotations use",
@@ -86,27 +86,27 @@ impl Annotated {
             images,
             categories: written(&data, categories.into_iter(), "categories")?,
             sizes: sizes(&data),
-            notes: notes.into_iter().collect(),
+            warnings: warnings.into_iter().collect(),
             left_out,
         })
     }
 
-    /// The photos that are annotated, with their ids; notes about the others.
+    /// The photos that are annotated, with their ids; warnings about the others.
     ///
     /// # Errors
     /// When no photo is annotated.
-    pub fn photos(&self, entries: Vec<Entry>) -> Result<(Vec<Task>, Vec<String>), AnnotatedError> {
-        let (tasks, notes) = naming::match_photos(entries, &borrowed(&self.images));
+    pub fn photos(&self, entries: Vec<PhotoEntry>) -> Result<(Vec<Task>, Vec<String>), AnnotatedError> {
+        let (tasks, warnings) = naming::match_photos(entries, &borrowed(&self.images));
         if tasks.is_empty() {
             return Err(AnnotatedError::NoPhoto {
                 images: self.images.len(),
                 path: self.path.clone(),
-                why: (self.left_out.iter().chain(&notes).next())
+                why: (self.left_out.iter().chain(&warnings).next())
                     .map_or("their file names differ", String::as_str)
                     .to_owned(),
             });
         }
-        Ok((tasks, self.notes.iter().chain(&self.left_out).chain(&notes).cloned().collect()))
+        Ok((tasks, self.warnings.iter().chain(&self.left_out).chain(&warnings).cloned().collect()))
     }
 
     /// A sentence about photos of a run whose sizes the annotations contradict, if there are any.
@@ -124,8 +124,8 @@ impl Annotated {
         Ok(check.sentence())
     }
 
-    /// A model's classes with the categories' ids; notes about those without one.
-    pub fn classes(&self, classes: &[Class]) -> (Vec<Category>, Vec<String>) {
+    /// A model's classes with the categories' ids; warnings about those without one.
+    pub fn classes(&self, classes: &[Class]) -> (Vec<ResultCategory>, Vec<String>) {
         naming::match_classes(classes, &borrowed(&self.categories))
     }
 }

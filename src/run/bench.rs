@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Machine, Options, Record, State, Task, categories, run, stages};
+use super::{Error, Machine, Record, RunOptions, RunState, Task, categories, run, stages};
 use crate::clock::StageTimes;
 use crate::detector::{self, Detector};
 use crate::memory;
@@ -72,7 +72,7 @@ pub fn bench(
     detector: Detector,
     widen: impl FnOnce(Detector) -> Result<Detector, detector::Error>,
     tasks: &[Task],
-    options: &Options,
+    options: &RunOptions,
     record: Record,
     course: &Course<'_>,
 ) -> Result<BenchReport, Error> {
@@ -104,10 +104,10 @@ pub fn bench(
         return Err(Error::NothingToMeasure(tasks.len()));
     };
     let detector = widen(detector)?;
-    let record = Record { machine: Machine { lanes: detector.lanes(), ..record.machine }, ..record };
+    let record = Record { machine: Machine { streams: detector.streams(), ..record.machine }, ..record };
     let classes = categories(detector.classes());
     let record = run(&detector, &classes, tasks, options, record, course.stop, &mut |_| {})?;
-    if record.state != State::Finished {
+    if record.state != RunState::Finished {
         return Err(Error::Interrupted);
     }
     let done = (tasks.len() - record.counts.failed.min(tasks.len())) as f64;

@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::journal::{Journal, Row, Span};
-use super::plan::{FILLED, Kept};
+use super::journal::{Journal, JournalRow, Span};
+use super::plan::{FILLED, KeptRow};
 
 /// Bytes that are copied at once.
 const PIECE: usize = 1 << 20;
@@ -15,14 +15,14 @@ const PIECE: usize = 1 << 20;
 pub(super) struct Fill {
     journal: Journal,
     path: PathBuf,
-    between: Option<Between>,
+    between: Option<RowMerge>,
 }
 
 /// Rows that stand and new ones, by turns.
-struct Between {
+struct RowMerge {
     fresh: Journal,
     earlier: File,
-    rows: Vec<Option<Kept>>,
+    rows: Vec<Option<KeptRow>>,
     /// Place of the first photo whose row is not in `fresh` yet.
     next: usize,
 }
@@ -32,7 +32,7 @@ impl Fill {
     pub(super) fn new(
         out: &Path,
         journal: Journal,
-        mut rows: Vec<Option<Kept>>,
+        mut rows: Vec<Option<KeptRow>>,
         to_do: &[usize],
     ) -> io::Result<Fill> {
         let path = out.join("detections.jsonl");
@@ -40,7 +40,7 @@ impl Fill {
         let between = if to_do.first().is_some_and(|first| *first < rows.len()) {
             let mut fresh = Journal::open(&out.join(FILLED))?;
             fresh.cut(0)?;
-            Some(Between { fresh, earlier: File::open(&path)?, rows, next: 0 })
+            Some(RowMerge { fresh, earlier: File::open(&path)?, rows, next: 0 })
         } else {
             None
         };
@@ -48,7 +48,7 @@ impl Fill {
     }
 
     /// Writes the row of the photo at a place, above all those before it.
-    pub(super) fn write(&mut self, place: usize, row: &Row) -> io::Result<()> {
+    pub(super) fn write(&mut self, place: usize, row: &JournalRow) -> io::Result<()> {
         let Some(between) = &mut self.between else { return self.journal.write(row) };
         between.copy_up_to(place)?;
         between.fresh.write(row)?;
@@ -74,7 +74,7 @@ impl Fill {
     }
 }
 
-impl Between {
+impl RowMerge {
     fn copy_up_to(&mut self, place: usize) -> io::Result<()> {
         let end = place.min(self.rows.len());
         let mut piece: Option<Span> = None;

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use walkdir::WalkDir;
 
-use super::journal::{self, Journal, Row};
+use super::journal::{self, Journal, JournalRow};
 use super::pictures::{self, Pictures};
-use super::record::{Record, State};
-use super::{Error, Options, Task, plan, stamps};
+use super::record::{Record, RunState};
+use super::{Error, RunOptions, Task, plan, stamps};
 use crate::atomic;
 
 /// What a run leaves beside its journal.
@@ -18,7 +18,7 @@ const BESIDE_JOURNAL: [&str; 5] =
     ["detections.json", "images.json", pictures::FOLDER, "run.json", stamps::FILE];
 
 /// Refuses photos that lie where the run's pictures go: they would be replaced.
-pub(super) fn refuse_photos_inside(tasks: &[Task], options: &Options) -> Result<(), Error> {
+pub(super) fn refuse_photos_inside(tasks: &[Task], options: &RunOptions) -> Result<(), Error> {
     if options.draw_score.is_none() && !options.overwrite {
         return Ok(());
     }
@@ -42,7 +42,7 @@ pub(super) fn refuse_foreign(out: &Path) -> Result<(), Error> {
     // A run that was stopped before its first row: one that was killed may have come to a picture, not to results.
     let stopped = Record::read(&out.join("run.json")).is_some_and(|(state, _)| {
         journal.is_ok()
-            || state == State::Running && [pictures::FOLDER, "run.json", stamps::FILE].contains(&name)
+            || state == RunState::Running && [pictures::FOLDER, "run.json", stamps::FILE].contains(&name)
     });
     if stopped { Ok(()) } else { Err(Error::Foreign(out.join(name))) }
 }
@@ -65,7 +65,7 @@ pub(super) fn clear(out: &Path, journal: &mut Journal) -> Result<(), Error> {
     let path = out.join("detections.jsonl");
     let drew = Record::read(&out.join("run.json")).is_some_and(|(_, settings)| settings.draw_score.is_some());
     let rows = journal::rows(&path).map_err(Error::io("read", &path))?;
-    let found = rows.map_while(Result::ok).filter(|row| drew && matches!(row, Row::Found(_)));
+    let found = rows.map_while(Result::ok).filter(|row| drew && matches!(row, JournalRow::Found(_)));
     let names: Vec<String> = found.map(|row| row.file().to_owned()).collect();
     let pictures = Pictures::recorded(out);
     journal.cut(0).map_err(Error::io("write", &path))?;

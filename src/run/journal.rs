@@ -12,17 +12,17 @@ use coco_eval::ResultId;
 /// One line: what was found in a photo, or why it failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Row {
+pub enum JournalRow {
     /// A photo that was looked at.
-    Found(Found),
+    Found(FoundPhoto),
     /// A photo that failed.
-    Failed(Failed),
+    Failed(FailedPhoto),
 }
 
 /// A photo that was looked at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Found {
+pub struct FoundPhoto {
     /// Its id in all results.
     pub image_id: ResultId,
     /// Its name, with `/` between parts.
@@ -35,7 +35,7 @@ pub struct Found {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clipped: bool,
     /// By falling score.
-    pub detections: Vec<Item>,
+    pub detections: Vec<ResultItem>,
     /// Why there is no picture of it, where there should be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -44,7 +44,7 @@ pub struct Found {
 /// A photo that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Failed {
+pub struct FailedPhoto {
     /// Its id in all results.
     pub image_id: ResultId,
     /// Its name, with `/` between parts.
@@ -56,7 +56,7 @@ pub struct Failed {
 /// One detection as results hold it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Item {
+pub struct ResultItem {
     /// Id of its class.
     pub category_id: ResultId,
     /// Name of its class.
@@ -94,35 +94,35 @@ pub(super) fn may_pass(kind: &str) -> bool {
     MAY_PASS.contains(&kind)
 }
 
-impl Row {
+impl JournalRow {
     /// What failed in it: the photo, or its picture alone.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
-            Row::Found(row) => row.error.as_ref(),
-            Row::Failed(row) => Some(&row.error),
+            JournalRow::Found(row) => row.error.as_ref(),
+            JournalRow::Failed(row) => Some(&row.error),
         }
     }
 
     pub(super) fn set_image_id(&mut self, id: ResultId) {
         match self {
-            Row::Found(row) => row.image_id = id,
-            Row::Failed(row) => row.image_id = id,
+            JournalRow::Found(row) => row.image_id = id,
+            JournalRow::Failed(row) => row.image_id = id,
         }
     }
 
     /// Its photo's id.
     pub fn image_id(&self) -> &ResultId {
         match self {
-            Row::Found(row) => &row.image_id,
-            Row::Failed(row) => &row.image_id,
+            JournalRow::Found(row) => &row.image_id,
+            JournalRow::Failed(row) => &row.image_id,
         }
     }
 
     /// Its photo's name.
     pub fn file(&self) -> &str {
         match self {
-            Row::Found(row) => &row.file,
-            Row::Failed(row) => &row.file,
+            JournalRow::Found(row) => &row.file,
+            JournalRow::Failed(row) => &row.file,
         }
     }
 }
@@ -166,7 +166,7 @@ impl Journal {
     }
 
     /// A line reaches the file in one piece, so that whoever reads along never sees half of one.
-    pub(super) fn write(&mut self, row: &Row) -> io::Result<()> {
+    pub(super) fn write(&mut self, row: &JournalRow) -> io::Result<()> {
         let mut line = serde_json::to_vec(row)?;
         line.push(b'\n');
         self.append(&line)
@@ -240,28 +240,28 @@ impl Span {
 }
 
 /// Reads a journal row by row, up to a line that is not whole.
-pub(crate) fn rows(path: &Path) -> io::Result<Rows> {
-    Ok(Rows { lines: BufReader::new(files::open(path)?), good_bytes: 0, line: Vec::new() })
+pub(crate) fn rows(path: &Path) -> io::Result<JournalRows> {
+    Ok(JournalRows { lines: BufReader::new(files::open(path)?), good_bytes: 0, line: Vec::new() })
 }
 
 /// The rows of a journal.
-pub(crate) struct Rows {
+pub(crate) struct JournalRows {
     lines: BufReader<File>,
     good_bytes: u64,
     line: Vec<u8>,
 }
 
-impl Rows {
+impl JournalRows {
     /// The row that was read last, if it was one.
     pub(super) fn span(&self) -> Span {
         Span { start: self.good_bytes - self.line.len() as u64, length: self.line.len() }
     }
 }
 
-impl Iterator for Rows {
-    type Item = io::Result<Row>;
+impl Iterator for JournalRows {
+    type Item = io::Result<JournalRow>;
 
-    fn next(&mut self) -> Option<io::Result<Row>> {
+    fn next(&mut self) -> Option<io::Result<JournalRow>> {
         self.line.clear();
         match self.lines.read_until(b'\n', &mut self.line) {
             Err(error) => Some(Err(error)),
@@ -282,14 +282,14 @@ impl Iterator for Rows {
 mod tests {
     use super::*;
 
-    fn row() -> Row {
-        Row::Found(Found {
+    fn row() -> JournalRow {
+        JournalRow::Found(FoundPhoto {
             image_id: 7.into(),
             file: "a/b.jpg".into(),
             width: 640,
             height: 480,
             clipped: false,
-            detections: vec![Item {
+            detections: vec![ResultItem {
                 category_id: 4.into(),
                 label: "bolt".into(),
                 score: 0.9731,
@@ -306,7 +306,7 @@ mod tests {
             line,
             r#"{"image_id":7,"file":"a/b.jpg","width":640,"height":480,"detections":[{"category_id":4,"label":"bolt","score":0.9731,"box":[1.0,2.5,0.1,1e-7]}]}"#
         );
-        let failed = Row::Failed(Failed {
+        let failed = JournalRow::Failed(FailedPhoto {
             image_id: 8.into(),
             file: "a/c.jpg".into(),
             error: Failure { kind: "truncated".into(), stage: "decode".into(), detail: "…".into() },

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::journal::{self, Row};
+use super::journal::{self, JournalRow};
 use super::pictures::{self, Pictures};
-use super::record::{Counts, Machine, Record, Settings, State};
-use super::shard::{Listing, Shard};
-use super::stamps::{self, Line};
-use super::{Category, Error, folder, open, results, write_record};
+use super::record::{Counts, Machine, Record, RunState, Settings};
+use super::shard::{Shard, ShardListing};
+use super::stamps::{self, StampLine};
+use super::{Error, ResultCategory, folder, open, results, write_record};
 use crate::photo::{PassedOver, Unread};
 
 /// Why folders cannot be joined.
@@ -96,7 +96,7 @@ pub struct Merged {
     /// Its record, as in `run.json`.
     pub record: Record,
     /// What a person should know.
-    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Joins all shards of a run, in any order, into a folder that holds what the whole run would have left there: the
@@ -137,22 +137,23 @@ pub fn merge(
         journal.write(&row).map_err(Error::io("write", &path)).map_err(Into::into)
     })?;
     journal.sync().map_err(Error::io("write", &path))?;
-    let notes = Vec::from_iter(bring_pictures(&parts, out, &photos, record.settings.draw_score.is_some())?);
+    let warnings =
+        Vec::from_iter(bring_pictures(&parts, out, &photos, record.settings.draw_score.is_some())?);
     let (mut counts, shown_from) = (Counts::default(), record.settings.shown_from());
-    let mut see = |row: &Row| {
+    let mut see = |row: &JournalRow| {
         counts.add(row, shown_from);
         record.note(row);
     };
     results::write(out, &classes, &mut see).map_err(Error::io("write the results in", out))?;
-    record.state = State::Finished;
+    record.state = RunState::Finished;
     record.photos_before = counts.photos;
     record.counts = counts;
     write_record(out, &record)?;
-    Ok(Merged { record, notes })
+    Ok(Merged { record, warnings })
 }
 
 /// One of the folders.
-struct Part {
+struct ShardFolder {
     folder: PathBuf,
     shard: Shard,
     /// Those of the whole run.
@@ -172,26 +173,26 @@ struct Merging {
     has_picture: bool,
 }
 
-impl Part {
+impl ShardFolder {
     fn journal(&self) -> PathBuf {
         self.folder.join("detections.jsonl")
     }
 
-    fn read(folder: &Path) -> Result<Part, MergeError> {
+    fn read(folder: &Path) -> Result<ShardFolder, MergeError> {
         let Record { state, settings, machine, counts, unread, passed_over, .. } =
             Record::open(folder).map_err(not_a_run(folder, "run.json"))?;
         let Some(shard) = settings.shard else { return Err(MergeError::Whole(folder.to_owned())) };
-        if state != State::Finished {
+        if state != RunState::Finished {
             return Err(MergeError::Unfinished(folder.to_owned()));
         }
         let (listing, settings) =
             (settings.listing.clone(), Settings { shard: None, listing: None, ..settings });
         let (folder, photos) = (folder.to_owned(), counts.photos);
-        Ok(Part { folder, shard, settings, listing, machine, unread, passed_over, photos })
+        Ok(ShardFolder { folder, shard, settings, listing, machine, unread, passed_over, photos })
     }
 
     /// In what another part is of another run.
-    fn difference(&self, other: &Part) -> Option<String> {
+    fn difference(&self, other: &ShardFolder) -> Option<String> {
         let others = || (self.listing != other.listing).then(|| "other photos".to_owned());
         let shards = || (self.shard.of != other.shard.of).then(|| format!("{} parts", other.shard.of));
         self.settings.difference(&other.settings).or_else(shards).or_else(others)
@@ -206,7 +207,7 @@ fn not_a_run(folder: &Path, name: &str) -> impl FnOnce(io::Error) -> MergeError 
 /// What `images.json` tells of the model.
 #[derive(Deserialize)]
 struct Tables {
-    categories: Vec<Category>,
+    categories: Vec<ResultCategory>,
 }
 
 impl Tables {
@@ -216,8 +217,8 @@ impl Tables {
 }
 
 /// All parts of one run by their numbers.
-fn in_order(folders: &[PathBuf]) -> Result<Vec<Part>, MergeError> {
-    let mut parts = folders.iter().map(|folder| Part::read(folder)).collect::<Result<Vec<_>, _>>()?;
+fn in_order(folders: &[PathBuf]) -> Result<Vec<ShardFolder>, MergeError> {
+    let mut parts = folders.iter().map(|folder| ShardFolder::read(folder)).collect::<Result<Vec<_>, _>>()?;
     for pair in parts.windows(2) {
         if let Some(difference) = pair[0].difference(&pair[1]) {
             let (first, other) = (pair[0].folder.clone(), pair[1].folder.clone());
@@ -239,7 +240,7 @@ fn in_order(folders: &[PathBuf]) -> Result<Vec<Part>, MergeError> {
 }
 
 /// Refuses to write over a part.
-fn refuse_parts(parts: &[Part], out: &Path) -> Result<(), MergeError> {
+fn refuse_parts(parts: &[ShardFolder], out: &Path) -> Result<(), MergeError> {
     let same = |folder: &Path, name: &str| match fs::canonicalize(out.join(name)) {
         Ok(place) => fs::canonicalize(folder.join(name)).is_ok_and(|other| other == place),
         Err(_) => false,
@@ -251,7 +252,7 @@ fn refuse_parts(parts: &[Part], out: &Path) -> Result<(), MergeError> {
 }
 
 /// The photos of all parts in the order of the whole run, if the parts have the rows that they should have.
-fn check_rows(parts: &[Part]) -> Result<Vec<Merging>, MergeError> {
+fn check_rows(parts: &[ShardFolder]) -> Result<Vec<Merging>, MergeError> {
     for part in parts {
         let file = part.journal();
         let mut count = 0;
@@ -264,10 +265,10 @@ fn check_rows(parts: &[Part]) -> Result<Vec<Merging>, MergeError> {
             return Err(MergeError::Count { folder, rows: count, photos });
         }
     }
-    let (mut photos, mut listing) = (Vec::new(), Listing::default());
+    let (mut photos, mut listing) = (Vec::new(), ShardListing::default());
     for_each_row(parts, |_, row| {
         listing.add(row.image_id(), row.file());
-        let has_picture = matches!(&row, Row::Found(found) if found.error.is_none());
+        let has_picture = matches!(&row, JournalRow::Found(found) if found.error.is_none());
         photos.push(Merging { name: row.file().to_owned(), has_picture });
         Ok(())
     })?;
@@ -282,10 +283,11 @@ fn check_rows(parts: &[Part]) -> Result<Vec<Merging>, MergeError> {
 
 /// The rows of all parts in the order of the whole run: one of each part in turn, up to a part that has no more.
 fn for_each_row(
-    parts: &[Part],
-    mut take: impl FnMut(&Part, Row) -> Result<(), MergeError>,
+    parts: &[ShardFolder],
+    mut take: impl FnMut(&ShardFolder, JournalRow) -> Result<(), MergeError>,
 ) -> Result<(), MergeError> {
-    let rows = |part: &Part| journal::rows(&part.journal()).map_err(Error::io("read", &part.journal()));
+    let rows =
+        |part: &ShardFolder| journal::rows(&part.journal()).map_err(Error::io("read", &part.journal()));
     let mut all = parts.iter().map(rows).collect::<Result<Vec<_>, _>>()?;
     loop {
         for (part, rows) in parts.iter().zip(&mut all) {
@@ -297,7 +299,7 @@ fn for_each_row(
 
 /// Brings the parts' pictures and what they know of the photos' files; a sentence about pictures that are not there.
 fn bring_pictures(
-    parts: &[Part],
+    parts: &[ShardFolder],
     out: &Path,
     photos: &[Merging],
     drawn: bool,
@@ -330,7 +332,12 @@ fn bring_pictures(
 }
 
 /// What the parts know of the photos' files, where all of them know it.
-fn bring_stamps(parts: &[Part], out: &Path, photos: &[Merging], pictures: &Pictures) -> Result<(), Error> {
+fn bring_stamps(
+    parts: &[ShardFolder],
+    out: &Path,
+    photos: &[Merging],
+    pictures: &Pictures,
+) -> Result<(), Error> {
     let Some(mut lines) = parts.iter().map(|part| stamps::lines(&part.folder)).collect::<Option<Vec<_>>>()
     else {
         return Ok(());
@@ -339,7 +346,7 @@ fn bring_stamps(parts: &[Part], out: &Path, photos: &[Merging], pictures: &Pictu
     for (number, photo) in photos.iter().enumerate() {
         let line = lines[number % parts.len()].next().and_then(Result::ok);
         let Some(line) = line.filter(|line| line.file == photo.name) else { return Ok(()) };
-        stamps.push(Line::new(&photo.name, line.stamp(), pictures.unusual(&photo.name)));
+        stamps.push(StampLine::new(&photo.name, line.stamp(), pictures.unusual(&photo.name)));
     }
     stamps::write_lines(out, stamps.into_iter()).map_err(Error::io("write", &out.join(stamps::FILE)))
 }

@@ -37,29 +37,29 @@ use std::time::Instant;
 pub use annotated::{Annotated, AnnotatedError};
 pub use bench::{BenchReport, Course, Latency, bench};
 pub(crate) use journal::rows as journal_rows;
-pub use journal::{Failed, Failure, Found, Item, Row};
+pub use journal::{FailedPhoto, Failure, FoundPhoto, JournalRow, ResultItem};
 pub use merge::{MergeError, Merged, merge};
 pub(crate) use naming::match_seen;
-pub use naming::{Category, categories, count, match_classes, match_photos};
-pub use record::{Bottleneck, Counts, Machine, Record, SHOWN_FROM, Settings, State};
+pub use naming::{ResultCategory, categories, count, match_classes, match_photos};
+pub use record::{Bottleneck, Counts, Machine, Record, RunState, SHOWN_FROM, Settings};
 pub(crate) use results::CocoResult;
 pub use shard::Shard;
 
 use crate::atomic;
 use crate::clock::StageTimes;
 use crate::detector::{self, Detector};
-use crate::photo::{DecodeOptions, Entry};
+use crate::photo::{DecodeOptions, PhotoEntry};
 use coco_eval::ResultId;
 use fill::Fill;
 use journal::Journal;
 use picture::Lettering;
 pub(crate) use pictures::Pictures;
-use plan::Plan;
+use plan::ResumePlan;
 use stages::Stages;
 
 /// What a run does with its photos; everything here that decides results is part of [`Settings`].
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct RunOptions {
     /// Folder of the results; created where it is missing.
     pub out: PathBuf,
     /// Replace what another run left there.
@@ -84,10 +84,10 @@ pub struct Options {
     pub shard: Option<Shard>,
 }
 
-impl Default for Options {
+impl Default for RunOptions {
     /// Pictures with boxes from 0.5 up where this build can draw, on all cores; the folder is yet to be named.
-    fn default() -> Options {
-        Options {
+    fn default() -> RunOptions {
+        RunOptions {
             out: PathBuf::new(),
             overwrite: false,
             retry_failed: false,
@@ -107,7 +107,7 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     /// Its file.
-    pub entry: Entry,
+    pub entry: PhotoEntry,
     /// Its id in all results.
     pub image_id: ResultId,
 }
@@ -129,7 +129,7 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A sentence that a person should know.
-    Note(&'a str),
+    Warning(&'a str),
     /// How far it has come: at its start and after every photo.
     Progress(Progress),
 }
@@ -224,9 +224,9 @@ impl Error {
 /// names that no run wrote, or one of the photos where pictures go. What is in the journal by then stays.
 pub(crate) fn run(
     detector: &Detector,
-    classes: &[Category],
+    classes: &[ResultCategory],
     tasks: &[Task],
-    options: &Options,
+    options: &RunOptions,
     mut record: Record,
     stop: &AtomicBool,
     watch: &mut dyn FnMut(Event<'_>),
@@ -238,8 +238,8 @@ pub(crate) fn run(
     record.settings.listing = options.shard.map(|_| shard::listing(all));
     let lettering = lettering(classes, options)?;
     let Begun { plan, to_do, journal, pictures } = begin(tasks, all, options, &record)?;
-    lettering.note.iter().for_each(|note| watch(Event::Note(note)));
-    plan.notes.iter().for_each(|note| watch(Event::Note(note)));
+    lettering.note.iter().for_each(|note| watch(Event::Warning(note)));
+    plan.warnings.iter().for_each(|note| watch(Event::Warning(note)));
     let before = tasks.len() - to_do.len();
     let failed = plan.rows.iter().flatten().filter(|row| row.failed && !row.again).count();
     let mut progress = Progress { done: before, before, total: tasks.len(), failed };
@@ -281,13 +281,13 @@ pub(crate) fn run(
     let finished = rows.finish().map_err(Error::io("write into", out));
     written.and(outcome).and(finished)?;
     let (mut counts, shown_from) = (Counts::default(), record.settings.shown_from());
-    let mut see = |row: &Row| {
+    let mut see = |row: &JournalRow| {
         counts.add(row, shown_from);
         record.note(row);
     };
     results::write(out, classes, &mut see).map_err(Error::io("write the results in", out))?;
     let stopped = progress.done < tasks.len() && stop.load(Ordering::Relaxed);
-    record.state = if stopped { State::Interrupted } else { State::Finished };
+    record.state = if stopped { RunState::Interrupted } else { RunState::Finished };
     record.photos_before = before;
     let session_wall = detector.session_seconds() - session_before;
     record.finish(counts, times, started.elapsed().as_secs_f64(), session_wall, options.threads);
@@ -296,7 +296,7 @@ pub(crate) fn run(
 }
 
 /// What stands beside boxes; nothing has to be known where none are drawn.
-fn lettering(classes: &[Category], options: &Options) -> Result<Lettering, Error> {
+fn lettering(classes: &[ResultCategory], options: &RunOptions) -> Result<Lettering, Error> {
     let (classes, font) = match options.draw_score {
         Some(_) => (classes, options.font.as_deref()),
         None => (&[][..], None),
@@ -307,7 +307,7 @@ fn lettering(classes: &[Category], options: &Options) -> Result<Lettering, Error
 
 /// A run before its first photo.
 struct Begun {
-    plan: Plan,
+    plan: ResumePlan,
     /// Places of the photos to do.
     to_do: Vec<usize>,
     journal: Journal,
@@ -315,7 +315,7 @@ struct Begun {
 }
 
 /// Makes the folder ready for the photos, which are a share of all.
-fn begin(tasks: &[Task], all: &[Task], options: &Options, record: &Record) -> Result<Begun, Error> {
+fn begin(tasks: &[Task], all: &[Task], options: &RunOptions, record: &Record) -> Result<Begun, Error> {
     let out = &options.out;
     if options.draw_score.is_some() && cfg!(not(feature = "draw")) {
         return Err(Error::NoPictures);
@@ -333,7 +333,7 @@ fn begin(tasks: &[Task], all: &[Task], options: &Options, record: &Record) -> Re
     let known = folder.is_dir().then(|| plan_pictures(all, options));
     let plan = if options.overwrite {
         folder::clear(out, &mut journal)?;
-        Plan::fresh(tasks.len())
+        ResumePlan::fresh(tasks.len())
     } else {
         let none = Pictures::plan(out, std::iter::empty());
         plan::earlier(options, record, tasks, &stamps, known.as_ref().unwrap_or(&none), &mut journal)?
@@ -348,7 +348,7 @@ fn begin(tasks: &[Task], all: &[Task], options: &Options, record: &Record) -> Re
 }
 
 /// Where the pictures of all photos go, of whatever share: as in one run over all of them.
-fn plan_pictures(all: &[Task], options: &Options) -> Pictures {
+fn plan_pictures(all: &[Task], options: &RunOptions) -> Pictures {
     let names = all.iter().map(|task| task.entry.name.as_str());
     let drawn = if options.draw_score.is_some() { usize::MAX } else { 0 };
     Pictures::plan(&options.out, names.take(drawn))
@@ -358,7 +358,7 @@ fn plan_pictures(all: &[Task], options: &Options) -> Pictures {
 ///
 /// # Errors
 /// When there is no journal, or, later, when a row is none.
-pub fn rows(folder: &Path) -> std::io::Result<impl Iterator<Item = std::io::Result<Row>> + use<>> {
+pub fn rows(folder: &Path) -> std::io::Result<impl Iterator<Item = std::io::Result<JournalRow>> + use<>> {
     journal::rows(&folder.join("detections.jsonl"))
 }
 

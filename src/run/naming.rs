@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Task;
 use crate::family::Class;
-use crate::photo::Entry;
-use coco_eval::{ClassNames, FileNames, Found, Parts, ResultId, Seeker};
+use crate::photo::PhotoEntry;
+use coco_eval::{ClassNames, FileMatch, FileNames, Parts, ResultId, Seeker};
 
 /// A class as results have it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Category {
+pub struct ResultCategory {
     /// Its id.
     pub id: ResultId,
     /// Its name.
@@ -20,40 +20,40 @@ pub struct Category {
 }
 
 /// A model's classes with their own ids.
-pub fn categories(classes: &[Class]) -> Vec<Category> {
-    classes.iter().map(|class| Category { id: class.id.into(), name: class.name.clone() }).collect()
+pub fn categories(classes: &[Class]) -> Vec<ResultCategory> {
+    classes.iter().map(|class| ResultCategory { id: class.id.into(), name: class.name.clone() }).collect()
 }
 
 /// Photos numbered from 1 in input order.
-pub fn count(entries: Vec<Entry>) -> Vec<Task> {
+pub fn count(entries: Vec<PhotoEntry>) -> Vec<Task> {
     entries.into_iter().zip(1u64..).map(|(entry, id)| Task { entry, image_id: id.into() }).collect()
 }
 
 /// Photos with the ids of annotated images (id and file name) whose paths have the longest common end with theirs, and no
 /// image for two photos. The others are left out; the sentences say so.
-pub fn match_photos(entries: Vec<Entry>, images: &[(ResultId, &str)]) -> (Vec<Task>, Vec<String>) {
+pub fn match_photos(entries: Vec<PhotoEntry>, images: &[(ResultId, &str)]) -> (Vec<Task>, Vec<String>) {
     let (tasks, left_out, total) = matched(entries, images);
-    let mut notes = left_out.sentences(total, "the annotated images", "the annotations");
+    let mut warnings = left_out.sentences(total, "the annotated images", "the annotations");
     if tasks.len() < images.len() {
         let missing = images.len() - tasks.len();
-        notes.push(format!("{missing} of {} annotated images have no photo here", images.len()));
+        warnings.push(format!("{missing} of {} annotated images have no photo here", images.len()));
     }
-    (tasks, notes)
+    (tasks, warnings)
 }
 
 /// As [`match_photos`], with the photos that a run has seen in place of annotated images.
-pub(crate) fn match_seen(entries: Vec<Entry>, seen: &[(ResultId, &str)]) -> (Vec<Task>, Vec<String>) {
+pub(crate) fn match_seen(entries: Vec<PhotoEntry>, seen: &[(ResultId, &str)]) -> (Vec<Task>, Vec<String>) {
     let (tasks, left_out, total) = matched(entries, seen);
-    let mut notes = left_out.sentences(total, "the run's photos", "the run");
+    let mut warnings = left_out.sentences(total, "the run's photos", "the run");
     if tasks.len() < seen.len() {
         let missing = seen.len() - tasks.len();
-        notes.push(format!("{missing} of the run's {} photos are not among those given", seen.len()));
+        warnings.push(format!("{missing} of the run's {} photos are not among those given", seen.len()));
     }
-    (tasks, notes)
+    (tasks, warnings)
 }
 
 /// Photos with the ids of their images, what is said of the others, and how many photos there are.
-fn matched(entries: Vec<Entry>, images: &[(ResultId, &str)]) -> (Vec<Task>, LeftOut, usize) {
+fn matched(entries: Vec<PhotoEntry>, images: &[(ResultId, &str)]) -> (Vec<Task>, LeftOut, usize) {
     let names = FileNames::new(images.iter().enumerate().map(|(place, (_, name))| (place, *name)));
     let seekers: Vec<Seeker> = entries.iter().map(seeker).collect();
     let total = entries.len();
@@ -69,7 +69,7 @@ fn matched(entries: Vec<Entry>, images: &[(ResultId, &str)]) -> (Vec<Task>, Left
 }
 
 /// A photo's whole path; what the user named counts, the folders above are where it is kept.
-fn seeker(entry: &Entry) -> Seeker {
+fn seeker(entry: &PhotoEntry) -> Seeker {
     let path = std::path::absolute(&entry.path).unwrap_or_else(|_| entry.path.clone());
     let path = Parts::of(&path.to_string_lossy());
     Seeker { certain: entry.depth.min(path.len()), path }
@@ -82,16 +82,16 @@ struct LeftOut {
 }
 
 impl LeftOut {
-    fn note(&mut self, name: &str, found: Found<usize>, images: &[(ResultId, &str)]) {
+    fn note(&mut self, name: &str, found: FileMatch<usize>, images: &[(ResultId, &str)]) {
         let quoted = |name: &str| format!("`{}`", name.escape_debug());
         let both = |place: usize| format!("{} and {}", quoted(name), quoted(images[place].1));
         let (kind, example) = match found {
-            Found::One(_) => return,
-            Found::Nothing => (0, quoted(name)),
-            Found::OtherFolder(place) => (1, both(place)),
-            Found::Taken => (2, quoted(name)),
-            Found::Ambiguous => (3, quoted(name)),
-            Found::ByFileNameAlone(place) => (4, both(place)),
+            FileMatch::One(_) => return,
+            FileMatch::Nothing => (0, quoted(name)),
+            FileMatch::OtherFolder(place) => (1, both(place)),
+            FileMatch::Taken => (2, quoted(name)),
+            FileMatch::Ambiguous => (3, quoted(name)),
+            FileMatch::ByFileNameAlone(place) => (4, both(place)),
         };
         let (count, first) = &mut self.kinds[kind];
         if *count == 0 {
@@ -118,7 +118,10 @@ impl LeftOut {
 
 /// Classes with the ids of annotated categories (id and name) of the same name, in any case. Classes without one
 /// get ids that no category has, so that they are never taken for another.
-pub fn match_classes(classes: &[Class], categories: &[(ResultId, &str)]) -> (Vec<Category>, Vec<String>) {
+pub fn match_classes(
+    classes: &[Class],
+    categories: &[(ResultId, &str)],
+) -> (Vec<ResultCategory>, Vec<String>) {
     let names = ClassNames::new(categories.iter().enumerate().map(|(place, (_, name))| (place, *name)));
     let mut free = free_ids(categories);
     let mut unmatched = Vec::new();
@@ -134,13 +137,13 @@ pub fn match_classes(classes: &[Class], categories: &[(ResultId, &str)]) -> (Vec
         );
         // There are more whole numbers than classes.
         let Some(id) = id else { continue };
-        matched.push(Category { id, name: class.name.clone() });
+        matched.push(ResultCategory { id, name: class.name.clone() });
     }
-    let mut notes = Vec::new();
+    let mut warnings = Vec::new();
     if !unmatched.is_empty() {
         let shown: Vec<String> =
             unmatched.iter().take(5).map(|name| format!("`{}`", name.escape_debug())).collect();
-        notes.push(format!(
+        warnings.push(format!(
             "{} of {} classes of the model have no category of their name in the annotations: {}{}",
             unmatched.len(),
             classes.len(),
@@ -148,7 +151,7 @@ pub fn match_classes(classes: &[Class], categories: &[(ResultId, &str)]) -> (Vec
             if unmatched.len() > shown.len() { ", …" } else { "" }
         ));
     }
-    (matched, notes)
+    (matched, warnings)
 }
 
 /// Ids that no category has, whether written as a number or as a string; strings where all categories have strings.
@@ -176,20 +179,24 @@ mod tests {
         tasks.iter().map(|task| task.image_id.clone()).collect()
     }
 
-    fn entries(names: &[&str]) -> Vec<Entry> {
+    fn entries(names: &[&str]) -> Vec<PhotoEntry> {
         names
             .iter()
-            .map(|name| Entry { path: name.into(), name: (*name).into(), depth: name.split('/').count() })
+            .map(|name| PhotoEntry {
+                path: name.into(),
+                name: (*name).into(),
+                depth: name.split('/').count(),
+            })
             .collect()
     }
 
     #[test]
     fn photos_take_the_ids_of_their_images() {
         let images = [(10, "val/1.jpg"), (20, "val/2.jpg"), (30, "a/x.jpg"), (40, "b/x.jpg")].map(id);
-        let (tasks, notes) = match_photos(entries(&["1.jpg", "val/2.jpg", "x.jpg", "3.jpg"]), &images);
+        let (tasks, warnings) = match_photos(entries(&["1.jpg", "val/2.jpg", "x.jpg", "3.jpg"]), &images);
         assert_eq!(ids(&tasks), [10.into(), 20.into()]);
         assert_eq!(
-            notes,
+            warnings,
             [
                 "1 of 4 photos are not among the annotated images and are left out (such as `3.jpg`)",
                 "1 of 4 photos are left out, as their paths do not tell which of several images or photos is meant (such as `x.jpg`)",
@@ -203,12 +210,12 @@ mod tests {
     fn a_photo_whose_whole_path_is_the_images_goes_before_others() {
         let images = [(77, "IMG_1.jpg"), (78, "IMG_2.jpg")].map(id);
         let names = ["Backup/IMG_1.jpg", "IMG_1.jpg", "a/IMG_2.jpg", "b/IMG_2.jpg"];
-        let (tasks, notes) = match_photos(entries(&names), &images);
+        let (tasks, warnings) = match_photos(entries(&names), &images);
         let found: Vec<_> =
             tasks.iter().map(|task| (task.entry.name.as_str(), task.image_id.clone())).collect();
         assert_eq!(found, [("IMG_1.jpg", 77.into())]);
         assert_eq!(
-            notes,
+            warnings,
             [
                 "1 of 4 photos are left out, as other photos are closer to the images of their file names (such as `Backup/IMG_1.jpg`)",
                 "2 of 4 photos are left out, as their paths do not tell which of several images or photos is meant (such as `a/IMG_2.jpg`)",
@@ -221,10 +228,10 @@ mod tests {
     fn classes_take_the_ids_of_their_categories() {
         let class = |id, name: &str| Class { id, name: name.into() };
         let classes = [class(1, "bolt"), class(2, "Nut"), class(3, "pen")];
-        let (matched, notes) = match_classes(&classes, &[(7, "nut"), (3, "bolt"), (9, "cat")].map(id));
+        let (matched, warnings) = match_classes(&classes, &[(7, "nut"), (3, "bolt"), (9, "cat")].map(id));
         assert_eq!(matched, categories(&[class(3, "bolt"), class(7, "Nut"), class(10, "pen")]));
         assert_eq!(
-            notes,
+            warnings,
             ["1 of 3 classes of the model have no category of their name in the annotations: `pen`"]
         );
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use png::{BitDepth, ColorType, Compression, EncodingError, Filter};
 
-use super::Category;
+use super::ResultCategory;
 use crate::atomic;
 use crate::detector::Prediction;
 use crate::draw::{self, Fonts, Mark};
@@ -27,7 +27,7 @@ pub(super) struct Lettering {
 
 impl Lettering {
     /// For these classes; letters that the embedded font lacks are taken from the user's font, or else the system's.
-    pub(super) fn new(classes: &[Category], font: Option<&Path>) -> io::Result<Lettering> {
+    pub(super) fn new(classes: &[ResultCategory], font: Option<&Path>) -> io::Result<Lettering> {
         let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
         let fonts = font.map_or_else(|| Ok(Fonts::for_texts(&names)), Fonts::with_file)?;
         let odd: Vec<&str> = names.iter().copied().filter(|name| !fonts.can_write(name)).collect();
@@ -39,7 +39,7 @@ impl Lettering {
                 names.len()
             )
         });
-        let name = |class: &Category| {
+        let name = |class: &ResultCategory| {
             if fonts.can_write(&class.name) { class.name.clone() } else { format!("class {}", class.id) }
         };
         let names = classes.iter().map(name).collect();

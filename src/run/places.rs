@@ -38,11 +38,12 @@ impl<'a> Places<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::photo::Entry;
+    use crate::photo::PhotoEntry;
 
     #[test]
     fn names_are_found_in_any_order() {
-        let entries = ["a", "b", "c"].map(|name| Entry { path: name.into(), name: name.into(), depth: 1 });
+        let entries =
+            ["a", "b", "c"].map(|name| PhotoEntry { path: name.into(), name: name.into(), depth: 1 });
         let tasks = super::super::count(entries.to_vec());
         let mut places = Places::new(&tasks);
         let found: Vec<_> = ["a", "b", "x", "c", "a"].into_iter().map(|name| places.find(name)).collect();

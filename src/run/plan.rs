@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::folder::{remove, remove_picture};
-use super::journal::{self, Journal, Row, Span};
+use super::journal::{self, Journal, JournalRow, Span};
 use super::pictures::Pictures;
 use super::places::Places;
 use super::record::Record;
 use super::stamps::{self, Stamp};
-use super::{Error, Options, Task};
+use super::{Error, RunOptions, Task};
 use crate::photo::ErrorKind;
 
 /// Rows that are being put between others (`fill.rs`); a run that was killed leaves them.
@@ -24,16 +24,16 @@ pub(super) const FILLED: &str = ".rcnn-detections.jsonl";
 const STANDING: &str = ".rcnn-standing.jsonl";
 
 /// What is to do.
-pub(super) struct Plan {
+pub(super) struct ResumePlan {
     /// For each photo its row in the journal, if it has one.
-    pub(super) rows: Vec<Option<Kept>>,
+    pub(super) rows: Vec<Option<KeptRow>>,
     /// What a person should know.
-    pub(super) notes: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// A row that stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct KeptRow {
     pub(super) span: Span,
     /// It tells of a failure.
     pub(super) failed: bool,
@@ -41,10 +41,10 @@ pub(super) struct Kept {
     pub(super) again: bool,
 }
 
-impl Plan {
+impl ResumePlan {
     /// All photos are to do.
-    pub(super) fn fresh(photos: usize) -> Plan {
-        Plan { rows: vec![None; photos], notes: Vec::new() }
+    pub(super) fn fresh(photos: usize) -> ResumePlan {
+        ResumePlan { rows: vec![None; photos], warnings: Vec::new() }
     }
 
     /// Places of the photos that are to do, in order.
@@ -56,20 +56,24 @@ impl Plan {
 
 /// Finds out what is to do, and leaves in the journal the rows that stand: in the photos' order, with their ids.
 pub(super) fn earlier(
-    options: &Options,
+    options: &RunOptions,
     record: &Record,
     tasks: &[Task],
     stamps: &[Option<Stamp>],
     pictures: &Pictures,
     journal: &mut Journal,
-) -> Result<Plan, Error> {
+) -> Result<ResumePlan, Error> {
     let out = &options.out;
     let path = out.join("detections.jsonl");
     let other = |difference: String| Error::OtherRun { folder: out.clone(), difference };
     let Some((_, settings)) = Record::read(&out.join("run.json")) else {
         // Made just now, or by a run that came no further than that.
         let empty = fs::metadata(&path).is_ok_and(|journal| journal.len() == 0);
-        return if empty { Ok(Plan::fresh(tasks.len())) } else { Err(other("no readable run.json".into())) };
+        return if empty {
+            Ok(ResumePlan::fresh(tasks.len()))
+        } else {
+            Err(other("no readable run.json".into()))
+        };
     };
     if let Some(difference) = record.settings.difference(&settings) {
         return Err(other(difference));
@@ -85,19 +89,19 @@ pub(super) fn earlier(
         left.drop_without_picture(tasks, pictures);
         left.remove_pictures(out, tasks, pictures)?;
     }
-    let notes = left.notes();
+    let warnings = left.warnings();
     let spans = left.settle(out, tasks, journal)?;
     let kept = |(row, span): (&Option<LeftRow>, Option<Span>)| {
         let (row, span) = (row.as_ref()?, span?);
-        let again = row.end == End::MayPass || row.end == End::Failed && options.retry_failed;
-        Some(Kept { span, failed: row.end != End::Done, again })
+        let again = row.end == RowEnd::MayPass || row.end == RowEnd::Failed && options.retry_failed;
+        Some(KeptRow { span, failed: row.end != RowEnd::Done, again })
     };
-    Ok(Plan { rows: left.rows.iter().zip(spans).map(kept).collect(), notes })
+    Ok(ResumePlan { rows: left.rows.iter().zip(spans).map(kept).collect(), warnings })
 }
 
 /// How a row says that its photo ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum RowEnd {
     Done,
     Failed,
     MayPass,
@@ -109,7 +113,7 @@ struct LeftRow {
     /// Place of its file among those that are read.
     file: usize,
     span: Span,
-    end: End,
+    end: RowEnd,
     /// There should be a picture.
     has_picture: bool,
     /// Its photo has another id by now.
@@ -156,19 +160,19 @@ impl Left {
         Ok(left)
     }
 
-    fn add(&mut self, file: usize, row: &Row, span: Span, tasks: &[Task], places: &mut Places<'_>) {
+    fn add(&mut self, file: usize, row: &JournalRow, span: Span, tasks: &[Task], places: &mut Places<'_>) {
         let Some(place) = places.find(row.file()) else {
             return self.gone.push(row.file().to_owned());
         };
         let end = match row.failure() {
-            None => End::Done,
+            None => RowEnd::Done,
             // The header tells at once, and there may be more memory now.
             Some(failure) if failure.may_pass() || failure.kind == ErrorKind::TooLarge.as_str() => {
-                End::MayPass
+                RowEnd::MayPass
             }
-            Some(_) => End::Failed,
+            Some(_) => RowEnd::Failed,
         };
-        let has_picture = matches!(row, Row::Found(_)) && end == End::Done;
+        let has_picture = matches!(row, JournalRow::Found(_)) && end == RowEnd::Done;
         let renumbered = *row.image_id() != tasks[place].image_id;
         self.rows[place] = Some(LeftRow { file, span, end, has_picture, renumbered });
     }
@@ -221,34 +225,34 @@ impl Left {
         paths.iter().try_for_each(|path| remove_picture(out, path))
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn warnings(&self) -> Vec<String> {
         let photos = |count: usize, one: &str, more: &str| match count {
             0 => None,
             1 => Some(one.to_owned()),
             count => Some(format!("{count} {more}")),
         };
-        let mut notes = Vec::new();
-        notes.extend(photos(
+        let mut warnings = Vec::new();
+        warnings.extend(photos(
             self.gone.len(),
             "1 photo of the earlier start is not among these: its row is left out",
             "photos of the earlier start are not among these: their rows are left out",
         ));
-        notes.extend(photos(
+        warnings.extend(photos(
             self.changed.len(),
             "1 photo has changed since the earlier start and is done again",
             "photos have changed since the earlier start and are done again",
         ));
-        notes.extend(photos(
+        warnings.extend(photos(
             self.without_picture.len(),
             "1 photo has no picture any more and is done again",
             "photos have no pictures any more and are done again",
         ));
         if self.broken {
-            notes.push(
+            warnings.push(
                 "a row of detections.jsonl cannot be read: it and those behind it are done again".into(),
             );
         }
-        notes
+        warnings
     }
 
     /// Brings the rows into the journal, and tells where they are.
@@ -291,7 +295,7 @@ impl Left {
                 let mut line = vec![0; row.span.length];
                 file.seek(SeekFrom::Start(row.span.start))?;
                 file.read_exact(&mut line)?;
-                let mut row: Row = serde_json::from_slice(&line)?;
+                let mut row: JournalRow = serde_json::from_slice(&line)?;
                 row.set_image_id(task.image_id.clone());
                 journal.write(&row)?;
             } else {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::{Failed, Row, may_pass};
-use super::{Category, Options, Shard};
+use super::journal::{FailedPhoto, JournalRow, may_pass};
+use super::{ResultCategory, RunOptions, Shard};
 use crate::clock::StageTimes;
 use crate::detector::Detector;
 use crate::photo::{Limits, PassedOver, Unread, WideGrey};
@@ -15,7 +15,7 @@ use coco_eval::ResultId;
 /// Whether a run came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum RunState {
     /// Under way, or killed.
     Running,
     /// Stopped by the user.
@@ -91,7 +91,7 @@ fn exact() -> String {
 
 impl Settings {
     /// Those of a detector with these options; `classes` have the ids that results use.
-    pub fn of(detector: &Detector, classes: &[Category], options: &Options) -> Settings {
+    pub fn of(detector: &Detector, classes: &[ResultCategory], options: &RunOptions) -> Settings {
         let origin = detector.origin();
         let name = |&place: &usize| Some(classes.get(place)?.name.clone());
         Settings {
@@ -160,12 +160,13 @@ pub struct Machine {
     pub batch: usize,
     /// Photos, or batches, in the network at once, each on its share of the threads.
     #[serde(default = "one")]
-    pub lanes: usize,
+    #[serde(alias = "lanes")]
+    pub streams: usize,
 }
 
 impl Machine {
     /// That of a detector.
-    pub fn of(detector: &Detector, options: &Options) -> Machine {
+    pub fn of(detector: &Detector, options: &RunOptions) -> Machine {
         let origin = detector.origin();
         Machine {
             runtime: origin.runtime.clone(),
@@ -173,7 +174,7 @@ impl Machine {
             device: detector.device().to_string(),
             threads: options.threads,
             batch: options.batch,
-            lanes: detector.lanes(),
+            streams: detector.streams(),
         }
     }
 }
@@ -232,10 +233,10 @@ impl Counts {
     }
 
     /// Counts a photo more; its boxes of a score of `shown_from` or more are shown.
-    pub(super) fn add(&mut self, row: &Row, shown_from: f32) {
+    pub(super) fn add(&mut self, row: &JournalRow, shown_from: f32) {
         self.photos += 1;
         match row {
-            Row::Found(found) => {
+            JournalRow::Found(found) => {
                 self.detections += found.detections.len();
                 self.clipped += usize::from(found.clipped);
                 if let Some(error) = &found.error {
@@ -248,7 +249,7 @@ impl Counts {
                     }
                 }
             }
-            Row::Failed(failed) => {
+            JournalRow::Failed(failed) => {
                 self.failed += 1;
                 *self.failures.entry(failed.error.kind.clone()).or_default() += 1;
             }
@@ -281,7 +282,7 @@ pub struct Record {
     /// The arguments as typed.
     pub command: Vec<String>,
     /// Whether it came to its end.
-    pub state: State,
+    pub state: RunState,
     /// What decides results.
     pub settings: Settings,
     /// On what it ran.
@@ -289,7 +290,7 @@ pub struct Record {
     /// How much it did.
     pub counts: Counts,
     /// The first failures, those of pictures alone among them; all of them are in the journal.
-    pub first_failures: Vec<Failed>,
+    pub first_failures: Vec<FailedPhoto>,
     /// Folders that could not be read: the photos in them are not among those counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
@@ -314,7 +315,7 @@ impl Record {
         Record {
             program: concat!("rcnn ", env!("CARGO_PKG_VERSION")).into(),
             command,
-            state: State::Running,
+            state: RunState::Running,
             settings,
             machine,
             counts: Counts::default(),
@@ -338,20 +339,20 @@ impl Record {
     }
 
     /// State and settings of a run, if a file tells them.
-    pub(super) fn read(path: &Path) -> Option<(State, Settings)> {
+    pub(super) fn read(path: &Path) -> Option<(RunState, Settings)> {
         #[derive(Deserialize)]
         struct Part {
-            state: State,
+            state: RunState,
             settings: Settings,
         }
         let text = std::fs::read(path).ok()?;
         serde_json::from_slice::<Part>(&text).ok().map(|part| (part.state, part.settings))
     }
 
-    pub(super) fn note(&mut self, row: &Row) {
+    pub(super) fn note(&mut self, row: &JournalRow) {
         if let Some(error) = row.failure().filter(|_| self.first_failures.len() < 10) {
             let (image_id, file, error) = (row.image_id().clone(), row.file().to_owned(), error.clone());
-            self.first_failures.push(Failed { image_id, file, error });
+            self.first_failures.push(FailedPhoto { image_id, file, error });
         }
     }
 

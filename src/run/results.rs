@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::Category;
-use super::journal::{Row, rows};
+use super::ResultCategory;
+use super::journal::{JournalRow, rows};
 use crate::atomic;
 use crate::geometry::BBox;
-use coco_eval::{CategoryEntry, ImageEntry, List, ResultId};
+use coco_eval::{CategoryEntry, ImageEntry, JsonList, ResultId};
 
 /// One detection as COCO's results have it.
 #[derive(Clone, Serialize)]
@@ -29,14 +29,18 @@ impl CocoResult {
 }
 
 /// Writes both files into the folder that holds the journal, each whole or not at all; `see` is shown every row.
-pub(super) fn write(folder: &Path, classes: &[Category], see: &mut dyn FnMut(&Row)) -> io::Result<()> {
+pub(super) fn write(
+    folder: &Path,
+    classes: &[ResultCategory],
+    see: &mut dyn FnMut(&JournalRow),
+) -> io::Result<()> {
     let journal = folder.join("detections.jsonl");
     atomic::write(&folder.join("detections.json"), |out| {
-        let mut list = List::begin(out, "[")?;
+        let mut list = JsonList::begin(out, "[")?;
         for row in rows(&journal)? {
             let row = row?;
             see(&row);
-            let Row::Found(found) = row else { continue };
+            let JournalRow::Found(found) = row else { continue };
             for item in &found.detections {
                 let [x1, y1, x2, y2] = item.r#box;
                 let bbox = BBox::new(x1, y1, x2, y2);
@@ -51,9 +55,9 @@ pub(super) fn write(folder: &Path, classes: &[Category], see: &mut dyn FnMut(&Ro
         list.end("]\n")
     })?;
     atomic::write(&folder.join("images.json"), |out| {
-        let mut list = List::begin(out, "{\"images\":[")?;
+        let mut list = JsonList::begin(out, "{\"images\":[")?;
         for row in rows(&journal)? {
-            if let Row::Found(found) = row? {
+            if let JournalRow::Found(found) = row? {
                 let (id, file_name) = (found.image_id, found.file.as_str());
                 list.add(&ImageEntry { id, file_name, width: found.width, height: found.height })?;
             }

@@ -12,12 +12,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 pub(super) struct Room {
     most: u64,
     issued: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<RoomState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct RoomState {
     taken: u64,
     /// The number of the ticket whose turn it is.
     turn: u64,
@@ -34,7 +34,7 @@ pub(super) struct Ticket<'a> {
 }
 
 /// What a photo has taken.
-pub(super) struct Share<'a> {
+pub(super) struct MemoryShare<'a> {
     room: &'a Room,
     bytes: u64,
 }
@@ -54,7 +54,7 @@ impl Room {
         self.state().full
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RoomState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -66,7 +66,7 @@ impl Room {
 
 impl<'a> Ticket<'a> {
     /// Waits for its turn, and until there is room or all before have given back.
-    pub(super) fn take(self, bytes: u64) -> Share<'a> {
+    pub(super) fn take(self, bytes: u64) -> MemoryShare<'a> {
         let room = self.room;
         let mut state = room.state();
         loop {
@@ -81,7 +81,7 @@ impl<'a> Ticket<'a> {
         state.full = false;
         state.taken = state.taken.saturating_add(bytes);
         drop(state);
-        Share { room, bytes }
+        MemoryShare { room, bytes }
     }
 }
 
@@ -100,7 +100,7 @@ impl Drop for Ticket<'_> {
     }
 }
 
-impl Share<'_> {
+impl MemoryShare<'_> {
     /// Gives back all but so many bytes.
     pub(super) fn shrink(&mut self, bytes: u64) {
         let less = self.bytes.saturating_sub(bytes);
@@ -109,7 +109,7 @@ impl Share<'_> {
     }
 }
 
-impl Drop for Share<'_> {
+impl Drop for MemoryShare<'_> {
     fn drop(&mut self) {
         self.room.give_back(self.bytes);
     }

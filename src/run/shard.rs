@@ -67,16 +67,16 @@ impl From<Shard> for String {
 
 /// SHA-256 of the photos' names and ids: shards of one run have been shown the same photos.
 pub(super) fn listing(tasks: &[Task]) -> String {
-    let mut listing = Listing::default();
+    let mut listing = ShardListing::default();
     tasks.iter().for_each(|task| listing.add(&task.image_id, &task.entry.name));
     listing.end()
 }
 
 /// The same, photo by photo.
 #[derive(Default)]
-pub(super) struct Listing(String);
+pub(super) struct ShardListing(String);
 
-impl Listing {
+impl ShardListing {
     pub(super) fn add(&mut self, image_id: &ResultId, name: &str) {
         // Writing to a string cannot fail.
         let _ = write!(self.0, "{image_id} {name}\0");
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_photo_is_in_one_shard() {
-        let entries = (0..10).map(|number| crate::photo::Entry {
+        let entries = (0..10).map(|number| crate::photo::PhotoEntry {
             path: format!("{number}").into(),
             name: number.to_string(),
             depth: 1,

@@ -5,13 +5,13 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::journal::{Failed, Failure, Found, Item, Row};
+use super::journal::{FailedPhoto, Failure, FoundPhoto, JournalRow, ResultItem};
 use super::ordered::{Ordered, ordered};
 use super::picture;
 use super::picture::Lettering;
 use super::pictures::Pictures;
-use super::room::{Room, Share, Ticket};
-use super::{Category, Error, Options, Task};
+use super::room::{MemoryShare, Room, Ticket};
+use super::{Error, ResultCategory, RunOptions, Task};
 use crate::clock::{StageTimes, timed};
 use crate::detector::{Detector, Input, Prediction};
 use crate::photo::{self, Decoded, Opened, Photo};
@@ -21,16 +21,16 @@ const NAME_TOO_LONG: &str = "the name of its picture is too long for the file sy
 /// What all stages see.
 pub(super) struct Stages<'a> {
     pub(super) detector: &'a Detector,
-    pub(super) classes: &'a [Category],
+    pub(super) classes: &'a [ResultCategory],
     pub(super) lettering: &'a Lettering,
-    pub(super) options: &'a Options,
+    pub(super) options: &'a RunOptions,
     pub(super) pictures: &'a Pictures,
     pub(super) stop: &'a AtomicBool,
 }
 
 /// A photo that has gone through all stages.
 pub(super) struct Done {
-    pub(super) row: Row,
+    pub(super) row: JournalRow,
     pub(super) times: StageTimes,
 }
 
@@ -44,7 +44,7 @@ struct Prepared<'a> {
     photo: Option<Photo>,
     input: Result<Input, Failure>,
     /// Memory that it has taken.
-    share: Option<Share<'a>>,
+    share: Option<MemoryShare<'a>>,
     times: StageTimes,
 }
 
@@ -55,7 +55,7 @@ struct Inferred<'a> {
     clipped: bool,
     photo: Option<Photo>,
     found: Result<Vec<Prediction>, Failure>,
-    share: Option<Share<'a>>,
+    share: Option<MemoryShare<'a>>,
     times: StageTimes,
 }
 
@@ -68,8 +68,8 @@ impl Stages<'_> {
     ) -> Result<(), Error> {
         let threads = self.options.threads.max(1);
         let batch = self.options.batch.max(1);
-        // One a lane; two where there is one lane, as one is between its sessions while the other uses one.
-        let callers = self.detector.lanes().max(2);
+        // One a stream; two where there is one stream, as one is between its sessions while the other uses one.
+        let callers = self.detector.streams().max(2);
         let room = &Room::new(together(self.options.decode.limits.memory, threads));
         std::thread::scope(|scope| {
             let going = tasks.take_while(|_| !self.stop.load(Ordering::Relaxed));
@@ -191,7 +191,9 @@ impl Stages<'_> {
         let (image_id, file) = (task.image_id.clone(), task.entry.name.clone());
         let mut found = match found {
             Ok(found) => found,
-            Err(error) => return Ok(Done { row: Row::Failed(Failed { image_id, file, error }), times }),
+            Err(error) => {
+                return Ok(Done { row: JournalRow::Failed(FailedPhoto { image_id, file, error }), times });
+            }
         };
         if let Some(only) = &self.options.only {
             found.retain(|detection| only.contains(&detection.class));
@@ -207,7 +209,7 @@ impl Stages<'_> {
         }
         let detections = found.iter().map(|detection| self.item(detection)).collect();
         Ok(Done {
-            row: Row::Found(Found {
+            row: JournalRow::Found(FoundPhoto {
                 image_id,
                 file,
                 width: size.0,
@@ -220,10 +222,10 @@ impl Stages<'_> {
         })
     }
 
-    fn item(&self, detection: &Prediction) -> Item {
+    fn item(&self, detection: &Prediction) -> ResultItem {
         let class = self.classes.get(detection.class);
         let b = &detection.bbox;
-        Item {
+        ResultItem {
             category_id: class.map_or((detection.class as u64 + 1).into(), |class| class.id.clone()),
             label: class.map(|class| class.name.clone()).unwrap_or_default(),
             score: detection.score,

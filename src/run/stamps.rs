@@ -45,7 +45,7 @@ pub(super) fn now(tasks: &[Task]) -> Vec<Option<Stamp>> {
 
 /// A line of the file.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Line {
+pub(super) struct StampLine {
     pub(super) file: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
@@ -56,9 +56,9 @@ pub(super) struct Line {
     pub(super) picture: Option<String>,
 }
 
-impl Line {
-    pub(super) fn new(file: &str, stamp: Option<Stamp>, picture: Option<&str>) -> Line {
-        Line {
+impl StampLine {
+    pub(super) fn new(file: &str, stamp: Option<Stamp>, picture: Option<&str>) -> StampLine {
+        StampLine {
             file: file.to_owned(),
             bytes: stamp.map(|stamp| stamp.bytes),
             modified: stamp.map(|stamp| stamp.modified),
@@ -72,7 +72,7 @@ impl Line {
 }
 
 /// The lines of a run's file, if it has one.
-pub(super) fn lines(out: &Path) -> Option<impl Iterator<Item = io::Result<Line>> + use<>> {
+pub(super) fn lines(out: &Path) -> Option<impl Iterator<Item = io::Result<StampLine>> + use<>> {
     let file = File::open(out.join(FILE)).ok()?;
     let line = |line: io::Result<String>| Ok(serde_json::from_str(&line?)?);
     Some(BufReader::new(file).lines().map(line))
@@ -98,13 +98,13 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let lines = tasks.iter().zip(stamps).map(|(task, stamp)| {
         let name = &task.entry.name;
-        Line::new(name, *stamp, pictures.unusual(name))
+        StampLine::new(name, *stamp, pictures.unusual(name))
     });
     write_lines(out, lines)
 }
 
 /// Writes the file.
-pub(super) fn write_lines(out: &Path, lines: impl Iterator<Item = Line>) -> io::Result<()> {
+pub(super) fn write_lines(out: &Path, lines: impl Iterator<Item = StampLine>) -> io::Result<()> {
     atomic::write(&out.join(FILE), |file| {
         for line in lines {
             serde_json::to_writer(&mut *file, &line)?;
@@ -121,14 +121,14 @@ mod tests {
     #[test]
     fn a_line_looks_as_documented() {
         let stamp = Stamp { bytes: 21592, modified: 1_764_403_920_123_456_789 };
-        let text = |line: &Line| serde_json::to_string(line).unwrap();
-        let line = Line::new("a/b.webp", Some(stamp), Some("a/b.webp.jpg.jpg"));
+        let text = |line: &StampLine| serde_json::to_string(line).unwrap();
+        let line = StampLine::new("a/b.webp", Some(stamp), Some("a/b.webp.jpg.jpg"));
         assert_eq!(
             text(&line),
             r#"{"file":"a/b.webp","bytes":21592,"modified":1764403920123456789,"picture":"a/b.webp.jpg.jpg"}"#
         );
-        assert_eq!(serde_json::from_str::<Line>(&text(&line)).unwrap().stamp(), Some(stamp));
-        assert_eq!(text(&Line::new("gone.jpg", None, None)), r#"{"file":"gone.jpg"}"#);
+        assert_eq!(serde_json::from_str::<StampLine>(&text(&line)).unwrap().stamp(), Some(stamp));
+        assert_eq!(text(&StampLine::new("gone.jpg", None, None)), r#"{"file":"gone.jpg"}"#);
     }
 
     #[test]

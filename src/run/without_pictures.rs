@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::Category;
+use super::ResultCategory;
 use crate::detector::Prediction;
 use crate::photo::Photo;
 
@@ -14,7 +14,7 @@ pub(super) struct Lettering {
 }
 
 impl Lettering {
-    pub(super) fn new(_: &[Category], _: Option<&Path>) -> io::Result<Lettering> {
+    pub(super) fn new(_: &[ResultCategory], _: Option<&Path>) -> io::Result<Lettering> {
         Ok(Lettering { note: None })
     }
 }

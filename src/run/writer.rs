@@ -15,7 +15,7 @@ use crossbeam_channel::Receiver;
 
 use super::Error;
 use super::fill::Fill;
-use super::journal::Row;
+use super::journal::JournalRow;
 use super::pictures::Pictures;
 
 /// From one group's beginning to the next one's, unless there are no more rows.
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 4;
 
 /// Writes rows as they come, with the places of their photos; with pictures, after these. Ends when there are no more.
 pub(super) fn write(
-    queue: &Receiver<(usize, Row)>,
+    queue: &Receiver<(usize, JournalRow)>,
     rows: &mut Fill,
     pictures: Option<&Pictures>,
     out: &Path,
@@ -44,7 +44,7 @@ pub(super) fn write(
                 group.push(row);
             }
             due = Instant::now() + PAUSE;
-            let drawn = |row: &Row| matches!(row, Row::Found(found) if found.error.is_none());
+            let drawn = |row: &JournalRow| matches!(row, JournalRow::Found(found) if found.error.is_none());
             let drawn = group.iter().filter(|(_, row)| drawn(row));
             let paths: Vec<PathBuf> = drawn.map(|(_, row)| pictures.path(row.file())).collect();
             bring_to_disk(&paths).map_err(Error::io("bring to the disk the pictures in", out))?;

@@ -12,7 +12,9 @@ use ort::operator::{OperatorInput, OperatorOutput};
 use ort::value::{TensorElementType, TensorValueType};
 use sha2::Sha256;
 
-use crate::convolution::{DOMAIN, Layer, POINTWISE, Size, WINOGRAD, lanes, pointwise, rewrite, winograd};
+use crate::convolution::{
+    BatchSize, ConvolutionLayer, DOMAIN, POINTWISE, WINOGRAD, lanes, pointwise, rewrite, winograd,
+};
 use crate::hash::of_reader;
 use crate::onnx;
 
@@ -76,7 +78,7 @@ impl<K: LayerKernel + 'static> Operator for Operation<K> {
 
 /// One layer of a session.
 struct WinogradKernel {
-    filter: Arc<winograd::Filter>,
+    filter: Arc<winograd::WinogradFilter>,
     relu: bool,
     threads: usize,
 }
@@ -128,7 +130,7 @@ impl Kernel for PointwiseKernel {
         let (weights, bias) = (weights?, bias?);
         let (_, weights) = weights.try_extract_tensor::<f32>()?;
         let (_, bias) = bias.try_extract_tensor::<f32>()?;
-        let filter = pointwise::Filter::new(weights, bias, self.stride);
+        let filter = pointwise::PointwiseFilter::new(weights, bias, self.stride);
         let filter = filter.ok_or_else(|| failed("weights of another shape"))?;
         compute(context, &filter, self.relu, (filter.outputs(), |size| filter.size(size)), |layer, output| {
             in_parallel(context, |each| pointwise::convolve(layer, output, self.threads, each))
@@ -160,8 +162,8 @@ fn compute<F>(
     context: &ComputeContext,
     filter: &F,
     relu: bool,
-    (channels, output): (usize, impl Fn(Size) -> Size),
-    convolve: impl FnOnce(&Layer<'_, F>, &mut [f32]) -> ort::Result<bool>,
+    (channels, output): (usize, impl Fn(BatchSize) -> BatchSize),
+    convolve: impl FnOnce(&ConvolutionLayer<'_, F>, &mut [f32]) -> ort::Result<bool>,
 ) -> ort::Result<()> {
     let input = context.input(0)?.ok_or_else(no_input)?;
     let (shape, input) = input.try_extract_tensor::<f32>()?;
@@ -171,27 +173,28 @@ fn compute<F>(
     };
     let added = if context.num_inputs()? > 3 { context.input(3)? } else { None };
     let added = added.as_ref().map(|added| added.try_extract_tensor::<f32>()).transpose()?;
-    let size = Size { count, height, width };
+    let size = BatchSize { count, height, width };
     let out = output(size);
     let dims = [out.count, channels, out.height, out.width].map(|dim| dim as i64);
     let mut output = context.output(0, dims)?.ok_or_else(|| failed("no output"))?;
     let (_, output) = output.try_extract_tensor_mut::<f32>()?;
-    let layer = Layer { filter, size, input, added: added.map(|(_, added)| added), relu };
+    let layer = ConvolutionLayer { filter, size, input, added: added.map(|(_, added)| added), relu };
     if convolve(&layer, output)? { Ok(()) } else { Err(failed("its inputs' shapes do not agree")) }
 }
 
 /// Weights once transformed serve all layers that share them, in all sessions.
-fn filter(weights: &[f32], bias: &[f32], inputs: usize) -> Option<Arc<winograd::Filter>> {
-    static FILTERS: Mutex<Option<HashMap<String, Weak<winograd::Filter>>>> = Mutex::new(None);
+fn filter(weights: &[f32], bias: &[f32], inputs: usize) -> Option<Arc<winograd::WinogradFilter>> {
+    static FILTERS: Mutex<Option<HashMap<String, Weak<winograd::WinogradFilter>>>> = Mutex::new(None);
     let size = inputs.to_le_bytes();
     let content = cast_slice(weights).chain(cast_slice(bias)).chain(size.as_slice());
     let key = of_reader::<Sha256>(content).ok()?;
-    let known = |filters: &HashMap<String, Weak<winograd::Filter>>| filters.get(&key).and_then(Weak::upgrade);
+    let known =
+        |filters: &HashMap<String, Weak<winograd::WinogradFilter>>| filters.get(&key).and_then(Weak::upgrade);
     let lock = || FILTERS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(filter) = lock().as_ref().and_then(known) {
         return Some(filter);
     }
-    let filter = Arc::new(winograd::Filter::new(weights, bias, inputs)?);
+    let filter = Arc::new(winograd::WinogradFilter::new(weights, bias, inputs)?);
     let mut filters = lock();
     let filters = filters.get_or_insert_default();
     // Of sessions that are gone nothing is kept.
@@ -205,8 +208,8 @@ fn filter(weights: &[f32], bias: &[f32], inputs: usize) -> Option<Arc<winograd::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{Dim, Element, Values, Window};
-    use crate::runtime::{Device, Graph, Options, Runtime, SessionOptions, Value};
+    use crate::onnx::{ConvWindow, Dim, Element, Values};
+    use crate::runtime::{Device, GraphBytes, Runtime, RuntimeOptions, SessionOptions, Value};
 
     const CHANNELS: usize = 256;
 
@@ -222,7 +225,7 @@ mod tests {
         let weights = graph.constant("weights", &[CHANNELS, CHANNELS, 3, 3], Values::F32(weights));
         let bias = (0..CHANNELS).map(|output| output as f32).collect();
         let bias = graph.constant("bias", &[CHANNELS], Values::F32(bias));
-        let window = Window { kernel: 3, stride: 1, pad: 1, dilation: 1, groups: 1 };
+        let window = ConvWindow { kernel: 3, stride: 1, pad: 1, dilation: 1, groups: 1 };
         let moved = graph.conv("moved", &x, &weights, &bias, window);
         let sum = graph.add("sum", &x, &moved);
         let y = graph.relu("y", &sum);
@@ -235,12 +238,12 @@ mod tests {
         let (count, height, width) = (2, 5, 7);
         let bytes = graph();
         assert_eq!(rewritten(&bytes).is_some(), lanes() >= 8);
-        let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let runtime = Runtime::open(&RuntimeOptions::default(), &mut |_| {}).unwrap();
         let x: Vec<f32> =
             (0..count * CHANNELS * height * width).map(|i| (i * 37 % 1009) as f32 - 800.0).collect();
         for threads in [1, 2] {
             let options = SessionOptions { device: Device::Cpu, threads, ..SessionOptions::default() };
-            let mut session = runtime.session(Graph::Memory("moved", &bytes), &options).unwrap();
+            let mut session = runtime.session(GraphBytes::Memory("moved", &bytes), &options).unwrap();
             let input = Value::from_f32(&[count, CHANNELS, height, width], x.clone()).unwrap();
             let output = session.run(&[("x", &input)], &["y"]).unwrap().remove(0);
             assert_eq!(output.shape(), [count, CHANNELS, height, width]);
@@ -269,15 +272,15 @@ mod tests {
         let weights = graph.constant("weights", &[CHANNELS, CHANNELS, 1, 1], Values::F32(weights));
         let bias = (0..CHANNELS).map(|output| output as f32).collect();
         let bias = graph.constant("bias", &[CHANNELS], Values::F32(bias));
-        let window = Window { kernel: 1, stride: 2, pad: 0, dilation: 1, groups: 1 };
+        let window = ConvWindow { kernel: 1, stride: 2, pad: 0, dilation: 1, groups: 1 };
         let y = graph.conv("y", &x, &weights, &bias, window);
         graph.output(&y, Element::F32, &dims);
         let bytes = graph.to_bytes().unwrap();
         assert_eq!(rewritten(&bytes).is_some(), lanes() == 8);
-        let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let runtime = Runtime::open(&RuntimeOptions::default(), &mut |_| {}).unwrap();
         let x: Vec<f32> = (0..count * CHANNELS * height * width).map(|i| (i * 37 % 1009) as f32).collect();
         let options = SessionOptions { device: Device::Cpu, threads: 2, ..SessionOptions::default() };
-        let mut session = runtime.session(Graph::Memory("shrunk", &bytes), &options).unwrap();
+        let mut session = runtime.session(GraphBytes::Memory("shrunk", &bytes), &options).unwrap();
         let input = Value::from_f32(&[count, CHANNELS, height, width], x.clone()).unwrap();
         let output = session.run(&[("x", &input)], &["y"]).unwrap().remove(0);
         assert_eq!(output.shape(), [count, CHANNELS, 3, 4]);

@@ -10,7 +10,7 @@ use libloading::Library;
 use ort::session::builder::SessionBuilder;
 
 use super::device::Precision;
-use super::{Error, Place, Runtime, install, loader};
+use super::{Error, LibraryPlace, Runtime, install, loader};
 
 /// Why CUDA cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -192,7 +192,7 @@ impl Runtime {
     fn without_cuda(&self) -> Error {
         let not_built = || NoCuda::NotBuilt(self.path().to_owned());
         match install::cuda() {
-            _ if self.place() == Place::Named => not_built().into(),
+            _ if self.place() == LibraryPlace::Named => not_built().into(),
             None => Error::NotInstalled("cuda"),
             // It was passed over, which has a reason; or a session for the processor opened the library.
             Some(library) => ready(&library).err().unwrap_or_else(not_built).into(),

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::client;
 use super::probe::{self, Unusable};
-use super::{Device, Error, Options, cuda, install};
+use super::subprocess;
+use super::{Device, Error, RuntimeOptions, cuda, install};
 
 /// The places, in the order in which they are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum LibraryPlace {
     /// `--runtime` or `ORT_DYLIB_PATH`.
     Named,
     /// What the program around this library brings.
@@ -26,15 +26,15 @@ pub enum Place {
     System,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LibraryPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Place::Named => "--runtime or ORT_DYLIB_PATH",
-            Place::Host => "the program around rcnn",
-            Place::Executable => "beside the program",
-            Place::Cache => "the cache",
-            Place::Python => "a Python package",
-            Place::System => "the system",
+            LibraryPlace::Named => "--runtime or ORT_DYLIB_PATH",
+            LibraryPlace::Host => "the program around rcnn",
+            LibraryPlace::Executable => "beside the program",
+            LibraryPlace::Cache => "the cache",
+            LibraryPlace::Python => "a Python package",
+            LibraryPlace::System => "the system",
         })
     }
 }
@@ -50,9 +50,9 @@ pub fn bring_runtime(folder: impl Into<PathBuf>) {
 
 /// A library that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct LibraryCandidate {
     /// Where it stands in the order.
-    pub place: Place,
+    pub place: LibraryPlace,
     /// Its file.
     pub path: PathBuf,
     /// Its version, if it will do.
@@ -61,7 +61,7 @@ pub struct Candidate {
     pub unusable: Option<Unusable>,
 }
 
-impl Candidate {
+impl LibraryCandidate {
     /// Whether it will do.
     pub fn is_usable(&self) -> bool {
         self.version.is_some()
@@ -69,20 +69,26 @@ impl Candidate {
 }
 
 /// Looks at every place up to the first library that will do, which is the last of the list.
-pub fn search(options: &Options) -> Vec<Candidate> {
-    let mut seen: Vec<Candidate> = Vec::new();
+pub fn search(options: &RuntimeOptions) -> Vec<LibraryCandidate> {
+    let mut seen: Vec<LibraryCandidate> = Vec::new();
     if let Some(named) = named(options) {
         return vec![named];
     }
     if let Some(path) = for_cuda(options.device) {
-        let candidate = look(Place::Cache, path);
+        let candidate = look(LibraryPlace::Cache, path);
         let done = candidate.is_usable();
         seen.push(candidate);
         if done {
             return seen;
         }
     }
-    for place in [Place::Host, Place::Executable, Place::Cache, Place::Python, Place::System] {
+    for place in [
+        LibraryPlace::Host,
+        LibraryPlace::Executable,
+        LibraryPlace::Cache,
+        LibraryPlace::Python,
+        LibraryPlace::System,
+    ] {
         for path in paths(place) {
             if seen.iter().any(|candidate| candidate.path == path) {
                 continue;
@@ -99,8 +105,8 @@ pub fn search(options: &Options) -> Vec<Candidate> {
 }
 
 /// The library that the user names: as any path in the command, as an absolute one in the variable.
-fn named(options: &Options) -> Option<Candidate> {
-    let look = |path: PathBuf| look(Place::Named, inside(&path).unwrap_or(path));
+fn named(options: &RuntimeOptions) -> Option<LibraryCandidate> {
+    let look = |path: PathBuf| look(LibraryPlace::Named, inside(&path).unwrap_or(path));
     if let Some(path) = &options.library {
         // Without an absolute path the loader would look elsewhere.
         return Some(look(std::path::absolute(path).unwrap_or_else(|_| path.clone())));
@@ -109,7 +115,12 @@ fn named(options: &Options) -> Option<Candidate> {
     if path.is_absolute() {
         return Some(look(path));
     }
-    Some(Candidate { place: Place::Named, path, version: None, unusable: Some(Unusable::Relative) })
+    Some(LibraryCandidate {
+        place: LibraryPlace::Named,
+        path,
+        version: None,
+        unusable: Some(Unusable::Relative),
+    })
 }
 
 /// The library of the package for CUDA, if it is installed and shall be taken before all others.
@@ -131,24 +142,27 @@ fn for_cuda(device: Device) -> Option<PathBuf> {
 }
 
 /// Libraries at a place; looked for only when it is the place's turn, as Python takes a while to ask.
-fn paths(place: Place) -> Vec<PathBuf> {
+fn paths(place: LibraryPlace) -> Vec<PathBuf> {
     match place {
-        Place::Named => Vec::new(),
-        Place::Host => HOST.get().and_then(|path| inside(path)).into_iter().collect(),
-        Place::Executable => beside_executable(),
+        LibraryPlace::Named => Vec::new(),
+        LibraryPlace::Host => HOST.get().and_then(|path| inside(path)).into_iter().collect(),
+        LibraryPlace::Executable => beside_executable(),
         // The package for CUDA computes on the processor too, if there is no other.
-        Place::Cache => install::installed().into_iter().chain(install::cuda()).collect(),
-        Place::Python => in_python(),
-        Place::System => by_system(),
+        LibraryPlace::Cache => install::installed().into_iter().chain(install::cuda()).collect(),
+        LibraryPlace::Python => in_python(),
+        LibraryPlace::System => by_system(),
     }
 }
 
 /// The first library that will do, installed where there is none.
-pub(super) fn find(options: &Options, notice: &mut dyn FnMut(&str)) -> Result<Candidate, Error> {
+pub(super) fn find(
+    options: &RuntimeOptions,
+    notice: &mut dyn FnMut(&str),
+) -> Result<LibraryCandidate, Error> {
     let mut seen = search(options);
     match seen.pop() {
         Some(candidate) if candidate.is_usable() => Ok(candidate),
-        Some(Candidate { place: Place::Named, path, unusable: Some(why), .. }) => {
+        Some(LibraryCandidate { place: LibraryPlace::Named, path, unusable: Some(why), .. }) => {
             Err(Error::Named { path, why })
         }
         // ONNX Runtime for processors would be no use.
@@ -161,10 +175,10 @@ pub(super) fn find(options: &Options, notice: &mut dyn FnMut(&str)) -> Result<Ca
 }
 
 /// Looks at a library's file, and loads it if it will do: whoever calls this takes the first such.
-pub(super) fn look(place: Place, path: PathBuf) -> Candidate {
+pub(super) fn look(place: LibraryPlace, path: PathBuf) -> LibraryCandidate {
     match probe::version(place, &path) {
-        Ok(version) => Candidate { place, path, version: Some(version), unusable: None },
-        Err(why) => Candidate { place, path, version: None, unusable: Some(why) },
+        Ok(version) => LibraryCandidate { place, path, version: Some(version), unusable: None },
+        Err(why) => LibraryCandidate { place, path, version: None, unusable: Some(why) },
     }
 }
 
@@ -230,9 +244,9 @@ fn ask_python(program: &str) -> Option<PathBuf> {
 folders = [site.getusersitepackages()] if sys.prefix == sys.base_prefix else []
 folders += site.getsitepackages() + [sysconfig.get_path('purelib'), sysconfig.get_path('platlib')]
 print('\\n'.join(folders))";
-    let mut command = client::program(program)?;
+    let mut command = subprocess::program(program)?;
     let answer =
-        client::output(command.args(["-I", "-X", "utf8", "-c", script]), Duration::from_secs(5)).ok()?;
+        subprocess::output(command.args(["-I", "-X", "utf8", "-c", script]), Duration::from_secs(5)).ok()?;
     answer.lines().map(Path::new).filter(|folder| folder.is_absolute()).find_map(in_packages)
 }
 

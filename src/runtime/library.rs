@@ -44,13 +44,13 @@ pub(super) fn version(path: &Path) -> Result<Option<String>, Unusable> {
     let told = ours.and_then(|(start, length)| system.told(cache.range(start, length)));
     match told {
         None => Err(Unusable::Load("it is no library for this system and processor".into())),
-        Some(Told { entry: false, .. }) => Err(Unusable::Foreign),
-        Some(Told { version, .. }) => Ok(version.or_else(|| in_name(path))),
+        Some(LibraryFacts { entry: false, .. }) => Err(Unusable::Foreign),
+        Some(LibraryFacts { version, .. }) => Ok(version.or_else(|| in_name(path))),
     }
 }
 
 /// What a file tells.
-struct Told {
+struct LibraryFacts {
     version: Option<String>,
     /// Whether it has ONNX Runtime's entry.
     entry: bool,
@@ -89,7 +89,7 @@ impl System {
     }
 
     /// What a library tells; `None` where this system's loader would refuse it.
-    fn told<'data>(self, data: impl ReadRef<'data>) -> Option<Told> {
+    fn told<'data>(self, data: impl ReadRef<'data>) -> Option<LibraryFacts> {
         use object::File;
         let file = File::parse(data).ok()?;
         if file.format() != self.format || !self.takes(file.architecture()) {
@@ -109,7 +109,7 @@ impl System {
             File::Pe64(file) => pe(file, data),
             _ => None,
         };
-        Some(Told { version, entry })
+        Some(LibraryFacts { version, entry })
     }
 }
 
@@ -193,7 +193,7 @@ pub(super) fn parts(version: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::{Options, Runtime};
+    use crate::runtime::{Runtime, RuntimeOptions};
 
     #[test]
     fn what_is_no_library_is_refused() {
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_library_tells_the_version_that_it_has() {
-        let runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let runtime = Runtime::open(&RuntimeOptions::default(), &mut |_| {}).unwrap();
         let told = version(runtime.path()).unwrap().unwrap();
         assert_eq!((parts(&told), parts(&told).is_some()), (parts(runtime.version()), true));
     }

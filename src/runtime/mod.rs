@@ -3,32 +3,32 @@
 //! The only module that sees `ort`. Knows nothing of detection.
 
 mod api;
-mod client;
 mod convolution;
 mod cuda;
 mod device;
 mod find;
+mod graph_cache;
 mod install;
-mod kept;
 mod library;
 mod loader;
 mod plugin;
 mod probe;
 mod profile;
 mod session;
+mod subprocess;
 
 use std::path::{Path, PathBuf};
 
 pub use crate::loader::relative_folders;
 pub use cuda::NoCuda;
 pub use device::{Device, Precision};
-pub use find::{Candidate, Place, bring_runtime, search};
+pub use find::{LibraryCandidate, LibraryPlace, bring_runtime, search};
 pub use install::{Installed, Package};
 pub use probe::{OLDEST_MINOR, Unusable};
 
 /// The release that is installed where none is found.
 pub const PINNED_VERSION: &str = install::PINNED;
-pub use session::{Graph, Session, SessionOptions, Value};
+pub use session::{GraphBytes, Session, SessionOptions, Value};
 
 /// Why ONNX Runtime could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +115,7 @@ impl Error {
 
 /// Where the library may come from.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct RuntimeOptions {
     /// The library the user names (`--runtime`); `ORT_DYLIB_PATH` otherwise.
     pub library: Option<PathBuf>,
     /// What sessions will compute on: the package for CUDA is taken for CUDA by name, and for [`Device::Auto`] where
@@ -129,7 +129,7 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Runtime {
     environment: ort::environment::Environment,
-    found: Candidate,
+    found: LibraryCandidate,
 }
 
 impl Runtime {
@@ -138,7 +138,7 @@ impl Runtime {
     ///
     /// # Errors
     /// When no usable library is found or it cannot be loaded.
-    pub fn open(options: &Options, notice: &mut dyn FnMut(&str)) -> Result<Runtime, Error> {
+    pub fn open(options: &RuntimeOptions, notice: &mut dyn FnMut(&str)) -> Result<Runtime, Error> {
         Runtime::opened_or(|| {
             if let Device::Cuda(_) = options.device {
                 // Before anything is looked for or installed that would be of no use.
@@ -152,12 +152,12 @@ impl Runtime {
     ///
     /// # Errors
     /// When it cannot be loaded.
-    pub fn load(found: &Candidate) -> Result<Runtime, Error> {
+    pub fn load(found: &LibraryCandidate) -> Result<Runtime, Error> {
         Runtime::opened_or(|| Ok(found.clone()))
     }
 
     /// The runtime that is loaded already, or the one that is found now.
-    fn opened_or(find: impl FnOnce() -> Result<Candidate, Error>) -> Result<Runtime, Error> {
+    fn opened_or(find: impl FnOnce() -> Result<LibraryCandidate, Error>) -> Result<Runtime, Error> {
         static OPENED: std::sync::Mutex<Option<Runtime>> = std::sync::Mutex::new(None);
         let mut opened = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(runtime) = opened.as_ref() {
@@ -192,13 +192,13 @@ impl Runtime {
     }
 
     /// Where it was found.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> LibraryPlace {
         self.found.place
     }
 }
 
 /// The second number of a usable library's version.
-fn minor(found: &Candidate) -> u32 {
+fn minor(found: &LibraryCandidate) -> u32 {
     let parts = found.version.as_deref().and_then(|version| version.split('.').nth(1));
     parts.and_then(|part| part.parse().ok()).unwrap_or(OLDEST_MINOR)
 }
@@ -227,7 +227,7 @@ pub fn check(installed: &Installed) -> Result<(), String> {
 /// When it cannot be fetched, is not what it should be, or cannot be written.
 pub fn install(
     package: Package,
-    options: &Options,
+    options: &RuntimeOptions,
     notice: &mut dyn FnMut(&str),
 ) -> Result<Installed, Error> {
     install::install_package(package, options, notice)

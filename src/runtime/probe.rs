@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::path::Path;
 
-use super::{Place, library, loader};
+use super::{LibraryPlace, library, loader};
 
 /// Why a library will not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,11 +40,11 @@ pub const OLDEST_MINOR: u32 = 17;
 ///
 /// # Errors
 /// When it is none, or too old.
-pub(super) fn version(place: Place, path: &Path) -> Result<String, Unusable> {
+pub(super) fn version(place: LibraryPlace, path: &Path) -> Result<String, Unusable> {
     match library::version(path)? {
         Some(told) => new_enough(told)?,
         // Whoever names a library has chosen it.
-        None if place == Place::Named => String::new(),
+        None if place == LibraryPlace::Named => String::new(),
         None => return Err(Unusable::Untold),
     };
     new_enough(loaded_version(path)?)

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::session::load;
-use super::{Device, Error, Graph, Runtime, SessionOptions, Value};
+use super::{Device, Error, GraphBytes, Runtime, SessionOptions, Value};
 
 /// One entry of the profile, as far as it matters.
 #[derive(Deserialize)]
-struct Event {
+struct ProfileEvent {
     #[serde(default)]
     cat: String,
     #[serde(default)]
@@ -32,7 +32,7 @@ impl Runtime {
     /// What ONNX Runtime reports, or that its profile cannot be read.
     pub fn nodes_by_provider(
         &self,
-        graph: Graph<'_>,
+        graph: GraphBytes<'_>,
         options: &SessionOptions,
         inputs: &[(&str, Value)],
     ) -> Result<BTreeMap<String, usize>, Error> {
@@ -53,7 +53,7 @@ impl Runtime {
 }
 
 fn count(profile: &str) -> serde_json::Result<BTreeMap<String, usize>> {
-    let events: Vec<Event> = serde_json::from_str(profile)?;
+    let events: Vec<ProfileEvent> = serde_json::from_str(profile)?;
     let mut nodes = BTreeMap::new();
     for event in events {
         if event.cat == "Node" && event.name.ends_with("_kernel_time") {

@@ -14,7 +14,7 @@ use crate::onnx;
 
 /// Where a graph's bytes are.
 #[derive(Clone, Copy, Debug)]
-pub enum Graph<'a> {
+pub enum GraphBytes<'a> {
     /// An ONNX file.
     File {
         /// Where it is.
@@ -26,11 +26,11 @@ pub enum Graph<'a> {
     Memory(&'a str, &'a [u8]),
 }
 
-impl Graph<'_> {
+impl GraphBytes<'_> {
     fn name(&self) -> String {
         match self {
-            Graph::File { path, .. } => path.display().to_string(),
-            Graph::Memory(name, _) => (*name).to_owned(),
+            GraphBytes::File { path, .. } => path.display().to_string(),
+            GraphBytes::Memory(name, _) => (*name).to_owned(),
         }
     }
 }
@@ -199,13 +199,13 @@ fn memory(device: Device) -> ort::Result<MemoryInfo<'static>> {
 /// Makes a session of a graph; on the processor, of the graph with what is computed here instead of there.
 pub(super) fn load(
     mut builder: SessionBuilder,
-    graph: Graph<'_>,
+    graph: GraphBytes<'_>,
     device: Device,
 ) -> ort::Result<ort::session::Session> {
     let failed = |error: &dyn std::fmt::Display| ort::Error::new(error.to_string());
     let bytes: Cow<'_, [u8]> = match graph {
-        Graph::File { path, .. } => std::fs::read(path).map_err(|error| failed(&error))?.into(),
-        Graph::Memory(_, bytes) => bytes.into(),
+        GraphBytes::File { path, .. } => std::fs::read(path).map_err(|error| failed(&error))?.into(),
+        GraphBytes::Memory(_, bytes) => bytes.into(),
     };
     // Whatever a library of any age would do with it.
     onnx::refuse_external(&bytes).map_err(|error| failed(&error))?;
@@ -222,7 +222,7 @@ impl Runtime {
     ///
     /// # Errors
     /// What ONNX Runtime reports.
-    pub fn session(&self, graph: Graph<'_>, options: &SessionOptions) -> Result<Session, Error> {
+    pub fn session(&self, graph: GraphBytes<'_>, options: &SessionOptions) -> Result<Session, Error> {
         self.on_first(options, |options| self.commit(graph, options, options.device))
     }
 
@@ -247,11 +247,16 @@ impl Runtime {
         make(&SessionOptions { device: Device::Cpu, ..*options })
     }
 
-    fn commit(&self, graph: Graph<'_>, options: &SessionOptions, device: Device) -> Result<Session, Error> {
+    fn commit(
+        &self,
+        graph: GraphBytes<'_>,
+        options: &SessionOptions,
+        device: Device,
+    ) -> Result<Session, Error> {
         let name = graph.name();
         if options.keep
             && device == Device::Cpu
-            && let Some(session) = self.kept(graph, options)
+            && let Some(session) = self.cached_session(graph, options)
         {
             return Ok(Session { session, name, device });
         }

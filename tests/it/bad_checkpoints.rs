@@ -8,14 +8,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rcnn::checkpoint::Checkpoint;
-use rcnn::family::{self, Options};
+use rcnn::family::{self, ImportOptions};
 
 /// The kind and the message of the refusal, or the report of a file that is taken.
 fn read(path: &Path) -> Result<String, (&'static str, String)> {
     let checkpoint = Checkpoint::open(path).map_err(|error| (error.kind(), error.to_string()))?;
-    let loaded =
-        family::load(&checkpoint, &Options::default()).map_err(|error| (error.kind(), error.to_string()))?;
-    Ok([checkpoint.remarks(), &loaded.surplus].concat().join("; "))
+    let loaded = family::load(&checkpoint, &ImportOptions::default())
+        .map_err(|error| (error.kind(), error.to_string()))?;
+    Ok([checkpoint.warnings(), &loaded.surplus].concat().join("; "))
 }
 
 fn judge(path: &Path, said: &serde_json::Value) -> Result<(), String> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Place, fixtures};
 use rcnn::geometry::BBox;
-use rcnn::run::Item;
+use rcnn::run::ResultItem;
 
 /// Three pictures in two folders.
 const PICTURES: [(&str, &str); 3] =
@@ -72,10 +72,10 @@ fn results_do_not_depend_on_threads_or_lanes_or_batches() {
     assert_eq!(one, run("three", &["--threads", "3"]));
     assert_eq!(one, run("again", &["--threads", "1"]));
     assert_eq!(one, run("batched", &["--batch", "4", "--threads", "2"]));
-    assert_eq!(one, run("lanes", &["--lanes", "3", "--threads", "3"]));
-    assert_eq!(one, run("both", &["--lanes", "2", "--threads", "5", "--batch", "2"]));
-    assert_eq!(place.json("three/run.json")["machine"]["lanes"], 1);
-    assert_eq!(place.json("both/run.json")["machine"]["lanes"], 2);
+    assert_eq!(one, run("lanes", &["--streams", "3", "--threads", "3"]));
+    assert_eq!(one, run("both", &["--streams", "2", "--threads", "5", "--batch", "2"]));
+    assert_eq!(place.json("three/run.json")["machine"]["streams"], 1);
+    assert_eq!(place.json("both/run.json")["machine"]["streams"], 2);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn many_photos_get_a_lane_for_each_thread() {
     let photo = fs::read(fixtures().join("baseline-420.jpg")).unwrap();
     (0..17).for_each(|i| drop(place.write(&format!("photos/{i}.jpg"), &photo)));
     place.rcnn(&["detect", "photos", "-o", "out", "--no-draw", "--threads", "2"]).expect(0);
-    assert_eq!(place.json("out/run.json")["machine"]["lanes"], 2);
+    assert_eq!(place.json("out/run.json")["machine"]["streams"], 2);
 }
 
 #[test]
@@ -103,16 +103,18 @@ fn a_reduced_photo_has_its_boxes_where_the_whole_one_has_them() {
         place.rcnn(&options).expect(0);
         let rows = place.rows(decoder);
         assert!(rows.iter().all(|row| row["width"] == 1500 && row["height"] == 1200));
-        let found = |row: &serde_json::Value| serde_json::from_value::<Vec<Item>>(row["detections"].clone());
+        let found =
+            |row: &serde_json::Value| serde_json::from_value::<Vec<ResultItem>>(row["detections"].clone());
         rows.iter().flat_map(|row| found(row).unwrap()).collect::<Vec<_>>()
     };
     let (whole, reduced) = (boxes("exact"), boxes("reduced"));
     assert_ne!(whole, reduced, "nothing was reduced");
-    let sure: Vec<&Item> = whole.iter().filter(|item| item.score > 0.7).collect();
+    let sure: Vec<&ResultItem> = whole.iter().filter(|item| item.score > 0.7).collect();
     assert!(sure.len() >= 4, "{whole:?}");
     for item in sure {
-        let corners = |item: &Item| BBox::new(item.r#box[0], item.r#box[1], item.r#box[2], item.r#box[3]);
-        let near = |other: &Item| corners(item).iou(&corners(other)) > 0.8;
+        let corners =
+            |item: &ResultItem| BBox::new(item.r#box[0], item.r#box[1], item.r#box[2], item.r#box[3]);
+        let near = |other: &ResultItem| corners(item).iou(&corners(other)) > 0.8;
         assert!(
             reduced.iter().any(|other| other.label == item.label && near(other)),
             "{item:?} is not in {reduced:?}"

@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcnn::detector::{Detector, Verdict, verify};
-use rcnn::family::Options as FamilyOptions;
+use rcnn::detector::{Detector, Verification, verify};
+use rcnn::family::ImportOptions as FamilyOptions;
 use rcnn::model::{Imported, read_config};
 use rcnn::runtime::{Device, Runtime, SessionOptions};
 
@@ -42,7 +42,7 @@ fn import(folder: &Path, telling: Telling) -> Result<Imported, String> {
     Imported::from_file(&checkpoint, &telling(folder)?).map_err(|error| error.to_string())
 }
 
-fn judge(folder: &Path, runtime: &Runtime, telling: Telling) -> Result<Verdict, String> {
+fn judge(folder: &Path, runtime: &Runtime, telling: Telling) -> Result<Verification, String> {
     let model = import(folder, telling)?.into_memory().map_err(|error| error.to_string())?;
     let session = SessionOptions { device: Device::Cpu, ..SessionOptions::default() };
     let detector = Detector::new(&model, runtime, &session).map_err(|error| error.to_string())?;

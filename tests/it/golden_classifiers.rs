@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rcnn::classify::{Classifier, Views};
-use rcnn::family::{ClassifierFilter, ClassifierInput, Options};
+use rcnn::family::{ClassifierFilter, ClassifierInput, ImportOptions};
 use rcnn::model::ClassifierModel;
 use rcnn::photo::{DecodeOptions, decode};
 use rcnn::runtime::{Device, Runtime, SessionOptions};
@@ -36,7 +36,7 @@ fn judge(folder: &Path, images: &Path, runtime: &Runtime) -> Result<f64, String>
     let config = read(&folder.join("config.json"));
     let checkpoint = folder.join(config["checkpoint"].as_str().unwrap());
     let model =
-        ClassifierModel::import(&checkpoint, &Options::default()).map_err(|error| error.to_string())?;
+        ClassifierModel::import(&checkpoint, &ImportOptions::default()).map_err(|error| error.to_string())?;
     let session = SessionOptions { device: Device::Cpu, ..SessionOptions::default() };
     let classifier = Classifier::new(&model, runtime, &session).map_err(|error| error.to_string())?;
     let classifier = classifier.with_input(input(&config["conventions"]));

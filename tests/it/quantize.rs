@@ -5,7 +5,7 @@
 use std::fs;
 
 use crate::support::Place;
-use rcnn::onnx::{Dim, Element, Graph, Values, Window};
+use rcnn::onnx::{ConvWindow, Dim, Element, Graph, Values};
 use rcnn::runtime::{self, Runtime, SessionOptions, Value};
 use serde_json::Value as Json;
 
@@ -128,7 +128,7 @@ fn outputs_of_a_quantised_map_are_sums_over_its_channels() {
     let zero = graph.constant("zero", &[], Values::U8(vec![10]));
     let whole = graph.quantize_linear("whole", &x, &scale, &zero);
     let map = graph.dequantize_linear("map", &whole, &scale, &zero);
-    let window = Window { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
+    let window = ConvWindow { kernel: 1, stride: 1, pad: 0, dilation: 1, groups: 1 };
     for (name, weights, biases) in
         [("logits", vec![1.0, 2.0], vec![0.25]), ("deltas", vec![3.0, 0.0, 0.0, -4.0], vec![1.0, -1.0])]
     {
@@ -142,7 +142,7 @@ fn outputs_of_a_quantised_map_are_sums_over_its_channels() {
     crate::support::runtime();
     let runtime = Runtime::open(&Default::default(), &mut |_| {}).unwrap();
     let options = SessionOptions::default();
-    let mut session = runtime.session(runtime::Graph::Memory("outputs", &bytes), &options).unwrap();
+    let mut session = runtime.session(runtime::GraphBytes::Memory("outputs", &bytes), &options).unwrap();
     // 0.6 becomes 0.5, as steps are halves.
     let x = vec![1.0, 2.0, 0.6, -1.0, 4.0, 0.0, -2.5, 3.0];
     let x = Value::from_f32(&[2, 2, 1, 2], x).unwrap();

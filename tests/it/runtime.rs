@@ -224,8 +224,10 @@ fn photos_of_several_sizes_at_once_are_the_callers_mistake() {
     use rcnn::detector::Detector;
     use rcnn::photo::Photo;
 
-    let options =
-        rcnn::runtime::Options { library: Some(crate::support::runtime().to_owned()), ..Default::default() };
+    let options = rcnn::runtime::RuntimeOptions {
+        library: Some(crate::support::runtime().to_owned()),
+        ..Default::default()
+    };
     let runtime = rcnn::runtime::Runtime::open(&options, &mut |_| {}).unwrap();
     let model = rcnn::model::Model::find(rcnn::model::DEFAULT).unwrap();
     let detector = Detector::new(&model, &runtime, &Default::default()).unwrap();

@@ -30,20 +30,20 @@ pub fn stands_in_for(path: &Path) -> bool {
 ///
 /// # Errors
 /// What the system reports.
-pub fn open(path: &Path) -> io::Result<Opened> {
+pub fn open(path: &Path) -> io::Result<OpenSource> {
     let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     match kept.iter().find(|(other, _)| other == path) {
-        Some((_, file)) => Ok(Opened(Bytes::Kept { file: Arc::clone(file), at: 0 })),
-        None => Ok(Opened(Bytes::File(File::open(path)?))),
+        Some((_, file)) => Ok(OpenSource(SourceBytes::Kept { file: Arc::clone(file), at: 0 })),
+        None => Ok(OpenSource(SourceBytes::File(File::open(path)?))),
     }
 }
 
 /// An open file, or what stands in for it.
 #[derive(Debug)]
-pub struct Opened(Bytes);
+pub struct OpenSource(SourceBytes);
 
 #[derive(Debug)]
-enum Bytes {
+enum SourceBytes {
     File(File),
     /// Each that reads has a place of its own in it.
     Kept {
@@ -52,11 +52,11 @@ enum Bytes {
     },
 }
 
-impl Read for Opened {
+impl Read for OpenSource {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Bytes::File(file) => file.read(bytes),
-            Bytes::Kept { file, at } => {
+            SourceBytes::File(file) => file.read(bytes),
+            SourceBytes::Kept { file, at } => {
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
                 file.seek(SeekFrom::Start(*at))?;
                 let count = file.read(bytes)?;
@@ -86,6 +86,6 @@ mod tests {
         second.read_to_end(&mut b).unwrap();
         first.read_to_end(&mut a).unwrap();
         assert!(a == b && a.len() == 200_000);
-        assert!(matches!(open(Path::new("Cargo.toml")), Ok(Opened(Bytes::File(_)))));
+        assert!(matches!(open(Path::new("Cargo.toml")), Ok(OpenSource(SourceBytes::File(_)))));
     }
 }

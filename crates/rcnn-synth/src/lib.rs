@@ -23,8 +23,8 @@ mod shape;
 mod wear;
 mod write;
 
-pub use scene::{Object, Scene, render};
-pub use write::{Error, Format, Options, Written, scene, write};
+pub use scene::{Scene, SceneObject, render};
+pub use write::{Error, PictureFormat, RenderOptions, RenderedFiles, scene, write};
 
 /// Names of the classes; the id in annotations is the index plus one.
 pub fn classes() -> impl ExactSizeIterator<Item = &'static str> {

@@ -18,7 +18,7 @@ pub(super) enum Finish {
 
 /// What varies over a part's surface, in the object's own units.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Pattern {
+pub(super) enum PaintPattern {
     /// Nothing.
     Plain,
     /// Ridges across an axis (an angle in full turns) at this pitch: threads, ribs.
@@ -31,24 +31,24 @@ pub(super) enum Pattern {
 
 /// One part of an object; later parts lie over earlier ones.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
+pub(super) struct PaintPart {
     pub(super) shape: Shape,
     pub(super) colour: Colour,
     pub(super) finish: Finish,
     /// Over how much of the inside the surface falls off towards the edge, in the object's units: the radius
     /// for a rod or a ball, little for a plate.
     pub(super) bevel: f32,
-    pub(super) pattern: Pattern,
+    pub(super) pattern: PaintPattern,
 }
 
-impl Part {
+impl PaintPart {
     /// A part with nothing on it.
-    pub(super) fn new(shape: Shape, colour: Colour, finish: Finish, bevel: f32) -> Part {
-        Part { shape, colour, finish, bevel, pattern: Pattern::Plain }
+    pub(super) fn new(shape: Shape, colour: Colour, finish: Finish, bevel: f32) -> PaintPart {
+        PaintPart { shape, colour, finish, bevel, pattern: PaintPattern::Plain }
     }
 
     /// The part with a pattern.
-    pub(super) fn with(mut self, pattern: Pattern) -> Part {
+    pub(super) fn with(mut self, pattern: PaintPattern) -> PaintPart {
         self.pattern = pattern;
         self
     }
@@ -57,7 +57,7 @@ impl Part {
 /// An object as flat parts, about 1 unit long, and what makes it stand up from the ground.
 #[derive(Clone, Debug)]
 pub(super) struct Thing {
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<PaintPart>,
     /// Height of the upper face above the ground, in the object's units: its wall shows when seen at a slant.
     pub(super) wall: f32,
     /// Height that casts the shadow, in the object's units.
@@ -141,7 +141,7 @@ fn blank(thing: &Thing, pose: &Pose) -> Patch {
     Patch { mask: Mask::new(left, top, width, height), colours: vec![[0.0; 3]; width * height] }
 }
 
-fn paint_part(patch: &mut Patch, part: &Part, pose: &Pose, light: &Light, seed: u32) {
+fn paint_part(patch: &mut Patch, part: &PaintPart, pose: &Pose, light: &Light, seed: u32) {
     let (a, b) = part.shape.bounds();
     let corners = [a, at(b.x, a.y), b, at(a.x, b.y)].map(|corner| pose.place(corner));
     let least = corners.iter().fold(corners[0], |corner, &other| low(corner, other));
@@ -172,13 +172,13 @@ fn paint_part(patch: &mut Patch, part: &Part, pose: &Pose, light: &Light, seed: 
 }
 
 /// The colour of a part at a point of it.
-fn shade(part: &Part, point: Point, near: Near, pose: &Pose, light: &Light, seed: u32) -> Colour {
+fn shade(part: &PaintPart, point: Point, near: Near, pose: &Pose, light: &Light, seed: u32) -> Colour {
     let depth = (-near.distance).max(0.0);
     let mut lean = near.out * (0.96 * (1.0 - depth / part.bevel.max(1e-4)).clamp(0.0, 1.0));
     let mut colour = part.colour;
     match part.pattern {
-        Pattern::Plain => {}
-        Pattern::Ridges { axis, pitch, depth } => {
+        PaintPattern::Plain => {}
+        PaintPattern::Ridges { axis, pitch, depth } => {
             let axis = direction(axis);
             let phase = point.dot(axis) / pitch;
             // Ridges finer than a pixel blur into their mean, or they would flicker into moiré.
@@ -186,13 +186,13 @@ fn shade(part: &Part, point: Point, near: Near, pose: &Pose, light: &Light, seed
             lean = lean * (1.0 - 0.5 * depth) + axis * (0.75 * depth * sine(phase));
             colour = times(colour, 1.0 - depth * 0.35 * (1.0 - sine(phase + 0.25)));
         }
-        Pattern::Blotches { size, depth, colour: other } => {
+        PaintPattern::Blotches { size, depth, colour: other } => {
             let coarse = noise_at(point * (1.0 / size), seed);
             let fine = noise_at(point * (2.7 / size), seed.wrapping_add(1));
             colour = blend(colour, other, (depth * (0.5 + 0.55 * coarse + 0.35 * fine)).clamp(0.0, 1.0));
             lean = lean + at(fine, coarse) * (0.25 * depth);
         }
-        Pattern::Streaks { axis, size, depth } => {
+        PaintPattern::Streaks { axis, size, depth } => {
             let axis = direction(axis);
             let along = at(point.dot(axis) / (9.0 * size), point.dot(axis.across()) / size);
             let streak = noise_at(along, seed) + 0.6 * noise_at(along * 2.3, seed.wrapping_add(1));
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     fn ball() -> Thing {
-        let part = Part::new(Shape::disc(at(0.0, 0.0), 0.5), [0.5; 3], Finish::Matt, 0.5);
+        let part = PaintPart::new(Shape::disc(at(0.0, 0.0), 0.5), [0.5; 3], Finish::Matt, 0.5);
         Thing { parts: vec![part], wall: 0.2, height: 0.5 }
     }
 

@@ -17,12 +17,12 @@ pub struct Scene {
     /// The picture.
     pub picture: RgbImage,
     /// What is in it, from the bottom up.
-    pub objects: Vec<Object>,
+    pub objects: Vec<SceneObject>,
 }
 
 /// One object of a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Object {
+pub struct SceneObject {
     /// Its class: an index into [`classes`](super::classes); its id in the annotations is one more.
     pub class: usize,
     /// Left edge of its silhouette in whole pixels.
@@ -130,7 +130,7 @@ fn drop_hidden(placed: &mut Vec<Placed>, width: i32, height: i32) {
 }
 
 /// The rectangle around a silhouette, hidden parts included, cut at the picture's edges.
-fn outline(placed: &Placed, width: usize, height: usize) -> Option<Object> {
+fn outline(placed: &Placed, width: usize, height: usize) -> Option<SceneObject> {
     let mask = &placed.patch.mask;
     let (mut x1, mut y1, mut x2, mut y2) = (i32::MAX, i32::MAX, i32::MIN, i32::MIN);
     for (at, _) in mask.cover.iter().enumerate().filter(|(_, cover)| **cover >= COVERED) {
@@ -139,7 +139,7 @@ fn outline(placed: &Placed, width: usize, height: usize) -> Option<Object> {
     }
     let (x1, y1) = (x1.max(0), y1.max(0));
     let (x2, y2) = (x2.min(width as i32), y2.min(height as i32));
-    (x2 > x1 && y2 > y1).then(|| Object {
+    (x2 > x1 && y2 > y1).then(|| SceneObject {
         class: placed.class,
         x: x1 as u32,
         y: y1 as u32,
@@ -210,7 +210,7 @@ mod tests {
         for row in placed.patch.mask.cover.chunks_mut(20) {
             row[19] = 0.49;
         }
-        let expected = Object { class: 0, x: 0, y: 90, width: 15, height: 10 };
+        let expected = SceneObject { class: 0, x: 0, y: 90, width: 15, height: 10 };
         assert_eq!(outline(&placed, 100, 100), Some(expected));
         assert_eq!(outline(&square(200, 0, 20), 100, 100), None);
     }

@@ -12,11 +12,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::random::Random;
-use super::scene::{Object, Scene, render};
+use super::scene::{Scene, SceneObject, render};
 
 /// What to render.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct RenderOptions {
     /// Other seeds give other scenes.
     pub seed: u64,
     /// How many scenes. The first of many are the same as of few.
@@ -26,14 +26,14 @@ pub struct Options {
     /// Height in pixels, at least 1.
     pub height: u32,
     /// How pictures are stored.
-    pub format: Format,
+    pub format: PictureFormat,
     /// Threads that render; 0 for one a core. The result does not depend on it.
     pub threads: usize,
 }
 
 /// How pictures are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum PictureFormat {
     /// JPEG of quality 92, as a camera stores them.
     #[default]
     Jpeg,
@@ -41,18 +41,18 @@ pub enum Format {
     Png,
 }
 
-impl Format {
+impl PictureFormat {
     fn extension(self) -> &'static str {
         match self {
-            Format::Jpeg => "jpg",
-            Format::Png => "png",
+            PictureFormat::Jpeg => "jpg",
+            PictureFormat::Png => "png",
         }
     }
 }
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct RenderedFiles {
     /// Pictures.
     pub images: usize,
     /// Annotated objects of each class, in the order of [`classes`](super::classes).
@@ -114,7 +114,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Erro
 }
 
 /// The scene of a series at a place, counted from 0.
-pub fn scene(options: &Options, index: usize) -> Scene {
+pub fn scene(options: &RenderOptions, index: usize) -> Scene {
     let seed = Random::new(options.seed).fork(index as u64).bits();
     render(seed, options.width, options.height)
 }
@@ -126,11 +126,11 @@ pub fn scene(options: &Options, index: usize) -> Scene {
 /// # Errors
 /// When the folder holds other things, cannot be written, or on `stop`.
 pub fn write(
-    options: &Options,
+    options: &RenderOptions,
     folder: &Path,
     stop: &AtomicBool,
     progress: &(dyn Fn(usize) + Sync),
-) -> Result<Written, Error> {
+) -> Result<RenderedFiles, Error> {
     refuse_foreign(folder)?;
     let target = std::path::absolute(folder).map_err(io_error("find", folder))?;
     // As near to the result as can be: only a move within one file system is one step, and an existing folder may
@@ -156,15 +156,15 @@ pub fn write(
     for object in objects.iter().flatten() {
         counts[object.class] += 1;
     }
-    Ok(Written { images: options.count, objects: counts })
+    Ok(RenderedFiles { images: options.count, objects: counts })
 }
 
 fn render_all(
-    options: &Options,
+    options: &RenderOptions,
     images: &Path,
     stop: &AtomicBool,
     progress: &(dyn Fn(usize) + Sync),
-) -> Result<Vec<Vec<Object>>, Error> {
+) -> Result<Vec<Vec<SceneObject>>, Error> {
     let threads = options.threads;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -186,21 +186,21 @@ fn render_all(
     })
 }
 
-fn file_name(index: usize, format: Format) -> String {
+fn file_name(index: usize, format: PictureFormat) -> String {
     format!("{:06}.{}", index + 1, format.extension())
 }
 
-fn encode(picture: &RgbImage, format: Format) -> Result<Vec<u8>, Error> {
+fn encode(picture: &RgbImage, format: PictureFormat) -> Result<Vec<u8>, Error> {
     let (width, height) = picture.dimensions();
     let mut bytes = Vec::new();
     match format {
-        Format::Jpeg => JpegEncoder::new_with_quality(&mut bytes, 92).write_image(
+        PictureFormat::Jpeg => JpegEncoder::new_with_quality(&mut bytes, 92).write_image(
             picture.as_raw(),
             width,
             height,
             ExtendedColorType::Rgb8,
         ),
-        Format::Png => {
+        PictureFormat::Png => {
             PngEncoder::new(&mut bytes).write_image(picture.as_raw(), width, height, ExtendedColorType::Rgb8)
         }
     }
@@ -263,7 +263,7 @@ const MADE_BY: &str = "rcnn synth";
 /// Whether annotations say that they are ours.
 fn made_here(path: &Path) -> bool {
     #[derive(Deserialize)]
-    struct Dataset {
+    struct AnnotationsFile {
         info: About,
     }
     #[derive(Deserialize)]
@@ -272,7 +272,7 @@ fn made_here(path: &Path) -> bool {
     }
     fs::read(path)
         .ok()
-        .and_then(|bytes| serde_json::from_slice::<Dataset>(&bytes).ok())
+        .and_then(|bytes| serde_json::from_slice::<AnnotationsFile>(&bytes).ok())
         .is_some_and(|dataset| dataset.info.made_by == MADE_BY)
 }
 
@@ -302,12 +302,12 @@ fn move_entries(from: &Path, to: &Path) -> Result<(), Error> {
 }
 
 #[derive(Serialize)]
-struct Dataset {
+struct AnnotationsFile {
     info: Info,
     licenses: [License; 1],
-    images: Vec<Image>,
-    annotations: Vec<Annotation>,
-    categories: Vec<Category>,
+    images: Vec<ImageRow>,
+    annotations: Vec<AnnotationRow>,
+    categories: Vec<CategoryRow>,
 }
 
 #[derive(Serialize)]
@@ -325,7 +325,7 @@ struct License {
 }
 
 #[derive(Serialize)]
-struct Image {
+struct ImageRow {
     id: usize,
     file_name: String,
     width: u32,
@@ -334,7 +334,7 @@ struct Image {
 }
 
 #[derive(Serialize)]
-struct Annotation {
+struct AnnotationRow {
     id: usize,
     image_id: usize,
     category_id: usize,
@@ -344,15 +344,15 @@ struct Annotation {
 }
 
 #[derive(Serialize)]
-struct Category {
+struct CategoryRow {
     id: usize,
     name: &'static str,
     supercategory: &'static str,
 }
 
 /// The annotations in COCO's form; all ids count from 1.
-fn dataset(options: &Options, scenes: &[Vec<Object>]) -> Vec<u8> {
-    let image = |index: usize| Image {
+fn dataset(options: &RenderOptions, scenes: &[Vec<SceneObject>]) -> Vec<u8> {
+    let image = |index: usize| ImageRow {
         id: index + 1,
         file_name: file_name(index, options.format),
         width: options.width,
@@ -361,7 +361,7 @@ fn dataset(options: &Options, scenes: &[Vec<Object>]) -> Vec<u8> {
     };
     let objects =
         scenes.iter().enumerate().flat_map(|(scene, objects)| objects.iter().map(move |o| (scene, o)));
-    let annotations = objects.enumerate().map(|(index, (scene, object))| Annotation {
+    let annotations = objects.enumerate().map(|(index, (scene, object))| AnnotationRow {
         id: index + 1,
         image_id: scene + 1,
         category_id: object.class + 1,
@@ -370,7 +370,7 @@ fn dataset(options: &Options, scenes: &[Vec<Object>]) -> Vec<u8> {
         iscrowd: 0,
     });
     let categories = super::classes().enumerate();
-    let dataset = Dataset {
+    let dataset = AnnotationsFile {
         info: Info {
             description: "rendered scenes of runway debris",
             made_by: MADE_BY,
@@ -381,7 +381,7 @@ fn dataset(options: &Options, scenes: &[Vec<Object>]) -> Vec<u8> {
         images: (0..options.count).map(image).collect(),
         annotations: annotations.collect(),
         categories: categories
-            .map(|(index, name)| Category { id: index + 1, name, supercategory: "debris" })
+            .map(|(index, name)| CategoryRow { id: index + 1, name, supercategory: "debris" })
             .collect(),
     };
     let mut text = serde_json::to_vec(&dataset).expect("numbers and texts can be written as JSON");

@@ -6,14 +6,14 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use rcnn_synth::{self as synth, Error, Format, Options, Scene};
+use rcnn_synth::{self as synth, Error, PictureFormat, RenderOptions, Scene};
 use sha2::{Digest, Sha256};
 
-fn options(count: usize, threads: usize) -> Options {
-    Options { seed: 5, count, width: 96, height: 80, format: Format::Png, threads }
+fn options(count: usize, threads: usize) -> RenderOptions {
+    RenderOptions { seed: 5, count, width: 96, height: 80, format: PictureFormat::Png, threads }
 }
 
-fn write(options: &Options, folder: &Path) -> Result<synth::Written, Error> {
+fn write(options: &RenderOptions, folder: &Path) -> Result<synth::RenderedFiles, Error> {
     synth::write(options, folder, &AtomicBool::new(false), &|_| {})
 }
 

@@ -1,14 +1,14 @@
 //! What a pickle would call: noted as a record, turned into a value that tensors need, or refused. Nothing is run.
 
 use super::allowed::{Callable, callable, may_be_noted};
-use super::machine::{EMPTY, Machine, refused};
-use super::{Call, Global, Id, Value};
+use super::machine::{EMPTY, PickleMachine, refused};
+use super::{Call, Global, PickleValue, ValueId};
 use crate::checkpoint::error::Error;
 
 /// Most classes that are told by name.
 const MOST_NOTED: usize = 64;
 
-impl Machine<'_> {
+impl PickleMachine<'_> {
     /// REDUCE, NEWOBJ, NEWOBJ_EX, INST and OBJ: notes what would be called, or refuses.
     pub(super) fn call(&mut self, opcode: u8) -> Result<(), Error> {
         if opcode == b'i' {
@@ -34,21 +34,21 @@ impl Machine<'_> {
             }
         };
         // A class inside another stands behind `getattr`: what it makes is such a record as any other.
-        if let Value::Opaque(class) = *self.value(function) {
-            return self.push(Value::Opaque(class));
+        if let PickleValue::Opaque(class) = *self.value(function) {
+            return self.push(PickleValue::Opaque(class));
         }
         let global = self.name_of(function)?;
         self.called(global, &args)
     }
 
-    fn called(&mut self, Global { module, name }: Global, args: &[Id]) -> Result<(), Error> {
+    fn called(&mut self, Global { module, name }: Global, args: &[ValueId]) -> Result<(), Error> {
         match callable(&module, &name) {
             Some(Callable::Data) => {
                 let class = self.class_of(&module, &name, args)?;
                 self.note(class)
             }
             Some(Callable::Attribute) => match args.first().map(|&object| self.value(object)) {
-                Some(&Value::Opaque(class)) => self.push(Value::Opaque(class)),
+                Some(&PickleValue::Opaque(class)) => self.push(PickleValue::Opaque(class)),
                 _ => {
                     let class = self.class_argument(args)?;
                     self.note(class)
@@ -56,7 +56,9 @@ impl Machine<'_> {
             },
             Some(Callable::Dict) => self.dict(args),
             Some(Callable::Bytes) => self.bytes(args),
-            Some(what) => self.push(Value::Call(Box::new(Call { what, args: args.to_vec(), state: None }))),
+            Some(what) => {
+                self.push(PickleValue::Call(Box::new(Call { what, args: args.to_vec(), state: None })))
+            }
             None => {
                 self.refuse_programs(&module, &name, args)?;
                 self.note(format!("{module}.{name}"))
@@ -66,13 +68,13 @@ impl Machine<'_> {
 
     /// Objects beside the tensors are noted and never made, whatever their class; but a file that names what runs programs
     /// is no checkpoint.
-    fn refuse_programs(&self, module: &str, name: &str, args: &[Id]) -> Result<(), Error> {
+    fn refuse_programs(&self, module: &str, name: &str, args: &[ValueId]) -> Result<(), Error> {
         if !may_be_noted(module, name) {
             return Err(refused(module, name));
         }
         for &arg in args {
             match self.value(arg) {
-                Value::Global(global) if !may_be_noted(&global.module, &global.name) => {
+                PickleValue::Global(global) if !may_be_noted(&global.module, &global.name) => {
                     return Err(refused(&global.module, &global.name));
                 }
                 _ => {}
@@ -82,61 +84,61 @@ impl Machine<'_> {
     }
 
     /// What is called. In files from before 2019 a network's class stands behind a persistent id, ('module', class, …).
-    fn name_of(&self, function: Id) -> Result<Global, Error> {
+    fn name_of(&self, function: ValueId) -> Result<Global, Error> {
         let named = match self.value(function) {
-            Value::Persistent(id) => match self.value(*id) {
-                Value::Tuple(items) => items.get(1).map(|&class| self.value(class)),
+            PickleValue::Persistent(id) => match self.value(*id) {
+                PickleValue::Tuple(items) => items.get(1).map(|&class| self.value(class)),
                 _ => None,
             },
             direct => Some(direct),
         };
         match named {
-            Some(Value::Global(global)) => Ok((**global).clone()),
+            Some(PickleValue::Global(global)) => Ok((**global).clone()),
             _ => Err(self.damaged("something is called that has no name")),
         }
     }
 
     /// `copyreg._reconstructor(class, base, state)` makes an object of `class`.
-    fn class_of(&self, module: &str, name: &str, args: &[Id]) -> Result<String, Error> {
+    fn class_of(&self, module: &str, name: &str, args: &[ValueId]) -> Result<String, Error> {
         if name == "_reconstructor" { self.class_argument(args) } else { Ok(format!("{module}.{name}")) }
     }
 
     /// The class that a call's first argument names, if its objects may stand in a file.
-    fn class_argument(&self, args: &[Id]) -> Result<String, Error> {
+    fn class_argument(&self, args: &[ValueId]) -> Result<String, Error> {
         match args.first().map(|&class| self.value(class)) {
-            Some(Value::Global(global)) if may_be_noted(&global.module, &global.name) => {
+            Some(PickleValue::Global(global)) if may_be_noted(&global.module, &global.name) => {
                 Ok(format!("{}.{}", global.module, global.name))
             }
-            Some(Value::Global(global)) => Err(refused(&global.module, &global.name)),
+            Some(PickleValue::Global(global)) => Err(refused(&global.module, &global.name)),
             _ => Err(self.damaged("an object has no class")),
         }
     }
 
     /// A dict, empty or from a list of pairs.
-    fn dict(&mut self, args: &[Id]) -> Result<(), Error> {
-        let is_list = |arg: &Id| matches!(self.value(*arg), Value::List(_));
+    fn dict(&mut self, args: &[ValueId]) -> Result<(), Error> {
+        let is_list = |arg: &ValueId| matches!(self.value(*arg), PickleValue::List(_));
         let list = args.iter().copied().find(is_list).unwrap_or(EMPTY);
         // Charged before it is walked, as what is no pair takes its time too.
         self.copy(self.items(list).len())?;
-        let pair = |&id: &Id| match self.items(id) {
+        let pair = |&id: &ValueId| match self.items(id) {
             &[key, value] => Some((key, value)),
             _ => None,
         };
         let entries = self.items(list).iter().filter_map(pair).collect();
-        self.push(Value::Dict(entries))
+        self.push(PickleValue::Dict(entries))
     }
 
     /// Bytes as Python 3 writes them with protocols below 3: `_codecs.encode(text, 'latin1')`, or `bytes()` of none.
-    fn bytes(&mut self, args: &[Id]) -> Result<(), Error> {
+    fn bytes(&mut self, args: &[ValueId]) -> Result<(), Error> {
         let Some(&text) = args.first() else { return self.decoded(&[]) };
         let length = match self.value(text) {
-            Value::Str(text) => text.len(),
-            Value::Bytes(_) => return self.share(text),
+            PickleValue::Str(text) => text.len(),
+            PickleValue::Bytes(_) => return self.share(text),
             _ => return Err(self.damaged("bytes are made of what is no text")),
         };
         // The memo makes it cheap to name one text again and again.
         self.copy(length)?;
-        let Value::Str(text) = self.value(text) else { return Ok(()) };
+        let PickleValue::Str(text) = self.value(text) else { return Ok(()) };
         let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
         let bytes = bytes.map_err(|_| self.damaged("text that stands for bytes holds other characters"))?;
         self.decoded(&bytes)
@@ -151,6 +153,6 @@ impl Machine<'_> {
                 new
             })
         });
-        self.push(Value::Opaque(place))
+        self.push(PickleValue::Opaque(place))
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::text::{raw_unicode, unquoted};
-use super::{Global, Id, Pickled, Value};
-use crate::checkpoint::error::{Error, Shown};
+use super::{Global, PickleValue, Pickled, ValueId};
+use crate::checkpoint::error::{Error, EscapedText};
 
 /// Most values, memo entries and open marks; checkpoints have a few hundred thousand at most.
 const MOST: usize = 1 << 22;
@@ -17,18 +17,23 @@ const LONGEST_NAME: usize = 512;
 const TOO_LONG: &str = "the name of a global is longer than any real one";
 
 /// Values that every pickle has: they are shared, so that a byte of a file never costs more than a few of ours.
-const NONE: Id = 0;
-const FALSE: Id = 1;
-const TRUE: Id = 2;
-pub(super) const EMPTY: Id = 3;
+const NONE: ValueId = 0;
+const FALSE: ValueId = 1;
+const TRUE: ValueId = 2;
+pub(super) const EMPTY: ValueId = 3;
 
 /// Interprets the pickle that begins at `place.start` of a file and ends before `place.end`.
 pub(in crate::checkpoint) fn read(file: &[u8], place: Range<usize>) -> Result<Pickled<'_>, Error> {
     let bytes = &file[..place.end.min(file.len())];
-    let mut machine = Machine {
+    let mut machine = PickleMachine {
         bytes,
         at: place.start,
-        values: vec![Value::None, Value::Bool(false), Value::Bool(true), Value::Tuple(Vec::new())],
+        values: vec![
+            PickleValue::None,
+            PickleValue::Bool(false),
+            PickleValue::Bool(true),
+            PickleValue::Tuple(Vec::new()),
+        ],
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
@@ -38,17 +43,17 @@ pub(in crate::checkpoint) fn read(file: &[u8], place: Range<usize>) -> Result<Pi
         copies: bytes.len().saturating_mul(4).saturating_add(1 << 16),
     };
     let root = machine.run()?;
-    let Machine { values, at, opaque, decoded, .. } = machine;
+    let PickleMachine { values, at, opaque, decoded, .. } = machine;
     Ok(Pickled { file, length: bytes.len(), decoded, values, root, end: at, opaque })
 }
 
-pub(super) struct Machine<'a> {
+pub(super) struct PickleMachine<'a> {
     bytes: &'a [u8],
     at: usize,
-    values: Vec<Value>,
-    stack: Vec<Id>,
+    values: Vec<PickleValue>,
+    stack: Vec<ValueId>,
     marks: Vec<usize>,
-    memo: HashMap<u64, Id>,
+    memo: HashMap<u64, ValueId>,
     pub(super) opaque: Vec<String>,
     /// What texts became bytes.
     decoded: Vec<u8>,
@@ -59,8 +64,8 @@ pub(super) struct Machine<'a> {
     copies: usize,
 }
 
-impl<'a> Machine<'a> {
-    fn run(&mut self) -> Result<Id, Error> {
+impl<'a> PickleMachine<'a> {
+    fn run(&mut self) -> Result<ValueId, Error> {
         loop {
             let opcode = self.byte()?;
             if opcode == b'.' {
@@ -117,20 +122,22 @@ impl<'a> Machine<'a> {
             b'I' | b'L' => {
                 let line = self.line()?;
                 match line.trim_end_matches('L') {
-                    "00" => Value::Bool(false),
-                    "01" => Value::Bool(true),
+                    "00" => PickleValue::Bool(false),
+                    "01" => PickleValue::Bool(true),
                     digits => match digits.parse() {
-                        Ok(number) => Value::Int(number),
-                        Err(_) if is_integer(digits) => Value::Long,
+                        Ok(number) => PickleValue::Int(number),
+                        Err(_) if is_integer(digits) => PickleValue::Long,
                         Err(_) => return Err(self.damaged("a number is not one")),
                     },
                 }
             }
-            b'F' => Value::Float(self.line()?.parse().map_err(|_| self.damaged("a number is not one"))?),
-            b'J' => Value::Int(i64::from(i32::from_le_bytes(self.array()?))),
-            b'K' => Value::Int(i64::from(self.byte()?)),
-            b'M' => Value::Int(i64::from(u16::from_le_bytes(self.array()?))),
-            b'G' => Value::Float(f64::from_be_bytes(self.array()?)),
+            b'F' => {
+                PickleValue::Float(self.line()?.parse().map_err(|_| self.damaged("a number is not one"))?)
+            }
+            b'J' => PickleValue::Int(i64::from(i32::from_le_bytes(self.array()?))),
+            b'K' => PickleValue::Int(i64::from(self.byte()?)),
+            b'M' => PickleValue::Int(i64::from(u16::from_le_bytes(self.array()?))),
+            b'G' => PickleValue::Float(f64::from_be_bytes(self.array()?)),
             0x8a => {
                 let length = usize::from(self.byte()?);
                 long(self.take(length)?)
@@ -146,7 +153,7 @@ impl<'a> Machine<'a> {
     fn string(&mut self, opcode: u8) -> Result<(), Error> {
         if opcode == b'V' {
             let text = raw_unicode(self.raw_line()?);
-            return self.push(Value::Str(text));
+            return self.push(PickleValue::Str(text));
         }
         if opcode == b'S' {
             // Python 2's str, as its source would have it: text to some and bytes to others.
@@ -161,11 +168,11 @@ impl<'a> Machine<'a> {
         let bytes = self.take(length)?;
         let value = match opcode {
             // Python 2's str is text to some and bytes to others: it stays bytes, and is read as needed.
-            b'T' | b'U' | b'B' | b'C' | 0x8e | 0x96 => Value::Bytes(self.at - bytes.len()..self.at),
+            b'T' | b'U' | b'B' | b'C' | 0x8e | 0x96 => PickleValue::Bytes(self.at - bytes.len()..self.at),
             _ => match std::str::from_utf8(bytes) {
-                Ok(text) => Value::Str(text.to_owned()),
+                Ok(text) => PickleValue::Str(text.to_owned()),
                 // Python writes lone surrogates; no name of ours has one.
-                Err(_) => Value::Str(String::from_utf8_lossy(bytes).into_owned()),
+                Err(_) => PickleValue::Str(String::from_utf8_lossy(bytes).into_owned()),
             },
         };
         self.push(value)
@@ -173,16 +180,16 @@ impl<'a> Machine<'a> {
 
     fn container(&mut self, opcode: u8) -> Result<(), Error> {
         let value = match opcode {
-            b']' | 0x8f => Value::List(Vec::new()),
-            b'}' => Value::Dict(Vec::new()),
-            b'l' | 0x91 => Value::List(self.pop_mark()?),
-            b't' => Value::Tuple(self.pop_mark()?),
-            b'd' => Value::Dict(pairs(&self.pop_mark()?)),
+            b']' | 0x8f => PickleValue::List(Vec::new()),
+            b'}' => PickleValue::Dict(Vec::new()),
+            b'l' | 0x91 => PickleValue::List(self.pop_mark()?),
+            b't' => PickleValue::Tuple(self.pop_mark()?),
+            b'd' => PickleValue::Dict(pairs(&self.pop_mark()?)),
             _ => {
                 let count = usize::from(opcode - 0x84);
                 let from = self.stack.len().checked_sub(count).filter(|&from| from >= self.floor());
                 let from = from.ok_or_else(|| self.damaged("the stack is empty"))?;
-                Value::Tuple(self.stack.split_off(from))
+                PickleValue::Tuple(self.stack.split_off(from))
             }
         };
         self.push(value)
@@ -192,9 +199,9 @@ impl<'a> Machine<'a> {
         let items = if many { self.pop_mark()? } else { vec![self.pop()?] };
         let target = self.top()?;
         match self.values.get_mut(target as usize) {
-            Some(Value::List(list)) => list.extend(items),
+            Some(PickleValue::List(list)) => list.extend(items),
             // A deque or a set behind a call: what it holds is of no interest.
-            Some(Value::Opaque(_)) => {}
+            Some(PickleValue::Opaque(_)) => {}
             _ => return Err(self.damaged("something is appended to what is no list")),
         }
         Ok(())
@@ -209,8 +216,8 @@ impl<'a> Machine<'a> {
         };
         let target = self.top()?;
         match self.values.get_mut(target as usize) {
-            Some(Value::Dict(dict)) => dict.extend(pairs(&items)),
-            Some(Value::Opaque(_)) => {}
+            Some(PickleValue::Dict(dict)) => dict.extend(pairs(&items)),
+            Some(PickleValue::Opaque(_)) => {}
             _ => return Err(self.damaged("a key is set on what is no dict")),
         }
         Ok(())
@@ -252,10 +259,12 @@ impl<'a> Machine<'a> {
         } else {
             let (name, module) = (self.pop()?, self.pop()?);
             match (self.value(module), self.value(name)) {
-                (Value::Str(module), Value::Str(name)) if module.len().max(name.len()) > LONGEST_NAME => {
+                (PickleValue::Str(module), PickleValue::Str(name))
+                    if module.len().max(name.len()) > LONGEST_NAME =>
+                {
                     return Err(self.damaged(TOO_LONG));
                 }
-                (Value::Str(module), Value::Str(name)) => (module.clone(), name.clone()),
+                (PickleValue::Str(module), PickleValue::Str(name)) => (module.clone(), name.clone()),
                 _ => return Err(self.damaged("a global is not named by text")),
             }
         };
@@ -264,17 +273,17 @@ impl<'a> Machine<'a> {
         }
         // Its texts may stand in the memo.
         self.copy(module.len() + name.len())?;
-        self.push(Value::Global(Box::new(Global { module, name })))
+        self.push(PickleValue::Global(Box::new(Global { module, name })))
     }
 
     fn build(&mut self) -> Result<(), Error> {
         let new = self.pop()?;
         let target = self.top()?;
         match self.values.get_mut(target as usize) {
-            Some(Value::Call(call)) => call.state = Some(new),
+            Some(PickleValue::Call(call)) => call.state = Some(new),
             // The attributes of an OrderedDict (`_metadata`) and of records: of no interest.
-            Some(Value::Dict(_) | Value::Opaque(_)) => {}
-            Some(Value::Global(global)) => return Err(refused(&global.module, &global.name)),
+            Some(PickleValue::Dict(_) | PickleValue::Opaque(_)) => {}
+            Some(PickleValue::Global(global)) => return Err(refused(&global.module, &global.name)),
             _ => return Err(self.damaged("state is given to what can have none")),
         }
         Ok(())
@@ -283,17 +292,17 @@ impl<'a> Machine<'a> {
     fn persistent(&mut self, opcode: u8) -> Result<(), Error> {
         let id = if opcode == b'P' {
             let line = self.line()?;
-            self.push(Value::Str(line))?;
+            self.push(PickleValue::Str(line))?;
             self.pop()?
         } else {
             self.pop()?
         };
-        self.push(Value::Persistent(id))
+        self.push(PickleValue::Persistent(id))
     }
 
-    pub(super) fn tuple(&mut self, id: Id) -> Result<Vec<Id>, Error> {
+    pub(super) fn tuple(&mut self, id: ValueId) -> Result<Vec<ValueId>, Error> {
         let items = match self.value(id) {
-            Value::Tuple(items) => items.clone(),
+            PickleValue::Tuple(items) => items.clone(),
             _ => return Err(self.damaged("arguments are no tuple")),
         };
         self.copy(items.len())?;
@@ -306,29 +315,29 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    pub(super) fn value(&self, id: Id) -> &Value {
-        self.values.get(id as usize).unwrap_or(&Value::None)
+    pub(super) fn value(&self, id: ValueId) -> &PickleValue {
+        self.values.get(id as usize).unwrap_or(&PickleValue::None)
     }
 
     /// What a list or tuple holds; nothing of anything else.
-    pub(super) fn items(&self, id: Id) -> &[Id] {
+    pub(super) fn items(&self, id: ValueId) -> &[ValueId] {
         match self.value(id) {
-            Value::List(items) | Value::Tuple(items) => items,
+            PickleValue::List(items) | PickleValue::Tuple(items) => items,
             _ => &[],
         }
     }
 
-    pub(super) fn share(&mut self, id: Id) -> Result<(), Error> {
+    pub(super) fn share(&mut self, id: ValueId) -> Result<(), Error> {
         self.stack.push(id);
         Ok(())
     }
 
-    pub(super) fn push(&mut self, value: Value) -> Result<(), Error> {
+    pub(super) fn push(&mut self, value: PickleValue) -> Result<(), Error> {
         if self.values.len() >= MOST {
             return Err(too_many("values"));
         }
         // MOST is below 2^32.
-        let id = self.values.len() as Id;
+        let id = self.values.len() as ValueId;
         self.values.push(value);
         self.stack.push(id);
         Ok(())
@@ -339,18 +348,18 @@ impl<'a> Machine<'a> {
         self.marks.last().copied().unwrap_or(0)
     }
 
-    fn top(&self) -> Result<Id, Error> {
+    fn top(&self) -> Result<ValueId, Error> {
         let top = self.stack.last().filter(|_| self.stack.len() > self.floor()).copied();
         top.ok_or_else(|| self.damaged("the stack is empty"))
     }
 
-    pub(super) fn pop(&mut self) -> Result<Id, Error> {
+    pub(super) fn pop(&mut self) -> Result<ValueId, Error> {
         let top = self.top()?;
         self.stack.pop();
         Ok(top)
     }
 
-    pub(super) fn pop_mark(&mut self) -> Result<Vec<Id>, Error> {
+    pub(super) fn pop_mark(&mut self) -> Result<Vec<ValueId>, Error> {
         let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len());
         let mark = mark.ok_or_else(|| self.damaged("there is no mark"))?;
         Ok(self.stack.split_off(mark))
@@ -394,7 +403,7 @@ impl<'a> Machine<'a> {
     pub(super) fn decoded(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let start = self.base + self.decoded.len();
         self.decoded.extend_from_slice(bytes);
-        self.push(Value::Bytes(start..start + bytes.len()))
+        self.push(PickleValue::Bytes(start..start + bytes.len()))
     }
 
     pub(super) fn damaged(&self, what: impl Into<String>) -> Error {
@@ -407,7 +416,7 @@ fn too_many(what: &str) -> Error {
 }
 
 pub(super) fn refused(module: &str, name: &str) -> Error {
-    Error::UnsafeGlobal { module: Shown::new(module), name: Shown::new(name) }
+    Error::UnsafeGlobal { module: EscapedText::new(module), name: EscapedText::new(name) }
 }
 
 fn is_integer(digits: &str) -> bool {
@@ -415,17 +424,17 @@ fn is_integer(digits: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn pairs(items: &[Id]) -> Vec<(Id, Id)> {
+fn pairs(items: &[ValueId]) -> Vec<(ValueId, ValueId)> {
     items.as_chunks::<2>().0.iter().map(|&[key, value]| (key, value)).collect()
 }
 
 /// A little-endian integer of any length.
-pub(super) fn long(bytes: &[u8]) -> Value {
+pub(super) fn long(bytes: &[u8]) -> PickleValue {
     if bytes.len() > 8 {
-        return Value::Long;
+        return PickleValue::Long;
     }
     let fill = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
     let mut all = [fill; 8];
     all[..bytes.len()].copy_from_slice(bytes);
-    Value::Int(i64::from_le_bytes(all))
+    PickleValue::Int(i64::from_le_bytes(all))
 }

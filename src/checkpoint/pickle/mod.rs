@@ -21,11 +21,11 @@ pub(super) use machine::read;
 const MOST_DIMENSIONS: usize = 16;
 
 /// The number of a value in the arena.
-pub(super) type Id = u32;
+pub(super) type ValueId = u32;
 
 /// One value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(super) enum PickleValue {
     None,
     Bool(bool),
     Int(i64),
@@ -35,13 +35,13 @@ pub(super) enum Value {
     Str(String),
     /// Where the bytes lie in the file, where they are not copied; behind its end begins what was decoded.
     Bytes(Range<usize>),
-    List(Vec<Id>),
-    Tuple(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
+    List(Vec<ValueId>),
+    Tuple(Vec<ValueId>),
+    Dict(Vec<(ValueId, ValueId)>),
     /// A name that the pickle refers to.
     Global(Box<Global>),
     /// What a persistent id stands for.
-    Persistent(Id),
+    Persistent(ValueId),
     /// The outcome of a call that tensors need.
     Call(Box<Call>),
     /// An object; never made, only noted. The place of its class among those that are noted.
@@ -59,8 +59,8 @@ pub(super) struct Global {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Call {
     pub(super) what: Callable,
-    pub(super) args: Vec<Id>,
-    pub(super) state: Option<Id>,
+    pub(super) args: Vec<ValueId>,
+    pub(super) state: Option<ValueId>,
 }
 
 /// A pickle's values, and its last one.
@@ -71,9 +71,9 @@ pub(super) struct Pickled<'a> {
     length: usize,
     /// Bytes that do not stand in the file as such; their addresses begin behind its end.
     pub(super) decoded: Vec<u8>,
-    values: Vec<Value>,
+    values: Vec<PickleValue>,
     /// The value that the pickle stands for.
-    pub(super) root: Id,
+    pub(super) root: ValueId,
     /// Where the pickle ends in the file.
     pub(super) end: usize,
     /// Classes whose objects were only noted.
@@ -81,19 +81,19 @@ pub(super) struct Pickled<'a> {
 }
 
 impl Pickled<'_> {
-    pub(super) fn get(&self, id: Id) -> &Value {
-        self.values.get(id as usize).unwrap_or(&Value::None)
+    pub(super) fn get(&self, id: ValueId) -> &PickleValue {
+        self.values.get(id as usize).unwrap_or(&PickleValue::None)
     }
 
-    pub(super) fn values(&self) -> &[Value] {
+    pub(super) fn values(&self) -> &[PickleValue] {
         &self.values
     }
 
     /// Text, whether Python 2 or 3 wrote it; Python 2's bytes are read as Latin-1.
-    pub(super) fn text(&self, id: Id) -> Option<String> {
+    pub(super) fn text(&self, id: ValueId) -> Option<String> {
         match self.get(id) {
-            Value::Str(text) => Some(text.clone()),
-            Value::Bytes(range) => {
+            PickleValue::Str(text) => Some(text.clone()),
+            PickleValue::Bytes(range) => {
                 let bytes = match range.start.checked_sub(self.file.len()) {
                     Some(start) => self.decoded.get(start..start + range.len())?,
                     None => self.file.get(range.clone())?,
@@ -105,10 +105,10 @@ impl Pickled<'_> {
     }
 
     /// Text that may be a name: the memo makes it cheap to give a long one to many values.
-    pub(super) fn name(&self, id: Id) -> Option<String> {
+    pub(super) fn name(&self, id: ValueId) -> Option<String> {
         let length = match self.get(id) {
-            Value::Str(text) => text.len(),
-            Value::Bytes(range) => range.len(),
+            PickleValue::Str(text) => text.len(),
+            PickleValue::Bytes(range) => range.len(),
             _ => return None,
         };
         if length <= LONGEST_NAME { self.text(id) } else { None }
@@ -120,37 +120,37 @@ impl Pickled<'_> {
     }
 
     /// A number that counts or places something.
-    pub(super) fn index(&self, id: Id) -> Option<usize> {
+    pub(super) fn index(&self, id: ValueId) -> Option<usize> {
         match self.get(id) {
-            Value::Int(value) => usize::try_from(*value).ok(),
+            PickleValue::Int(value) => usize::try_from(*value).ok(),
             _ => None,
         }
     }
 
     /// Numbers that count or place something, one a dimension.
-    pub(super) fn indices(&self, id: Id) -> Option<Vec<usize>> {
+    pub(super) fn indices(&self, id: ValueId) -> Option<Vec<usize>> {
         let items = self.items(id).filter(|items| items.len() <= MOST_DIMENSIONS)?;
         items.iter().map(|&item| self.index(item)).collect()
     }
 
-    pub(super) fn items(&self, id: Id) -> Option<&[Id]> {
+    pub(super) fn items(&self, id: ValueId) -> Option<&[ValueId]> {
         match self.get(id) {
-            Value::Tuple(items) | Value::List(items) => Some(items),
+            PickleValue::Tuple(items) | PickleValue::List(items) => Some(items),
             _ => None,
         }
     }
 
-    pub(super) fn entries(&self, id: Id) -> Option<&[(Id, Id)]> {
+    pub(super) fn entries(&self, id: ValueId) -> Option<&[(ValueId, ValueId)]> {
         match self.get(id) {
-            Value::Dict(entries) => Some(entries),
+            PickleValue::Dict(entries) => Some(entries),
             _ => None,
         }
     }
 
     /// The call that a value is.
-    pub(super) fn call(&self, id: Id) -> Option<&Call> {
+    pub(super) fn call(&self, id: ValueId) -> Option<&Call> {
         match self.get(id) {
-            Value::Call(call) => Some(call),
+            PickleValue::Call(call) => Some(call),
             _ => None,
         }
     }

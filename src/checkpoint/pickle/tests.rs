@@ -1,6 +1,6 @@
 //! What the interpreter makes of pickles, and what it refuses. Tests only.
 
-use super::{Pickled, Value, machine};
+use super::{PickleValue, Pickled, machine};
 use crate::checkpoint::Error;
 
 fn whole(bytes: &[u8]) -> Result<Pickled<'_>, Error> {
@@ -12,20 +12,26 @@ fn numbers_and_containers() {
     // pickle.dumps({'a': [1, -2, 2.5, None, True]}, protocol=2)
     let bytes = b"\x80\x02}q\x00X\x01\x00\x00\x00aq\x01]q\x02(K\x01J\xfe\xff\xff\xffG@\x04\x00\x00\x00\x00\x00\x00N\x88es.";
     let pickled = whole(bytes).unwrap();
-    let Value::Dict(entries) = pickled.get(pickled.root) else { panic!("a dict") };
+    let PickleValue::Dict(entries) = pickled.get(pickled.root) else { panic!("a dict") };
     assert_eq!(pickled.text(entries[0].0).as_deref(), Some("a"));
     let items: Vec<_> =
         pickled.items(entries[0].1).unwrap().iter().map(|&id| pickled.get(id).clone()).collect();
-    let expected = [Value::Int(1), Value::Int(-2), Value::Float(2.5), Value::None, Value::Bool(true)];
+    let expected = [
+        PickleValue::Int(1),
+        PickleValue::Int(-2),
+        PickleValue::Float(2.5),
+        PickleValue::None,
+        PickleValue::Bool(true),
+    ];
     assert_eq!(items, expected);
     assert_eq!(pickled.end, bytes.len());
 }
 
 #[test]
 fn a_long_of_one_byte_keeps_its_sign() {
-    assert_eq!(machine::long(&[0xff]), Value::Int(-1));
-    assert_eq!(machine::long(&[0xff, 0]), Value::Int(255));
-    assert_eq!(machine::long(&[]), Value::Int(0));
+    assert_eq!(machine::long(&[0xff]), PickleValue::Int(-1));
+    assert_eq!(machine::long(&[0xff, 0]), PickleValue::Int(255));
+    assert_eq!(machine::long(&[]), PickleValue::Int(0));
 }
 
 #[test]
@@ -76,13 +82,13 @@ fn an_attribute_is_noted_only_of_classes_that_hold_data() {
     // getattr(mmengine.logging.history_buffer.HistoryBuffer, 'mean'), as mmdetection's training files have it.
     let harmless =
         b"c__builtin__\ngetattr\n(cmmengine.logging.history_buffer\nHistoryBuffer\nX\x04\x00\x00\x00meantR.";
-    assert!(matches!(whole(harmless).unwrap().values().last(), Some(Value::Opaque(_))));
+    assert!(matches!(whole(harmless).unwrap().values().last(), Some(PickleValue::Opaque(_))));
     let harmful = b"c__builtin__\ngetattr\n(cos\nsystem\nX\x04\x00\x00\x00meantR.";
     let error = whole(harmful).unwrap_err().to_string();
     assert!(error.contains("os.system"), "{error}");
     // What is made of an attribute, a class inside another, is such a record too.
     let called = b"c__builtin__\ngetattr\n(cmmengine.a\nB\nX\x01\x00\x00\x00ctR)R.";
-    assert!(matches!(whole(called).unwrap().values().last(), Some(Value::Opaque(_))));
+    assert!(matches!(whole(called).unwrap().values().last(), Some(PickleValue::Opaque(_))));
 }
 
 #[test]
@@ -98,7 +104,7 @@ fn objects_are_records_unless_they_name_what_runs_programs() {
     ] {
         let read = whole(harmless);
         if let Ok(pickled) = &read {
-            assert!(matches!(pickled.get(pickled.root), Value::Opaque(_)));
+            assert!(matches!(pickled.get(pickled.root), PickleValue::Opaque(_)));
         } else {
             // U+07EA is no byte.
             assert!(read.unwrap_err().to_string().contains("other characters"));

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::atomic;
-use crate::compare::Judged;
-use crate::report::{Plot, Point};
+use crate::compare::JudgedModel;
+use crate::report::{Plot, PlotPoint};
 use serde::Deserialize;
 
 use super::Usage;
@@ -89,7 +89,7 @@ pub(super) fn write(
     scratch: &Path,
     text: &str,
     document: &str,
-    judged: &[Judged],
+    judged: &[JudgedModel],
 ) -> anyhow::Result<()> {
     let failed = |path: &Path, error| anyhow::anyhow!("cannot write `{}`: {error}", path.display());
     fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
@@ -104,13 +104,13 @@ pub(super) fn write(
         let name = file(&model.name);
         write(&name, &fs::read(scratch.join(&name))?)?;
     }
-    let point = |model: &Judged| {
+    let point = |model: &JudgedModel| {
         let (costs, y) = (model.costs.as_ref()?, *model.stats.first()?);
         let interval = model.intervals.first().filter(|interval| interval.exists());
         let interval = interval.map_or((y, y), |interval| (interval.low, interval.high));
-        (y > -1.0).then(|| Point { name: model.name.clone(), x: costs.milliseconds, y, interval })
+        (y > -1.0).then(|| PlotPoint { name: model.name.clone(), x: costs.milliseconds, y, interval })
     };
-    let points: Vec<Point> = judged.iter().filter_map(point).collect();
+    let points: Vec<PlotPoint> = judged.iter().filter_map(point).collect();
     if points.is_empty() {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! What `rcnn evaluate` prints below the twelve numbers.
 
-use coco_eval::{ClassRow, Comparison, Cut, Errors, Interval, Share, TIDE_KINDS, Tide, Voc};
+use coco_eval::{ClassRow, Comparison, Errors, Interval, MissedShare, OperatingPoint, TIDE_KINDS, Tide, Voc};
 
 use crate::cli::output::brief;
 
@@ -145,7 +145,7 @@ pub(super) fn tide(tide: &Tide) -> Vec<String> {
 /// Cuts, calibration, misses and confusions.
 pub(super) fn errors(errors: &Errors, names: &[String]) -> Vec<String> {
     let mut lines = vec![String::new(), format!("at IoU {:.2}", errors.iou)];
-    let cut = |cut: &Cut| {
+    let cut = |cut: &OperatingPoint| {
         format!(
             "score {:.3}: F1 {:.3}, precision {:.3}, recall {:.3}",
             cut.score, cut.f1, cut.precision, cut.recall
@@ -195,7 +195,7 @@ pub(super) fn errors(errors: &Errors, names: &[String]) -> Vec<String> {
     lines
 }
 
-fn missed(share: &Share, width: usize) -> String {
+fn missed(share: &MissedShare, width: usize) -> String {
     let part = share.missed as f64 / share.count.max(1) as f64;
     let label = brief(&share.label);
     format!(" {label:<width$} {:>7} of {:>7}  {:>5.1} %", share.missed, share.count, 100.0 * part)

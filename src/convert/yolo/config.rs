@@ -16,13 +16,13 @@ use super::KeyPoints;
 
 /// What `data.yaml` says.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Config {
+pub(super) struct YoloConfig {
     path: Option<String>,
     train: Option<OneOrMore>,
     #[serde(alias = "valid", alias = "validation")]
     val: Option<OneOrMore>,
     test: Option<OneOrMore>,
-    names: Option<Names>,
+    names: Option<YoloNames>,
     kpt_shape: Option<Vec<usize>>,
 }
 
@@ -34,28 +34,28 @@ enum OneOrMore {
 }
 
 #[derive(Debug)]
-enum Names {
+enum YoloNames {
     List(Vec<String>),
     Table(BTreeMap<usize, String>),
 }
 
 /// Each name is read as a text, as it is written: YAML would take `y` and `no` for truths, and 1.10 for a number.
-impl<'de> Deserialize<'de> for Names {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Names, D::Error> {
+impl<'de> Deserialize<'de> for YoloNames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<YoloNames, D::Error> {
         struct EitherForm;
         impl<'de> Visitor<'de> for EitherForm {
-            type Value = Names;
+            type Value = YoloNames;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of names, or a mapping of numbers to names")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Names, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(list)).map(Names::List)
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<YoloNames, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(YoloNames::List)
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Names, A::Error> {
-                BTreeMap::deserialize(MapAccessDeserializer::new(table)).map(Names::Table)
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<YoloNames, A::Error> {
+                BTreeMap::deserialize(MapAccessDeserializer::new(table)).map(YoloNames::Table)
             }
         }
         deserializer.deserialize_any(EitherForm)
@@ -80,9 +80,9 @@ pub(super) fn config_of(folder: &Path) -> Option<PathBuf> {
     names.iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
-impl Config {
+impl YoloConfig {
     /// Reads `data.yaml` or darknet's form of it, lines of `key = value`.
-    pub(super) fn read(path: &Path) -> Result<Config, Error> {
+    pub(super) fn read(path: &Path) -> Result<YoloConfig, Error> {
         let text = read_whole(path)?;
         if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("data")) {
             return Ok(darknet(&text));
@@ -156,25 +156,25 @@ impl Allowed<'_> {
 }
 
 /// darknet's `obj.data`: names stand in another file.
-fn darknet(text: &str) -> Config {
+fn darknet(text: &str) -> YoloConfig {
     let value = |key: &str| {
         let mut pairs = text.lines().filter_map(|line| line.split_once('='));
         pairs.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned())
     };
     let part = |key: &str| value(key).map(OneOrMore::One);
-    Config { train: part("train"), val: part("valid"), test: part("test"), ..Config::default() }
+    YoloConfig { train: part("train"), val: part("valid"), test: part("test"), ..YoloConfig::default() }
 }
 
 /// Names of classes: those of the config, those of a file of names, or numbers.
 pub(super) fn names(
     root: &Path,
-    config: &mut Config,
+    config: &mut YoloConfig,
     most: usize,
-    notes: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<String>, Error> {
     let mut names = match config.names.take() {
-        Some(Names::List(names)) => names,
-        Some(Names::Table(table)) => {
+        Some(YoloNames::List(names)) => names,
+        Some(YoloNames::Table(table)) => {
             let count = table.keys().max().map_or(0, |most| most.saturating_add(1));
             // A table of a few classes with one far out is a slip, not a reason to make a million.
             if count > table.len().saturating_mul(100).max(10_000) {
@@ -199,7 +199,7 @@ pub(super) fn names(
         },
     };
     if names.len() < most {
-        notes.push(format!(
+        warnings.push(format!(
             "{} classes have no name and are called by their numbers, counted from 1",
             most - names.len()
         ));
@@ -242,9 +242,9 @@ mod tests {
 
     #[test]
     fn names_may_be_what_yaml_takes_for_numbers() {
-        let mut config: Config = serde_saphyr::from_str("names: [1, bolt, 0.5]").unwrap();
+        let mut config: YoloConfig = serde_saphyr::from_str("names: [1, bolt, 0.5]").unwrap();
         assert_eq!(names(Path::new(""), &mut config, 0, &mut Vec::new()).unwrap(), ["1", "bolt", "0.5"]);
-        let mut config: Config = serde_saphyr::from_str("names: {0: 7, 1: nut}").unwrap();
+        let mut config: YoloConfig = serde_saphyr::from_str("names: {0: 7, 1: nut}").unwrap();
         assert_eq!(names(Path::new(""), &mut config, 0, &mut Vec::new()).unwrap(), ["7", "nut"]);
     }
 
@@ -262,7 +262,7 @@ mod tests {
             })
             .collect();
         for text in [list.to_owned(), format!("names:\n{table}")] {
-            let mut config: Config = serde_saphyr::from_str(&text).unwrap();
+            let mut config: YoloConfig = serde_saphyr::from_str(&text).unwrap();
             assert_eq!(names(Path::new(""), &mut config, 0, &mut Vec::new()).unwrap(), written, "{text}");
         }
     }

@@ -10,12 +10,15 @@ use std::path::{Component, Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::files::{inside, name_below, read_small, read_whole};
-use super::{Annotations, Counts, Error, Failed, Object, Photo, ReadOptions, Source, Whose, read_each};
-use crate::photo::{self, DecodeOptions, Entry, Listing};
+use super::{
+    Annotations, Error, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, ReadOptions,
+    Whose, read_each,
+};
+use crate::photo::{self, DecodeOptions, Listing, PhotoEntry};
 use coco_eval::shown;
-use config::{Allowed, Config, config_of, holds_names};
+use config::{Allowed, YoloConfig, config_of, holds_names};
 pub(super) use rows::write;
-pub use rows::{KeyPoints, Kind, Row, Rows, read_text};
+pub use rows::{KeyPoints, YoloKind, YoloRow, YoloRows, read_text};
 
 /// Whether a folder is a data set of this form: it says so, or has `labels`, or photos with text files beside them.
 pub(super) fn is_here(folder: &Path) -> bool {
@@ -43,7 +46,7 @@ fn has_labels_beside(folder: &Path) -> bool {
 const ENDS: [&str; 10] = ["jpg", "JPG", "jpeg", "JPEG", "png", "PNG", "bmp", "webp", "tif", "tiff"];
 
 /// A photo to read.
-struct Item {
+struct YoloItem {
     photo: PathBuf,
     name: String,
     /// Its file of labels, where there is one.
@@ -51,12 +54,12 @@ struct Item {
 }
 
 /// A photo as it was read.
-struct Read {
-    photo: Photo,
+struct YoloRead {
+    photo: LabelledPhoto,
     labelled: bool,
-    bad: Vec<Failed>,
+    bad: Vec<LabelFailure>,
     repeated: usize,
-    lost: Counts,
+    lost: LabelCounts,
 }
 
 /// Reads a data set by its folder or the file that describes it. Photos are named from the data set's folder; those
@@ -65,27 +68,29 @@ pub(super) fn read(
     path: &Path,
     options: &ReadOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Source, Error> {
+) -> Result<LabelSource, Error> {
     let config_path = if path.is_dir() { config_of(path) } else { Some(path.to_owned()) };
-    let mut config = config_path.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let mut config = config_path.as_deref().map(YoloConfig::read).transpose()?.unwrap_or_default();
     let beside = config_path.as_deref().and_then(Path::parent).unwrap_or(path);
     let allowed = Allowed { own: beside, photos: options.photos.as_deref() };
     let by = config_path.as_deref().unwrap_or(path);
     let root = config.root(by, beside, &allowed)?;
-    let mut source = Source::default();
+    let mut source = LabelSource::default();
     let items = items(by, &root, &config, &allowed, options, &mut source)?;
     let key_points = config.key_points();
     let (read, mut failed) = read_each(path, &items, progress, |item| {
-        read_photo(item, &root, key_points).map_err(|detail| Failed::new(item.name.clone(), detail))
+        read_photo(item, &root, key_points).map_err(|detail| LabelFailure::new(item.name.clone(), detail))
     })?;
     source.failed.append(&mut failed);
     let (all, unlabelled) = (read.len(), read.iter().filter(|read| !read.labelled).count());
     if unlabelled > 0 {
-        source.notes.push(format!("{unlabelled} of {all} photos have no file of labels, and so no objects"));
+        source
+            .warnings
+            .push(format!("{unlabelled} of {all} photos have no file of labels, and so no objects"));
     }
     let repeated: usize = read.iter().map(|read| read.repeated).sum();
     if repeated > 0 {
-        source.notes.push(format!("{repeated} rows of labels are there twice, and are taken once"));
+        source.warnings.push(format!("{repeated} rows of labels are there twice, and are taken once"));
     }
     for (mut read, id) in read.into_iter().zip(1..) {
         read.photo.id = id;
@@ -95,9 +100,9 @@ pub(super) fn read(
     }
     let objects = source.annotations.photos.iter().flat_map(|photo| &photo.objects);
     let most = objects.map(|object| object.category + 1).max().unwrap_or(0);
-    let mut names = config::names(&root, &mut config, most, &mut source.notes)?;
+    let mut names = config::names(&root, &mut config, most, &mut source.warnings)?;
     if names.is_empty() && root != beside {
-        names = config::names(beside, &mut config, most, &mut source.notes)?;
+        names = config::names(beside, &mut config, most, &mut source.warnings)?;
     }
     source.annotations.categories = super::counted(names);
     Ok(source)
@@ -107,11 +112,11 @@ pub(super) fn read(
 fn items(
     by: &Path,
     root: &Path,
-    config: &Config,
+    config: &YoloConfig,
     allowed: &Allowed<'_>,
     options: &ReadOptions,
-    source: &mut Source,
-) -> Result<Vec<Item>, Error> {
+    source: &mut LabelSource,
+) -> Result<Vec<YoloItem>, Error> {
     let mut places = Vec::new();
     for part in config.parts(by, options.split.as_deref())? {
         match allowed.place(by, root, part)? {
@@ -152,7 +157,7 @@ fn items(
                 let entries = note_listing(photo::list(&[photos], None)?, source);
                 items.extend(entries.into_iter().map(|entry| {
                     let labels = labels_below(root, &entry.name).or_else(|| labels_of(&entry.path, root));
-                    Item { photo: entry.path, name: entry.name, labels }
+                    YoloItem { photo: entry.path, name: entry.name, labels }
                 }));
             }
             (Err(error), _) if items.is_empty() => return Err(error.into()),
@@ -163,16 +168,19 @@ fn items(
     items.retain(|item| met.insert(item.photo.clone()));
     if items.is_empty() {
         let first = source.failed.first().cloned();
-        let Failed { file, detail } = first.unwrap_or_else(|| Failed::new("", "no photos are named"));
+        let LabelFailure { file, detail } =
+            first.unwrap_or_else(|| LabelFailure::new("", "no photos are named"));
         return Err(Error::AllFailed { path: by.to_owned(), file, detail });
     }
     Ok(items)
 }
 
 /// The photos of folders, with a word about what could not be looked into.
-fn note_listing(found: Listing, source: &mut Source) -> Vec<Entry> {
-    source.notes.extend(found.notes);
-    source.failed.extend(found.unread.into_iter().map(|unread| Failed::new(unread.folder, unread.detail)));
+fn note_listing(found: Listing, source: &mut LabelSource) -> Vec<PhotoEntry> {
+    source.warnings.extend(found.warnings);
+    source
+        .failed
+        .extend(found.unread.into_iter().map(|unread| LabelFailure::new(unread.folder, unread.detail)));
     found.entries
 }
 
@@ -181,8 +189,8 @@ fn listed(
     list: &Path,
     root: &Path,
     allowed: &Allowed<'_>,
-    items: &mut Vec<Item>,
-    failed: &mut Vec<Failed>,
+    items: &mut Vec<YoloItem>,
+    failed: &mut Vec<LabelFailure>,
 ) -> Result<(), Error> {
     let text = read_whole(list)?;
     let beside = list.parent().unwrap_or(root);
@@ -199,7 +207,7 @@ fn listed(
                 }
                 items.push(item);
             }
-            None => failed.push(Failed::new(
+            None => failed.push(LabelFailure::new(
                 line,
                 format!(
                     "is listed in `{}` and not in the data set's folder: -i names that of the photos",
@@ -211,8 +219,8 @@ fn listed(
     Ok(())
 }
 
-fn item(photo: PathBuf, root: &Path) -> Item {
-    Item { name: name_below(root, &photo), labels: labels_of(&photo, root), photo }
+fn item(photo: PathBuf, root: &Path) -> YoloItem {
+    YoloItem { name: name_below(root, &photo), labels: labels_of(&photo, root), photo }
 }
 
 /// Where the labels of a photo are: in `labels` for the last `images` of its path, or beside it, or in `labels` of the
@@ -243,11 +251,11 @@ pub(super) fn labels_for(photo: &Path) -> Option<PathBuf> {
     Some(parts.iter().collect::<PathBuf>().with_extension("txt"))
 }
 
-fn read_photo(item: &Item, root: &Path, key_points: Option<KeyPoints>) -> Result<Read, String> {
+fn read_photo(item: &YoloItem, root: &Path, key_points: Option<KeyPoints>) -> Result<YoloRead, String> {
     let (width, height) = photo::size(&item.photo, &DecodeOptions::default())
         .map_err(|error| format!("has no size: {error}"))?;
     let found = match &item.labels {
-        None => Rows::default(),
+        None => YoloRows::default(),
         Some(labels) => {
             let wrong = |detail| format!("has labels in `{}` that {detail}", shown(labels));
             let text = read_small(labels).map_err(wrong)?;
@@ -260,29 +268,29 @@ fn read_photo(item: &Item, root: &Path, key_points: Option<KeyPoints>) -> Result
         }
     };
     let (wide, high) = (f64::from(width), f64::from(height));
-    let object = |row: &Row| {
+    let object = |row: &YoloRow| {
         let [x, y, w, h] = row.shape;
         let bbox = [(x - w / 2.0) * wide, (y - h / 2.0) * high, w * wide, h * high].map(settled);
-        Object { category: row.class, bbox, score: row.score, ..Object::default() }
+        LabelledObject { category: row.class, bbox, score: row.score, ..LabelledObject::default() }
     };
-    let mut lost = Counts::default();
-    for (what, kind) in [("polygons", Kind::Polygon), ("key points", Kind::KeyPoints)] {
+    let mut lost = LabelCounts::default();
+    for (what, kind) in [("polygons", YoloKind::Polygon), ("key points", YoloKind::KeyPoints)] {
         lost.add(Whose::Object, what, found.rows.iter().filter(|row| row.kind == kind).count());
     }
     let labels = item.labels.as_deref().map(|labels| name_below(root, labels)).unwrap_or_default();
-    Ok(Read {
-        photo: Photo {
+    Ok(YoloRead {
+        photo: LabelledPhoto {
             file: item.name.clone(),
             size: Some((width, height)),
             objects: found.rows.iter().map(object).collect(),
             path: Some(item.photo.clone()),
-            ..Photo::default()
+            ..LabelledPhoto::default()
         },
         labelled: item.labels.is_some(),
         bad: found
             .bad
             .into_iter()
-            .map(|what| Failed::new(labels.clone(), format!("has labels that {what}")))
+            .map(|what| LabelFailure::new(labels.clone(), format!("has labels that {what}")))
             .collect(),
         repeated: found.repeated,
         lost,

@@ -6,14 +6,14 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use super::super::target::Cut;
+use super::super::target::ClippedObject;
 
 /// How many key points an object has, and how many numbers each.
 pub type KeyPoints = (usize, usize);
 
 /// What the numbers of a row are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum YoloKind {
     /// A box.
     Box,
     /// A polygon, of which the box around it is taken.
@@ -24,7 +24,7 @@ pub enum Kind {
 
 /// One object.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Row {
+pub struct YoloRow {
     /// Place of its class.
     pub class: usize,
     /// Centre, width and height.
@@ -32,14 +32,14 @@ pub struct Row {
     /// A prediction's confidence.
     pub score: Option<f64>,
     /// What the row held.
-    pub kind: Kind,
+    pub kind: YoloKind,
 }
 
 /// What a file holds.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rows {
+pub struct YoloRows {
     /// Objects in their order.
-    pub rows: Vec<Row>,
+    pub rows: Vec<YoloRow>,
     /// What is wrong with other rows, each with its line.
     pub bad: Vec<String>,
     /// Rows that are there once more.
@@ -48,8 +48,8 @@ pub struct Rows {
 
 /// Reads the rows of one file.
 #[must_use]
-pub fn read_text(text: &str, key_points: Option<KeyPoints>) -> Rows {
-    let mut found = Rows::default();
+pub fn read_text(text: &str, key_points: Option<KeyPoints>) -> YoloRows {
+    let mut found = YoloRows::default();
     let mut met = HashSet::new();
     for (place, line) in text.lines().enumerate() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -65,7 +65,7 @@ pub fn read_text(text: &str, key_points: Option<KeyPoints>) -> Rows {
     found
 }
 
-fn row(words: &[&str], key_points: Option<KeyPoints>) -> Result<Row, String> {
+fn row(words: &[&str], key_points: Option<KeyPoints>) -> Result<YoloRow, String> {
     let numbers: Option<Vec<f64>> = words.iter().map(|word| word.parse().ok()).collect();
     let numbers = numbers.ok_or("are no numbers")?;
     let [class, shares @ ..] = numbers.as_slice() else { return Err("are empty".into()) };
@@ -75,8 +75,8 @@ fn row(words: &[&str], key_points: Option<KeyPoints>) -> Result<Row, String> {
     let (kind, length) = kind(shares, key_points)?;
     let (shares, score) = (&shares[..length], shares.get(length).copied());
     let shape = match kind {
-        Kind::Polygon => around(shares),
-        Kind::Box | Kind::KeyPoints => [shares[0], shares[1], shares[2], shares[3]],
+        YoloKind::Polygon => around(shares),
+        YoloKind::Box | YoloKind::KeyPoints => [shares[0], shares[1], shares[2], shares[3]],
     };
     // As Ultralytics has it: a hundredth beyond the edge is rounding; more is pixels where shares are meant, or damage.
     let [x, y, width, height] = shape;
@@ -85,8 +85,8 @@ fn row(words: &[&str], key_points: Option<KeyPoints>) -> Result<Row, String> {
     if !good {
         return Err("lie outside the photo: shares of its sides are expected, from 0 to 1".into());
     }
-    let shape = if kind == Kind::Polygon { cut(shape) } else { shape };
-    Ok(Row { class: *class as usize, shape, score: confidence(score)?, kind })
+    let shape = if kind == YoloKind::Polygon { cut(shape) } else { shape };
+    Ok(YoloRow { class: *class as usize, shape, score: confidence(score)?, kind })
 }
 
 /// A confidence; a whole number above 1 is the number of a track and says nothing about the box.
@@ -101,15 +101,15 @@ fn confidence(score: Option<f64>) -> Result<Option<f64>, String> {
 }
 
 /// What a row's shares are, and how many of them; one more is a score.
-fn kind(shares: &[f64], key_points: Option<KeyPoints>) -> Result<(Kind, usize), String> {
+fn kind(shares: &[f64], key_points: Option<KeyPoints>) -> Result<(YoloKind, usize), String> {
     let length = shares.len();
     if matches!(length, 4 | 5) {
-        return Ok((Kind::Box, 4));
+        return Ok((YoloKind::Box, 4));
     }
     if let Some((count, each)) = key_points {
         let whole = 4 + count * each;
         return if length == whole || length == whole + 1 {
-            Ok((Kind::KeyPoints, whole))
+            Ok((YoloKind::KeyPoints, whole))
         } else {
             Err(format!(
                 "have {length} numbers behind the class, and not 4 for a box and {count} times {each} for key points (`kpt_shape`)"
@@ -120,14 +120,14 @@ fn kind(shares: &[f64], key_points: Option<KeyPoints>) -> Result<(Kind, usize), 
         return Err("are neither a box of four numbers nor a polygon of three points or more".into());
     }
     if length.is_multiple_of(2) {
-        return Ok((Kind::Polygon, length));
+        return Ok((YoloKind::Polygon, length));
     }
     // Visible, hidden or absent: 2, 1 or 0 behind each point.
     let visible = |flag: &f64| [0.0, 1.0, 2.0].contains(flag);
     if (length - 4).is_multiple_of(3) && shares[4..].iter().skip(2).step_by(3).all(visible) {
         return Err("look like key points, and no `kpt_shape` in data.yaml says so".into());
     }
-    Ok((Kind::Polygon, length - 1))
+    Ok((YoloKind::Polygon, length - 1))
 }
 
 /// The box around a polygon.
@@ -162,11 +162,11 @@ fn cut([x, y, width, height]: [f64; 4]) -> [f64; 4] {
 /// Writes the rows of one photo.
 pub(in super::super) fn write(
     (width, height): (u32, u32),
-    cuts: &[Cut<'_>],
+    cuts: &[ClippedObject<'_>],
     out: &mut impl Write,
 ) -> io::Result<()> {
     let (wide, high) = (f64::from(width), f64::from(height));
-    for Cut { object, corners: [left, top, right, bottom] } in cuts {
+    for ClippedObject { object, corners: [left, top, right, bottom] } in cuts {
         let shares = [
             (left + right) / 2.0 / wide,
             (top + bottom) / 2.0 / high,
@@ -184,7 +184,7 @@ pub(in super::super) fn write(
 mod tests {
     use super::*;
 
-    fn one(text: &str, key_points: Option<KeyPoints>) -> Row {
+    fn one(text: &str, key_points: Option<KeyPoints>) -> YoloRow {
         let found = read_text(text, key_points);
         assert_eq!((found.rows.len(), found.bad.len()), (1, 0), "{text}: {:?}", found.bad);
         found.rows[0]
@@ -197,18 +197,18 @@ mod tests {
     #[test]
     fn rows_are_boxes_or_polygons() {
         let read = read_text("0 0.5 0.25 0.5 0.5\n\n 3 0.1 0.2 0.3 0.2 0.3 0.6 0.2 0.5\r\n", None);
-        let boxed = Row { class: 0, shape: [0.5, 0.25, 0.5, 0.5], score: None, kind: Kind::Box };
+        let boxed = YoloRow { class: 0, shape: [0.5, 0.25, 0.5, 0.5], score: None, kind: YoloKind::Box };
         assert_eq!(read.rows[0], boxed);
-        assert_eq!((read.rows[1].class, read.rows[1].kind), (3, Kind::Polygon));
+        assert_eq!((read.rows[1].class, read.rows[1].kind), (3, YoloKind::Polygon));
         near(read.rows[1].shape, [0.2, 0.4, 0.2, 0.4]);
     }
 
     #[test]
     fn confidences_stand_behind_boxes_and_polygons() {
         let boxed = one("0 .5 .5 .2 .2 0.91", None);
-        assert_eq!((boxed.shape, boxed.score, boxed.kind), ([0.5, 0.5, 0.2, 0.2], Some(0.91), Kind::Box));
+        assert_eq!((boxed.shape, boxed.score, boxed.kind), ([0.5, 0.5, 0.2, 0.2], Some(0.91), YoloKind::Box));
         let polygon = one("0 .1 .1 .3 .1 .3 .5 0.75", None);
-        assert_eq!((polygon.score, polygon.kind), (Some(0.75), Kind::Polygon));
+        assert_eq!((polygon.score, polygon.kind), (Some(0.75), YoloKind::Polygon));
         near(polygon.shape, [0.2, 0.3, 0.2, 0.4]);
         assert_eq!(one("0 .5 .5 .2 .2 17", None).score, None);
     }
@@ -217,7 +217,7 @@ mod tests {
     fn key_points_are_no_polygons() {
         let pose = "0 .5 .5 .2 .2 .9 .9 2 .1 .1 0";
         let row = one(pose, Some((2, 3)));
-        assert_eq!((row.shape, row.kind), ([0.5, 0.5, 0.2, 0.2], Kind::KeyPoints));
+        assert_eq!((row.shape, row.kind), ([0.5, 0.5, 0.2, 0.2], YoloKind::KeyPoints));
         assert_eq!(one(&format!("{pose} 0.8"), Some((2, 3))).score, Some(0.8));
         assert!(read_text(pose, Some((3, 3))).bad[0].contains("3 times 3 for key points"));
         // One point of three numbers without kpt_shape.

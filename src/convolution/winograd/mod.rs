@@ -8,15 +8,15 @@ mod strip;
 use pulp::Arch;
 
 use super::panel::{BLOCK, Lanes, PANEL, share_out};
-use super::{Layer, Size};
-use plan::Plan;
+use super::{BatchSize, ConvolutionLayer};
+use plan::WinogradPlan;
 
 /// Products of a tile.
 const PRODUCTS: usize = points::SIZE * points::SIZE;
 
 /// A 3x3 layer's weights, transformed.
 #[derive(Debug)]
-pub struct Filter {
+pub struct WinogradFilter {
     inputs: usize,
     outputs: usize,
     /// (products, panels, inputs), of the outputs of a panel; zero where there are fewer.
@@ -24,10 +24,10 @@ pub struct Filter {
     bias: Vec<f32>,
 }
 
-impl Filter {
+impl WinogradFilter {
     /// `weights` are (outputs, inputs, 3, 3) and `bias` has a value for each output. `None` where their numbers do
     /// not agree.
-    pub fn new(weights: &[f32], bias: &[f32], inputs: usize) -> Option<Filter> {
+    pub fn new(weights: &[f32], bias: &[f32], inputs: usize) -> Option<WinogradFilter> {
         let outputs = bias.len();
         let kernels = weights.as_chunks::<9>().0;
         if weights.len() != outputs.checked_mul(inputs)?.checked_mul(9)? || kernels.is_empty() {
@@ -43,7 +43,7 @@ impl Filter {
                 }
             }
         }
-        Some(Filter { inputs, outputs, panels, bias: bias.to_vec() })
+        Some(WinogradFilter { inputs, outputs, panels, bias: bias.to_vec() })
     }
 
     /// Channels that go in.
@@ -66,7 +66,7 @@ impl Filter {
     }
 }
 
-impl Size {
+impl BatchSize {
     /// Rows of tiles in one map.
     fn tile_rows(&self) -> usize {
         self.height.div_ceil(points::TILE)
@@ -88,12 +88,12 @@ impl Size {
 /// threads as it likes; `threads` says how many that may be. `false`, and nothing done, where a length does not agree
 /// with the size.
 pub fn convolve(
-    layer: &Layer<'_, Filter>,
+    layer: &ConvolutionLayer<'_, WinogradFilter>,
     output: &mut [f32],
     threads: usize,
     each: impl FnOnce(usize, &(dyn Fn(usize) + Sync)),
 ) -> bool {
-    let Layer { filter, size, .. } = layer;
+    let ConvolutionLayer { filter, size, .. } = layer;
     if !layer.agrees(filter.inputs, filter.outputs, output.len(), *size) {
         return false;
     }
@@ -101,7 +101,7 @@ pub fn convolve(
         return true;
     }
     let arch = Arch::new();
-    let plan = Plan::new(filter, *size, threads, BLOCK * arch.dispatch(Lanes));
+    let plan = WinogradPlan::new(filter, *size, threads, BLOCK * arch.dispatch(Lanes));
     let parts = plan.parts(filter, *size, output);
     share_out(parts, each, |part, scratch| arch.dispatch(strip::Strip { layer, part, scratch }));
     true
@@ -115,8 +115,12 @@ mod tests {
     use crate::convolution::tests::{bits_do_not_depend_on_threads_or_batch, numbers, one_after_the_other};
 
     /// The same by its definition, in float64.
-    fn by_definition(weights: &[f32], bias: &[f32], layer: &Layer<'_, Filter>) -> Vec<f64> {
-        let Size { count, height, width } = layer.size;
+    fn by_definition(
+        weights: &[f32],
+        bias: &[f32],
+        layer: &ConvolutionLayer<'_, WinogradFilter>,
+    ) -> Vec<f64> {
+        let BatchSize { count, height, width } = layer.size;
         let inputs = layer.filter.inputs;
         let mut out = Vec::new();
         for image in 0..count {
@@ -146,13 +150,13 @@ mod tests {
             inputs in 1usize..12, outputs in 1usize..20, count in 1usize..4, height in 1usize..23,
             width in 1usize..90, added: bool, relu: bool, threads in 1usize..9,
         ) {
-            let size = Size { count, height, width };
+            let size = BatchSize { count, height, width };
             let weights = numbers(outputs * inputs * 9, 1);
             let bias = numbers(outputs, 2);
-            let filter = Filter::new(&weights, &bias, inputs).unwrap();
+            let filter = WinogradFilter::new(&weights, &bias, inputs).unwrap();
             let input = numbers(count * inputs * height * width, 3);
             let sum = numbers(count * outputs * height * width, 4);
-            let layer = Layer { filter: &filter, size, input: &input, added: added.then_some(&sum), relu };
+            let layer = ConvolutionLayer { filter: &filter, size, input: &input, added: added.then_some(&sum), relu };
             let mut output = vec![f32::NAN; sum.len()];
             prop_assert!(convolve(&layer, &mut output, threads, one_after_the_other));
             for (place, (&is, should)) in output.iter().zip(by_definition(&weights, &bias, &layer)).enumerate() {
@@ -165,10 +169,11 @@ mod tests {
     #[test]
     fn the_bits_do_not_depend_on_threads_or_batch() {
         let (inputs, outputs) = (40, 50);
-        let size = Size { count: 3, height: 27, width: 38 };
-        let filter = Filter::new(&numbers(outputs * inputs * 9, 1), &numbers(outputs, 2), inputs).unwrap();
+        let size = BatchSize { count: 3, height: 27, width: 38 };
+        let filter =
+            WinogradFilter::new(&numbers(outputs * inputs * 9, 1), &numbers(outputs, 2), inputs).unwrap();
         let input = numbers(size.count * inputs * size.pixels(), 3);
-        let layer = Layer { filter: &filter, size, input: &input, added: None, relu: false };
+        let layer = ConvolutionLayer { filter: &filter, size, input: &input, added: None, relu: false };
         bits_do_not_depend_on_threads_or_batch(&layer, (inputs, outputs), |layer, output, threads, each| {
             convolve(layer, output, threads, each)
         });
@@ -176,15 +181,20 @@ mod tests {
 
     #[test]
     fn lengths_that_do_not_agree_are_refused() {
-        assert!(Filter::new(&[0.0; 17], &[0.0], 2).is_none());
-        assert!(Filter::new(&[], &[], 2).is_none());
-        let filter = Filter::new(&[0.0; 18], &[0.0], 2).unwrap();
-        let size = Size { count: 1, height: 2, width: 2 };
-        let layer = Layer { filter: &filter, size, input: &[0.0; 7], added: None, relu: false };
+        assert!(WinogradFilter::new(&[0.0; 17], &[0.0], 2).is_none());
+        assert!(WinogradFilter::new(&[], &[], 2).is_none());
+        let filter = WinogradFilter::new(&[0.0; 18], &[0.0], 2).unwrap();
+        let size = BatchSize { count: 1, height: 2, width: 2 };
+        let layer = ConvolutionLayer { filter: &filter, size, input: &[0.0; 7], added: None, relu: false };
         assert!(!convolve(&layer, &mut [0.0; 4], 1, one_after_the_other));
-        let layer = Layer { input: &[0.0; 8], ..layer };
+        let layer = ConvolutionLayer { input: &[0.0; 8], ..layer };
         assert!(!convolve(&layer, &mut [0.0; 5], 1, one_after_the_other));
-        assert!(!convolve(&Layer { added: Some(&[0.0; 3]), ..layer }, &mut [0.0; 4], 1, one_after_the_other));
+        assert!(!convolve(
+            &ConvolutionLayer { added: Some(&[0.0; 3]), ..layer },
+            &mut [0.0; 4],
+            1,
+            one_after_the_other
+        ));
         assert!(convolve(&layer, &mut [0.0; 4], 1, one_after_the_other));
     }
 }

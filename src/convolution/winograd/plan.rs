@@ -2,7 +2,7 @@
 //! strips than threads.
 
 use super::points::TILE;
-use super::{Filter, PANEL, PRODUCTS, Size};
+use super::{BatchSize, PANEL, PRODUCTS, WinogradFilter};
 
 /// Of one thread's transformed input and products: twice the bytes of the weights, which pass once a strip, but not so
 /// few that a strip is hardly a block. (Half as many take a third longer with 256 channels on Zen 3.)
@@ -18,13 +18,13 @@ const BYTES_A_CYCLE: usize = 8;
 
 /// Rows of tiles in a strip, and in how many groups the panels of outputs are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct WinogradPlan {
     rows: usize,
     groups: usize,
 }
 
 /// What one call computes.
-pub(super) struct Part<'a> {
+pub(super) struct WinogradPart<'a> {
     /// The first of its rows of tiles, counted through the whole batch, and how many.
     pub(super) first_row: usize,
     pub(super) rows: usize,
@@ -35,23 +35,28 @@ pub(super) struct Part<'a> {
     pub(super) output: Vec<&'a mut [f32]>,
 }
 
-impl Plan {
+impl WinogradPlan {
     /// The quickest division by an estimate; `lanes` are the tiles in a block.
-    pub(super) fn new(filter: &Filter, size: Size, threads: usize, lanes: usize) -> Plan {
+    pub(super) fn new(
+        filter: &WinogradFilter,
+        size: BatchSize,
+        threads: usize,
+        lanes: usize,
+    ) -> WinogradPlan {
         let rows = size.count * size.tile_rows();
         let bytes = PRODUCTS * (filter.inputs + filter.panel_count() * PANEL) * lanes * size_of::<f32>();
         let weights = size_of_val(filter.panels.as_slice());
         let most_blocks = ((WEIGHTS * weights).max(LEAST_BYTES) / bytes).max(1);
         let most_rows = (most_blocks * lanes / size.tile_columns()).clamp(1, rows);
         let most_groups = threads.clamp(1, filter.panel_count());
-        let plans =
-            (1..=most_groups).flat_map(|groups| (1..=most_rows).map(move |rows| Plan { rows, groups }));
+        let plans = (1..=most_groups)
+            .flat_map(|groups| (1..=most_rows).map(move |rows| WinogradPlan { rows, groups }));
         let best = plans.min_by_key(|plan| plan.cycles(filter, size, threads, lanes));
-        best.unwrap_or(Plan { rows: 1, groups: 1 })
+        best.unwrap_or(WinogradPlan { rows: 1, groups: 1 })
     }
 
     /// Of the thread that has most to do.
-    fn cycles(&self, filter: &Filter, size: Size, threads: usize, lanes: usize) -> usize {
+    fn cycles(&self, filter: &WinogradFilter, size: BatchSize, threads: usize, lanes: usize) -> usize {
         let strips = (size.count * size.tile_rows()).div_ceil(self.rows);
         let rounds = (strips * self.groups).div_ceil(threads.max(1));
         let blocks = (self.rows * size.tile_columns()).div_ceil(lanes);
@@ -63,7 +68,12 @@ impl Plan {
     }
 
     /// The parts, with the pixels of `output` (count, outputs, height, width) that each computes.
-    pub(super) fn parts<'a>(&self, filter: &Filter, size: Size, output: &'a mut [f32]) -> Vec<Part<'a>> {
+    pub(super) fn parts<'a>(
+        &self,
+        filter: &WinogradFilter,
+        size: BatchSize,
+        output: &'a mut [f32],
+    ) -> Vec<WinogradPart<'a>> {
         let (total, per_map) = (size.count * size.tile_rows(), size.tile_rows());
         let panels = filter.panel_count().div_ceil(self.groups);
         let mut parts = Vec::new();
@@ -71,7 +81,7 @@ impl Plan {
             for first_panel in (0..filter.panel_count()).step_by(panels) {
                 let rows = self.rows.min(total - first_row);
                 let panels = panels.min(filter.panel_count() - first_panel);
-                parts.push(Part { first_row, rows, first_panel, panels, output: Vec::new() });
+                parts.push(WinogradPart { first_row, rows, first_panel, panels, output: Vec::new() });
             }
         }
         let groups = filter.panel_count().div_ceil(panels);
@@ -97,9 +107,10 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn plan(inputs: usize, outputs: usize, size: Size, threads: usize) -> (Plan, usize) {
-        let filter = Filter::new(&vec![0.0; inputs * outputs * 9], &vec![0.0; outputs], inputs).unwrap();
-        let plan = Plan::new(&filter, size, threads, 16);
+    fn plan(inputs: usize, outputs: usize, size: BatchSize, threads: usize) -> (WinogradPlan, usize) {
+        let filter =
+            WinogradFilter::new(&vec![0.0; inputs * outputs * 9], &vec![0.0; outputs], inputs).unwrap();
+        let plan = WinogradPlan::new(&filter, size, threads, 16);
         let mut output = vec![0.0; size.count * outputs * size.pixels()];
         let parts = plan.parts(&filter, size, &mut output);
         for part in &parts {
@@ -114,20 +125,20 @@ mod tests {
 
     #[test]
     fn every_thread_has_something_to_do() {
-        let small = Size { count: 1, height: 13, width: 17 };
+        let small = BatchSize { count: 1, height: 13, width: 17 };
         assert_eq!(plan(64, 64, small, 1).1, 1);
         for threads in [2, 4, 8] {
             let (plan, parts) = plan(64, 64, small, threads);
             assert!(parts >= threads, "{threads}: {plan:?}");
         }
-        let large = Size { count: 2, height: 200, width: 272 };
+        let large = BatchSize { count: 2, height: 200, width: 272 };
         assert!(plan(64, 70, large, 2).1 >= 4);
     }
 
     #[test]
     fn strips_are_no_larger_than_the_memory_for_them() {
         // 37 KB a tile, and 590 KB of weights.
-        let large = Size { count: 1, height: 100, width: 400 };
+        let large = BatchSize { count: 1, height: 100, width: 400 };
         let (plan, _) = plan(64, 64, large, 1);
         assert_eq!(plan.rows, 1);
     }

@@ -6,16 +6,16 @@
 use bytemuck::{cast_slice, cast_slice_mut, pod_read_unaligned};
 use pulp::{Simd, WithSimd};
 
-use super::plan::Part;
+use super::plan::WinogradPart;
 use super::points::{SIZE, TILE, pixels_of, rows_at_points, to_output};
-use super::{Filter, PRODUCTS};
-use crate::convolution::Layer;
+use super::{PRODUCTS, WinogradFilter};
+use crate::convolution::ConvolutionLayer;
 use crate::convolution::panel::{BLOCK, PANEL, Scratch, aligned, panel_sums};
 
 /// A part of a layer, to be computed.
 pub(super) struct Strip<'a, 'b> {
-    pub(super) layer: &'a Layer<'a, Filter>,
-    pub(super) part: &'b mut Part<'a>,
+    pub(super) layer: &'a ConvolutionLayer<'a, WinogradFilter>,
+    pub(super) part: &'b mut WinogradPart<'a>,
     pub(super) scratch: &'b mut Scratch,
 }
 
@@ -41,8 +41,8 @@ impl WithSimd for Strip<'_, '_> {
 /// The strip's inputs at the points: (products, blocks, inputs).
 #[inline(always)]
 fn transform<S: Simd>(
-    layer: &Layer<'_, Filter>,
-    part: &Part<'_>,
+    layer: &ConvolutionLayer<'_, WinogradFilter>,
+    part: &WinogradPart<'_>,
     blocks: usize,
     inputs: &mut [[S::f32s; BLOCK]],
     scratch: &mut Vec<f32>,
@@ -136,8 +136,8 @@ fn sixth_mut(values: &mut [f32], length: usize) -> [&mut [f32]; SIZE] {
 #[inline(always)]
 fn multiply<S: Simd>(
     simd: S,
-    layer: &Layer<'_, Filter>,
-    part: &Part<'_>,
+    layer: &ConvolutionLayer<'_, WinogradFilter>,
+    part: &WinogradPart<'_>,
     blocks: usize,
     inputs: &[[S::f32s; BLOCK]],
     products: &mut [[S::f32s; BLOCK]],
@@ -162,8 +162,8 @@ fn multiply<S: Simd>(
 #[inline(always)]
 fn finish<S: Simd>(
     simd: S,
-    layer: &Layer<'_, Filter>,
-    part: &mut Part<'_>,
+    layer: &ConvolutionLayer<'_, WinogradFilter>,
+    part: &mut WinogradPart<'_>,
     blocks: usize,
     products: &[[S::f32s; BLOCK]],
     scratch: &mut Vec<f32>,

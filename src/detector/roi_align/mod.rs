@@ -14,7 +14,7 @@ use std::thread::Builder;
 
 use pulp::Arch;
 
-use self::pool::{Map, Pool};
+use self::pool::{FeatureMap, Pool};
 use self::turn::Turn;
 use super::features::Features;
 use super::rois::Rois;
@@ -22,7 +22,7 @@ use crate::runtime::{Error, Value};
 
 /// How boxes become bins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rule {
+pub(super) struct RoiAlignRule {
     /// Bins a side.
     pub(super) bins: usize,
     /// Samples a side of a bin; 0: as many as the bin has pixels, rounded up.
@@ -35,7 +35,7 @@ pub(super) struct Rule {
 
 /// RoIAlign with the memory that it uses again.
 pub(super) struct RoiAlign {
-    rule: Rule,
+    rule: RoiAlignRule,
     threads: usize,
     memory: Mutex<Memory>,
 }
@@ -51,7 +51,7 @@ struct Memory {
 
 impl RoiAlign {
     /// On so many threads, at least one.
-    pub(super) fn new(rule: Rule, threads: usize) -> RoiAlign {
+    pub(super) fn new(rule: RoiAlignRule, threads: usize) -> RoiAlign {
         RoiAlign { rule, threads: threads.max(1), memory: Mutex::default() }
     }
 
@@ -67,7 +67,7 @@ impl RoiAlign {
         let looked_at = rois.images.iter().enumerate();
         let shapes: Vec<[usize; 4]> =
             looked_at.map(|(level, images)| if images.is_empty() { [0; 4] } else { shape(level) }).collect();
-        let Rule { bins, channels_last, .. } = self.rule;
+        let RoiAlignRule { bins, channels_last, .. } = self.rule;
         let count = rois.images.iter().map(Vec::len).sum();
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let Memory { turned, spare } = &mut *memory;
@@ -101,7 +101,7 @@ impl RoiAlign {
         maps: &[Value],
         shapes: &[[usize; 4]],
         memory: &'a mut Vec<f32>,
-    ) -> Result<Vec<Vec<Map<'a>>>, Error> {
+    ) -> Result<Vec<Vec<FeatureMap<'a>>>, Error> {
         let length: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
         if memory.len() < length {
             memory.resize(length, 0.0);
@@ -130,7 +130,7 @@ impl RoiAlign {
     }
 
     /// Fills `out`, which holds the bins of all boxes.
-    fn pool(&self, maps: &[Vec<Map<'_>>], rois: &Rois, out: &mut [f32]) {
+    fn pool(&self, maps: &[Vec<FeatureMap<'_>>], rois: &Rois, out: &mut [f32]) {
         let size = out.len() / rois.images.iter().map(Vec::len).sum::<usize>().max(1);
         let mut rest = out;
         let mut parts = Vec::new();
@@ -176,13 +176,13 @@ impl RoiAlign {
 }
 
 /// A level's maps, one a picture.
-fn pictures<'a>(values: &'a [f32], &[count, channels, height, width]: &[usize; 4]) -> Vec<Map<'a>> {
-    let map = |values| Map { values, height, width, channels };
+fn pictures<'a>(values: &'a [f32], &[count, channels, height, width]: &[usize; 4]) -> Vec<FeatureMap<'a>> {
+    let map = |values| FeatureMap { values, height, width, channels };
     values.chunks_exact((height * width * channels).max(1)).take(count).map(map).collect()
 }
 
 /// Maps whose channels lie together already.
-fn as_they_are<'a>(maps: &'a [Value], shapes: &[[usize; 4]]) -> Result<Vec<Vec<Map<'a>>>, Error> {
+fn as_they_are<'a>(maps: &'a [Value], shapes: &[[usize; 4]]) -> Result<Vec<Vec<FeatureMap<'a>>>, Error> {
     maps.iter().zip(shapes).map(|(map, shape)| Ok(pictures(map.as_f32()?, shape))).collect()
 }
 
@@ -203,13 +203,13 @@ pub(super) fn channels_first(value: &Value) -> Result<Value, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::{Options, Runtime};
+    use crate::runtime::{Runtime, RuntimeOptions};
 
-    const RULE: Rule = Rule { bins: 1, samples: 1, aligned: false, channels_last: false };
+    const RULE: RoiAlignRule = RoiAlignRule { bins: 1, samples: 1, aligned: false, channels_last: false };
 
-    fn one(map: &[f32], shape: [usize; 4], boxes: &[f32], image: i64, rule: Rule) -> Vec<f32> {
+    fn one(map: &[f32], shape: [usize; 4], boxes: &[f32], image: i64, rule: RoiAlignRule) -> Vec<f32> {
         // Tensors are ONNX Runtime's: it is opened before any is made.
-        let _runtime = Runtime::open(&Options::default(), &mut |_| {}).unwrap();
+        let _runtime = Runtime::open(&RuntimeOptions::default(), &mut |_| {}).unwrap();
         let map = Value::from_f32(&shape, map.to_vec()).unwrap();
         let mut rois = Rois::new(1);
         rois.boxes[0] = boxes.to_vec();
@@ -230,7 +230,7 @@ mod tests {
         // Rows 12 13 14 and 15 16 17 of the first channel: (13.25 + 16.25) / 2.
         assert_eq!(found, [14.75, 20.75]);
         // Half a pixel up and left: (0.75, 0).
-        let aligned = Rule { aligned: true, ..RULE };
+        let aligned = RoiAlignRule { aligned: true, ..RULE };
         assert_eq!(one(&map, [2, 2, 2, 3], &[0.25, 0.0, 2.25, 1.0], 1, aligned), [12.75, 18.75]);
     }
 
@@ -240,7 +240,7 @@ mod tests {
         let (channels, height, width) = (65, 5, 4);
         let first: Vec<f32> = (0..channels * height * width).map(|k| (k * 37 % 101) as f32).collect();
         let last = (0..first.len()).map(|k| first[k % channels * height * width + k / channels]).collect();
-        let rule = Rule { bins: 2, samples: 2, aligned: false, channels_last: false };
+        let rule = RoiAlignRule { bins: 2, samples: 2, aligned: false, channels_last: false };
         let found = one(&first, [1, channels, height, width], &[0.3, 0.6, 3.1, 4.4], 0, rule);
         let maps = vec![Value::from_f32(&[1, height, width, channels], last).unwrap()];
         let mut rois = Rois::new(1);
@@ -248,7 +248,7 @@ mod tests {
         let features = Features { maps, channels_last: true };
         let turned = RoiAlign::new(rule, 1).run(&features, &rois).unwrap();
         assert_eq!((turned.shape(), turned.as_f32().unwrap()), (vec![1, channels, 2, 2], found.as_slice()));
-        let rule = Rule { channels_last: true, ..rule };
+        let rule = RoiAlignRule { channels_last: true, ..rule };
         let turned = RoiAlign::new(rule, 1).run(&features, &rois).unwrap();
         assert_eq!(turned.shape(), [1, 2, 2, channels]);
         assert_eq!(channels_first(&turned).unwrap().as_f32().unwrap(), found);
@@ -278,7 +278,7 @@ mod tests {
     fn as_many_samples_as_pixels_where_none_are_given() {
         // Of a ramp every average is the value at the bin's centre.
         let map: Vec<f32> = (0..16).map(|k| k as f32).collect();
-        let rule = Rule { bins: 2, samples: 0, aligned: true, channels_last: false };
+        let rule = RoiAlignRule { bins: 2, samples: 0, aligned: true, channels_last: false };
         let found = one(&map, [1, 1, 1, 16], &[1.5, 0.0, 11.5, 1.0], 0, rule);
         assert_eq!(found, [3.0, 8.0, 3.0, 8.0].map(|centre| centre + 0.5));
         let empty = one(&map, [1, 1, 1, 16], &[f32::NAN, 0.0, 5.0, 1.0], 0, rule);

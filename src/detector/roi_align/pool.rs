@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::Rule;
+use super::RoiAlignRule;
 
 /// Channels whose sums stay in registers.
 const BLOCK: usize = 64;
@@ -12,7 +12,7 @@ const BAND: f32 = 8.0;
 
 /// One picture's features, (height, width, channels).
 #[derive(Clone, Copy)]
-pub(super) struct Map<'a> {
+pub(super) struct FeatureMap<'a> {
     pub(super) values: &'a [f32],
     pub(super) height: usize,
     pub(super) width: usize,
@@ -22,11 +22,11 @@ pub(super) struct Map<'a> {
 /// Some boxes on the maps of one level.
 pub(super) struct Pool<'a> {
     /// Of each picture, at least one.
-    pub(super) maps: &'a [Map<'a>],
+    pub(super) maps: &'a [FeatureMap<'a>],
     pub(super) boxes: &'a [[f32; 4]],
     /// The picture of each box.
     pub(super) images: &'a [i64],
-    pub(super) rule: Rule,
+    pub(super) rule: RoiAlignRule,
     /// Each box's bins, in the rule's order.
     pub(super) out: &'a mut [f32],
 }
@@ -73,7 +73,7 @@ pub(super) fn channels_first(from: &[f32], channels: usize, to: &mut [f32]) {
 
 /// The two pixels that a sample lies between along one axis, and their weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Between {
+struct AxisSample {
     low: usize,
     high: usize,
     low_weight: f32,
@@ -82,7 +82,7 @@ struct Between {
 
 /// The four pixels that a sample lies between, by where their values start, and their weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Sample {
+struct BilinearSample {
     places: [usize; 4],
     weights: [f32; 4],
 }
@@ -90,7 +90,7 @@ struct Sample {
 /// A box's samples, bin by bin.
 #[derive(Default)]
 struct Bins {
-    samples: Vec<Sample>,
+    samples: Vec<BilinearSample>,
     /// Where each bin's samples end.
     ends: Vec<usize>,
     /// What the sum of a bin is divided by: samples outside count as zeros.
@@ -100,7 +100,7 @@ struct Bins {
 impl Bins {
     /// Places a box's samples.
     #[inline(always)]
-    fn place(&mut self, map: &Map<'_>, [x1, y1, x2, y2]: [f32; 4], rule: Rule) {
+    fn place(&mut self, map: &FeatureMap<'_>, [x1, y1, x2, y2]: [f32; 4], rule: RoiAlignRule) {
         let (columns, across) = samples(x1, x2, map.width, rule);
         let (rows, down) = samples(y1, y2, map.height, rule);
         self.count = (across * down).max(1) as f32;
@@ -119,7 +119,7 @@ impl Bins {
                     ];
                     let places = pairs.map(|(y, _, x, _)| at(y, x));
                     let weights = pairs.map(|(_, down, _, across)| down * across);
-                    self.samples.push(Sample { places, weights });
+                    self.samples.push(BilinearSample { places, weights });
                 }
             }
             self.ends.push(self.samples.len());
@@ -128,7 +128,7 @@ impl Bins {
 
     /// The bins' means, (bins, bins, channels).
     #[inline(always)]
-    fn average(&self, map: &Map<'_>, out: &mut [f32]) {
+    fn average(&self, map: &FeatureMap<'_>, out: &mut [f32]) {
         let mut start = 0;
         for (&end, out) in self.ends.iter().zip(out.chunks_exact_mut(map.channels)) {
             let samples = &self.samples[start..end];
@@ -147,9 +147,15 @@ impl Bins {
 
     /// Of so many channels.
     #[inline(always)]
-    fn sum<const N: usize>(&self, map: &Map<'_>, samples: &[Sample], channel: usize, out: &mut [f32]) {
+    fn sum<const N: usize>(
+        &self,
+        map: &FeatureMap<'_>,
+        samples: &[BilinearSample],
+        channel: usize,
+        out: &mut [f32],
+    ) {
         let mut sums = [0.0; N];
-        for Sample { places, weights: [wa, wb, wc, wd] } in samples {
+        for BilinearSample { places, weights: [wa, wb, wc, wd] } in samples {
             let row = |place: usize| &map.values[places[place] + channel..][..N];
             let (a, b, c, d) = (row(0), row(1), row(2), row(3));
             for k in 0..N {
@@ -164,7 +170,7 @@ impl Bins {
 
 /// Where samples lie along one axis: `bins` times the number of samples in each, which comes second. `None` stands
 /// for a sample too far outside, which counts as 0.
-fn samples(low: f32, high: f32, size: usize, rule: Rule) -> (Vec<Option<Between>>, usize) {
+fn samples(low: f32, high: f32, size: usize, rule: RoiAlignRule) -> (Vec<Option<AxisSample>>, usize) {
     let shift = if rule.aligned { 0.5 } else { 0.0 };
     let start = low - shift;
     let length = if rule.aligned { (high - shift) - start } else { ((high - shift) - start).max(1.0) };
@@ -180,15 +186,15 @@ fn samples(low: f32, high: f32, size: usize, rule: Rule) -> (Vec<Option<Between>
     (all.collect(), count)
 }
 
-fn between(at: f32, size: usize) -> Option<Between> {
+fn between(at: f32, size: usize) -> Option<AxisSample> {
     if !(-1.0..=size as f32).contains(&at) {
         return None;
     }
     let at = at.max(0.0);
     let low = at as usize;
     if low + 1 >= size {
-        return Some(Between { low: size - 1, high: size - 1, low_weight: 1.0, high_weight: 0.0 });
+        return Some(AxisSample { low: size - 1, high: size - 1, low_weight: 1.0, high_weight: 0.0 });
     }
     let part = at - low as f32;
-    Some(Between { low, high: low + 1, low_weight: 1.0 - part, high_weight: part })
+    Some(AxisSample { low, high: low + 1, low_weight: 1.0 - part, high_weight: part })
 }

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::tree::{find, get, yaml};
 use super::{ConfigError, unsupported};
-use crate::family::Options;
+use crate::family::ImportOptions;
 
 /// Keys that Detectron has and detectron2 has not.
 const OWN_KEYS: [&str; 5] = ["FAST_RCNN", "MODEL.TYPE", "TEST.SCALE", "TEST.SCALES", "NUM_GPUS"];
@@ -15,12 +15,12 @@ pub(super) fn wrote(tree: &Json) -> bool {
 }
 
 /// Reads the text in a file; what it does not say is left open.
-pub(in crate::family) fn options(text: &str) -> Result<Options, ConfigError> {
+pub(in crate::family) fn options(text: &str) -> Result<ImportOptions, ConfigError> {
     read(&yaml(text)?)
 }
 
 /// The same of a tree.
-pub(super) fn read(tree: &Json) -> Result<Options, ConfigError> {
+pub(super) fn read(tree: &Json) -> Result<ImportOptions, ConfigError> {
     if get::<String>(tree, "FAST_RCNN.ROI_XFORM_METHOD")?.is_some_and(|method| method != "RoIAlign") {
         return Err(unsupported("FAST_RCNN.ROI_XFORM_METHOD", "another pooling than RoIAlign"));
     }
@@ -31,7 +31,7 @@ pub(super) fn read(tree: &Json) -> Result<Options, ConfigError> {
     };
     let means: Option<Vec<Vec<[f32; 3]>>> = get(tree, "PIXEL_MEANS")?;
     let (anchor_sizes, anchor_ratios) = anchors(tree)?;
-    Ok(Options {
+    Ok(ImportOptions {
         anchor_sizes,
         anchor_ratios,
         stride_in_1x1: get(tree, "RESNETS.STRIDE_1X1")?,
@@ -49,15 +49,15 @@ pub(super) fn read(tree: &Json) -> Result<Options, ConfigError> {
         score_threshold: get(tree, "TEST.SCORE_THRESH")?,
         nms_threshold: get(tree, "TEST.NMS")?,
         detections_per_image: get(tree, "TEST.DETECTIONS_PER_IM")?,
-        ..Options::default()
+        ..ImportOptions::default()
     })
 }
 
 /// Sizes and ratios, a list a level.
-type Anchors = (Option<Vec<Vec<f32>>>, Option<Vec<Vec<f32>>>);
+type AnchorLists = (Option<Vec<Vec<f32>>>, Option<Vec<Vec<f32>>>);
 
 /// With a pyramid each level has one size, twice that of the level below; else one level has all.
-fn anchors(tree: &Json) -> Result<Anchors, ConfigError> {
+fn anchors(tree: &Json) -> Result<AnchorLists, ConfigError> {
     if !get(tree, "FPN.FPN_ON")?.unwrap_or(false) {
         let (sizes, ratios) = (get(tree, "RPN.SIZES")?, get(tree, "RPN.ASPECT_RATIOS")?);
         return Ok((sizes.map(|sizes| vec![sizes]), ratios.map(|ratios| vec![ratios])));

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::tree::{find, get, yaml};
 use super::{ConfigError, read_text, unsupported};
-use crate::family::{ChannelOrder, Options, ValueRange};
+use crate::family::{ChannelOrder, ImportOptions, ValueRange};
 
 /// How many configs may stand upon each other.
 const MOST_BASES: usize = 8;
@@ -15,7 +15,7 @@ const MOST_BASES: usize = 8;
 const SECTIONS: [&str; 4] = ["MODEL", "INPUT", "VERSION", "_BASE_"];
 
 /// Reads a config; `path` is where its `_BASE_` is looked for.
-pub(super) fn options(mut tree: Json, path: &Path) -> Result<Options, ConfigError> {
+pub(super) fn options(mut tree: Json, path: &Path) -> Result<ImportOptions, ConfigError> {
     if SECTIONS.iter().all(|key| tree.get(key).is_none()) {
         return Err(ConfigError::Unreadable(format!(
             "it is no config of detectron2's or Detectron's: it has none of {}",
@@ -72,7 +72,7 @@ fn merge(lower: Json, upper: Json) -> Json {
     }
 }
 
-fn read(tree: &Json) -> Result<Options, ConfigError> {
+fn read(tree: &Json) -> Result<ImportOptions, ConfigError> {
     refuse(tree)?;
     let pyramid = get::<String>(tree, "MODEL.BACKBONE.NAME")?.is_some_and(|name| name.contains("fpn"));
     let levels = get::<Vec<String>>(tree, "MODEL.RPN.IN_FEATURES")?.map_or(1, |features| features.len());
@@ -88,7 +88,7 @@ fn read(tree: &Json) -> Result<Options, ConfigError> {
         Some("RGB") => ChannelOrder::Rgb,
         Some(_) => return Err(unsupported("INPUT.FORMAT", "another order than BGR or RGB")),
     };
-    Ok(Options {
+    Ok(ImportOptions {
         stride_in_1x1: Some(get(tree, "MODEL.RESNETS.STRIDE_IN_1X1")?.unwrap_or(true)),
         groups: get(tree, "MODEL.RESNETS.NUM_GROUPS")?,
         dilation: Some(get(tree, "MODEL.RESNETS.RES5_DILATION")?.unwrap_or(1)),
@@ -120,7 +120,7 @@ fn read(tree: &Json) -> Result<Options, ConfigError> {
         score_threshold: Some(get(tree, "MODEL.ROI_HEADS.SCORE_THRESH_TEST")?.unwrap_or(0.05)),
         nms_threshold: Some(get(tree, "MODEL.ROI_HEADS.NMS_THRESH_TEST")?.unwrap_or(0.5)),
         detections_per_image: Some(get(tree, "TEST.DETECTIONS_PER_IMAGE")?.unwrap_or(100)),
-        ..Options::default()
+        ..ImportOptions::default()
     })
 }
 
@@ -168,7 +168,7 @@ fn refuse(tree: &Json) -> Result<(), ConfigError> {
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Result<Options, ConfigError> {
+    fn of(text: &str) -> Result<ImportOptions, ConfigError> {
         options(yaml(text)?, Path::new("config.yaml"))
     }
 

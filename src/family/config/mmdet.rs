@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::tree::{as_type, find, get};
 use super::{ConfigError, python, unsupported};
-use crate::family::{ChannelOrder, Options, ValueRange};
+use crate::family::{ChannelOrder, ImportOptions, ValueRange};
 
 /// The names that boxes depend on.
 const NEEDED: [&str; 3] = ["model", "test_cfg", "test_pipeline"];
@@ -18,7 +18,7 @@ pub(in crate::family) fn version(text: &str) -> u32 {
 }
 
 /// Reads a config from a file; what it does not say is left open.
-pub(super) fn from_file(text: &str) -> Result<Options, ConfigError> {
+pub(super) fn from_file(text: &str) -> Result<ImportOptions, ConfigError> {
     let tree = python::assignments(text, &NEEDED)?;
     if tree.get("_base_").is_some() {
         return Err(ConfigError::Unreadable(
@@ -30,14 +30,14 @@ pub(super) fn from_file(text: &str) -> Result<Options, ConfigError> {
 
 /// Reads the config that a checkpoint holds. Some hold the texts of all files that the config stands upon, one
 /// after another: later ones are laid over earlier ones.
-pub(in crate::family) fn options(text: &str) -> Result<Options, ConfigError> {
+pub(in crate::family) fn options(text: &str) -> Result<ImportOptions, ConfigError> {
     read(&python::assignments_of_all(text, &NEEDED)?)
 }
 
-fn read(tree: &Json) -> Result<Options, ConfigError> {
+fn read(tree: &Json) -> Result<ImportOptions, ConfigError> {
     let model = find(tree, "model").ok_or_else(|| ConfigError::Unreadable("it assigns no `model`".into()))?;
     refuse(model)?;
-    let mut options = Options::default();
+    let mut options = ImportOptions::default();
     backbone(model, &mut options)?;
     input(tree, model, &mut options)?;
     anchors(model, &mut options)?;
@@ -50,7 +50,7 @@ fn read(tree: &Json) -> Result<Options, ConfigError> {
     Ok(options)
 }
 
-fn backbone(model: &Json, options: &mut Options) -> Result<(), ConfigError> {
+fn backbone(model: &Json, options: &mut ImportOptions) -> Result<(), ConfigError> {
     let style: Option<String> = get(model, "backbone.style")?;
     options.stride_in_1x1 = Some(style.as_deref() == Some("caffe"));
     options.norm_eps = get(model, "backbone.norm_cfg.eps")?;
@@ -78,7 +78,7 @@ fn step<'a>(pipeline: &'a Json, kind: &str) -> Option<&'a Json> {
     })
 }
 
-fn input(tree: &Json, model: &Json, options: &mut Options) -> Result<(), ConfigError> {
+fn input(tree: &Json, model: &Json, options: &mut ImportOptions) -> Result<(), ConfigError> {
     let places = ["test_pipeline", "test_dataloader.dataset.pipeline", "data.test.pipeline"];
     let pipeline = places.iter().find_map(|place| find(tree, place));
     let (home, to_rgb, pad) = match find(model, "data_preprocessor") {
@@ -114,7 +114,7 @@ fn input(tree: &Json, model: &Json, options: &mut Options) -> Result<(), ConfigE
     Ok(())
 }
 
-fn anchors(model: &Json, options: &mut Options) -> Result<(), ConfigError> {
+fn anchors(model: &Json, options: &mut ImportOptions) -> Result<(), ConfigError> {
     let Some(generator) = find(model, "rpn_head.anchor_generator") else { return Ok(()) };
     let strides: Vec<f32> = get(generator, "strides")?.unwrap_or_default();
     let scales: Option<Vec<f32>> = get(generator, "scales")?;
@@ -129,7 +129,7 @@ fn anchors(model: &Json, options: &mut Options) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn thresholds(test: &Json, options: &mut Options) -> Result<(), ConfigError> {
+fn thresholds(test: &Json, options: &mut ImportOptions) -> Result<(), ConfigError> {
     options.rpn_pre_nms_top_n = get(test, "rpn.nms_pre")?;
     // The second names are those of early 2020.
     options.rpn_post_nms_top_n = get_either(test, "rpn.max_per_img", "rpn.max_num")?;
@@ -151,7 +151,7 @@ fn thresholds(test: &Json, options: &mut Options) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn roi(model: &Json, options: &mut Options) -> Result<(), ConfigError> {
+fn roi(model: &Json, options: &mut ImportOptions) -> Result<(), ConfigError> {
     let layer = "roi_head.bbox_roi_extractor.roi_layer";
     // The second names are those of early 2020.
     options.roi_resolution =

@@ -9,7 +9,7 @@ mod tree;
 
 use std::path::Path;
 
-use super::Options;
+use super::ImportOptions;
 use coco_eval::text;
 
 use crate::files;
@@ -37,11 +37,11 @@ pub enum ConfigError {
 const LONGEST: u64 = 16 << 20;
 
 /// Reads a config file; its kind is told by its name's end: `.yaml` and `.yml` are detectron2's or, where their keys
-/// are, Detectron's, `.py` is mmdetection's, anything else is a JSON of [`Options`].
+/// are, Detectron's, `.py` is mmdetection's, anything else is a JSON of [`ImportOptions`].
 ///
 /// # Errors
 /// When the file cannot be read, is no such config, or asks for what is not supported.
-pub fn read(path: &Path) -> Result<Options, ConfigError> {
+pub fn read(path: &Path) -> Result<ImportOptions, ConfigError> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     read_as(&read_text(path)?, extension.as_deref().unwrap_or_default(), path)
 }
@@ -51,11 +51,11 @@ pub fn read(path: &Path) -> Result<Options, ConfigError> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_config_text(text: &str, extension: &str) -> Result<Options, ConfigError> {
+pub fn read_config_text(text: &str, extension: &str) -> Result<ImportOptions, ConfigError> {
     read_as(text, extension, Path::new(""))
 }
 
-fn read_as(text: &str, extension: &str, path: &Path) -> Result<Options, ConfigError> {
+fn read_as(text: &str, extension: &str, path: &Path) -> Result<ImportOptions, ConfigError> {
     match extension {
         "yaml" | "yml" => {
             let tree = tree::yaml(text)?;

@@ -4,7 +4,7 @@
 use serde_json::{Map, Number, Value as Json};
 
 use super::ConfigError;
-use crate::checkpoint::Shown;
+use crate::checkpoint::EscapedText;
 
 /// How deep values may lie in each other.
 const DEEPEST: usize = 64;
@@ -268,10 +268,10 @@ impl<'a> Parser<'a> {
             return self.keywords(depth);
         }
         if matches!(self.peek(), Some('(' | '.' | '[')) {
-            return Err(self.wrong(format!("`{}` is called or looked into", Shown::new(name))));
+            return Err(self.wrong(format!("`{}` is called or looked into", EscapedText::new(name))));
         }
         let Some(value) = self.names.get(name) else {
-            return Err(self.wrong(format!("`{}` is not assigned before", Shown::new(name))));
+            return Err(self.wrong(format!("`{}` is not assigned before", EscapedText::new(name))));
         };
         let (value, size) = (value.clone(), count(value));
         self.copies = self.copies.checked_sub(size).ok_or_else(|| self.wrong("names copy too much"))?;

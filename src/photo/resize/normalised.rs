@@ -23,8 +23,8 @@ pub fn normalised(
     values: &[[f32; 256]; 3],
 ) -> Vec<f32> {
     let mut out = vec![0.0; 3 * planes.padded.0 * planes.padded.1];
-    let rows = Axis::new(size.0, planes.size.0);
-    let columns = Axis::new(size.1, planes.size.1);
+    let rows = FloatAxis::new(size.0, planes.size.0);
+    let columns = FloatAxis::new(size.1, planes.size.1);
     let plane = planes.padded.0 * planes.padded.1;
     // Two source rows, spread over the output's columns, for three planes; most output rows share them.
     let mut upper = SpreadRow::new(planes.size.1);
@@ -49,16 +49,16 @@ pub fn normalised(
 }
 
 /// Source positions of one axis: `max(0, fma(n / o, i + 0.5, -0.5))` in float32.
-struct Axis {
+struct FloatAxis {
     first: Vec<usize>,
     second: Vec<usize>,
     fraction: Vec<f32>,
 }
 
-impl Axis {
-    fn new(input: usize, output: usize) -> Axis {
+impl FloatAxis {
+    fn new(input: usize, output: usize) -> FloatAxis {
         let ratio = input as f32 / output as f32;
-        let mut axis = Axis { first: Vec::new(), second: Vec::new(), fraction: Vec::new() };
+        let mut axis = FloatAxis { first: Vec::new(), second: Vec::new(), fraction: Vec::new() };
         for i in 0..output {
             let position = ratio.mul_add(i as f32 + 0.5, -0.5).max(0.0);
             let first = (position as usize).min(input - 1);
@@ -90,7 +90,7 @@ impl SpreadRow {
         source: usize,
         pixels: &[u8],
         width: usize,
-        columns: &Axis,
+        columns: &FloatAxis,
         order: [usize; 3],
         values: &[[f32; 256]; 3],
     ) {

@@ -7,8 +7,8 @@ pub fn opencv(pixels: &[u8], size: (usize, usize), target: (usize, usize)) -> Ve
     if size == target {
         return pixels.to_vec();
     }
-    let columns = Axis::new(size.1, target.1, true);
-    let rows = Axis::new(size.0, target.0, false);
+    let columns = FixedPointAxis::new(size.1, target.1, true);
+    let rows = FixedPointAxis::new(size.0, target.0, false);
     let width = 3 * target.1;
     let mut out = vec![0; width * target.0];
     // Two source rows, spread over the output's columns; most output rows share them.
@@ -71,7 +71,7 @@ struct Spread {
 }
 
 impl Spread {
-    fn fill(&mut self, source: usize, pixels: &[u8], width: usize, columns: &Axis) {
+    fn fill(&mut self, source: usize, pixels: &[u8], width: usize, columns: &FixedPointAxis) {
         if self.source == Some(source) {
             return;
         }
@@ -92,18 +92,18 @@ impl Spread {
 }
 
 /// Source pixels of one axis and their weights, whole numbers of 1/2048.
-struct Axis {
+struct FixedPointAxis {
     first: Vec<usize>,
     second: Vec<usize>,
     near: Vec<f32>,
     far: Vec<f32>,
 }
 
-impl Axis {
+impl FixedPointAxis {
     /// `border` drops the fraction of positions outside, as OpenCV does for columns but not for rows.
-    fn new(input: usize, output: usize, border: bool) -> Axis {
+    fn new(input: usize, output: usize, border: bool) -> FixedPointAxis {
         let last = input as i64 - 1;
-        let mut axis = Axis { first: vec![], second: vec![], near: vec![], far: vec![] };
+        let mut axis = FixedPointAxis { first: vec![], second: vec![], near: vec![], far: vec![] };
         let scale = input as f64 / output as f64;
         for i in 0..output {
             let position = ((i as f64 + 0.5) * scale - 0.5) as f32;

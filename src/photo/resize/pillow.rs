@@ -7,14 +7,14 @@ const BITS: u32 = 22;
 
 /// A kernel: how far it reaches in output pixels when enlarging, and its value at a distance.
 #[derive(Clone, Copy)]
-struct Kernel {
+struct ResampleKernel {
     reach: f64,
     at: fn(f64) -> f64,
 }
 
-const BILINEAR: Kernel = Kernel { reach: 1.0, at: |x| (1.0 - x.abs()).max(0.0) };
+const BILINEAR: ResampleKernel = ResampleKernel { reach: 1.0, at: |x| (1.0 - x.abs()).max(0.0) };
 
-const BICUBIC: Kernel = Kernel { reach: 2.0, at: cubic };
+const BICUBIC: ResampleKernel = ResampleKernel { reach: 2.0, at: cubic };
 
 /// The cubic convolution kernel with a = -0.5, Pillow's choice.
 fn cubic(x: f64) -> f64 {
@@ -40,18 +40,18 @@ pub fn pillow_bicubic(pixels: &[u8], size: (usize, usize), target: (usize, usize
     resize(pixels, size, target, BICUBIC)
 }
 
-fn resize(pixels: &[u8], size: (usize, usize), target: (usize, usize), kernel: Kernel) -> Vec<u8> {
+fn resize(pixels: &[u8], size: (usize, usize), target: (usize, usize), kernel: ResampleKernel) -> Vec<u8> {
     let across = if size.1 == target.1 { pixels.to_vec() } else { across(pixels, size, target.1, kernel) };
     if size.0 == target.0 { across } else { down(&across, (size.0, target.1), target.0, kernel) }
 }
 
 /// The window of one output pixel: its first input pixel and the integer weights from there on.
-struct Window {
+struct PixelWindow {
     first: usize,
     weights: Vec<i32>,
 }
 
-fn windows(input: usize, output: usize, kernel: Kernel) -> Vec<Window> {
+fn windows(input: usize, output: usize, kernel: ResampleKernel) -> Vec<PixelWindow> {
     let scale = input as f64 / output as f64;
     let stretch = scale.max(1.0);
     let reach = kernel.reach * stretch;
@@ -68,12 +68,12 @@ fn windows(input: usize, output: usize, kernel: Kernel) -> Vec<Window> {
                 let wide = w / total * f64::from(1u32 << BITS);
                 (wide + 0.5f64.copysign(wide)) as i32
             };
-            Window { first, weights: weights.into_iter().map(fixed).collect() }
+            PixelWindow { first, weights: weights.into_iter().map(fixed).collect() }
         })
         .collect()
 }
 
-fn across(pixels: &[u8], (height, width): (usize, usize), target: usize, kernel: Kernel) -> Vec<u8> {
+fn across(pixels: &[u8], (height, width): (usize, usize), target: usize, kernel: ResampleKernel) -> Vec<u8> {
     let windows = windows(width, target, kernel);
     let mut out = Vec::with_capacity(3 * height * target);
     for row in pixels.chunks_exact(3 * width).take(height) {
@@ -91,7 +91,7 @@ fn across(pixels: &[u8], (height, width): (usize, usize), target: usize, kernel:
     out
 }
 
-fn down(pixels: &[u8], (height, width): (usize, usize), target: usize, kernel: Kernel) -> Vec<u8> {
+fn down(pixels: &[u8], (height, width): (usize, usize), target: usize, kernel: ResampleKernel) -> Vec<u8> {
     let mut out = Vec::with_capacity(3 * target * width);
     let mut sums = vec![0i32; 3 * width];
     for window in windows(height, target, kernel) {

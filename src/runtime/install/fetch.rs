@@ -8,11 +8,11 @@ use std::time::Duration;
 use sha2::Sha256;
 
 use super::release;
-use super::sources::{self, Way};
+use super::sources::{self, InstallSource};
 use super::unpack::Archive;
 use super::wheels::Wheel;
 use crate::hash::of_reader;
-use crate::runtime::client;
+use crate::runtime::subprocess;
 
 /// Longest that a client may take; a slow line needs minutes for 50 MB.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -32,11 +32,11 @@ const PIPS: Pips<'_> = &[
 ];
 
 /// Fetches a way's file into `folder`.
-pub(super) fn fetch(way: &Way, folder: &Path) -> Result<Archive, String> {
+pub(super) fn fetch(way: &InstallSource, folder: &Path) -> Result<Archive, String> {
     match way {
-        Way::Pip(wheel) => by_pip(wheel, PIPS, folder),
-        Way::Npm { folder: inner } => by_npm(way, inner, folder),
-        Way::Release(release) => {
+        InstallSource::Pip(wheel) => by_pip(wheel, PIPS, folder),
+        InstallSource::Npm { folder: inner } => by_npm(way, inner, folder),
+        InstallSource::Release(release) => {
             let (path, sha256) = release::download(release, folder)?;
             check(&path, &sha256)?;
             Ok(Archive { path, content: way.content(), only_under: None })
@@ -49,33 +49,33 @@ pub(super) fn by_pip(wheel: &Wheel, pips: Pips<'_>, folder: &Path) -> Result<Arc
     let limit = LIMIT + LIMIT_PER_MEGABYTE * u32::try_from(wheel.megabytes).unwrap_or(u32::MAX);
     let mut refusals = Vec::new();
     for (program, before) in pips {
-        let Some(mut command) = client::program(program) else { continue };
+        let Some(mut command) = subprocess::program(program) else { continue };
         command.args(*before).args(["download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]);
         command.args(["--disable-pip-version-check", "--implementation", "cp", "--python-version", "3.11"]);
         command.args(["--no-cache-dir", "--platform", wheel.platform, "--dest"]).arg(&wheels);
         command.arg(format!("{}=={}", wheel.project, wheel.version));
         write_under(folder, &mut command);
-        match client::output(&mut command, limit) {
-            Ok(_) => return checked(&Way::Pip(*wheel), only_file(&wheels)?, None),
+        match subprocess::output(&mut command, limit) {
+            Ok(_) => return checked(&InstallSource::Pip(*wheel), only_file(&wheels)?, None),
             Err(reason) => refusals.push(reason),
         }
     }
     Err(most_telling(refusals))
 }
 
-fn by_npm(way: &Way, inner: &str, folder: &Path) -> Result<Archive, String> {
+fn by_npm(way: &InstallSource, inner: &str, folder: &Path) -> Result<Archive, String> {
     let packs = folder.join("pack");
     fs::create_dir_all(&packs).map_err(|error| error.to_string())?;
-    if let Some(mut command) = client::program("npm") {
+    if let Some(mut command) = subprocess::program("npm") {
         command.args(["pack", "--silent", "--ignore-scripts", "--no-update-notifier", "--pack-destination"]);
         // Its own package, which it would look for in the folders above, is where there is none.
         command.arg(&packs).arg("--prefix").arg(folder).arg("--cache").arg(folder.join("cache"));
         command.arg(sources::npm_package());
         write_under(folder, &mut command);
-        client::output(&mut command, LIMIT)?;
+        subprocess::output(&mut command, LIMIT)?;
         return checked(way, only_file(&packs)?, Some(inner.to_owned()));
     }
-    Err(client::MISSING.into())
+    Err(subprocess::MISSING.into())
 }
 
 /// What a client writes for a while goes where there must be room anyway, and goes away with it.
@@ -87,8 +87,8 @@ fn write_under(folder: &Path, command: &mut Command) {
 
 /// That a program is missing says less than what another one answered.
 fn most_telling(refusals: Vec<String>) -> String {
-    let telling = refusals.into_iter().find(|reason| reason != client::MISSING);
-    telling.unwrap_or_else(|| client::MISSING.into())
+    let telling = refusals.into_iter().find(|reason| reason != subprocess::MISSING);
+    telling.unwrap_or_else(|| subprocess::MISSING.into())
 }
 
 fn only_file(folder: &Path) -> Result<PathBuf, String> {
@@ -96,7 +96,7 @@ fn only_file(folder: &Path) -> Result<PathBuf, String> {
     entries.next().map(|entry| entry.path()).ok_or_else(|| "it brought no file".into())
 }
 
-fn checked(way: &Way, path: PathBuf, only_under: Option<String>) -> Result<Archive, String> {
+fn checked(way: &InstallSource, path: PathBuf, only_under: Option<String>) -> Result<Archive, String> {
     if let Some(sha256) = way.sha256() {
         check(&path, sha256)?;
     }

@@ -19,10 +19,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::find::{Candidate, Place, inside, look, version_in};
-use super::{Error, Options};
+use super::find::{LibraryCandidate, LibraryPlace, inside, look, version_in};
+use super::{Error, RuntimeOptions};
 use crate::cache::{self, NoCache};
-use sources::Way;
+use sources::InstallSource;
 #[cfg(feature = "fetch")]
 use unpack::Archive;
 #[cfg(not(feature = "fetch"))]
@@ -57,10 +57,10 @@ fn is_finished(folder: &Path) -> bool {
 
 /// Installs ONNX Runtime, or takes what another process has installed meanwhile.
 pub(super) fn install(
-    options: &Options,
-    seen: &[Candidate],
+    options: &RuntimeOptions,
+    seen: &[LibraryCandidate],
     notice: &mut dyn FnMut(&str),
-) -> Result<Candidate, Error> {
+) -> Result<LibraryCandidate, Error> {
     let mut reasons: Vec<String> = seen.iter().filter_map(refusal).collect();
     if options.offline {
         reasons.push("--offline forbids to install it".into());
@@ -69,7 +69,7 @@ pub(super) fn install(
     let (home, _lock) = locked_home()?;
     // Whoever waited for the lock may find the work done.
     if let Some(found) =
-        installed().into_iter().map(|path| look(Place::Cache, path)).find(Candidate::is_usable)
+        installed().into_iter().map(|path| look(LibraryPlace::Cache, path)).find(LibraryCandidate::is_usable)
     {
         return Ok(found);
     }
@@ -103,7 +103,7 @@ fn install_runtime(
     home: &Path,
     mut reasons: Vec<String>,
     notice: &mut dyn FnMut(&str),
-) -> Result<Candidate, Error> {
+) -> Result<LibraryCandidate, Error> {
     let ways = sources::ways();
     if ways.is_empty() {
         let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
@@ -126,7 +126,7 @@ fn install_runtime(
     Err(not_found(&reasons))
 }
 
-fn refusal(candidate: &Candidate) -> Option<String> {
+fn refusal(candidate: &LibraryCandidate) -> Option<String> {
     Some(format!("`{}`: {}", candidate.path.display(), candidate.unusable.as_ref()?))
 }
 
@@ -138,12 +138,12 @@ fn not_found(reasons: &[String]) -> Error {
 }
 
 /// Fetches, checks, unpacks and moves into place.
-fn install_by(way: &Way, home: &Path) -> Result<Candidate, String> {
+fn install_by(way: &InstallSource, home: &Path) -> Result<LibraryCandidate, String> {
     let folder = home.join(format!("onnxruntime-{}", way.version()));
     let missing = "there is no library of ONNX Runtime in it";
     let accept = |fresh: &Path| inside(fresh).map(|_| ()).ok_or_else(|| missing.into());
     bring(std::slice::from_ref(way), home, &folder, fetch::fetch, accept)?;
-    let found = inside(&folder).map(|path| look(Place::Cache, path));
+    let found = inside(&folder).map(|path| look(LibraryPlace::Cache, path));
     match found {
         Some(found) if found.is_usable() => Ok(found),
         found => {
@@ -157,10 +157,10 @@ fn install_by(way: &Way, home: &Path) -> Result<Candidate, String> {
 
 /// Fetches and checks the files of all ways, and moves what is wanted of them to `folder` if `accept` takes it.
 fn bring(
-    ways: &[Way],
+    ways: &[InstallSource],
     home: &Path,
     folder: &Path,
-    mut fetch: impl FnMut(&Way, &Path) -> Result<Archive, String>,
+    mut fetch: impl FnMut(&InstallSource, &Path) -> Result<Archive, String>,
     accept: impl FnOnce(&Path) -> Result<(), String>,
 ) -> Result<(), String> {
     let inside = |parent: &Path| tempfile::Builder::new().prefix(UNFINISHED[0]).tempdir_in(parent);
@@ -217,10 +217,10 @@ mod tests {
         zip.finish().unwrap().into_inner()
     }
 
-    fn way(project: &'static str, wheel: &[u8]) -> Way {
+    fn way(project: &'static str, wheel: &[u8]) -> InstallSource {
         let sha256 = crate::hash::sha256(wheel).leak();
         let (content, version, platform) = (Content::Cuda, "1.0", "manylinux_2_28_x86_64");
-        Way::Pip(Wheel { content, project, version, platform, sha256, megabytes: 1 })
+        InstallSource::Pip(Wheel { content, project, version, platform, sha256, megabytes: 1 })
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -238,8 +238,8 @@ mod tests {
         let index = index(&[("one", &one), ("two", &two)]);
         let pip = index.path().join("pip");
         let pips: &[(&str, &[&str])] = &[(pip.to_str().unwrap(), &[])];
-        let fetch = |way: &Way, folder: &Path| match way {
-            Way::Pip(wheel) => fetch::by_pip(wheel, pips, folder),
+        let fetch = |way: &InstallSource, folder: &Path| match way {
+            InstallSource::Pip(wheel) => fetch::by_pip(wheel, pips, folder),
             _ => Err("no wheel".into()),
         };
         let home = tempfile::tempdir().unwrap();

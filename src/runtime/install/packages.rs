@@ -7,11 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::sources::{PINNED, Way};
+use super::sources::{InstallSource, PINNED};
 use super::wheels::{self, Wheel};
 use super::{bring, fetch, home, install_runtime, locked_home};
 use crate::runtime::find::{inside, version_in};
-use crate::runtime::{Error, Options, loader, probe};
+use crate::runtime::{Error, RuntimeOptions, loader, probe};
 
 /// What can be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub(in crate::runtime) fn whole(package: Package, folder: &Path) -> Result<PathB
 /// Installs a package, unless it is there in the version that is pinned.
 pub(in crate::runtime) fn install(
     package: Package,
-    options: &Options,
+    options: &RuntimeOptions,
     notice: &mut dyn FnMut(&str),
 ) -> Result<Installed, Error> {
     let wheels = wheels(package)?;
@@ -168,10 +168,10 @@ pub(in crate::runtime) fn install(
     if long {
         notice(&announcement(package, &wheels));
     }
-    let ways: Vec<Way> = wheels.into_iter().map(Way::Pip).collect();
+    let ways: Vec<InstallSource> = wheels.into_iter().map(InstallSource::Pip).collect();
     let mut at = "";
-    let fetch = |way: &Way, folder: &Path| {
-        if let Way::Pip(wheel) = way {
+    let fetch = |way: &InstallSource, folder: &Path| {
+        if let InstallSource::Pip(wheel) = way {
             at = wheel.project;
             if long {
                 notice(&format!("  {} {}, {} MB", wheel.project, wheel.version, wheel.megabytes));

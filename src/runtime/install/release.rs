@@ -61,7 +61,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::super::fetch::fetch;
-    use super::super::sources::Way;
+    use super::super::sources::InstallSource;
     use super::super::unpack;
     use super::*;
 
@@ -122,8 +122,8 @@ mod tests {
             .into_bytes()
     }
 
-    fn release(address: &str) -> Way {
-        Way::Release(Release {
+    fn release(address: &str) -> InstallSource {
+        InstallSource::Release(Release {
             archive: "x.tgz".into(),
             files: format!("{address}/files"),
             description: format!("{address}/description"),

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::sources::Way;
+use super::sources::InstallSource;
 
 /// There is none.
 pub(super) enum Archive {}
 
 /// Refuses.
-pub(super) fn fetch(_: &Way, _: &Path) -> Result<Archive, String> {
+pub(super) fn fetch(_: &InstallSource, _: &Path) -> Result<Archive, String> {
     Err("this program was built without the feature `fetch`".into())
 }
 

@@ -1,11 +1,11 @@
-//! One annotation: the usual spelling read straight from the bytes, any other through a [`Value`].
+//! One annotation: the usual spelling read straight from the bytes, any other through a [`JsonValue`].
 //!
 //! What is missing or strange is noted, not refused: pycocotools looks at most of it only where it needs it.
 
 use super::id::{Id, Ids};
 use super::number;
-use super::scan::{Cursor, Number, Scan, Stop};
-use super::value::{Object, Value};
+use super::scan::{Cursor, NumberText, Scan, Stop};
+use super::value::{JsonValue, Object};
 
 /// A ground truth box and what evaluation needs to know of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,7 +72,7 @@ impl Traits {
 
 /// Annotations of one piece of a file.
 #[derive(Default)]
-pub(super) struct Part {
+pub(super) struct AnnotationsPart {
     pub(super) rows: Vec<Annotation>,
     pub(super) ids: Ids,
     /// The first annotation that cannot be one, by its place in this part.
@@ -82,7 +82,7 @@ pub(super) struct Part {
 }
 
 /// Reads one annotation.
-pub(super) fn read(cursor: &mut Cursor<'_>, part: &mut Part) -> Scan<()> {
+pub(super) fn read(cursor: &mut Cursor<'_>, part: &mut AnnotationsPart) -> Scan<()> {
     let start = cursor.at;
     match typed(cursor) {
         Ok((row, scored)) => {
@@ -92,7 +92,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, part: &mut Part) -> Scan<()> {
         }
         Err(Stop::Odd) => {
             cursor.at = start;
-            let value = Value::read(cursor)?;
+            let value = JsonValue::read(cursor)?;
             if let Err(what) = general(&value, part) {
                 let place = part.rows.len() as u64;
                 part.trouble.get_or_insert((place, what));
@@ -197,7 +197,7 @@ pub(super) fn integer(cursor: &mut Cursor<'_>) -> Scan<Id> {
     }
     match byte {
         b'0'..=b'9' | b'-' => match cursor.number()? {
-            Number::Int(value) => Id::new(value).ok_or(Stop::Odd),
+            NumberText::Int(value) => Id::new(value).ok_or(Stop::Odd),
             _ => Err(Stop::Odd),
         },
         _ => Err(Stop::Odd),
@@ -241,16 +241,16 @@ fn flag(cursor: &mut Cursor<'_>) -> Scan<bool> {
         b't' => cursor.word("true").map(|()| true),
         b'f' => cursor.word("false").map(|()| false),
         b'0' | b'1' => match cursor.number()? {
-            Number::Int(0) => Ok(false),
-            Number::Int(1) => Ok(true),
+            NumberText::Int(0) => Ok(false),
+            NumberText::Int(1) => Ok(true),
             _ => Err(Stop::Odd),
         },
         _ => Err(Stop::Odd),
     }
 }
 
-fn general(value: &Value, part: &mut Part) -> Result<(), String> {
-    let Value::Object(object) = value else { return Err("is no object".into()) };
+fn general(value: &JsonValue, part: &mut AnnotationsPart) -> Result<(), String> {
+    let JsonValue::Object(object) = value else { return Err("is no object".into()) };
     let mut id_of = |key: &str| match object.get(key) {
         None => Ok(None),
         Some(value) => part
@@ -264,11 +264,11 @@ fn general(value: &Value, part: &mut Part) -> Result<(), String> {
     let category = id_of("category_id")?;
     let mut traits = Traits::default();
     traits.set(Traits::NO_CATEGORY, category.is_none());
-    let zero = object.get("id").and_then(Value::converted) == Some(0.0);
+    let zero = object.get("id").and_then(JsonValue::converted) == Some(0.0);
     traits.set(Traits::ID_ZERO, zero);
     traits.set(Traits::ID_WORD, object.get("id").is_some_and(|id| id.converted().is_none()));
     crowd(object, &mut traits);
-    traits.set(Traits::IGNORE_KEY, object.get("ignore").is_some_and(Value::truthy));
+    traits.set(Traits::IGNORE_KEY, object.get("ignore").is_some_and(JsonValue::truthy));
     let area = match object.get("area") {
         None => {
             traits.set(Traits::NO_AREA, true);
@@ -284,8 +284,8 @@ fn general(value: &Value, part: &mut Part) -> Result<(), String> {
             traits.set(Traits::NO_BOX, true);
             None
         }
-        Some(Value::List(list)) => {
-            let numbers: Option<Vec<f64>> = list.iter().map(Value::converted).collect();
+        Some(JsonValue::List(list)) => {
+            let numbers: Option<Vec<f64>> = list.iter().map(JsonValue::converted).collect();
             numbers.and_then(|numbers| <[f64; 4]>::try_from(numbers).ok())
         }
         Some(_) => None,
@@ -306,7 +306,7 @@ fn crowd(object: &Object, traits: &mut Traits) {
     traits.set(Traits::IGNORED, crowd.truthy());
     let whole = match crowd {
         // `int("0.5")` is an error, `int(0.5)` is 0.
-        Value::Text(text) => text.trim().parse::<i64>().ok().map(|whole| whole as f64),
+        JsonValue::Text(text) => text.trim().parse::<i64>().ok().map(|whole| whole as f64),
         other => other.number().filter(|number| number.is_finite()).map(f64::trunc),
     };
     match whole {
@@ -316,6 +316,6 @@ fn crowd(object: &Object, traits: &mut Traits) {
             traits.set(Traits::CROWD_RANGE, !(0.0..256.0).contains(&whole));
         }
     }
-    let usual = matches!(crowd, Value::Bool(_) | Value::Int(0 | 1));
+    let usual = matches!(crowd, JsonValue::Bool(_) | JsonValue::Int(0 | 1));
     traits.set(Traits::CROWD_UNUSUAL, !usual);
 }

@@ -40,7 +40,7 @@ pub(super) enum Outcome {
 }
 
 /// How the parsing of a block ended; all places are places in the block.
-enum End {
+enum BlockEnd {
     /// Behind a comma, at the block's own end.
     Comma,
     /// Behind the list's closing bracket.
@@ -50,13 +50,13 @@ enum End {
     Bad(Box<Bad>),
 }
 
-struct Block {
+struct JsonBlock {
     bytes: Vec<u8>,
     base: u64,
 }
 
 /// Blocks still to be read.
-struct Source<'f, 'a> {
+struct BlockSource<'f, 'a> {
     feed: &'f mut Feed<'a>,
     next: usize,
     stopped: bool,
@@ -65,13 +65,13 @@ struct Source<'f, 'a> {
 }
 
 /// Parsed blocks on their way to the sink.
-struct Line<P> {
+struct BlockQueue<P> {
     next: usize,
-    waiting: BTreeMap<usize, (P, End, Block)>,
+    waiting: BTreeMap<usize, (P, BlockEnd, JsonBlock)>,
     /// A thread is handing on.
     busy: bool,
     /// The first block that did not end behind a comma.
-    stop: Option<(End, Block)>,
+    stop: Option<(BlockEnd, JsonBlock)>,
 }
 
 /// Parses what lies ahead, up to the end of the list or to where blocks do not help. The feed holds what was not
@@ -81,8 +81,8 @@ pub(super) fn run<P: Default + Send>(
     parse: &(impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()> + Sync),
     sink: &mut (impl FnMut(P) + Send),
 ) -> Outcome {
-    let source = Mutex::new(Source { feed, next: 0, stopped: false, spare: Vec::new() });
-    let line = Mutex::new(Line { next: 0, waiting: BTreeMap::new(), busy: false, stop: None });
+    let source = Mutex::new(BlockSource { feed, next: 0, stopped: false, spare: Vec::new() });
+    let line = Mutex::new(BlockQueue { next: 0, waiting: BTreeMap::new(), busy: false, stop: None });
     let sink = Mutex::new(sink);
     rayon::scope(|scope| {
         for _ in 0..rayon::current_num_threads() {
@@ -96,8 +96,8 @@ pub(super) fn run<P: Default + Send>(
 
 /// One thread's part: read a block, parse it, hand on whatever is next.
 fn work<P: Default + Send>(
-    source: &Mutex<Source<'_, '_>>,
-    line: &Mutex<Line<P>>,
+    source: &Mutex<BlockSource<'_, '_>>,
+    line: &Mutex<BlockQueue<P>>,
     sink: &Mutex<&mut (impl FnMut(P) + Send)>,
     parse: &(impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()> + Sync),
 ) {
@@ -119,8 +119,8 @@ fn work<P: Default + Send>(
 
 /// Hands parts to the sink in order while there are any, unless another thread does.
 fn hand_on<P>(
-    source: &Mutex<Source<'_, '_>>,
-    line: &Mutex<Line<P>>,
+    source: &Mutex<BlockSource<'_, '_>>,
+    line: &Mutex<BlockQueue<P>>,
     sink: &Mutex<&mut (impl FnMut(P) + Send)>,
 ) {
     let mut busy = false;
@@ -138,7 +138,7 @@ fn hand_on<P>(
             (line.busy, busy) = (true, true);
             line.next += 1;
             match end {
-                End::Comma => (part, Some(block)),
+                BlockEnd::Comma => (part, Some(block)),
                 end => {
                     line.stop = Some((end, block));
                     (part, None)
@@ -158,13 +158,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Puts what was read and not used back in front.
-fn give_back<P>(feed: &mut Feed<'_>, line: Line<P>) -> Outcome {
+fn give_back<P>(feed: &mut Feed<'_>, line: BlockQueue<P>) -> Outcome {
     let Some((end, block)) = line.stop else {
         return if feed.finished && feed.ahead.is_empty() { Outcome::Ended } else { Outcome::Single };
     };
     let from = match end {
-        End::Closed(at) | End::Short(at) => at,
-        End::Comma | End::Bad(_) => 0,
+        BlockEnd::Closed(at) | BlockEnd::Short(at) => at,
+        BlockEnd::Comma | BlockEnd::Bad(_) => 0,
     };
     feed.base = block.base + from as u64;
     let mut bytes = block.bytes;
@@ -175,15 +175,15 @@ fn give_back<P>(feed: &mut Feed<'_>, line: Line<P>) -> Outcome {
     bytes.append(&mut feed.ahead);
     feed.ahead = bytes;
     match end {
-        End::Closed(_) => Outcome::Closed,
-        End::Bad(bad) => Outcome::Bad(bad),
-        End::Comma | End::Short(_) => Outcome::Single,
+        BlockEnd::Closed(_) => Outcome::Closed,
+        BlockEnd::Bad(bad) => Outcome::Bad(bad),
+        BlockEnd::Comma | BlockEnd::Short(_) => Outcome::Single,
     }
 }
 
-impl Source<'_, '_> {
+impl BlockSource<'_, '_> {
     /// The next block and its number; `None` where there is none or blocks do not help.
-    fn block(&mut self) -> Option<(usize, Block)> {
+    fn block(&mut self) -> Option<(usize, JsonBlock)> {
         if self.stopped {
             return None;
         }
@@ -209,7 +209,7 @@ impl Source<'_, '_> {
             return None;
         }
         bytes.truncate(cut);
-        let block = Block { bytes, base: feed.base };
+        let block = JsonBlock { bytes, base: feed.base };
         feed.base += cut as u64;
         self.next += 1;
         Some((self.next - 1, block))
@@ -217,24 +217,24 @@ impl Source<'_, '_> {
 }
 
 /// Parses the records of a block.
-fn read<P: Default>(data: &[u8], parse: &impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()>) -> (P, End) {
+fn read<P: Default>(data: &[u8], parse: &impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()>) -> (P, BlockEnd) {
     let mut part = P::default();
     let mut cursor = Cursor::new(data, 0);
     loop {
         if cursor.peek().is_none() {
-            return (part, End::Comma);
+            return (part, BlockEnd::Comma);
         }
         let start = cursor.at;
         match parse(&mut cursor, &mut part) {
             Ok(()) => {}
-            Err(Stop::Bad(bad)) => return (part, End::Bad(bad)),
-            Err(_) => return (part, End::Short(start)),
+            Err(Stop::Bad(bad)) => return (part, BlockEnd::Bad(bad)),
+            Err(_) => return (part, BlockEnd::Short(start)),
         }
         match cursor.more(b']') {
             Ok(true) => {}
-            Ok(false) => return (part, End::Closed(cursor.at)),
-            Err(Stop::Bad(bad)) => return (part, End::Bad(bad)),
-            Err(_) => return (part, End::Short(start)),
+            Ok(false) => return (part, BlockEnd::Closed(cursor.at)),
+            Err(Stop::Bad(bad)) => return (part, BlockEnd::Bad(bad)),
+            Err(_) => return (part, BlockEnd::Short(start)),
         }
     }
 }
@@ -274,7 +274,7 @@ mod tests {
 
     use super::super::error::ReadError;
     use super::super::stream::Stream;
-    use super::super::value::Value;
+    use super::super::value::JsonValue;
     use super::*;
 
     /// The lengths of a list's records, in order, as read with some threads.
@@ -290,7 +290,7 @@ mod tests {
                 |cursor, part: &mut Vec<usize>| {
                     cursor.next_byte()?;
                     let start = cursor.at;
-                    Value::read(cursor)?;
+                    JsonValue::read(cursor)?;
                     part.push(cursor.at - start);
                     Ok(())
                 },

@@ -10,7 +10,7 @@ use super::error::{ReadError, printable, quoted};
 use super::id::{Id, Ids};
 use super::rows::Rows;
 use super::stream::Stream;
-use super::value::{Object, Value};
+use super::value::{JsonValue, Object};
 
 /// An image's entry.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl DataSet {
         Ok(())
     }
 
-    fn entries<T: Entry + Send>(
+    fn entries<T: TableEntry + Send>(
         &mut self,
         stream: &mut Stream,
         key: &str,
@@ -135,8 +135,8 @@ impl DataSet {
         let ids = &mut self.ids;
         stream.list(
             |cursor, part: &mut (Vec<Result<T, String>>, Ids)| {
-                let made = match Value::read(cursor)? {
-                    Value::Object(object) => read(&object, &mut part.1),
+                let made = match JsonValue::read(cursor)? {
+                    JsonValue::Object(object) => read(&object, &mut part.1),
                     _ => Err("is no object".into()),
                 };
                 part.0.push(made);
@@ -171,7 +171,7 @@ impl DataSet {
         let mut trouble = None;
         let mut scored = 0;
         let ids = &mut self.ids;
-        stream.list(annotation::read, |mut part: annotation::Part| {
+        stream.list(annotation::read, |mut part: annotation::AnnotationsPart| {
             if !part.ids.is_empty() {
                 for row in &mut part.rows {
                     for id in [&mut row.id, &mut row.image, &mut row.category] {
@@ -311,12 +311,12 @@ impl DataSet {
 }
 
 /// An entry of `images` or `categories`.
-trait Entry {
+trait TableEntry {
     /// Every id that it holds.
     fn each_id(&mut self, change: impl FnMut(&mut Id));
 }
 
-impl Entry for Image {
+impl TableEntry for Image {
     fn each_id(&mut self, mut change: impl FnMut(&mut Id)) {
         change(&mut self.id);
         let verified = self.verified.as_deref_mut().into_iter();
@@ -325,7 +325,7 @@ impl Entry for Image {
     }
 }
 
-impl Entry for Category {
+impl TableEntry for Category {
     fn each_id(&mut self, mut change: impl FnMut(&mut Id)) {
         change(&mut self.id);
     }
@@ -338,7 +338,7 @@ fn id(object: &Object, ids: &mut Ids) -> Result<Id, String> {
 
 fn image(object: &Object, ids: &mut Ids) -> Result<Image, String> {
     let mut list = |key: &str| match object.get(key) {
-        Some(Value::List(list)) => {
+        Some(JsonValue::List(list)) => {
             let known: Option<Vec<Id>> = list.iter().map(|value| ids.of(value)).collect();
             known.map(Some).ok_or_else(|| format!("has a `{key}` with something that is no id"))
         }
@@ -352,9 +352,9 @@ fn image(object: &Object, ids: &mut Ids) -> Result<Image, String> {
     let some = verified.negative.is_some() || verified.not_exhaustive.is_some();
     Ok(Image {
         id: id(object, ids)?,
-        file_name: object.get("file_name").and_then(Value::text).map(Into::into),
-        width: object.get("width").and_then(Value::number),
-        height: object.get("height").and_then(Value::number),
+        file_name: object.get("file_name").and_then(JsonValue::text).map(Into::into),
+        width: object.get("width").and_then(JsonValue::number),
+        height: object.get("height").and_then(JsonValue::number),
         verified: some.then(|| Box::new(verified)),
     })
 }
@@ -362,9 +362,9 @@ fn image(object: &Object, ids: &mut Ids) -> Result<Image, String> {
 fn category(object: &Object, ids: &mut Ids) -> Result<Category, String> {
     Ok(Category {
         id: id(object, ids)?,
-        name: object.get("name").and_then(Value::text).map(Into::into),
+        name: object.get("name").and_then(JsonValue::text).map(Into::into),
         frequency: match object.get("frequency") {
-            Some(Value::Text(text)) => Some(text.as_str().into()),
+            Some(JsonValue::Text(text)) => Some(text.as_str().into()),
             Some(other) => Some(quoted(&format!("{other:?}")).into()),
             None => None,
         },

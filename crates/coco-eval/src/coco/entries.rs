@@ -9,7 +9,7 @@ use super::error::ReadError;
 use super::id::{Id, Ids};
 use super::scan::{Cursor, Scan};
 use super::stream::Stream;
-use super::value::{Value, text};
+use super::value::{JsonValue, text};
 
 /// An entry of `images`.
 #[derive(Debug)]
@@ -115,30 +115,30 @@ impl WholeSet {
 
 /// The known members of a record by their places in a list of names, and its others.
 struct Fields {
-    known: Vec<Option<Value>>,
+    known: Vec<Option<JsonValue>>,
     more: Vec<(String, String)>,
 }
 
 /// How records of a kind are read: the names of the known members, and what is made of them.
-trait Record: Sized + Send {
+trait RecordReader: Sized + Send {
     const KNOWN: &'static [&'static str];
-    fn make(known: Vec<Option<Value>>, more: Box<str>, ids: &mut Ids) -> Result<Self, String>;
+    fn make(known: Vec<Option<JsonValue>>, more: Box<str>, ids: &mut Ids) -> Result<Self, String>;
     fn each_id(&mut self, change: impl FnMut(&mut Id));
 }
 
-struct Part<T> {
+struct EntriesPart<T> {
     records: Vec<Result<T, String>>,
     ids: Ids,
     more: BTreeMap<String, usize>,
 }
 
-impl<T> Default for Part<T> {
+impl<T> Default for EntriesPart<T> {
     fn default() -> Self {
-        Part { records: Vec::new(), ids: Ids::default(), more: BTreeMap::new() }
+        EntriesPart { records: Vec::new(), ids: Ids::default(), more: BTreeMap::new() }
     }
 }
 
-fn table<T: Record>(
+fn table<T: RecordReader>(
     stream: &mut Stream,
     key: &str,
     ids: &mut Ids,
@@ -151,7 +151,7 @@ fn table<T: Record>(
     let mut table = Table::default();
     let mut place = 0;
     stream.list(
-        |cursor, part: &mut Part<T>| {
+        |cursor, part: &mut EntriesPart<T>| {
             let made = match fields(cursor, T::KNOWN)? {
                 None => Err("is no object".into()),
                 Some(Fields { known, more }) => {
@@ -172,7 +172,7 @@ fn table<T: Record>(
             part.records.push(made);
             Ok(())
         },
-        |part: Part<T>| {
+        |part: EntriesPart<T>| {
             for made in part.records {
                 place += 1;
                 match made {
@@ -207,7 +207,7 @@ fn fields(cursor: &mut Cursor<'_>, names: &[&str]) -> Scan<Option<Fields>> {
         let key = text(cursor)?;
         cursor.expect(b':', "`:`")?;
         match names.iter().position(|name| *name == key) {
-            Some(place) => found.known[place] = Some(Value::read(cursor)?),
+            Some(place) => found.known[place] = Some(JsonValue::read(cursor)?),
             None => {
                 let value = compact(raw(cursor)?);
                 found.more.push((key, value));
@@ -248,23 +248,23 @@ pub fn says_something(json: &str) -> bool {
     !matches!(json, "null" | "[]" | "{}" | "\"\"" | "0" | "0.0" | "false" | "[[]]")
 }
 
-fn id_of(value: Option<&Value>, key: &str, ids: &mut Ids) -> Result<Id, String> {
+fn id_of(value: Option<&JsonValue>, key: &str, ids: &mut Ids) -> Result<Id, String> {
     let value = value.ok_or_else(|| format!("has no `{key}`"))?;
     ids.of(value).ok_or_else(|| format!("has a `{key}` that can name nothing: a number or a string expected"))
 }
 
-fn string(value: Option<&Value>) -> Option<String> {
-    value.and_then(Value::text).map(str::to_owned)
+fn string(value: Option<&JsonValue>) -> Option<String> {
+    value.and_then(JsonValue::text).map(str::to_owned)
 }
 
-impl Record for WholeImage {
+impl RecordReader for WholeImage {
     const KNOWN: &'static [&'static str] = &["id", "file_name", "width", "height"];
 
-    fn make(known: Vec<Option<Value>>, more: Box<str>, ids: &mut Ids) -> Result<Self, String> {
+    fn make(known: Vec<Option<JsonValue>>, more: Box<str>, ids: &mut Ids) -> Result<Self, String> {
         Ok(WholeImage {
             id: id_of(known[0].as_ref(), "id", ids)?,
             file_name: string(known[1].as_ref()),
-            sides: [2, 3].map(|place| known[place].as_ref().and_then(Value::converted)),
+            sides: [2, 3].map(|place| known[place].as_ref().and_then(JsonValue::converted)),
             more,
         })
     }
@@ -274,10 +274,10 @@ impl Record for WholeImage {
     }
 }
 
-impl Record for WholeCategory {
+impl RecordReader for WholeCategory {
     const KNOWN: &'static [&'static str] = &["id", "name"];
 
-    fn make(known: Vec<Option<Value>>, more: Box<str>, ids: &mut Ids) -> Result<Self, String> {
+    fn make(known: Vec<Option<JsonValue>>, more: Box<str>, ids: &mut Ids) -> Result<Self, String> {
         let id = id_of(known[0].as_ref(), "id", ids)?;
         Ok(WholeCategory { id, name: string(known[1].as_ref()), more })
     }
@@ -287,22 +287,22 @@ impl Record for WholeCategory {
     }
 }
 
-impl Record for WholeAnnotation {
+impl RecordReader for WholeAnnotation {
     const KNOWN: &'static [&'static str] =
         &["id", "image_id", "category_id", "bbox", "area", "iscrowd", "score"];
 
-    fn make(known: Vec<Option<Value>>, more: Box<str>, ids: &mut Ids) -> Result<Self, String> {
+    fn make(known: Vec<Option<JsonValue>>, more: Box<str>, ids: &mut Ids) -> Result<Self, String> {
         let image = id_of(known[1].as_ref(), "image_id", ids)?;
         let category = id_of(known[2].as_ref(), "category_id", ids)?;
         let bbox = match &known[3] {
-            Some(Value::List(list)) => {
-                let numbers: Option<Vec<f64>> = list.iter().map(Value::converted).collect();
+            Some(JsonValue::List(list)) => {
+                let numbers: Option<Vec<f64>> = list.iter().map(JsonValue::converted).collect();
                 numbers.and_then(|numbers| <[f64; 4]>::try_from(numbers).ok())
             }
             _ => None,
         };
         let bbox = bbox.filter(|bbox| bbox.iter().all(|side| side.is_finite()));
-        let number = |place: usize| known[place].as_ref().and_then(Value::number);
+        let number = |place: usize| known[place].as_ref().and_then(JsonValue::number);
         Ok(WholeAnnotation {
             id: known[0].as_ref().and_then(|id| ids.of(id)),
             image,
@@ -310,7 +310,7 @@ impl Record for WholeAnnotation {
             bbox: bbox.ok_or("has no box of four numbers (`bbox`)")?,
             area: number(4).filter(|area| area.is_finite()),
             crowd: known[5].as_ref().is_some_and(|crowd| match crowd {
-                Value::Text(text) => text.trim() != "0" && !text.is_empty(),
+                JsonValue::Text(text) => text.trim() != "0" && !text.is_empty(),
                 other => other.truthy(),
             }),
             score: number(6),

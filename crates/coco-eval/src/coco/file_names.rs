@@ -154,7 +154,7 @@ impl Seeker {
 
 /// What a seeker found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found<I> {
+pub enum FileMatch<I> {
     /// Its entry.
     One(I),
     /// Its entry, by the file's name alone: both paths have folders, and they differ.
@@ -169,11 +169,11 @@ pub enum Found<I> {
     Nothing,
 }
 
-impl<I> Found<I> {
+impl<I> FileMatch<I> {
     /// The entry, if it is one.
     pub fn entry(self) -> Option<I> {
         match self {
-            Found::One(id) | Found::ByFileNameAlone(id) => Some(id),
+            FileMatch::One(id) | FileMatch::ByFileNameAlone(id) => Some(id),
             _ => None,
         }
     }
@@ -191,7 +191,7 @@ pub struct FileNames<I> {
 
 /// A way from a seeker to an entry; the greatest of one entry has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Way {
+struct MatchWay {
     common: usize,
     /// Nothing of either path is left.
     whole: bool,
@@ -232,11 +232,11 @@ impl<I: Copy> FileNames<I> {
     }
 
     /// The entry of each seeker, and no entry twice.
-    pub fn match_all(&self, seekers: &[Seeker]) -> Vec<Found<I>> {
-        let best: Vec<Result<(u32, Way), Found<I>>> =
+    pub fn match_all(&self, seekers: &[Seeker]) -> Vec<FileMatch<I>> {
+        let best: Vec<Result<(u32, MatchWay), FileMatch<I>>> =
             seekers.iter().map(|seeker| self.best(seeker)).collect();
         // The best way to each entry, and how many seekers have one as good.
-        let mut closest: HashMap<u32, (Way, usize)> = HashMap::new();
+        let mut closest: HashMap<u32, (MatchWay, usize)> = HashMap::new();
         for &(place, way) in best.iter().flatten() {
             let now = closest.entry(place).or_insert((way, 0));
             match way.cmp(&now.0) {
@@ -245,28 +245,32 @@ impl<I: Copy> FileNames<I> {
                 Ordering::Less => {}
             }
         }
-        let outcome = |(best, seeker): (Result<(u32, Way), Found<I>>, &Seeker)| {
+        let outcome = |(best, seeker): (Result<(u32, MatchWay), FileMatch<I>>, &Seeker)| {
             let (place, way) = match best {
                 Ok(best) => best,
                 Err(none) => return none,
             };
             match closest.get(&place) {
-                Some((better, _)) if *better > way => Found::Taken,
-                Some((_, seekers)) if *seekers > 1 => Found::Ambiguous,
+                Some((better, _)) if *better > way => FileMatch::Taken,
+                Some((_, seekers)) if *seekers > 1 => FileMatch::Ambiguous,
                 _ => self.found(place, seeker),
             }
         };
         best.into_iter().zip(seekers).map(outcome).collect()
     }
 
-    fn found(&self, place: u32, seeker: &Seeker) -> Found<I> {
+    fn found(&self, place: u32, seeker: &Seeker) -> FileMatch<I> {
         let (id, parts) = &self.entries[place as usize];
         let folders = parts.len() > 1 && seeker.path.len() > 1;
-        if folders && parts.common(&seeker.path) == 1 { Found::ByFileNameAlone(*id) } else { Found::One(*id) }
+        if folders && parts.common(&seeker.path) == 1 {
+            FileMatch::ByFileNameAlone(*id)
+        } else {
+            FileMatch::One(*id)
+        }
     }
 
     /// The entry of the longest common end that no folder contradicts.
-    fn best(&self, seeker: &Seeker) -> Result<(u32, Way), Found<I>> {
+    fn best(&self, seeker: &Seeker) -> Result<(u32, MatchWay), FileMatch<I>> {
         let hashes = hashes(&seeker.path.folded);
         for common in (1..=hashes.len()).rev() {
             let hash = hashes[common - 1];
@@ -275,20 +279,20 @@ impl<I: Copy> FileNames<I> {
             let ends = (common >= seeker.certain).then(|| self.ends.get(&hash)).flatten();
             for places in [whole, ends].into_iter().flatten() {
                 let ways = places.iter().filter_map(|&place| Some((place, self.way(place, seeker, common)?)));
-                let ways: Vec<(u32, Way)> = ways.collect();
+                let ways: Vec<(u32, MatchWay)> = ways.collect();
                 let Some(&(place, best)) = ways.iter().max_by_key(|(_, way)| *way) else { continue };
                 let rivals = ways.iter().filter(|(_, way)| *way == best).count();
-                return if rivals == 1 { Ok((place, best)) } else { Err(Found::Ambiguous) };
+                return if rivals == 1 { Ok((place, best)) } else { Err(FileMatch::Ambiguous) };
             }
         }
         let other = hashes.first().and_then(|hash| self.ends.get(hash)?.first());
-        Err(other.map_or(Found::Nothing, |&place| Found::OtherFolder(self.entries[place as usize].0)))
+        Err(other.map_or(FileMatch::Nothing, |&place| FileMatch::OtherFolder(self.entries[place as usize].0)))
     }
 
-    fn way(&self, place: u32, seeker: &Seeker, common: usize) -> Option<Way> {
+    fn way(&self, place: u32, seeker: &Seeker, common: usize) -> Option<MatchWay> {
         let parts = &self.entries[place as usize].1;
         // Equal hashes are not yet equal paths.
-        (parts.common(&seeker.path) >= common).then(|| Way {
+        (parts.common(&seeker.path) >= common).then(|| MatchWay {
             common,
             whole: parts.len() == common && seeker.certain == common,
             closeness: parts.closeness(&seeker.path),
@@ -311,7 +315,7 @@ fn hashes(parts: &[Box<str>]) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    fn one(names: &[&str], name: &str) -> Found<usize> {
+    fn one(names: &[&str], name: &str) -> FileMatch<usize> {
         FileNames::new(names.iter().copied().enumerate()).match_all(&[Seeker::new(name)])[0]
     }
 
@@ -333,39 +337,39 @@ mod tests {
             "SET/My Photo Ä.JPG",
             "set/my photo a\u{308}.jpg",
         ] {
-            assert_eq!(one(&[spelt], "set/my photo ä.jpg"), Found::One(0), "{spelt}");
-            assert_eq!(one(&["set/my photo ä.jpg", "x/y.jpg"], spelt), Found::One(0), "{spelt}");
+            assert_eq!(one(&[spelt], "set/my photo ä.jpg"), FileMatch::One(0), "{spelt}");
+            assert_eq!(one(&["set/my photo ä.jpg", "x/y.jpg"], spelt), FileMatch::One(0), "{spelt}");
         }
     }
 
     #[test]
     fn a_question_mark_or_percent_sign_may_be_the_files_own() {
-        assert_eq!(one(&["what?.jpg", "what"], "what?.jpg"), Found::One(0));
-        assert_eq!(one(&["100%.jpg"], "100%.jpg"), Found::One(0));
-        assert_eq!(one(&["a%20b.jpg", "a b.jpg"], "a%20b.jpg"), Found::One(0));
-        assert_eq!(one(&["a%20b.jpg", "a b.jpg"], "a b.jpg"), Found::One(1));
+        assert_eq!(one(&["what?.jpg", "what"], "what?.jpg"), FileMatch::One(0));
+        assert_eq!(one(&["100%.jpg"], "100%.jpg"), FileMatch::One(0));
+        assert_eq!(one(&["a%20b.jpg", "a b.jpg"], "a%20b.jpg"), FileMatch::One(0));
+        assert_eq!(one(&["a%20b.jpg", "a b.jpg"], "a b.jpg"), FileMatch::One(1));
     }
 
     #[test]
     fn the_longest_common_end_decides_and_folders_that_contradict_are_no_match() {
         let names = ["cam1/1.jpg", "cam2/1.jpg", "2.jpg", "b/3.jpg", "c/3.jpg"];
-        assert_eq!(one(&names, "x/cam2/1.jpg"), Found::One(1));
-        assert_eq!(one(&names, "cam3/1.jpg"), Found::OtherFolder(0));
-        assert_eq!(one(&names, "x/2.jpg"), Found::One(2));
-        assert_eq!(one(&names, "3.jpg"), Found::Ambiguous);
-        assert_eq!(one(&names, "4.jpg"), Found::Nothing);
+        assert_eq!(one(&names, "x/cam2/1.jpg"), FileMatch::One(1));
+        assert_eq!(one(&names, "cam3/1.jpg"), FileMatch::OtherFolder(0));
+        assert_eq!(one(&names, "x/2.jpg"), FileMatch::One(2));
+        assert_eq!(one(&names, "3.jpg"), FileMatch::Ambiguous);
+        assert_eq!(one(&names, "4.jpg"), FileMatch::Nothing);
         // Somebody keeps the photos in a folder of another name.
         let seeker = |certain| Seeker { certain, ..Seeker::new("/home/me/photos/3.jpg") };
         let names = FileNames::new([(7, "val/3.jpg")]);
-        assert_eq!(names.match_all(&[seeker(1)]), [Found::ByFileNameAlone(7)]);
-        assert_eq!(names.match_all(&[seeker(2)]), [Found::OtherFolder(7)]);
+        assert_eq!(names.match_all(&[seeker(1)]), [FileMatch::ByFileNameAlone(7)]);
+        assert_eq!(names.match_all(&[seeker(2)]), [FileMatch::OtherFolder(7)]);
     }
 
     #[test]
     fn letters_of_another_case_match_where_that_is_unambiguous() {
-        assert_eq!(one(&["IMG.jpg", "img.jpg"], "img.jpg"), Found::One(1));
-        assert_eq!(one(&["IMG.jpg", "img.jpg"], "Img.jpg"), Found::Ambiguous);
-        assert_eq!(one(&["IMG.JPG"], "img.jpg"), Found::One(0));
+        assert_eq!(one(&["IMG.jpg", "img.jpg"], "img.jpg"), FileMatch::One(1));
+        assert_eq!(one(&["IMG.jpg", "img.jpg"], "Img.jpg"), FileMatch::Ambiguous);
+        assert_eq!(one(&["IMG.JPG"], "img.jpg"), FileMatch::One(0));
     }
 
     #[test]
@@ -374,7 +378,14 @@ mod tests {
         let seekers = ["old/1.jpg", "1.jpg", "a/2.jpg", "b/2.jpg", "a/3.jpg", "A/3.jpg"].map(Seeker::new);
         assert_eq!(
             names.match_all(&seekers),
-            [Found::Taken, Found::One(1), Found::Ambiguous, Found::Ambiguous, Found::One(3), Found::Taken]
+            [
+                FileMatch::Taken,
+                FileMatch::One(1),
+                FileMatch::Ambiguous,
+                FileMatch::Ambiguous,
+                FileMatch::One(3),
+                FileMatch::Taken
+            ]
         );
     }
 
@@ -394,6 +405,6 @@ mod tests {
         let names = FileNames::new(paths.iter().map(String::as_str).enumerate());
         let seekers: Vec<Seeker> = paths.iter().map(|path| Seeker::new(path)).collect();
         let found = names.match_all(&seekers);
-        assert!(found.into_iter().enumerate().all(|(place, found)| found == Found::One(place)));
+        assert!(found.into_iter().enumerate().all(|(place, found)| found == FileMatch::One(place)));
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::value::Value;
+use super::value::JsonValue;
 
 /// An id of an image, a category or an annotation. Two ids of one data set are equal where Python finds them equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ fn spelled(text: &str) -> Option<Id> {
 
 impl Ids {
     /// The id that a JSON value is; `None` for lists, objects and NaN, which cannot name anything.
-    pub(super) fn of(&mut self, value: &Value) -> Option<Id> {
+    pub(super) fn of(&mut self, value: &JsonValue) -> Option<Id> {
         match plain_or_odd(value)? {
             Ok(id) => Some(id),
             Err(odd) => Some(self.intern(odd)),
@@ -65,7 +65,7 @@ impl Ids {
     }
 
     /// The same without adding to the table; `None` if nothing is known by that id.
-    pub(super) fn find(&self, value: &Value) -> Option<Id> {
+    pub(super) fn find(&self, value: &JsonValue) -> Option<Id> {
         match plain_or_odd(value)? {
             Ok(id) => Some(id),
             Err(odd) => self.known(&odd),
@@ -97,8 +97,8 @@ impl Ids {
     /// The id of a number as it is typed, if it is one.
     pub fn of_number(&mut self, text: &str) -> Option<Id> {
         match text.parse() {
-            Ok(value) => self.of(&Value::Int(value)),
-            Err(_) => self.of(&Value::Float(text.parse().ok()?)),
+            Ok(value) => self.of(&JsonValue::Int(value)),
+            Err(_) => self.of(&JsonValue::Float(text.parse().ok()?)),
         }
     }
 
@@ -204,24 +204,24 @@ impl Ids {
     }
 }
 
-fn plain_or_odd(value: &Value) -> Option<Result<Id, Odd>> {
+fn plain_or_odd(value: &JsonValue) -> Option<Result<Id, Odd>> {
     let integer = |value: i64| Id::new(value).ok_or_else(|| Odd::Big(value.to_string().into()));
     Some(match value {
-        Value::Bool(value) => Ok(Id(i64::from(*value))),
-        Value::Int(value) => integer(*value),
-        Value::Big(digits) => Err(Odd::Big(digits.as_str().into())),
-        Value::Float(value) if value.is_nan() => return None,
-        Value::Float(value) if value.fract() != 0.0 || value.is_infinite() => {
+        JsonValue::Bool(value) => Ok(Id(i64::from(*value))),
+        JsonValue::Int(value) => integer(*value),
+        JsonValue::Big(digits) => Err(Odd::Big(digits.as_str().into())),
+        JsonValue::Float(value) if value.is_nan() => return None,
+        JsonValue::Float(value) if value.fract() != 0.0 || value.is_infinite() => {
             Err(Odd::Fraction(value.to_bits()))
         }
         // Python compares integers and doubles by their exact values; so does the decimal text of a whole double.
-        Value::Float(value) => match format!("{value:.0}").parse::<i64>() {
+        JsonValue::Float(value) => match format!("{value:.0}").parse::<i64>() {
             Ok(value) => integer(value),
             Err(_) => Err(Odd::Big(format!("{value:.0}").into())),
         },
-        Value::Text(text) => Err(Odd::Text(text.as_str().into())),
-        Value::Null => Err(Odd::Null),
-        Value::List(_) | Value::Object(_) => return None,
+        JsonValue::Text(text) => Err(Odd::Text(text.as_str().into())),
+        JsonValue::Null => Err(Odd::Null),
+        JsonValue::List(_) | JsonValue::Object(_) => return None,
     })
 }
 
@@ -273,13 +273,13 @@ mod tests {
     #[test]
     fn ids_are_equal_where_python_finds_them_equal() {
         let mut ids = Ids::default();
-        let one = ids.of(&Value::Int(1));
-        assert_eq!(one, ids.of(&Value::Float(1.0)));
-        assert_eq!(one, ids.of(&Value::Bool(true)));
-        assert_ne!(one, ids.of(&Value::Text("1".into())));
-        let big = ids.of(&Value::Big("100000000000000000000".into()));
-        assert_eq!(big, ids.of(&Value::Float(1e20)));
-        assert_eq!(ids.of(&Value::Float(f64::NAN)), None);
+        let one = ids.of(&JsonValue::Int(1));
+        assert_eq!(one, ids.of(&JsonValue::Float(1.0)));
+        assert_eq!(one, ids.of(&JsonValue::Bool(true)));
+        assert_ne!(one, ids.of(&JsonValue::Text("1".into())));
+        let big = ids.of(&JsonValue::Big("100000000000000000000".into()));
+        assert_eq!(big, ids.of(&JsonValue::Float(1e20)));
+        assert_eq!(ids.of(&JsonValue::Float(f64::NAN)), None);
         let words = ["10", "100", "2"].map(|text| ids.of_text(text));
         let mut sorted = vec![words[2], words[0], words[1], words[0]];
         assert_eq!(ids.sort(&mut sorted), Ok(()));

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::annotation::{Annotation, Traits};
 use super::dataset::{Category, DataSet, Image};
 use super::id::Id;
-use super::results::{Detection, Detections, Form, Lookup, NOWHERE, Noticed};
+use super::results::{Detection, Detections, Lookup, NOWHERE, Noticed, ResultsForm};
 use super::rows::{Grouped, Rows};
 
 /// One result as a caller has it.
@@ -77,7 +77,7 @@ impl Detections {
     /// that are not evaluated are left out, and images that are not known are noticed.
     pub fn of_rows(name: &Path, rows: impl IntoIterator<Item = ResultRow>, lookup: &Lookup) -> Detections {
         let mut kept = Grouped::new(lookup.category_count + 1);
-        let mut noticed = Noticed { form: Form::List, ..Noticed::default() };
+        let mut noticed = Noticed { form: ResultsForm::List, ..Noticed::default() };
         let mut areas: Vec<f64> = Vec::new();
         for ResultRow { image, category, bbox, score, area } in rows {
             noticed.count += 1;

@@ -6,10 +6,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::dataset::{DataSet, Want};
-use super::file_names::{FileNames, Found, Seeker};
+use super::file_names::{FileMatch, FileNames, Seeker};
 use super::id::{Id, Ids};
 use super::results::Lookup;
-use super::value::{Object, Value};
+use super::value::{JsonValue, Object};
 
 /// Ids by the name of a category, or of a class. Of a repeated name the first entry counts.
 #[derive(Clone, Debug)]
@@ -42,17 +42,17 @@ fn loosely(name: &str) -> String {
 
 /// The data set's images by file name and its categories by name, found as `rcnn detect -a` finds them.
 #[derive(Clone, Debug)]
-pub struct Names {
+pub struct DatasetNames {
     images: FileNames<Id>,
     /// By file names without their extensions.
     stems: FileNames<Id>,
     categories: ClassNames<Id>,
 }
 
-impl Names {
+impl DatasetNames {
     /// The names of a data set.
-    pub fn of(set: &DataSet) -> Names {
-        Names {
+    pub fn of(set: &DataSet) -> DatasetNames {
+        DatasetNames {
             images: FileNames::new(set.named_images()),
             stems: FileNames::new(set.named_images().map(|(id, name)| (id, without_extension(name)))),
             categories: ClassNames::new(set.named_categories_by_use()),
@@ -72,9 +72,9 @@ impl Names {
         let by_name = self.images.match_all(&seekers);
         let by_stem = self.stems.match_all(&seekers);
         let taken: HashSet<Id> = by_name.iter().filter_map(|found| found.entry()).collect();
-        let named = |((name, by_name), by_stem): ((&str, Found<Id>), Found<Id>)| {
+        let named = |((name, by_name), by_stem): ((&str, FileMatch<Id>), FileMatch<Id>)| {
             let id = match by_name {
-                Found::Nothing => by_stem.entry().filter(|id| !taken.contains(id)),
+                FileMatch::Nothing => by_stem.entry().filter(|id| !taken.contains(id)),
                 found => found.entry(),
             };
             (name.into(), Named { name: name.into(), id })
@@ -129,7 +129,7 @@ pub(super) struct Map {
 
 impl Map {
     /// That of a results file with tables.
-    pub(super) fn of_tables(tables: &DataSet, names: &Names) -> Map {
+    pub(super) fn of_tables(tables: &DataSet, names: &DatasetNames) -> Map {
         let files = names.images(tables.named_images().map(|(_, name)| name));
         let image = |(id, name): (Id, &str)| Some((id, files.get(name)?.clone()));
         let category = |name: &str| Named { name: name.into(), id: names.category(name) };
@@ -147,7 +147,7 @@ impl Map {
     }
 
     /// That of results that name their images one by one.
-    pub(super) fn of_files<'a>(files: impl IntoIterator<Item = &'a str>, names: &Names) -> Map {
+    pub(super) fn of_files<'a>(files: impl IntoIterator<Item = &'a str>, names: &DatasetNames) -> Map {
         Map { files: names.images(files), ..Map::default() }
     }
 
@@ -163,14 +163,14 @@ impl Map {
     }
 
     /// What the results file calls a category, if it has a name for it.
-    pub(super) fn category(&self, id: &Value) -> Option<&Named> {
+    pub(super) fn category(&self, id: &JsonValue) -> Option<&Named> {
         self.categories.get(&self.ids.find(id)?)
     }
 }
 
 /// The file that a result names, as `file_name` or in place of an image's id.
 pub(super) fn file_of(result: &Object) -> Option<&str> {
-    result.get("file_name").and_then(Value::text).or_else(|| result.get("image_id")?.text())
+    result.get("file_name").and_then(JsonValue::text).or_else(|| result.get("image_id")?.text())
 }
 
 /// Ids of the data set with the names that the results file has for them.

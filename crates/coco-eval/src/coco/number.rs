@@ -4,17 +4,17 @@
 //! widened and printed, are one wide multiplication (the method of Eisel and Lemire). The rest goes to the standard
 //! library.
 
-use super::scan::Number;
+use super::scan::NumberText;
 
 /// What stands at a place.
-pub(super) enum Read {
-    Number(Number, usize),
+pub(super) enum NumberRead {
+    Number(NumberText, usize),
     Short,
     Bad(usize, &'static str),
 }
 
 /// Where a number ends whose value nobody needs.
-pub(super) enum End {
+pub(super) enum NumberEnd {
     Plain(usize),
     /// Not of the usual form, or too near the end of the slice: [`read`] decides.
     Other,
@@ -28,7 +28,7 @@ const TENS: [f64; 23] = [
 
 /// Reads the number at `start`, which must end before the slice does: only what follows shows that it is whole.
 #[inline]
-pub(super) fn read(data: &[u8], start: usize) -> Read {
+pub(super) fn read(data: &[u8], start: usize) -> NumberRead {
     let mut at = start;
     let negative = data.get(at) == Some(&b'-');
     at += usize::from(negative);
@@ -41,7 +41,7 @@ pub(super) fn read(data: &[u8], start: usize) -> Read {
     }
     if data[first] == b'0' && digits > 1 {
         // Python reads `0` and then finds no comma.
-        return Read::Number(Number::Int(0), first + 1);
+        return NumberRead::Number(NumberText::Int(0), first + 1);
     }
     let mut exponent: i64 = 0;
     let mut whole = true;
@@ -52,9 +52,9 @@ pub(super) fn read(data: &[u8], start: usize) -> Read {
         digits_into(data, &mut at, &mut mantissa);
         if at == point {
             return if at == data.len() {
-                Read::Short
+                NumberRead::Short
             } else {
-                Read::Bad(at, "expected a digit behind the point")
+                NumberRead::Bad(at, "expected a digit behind the point")
             };
         }
         digits += at - point;
@@ -72,18 +72,18 @@ pub(super) fn read(data: &[u8], start: usize) -> Read {
         }
         if at == power {
             return if at == data.len() {
-                Read::Short
+                NumberRead::Short
             } else {
-                Read::Bad(at, "expected a digit in the exponent")
+                NumberRead::Bad(at, "expected a digit in the exponent")
             };
         }
         exponent = exponent.saturating_add(if sign == Some(&b'-') { -value } else { value });
     }
     if at == data.len() {
-        return Read::Short;
+        return NumberRead::Short;
     }
     if whole {
-        return Read::Number(integer(&data[start..at], mantissa, digits, negative), at);
+        return NumberRead::Number(integer(&data[start..at], mantissa, digits, negative), at);
     }
     let value = if digits <= 19 { scaled(mantissa, exponent) } else { None };
     let value = match value {
@@ -91,7 +91,7 @@ pub(super) fn read(data: &[u8], start: usize) -> Read {
         Some(value) => value,
         None => by_library(&data[start..at]),
     };
-    Read::Number(Number::Float(value), at)
+    NumberRead::Number(NumberText::Float(value), at)
 }
 
 #[inline]
@@ -296,14 +296,14 @@ fn scaled(mantissa: u64, exponent: i64) -> Option<f64> {
     wide(mantissa, usize::try_from(-exponent).ok()?)
 }
 
-fn integer(text: &[u8], mantissa: u64, digits: usize, negative: bool) -> Number {
+fn integer(text: &[u8], mantissa: u64, digits: usize, negative: bool) -> NumberText {
     if digits <= 18 {
         let value = mantissa as i64;
-        return Number::Int(if negative { -value } else { value });
+        return NumberText::Int(if negative { -value } else { value });
     }
     match std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) {
-        Some(value) => Number::Int(value),
-        None => Number::Big(by_library(text)),
+        Some(value) => NumberText::Int(value),
+        None => NumberText::Big(by_library(text)),
     }
 }
 
@@ -312,7 +312,7 @@ fn by_library(text: &[u8]) -> f64 {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
 }
 
-fn word(data: &[u8], at: usize, negative: bool) -> Read {
+fn word(data: &[u8], at: usize, negative: bool) -> NumberRead {
     let sign = if negative { -1.0 } else { 1.0 };
     for (word, value) in [("Infinity", sign * f64::INFINITY), ("NaN", f64::NAN)] {
         let rest = &data[at.min(data.len())..];
@@ -320,35 +320,35 @@ fn word(data: &[u8], at: usize, negative: bool) -> Read {
             continue;
         }
         if rest.starts_with(word.as_bytes()) {
-            return Read::Number(Number::Float(value), at + word.len());
+            return NumberRead::Number(NumberText::Float(value), at + word.len());
         }
         if word.as_bytes().starts_with(rest) {
-            return Read::Short;
+            return NumberRead::Short;
         }
     }
-    Read::Bad(at, if negative { "expected a digit" } else { "expected a value" })
+    NumberRead::Bad(at, if negative { "expected a digit" } else { "expected a value" })
 }
 
 /// Where the number at `start` ends, without its value.
 #[inline]
-pub(super) fn end(data: &[u8], start: usize) -> End {
+pub(super) fn end(data: &[u8], start: usize) -> NumberEnd {
     let mut at = start;
     at += usize::from(data.get(at) == Some(&b'-'));
     let first = at;
     at = past_digits(data, at);
     if at == first || (data[first] == b'0' && at > first + 1) {
-        return End::Other;
+        return NumberEnd::Other;
     }
     if data.get(at) == Some(&b'.') {
         let point = at + 1;
         at = past_digits(data, point);
         if at == point {
-            return End::Other;
+            return NumberEnd::Other;
         }
     }
     match data.get(at) {
-        None | Some(b'e' | b'E') => End::Other,
-        Some(_) => End::Plain(at),
+        None | Some(b'e' | b'E') => NumberEnd::Other,
+        Some(_) => NumberEnd::Plain(at),
     }
 }
 
@@ -376,7 +376,7 @@ mod tests {
 
     fn slow_value(text: &str) -> f64 {
         match read(format!("{text} ").as_bytes(), 0) {
-            Read::Number(value, end) => {
+            NumberRead::Number(value, end) => {
                 assert_eq!(end, text.len(), "{text}");
                 value.double()
             }
@@ -416,15 +416,18 @@ mod tests {
 
     #[test]
     fn integers_are_exact_and_words_are_numbers() {
-        assert!(matches!(read(b"9223372036854775807,", 0), Read::Number(Number::Int(i64::MAX), 19)));
-        assert!(matches!(read(b"9223372036854775808,", 0), Read::Number(Number::Big(_), 19)));
-        assert!(matches!(read(b"-0,", 0), Read::Number(Number::Int(0), 2)));
+        assert!(matches!(
+            read(b"9223372036854775807,", 0),
+            NumberRead::Number(NumberText::Int(i64::MAX), 19)
+        ));
+        assert!(matches!(read(b"9223372036854775808,", 0), NumberRead::Number(NumberText::Big(_), 19)));
+        assert!(matches!(read(b"-0,", 0), NumberRead::Number(NumberText::Int(0), 2)));
         assert_eq!(value("1e400"), f64::INFINITY);
         assert_eq!(value("-Infinity"), f64::NEG_INFINITY);
         assert!(value("NaN").is_nan());
         assert!(value("-0.0").is_sign_negative());
-        assert!(matches!(read(b"12", 0), Read::Short));
-        assert!(matches!(read(b"Infin", 0), Read::Short));
-        assert!(matches!(read(b"-NaN ", 0), Read::Bad(..)));
+        assert!(matches!(read(b"12", 0), NumberRead::Short));
+        assert!(matches!(read(b"Infin", 0), NumberRead::Short));
+        assert!(matches!(read(b"-NaN ", 0), NumberRead::Bad(..)));
     }
 }

@@ -1,4 +1,4 @@
-//! One result: the usual spelling read straight from the bytes, any other through a [`Value`].
+//! One result: the usual spelling read straight from the bytes, any other through a [`JsonValue`].
 //!
 //! The rules are those of pycocotools' `loadRes`: the first result decides what all of them are taken for.
 
@@ -9,11 +9,11 @@ use super::mask;
 use super::names::Map;
 use super::results::{Detection, Lookup, NOWHERE, Noticed, bump};
 use super::scan::{Cursor, Scan, Stop};
-use super::value::{Object, Value};
+use super::value::{JsonValue, Object};
 
 /// Where the boxes of a results file come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum BoxSource {
     Boxes,
     Masks,
     KeyPoints,
@@ -21,7 +21,7 @@ pub(super) enum Kind {
 
 /// Results of one piece of a file.
 #[derive(Default)]
-pub(super) struct Part {
+pub(super) struct ResultsPart {
     /// Category and detection.
     pub(super) rows: Vec<(u32, Detection)>,
     /// Areas that are not width times height; empty or as long as `rows`.
@@ -34,20 +34,20 @@ pub(super) struct Part {
 }
 
 /// What all results are, by the first one.
-pub(super) fn kind_of(first: &Object) -> Result<Kind, String> {
+pub(super) fn kind_of(first: &Object) -> Result<BoxSource, String> {
     if first.get("caption").is_some() {
         return Err("is a caption: boxes expected".into());
     }
     match first.get("bbox") {
-        Some(Value::List(list)) if list.is_empty() => {}
-        Some(_) => return Ok(Kind::Boxes),
+        Some(JsonValue::List(list)) if list.is_empty() => {}
+        Some(_) => return Ok(BoxSource::Boxes),
         None => {}
     }
     if first.get("segmentation").is_some() {
-        return Ok(Kind::Masks);
+        return Ok(BoxSource::Masks);
     }
     if first.get("keypoints").is_some() {
-        return Ok(Kind::KeyPoints);
+        return Ok(BoxSource::KeyPoints);
     }
     Err(match first.get("bbox") {
         Some(_) => "has an empty `bbox`: [x, y, width, height] expected".into(),
@@ -61,8 +61,8 @@ const TYPICAL: usize = 100;
 /// Reads one result.
 pub(super) fn read(
     cursor: &mut Cursor<'_>,
-    part: &mut Part,
-    kind: Kind,
+    part: &mut ResultsPart,
+    kind: BoxSource,
     lookup: &Lookup,
     map: Option<&Map>,
 ) -> Scan<()> {
@@ -70,7 +70,7 @@ pub(super) fn read(
     if part.rows.capacity() == 0 {
         part.rows.reserve(cursor.data.len().saturating_sub(start) / TYPICAL);
     }
-    let plain = if kind == Kind::Boxes && map.is_none() { typed(cursor) } else { Err(Stop::Odd) };
+    let plain = if kind == BoxSource::Boxes && map.is_none() { typed(cursor) } else { Err(Stop::Odd) };
     match plain {
         Ok(((image, category, bbox, score), masked)) => {
             part.noticed.count += 1;
@@ -98,7 +98,7 @@ pub(super) fn read(
         }
         Err(Stop::Odd) => {
             cursor.at = start;
-            let value = Value::read(cursor)?;
+            let value = JsonValue::read(cursor)?;
             part.noticed.count += 1;
             if let Err(what) = general(&value, part, kind, lookup, map) {
                 let number = part.noticed.count;
@@ -173,13 +173,13 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<(Typed, bool)> {
 }
 
 fn general(
-    value: &Value,
-    part: &mut Part,
-    kind: Kind,
+    value: &JsonValue,
+    part: &mut ResultsPart,
+    kind: BoxSource,
     lookup: &Lookup,
     map: Option<&Map>,
 ) -> Result<(), String> {
-    let Value::Object(object) = value else { return Err("is no object".into()) };
+    let JsonValue::Object(object) = value else { return Err("is no object".into()) };
     let id = object.get("image_id").ok_or("has no `image_id`")?;
     let named = map.and_then(|map| map.image(object));
     let image = named.map_or_else(|| lookup.ids.find(id), |named| named.id);
@@ -190,13 +190,13 @@ fn general(
         }
         return Ok(());
     };
-    let masked = kind == Kind::Boxes && object.get("segmentation").is_some_and(Value::truthy);
+    let masked = kind == BoxSource::Boxes && object.get("segmentation").is_some_and(JsonValue::truthy);
     part.noticed.masks += u64::from(masked);
     // Boxes are looked at before categories and scores: a bad one stops pycocotools wherever it is.
     let (bbox, area) = match kind {
-        Kind::Boxes => (plain_box(object)?, None),
-        Kind::Masks => mask_box(object)?,
-        Kind::KeyPoints => (points_box(object)?, None),
+        BoxSource::Boxes => (plain_box(object)?, None),
+        BoxSource::Masks => mask_box(object)?,
+        BoxSource::KeyPoints => (points_box(object)?, None),
     };
     let id = object.get("category_id").ok_or("has no `category_id`")?;
     let named = map.and_then(|map| map.category(id));
@@ -215,9 +215,9 @@ fn general(
     }
     let score = match object.get("score") {
         None => return Err("has no `score`".into()),
-        Some(Value::Null) => return Err("has null as `score`: a number expected".into()),
+        Some(JsonValue::Null) => return Err("has null as `score`: a number expected".into()),
         Some(score) => {
-            part.noticed.bool_scores += u64::from(matches!(score, Value::Bool(_)));
+            part.noticed.bool_scores += u64::from(matches!(score, JsonValue::Bool(_)));
             score.number().ok_or("has a `score` that is no number")?
         }
     };
@@ -230,51 +230,52 @@ fn general(
 }
 
 /// An id as it stands in the file.
-pub(super) fn shown(id: &Value) -> Result<String, String> {
+pub(super) fn shown(id: &JsonValue) -> Result<String, String> {
     Ok(match id {
-        Value::Null => "null".into(),
-        Value::Bool(value) => value.to_string(),
-        Value::Int(value) => value.to_string(),
-        Value::Big(digits) => digits.clone(),
-        Value::Float(value) => value.to_string(),
-        Value::Text(text) => quoted(text),
-        Value::List(_) | Value::Object(_) => return Err("has a list or an object as an id".into()),
+        JsonValue::Null => "null".into(),
+        JsonValue::Bool(value) => value.to_string(),
+        JsonValue::Int(value) => value.to_string(),
+        JsonValue::Big(digits) => digits.clone(),
+        JsonValue::Float(value) => value.to_string(),
+        JsonValue::Text(text) => quoted(text),
+        JsonValue::List(_) | JsonValue::Object(_) => return Err("has a list or an object as an id".into()),
     })
 }
 
 /// A box of numbers; `None` where it is too long, which matters only if it is evaluated.
 fn plain_box(object: &Object) -> Result<Option<[f64; 4]>, String> {
     let list = match object.get("bbox") {
-        Some(Value::List(list)) => list,
+        Some(JsonValue::List(list)) => list,
         Some(_) => return Err("has a `bbox` that is not a list".into()),
         None => return Err("has no `bbox`".into()),
     };
     if list.len() < 4 {
         return Err(format!("has a `bbox` of {} numbers: [x, y, width, height] expected", list.len()));
     }
-    let numbers: Option<Vec<f64>> = list[..4].iter().map(Value::number).collect();
+    let numbers: Option<Vec<f64>> = list[..4].iter().map(JsonValue::number).collect();
     let numbers = numbers.ok_or("has a `bbox` with something that is no number")?;
     Ok(if list.len() == 4 { numbers.try_into().ok() } else { None })
 }
 
-type Boxed = (Option<[f64; 4]>, Option<f64>);
+type WithBox = (Option<[f64; 4]>, Option<f64>);
 
-fn mask_box(object: &Object) -> Result<Boxed, String> {
-    let Some(Value::Object(mask)) = object.get("segmentation") else {
+fn mask_box(object: &Object) -> Result<WithBox, String> {
+    let Some(JsonValue::Object(mask)) = object.get("segmentation") else {
         return Err("has no compressed mask as `segmentation`".into());
     };
-    let (Some(Value::Text(counts)), Some(Value::List(size))) = (mask.get("counts"), mask.get("size")) else {
+    let (Some(JsonValue::Text(counts)), Some(JsonValue::List(size))) = (mask.get("counts"), mask.get("size"))
+    else {
         return Err("has a `segmentation` that is no compressed mask".into());
     };
-    let (Some(Value::Int(height)), Some(Value::Int(width))) = (size.first(), size.get(1)) else {
+    let (Some(JsonValue::Int(height)), Some(JsonValue::Int(width))) = (size.first(), size.get(1)) else {
         return Err("has a mask without a size".into());
     };
     let side = |value: i64| u32::try_from(value).map_err(|_| "has a mask of impossible size".to_string());
     let runs = mask::run_lengths(counts).ok_or("has a mask whose run lengths are cut off")?;
     let bbox = match object.get("bbox") {
         None => mask::bounding_box(&runs, side(*height)?, side(*width)?),
-        Some(Value::List(list)) => {
-            let numbers: Option<Vec<f64>> = list.iter().map(Value::converted).collect();
+        Some(JsonValue::List(list)) => {
+            let numbers: Option<Vec<f64>> = list.iter().map(JsonValue::converted).collect();
             numbers.and_then(|numbers| numbers.try_into().ok())
         }
         Some(_) => None,
@@ -284,10 +285,10 @@ fn mask_box(object: &Object) -> Result<Boxed, String> {
 }
 
 fn points_box(object: &Object) -> Result<Option<[f64; 4]>, String> {
-    let Some(Value::List(points)) = object.get("keypoints") else {
+    let Some(JsonValue::List(points)) = object.get("keypoints") else {
         return Err("has no `keypoints`".into());
     };
-    let numbers: Option<Vec<f64>> = points.iter().map(Value::number).collect();
+    let numbers: Option<Vec<f64>> = points.iter().map(JsonValue::number).collect();
     let numbers = numbers.ok_or("has `keypoints` with something that is no number")?;
     if numbers.len() < 2 {
         return Err("has no `keypoints`".into());

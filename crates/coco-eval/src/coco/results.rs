@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use super::dataset::{DataSet, Image, Want};
 use super::error::{ReadError, quoted};
 use super::id::{Id, Ids, Index};
-use super::names::{Map, Names, called, file_of, sibling_tables};
+use super::names::{DatasetNames, Map, called, file_of, sibling_tables};
 use super::number::shortest;
-use super::result_record::{Kind, Part, kind_of, read, shown};
+use super::result_record::{BoxSource, ResultsPart, kind_of, read, shown};
 use super::rows::{Grouped, MOST_GROUPS, Rows};
 use super::stream::Stream;
-use super::value::{Object, Value, text};
+use super::value::{JsonValue, Object, text};
 
 /// The place of an image or a category that is not asked for.
 pub const NOWHERE: u32 = u32::MAX;
@@ -47,12 +47,12 @@ pub struct Lookup {
     /// Whether detections of other categories are kept, with [`NOWHERE`] as category.
     pub keep_foreign: bool,
     /// By name instead of by id, where the results file has names.
-    pub names: Option<Names>,
+    pub names: Option<DatasetNames>,
 }
 
 /// The shape of a results file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Form {
+pub enum ResultsForm {
     /// A list of results.
     #[default]
     List,
@@ -81,7 +81,7 @@ pub struct Noticed {
     /// How many results the file has.
     pub count: u64,
     /// The file's shape.
-    pub form: Form,
+    pub form: ResultsForm,
     /// How the file is written, if not in UTF-8 without a byte order mark.
     pub encoding: Option<&'static str>,
     /// The boxes come from masks or key points.
@@ -254,24 +254,24 @@ impl Detections {
     fn records(
         &mut self,
         stream: &mut Stream,
-        kind: Kind,
+        kind: BoxSource,
         lookup: &Lookup,
         map: Option<&Map>,
     ) -> Result<(), ReadError> {
         self.noticed.boxes_from = match kind {
-            Kind::Boxes => None,
-            Kind::Masks => Some("masks"),
-            Kind::KeyPoints => Some("key points"),
+            BoxSource::Boxes => None,
+            BoxSource::Masks => Some("masks"),
+            BoxSource::KeyPoints => Some("key points"),
         };
         let mut trouble = None;
         stream.list(
-            |cursor, part: &mut Part| read(cursor, part, kind, lookup, map),
+            |cursor, part: &mut ResultsPart| read(cursor, part, kind, lookup, map),
             |part| self.take(part, &mut trouble),
         )?;
         self.judge(trouble)
     }
 
-    fn take(&mut self, part: Part, trouble: &mut Option<(u64, String)>) {
+    fn take(&mut self, part: ResultsPart, trouble: &mut Option<(u64, String)>) {
         if let Some((place, what)) = part.trouble {
             trouble.get_or_insert((self.noticed.count + place, what));
         }
@@ -296,7 +296,7 @@ impl Detections {
     fn data_set(&mut self, path: &Path, lookup: &Lookup) -> Result<(), ReadError> {
         let tables = DataSet::read(path, Want::Tables)?;
         let map = self.name(&tables, lookup);
-        self.noticed.form = Form::DataSet;
+        self.noticed.form = ResultsForm::DataSet;
         let mut stream = Stream::open(path)?;
         let mut empty = true;
         stream.object(|stream, key| {
@@ -307,14 +307,14 @@ impl Detections {
             // Repeated keys: the last one counts.
             (self.rows, self.areas) = (Grouped::new(self.rows.groups()), Rows::default());
             self.noticed = Noticed {
-                form: Form::DataSet,
+                form: ResultsForm::DataSet,
                 encoding: self.noticed.encoding,
                 images: std::mem::take(&mut self.noticed.images),
                 categories: std::mem::take(&mut self.noticed.categories),
                 seen: self.noticed.seen.take(),
                 ..Noticed::default()
             };
-            self.records(stream, Kind::Boxes, lookup, map.as_ref()).map_err(|error| match error {
+            self.records(stream, BoxSource::Boxes, lookup, map.as_ref()).map_err(|error| match error {
                 ReadError::Record { what, .. } if what.contains("`score`") => ReadError::shape(
                     path,
                     "these are annotations, whose boxes have no `score`: results expected",
@@ -332,7 +332,7 @@ impl Detections {
     }
 
     fn lines(&mut self, mut stream: Stream, lookup: &Lookup) -> Result<(), ReadError> {
-        self.noticed.form = Form::Lines;
+        self.noticed.form = ResultsForm::Lines;
         let map = match &lookup.names {
             Some(names) => Some(Map::of_files(files_in_lines(&self.path)?.iter().map(|name| &**name), names)),
             None => None,
@@ -341,15 +341,15 @@ impl Detections {
         let mut trouble = None;
         while stream.peek()?.is_some() {
             line += 1;
-            let value = match stream.one("a line", Value::read) {
+            let value = match stream.one("a line", JsonValue::read) {
                 Err(ReadError::EndsEarly { .. }) if line > 1 => {
                     self.noticed.cut_line = true;
                     break;
                 }
                 value => value?,
             };
-            let mut part = Part::default();
-            let Value::Object(object) = value else {
+            let mut part = ResultsPart::default();
+            let JsonValue::Object(object) = value else {
                 return Err(ReadError::shape(&self.path, format!("line {line} is no object")));
             };
             photo(&object, &mut part, lookup, map.as_ref()).map_err(|what| ReadError::Record {
@@ -365,12 +365,12 @@ impl Detections {
 }
 
 /// The first result decides what all of them are taken for.
-fn first_kind(path: &Path, stream: &mut Stream) -> Result<Kind, ReadError> {
-    let first = stream.one("a result", Value::read)?;
+fn first_kind(path: &Path, stream: &mut Stream) -> Result<BoxSource, ReadError> {
+    let first = stream.one("a result", JsonValue::read)?;
     let trouble =
         |what: String| ReadError::Record { path: path.to_owned(), record: "result", number: 1, what };
     match first {
-        Value::Object(object) => kind_of(&object).map_err(trouble),
+        JsonValue::Object(object) => kind_of(&object).map_err(trouble),
         _ => Err(trouble("is no object".into())),
     }
 }
@@ -380,7 +380,7 @@ fn files_in_list(path: &Path) -> Result<HashSet<Box<str>>, ReadError> {
     let mut files = HashSet::new();
     Stream::open(path)?.list(
         |cursor, part: &mut HashSet<Box<str>>| {
-            if let Value::Object(object) = Value::read(cursor)? {
+            if let JsonValue::Object(object) = JsonValue::read(cursor)? {
                 part.extend(file_of(&object).map(Into::into));
             }
             Ok(())
@@ -396,9 +396,9 @@ fn files_in_lines(path: &Path) -> Result<HashSet<Box<str>>, ReadError> {
     let mut stream = Stream::open(path)?;
     while stream.peek()?.is_some() {
         // What is wrong with a line is said where it is read for good.
-        let Ok(value) = stream.one("a line", Value::read) else { break };
-        if let Value::Object(object) = value {
-            files.extend(object.get("file").and_then(Value::text).map(Into::into));
+        let Ok(value) = stream.one("a line", JsonValue::read) else { break };
+        if let JsonValue::Object(object) = value {
+            files.extend(object.get("file").and_then(JsonValue::text).map(Into::into));
         }
     }
     Ok(files)
@@ -420,26 +420,28 @@ fn is_lines(path: &Path) -> Result<bool, ReadError> {
 }
 
 /// One line of detections.jsonl.
-fn photo(object: &Object, part: &mut Part, lookup: &Lookup, map: Option<&Map>) -> Result<(), String> {
+fn photo(object: &Object, part: &mut ResultsPart, lookup: &Lookup, map: Option<&Map>) -> Result<(), String> {
     if object.get("error").is_some() {
         part.noticed.failed_photos += 1;
         return Ok(());
     }
     let names = lookup.names.as_ref();
-    let file = object.get("file").and_then(Value::text);
+    let file = object.get("file").and_then(JsonValue::text);
     let image_id = object.get("image_id").ok_or("has no `image_id`")?;
     let by_id = lookup.ids.find(image_id);
     part.noticed.images.extend(by_id.zip(file.map(Into::into)));
     let named = map.zip(file).and_then(|(map, file)| map.file(file));
     let image = named.map_or(by_id, |named| named.id).and_then(|id| lookup.images.get(id));
     part.noticed.seen.get_or_insert_default().extend(image);
-    let Some(Value::List(list)) = object.get("detections") else {
+    let Some(JsonValue::List(list)) = object.get("detections") else {
         return Err("has no list `detections`".into());
     };
     for value in list {
         part.noticed.count += 1;
         part.noticed.masks += u64::from(value_has_mask(value));
-        let Value::Object(detection) = value else { return Err("has a detection that is no object".into()) };
+        let JsonValue::Object(detection) = value else {
+            return Err("has a detection that is no object".into());
+        };
         let Some(image) = image else {
             match named {
                 Some(named) => part.noticed.unknown_file(&named.name),
@@ -447,7 +449,7 @@ fn photo(object: &Object, part: &mut Part, lookup: &Lookup, map: Option<&Map>) -
             }
             continue;
         };
-        let label = detection.get("label").and_then(Value::text);
+        let label = detection.get("label").and_then(JsonValue::text);
         let id = match names.zip(label) {
             Some((names, label)) => names.category(label),
             None => detection.get("category_id").and_then(|id| lookup.ids.find(id)),
@@ -466,7 +468,7 @@ fn photo(object: &Object, part: &mut Part, lookup: &Lookup, map: Option<&Map>) -
         let corners = corners(detection).ok_or("has a detection whose `box` is not four numbers")?;
         let score = detection
             .get("score")
-            .and_then(Value::number)
+            .and_then(JsonValue::number)
             .ok_or("has a detection without a number as `score`")?;
         let row = Detection { bbox: sides(corners), score, image: rank, order: 0 };
         part.rows.push((category.unwrap_or(NOWHERE), row));
@@ -474,13 +476,13 @@ fn photo(object: &Object, part: &mut Part, lookup: &Lookup, map: Option<&Map>) -
     Ok(())
 }
 
-fn value_has_mask(detection: &Value) -> bool {
-    matches!(detection, Value::Object(detection) if detection.get("mask").is_some_and(Value::truthy))
+fn value_has_mask(detection: &JsonValue) -> bool {
+    matches!(detection, JsonValue::Object(detection) if detection.get("mask").is_some_and(JsonValue::truthy))
 }
 
 fn corners(detection: &Object) -> Option<[f64; 4]> {
-    let Some(Value::List(list)) = detection.get("box") else { return None };
-    let numbers: Option<Vec<f64>> = list.iter().map(Value::number).collect();
+    let Some(JsonValue::List(list)) = detection.get("box") else { return None };
+    let numbers: Option<Vec<f64>> = list.iter().map(JsonValue::number).collect();
     numbers?.try_into().ok()
 }
 

@@ -12,7 +12,7 @@ pub(super) const DEPTH: usize = 900;
 pub(super) enum Stop {
     /// The slice ends inside the value.
     Short,
-    /// Valid so far, but not in the plain form that a typed reader takes: read it again as a [`super::value::Value`].
+    /// Valid so far, but not in the plain form that a typed reader takes: read it again as a [`super::value::JsonValue`].
     Odd,
     /// No JSON.
     Bad(Box<Bad>),
@@ -29,7 +29,7 @@ pub(super) type Scan<T> = Result<T, Stop>;
 
 /// A number as the file spells it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Number {
+pub(super) enum NumberText {
     /// Without fraction and exponent, and small enough.
     Int(i64),
     /// Without fraction and exponent, beyond 64 bits; the digits are the cursor's last token.
@@ -38,12 +38,12 @@ pub(super) enum Number {
     Float(f64),
 }
 
-impl Number {
+impl NumberText {
     /// The nearest double.
     pub(super) fn double(self) -> f64 {
         match self {
-            Number::Int(value) => value as f64,
-            Number::Big(value) | Number::Float(value) => value,
+            NumberText::Int(value) => value as f64,
+            NumberText::Big(value) | NumberText::Float(value) => value,
         }
     }
 }
@@ -176,15 +176,15 @@ impl<'a> Cursor<'a> {
 
     /// A number, NaN and the infinities included.
     #[inline]
-    pub(super) fn number(&mut self) -> Scan<Number> {
+    pub(super) fn number(&mut self) -> Scan<NumberText> {
         self.next_byte()?;
         match number::read(self.data, self.at) {
-            number::Read::Number(value, end) => {
+            number::NumberRead::Number(value, end) => {
                 self.at = end;
                 Ok(value)
             }
-            number::Read::Short => Err(Stop::Short),
-            number::Read::Bad(at, what) => self.bad(at, what),
+            number::NumberRead::Short => Err(Stop::Short),
+            number::NumberRead::Bad(at, what) => self.bad(at, what),
         }
     }
 
@@ -254,11 +254,11 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn skip_number(&mut self) -> Scan<()> {
         match number::end(self.data, self.at) {
-            number::End::Plain(end) => {
+            number::NumberEnd::Plain(end) => {
                 self.at = end;
                 Ok(())
             }
-            number::End::Other => self.number().map(|_| ()),
+            number::NumberEnd::Other => self.number().map(|_| ()),
         }
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! Knows nothing of COCO. Whole files are never read like this, only single records.
 
-use super::scan::{Cursor, DEPTH, Number, Scan, unescape};
+use super::scan::{Cursor, DEPTH, NumberText, Scan, unescape};
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(super) enum JsonValue {
     Null,
     Bool(bool),
     Int(i64),
@@ -14,77 +14,77 @@ pub(super) enum Value {
     Big(String),
     Float(f64),
     Text(String),
-    List(Vec<Value>),
+    List(Vec<JsonValue>),
     Object(Object),
 }
 
 /// Keys and values in the file's order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Object(Vec<(String, Value)>);
+pub(super) struct Object(Vec<(String, JsonValue)>);
 
 impl Object {
     /// The value of a key; of a repeated key the last, as in Python.
-    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+    pub(super) fn get(&self, key: &str) -> Option<&JsonValue> {
         self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 }
 
-impl Value {
+impl JsonValue {
     /// Reads the value at the cursor.
-    pub(super) fn read(cursor: &mut Cursor<'_>) -> Scan<Value> {
-        Value::nested(cursor, 0)
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Scan<JsonValue> {
+        JsonValue::nested(cursor, 0)
     }
 
-    fn nested(cursor: &mut Cursor<'_>, depth: usize) -> Scan<Value> {
+    fn nested(cursor: &mut Cursor<'_>, depth: usize) -> Scan<JsonValue> {
         if depth > DEPTH {
             return cursor.bad(cursor.at, format!("nested more than {DEPTH} deep"));
         }
         match cursor.next_byte()? {
-            b'{' => Value::object(cursor, depth),
+            b'{' => JsonValue::object(cursor, depth),
             b'[' => {
                 cursor.at += 1;
                 let mut list = Vec::new();
                 if cursor.next_byte()? == b']' {
                     cursor.at += 1;
-                    return Ok(Value::List(list));
+                    return Ok(JsonValue::List(list));
                 }
                 loop {
-                    list.push(Value::nested(cursor, depth + 1)?);
+                    list.push(JsonValue::nested(cursor, depth + 1)?);
                     if !cursor.more(b']')? {
-                        return Ok(Value::List(list));
+                        return Ok(JsonValue::List(list));
                     }
                 }
             }
-            b'"' => Ok(Value::Text(text(cursor)?)),
-            b't' => cursor.word("true").map(|()| Value::Bool(true)),
-            b'f' => cursor.word("false").map(|()| Value::Bool(false)),
-            b'n' => cursor.word("null").map(|()| Value::Null),
+            b'"' => Ok(JsonValue::Text(text(cursor)?)),
+            b't' => cursor.word("true").map(|()| JsonValue::Bool(true)),
+            b'f' => cursor.word("false").map(|()| JsonValue::Bool(false)),
+            b'n' => cursor.word("null").map(|()| JsonValue::Null),
             _ => {
                 let start = cursor.at;
                 Ok(match cursor.number()? {
-                    Number::Int(value) => Value::Int(value),
-                    Number::Float(value) => Value::Float(value),
-                    Number::Big(_) => {
-                        Value::Big(String::from_utf8_lossy(&cursor.data[start..cursor.at]).into())
+                    NumberText::Int(value) => JsonValue::Int(value),
+                    NumberText::Float(value) => JsonValue::Float(value),
+                    NumberText::Big(_) => {
+                        JsonValue::Big(String::from_utf8_lossy(&cursor.data[start..cursor.at]).into())
                     }
                 })
             }
         }
     }
 
-    fn object(cursor: &mut Cursor<'_>, depth: usize) -> Scan<Value> {
+    fn object(cursor: &mut Cursor<'_>, depth: usize) -> Scan<JsonValue> {
         cursor.at += 1;
         let mut object = Object::default();
         if cursor.next_byte()? == b'}' {
             cursor.at += 1;
-            return Ok(Value::Object(object));
+            return Ok(JsonValue::Object(object));
         }
         loop {
             let key = text(cursor)?;
             cursor.expect(b':', "`:`")?;
-            object.0.push((key, Value::nested(cursor, depth + 1)?));
+            object.0.push((key, JsonValue::nested(cursor, depth + 1)?));
             if !cursor.more(b'}')? {
-                return Ok(Value::Object(object));
+                return Ok(JsonValue::Object(object));
             }
         }
     }
@@ -92,10 +92,10 @@ impl Value {
     /// The double that arithmetic would use: numbers, and true and false as 1 and 0.
     pub(super) fn number(&self) -> Option<f64> {
         match self {
-            Value::Bool(value) => Some(f64::from(u8::from(*value))),
-            Value::Int(value) => Some(*value as f64),
-            Value::Big(digits) => digits.parse().ok(),
-            Value::Float(value) => Some(*value),
+            JsonValue::Bool(value) => Some(f64::from(u8::from(*value))),
+            JsonValue::Int(value) => Some(*value as f64),
+            JsonValue::Big(digits) => digits.parse().ok(),
+            JsonValue::Float(value) => Some(*value),
             _ => None,
         }
     }
@@ -103,8 +103,8 @@ impl Value {
     /// What `float(value)` gives in Python for numbers, strings of numbers and, as numpy does, null.
     pub(super) fn converted(&self) -> Option<f64> {
         match self {
-            Value::Null => Some(f64::NAN),
-            Value::Text(text) => python_float(text),
+            JsonValue::Null => Some(f64::NAN),
+            JsonValue::Text(text) => python_float(text),
             other => other.number(),
         }
     }
@@ -112,11 +112,11 @@ impl Value {
     /// Whether Python takes the value for true.
     pub(super) fn truthy(&self) -> bool {
         match self {
-            Value::Null => false,
-            Value::Text(text) => !text.is_empty(),
-            Value::List(list) => !list.is_empty(),
-            Value::Object(object) => !object.0.is_empty(),
-            Value::Big(_) => true,
+            JsonValue::Null => false,
+            JsonValue::Text(text) => !text.is_empty(),
+            JsonValue::List(list) => !list.is_empty(),
+            JsonValue::Object(object) => !object.0.is_empty(),
+            JsonValue::Big(_) => true,
             number => number.number() != Some(0.0),
         }
     }
@@ -124,7 +124,7 @@ impl Value {
     /// The text of a string.
     pub(super) fn text(&self) -> Option<&str> {
         match self {
-            Value::Text(text) => Some(text),
+            JsonValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -155,10 +155,10 @@ mod tests {
     #[test]
     fn records_are_read_as_python_reads_them() {
         let text = br#"{"a": 1, "b\u0062": [true, null, 1.5, "x"], "a": 2, "c": 123456789012345678901} "#;
-        let Ok(Value::Object(object)) = Value::read(&mut Cursor::new(text, 0)) else { panic!() };
-        assert_eq!(object.get("a"), Some(&Value::Int(2)));
-        assert_eq!(object.get("c"), Some(&Value::Big("123456789012345678901".into())));
-        assert!(matches!(object.get("bb"), Some(Value::List(list)) if list.len() == 4));
+        let Ok(JsonValue::Object(object)) = JsonValue::read(&mut Cursor::new(text, 0)) else { panic!() };
+        assert_eq!(object.get("a"), Some(&JsonValue::Int(2)));
+        assert_eq!(object.get("c"), Some(&JsonValue::Big("123456789012345678901".into())));
+        assert!(matches!(object.get("bb"), Some(JsonValue::List(list)) if list.len() == 4));
     }
 
     #[test]

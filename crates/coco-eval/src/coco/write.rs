@@ -27,16 +27,16 @@ pub struct CategoryEntry<'a, I> {
 }
 
 /// A JSON list written entry by entry, a line each.
-pub struct List<'a, W> {
+pub struct JsonList<'a, W> {
     out: &'a mut W,
     empty: bool,
 }
 
-impl<'a, W: Write> List<'a, W> {
+impl<'a, W: Write> JsonList<'a, W> {
     /// Begins with what stands before the entries, the opening bracket included.
-    pub fn begin(out: &'a mut W, text: &str) -> io::Result<List<'a, W>> {
+    pub fn begin(out: &'a mut W, text: &str) -> io::Result<JsonList<'a, W>> {
         out.write_all(text.as_bytes())?;
-        Ok(List { out, empty: true })
+        Ok(JsonList { out, empty: true })
     }
 
     /// Adds an entry.

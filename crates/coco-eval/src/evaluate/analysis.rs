@@ -8,7 +8,7 @@ use super::problem::Problem;
 
 /// A detection's verdict.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Judged {
+pub(super) struct JudgedDetection {
     pub(super) score: f64,
     pub(super) row: u32,
     pub(super) image: u32,
@@ -20,7 +20,7 @@ pub(super) struct Judged {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Verdicts {
     /// Detections that count, by falling score.
-    pub(super) judged: Vec<Judged>,
+    pub(super) judged: Vec<JudgedDetection>,
     /// For each of the category's ground truths the score of the detection that found it.
     pub(super) found: Vec<Option<f64>>,
     /// For each of them whether it counts.
@@ -55,7 +55,7 @@ pub(super) fn judge(problem: &Problem<'_>, threshold: f64, limit: u32) -> Vec<Ve
             };
             if !ignored {
                 let score = problem.detections.rows.at(kept.row).score;
-                judged.push(Judged { score, row: kept.row, image: kept.image, right });
+                judged.push(JudgedDetection { score, row: kept.row, image: kept.image, right });
             }
         }
         Verdicts {

@@ -16,7 +16,7 @@ pub enum Closed {
 /// Detections whose scores lie near each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Bin {
+pub struct CalibrationBin {
     /// Lower end.
     pub low: f64,
     /// Upper end.
@@ -38,7 +38,7 @@ pub struct Calibration {
     /// The largest distance in any bin.
     pub mce: f64,
     /// The bins from low to high.
-    pub bins: Vec<Bin>,
+    pub bins: Vec<CalibrationBin>,
 }
 
 /// Bins of equal width over 0 to 1; scores outside count in the first or the last. NaN is left out.
@@ -56,10 +56,10 @@ pub(super) fn calibration(categories: &[Verdicts], bins: usize, closed: Closed) 
         let sum = &mut sums[place];
         *sum = (sum.0 + 1, sum.1 + judged.score, sum.2 + u64::from(judged.right));
     }
-    let bins: Vec<Bin> = sums
+    let bins: Vec<CalibrationBin> = sums
         .into_iter()
         .enumerate()
-        .map(|(place, (count, scores, right))| Bin {
+        .map(|(place, (count, scores, right))| CalibrationBin {
             low: edges[place],
             high: edges[place + 1],
             count,
@@ -68,7 +68,7 @@ pub(super) fn calibration(categories: &[Verdicts], bins: usize, closed: Closed) 
         })
         .collect();
     let all = bins.iter().map(|bin| bin.count).sum::<u64>().max(1) as f64;
-    let gap = |bin: &Bin| (bin.confidence - bin.accuracy).abs();
+    let gap = |bin: &CalibrationBin| (bin.confidence - bin.accuracy).abs();
     Calibration {
         ece: bins.iter().map(|bin| gap(bin) * bin.count as f64 / all).sum(),
         mce: bins.iter().map(gap).fold(0.0, f64::max),
@@ -78,12 +78,12 @@ pub(super) fn calibration(categories: &[Verdicts], bins: usize, closed: Closed) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::analysis::Judged;
+    use super::super::analysis::JudgedDetection;
     use super::*;
 
     #[test]
     fn ece_is_the_mean_gap() {
-        let judged = |score, right| Judged { score, row: 0, image: 0, right };
+        let judged = |score, right| JudgedDetection { score, row: 0, image: 0, right };
         let verdicts = Verdicts {
             judged: vec![judged(1.0, true), judged(0.95, false), judged(0.05, false), judged(0.0, false)],
             ..Verdicts::default()

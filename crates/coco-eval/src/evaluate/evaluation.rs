@@ -8,7 +8,7 @@ use super::error::EvaluateError;
 use super::matching::{self, Matched, Rules, Scratch};
 use super::mean::mean_of_valid;
 use super::params::{Params, Protocol};
-use super::problem::{Category, Problem};
+use super::problem::{CategoryProblem, Problem};
 use super::summary::{self, AreaNumbers};
 
 /// Precision, recall and scores over thresholds, recalls, categories, ranges and limits.
@@ -110,7 +110,7 @@ pub(super) fn each_category<T: Send>(
     problem: &Problem<'_>,
     rules: &Rules,
     keep: bool,
-    make: impl Fn(&Category<'_>, Matched) -> T + Sync,
+    make: impl Fn(&CategoryProblem<'_>, Matched) -> T + Sync,
 ) -> Vec<T> {
     let mut order: Vec<usize> = (0..problem.len()).collect();
     order.sort_by_key(|&k| std::cmp::Reverse(problem.size_of(k)));

@@ -8,11 +8,11 @@ use super::confusion::{Confused, confusion};
 use super::error::EvaluateError;
 use super::evaluation::{self, rules};
 use super::missed::{Missed, missed};
-use super::operating::{Cut, best, best_overall};
+use super::operating::{OperatingPoint, best, best_overall};
 use super::params::Protocol;
 use super::quirk::Reading;
 use super::resample::{Interval, Resampler};
-use super::tide::{self, Guess, Object, Scene, Tide, TideThresholds};
+use super::tide::{self, Guess, Tide, TideImage, TideObject, TideThresholds};
 use super::voc::{self, Sides, Voc};
 use super::{Evaluator, lvis};
 use crate::coco::{Detections, Id, Index, Traits};
@@ -24,9 +24,9 @@ pub struct Errors {
     /// The IoU threshold.
     pub iou: f64,
     /// The score to cut at for the best F1 over all categories.
-    pub best_f1: Option<Cut>,
+    pub best_f1: Option<OperatingPoint>,
     /// The same for each category, in the categories' order.
-    pub best_f1_per_class: Vec<Option<Cut>>,
+    pub best_f1_per_class: Vec<Option<OperatingPoint>>,
     /// Whether scores mean what they say.
     pub calibration: Calibration,
     /// What is missed by any detection, whatever its score.
@@ -193,12 +193,12 @@ impl Evaluator {
             Some(Detections::open(self.detections.path(), &lookup)?)
         };
         let detections = reread.as_ref().unwrap_or(&self.detections);
-        let mut scenes = vec![Scene::default(); self.scope.images.len()];
+        let mut scenes = vec![TideImage::default(); self.scope.images.len()];
         for annotation in self.set.annotations() {
             let places = self.scope.image(annotation.image).zip(index.get(annotation.category));
             if let Some((image, class)) = places.filter(|_| !annotation.traits.has(Traits::NO_BOX)) {
                 let crowd = annotation.traits.has(Traits::IGNORED);
-                scenes[image as usize].objects.push(Object { class, bbox: annotation.bbox, crowd });
+                scenes[image as usize].objects.push(TideObject { class, bbox: annotation.bbox, crowd });
             }
         }
         for class in 0..classes.len() {
@@ -212,7 +212,7 @@ impl Evaluator {
             self.set.images().iter().filter_map(|image| self.scope.image(image.id)).collect();
         let mut met = vec![false; scenes.len()];
         order.retain(|&image| !std::mem::replace(&mut met[image as usize], true));
-        let scenes: Vec<Scene> =
+        let scenes: Vec<TideImage> =
             order.iter().map(|&image| std::mem::take(&mut scenes[image as usize])).collect();
         Ok(tide::run(&scenes, classes.len(), thresholds))
     }

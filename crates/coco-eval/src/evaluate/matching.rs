@@ -10,7 +10,7 @@
 )]
 
 use super::overlap::overlap;
-use super::problem::{Category, Truth};
+use super::problem::{CategoryProblem, Truth};
 
 /// What holds for every category.
 #[derive(Clone, Debug)]
@@ -109,7 +109,12 @@ pub(super) struct Scratch {
 }
 
 /// Sorts and matches. With `keep`, all detections are listed in the outcome.
-pub(super) fn run(category: &Category<'_>, rules: &Rules, scratch: &mut Scratch, keep: bool) -> Matched {
+pub(super) fn run(
+    category: &CategoryProblem<'_>,
+    rules: &Rules,
+    scratch: &mut Scratch,
+    keep: bool,
+) -> Matched {
     let (ranges, limits) = (rules.ranges.len(), rules.limits.len());
     scratch.ranks.resize(rules.images, 0);
     scratch.starts.resize(rules.images, 0);
@@ -325,7 +330,7 @@ const GATHER: usize = 256;
 type Order = Vec<(u64, u32, u32)>;
 
 /// Looks at the detections in the file's order, which is kind to memory, and puts them in order.
-fn by_score(category: &Category<'_>, state: &State<'_>, scratch: &Scratch) -> (Order, Looks) {
+fn by_score(category: &CategoryProblem<'_>, state: &State<'_>, scratch: &Scratch) -> (Order, Looks) {
     let mut order = Vec::with_capacity(category.rows.len());
     let mut looks = Looks { codes: Vec::with_capacity(category.rows.len()), ..Looks::default() };
     let mut gathered = Vec::with_capacity(GATHER);

@@ -9,7 +9,7 @@ use super::{Evaluation, Evaluator};
 use crate::coco::{Detection, Detections, Id, Index};
 
 /// A box in another form, with the size of its image, as `[x, y, width, height]`.
-pub(super) type Form = fn([f64; 4], (f64, f64)) -> [f64; 4];
+pub(super) type BoxForm = fn([f64; 4], (f64, f64)) -> [f64; 4];
 
 /// What may be meant.
 #[derive(Clone, Copy)]
@@ -19,11 +19,11 @@ enum Meaning {
     /// Ids of the results' images, which are so much higher than the annotations'.
     Images(i64),
     /// The results' boxes.
-    Boxes(&'static Told, Form),
+    Boxes(&'static FormWords, BoxForm),
     /// The results' boxes belong to another picture.
     Frame(Frame),
     /// The annotations' boxes.
-    Annotations(&'static Told, Form),
+    Annotations(&'static FormWords, BoxForm),
 }
 
 /// How the results count categories.
@@ -49,7 +49,7 @@ impl Count {
 }
 
 /// The words for a form of boxes.
-struct Told {
+struct FormWords {
     kind: &'static str,
     /// What they seem to be.
     what: &'static str,
@@ -57,9 +57,9 @@ struct Told {
     cure: &'static str,
 }
 
-const BOXES: [(Told, Form); 4] = [
+const BOXES: [(FormWords, BoxForm); 4] = [
     (
-        Told {
+        FormWords {
             kind: "box_centres",
             what: "the results' boxes seem to be [centre x, centre y, width, height]",
             cure: "write [x - width / 2, y - height / 2, width, height]",
@@ -67,7 +67,7 @@ const BOXES: [(Told, Form); 4] = [
         centres,
     ),
     (
-        Told {
+        FormWords {
             kind: "box_corners",
             what: "the results' boxes seem to be [x1, y1, x2, y2]",
             cure: "write [x1, y1, x2 - x1, y2 - y1]",
@@ -75,7 +75,7 @@ const BOXES: [(Told, Form); 4] = [
         corners,
     ),
     (
-        Told {
+        FormWords {
             kind: "box_rows_first",
             what: "the results' boxes seem to be [y, x, height, width]",
             cure: "write [x, y, width, height]",
@@ -83,7 +83,7 @@ const BOXES: [(Told, Form); 4] = [
         |[y, x, height, width], _| [x, y, width, height],
     ),
     (
-        Told {
+        FormWords {
             kind: "box_corners_rows_first",
             what: "the results' boxes seem to be [y1, x1, y2, x2]",
             cure: "write [x1, y1, x2 - x1, y2 - y1]",
@@ -92,9 +92,9 @@ const BOXES: [(Told, Form); 4] = [
     ),
 ];
 
-const ANNOTATIONS: [(Told, Form); 3] = [
+const ANNOTATIONS: [(FormWords, BoxForm); 3] = [
     (
-        Told {
+        FormWords {
             kind: "annotation_corners",
             what: "the annotations' boxes seem to be [x1, y1, x2, y2]",
             cure: "write [x1, y1, x2 - x1, y2 - y1] as `bbox`, and areas anew",
@@ -102,7 +102,7 @@ const ANNOTATIONS: [(Told, Form); 3] = [
         corners,
     ),
     (
-        Told {
+        FormWords {
             kind: "annotation_centres",
             what: "the annotations' boxes seem to be [centre x, centre y, width, height]",
             cure: "write [x - width / 2, y - height / 2, width, height] as `bbox`",
@@ -110,7 +110,7 @@ const ANNOTATIONS: [(Told, Form); 3] = [
         centres,
     ),
     (
-        Told {
+        FormWords {
             kind: "annotation_shares",
             what: "the annotations' boxes seem to be shares of their images",
             cure: "multiply them by the images' width and height",

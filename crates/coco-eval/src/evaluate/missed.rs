@@ -3,12 +3,12 @@
 use super::analysis::Verdicts;
 use super::overlap::overlap;
 use super::params::AreaRange;
-use super::problem::{Category, Problem, Truth};
+use super::problem::{CategoryProblem, Problem, Truth};
 
 /// Ground truths of one sort.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Share {
+pub struct MissedShare {
     /// The sort.
     pub label: String,
     /// How many there are.
@@ -22,11 +22,11 @@ pub struct Share {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Missed {
     /// By area range.
-    pub by_size: Vec<Share>,
+    pub by_size: Vec<MissedShare>,
     /// By the largest IoU with another ground truth of the image, of any category.
-    pub by_crowding: Vec<Share>,
+    pub by_crowding: Vec<MissedShare>,
     /// By category, in the categories' order.
-    pub by_category: Vec<Share>,
+    pub by_category: Vec<MissedShare>,
 }
 
 /// Where crowding begins, and where it is heavy.
@@ -39,12 +39,12 @@ pub(super) fn missed(
     ranges: &[AreaRange],
     names: &[String],
 ) -> Missed {
-    let share = |label: &str| Share { label: label.into(), count: 0, missed: 0 };
-    let mut by_size: Vec<Share> = ranges.iter().map(|range| share(&range.label)).collect();
-    let mut by_crowding: Vec<Share> = CROWDING.iter().map(|&(_, label)| share(label)).collect();
-    let mut by_category: Vec<Share> = names.iter().map(|name| share(name)).collect();
+    let share = |label: &str| MissedShare { label: label.into(), count: 0, missed: 0 };
+    let mut by_size: Vec<MissedShare> = ranges.iter().map(|range| share(&range.label)).collect();
+    let mut by_crowding: Vec<MissedShare> = CROWDING.iter().map(|&(_, label)| share(label)).collect();
+    let mut by_category: Vec<MissedShare> = names.iter().map(|name| share(name)).collect();
     let mut by_image: Vec<Vec<&Truth>> = vec![Vec::new(); problem.images];
-    let categories: Vec<Category<'_>> = (0..problem.len()).map(|k| problem.category(k)).collect();
+    let categories: Vec<CategoryProblem<'_>> = (0..problem.len()).map(|k| problem.category(k)).collect();
     for category in &categories {
         for truth in &category.truths {
             by_image[truth.image as usize].push(truth);
@@ -53,7 +53,7 @@ pub(super) fn missed(
     for (k, verdicts) in verdicts.iter().enumerate() {
         let truths = categories[k].truths.iter().zip(&verdicts.found).zip(&verdicts.counts);
         for ((truth, found), _) in truths.filter(|&(_, &counts)| counts) {
-            let count = |share: &mut Share| {
+            let count = |share: &mut MissedShare| {
                 share.count += 1;
                 share.missed += u64::from(found.is_none());
             };

@@ -18,7 +18,6 @@ mod mean;
 mod misread;
 mod missed;
 mod mistakes;
-mod notices;
 mod npy;
 mod operating;
 mod overlap;
@@ -33,29 +32,30 @@ mod seen;
 mod summary;
 mod tide;
 mod voc;
+mod warnings;
 
 use std::path::Path;
 
-pub use calibration::{Bin, Calibration, Closed};
+pub use calibration::{Calibration, CalibrationBin, Closed};
 pub use confusion::Confused;
 pub use error::EvaluateError;
 pub use evaluation::{Arrays, Evaluation};
 pub use explain::{Comparison, Errors, Moved};
-pub use missed::{Missed, Share};
+pub use missed::{Missed, MissedShare};
 pub use mistakes::{Boxed, Mistakes};
-pub use notices::Warning;
-pub use operating::Cut;
+pub use operating::OperatingPoint;
 pub use overlap::overlap;
 pub use params::{AreaRange, MOST_RANGES, MOST_THRESHOLDS, Params, Protocol, linspace};
 pub use per_class::{ClassRow, per_class};
 pub use quirk::Reading;
 pub use resample::{Interval, LEAST_IMAGES};
-pub use seen::{Seen, Source};
+pub use seen::{Seen, SeenSource};
 pub use summary::{
     AreaNumbers, COCO_NAMES, LVIS_NAMES, area_lines, names as stat_names, text as summary_lines,
 };
 pub use tide::{KINDS as TIDE_KINDS, Tide, TideThresholds};
 pub use voc::{Sides, Voc, VocAp};
+pub use warnings::Warning;
 
 use crate::coco::{DataSet, Detections, Lookup, ReadError};
 use problem::{Problem, Scope};

@@ -5,7 +5,7 @@ use super::analysis::Verdicts;
 /// What a cut at a score gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Cut {
+pub struct OperatingPoint {
     /// Detections with this score or more are kept.
     pub score: f64,
     /// Harmonic mean of precision and recall.
@@ -17,12 +17,12 @@ pub struct Cut {
 }
 
 /// The best cut of one category; `None` without ground truths or without right detections.
-pub(super) fn best(verdicts: &Verdicts) -> Option<Cut> {
+pub(super) fn best(verdicts: &Verdicts) -> Option<OperatingPoint> {
     best_of(verdicts.judged.iter().map(|judged| (judged.score, judged.right)), verdicts.positives())
 }
 
 /// The best cut for all categories together, each detection and each ground truth with the same weight.
-pub(super) fn best_overall(categories: &[Verdicts]) -> Option<Cut> {
+pub(super) fn best_overall(categories: &[Verdicts]) -> Option<OperatingPoint> {
     let judged = categories.iter().flat_map(|verdicts| &verdicts.judged);
     let mut all: Vec<(f64, bool)> = judged.map(|judged| (judged.score, judged.right)).collect();
     all.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -30,10 +30,10 @@ pub(super) fn best_overall(categories: &[Verdicts]) -> Option<Cut> {
 }
 
 /// Cuts lie between different scores only. Of equal F1 the higher score is taken.
-fn best_of(falling: impl Iterator<Item = (f64, bool)>, positives: u64) -> Option<Cut> {
+fn best_of(falling: impl Iterator<Item = (f64, bool)>, positives: u64) -> Option<OperatingPoint> {
     let mut falling = falling.filter(|(score, _)| !score.is_nan()).peekable();
     let (mut right, mut count) = (0u64, 0u64);
-    let mut best: Option<Cut> = None;
+    let mut best: Option<OperatingPoint> = None;
     while let Some((score, is_right)) = falling.next() {
         count += 1;
         right += u64::from(is_right);
@@ -43,7 +43,7 @@ fn best_of(falling: impl Iterator<Item = (f64, bool)>, positives: u64) -> Option
         let f1 = 2.0 * right as f64 / (count + positives) as f64;
         if best.is_none_or(|best| f1 > best.f1) {
             let (precision, recall) = (right as f64 / count as f64, right as f64 / positives.max(1) as f64);
-            best = Some(Cut { score, f1, precision, recall });
+            best = Some(OperatingPoint { score, f1, precision, recall });
         }
     }
     best.filter(|_| positives > 0)

@@ -12,8 +12,8 @@ use super::lvis::Selected;
 use super::params::{Params, Protocol};
 use super::quirk::Reading;
 use crate::coco::{
-    Annotation, ClassNames, DataSet, Detection, Detections, Id, Ids, Index, Lookup, NOWHERE, Names, Traits,
-    quoted,
+    Annotation, ClassNames, DataSet, DatasetNames, Detection, Detections, Id, Ids, Index, Lookup, NOWHERE,
+    Traits, quoted,
 };
 
 /// A ground truth that is evaluated.
@@ -133,7 +133,7 @@ impl Scope {
             categories: Index::new(&self.categories),
             category_count: self.categories.len(),
             keep_foreign: params.protocol == Protocol::Lvis,
-            names: by_name.then(|| Names::of(set)),
+            names: by_name.then(|| DatasetNames::of(set)),
         }
     }
 }
@@ -187,7 +187,7 @@ pub(super) struct Problem<'a> {
 
 /// One category of a problem.
 #[derive(Clone, Debug)]
-pub(super) struct Category<'a> {
+pub(super) struct CategoryProblem<'a> {
     /// Ground truths by image.
     pub(super) truths: Vec<Truth>,
     /// Rows of its detections.
@@ -196,7 +196,7 @@ pub(super) struct Category<'a> {
     detections: &'a Detections,
 }
 
-impl Category<'_> {
+impl CategoryProblem<'_> {
     #[inline]
     pub(super) fn detection(&self, row: u32) -> &Detection {
         self.detections.rows.at(row)
@@ -275,9 +275,9 @@ impl<'a> Problem<'a> {
     }
 
     /// A category by its place.
-    pub(super) fn category(&self, k: usize) -> Category<'_> {
+    pub(super) fn category(&self, k: usize) -> CategoryProblem<'_> {
         let chosen = &self.chosen[span(&self.chosen_ends, k)];
-        Category {
+        CategoryProblem {
             truths: chosen.iter().filter_map(|&(image, place)| self.truth(image, place)).collect(),
             rows: self.rows_of(k),
             not_exhaustive: self.selected.not_exhaustive.get(k).map_or(&[], Vec::as_slice),

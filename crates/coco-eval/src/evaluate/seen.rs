@@ -8,7 +8,7 @@ use crate::coco::{Detection, Detections, Id, NOWHERE};
 
 /// How it is known which images were looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum SeenSource {
     /// The run's own files list them.
     Run,
     /// Those that have results: what was looked at in vain is not among them.
@@ -21,7 +21,7 @@ pub struct Seen {
     /// In their order.
     pub images: Vec<Id>,
     /// How that is known.
-    pub source: Source,
+    pub source: SeenSource,
 }
 
 impl Evaluator {
@@ -33,8 +33,8 @@ impl Evaluator {
             with_results.iter().zip(seen).all(|(&result, &seen)| seen || !result)
         });
         let (seen, source) = match of_run {
-            Some(seen) => (seen, Source::Run),
-            None => (with_results, Source::Results),
+            Some(seen) => (seen, SeenSource::Run),
+            None => (with_results, SeenSource::Results),
         };
         let images = self.scope.images.iter().zip(seen).filter(|(_, seen)| *seen);
         Seen { images: images.map(|(&id, _)| id).collect(), source }

@@ -21,7 +21,7 @@ pub fn names(params: &Params) -> Vec<String> {
         return LVIS_NAMES.map(String::from).to_vec();
     }
     let lines = lines(params);
-    let name = |(name, line): (&str, &Line)| match name.strip_prefix("AR") {
+    let name = |(name, line): (&str, &SummaryLine)| match name.strip_prefix("AR") {
         Some(limit) if limit.starts_with(|c: char| c.is_ascii_digit()) => format!("AR{}", line.limit),
         _ => name.into(),
     };
@@ -30,7 +30,7 @@ pub fn names(params: &Params) -> Vec<String> {
 
 /// One line of the summary: what it averages.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(super) struct SummaryLine {
     pub(super) precision: bool,
     threshold: Option<f64>,
     area: String,
@@ -40,8 +40,8 @@ pub(super) struct Line {
 }
 
 /// The lines of the summary, in order.
-pub(super) fn lines(params: &Params) -> Vec<Line> {
-    let line = |precision, threshold, area: &str, limit| Line {
+pub(super) fn lines(params: &Params) -> Vec<SummaryLine> {
+    let line = |precision, threshold, area: &str, limit| SummaryLine {
         precision,
         threshold,
         area: area.into(),
@@ -49,7 +49,7 @@ pub(super) fn lines(params: &Params) -> Vec<Line> {
         group: None,
     };
     if params.protocol == Protocol::Lvis {
-        let ap = |threshold, area: &str, group| Line { group, ..line(true, threshold, area, 300) };
+        let ap = |threshold, area: &str, group| SummaryLine { group, ..line(true, threshold, area, 300) };
         return vec![
             ap(None, "all", None),
             ap(Some(0.5), "all", None),
@@ -86,7 +86,7 @@ pub(super) fn lines(params: &Params) -> Vec<Line> {
     ]
 }
 
-impl Line {
+impl SummaryLine {
     /// Places of the thresholds that it averages.
     pub(super) fn thresholds(&self, params: &Params) -> Vec<usize> {
         let thresholds = params.iou_thresholds.iter().enumerate();
@@ -199,7 +199,7 @@ pub struct AreaNumbers {
 }
 
 /// The lines of AP and AR of the ranges with labels of their own.
-fn own_lines(params: &Params) -> Vec<[Line; 2]> {
+fn own_lines(params: &Params) -> Vec<[SummaryLine; 2]> {
     let mut labels: Vec<&str> = Vec::new();
     for range in &params.area_ranges {
         if !STANDARD.contains(&range.label.as_str()) && !labels.contains(&range.label.as_str()) {
@@ -207,7 +207,7 @@ fn own_lines(params: &Params) -> Vec<[Line; 2]> {
         }
     }
     let Some(last) = lines(params).pop() else { return Vec::new() };
-    let line = |area: &str, precision| Line { precision, area: area.into(), ..last.clone() };
+    let line = |area: &str, precision| SummaryLine { precision, area: area.into(), ..last.clone() };
     labels.into_iter().map(|label| [line(label, true), line(label, false)]).collect()
 }
 

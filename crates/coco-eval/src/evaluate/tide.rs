@@ -53,7 +53,7 @@ pub struct Tide {
 
 /// A ground truth as TIDE sees it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Object {
+pub(super) struct TideObject {
     pub(super) class: u32,
     pub(super) bbox: [f64; 4],
     /// An ignore region.
@@ -72,13 +72,13 @@ pub(super) struct Guess {
 
 /// One image's ground truths in the file's order, and its detections.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scene {
-    pub(super) objects: Vec<Object>,
+pub(super) struct TideImage {
+    pub(super) objects: Vec<TideObject>,
     pub(super) guesses: Vec<Guess>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum TideVerdict {
     Right,
     Wrong,
     /// Taken by an ignore region.
@@ -89,14 +89,14 @@ enum Verdict {
 struct TideError {
     kind: usize,
     /// The detection: class, score, verdict.
-    guess: Option<(u32, f64, Verdict)>,
+    guess: Option<(u32, f64, TideVerdict)>,
     /// The class that a correction gives it, if it wins the correction; for a missed ground truth its class.
     class: Option<u32>,
 }
 
 /// What one image adds.
 #[derive(Default)]
-struct Found {
+struct TideFindings {
     /// Classes of the ground truths that are no crowds.
     objects: Vec<u32>,
     points: Vec<(u32, f64, bool)>,
@@ -106,7 +106,7 @@ struct Found {
 
 /// Points and ground truths by class, the classes in order of first mention.
 #[derive(Clone, Debug)]
-struct Curves {
+struct TideCurves {
     order: Vec<u32>,
     met: Vec<bool>,
     points: Vec<Vec<(f64, bool)>>,
@@ -114,9 +114,9 @@ struct Curves {
 }
 
 /// Runs TIDE over images in the annotations' order; `None` where no class has a ground truth or a detection.
-pub(super) fn run(scenes: &[Scene], classes: usize, thresholds: TideThresholds) -> Option<Tide> {
-    let found: Vec<Found> = scenes.par_iter().map(|scene| image(scene, thresholds)).collect();
-    let mut base = Curves::new(classes);
+pub(super) fn run(scenes: &[TideImage], classes: usize, thresholds: TideThresholds) -> Option<Tide> {
+    let found: Vec<TideFindings> = scenes.par_iter().map(|scene| image(scene, thresholds)).collect();
+    let mut base = TideCurves::new(classes);
     let mut missed = vec![0; classes];
     let mut counts = [0; 6];
     for found in &found {
@@ -158,9 +158,9 @@ fn largest(values: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
     values.enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
 
-fn image(scene: &Scene, thresholds: TideThresholds) -> Found {
+fn image(scene: &TideImage, thresholds: TideThresholds) -> TideFindings {
     let TideThresholds { positive, background } = thresholds;
-    let objects: Vec<&Object> = scene.objects.iter().filter(|object| !object.crowd).collect();
+    let objects: Vec<&TideObject> = scene.objects.iter().filter(|object| !object.crowd).collect();
     let mut guesses: Vec<&Guess> = scene.guesses.iter().collect();
     guesses.sort_unstable_by_key(|guess| (falling(guess.score), guess.order));
     guesses.truncate(PER_IMAGE);
@@ -168,7 +168,7 @@ fn image(scene: &Scene, thresholds: TideThresholds) -> Found {
         |guess: &Guess| objects.iter().map(|object| overlap(&guess.bbox, &object.bbox, false)).collect();
     let overlaps: Vec<Vec<f64>> = guesses.iter().map(|guess| row(guess)).collect();
     let mut used = vec![false; objects.len()];
-    let mut verdicts = vec![Verdict::Wrong; guesses.len()];
+    let mut verdicts = vec![TideVerdict::Wrong; guesses.len()];
     for ((guess, row), verdict) in guesses.iter().zip(&overlaps).zip(&mut verdicts) {
         let own = row
             .iter()
@@ -179,26 +179,28 @@ fn image(scene: &Scene, thresholds: TideThresholds) -> Found {
             && iou >= positive
         {
             used[place] = true;
-            *verdict = Verdict::Right;
+            *verdict = TideVerdict::Right;
         }
     }
     for region in scene.objects.iter().filter(|object| object.crowd) {
         for (guess, verdict) in guesses.iter().zip(&mut verdicts) {
-            let same = *verdict == Verdict::Wrong && region.class == guess.class;
+            let same = *verdict == TideVerdict::Wrong && region.class == guess.class;
             if same && overlap(&guess.bbox, &region.bbox, true) > positive {
-                *verdict = Verdict::Ignored;
+                *verdict = TideVerdict::Ignored;
             }
         }
     }
-    let mut found =
-        Found { objects: objects.iter().map(|object| object.class).collect(), ..Found::default() };
+    let mut found = TideFindings {
+        objects: objects.iter().map(|object| object.class).collect(),
+        ..TideFindings::default()
+    };
     // For each ground truth the best detection that was meant for it: score and error.
     let mut best: Vec<Option<(f64, usize)>> = vec![None; objects.len()];
     for ((guess, row), &verdict) in guesses.iter().zip(&overlaps).zip(&verdicts) {
-        if verdict != Verdict::Ignored {
-            found.points.push((guess.class, guess.score, verdict == Verdict::Right));
+        if verdict != TideVerdict::Ignored {
+            found.points.push((guess.class, guess.score, verdict == TideVerdict::Right));
         }
-        if verdict == Verdict::Right {
+        if verdict == TideVerdict::Right {
             continue;
         }
         let pick = |wanted: &dyn Fn(usize) -> bool| {
@@ -246,13 +248,13 @@ fn image(scene: &Scene, thresholds: TideThresholds) -> Found {
 /// The mean AP with all errors of one kind corrected. tidecv puts the errors first, then what was right, so that
 /// equal scores change places even where nothing is corrected.
 fn rebuilt(
-    base: &Curves,
+    base: &TideCurves,
     errors: &[TideError],
     kind: Option<usize>,
     score: impl Fn(f64, bool) -> f64,
     forgiven: Option<&[i64]>,
 ) -> Option<f64> {
-    let mut new = Curves::new(base.objects.len());
+    let mut new = TideCurves::new(base.objects.len());
     let mut objects = base.objects.clone();
     for error in errors {
         if Some(error.kind) == kind {
@@ -262,7 +264,7 @@ fn rebuilt(
                 _ => {}
             }
         } else if let Some((class, own, verdict)) = error.guess
-            && verdict != Verdict::Ignored
+            && verdict != TideVerdict::Ignored
         {
             new.add(class, score(own, false), false);
         }
@@ -282,9 +284,9 @@ fn rebuilt(
     new.mean()
 }
 
-impl Curves {
-    fn new(classes: usize) -> Curves {
-        Curves {
+impl TideCurves {
+    fn new(classes: usize) -> TideCurves {
+        TideCurves {
             order: Vec::new(),
             met: vec![false; classes],
             points: vec![Vec::new(); classes],

@@ -12,7 +12,7 @@ pub(super) fn battery(random: &mut Random) -> Thing {
     let split = random.range(-0.3, 0.25);
     let (left, right) = if random.chance(0.5) { (dark, other) } else { (other, dark) };
     let tube = |from: f32, to: f32, colour: Colour| {
-        Part::new(
+        PaintPart::new(
             Shape::slab(at((from + to) / 2.0, 0.0), (to - from) / 2.0, thick, 0.02),
             colour,
             Finish::Gloss,
@@ -20,14 +20,19 @@ pub(super) fn battery(random: &mut Random) -> Thing {
         )
     };
     let mut parts = vec![
-        Part::new(Shape::slab(at(0.47, 0.0), 0.035, thick * 0.38, 0.01), STEEL, Finish::Metal, thick * 0.4),
+        PaintPart::new(
+            Shape::slab(at(0.47, 0.0), 0.035, thick * 0.38, 0.01),
+            STEEL,
+            Finish::Metal,
+            thick * 0.4,
+        ),
         tube(-0.5, 0.46, STEEL.map(|level| level * 0.9)),
         tube(-0.48, split + 0.03, left),
         tube(split, 0.44, right),
     ];
     if random.chance(0.6) {
         let print = Shape::slab(at(split - 0.16, thick * 0.1), 0.09, thick * 0.3, 0.01);
-        parts.push(Part::new(print, [0.88, 0.87, 0.85], Finish::Matt, 0.02));
+        parts.push(PaintPart::new(print, [0.88, 0.87, 0.85], Finish::Matt, 0.02));
     }
     Thing { parts, wall: 0.05, height: thick * 2.0 }
 }
@@ -53,13 +58,13 @@ pub(super) fn soda_can(random: &mut Random) -> Thing {
     .iter()
     .map(|&(x, y)| at(x * half, y * bump(random)))
     .collect();
-    let dents = Pattern::Blotches {
+    let dents = PaintPattern::Blotches {
         size: 0.13,
         depth: 0.35 + 0.4 * crush,
         colour: colour.map(|level| (level * 0.5).min(1.0)),
     };
     let mut parts = vec![
-        Part::new(
+        PaintPart::new(
             Shape::Polygon { points: curve(&corners, 2, true), round: 0.0 },
             colour,
             Finish::Metal,
@@ -70,7 +75,7 @@ pub(super) fn soda_can(random: &mut Random) -> Thing {
     // A pale band of print around the middle.
     let swirl =
         curve(&[at(-half * 0.8, -0.12), at(-0.1, 0.1), at(0.12, -0.1), at(half * 0.8, 0.13)], 5, false);
-    parts.push(Part::new(
+    parts.push(PaintPart::new(
         Shape::Path { points: swirl, radius: random.range(0.03, 0.06) },
         [0.88, 0.89, 0.87],
         Finish::Gloss,
@@ -78,26 +83,26 @@ pub(super) fn soda_can(random: &mut Random) -> Thing {
     ));
     let (lid, foot) = (random.range(0.12, 0.26), random.range(0.08, 0.24));
     for (x, width) in [(-half, foot), (half, lid)] {
-        parts.push(Part::new(
+        parts.push(PaintPart::new(
             Shape::Ellipse { centre: at(x, 0.0), rx: width, ry: radius * 0.97 },
             bright,
             Finish::Metal,
             0.06,
         ));
-        parts.push(Part::new(
+        parts.push(PaintPart::new(
             Shape::Ellipse { centre: at(x, 0.0), rx: width * 0.78, ry: radius * 0.78 },
             bright.map(|level| level * 0.72),
             Finish::Metal,
             0.1,
         ));
     }
-    parts.push(Part::new(
+    parts.push(PaintPart::new(
         Shape::Ellipse { centre: at(half, 0.06), rx: lid * 0.35, ry: 0.09 },
         HOLE,
         Finish::Matt,
         0.02,
     ));
-    parts.push(Part::new(
+    parts.push(PaintPart::new(
         Shape::Ellipse { centre: at(half, -0.07), rx: lid * 0.3, ry: 0.075 },
         bright,
         Finish::Metal,
@@ -113,18 +118,23 @@ pub(super) fn pen(random: &mut Random) -> Thing {
     let clear = near(random, [0.7, 0.72, 0.74], 0.1);
     let thick = random.range(0.026, 0.036);
     let mut parts = vec![
-        Part::new(
+        PaintPart::new(
             Shape::Bar { from: at(0.38, 0.0), to: at(0.5, 0.0), start: thick * 0.8, end: thick * 0.15 },
             BRASS,
             Finish::Metal,
             thick,
         ),
-        Part::new(Shape::bar(at(-0.4, 0.0), at(0.4, 0.0), thick), clear, Finish::Gloss, thick),
-        Part::new(Shape::bar(at(-0.2, 0.0), at(0.36, 0.0), thick * 0.28), ink, Finish::Gloss, thick * 0.3),
+        PaintPart::new(Shape::bar(at(-0.4, 0.0), at(0.4, 0.0), thick), clear, Finish::Gloss, thick),
+        PaintPart::new(
+            Shape::bar(at(-0.2, 0.0), at(0.36, 0.0), thick * 0.28),
+            ink,
+            Finish::Gloss,
+            thick * 0.3,
+        ),
     ];
     let capped = random.chance(0.7);
     let (from, to) = if capped { (-0.5, -0.17) } else { (-0.5, -0.42) };
-    parts.push(Part::new(
+    parts.push(PaintPart::new(
         Shape::slab(at((from + to) / 2.0, 0.0), (to - from) / 2.0, thick * 1.3, thick * 0.5),
         ink,
         Finish::Gloss,
@@ -137,7 +147,7 @@ pub(super) fn pen(random: &mut Random) -> Thing {
             start: thick * 0.5,
             end: thick * 0.35,
         };
-        parts.push(Part::new(clip, ink.map(|level| level * 1.25), Finish::Gloss, thick * 0.5));
+        parts.push(PaintPart::new(clip, ink.map(|level| level * 1.25), Finish::Gloss, thick * 0.5));
     }
     Thing { parts, wall: 0.0, height: thick * 2.0 }
 }
@@ -153,14 +163,17 @@ pub(super) fn tape(random: &mut Random) -> Thing {
     let ring = |outer: f32, inner: f32| Shape::disc(middle, outer).without(Shape::disc(middle, inner));
     let core = random.pick(&[[0.75, 0.72, 0.66], [0.5, 0.42, 0.33], [0.3, 0.3, 0.32]]);
     let mut parts = vec![
-        Part::new(ring(0.5, bore), colour, Finish::Gloss, 0.07),
-        Part::new(ring(0.46, 0.44), colour.map(|level| level * 1.5), Finish::Gloss, 0.02),
-        Part::new(ring(bore + 0.03, bore), near(random, core, 0.1), Finish::Matt, 0.03),
+        PaintPart::new(ring(0.5, bore), colour, Finish::Gloss, 0.07),
+        PaintPart::new(ring(0.46, 0.44), colour.map(|level| level * 1.5), Finish::Gloss, 0.02),
+        PaintPart::new(ring(bore + 0.03, bore), near(random, core, 0.1), Finish::Matt, 0.03),
     ];
     if random.chance(0.5) {
         // The end of the tape, come loose.
         let end = curve(&[at(0.46, 0.05), at(0.49, 0.22), at(0.44, 0.4)], 4, false);
-        parts.insert(0, Part::new(Shape::Path { points: end, radius: 0.022 }, colour, Finish::Gloss, 0.02));
+        parts.insert(
+            0,
+            PaintPart::new(Shape::Path { points: end, radius: 0.022 }, colour, Finish::Gloss, 0.02),
+        );
     }
     Thing { parts, wall: random.range(0.15, 0.35), height: 0.3 }
 }
@@ -182,14 +195,14 @@ pub(super) fn label(random: &mut Random) -> Thing {
     let lower = curve(&edge(1.0), 4, false);
     let points: Vec<Point> = upper.into_iter().chain(lower.into_iter().rev()).collect();
     let mut parts = vec![
-        Part::new(
+        PaintPart::new(
             Shape::Path { points: arc(at(-0.43, 0.0), 0.075, 0.0, 1.0, 14), radius: 0.014 },
             STEEL,
             Finish::Metal,
             0.014,
         ),
-        Part::new(Shape::Polygon { points, round: 0.006 }, red, Finish::Matt, 0.03),
-        Part::new(Shape::disc(at(-0.3, 0.0), 0.03), STEEL.map(|level| level * 0.9), Finish::Metal, 0.02),
+        PaintPart::new(Shape::Polygon { points, round: 0.006 }, red, Finish::Matt, 0.03),
+        PaintPart::new(Shape::disc(at(-0.3, 0.0), 0.03), STEEL.map(|level| level * 0.9), Finish::Metal, 0.02),
     ];
     // Letters too small to read are strokes and gaps; two lines or one.
     let lines: &[f32] = if random.chance(0.5) { &[-0.4, 0.4] } else { &[0.0] };
@@ -208,7 +221,7 @@ pub(super) fn label(random: &mut Random) -> Thing {
             x += size * if random.chance(0.15) { 2.8 } else { 1.5 };
         }
     }
-    parts.push(Part::new(Shape::Any(strokes), [0.93, 0.9, 0.9], Finish::Matt, 0.01));
+    parts.push(PaintPart::new(Shape::Any(strokes), [0.93, 0.9, 0.9], Finish::Matt, 0.01));
     Thing { parts, wall: 0.0, height: 0.03 }
 }
 
@@ -233,13 +246,13 @@ pub(super) fn luggage_tag(random: &mut Random) -> Thing {
         false,
     );
     let mut parts = vec![
-        Part::new(
+        PaintPart::new(
             Shape::Path { points: loop_, radius: random.range(0.014, 0.03) },
             strap,
             Finish::Gloss,
             0.02,
         ),
-        Part::new(Shape::polygon(&corners, 0.02), paper, Finish::Gloss, 0.03),
+        PaintPart::new(Shape::polygon(&corners, 0.02), paper, Finish::Gloss, 0.03),
     ];
     let frame = Shape::slab(at(0.22, 0.0), 0.23, half * 0.78, 0.02).without(Shape::slab(
         at(0.22, 0.0),
@@ -249,7 +262,7 @@ pub(super) fn luggage_tag(random: &mut Random) -> Thing {
     ));
     let ink = near(random, [0.35, 0.4, 0.5], 0.15);
     if random.chance(0.7) {
-        parts.push(Part::new(frame, ink, Finish::Matt, 0.01));
+        parts.push(PaintPart::new(frame, ink, Finish::Matt, 0.01));
     }
     let rows = 3 + random.below(3);
     let ruled = (0..rows)
@@ -258,8 +271,13 @@ pub(super) fn luggage_tag(random: &mut Random) -> Thing {
             Shape::bar(at(0.05, y), at(random.range(0.2, 0.4), y), 0.006)
         })
         .collect();
-    parts.push(Part::new(Shape::Any(ruled), ink.map(|level| level * 0.8), Finish::Matt, 0.004));
-    parts.push(Part::new(Shape::bar(at(-0.09, -0.03), at(-0.09, 0.03), 0.016), HOLE, Finish::Matt, 0.005));
+    parts.push(PaintPart::new(Shape::Any(ruled), ink.map(|level| level * 0.8), Finish::Matt, 0.004));
+    parts.push(PaintPart::new(
+        Shape::bar(at(-0.09, -0.03), at(-0.09, 0.03), 0.016),
+        HOLE,
+        Finish::Matt,
+        0.005,
+    ));
     Thing { parts, wall: 0.01, height: 0.035 }
 }
 
@@ -269,8 +287,8 @@ pub(super) fn luggage_part(random: &mut Random) -> Thing {
         let blue = near(random, [0.27, 0.31, 0.38], 0.2);
         let thick = random.range(0.03, 0.055);
         let mut parts = vec![
-            Part::new(Shape::slab(at(0.0, 0.0), 0.5, thick, 0.01), blue, Finish::Gloss, thick * 1.1),
-            Part::new(
+            PaintPart::new(Shape::slab(at(0.0, 0.0), 0.5, thick, 0.01), blue, Finish::Gloss, thick * 1.1),
+            PaintPart::new(
                 Shape::bar(at(-0.48, -thick * 0.3), at(0.48, -thick * 0.3), thick * 0.1),
                 blue.map(|level| level * 1.5),
                 Finish::Gloss,
@@ -278,7 +296,7 @@ pub(super) fn luggage_part(random: &mut Random) -> Thing {
             ),
         ];
         if random.chance(0.5) {
-            parts.push(Part::new(
+            parts.push(PaintPart::new(
                 Shape::bar(at(-0.43, 0.0), at(-0.4, 0.0), thick * 0.5),
                 [0.75, 0.15, 0.12],
                 Finish::Gloss,
@@ -302,10 +320,15 @@ pub(super) fn luggage_part(random: &mut Random) -> Thing {
     let plate =
         |grow: f32| Shape::Polygon { points: curve(&shape.map(|point| point * grow), 4, true), round: 0.0 };
     let parts = vec![
-        Part::new(plate(1.0), black, Finish::Gloss, 0.1),
-        Part::new(plate(0.74), black.map(|level| level * 1.35), Finish::Gloss, 0.06),
-        Part::new(Shape::disc(at(-0.02, 0.02), 0.075), near(random, STEEL, 0.1), Finish::Metal, 0.07),
-        Part::new(Shape::disc(at(-0.02, 0.02), 0.03), STEEL.map(|level| level * 0.6), Finish::Metal, 0.03),
+        PaintPart::new(plate(1.0), black, Finish::Gloss, 0.1),
+        PaintPart::new(plate(0.74), black.map(|level| level * 1.35), Finish::Gloss, 0.06),
+        PaintPart::new(Shape::disc(at(-0.02, 0.02), 0.075), near(random, STEEL, 0.1), Finish::Metal, 0.07),
+        PaintPart::new(
+            Shape::disc(at(-0.02, 0.02), 0.03),
+            STEEL.map(|level| level * 0.6),
+            Finish::Metal,
+            0.03,
+        ),
     ];
     Thing { parts, wall: 0.06, height: 0.14 }
 }

@@ -11,8 +11,9 @@ pub(super) fn nut(random: &mut Random) -> Thing {
     let flange = Shape::disc(middle, 0.5).without(Shape::disc(middle, bore));
     let chamfer = Shape::disc(middle, bore + 0.07).without(Shape::disc(middle, bore));
     let parts = vec![
-        Part::new(if random.chance(0.7) { body } else { flange }, colour, Finish::Metal, 0.13).with(pattern),
-        Part::new(chamfer, colour.map(|level| level * 0.62), Finish::Metal, 0.05),
+        PaintPart::new(if random.chance(0.7) { body } else { flange }, colour, Finish::Metal, 0.13)
+            .with(pattern),
+        PaintPart::new(chamfer, colour.map(|level| level * 0.62), Finish::Metal, 0.05),
     ];
     Thing { parts, wall: random.range(0.3, 0.5), height: 0.45 }
 }
@@ -27,22 +28,29 @@ pub(super) fn bolt(random: &mut Random) -> Thing {
 }
 
 /// A smooth shank that becomes a thread.
-fn rod(random: &mut Random, from: f32, to: f32, thick: f32, colour: Colour, pattern: Pattern) -> Vec<Part> {
+fn rod(
+    random: &mut Random,
+    from: f32,
+    to: f32,
+    thick: f32,
+    colour: Colour,
+    pattern: PaintPattern,
+) -> Vec<PaintPart> {
     let start = random.range(from + 0.1, from + 0.45);
     let shank =
         Shape::slab(at((from + to) / 2.0 - 0.02, 0.0), (to - from) / 2.0 - 0.03, thick * 1.02, thick * 0.2);
     vec![
-        Part::new(shank, colour, Finish::Metal, thick).with(pattern),
+        PaintPart::new(shank, colour, Finish::Metal, thick).with(pattern),
         threaded(at(start, 0.0), at(to, 0.0), thick * 0.97, colour, thick * 0.55),
     ]
 }
 
 /// A hexagonal head from the side: a middle face between two narrower ones.
-fn head(x: f32, thick: f32, colour: Colour, pattern: Pattern) -> Vec<Part> {
+fn head(x: f32, thick: f32, colour: Colour, pattern: PaintPattern) -> Vec<PaintPart> {
     let (half, tall) = (thick * 0.8, thick * 2.05);
     let face = |y: f32, half_height: f32, share: f32| {
         let shape = Shape::slab(at(x + half * 0.5, y), half, half_height, half * 0.25);
-        Part::new(shape, colour.map(|level| level * share), Finish::Metal, half * 0.5).with(pattern)
+        PaintPart::new(shape, colour.map(|level| level * share), Finish::Metal, half * 0.5).with(pattern)
     };
     vec![
         face(-tall * 0.75, tall * 0.3, 0.9),
@@ -60,7 +68,7 @@ pub(super) fn bolt_nut_set(random: &mut Random) -> Thing {
     let mut x = random.range(-0.02, 0.2);
     for _ in 0..1 + random.below(2) {
         let washer = Shape::slab(at(x - thick * 1.15, 0.0), thick * 0.22, thick * 2.3, thick * 0.18);
-        parts.push(Part::new(washer, near(random, colour, 0.2), Finish::Metal, thick * 0.2));
+        parts.push(PaintPart::new(washer, near(random, colour, 0.2), Finish::Metal, thick * 0.2));
         parts.extend(head(x - thick * 0.4, thick, near(random, colour, 0.12), pattern));
         x += thick * 2.6;
     }
@@ -78,9 +86,9 @@ pub(super) fn bolt_washer(random: &mut Random) -> Thing {
     let shadow = Shape::Ellipse { centre: at(-0.16, 0.0), rx: 0.2, ry: 0.24 };
     let hexagon = Shape::regular(at(-0.2, 0.0), 0.22, 6, random.unit(), 0.04);
     let mut parts = vec![threaded(at(-0.1, 0.0), at(0.5, 0.0), thick, colour, thick * 0.6)];
-    parts.push(Part::new(disc, colour.map(|level| level * 1.15), Finish::Metal, 0.09).with(pattern));
-    parts.push(Part::new(shadow, colour.map(|level| level * 0.5), Finish::Matt, 0.02));
-    parts.push(Part::new(hexagon, colour, Finish::Metal, 0.07));
+    parts.push(PaintPart::new(disc, colour.map(|level| level * 1.15), Finish::Metal, 0.09).with(pattern));
+    parts.push(PaintPart::new(shadow, colour.map(|level| level * 0.5), Finish::Matt, 0.02));
+    parts.push(PaintPart::new(hexagon, colour, Finish::Metal, 0.07));
     Thing { parts, wall: 0.1, height: 0.4 }
 }
 
@@ -91,20 +99,20 @@ pub(super) fn nail(random: &mut Random) -> Thing {
     let bend = random.range(-0.05, 0.05);
     let wide = random.range(0.07, 0.1);
     let parts = vec![
-        Part::new(
+        PaintPart::new(
             Shape::Path { points: vec![at(-0.46, 0.0), at(0.0, bend * 0.6), at(0.4, 0.0)], radius: thick },
             colour,
             Finish::Metal,
             thick,
         )
         .with(pattern),
-        Part::new(
+        PaintPart::new(
             Shape::Bar { from: at(0.36, 0.0), to: at(0.5, -bend * 0.3), start: thick, end: 0.004 },
             colour,
             Finish::Metal,
             thick,
         ),
-        Part::new(
+        PaintPart::new(
             Shape::Ellipse { centre: at(-0.47, 0.0), rx: wide * 0.5, ry: wide },
             colour,
             Finish::Metal,
@@ -119,13 +127,13 @@ pub(super) fn screw(random: &mut Random) -> Thing {
     let (colour, _) = metal(random);
     let thick = random.range(0.045, 0.065);
     let mut parts = vec![
-        Part::new(
+        PaintPart::new(
             Shape::Bar { from: at(0.3, 0.0), to: at(0.5, 0.0), start: thick, end: 0.006 },
             colour,
             Finish::Metal,
             thick,
         )
-        .with(Pattern::Ridges { axis: 0.02, pitch: thick * 0.9, depth: 0.9 }),
+        .with(PaintPattern::Ridges { axis: 0.02, pitch: thick * 0.9, depth: 0.9 }),
         threaded(at(-0.36, 0.0), at(0.36, 0.0), thick, colour, thick * 0.9),
     ];
     if random.chance(0.5) {
@@ -138,12 +146,12 @@ pub(super) fn screw(random: &mut Random) -> Thing {
             (-0.46, thick * 2.1),
             (-0.5, thick * 2.1),
         ];
-        parts.push(Part::new(Shape::polygon(&cone, 0.004), colour, Finish::Metal, thick * 2.0));
+        parts.push(PaintPart::new(Shape::polygon(&cone, 0.004), colour, Finish::Metal, thick * 2.0));
     } else {
         // Pan head, turned up enough to show its cross.
         let radius = thick * 2.1;
         let middle = at(-0.45, 0.0);
-        parts.push(Part::new(
+        parts.push(PaintPart::new(
             Shape::Ellipse { centre: middle, rx: radius * 0.8, ry: radius },
             colour,
             Finish::Metal,
@@ -153,7 +161,7 @@ pub(super) fn screw(random: &mut Random) -> Thing {
             Shape::bar(middle - way * (radius * 0.45), middle + way * (radius * 0.45), radius * 0.11)
         };
         let cross = Shape::Any(vec![slot(at(0.8, 0.3)), slot(at(-0.25, 0.95))]);
-        parts.push(Part::new(cross, HOLE, Finish::Matt, 0.01));
+        parts.push(PaintPart::new(cross, HOLE, Finish::Matt, 0.01));
     }
     Thing { parts, wall: 0.0, height: thick * 2.5 }
 }
@@ -168,13 +176,13 @@ pub(super) fn washer(random: &mut Random) -> Thing {
         colour = near(random, [0.22, 0.23, 0.25], 0.2);
     }
     let ring = Shape::disc(middle, 0.5).without(Shape::disc(middle, bore));
-    let mut parts = vec![Part::new(ring, colour, Finish::Metal, 0.05).with(pattern)];
+    let mut parts = vec![PaintPart::new(ring, colour, Finish::Metal, 0.05).with(pattern)];
     if serrated {
         let tooth = |index: usize| {
             let way = super::super::maths::direction(index as f32 / 28.0);
             Shape::bar(way * (bore + 0.06), way * 0.45, 0.009)
         };
-        parts.push(Part::new(
+        parts.push(PaintPart::new(
             Shape::Any((0..28).map(tooth).collect()),
             colour.map(|level| level * 0.45),
             Finish::Matt,

@@ -24,9 +24,10 @@ pub(super) fn rock(random: &mut Random) -> Thing {
     let rounded = random.chance(0.5);
     let whole = if rounded { curve(&outline, 3, true) } else { outline.clone() };
     let dark = colour.map(|level| level * 0.55);
-    let rough = Pattern::Blotches { size: random.range(0.08, 0.2), depth: 0.5, colour: dark };
-    let mut parts =
-        vec![Part::new(Shape::Polygon { points: whole, round: 0.02 }, colour, Finish::Matt, 0.2).with(rough)];
+    let rough = PaintPattern::Blotches { size: random.range(0.08, 0.2), depth: 0.5, colour: dark };
+    let mut parts = vec![
+        PaintPart::new(Shape::Polygon { points: whole, round: 0.02 }, colour, Finish::Matt, 0.2).with(rough),
+    ];
     // Faces that meet at a peak off the middle, each leaning its own way.
     let peak = at(random.range(-0.22, 0.22), random.range(-0.2, 0.2) * flat);
     let mut index = random.below(2);
@@ -36,7 +37,9 @@ pub(super) fn rock(random: &mut Random) -> Thing {
         let points: Vec<Point> = std::iter::once(peak).chain(edge).collect();
         let level = random.range(0.85, 1.25);
         let face = colour.map(|channel| (channel * level).min(1.0));
-        parts.push(Part::new(Shape::Polygon { points, round: 0.012 }, face, Finish::Matt, 0.07).with(rough));
+        parts.push(
+            PaintPart::new(Shape::Polygon { points, round: 0.012 }, face, Finish::Matt, 0.07).with(rough),
+        );
         index += step;
     }
     Thing { parts, wall: random.range(0.1, 0.22), height: 0.35 }
@@ -57,8 +60,8 @@ pub(super) fn wood(random: &mut Random) -> Thing {
             (-0.46, half),
             (-0.5, half * 0.3),
         ];
-        let slat = Part::new(Shape::polygon(&splinter, 0.003), colour, Finish::Matt, 0.02)
-            .with(Pattern::Streaks { axis: 0.0, size: 0.018, depth: 0.2 });
+        let slat = PaintPart::new(Shape::polygon(&splinter, 0.003), colour, Finish::Matt, 0.02)
+            .with(PaintPattern::Streaks { axis: 0.0, size: 0.018, depth: 0.2 });
         return Thing { parts: vec![slat], wall: 0.04, height: 0.07 };
     }
     let bark = random.pick(&[[0.46, 0.37, 0.32], [0.54, 0.46, 0.4], [0.42, 0.34, 0.3]]);
@@ -69,13 +72,13 @@ pub(super) fn wood(random: &mut Random) -> Thing {
     let way =
         [at(-0.5, 0.0), at(-0.2, bend), at(0.1, -bend * 0.4), at(0.35, bend * 0.8), at(0.5, bend * 1.4)];
     let points = curve(&way, 4, false);
-    let rough = Pattern::Streaks { axis: 0.0, size: 0.02, depth: 0.35 };
+    let rough = PaintPattern::Streaks { axis: 0.0, size: 0.02, depth: 0.35 };
     let mut parts = Vec::new();
     for _ in 0..1 + random.below(3) {
         let from = points[3 + random.below(points.len() - 6)];
         let to = from + at(random.range(0.04, 0.14), random.pick(&[-1.0, 1.0]) * random.range(0.05, 0.13));
         parts.push(
-            Part::new(
+            PaintPart::new(
                 Shape::Bar { from, to, start: thick * 0.65, end: thick * 0.35 },
                 bark.map(|level| level * 0.9),
                 Finish::Matt,
@@ -83,14 +86,14 @@ pub(super) fn wood(random: &mut Random) -> Thing {
             )
             .with(rough),
         );
-        parts.push(Part::new(Shape::disc(to, thick * 0.34), inner, Finish::Matt, 0.01));
+        parts.push(PaintPart::new(Shape::disc(to, thick * 0.34), inner, Finish::Matt, 0.01));
     }
     for (index, pair) in points.windows(2).enumerate() {
         let share = |index: usize| thick * (1.15 - 0.5 * index as f32 / points.len() as f32);
         let shape = Shape::Bar { from: pair[0], to: pair[1], start: share(index), end: share(index + 1) };
-        parts.push(Part::new(shape, bark, Finish::Matt, thick).with(rough));
+        parts.push(PaintPart::new(shape, bark, Finish::Matt, thick).with(rough));
     }
-    parts.push(Part::new(
+    parts.push(PaintPart::new(
         Shape::Ellipse { centre: points[0] + at(-thick * 0.8, 0.0), rx: thick * 0.55, ry: thick },
         inner,
         Finish::Matt,
@@ -98,7 +101,7 @@ pub(super) fn wood(random: &mut Random) -> Thing {
     ));
     let peeled = points[points.len() / 2];
     parts.push(
-        Part::new(
+        PaintPart::new(
             Shape::Bar { from: peeled, to: peeled + at(0.13, 0.0), start: thick * 0.5, end: thick * 0.15 },
             inner.map(|level| level * 0.85),
             Finish::Matt,
@@ -121,8 +124,8 @@ pub(super) fn paint_chip(random: &mut Random) -> Thing {
     if random.chance(0.4) {
         corners.insert(1, at(random.range(-0.2, 0.2), -half * random.range(1.0, 1.15)));
     }
-    let grit = Pattern::Blotches { size: 0.016, depth: 0.5, colour: colour.map(|level| level * 1.7) };
-    let chip =
-        Part::new(Shape::Polygon { points: corners, round: 0.006 }, colour, Finish::Matt, 0.01).with(grit);
+    let grit = PaintPattern::Blotches { size: 0.016, depth: 0.5, colour: colour.map(|level| level * 1.7) };
+    let chip = PaintPart::new(Shape::Polygon { points: corners, round: 0.006 }, colour, Finish::Matt, 0.01)
+        .with(grit);
     Thing { parts: vec![chip], wall: 0.015, height: 0.03 }
 }

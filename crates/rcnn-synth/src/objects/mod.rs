@@ -10,12 +10,12 @@ mod tools;
 
 use super::canvas::Colour;
 use super::maths::{Point, at};
-use super::paint::{Finish, Part, Pattern, Thing};
+use super::paint::{Finish, PaintPart, PaintPattern, Thing};
 use super::random::Random;
 use super::shape::Shape;
 
 /// A class of debris.
-pub(super) struct Kind {
+pub(super) struct DebrisKind {
     /// Its name in the annotations.
     pub(super) name: &'static str,
     /// Draws one, each time another.
@@ -24,13 +24,13 @@ pub(super) struct Kind {
     pub(super) size: (f32, f32),
 }
 
-const fn kind(name: &'static str, size: (f32, f32), make: fn(&mut Random) -> Thing) -> Kind {
-    Kind { name, make, size }
+const fn kind(name: &'static str, size: (f32, f32), make: fn(&mut Random) -> Thing) -> DebrisKind {
+    DebrisKind { name, make, size }
 }
 
 /// All classes in the order of their ids, from 1. Names, ids and usual sizes are those of the runway debris
 /// photographs that the bundled model learnt from.
-pub(super) const KINDS: [Kind; 31] = [
+pub(super) const KINDS: [DebrisKind; 31] = [
     kind("AdjustableClamp", (0.28, 0.45), parts::adjustable_clamp),
     kind("AdjustableWrench", (0.45, 0.85), tools::adjustable_wrench),
     kind("Battery", (0.13, 0.36), belongings::battery),
@@ -77,24 +77,24 @@ fn near(random: &mut Random, colour: Colour, spread: f32) -> Colour {
 }
 
 /// The metal that small hardware is made of: bright, galvanised, brassy, blackened, or rusting.
-fn metal(random: &mut Random) -> (Colour, Pattern) {
-    let rust = Pattern::Blotches { size: 0.12, depth: 0.85, colour: [0.42, 0.24, 0.13] };
+fn metal(random: &mut Random) -> (Colour, PaintPattern) {
+    let rust = PaintPattern::Blotches { size: 0.12, depth: 0.85, colour: [0.42, 0.24, 0.13] };
     let (colour, pattern) = match random.below(10) {
-        0..3 => (STEEL, Pattern::Plain),
-        3..5 => (ZINC, Pattern::Plain),
-        5..8 => (BRASS, Pattern::Blotches { size: 0.3, depth: 0.35, colour: [0.4, 0.36, 0.22] }),
-        8 => ([0.3, 0.31, 0.33], Pattern::Plain),
+        0..3 => (STEEL, PaintPattern::Plain),
+        3..5 => (ZINC, PaintPattern::Plain),
+        5..8 => (BRASS, PaintPattern::Blotches { size: 0.3, depth: 0.35, colour: [0.4, 0.36, 0.22] }),
+        8 => ([0.3, 0.31, 0.33], PaintPattern::Plain),
         _ => ([0.5, 0.4, 0.33], rust),
     };
     (near(random, colour, 0.07), pattern)
 }
 
 /// A rod of metal with a thread.
-fn threaded(from: Point, to: Point, radius: f32, colour: Colour, pitch: f32) -> Part {
+fn threaded(from: Point, to: Point, radius: f32, colour: Colour, pitch: f32) -> PaintPart {
     let half = at((to.x - from.x) / 2.0, radius);
     let shape = Shape::slab(at((from.x + to.x) / 2.0, from.y), half.x, half.y, radius * 0.3);
-    let ridges = Pattern::Ridges { axis: 0.01, pitch, depth: 0.9 };
-    Part::new(shape, colour, Finish::Metal, radius).with(ridges)
+    let ridges = PaintPattern::Ridges { axis: 0.01, pitch, depth: 0.9 };
+    PaintPart::new(shape, colour, Finish::Metal, radius).with(ridges)
 }
 
 #[cfg(test)]

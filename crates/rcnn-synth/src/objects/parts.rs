@@ -15,17 +15,17 @@ pub(super) fn adjustable_clamp(random: &mut Random) -> Thing {
     });
     let slots = Shape::Any(slots.collect());
     let parts = vec![
-        Part::new(Shape::Path { points: band, radius: 0.032 }, steel, Finish::Metal, 0.03),
-        Part::new(
+        PaintPart::new(Shape::Path { points: band, radius: 0.032 }, steel, Finish::Metal, 0.03),
+        PaintPart::new(
             Shape::Path { points: inner, radius: 0.01 },
             steel.map(|level| level * 0.5),
             Finish::Metal,
             0.01,
         ),
-        Part::new(slots, HOLE, Finish::Matt, 0.005),
+        PaintPart::new(slots, HOLE, Finish::Matt, 0.005),
         threaded(at(0.3, 0.02), at(0.56, 0.02), 0.04, steel, 0.026),
-        Part::new(Shape::slab(at(0.42, 0.0), 0.075, 0.07, 0.02), steel, Finish::Metal, 0.04),
-        Part::new(
+        PaintPart::new(Shape::slab(at(0.42, 0.0), 0.075, 0.07, 0.02), steel, Finish::Metal, 0.04),
+        PaintPart::new(
             Shape::slab(at(0.55, 0.02), 0.03, 0.055, 0.012),
             steel.map(|level| level * 0.85),
             Finish::Metal,
@@ -43,7 +43,8 @@ pub(super) fn clamp_part(random: &mut Random) -> Thing {
         let mut points = vec![at(-0.48, -half)];
         points.extend(arc(at(0.5 - half, 0.0), half, -0.25, 0.25, 14));
         points.push(at(-0.48, half));
-        let mut parts = vec![Part::new(Shape::Path { points, radius: 0.03 }, steel, Finish::Metal, 0.03)];
+        let mut parts =
+            vec![PaintPart::new(Shape::Path { points, radius: 0.03 }, steel, Finish::Metal, 0.03)];
         for side in [-1.0, 1.0] {
             parts.push(threaded(at(-0.5, half * side), at(-0.2, half * side), 0.03, steel, 0.022));
         }
@@ -68,9 +69,9 @@ pub(super) fn clamp_part(random: &mut Random) -> Thing {
     let groove =
         Shape::polygon(&[(-0.13, -half), (0.0, -half * 0.8), (0.0, half * 0.8), (-0.13, half)], 0.004);
     let parts = vec![
-        Part::new(plate, steel, Finish::Metal, 0.03),
-        Part::new(groove, bent, Finish::Metal, 0.06),
-        Part::new(
+        PaintPart::new(plate, steel, Finish::Metal, 0.03),
+        PaintPart::new(groove, bent, Finish::Metal, 0.06),
+        PaintPart::new(
             Shape::bar(at(-0.46, -half * 0.85), at(0.46, -half * 0.85), 0.012),
             steel.map(|level| level * 1.15),
             Finish::Metal,
@@ -89,16 +90,21 @@ pub(super) fn fuel_cap(random: &mut Random) -> Thing {
     let lid = near(random, [0.8, 0.8, 0.8], 0.06);
     let lugs = (0..3).map(|index| Shape::disc(direction(index as f32 / 3.0 + 0.1) * 0.4, 0.05));
     let parts = vec![
-        Part::new(Shape::disc(middle, 0.5), rim, Finish::Gloss, 0.08),
-        Part::new(Shape::disc(middle, 0.43).without(Shape::disc(middle, 0.3)), copper, Finish::Metal, 0.06),
-        Part::new(Shape::Any(lugs.collect()), near(random, [0.75, 0.72, 0.7], 0.1), Finish::Metal, 0.04),
-        Part::new(Shape::disc(off, 0.33), rim.map(|level| level * 0.7), Finish::Matt, 0.03),
-        Part::new(Shape::disc(off, 0.305), lid, Finish::Metal, 0.05).with(Pattern::Streaks {
+        PaintPart::new(Shape::disc(middle, 0.5), rim, Finish::Gloss, 0.08),
+        PaintPart::new(
+            Shape::disc(middle, 0.43).without(Shape::disc(middle, 0.3)),
+            copper,
+            Finish::Metal,
+            0.06,
+        ),
+        PaintPart::new(Shape::Any(lugs.collect()), near(random, [0.75, 0.72, 0.7], 0.1), Finish::Metal, 0.04),
+        PaintPart::new(Shape::disc(off, 0.33), rim.map(|level| level * 0.7), Finish::Matt, 0.03),
+        PaintPart::new(Shape::disc(off, 0.305), lid, Finish::Metal, 0.05).with(PaintPattern::Streaks {
             axis: 0.1,
             size: 0.03,
             depth: 0.08,
         }),
-        Part::new(Shape::disc(off, 0.075), HOLE, Finish::Matt, 0.02),
+        PaintPart::new(Shape::disc(off, 0.075), HOLE, Finish::Matt, 0.02),
     ];
     Thing { parts, wall: random.range(0.25, 0.45), height: 0.45 }
 }
@@ -125,21 +131,21 @@ pub(super) fn hose(random: &mut Random) -> Thing {
         fitting(points[last - 1], points[last - 3], 0.5),
     ]);
     let parts = vec![
-        Part::new(
+        PaintPart::new(
             Shape::disc(points[last], thick * 1.15),
             near(random, [0.5, 0.49, 0.48], 0.2),
             Finish::Metal,
             thick,
         ),
-        Part::new(
+        PaintPart::new(
             Shape::disc(points[last] + (points[last] - points[last - 1]) * 0.4, thick * 0.7),
             HOLE,
             Finish::Matt,
             0.01,
         ),
-        Part::new(Shape::Path { points, radius: thick }, rubber, Finish::Gloss, thick)
-            .with(Pattern::Blotches { size: 0.1, depth: 0.3, colour: rubber.map(|level| level * 0.6) }),
-        Part::new(ends, near(random, [0.46, 0.44, 0.43], 0.2), Finish::Metal, thick),
+        PaintPart::new(Shape::Path { points, radius: thick }, rubber, Finish::Gloss, thick)
+            .with(PaintPattern::Blotches { size: 0.1, depth: 0.3, colour: rubber.map(|level| level * 0.6) }),
+        PaintPart::new(ends, near(random, [0.46, 0.44, 0.43], 0.2), Finish::Metal, thick),
     ];
     Thing { parts, wall: 0.0, height: thick * 2.2 }
 }
@@ -181,9 +187,14 @@ pub(super) fn wire(random: &mut Random) -> Thing {
             let side = out.across() * 0.02;
             let (tip, body) = (end + out * 0.075, end - out * 0.06);
             for pin in [side, side * -1.0] {
-                parts.push(Part::new(Shape::bar(end + pin, tip + pin, 0.007), BRASS, Finish::Metal, 0.007));
+                parts.push(PaintPart::new(
+                    Shape::bar(end + pin, tip + pin, 0.007),
+                    BRASS,
+                    Finish::Metal,
+                    0.007,
+                ));
             }
-            parts.push(Part::new(
+            parts.push(PaintPart::new(
                 Shape::Bar { from: body, to: end, start: thick * 1.1, end: 0.04 },
                 colour.map(|level| level * 1.1),
                 Finish::Gloss,
@@ -194,7 +205,7 @@ pub(super) fn wire(random: &mut Random) -> Thing {
         // Stripped ends show copper.
         for (end, next) in [(points[0], points[1]), (points[last], points[last - 1])] {
             let out = (end - next).unit();
-            parts.push(Part::new(
+            parts.push(PaintPart::new(
                 Shape::bar(end, end + out * 0.04, thick * 0.5),
                 [0.72, 0.45, 0.25],
                 Finish::Metal,
@@ -202,7 +213,7 @@ pub(super) fn wire(random: &mut Random) -> Thing {
             ));
         }
     }
-    parts.push(Part::new(
+    parts.push(PaintPart::new(
         Shape::Path { points: points.clone(), radius: thick },
         colour,
         Finish::Gloss,
@@ -211,7 +222,7 @@ pub(super) fn wire(random: &mut Random) -> Thing {
     if random.chance(0.3) {
         let tie = points[last / 3];
         let across = (points[last / 3 + 1] - tie).unit().across() * (thick * 1.3);
-        parts.push(Part::new(
+        parts.push(PaintPart::new(
             Shape::bar(tie - across, tie + across, thick * 0.7),
             [0.85, 0.85, 0.83],
             Finish::Gloss,
@@ -232,9 +243,9 @@ pub(super) fn metal_part(random: &mut Random) -> Thing {
             Shape::polygon(&[(0.06, -half), (0.46, -half * 1.25), (0.5, half * 0.75), (0.06, half)], 0.02)
                 .without(Shape::disc(at(0.28, -half * 0.15), half * 0.35));
         let parts = vec![
-            Part::new(plate, colour, Finish::Metal, 0.03).with(pattern),
-            Part::new(lip, colour.map(|level| level * 0.62), Finish::Metal, 0.04).with(pattern),
-            Part::new(
+            PaintPart::new(plate, colour, Finish::Metal, 0.03).with(pattern),
+            PaintPart::new(lip, colour.map(|level| level * 0.62), Finish::Metal, 0.04).with(pattern),
+            PaintPart::new(
                 Shape::bar(at(0.07, -half), at(0.07, half), 0.016),
                 colour.map(|level| level * 1.25),
                 Finish::Metal,
@@ -247,23 +258,28 @@ pub(super) fn metal_part(random: &mut Random) -> Thing {
     let dark = chrome.map(|level| level * 0.55);
     let thick = random.range(0.17, 0.22);
     let parts = vec![
-        Part::new(
+        PaintPart::new(
             Shape::slab(at(-0.32, 0.0), 0.2, thick * 0.55, 0.03),
             chrome.map(|level| level * 0.85),
             Finish::Metal,
             thick * 0.5,
         ),
-        Part::new(Shape::disc(at(-0.36, 0.0), thick * 0.22), HOLE, Finish::Matt, 0.02),
-        Part::new(Shape::slab(at(0.12, 0.0), 0.32, thick, 0.05), chrome, Finish::Metal, thick),
-        Part::new(Shape::slab(at(-0.02, 0.0), 0.022, thick * 1.03, 0.01), dark, Finish::Metal, thick),
-        Part::new(Shape::bar(at(0.22, thick * 0.9), at(0.22, thick * 1.5), 0.05), dark, Finish::Metal, 0.05),
-        Part::new(
+        PaintPart::new(Shape::disc(at(-0.36, 0.0), thick * 0.22), HOLE, Finish::Matt, 0.02),
+        PaintPart::new(Shape::slab(at(0.12, 0.0), 0.32, thick, 0.05), chrome, Finish::Metal, thick),
+        PaintPart::new(Shape::slab(at(-0.02, 0.0), 0.022, thick * 1.03, 0.01), dark, Finish::Metal, thick),
+        PaintPart::new(
+            Shape::bar(at(0.22, thick * 0.9), at(0.22, thick * 1.5), 0.05),
+            dark,
+            Finish::Metal,
+            0.05,
+        ),
+        PaintPart::new(
             Shape::Ellipse { centre: at(0.42, 0.0), rx: 0.09, ry: thick * 0.9 },
             dark,
             Finish::Metal,
             0.03,
         ),
-        Part::new(
+        PaintPart::new(
             Shape::Ellipse { centre: at(0.43, 0.0), rx: 0.06, ry: thick * 0.66 },
             HOLE,
             Finish::Matt,
@@ -297,12 +313,12 @@ pub(super) fn metal_sheet(random: &mut Random) -> Thing {
     }
     holes.push(Shape::disc(at(0.0, 0.0), 0.02));
     let parts = vec![
-        Part::new(plate, colour, Finish::Metal, 0.012).with(Pattern::Streaks {
+        PaintPart::new(plate, colour, Finish::Metal, 0.012).with(PaintPattern::Streaks {
             axis: 0.0,
             size: 0.02,
             depth: 0.03,
         }),
-        Part::new(Shape::Any(holes), HOLE, Finish::Matt, 0.004),
+        PaintPart::new(Shape::Any(holes), HOLE, Finish::Matt, 0.004),
     ];
     Thing { parts, wall: 0.03, height: 0.05 }
 }
@@ -328,7 +344,7 @@ pub(super) fn plastic_part(random: &mut Random) -> Thing {
         corners[2] = (0.3 - skew, half);
         corners.insert(2, (0.42, half * 0.35));
     }
-    let mut parts = vec![Part::new(Shape::polygon(&corners, 0.012), colour, Finish::Gloss, 0.03)];
+    let mut parts = vec![PaintPart::new(Shape::polygon(&corners, 0.012), colour, Finish::Gloss, 0.03)];
     let bright = colour.map(|level| (level * 1.25).min(1.0));
     if random.chance(0.55) {
         let rib = |index: usize| {
@@ -338,8 +354,8 @@ pub(super) fn plastic_part(random: &mut Random) -> Thing {
                 0.012,
             )
         };
-        parts.push(Part::new(Shape::Any((0..3).map(rib).collect()), bright, Finish::Gloss, 0.012));
-        parts.push(Part::new(
+        parts.push(PaintPart::new(Shape::Any((0..3).map(rib).collect()), bright, Finish::Gloss, 0.012));
+        parts.push(PaintPart::new(
             Shape::bar(at(-0.42, -half * 0.84), at(0.2, -half * 0.84), 0.01),
             bright,
             Finish::Gloss,
@@ -347,7 +363,7 @@ pub(super) fn plastic_part(random: &mut Random) -> Thing {
         ));
     }
     if random.chance(0.3) {
-        parts.push(Part::new(Shape::disc(at(-0.3, half * 0.4), 0.045), HOLE, Finish::Matt, 0.01));
+        parts.push(PaintPart::new(Shape::disc(at(-0.3, half * 0.4), 0.045), HOLE, Finish::Matt, 0.01));
     }
     Thing { parts, wall: random.range(0.02, 0.1), height: 0.08 }
 }

@@ -9,8 +9,8 @@ fn outline(corners: &[(f32, f32)], steps: usize) -> Shape {
 }
 
 /// Bright tool steel with a brushed look.
-fn tool_steel(random: &mut Random) -> (Colour, Pattern) {
-    (near(random, [0.7, 0.71, 0.73], 0.15), Pattern::Streaks { axis: 0.0, size: 0.012, depth: 0.05 })
+fn tool_steel(random: &mut Random) -> (Colour, PaintPattern) {
+    (near(random, [0.7, 0.71, 0.73], 0.15), PaintPattern::Streaks { axis: 0.0, size: 0.012, depth: 0.05 })
 }
 
 /// A wrench with one jaw that moves: a hooked head, a worm, a handle, bare or in rubber.
@@ -47,24 +47,29 @@ pub(super) fn adjustable_wrench(random: &mut Random) -> Thing {
     ];
     let jaw = [(0.335, 0.1), (0.35, 0.02), (0.4, 0.015), (0.5, 0.0), (0.53, 0.03), (0.47, 0.1), (0.4, 0.14)];
     let mut parts = vec![
-        Part::new(outline(&neck, 4), steel, Finish::Metal, 0.03).with(brushed),
-        Part::new(outline(&jaw, 4), steel.map(|level| level * 0.93), Finish::Metal, 0.025).with(brushed),
-        Part::new(outline(&handle, 4), grip, finish, 0.055),
-        Part::new(
+        PaintPart::new(outline(&neck, 4), steel, Finish::Metal, 0.03).with(brushed),
+        PaintPart::new(outline(&jaw, 4), steel.map(|level| level * 0.93), Finish::Metal, 0.025).with(brushed),
+        PaintPart::new(outline(&handle, 4), grip, finish, 0.055),
+        PaintPart::new(
             Shape::slab(at(0.3, 0.06), 0.035, 0.022, 0.01),
             steel.map(|level| level * 0.55),
             Finish::Metal,
             0.02,
         )
-        .with(Pattern::Ridges { axis: 0.08, pitch: 0.014, depth: 0.9 }),
-        Part::new(Shape::disc(at(-0.44, 0.0), 0.025), HOLE, Finish::Matt, 0.005),
+        .with(PaintPattern::Ridges { axis: 0.08, pitch: 0.014, depth: 0.9 }),
+        PaintPart::new(Shape::disc(at(-0.44, 0.0), 0.025), HOLE, Finish::Matt, 0.005),
     ];
     if bare {
         let slot = Shape::bar(at(-0.3, 0.0), at(0.05, 0.0), 0.018);
-        parts.push(Part::new(slot, steel.map(|level| level * 0.55), Finish::Metal, 0.01));
+        parts.push(PaintPart::new(slot, steel.map(|level| level * 0.55), Finish::Metal, 0.01));
     } else {
         let band = near(random, [0.85, 0.78, 0.12], 0.1);
-        parts.push(Part::new(Shape::slab(at(0.155, 0.0), 0.014, 0.057, 0.006), band, Finish::Gloss, 0.02));
+        parts.push(PaintPart::new(
+            Shape::slab(at(0.155, 0.0), 0.014, 0.057, 0.006),
+            band,
+            Finish::Gloss,
+            0.02,
+        ));
     }
     Thing { parts, wall: 0.03, height: 0.07 }
 }
@@ -95,11 +100,11 @@ pub(super) fn wrench(random: &mut Random) -> Thing {
     let left = if random.chance(0.6) { ring } else { jaw(-0.42, -1.0, big * 0.9) };
     let inner = Shape::bar(at(-0.2, 0.0), at(0.2, 0.0), slim * 0.45);
     let parts = vec![
-        Part::new(Shape::bar(at(-0.34, 0.0), at(0.34, 0.0), slim), steel, Finish::Metal, slim * 0.8)
+        PaintPart::new(Shape::bar(at(-0.34, 0.0), at(0.34, 0.0), slim), steel, Finish::Metal, slim * 0.8)
             .with(brushed),
-        Part::new(left, steel, Finish::Metal, 0.03).with(brushed),
-        Part::new(jaw(0.41, 1.0, big), steel, Finish::Metal, 0.03).with(brushed),
-        Part::new(inner, steel.map(|level| level * 0.8), Finish::Metal, 0.01),
+        PaintPart::new(left, steel, Finish::Metal, 0.03).with(brushed),
+        PaintPart::new(jaw(0.41, 1.0, big), steel, Finish::Metal, 0.03).with(brushed),
+        PaintPart::new(inner, steel.map(|level| level * 0.8), Finish::Metal, 0.01),
     ];
     Thing { parts, wall: 0.03, height: 0.05 }
 }
@@ -111,7 +116,7 @@ pub(super) fn hammer(random: &mut Random) -> Thing {
     let wooden = random.chance(0.25);
     let red: Colour = near(random, [0.85, 0.13, 0.16], 0.1);
     let shaft = if wooden { near(random, [0.72, 0.54, 0.33], 0.1) } else { red };
-    let grain = Pattern::Streaks { axis: 0.0, size: 0.02, depth: if wooden { 0.18 } else { 0.0 } };
+    let grain = PaintPattern::Streaks { axis: 0.0, size: 0.02, depth: if wooden { 0.18 } else { 0.0 } };
     let grip = if wooden { shaft } else { near(random, [0.22, 0.22, 0.24], 0.15) };
     let face = [
         (0.34, 0.05),
@@ -136,14 +141,14 @@ pub(super) fn hammer(random: &mut Random) -> Thing {
         (0.46, 0.06),
     ];
     let parts = vec![
-        Part::new(
+        PaintPart::new(
             Shape::Bar { from: at(-0.1, 0.0), to: at(0.44, 0.0), start: 0.042, end: 0.036 },
             shaft,
             Finish::Gloss,
             0.04,
         )
         .with(grain),
-        Part::new(
+        PaintPart::new(
             Shape::Polygon {
                 points: curve(
                     &[
@@ -166,15 +171,15 @@ pub(super) fn hammer(random: &mut Random) -> Thing {
             0.055,
         )
         .with(grain),
-        Part::new(outline(&claw, 4), steel, Finish::Metal, 0.05),
-        Part::new(Shape::polygon(&face, 0.006), steel, Finish::Metal, 0.06),
-        Part::new(
+        PaintPart::new(outline(&claw, 4), steel, Finish::Metal, 0.05),
+        PaintPart::new(Shape::polygon(&face, 0.006), steel, Finish::Metal, 0.06),
+        PaintPart::new(
             Shape::slab(at(0.4, 0.235), 0.082, 0.022, 0.012),
             steel.map(|level| level * 1.1),
             Finish::Metal,
             0.02,
         ),
-        Part::new(
+        PaintPart::new(
             Shape::slab(at(0.4, 0.0), 0.05, 0.055, 0.015),
             steel.map(|level| level * 0.8),
             Finish::Metal,
@@ -215,27 +220,27 @@ pub(super) fn pliers(random: &mut Random) -> Thing {
     };
     let mut parts = Vec::new();
     for side in [-1.0, 1.0] {
-        parts.push(Part::new(lever(side), handle, Finish::Gloss, 0.034));
-        parts.push(Part::new(jaw(side), steel, Finish::Metal, 0.025).with(brushed));
+        parts.push(PaintPart::new(lever(side), handle, Finish::Gloss, 0.034));
+        parts.push(PaintPart::new(jaw(side), steel, Finish::Metal, 0.025).with(brushed));
     }
     let collar = |side: f32| Shape::bar(at(0.06, 0.05 * side), at(0.1, 0.03 * side), 0.04);
     if random.chance(0.5) {
         let accent = near(random, [0.85, 0.2, 0.15], 0.1);
-        parts.push(Part::new(Shape::Any(vec![collar(1.0), collar(-1.0)]), accent, Finish::Gloss, 0.03));
+        parts.push(PaintPart::new(Shape::Any(vec![collar(1.0), collar(-1.0)]), accent, Finish::Gloss, 0.03));
     }
-    parts.push(Part::new(
+    parts.push(PaintPart::new(
         Shape::disc(at(0.16, 0.0), 0.085),
         steel.map(|level| level * 0.9),
         Finish::Metal,
         0.03,
     ));
-    parts.push(Part::new(
+    parts.push(PaintPart::new(
         Shape::disc(at(0.16, 0.0), 0.032),
         steel.map(|level| level * 0.6),
         Finish::Metal,
         0.02,
     ));
-    parts.push(Part::new(
+    parts.push(PaintPart::new(
         Shape::bar(at(0.26, 0.0), at(0.16 + long * 0.5, 0.0), 0.005),
         HOLE,
         Finish::Matt,
@@ -255,8 +260,8 @@ pub(super) fn screwdriver(random: &mut Random) -> Thing {
     let slim = thick * random.range(0.22, 0.32);
     let flute = |y: f32| Shape::bar(at(-0.4, y * thick), at(-0.14, y * thick), thick * 0.1);
     let parts = vec![
-        Part::new(Shape::bar(at(-0.1, 0.0), at(0.47, 0.0), slim), steel, Finish::Metal, slim),
-        Part::new(
+        PaintPart::new(Shape::bar(at(-0.1, 0.0), at(0.47, 0.0), slim), steel, Finish::Metal, slim),
+        PaintPart::new(
             Shape::polygon(
                 &[
                     (0.42, -slim),
@@ -272,20 +277,20 @@ pub(super) fn screwdriver(random: &mut Random) -> Thing {
             Finish::Metal,
             slim,
         ),
-        Part::new(
+        PaintPart::new(
             Shape::Bar { from: at(-0.14, 0.0), to: at(-0.04, 0.0), start: thick * 0.7, end: thick * 0.62 },
             colour.map(|level| level * 0.8),
             Finish::Gloss,
             thick * 0.6,
         ),
-        Part::new(Shape::slab(at(-0.27, 0.0), 0.2, thick, thick * 0.5), colour, Finish::Gloss, thick),
-        Part::new(
+        PaintPart::new(Shape::slab(at(-0.27, 0.0), 0.2, thick, thick * 0.5), colour, Finish::Gloss, thick),
+        PaintPart::new(
             Shape::Any(vec![flute(-0.45), flute(0.45)]),
             colour.map(|level| (level * 1.15 + 0.12).min(1.0)),
             Finish::Gloss,
             thick * 0.1,
         ),
-        Part::new(
+        PaintPart::new(
             Shape::bar(at(-0.45, -thick * 0.3), at(-0.45, thick * 0.3), thick * 0.65),
             near(random, [0.86, 0.84, 0.8], 0.08),
             Finish::Gloss,
@@ -314,35 +319,40 @@ pub(super) fn cutter(random: &mut Random) -> Thing {
     ];
     let blade = [(0.2, -0.05), (0.46, -0.05), (0.52, 0.045), (0.2, 0.045)];
     let mut parts = vec![
-        Part::new(Shape::polygon(&blade, 0.002), steel.map(|level| level * 1.1), Finish::Metal, 0.012),
-        Part::new(Shape::bar(at(0.39, -0.05), at(0.42, 0.043), 0.003), [0.3; 3], Finish::Matt, 0.002),
-        Part::new(outline(&side, 4), body, Finish::Matt, 0.045),
+        PaintPart::new(Shape::polygon(&blade, 0.002), steel.map(|level| level * 1.1), Finish::Metal, 0.012),
+        PaintPart::new(Shape::bar(at(0.39, -0.05), at(0.42, 0.043), 0.003), [0.3; 3], Finish::Matt, 0.002),
+        PaintPart::new(outline(&side, 4), body, Finish::Matt, 0.045),
     ];
     let stripe = Shape::polygon(&[(0.12, -0.075), (0.27, -0.072), (0.31, 0.068), (0.2, 0.068)], 0.006);
     let heel = Shape::polygon(
         &[(-0.47, -0.06), (-0.33, -0.085), (-0.27, 0.085), (-0.42, 0.08), (-0.48, 0.0)],
         0.006,
     );
-    parts.push(Part::new(stripe, colour, Finish::Gloss, 0.03));
+    parts.push(PaintPart::new(stripe, colour, Finish::Gloss, 0.03));
     if random.chance(0.5) {
-        parts.push(Part::new(heel, colour, Finish::Gloss, 0.03));
+        parts.push(PaintPart::new(heel, colour, Finish::Gloss, 0.03));
     } else {
         // The other side: a slot with the blade in it, and the slide.
-        parts.push(Part::new(
+        parts.push(PaintPart::new(
             Shape::slab(at(-0.08, 0.0), 0.27, 0.034, 0.012),
             steel.map(|level| level * 0.9),
             Finish::Metal,
             0.01,
         ));
-        parts.push(Part::new(Shape::slab(at(-0.08, 0.045), 0.25, 0.016, 0.01), colour, Finish::Gloss, 0.012));
+        parts.push(PaintPart::new(
+            Shape::slab(at(-0.08, 0.045), 0.25, 0.016, 0.01),
+            colour,
+            Finish::Gloss,
+            0.012,
+        ));
         parts.push(
-            Part::new(
+            PaintPart::new(
                 Shape::slab(at(-0.02, 0.0), 0.07, 0.045, 0.02),
                 body.map(|level| level * 0.8),
                 Finish::Matt,
                 0.02,
             )
-            .with(Pattern::Ridges { axis: 0.0, pitch: 0.022, depth: 0.8 }),
+            .with(PaintPattern::Ridges { axis: 0.0, pitch: 0.022, depth: 0.8 }),
         );
     }
     Thing { parts, wall: 0.04, height: 0.1 }

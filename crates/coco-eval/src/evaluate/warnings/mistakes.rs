@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{List, Warning, some};
+use super::{Warning, WarningList, some};
 use crate::coco::Detection;
 use crate::evaluate::quirk::Reading;
 use crate::evaluate::rows_check::Look;
@@ -22,7 +22,7 @@ fn key(row: &Detection) -> Key {
 impl Evaluator {
     pub(super) fn about_mistakes(
         &self,
-        list: &mut List,
+        list: &mut WarningList,
         look: &Look,
         evaluation: &Evaluation,
         reading: Reading,
@@ -58,7 +58,7 @@ impl Evaluator {
     }
 
     /// Results that the file lists more than once, as where a file is joined with itself.
-    fn about_twice(&self, list: &mut List, look: &Look, evaluation: &Evaluation, reading: Reading) {
+    fn about_twice(&self, list: &mut WarningList, look: &Look, evaluation: &Evaluation, reading: Reading) {
         let mut met = HashSet::new();
         let again = look.few.iter().filter(|row| !met.insert(key(row))).count();
         if (again as u64) < LEAST / 2 || 10 * again < look.few.len() {

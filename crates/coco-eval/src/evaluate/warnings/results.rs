@@ -3,8 +3,8 @@
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::List;
-use crate::coco::{Detections, Form, Id, last_part, quoted, shown};
+use super::WarningList;
+use crate::coco::{Detections, Id, ResultsForm, last_part, quoted, shown};
 use crate::evaluate::error::EvaluateError;
 use crate::evaluate::quirk::Reading;
 use crate::evaluate::rows_check::Look;
@@ -74,17 +74,17 @@ impl Evaluator {
 
     pub(super) fn about_results(
         &self,
-        list: &mut List,
+        list: &mut WarningList,
         evaluation: &Evaluation,
         reading: Reading,
         look: &Look,
     ) {
         let noticed = &self.detections.noticed;
         match noticed.form {
-            Form::List if noticed.count == 0 => {
+            ResultsForm::List if noticed.count == 0 => {
                 list.say("no_results", "the results file is empty, which stops pycocotools: every number is 0 where there are annotations".into());
             }
-            Form::DataSet => list.say("results_in_data_set", "the results are a data set with scores, which pycocotools does not take: its annotations are read as results".into()),
+            ResultsForm::DataSet => list.say("results_in_data_set", "the results are a data set with scores, which pycocotools does not take: its annotations are read as results".into()),
             _ => {}
         }
         if let Some(source) = noticed.boxes_from {
@@ -162,7 +162,7 @@ impl Evaluator {
     }
 
     /// Whether there was anything to say.
-    fn about_names(&self, list: &mut List) -> bool {
+    fn about_names(&self, list: &mut WarningList) -> bool {
         let mut differ = Vec::new();
         for (id, name) in &self.detections.noticed.categories {
             let own = self.set.categories().iter().find(|category| category.id == *id);
@@ -191,7 +191,7 @@ impl Evaluator {
     }
 
     /// Whether there was anything to say: photos of one id that are not of one name are hardly one photo.
-    fn about_files(&self, list: &mut List) -> bool {
+    fn about_files(&self, list: &mut WarningList) -> bool {
         if self.lookup.names.is_some() || self.detections.noticed.images.is_empty() {
             return false;
         }
@@ -240,19 +240,19 @@ impl Evaluator {
 
     pub(super) fn about_boxes(
         &self,
-        list: &mut List,
+        list: &mut WarningList,
         look: &Look,
         evaluation: &Evaluation,
         reading: Reading,
     ) {
-        let moves = |list: &mut List, detections: &Detections| {
+        let moves = |list: &mut WarningList, detections: &Detections| {
             let other = self.evaluate_detections(detections, reading, false).ok();
             list.last_moves_to(evaluation, other.as_ref());
         };
         let most = |count: u64, of: u64| of >= 10 && count * 20 >= of * 19;
         if most(look.normalised, look.count) {
             let sizes = self.sizes();
-            let as_pixels = |form: misread::Form| {
+            let as_pixels = |form: misread::BoxForm| {
                 let detections = self.detections.with_boxes(|row| {
                     let (wide, high) = sizes[row.image as usize];
                     let [x, y, width, height] = row.bbox;
@@ -264,7 +264,7 @@ impl Evaluator {
                 evaluation.as_ref().and_then(|evaluation| evaluation.stats.first().copied()).unwrap_or(-1.0)
             };
             let plain = as_pixels(|bbox, _| bbox);
-            let forms: [(&str, misread::Form); 4] = [
+            let forms: [(&str, misread::BoxForm); 4] = [
                 ("centre x, centre y, width, height", misread::centres),
                 ("x1, y1, x2, y2", misread::corners),
                 ("y1, x1, y2, x2", |[top, left, bottom, right], (wide, high)| {
@@ -314,7 +314,7 @@ impl Evaluator {
     }
 
     /// AP is 0 though there are boxes on both sides: say what may be the reason.
-    pub(super) fn about_zero(&self, list: &mut List, evaluation: &Evaluation) {
+    pub(super) fn about_zero(&self, list: &mut WarningList, evaluation: &Evaluation) {
         if evaluation.stats.first() != Some(&0.0) || self.detections.noticed.count == 0 {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::List;
+use super::WarningList;
 use crate::coco::{Annotation, Id, Index, Traits};
 use crate::evaluate::params::{Params, Protocol};
 use crate::evaluate::quirk::{Reading, repeated_ids};
@@ -12,7 +12,12 @@ use crate::evaluate::{Evaluation, Evaluator};
 const SAMPLED: usize = 100;
 
 impl Evaluator {
-    pub(super) fn about_annotations(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
+    pub(super) fn about_annotations(
+        &self,
+        list: &mut WarningList,
+        evaluation: &Evaluation,
+        reading: Reading,
+    ) {
         let lvis = self.params.protocol == Protocol::Lvis;
         if !self.set.has("annotations") {
             list.say(
@@ -22,7 +27,7 @@ impl Evaluator {
         } else if self.set.annotations().next().is_none() {
             list.say("no_annotations", "there is no annotation: every number is -1".into());
         }
-        let mut counts = Counts::default();
+        let mut counts = AnnotationCounts::default();
         let categories: Vec<Id> = self.set.categories().iter().map(|category| category.id).collect();
         let categories = Index::new(&categories);
         for annotation in self.set.annotations() {
@@ -203,7 +208,7 @@ impl Evaluator {
     }
 
     /// Annotations that the file lists more than once, as where a file is joined with itself.
-    fn about_annotations_twice(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
+    fn about_annotations_twice(&self, list: &mut WarningList, evaluation: &Evaluation, reading: Reading) {
         let key = |row: &Annotation| {
             (row.image, row.category, row.bbox.map(f64::to_bits), row.traits.has(Traits::CROWD))
         };
@@ -230,7 +235,7 @@ impl Evaluator {
 }
 
 #[derive(Default)]
-struct Counts {
+struct AnnotationCounts {
     zero: u64,
     words: u64,
     unknown_image: u64,

@@ -2,17 +2,17 @@
 
 use std::collections::HashSet;
 
-use super::{List, Warning, some};
+use super::{Warning, WarningList, some};
 use crate::coco::Id;
 use crate::evaluate::quirk::Reading;
-use crate::evaluate::seen::Source;
+use crate::evaluate::seen::SeenSource;
 use crate::evaluate::{Evaluation, Evaluator};
 
 /// Annotated images from which on a list that has results on few of them is told.
 const LEAST_ANNOTATED: usize = 4;
 
 impl Evaluator {
-    pub(super) fn about_images(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
+    pub(super) fn about_images(&self, list: &mut WarningList, evaluation: &Evaluation, reading: Reading) {
         let noticed = &self.detections.noticed;
         if noticed.cut_line {
             list.say(
@@ -29,17 +29,17 @@ impl Evaluator {
         let (seen, all) = (self.seen(), self.scope.images.len());
         let missing = (all - seen.images.len()) as u64;
         let absent = match seen.source {
-            Source::Run => missing.saturating_sub(noticed.failed_photos),
-            Source::Results if !self.mostly_foreign() && self.are_few_of_the_annotated(&seen.images) => {
+            SeenSource::Run => missing.saturating_sub(noticed.failed_photos),
+            SeenSource::Results if !self.mostly_foreign() && self.are_few_of_the_annotated(&seen.images) => {
                 missing
             }
-            Source::Results => 0,
+            SeenSource::Results => 0,
         };
         if absent > 0 && self.left_out == 0 {
             let all = some(all as u64, "image");
             let (kind, what, there) = match seen.source {
-                Source::Run => ("images_not_in_run", "not in the run", "that were looked at"),
-                Source::Results => ("images_without_results", "without any result", "with results"),
+                SeenSource::Run => ("images_not_in_run", "not in the run", "that were looked at"),
+                SeenSource::Results => ("images_without_results", "without any result", "with results"),
             };
             let were = if absent == 1 { "was" } else { "were" };
             let message = format!("{absent} of {all} {were} {what}, which counts as nothing found there");
@@ -52,7 +52,7 @@ impl Evaluator {
             );
         }
         list.count("failed_photo", noticed.failed_photos, "photo", "that failed and has no detections");
-        if noticed.failed_photos > 0 && absent == 0 && seen.source == Source::Run {
+        if noticed.failed_photos > 0 && absent == 0 && seen.source == SeenSource::Run {
             list.last_is_without(
                 evaluation,
                 self.evaluate_on(&seen.images, reading).ok().as_ref(),

@@ -7,7 +7,7 @@ use crate::model::Model;
 
 use super::runtime_args::RuntimeArgs;
 
-/// Without at least so many photos a lane, all threads work on one photo: lanes take time to load.
+/// Without at least so many photos a stream, all threads work on one photo: streams take time to load.
 const PHOTOS_A_LANE: usize = 8;
 
 /// What a network takes beside its weights, for each pixel that it sees: what was measured with ResNet-50-FPN, and
@@ -19,14 +19,20 @@ const UNKNOWN_MEMORY: u64 = 4 << 30;
 
 /// Photos side by side.
 #[derive(Debug, clap::Args)]
-pub(crate) struct LaneArgs {
+pub(crate) struct StreamArgs {
     /// Photos in the network at the same time, each on its share of the threads; by default one per thread where
     /// there are many photos and enough memory, otherwise one at a time on all threads. Does not change results
-    #[arg(long, value_name = "N", help_heading = "Machine", value_parser = clap::value_parser!(u16).range(1..))]
-    lanes: Option<u16>,
+    #[arg(
+        long,
+        alias = "lanes",
+        value_name = "N",
+        help_heading = "Machine",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    streams: Option<u16>,
 }
 
-impl LaneArgs {
+impl StreamArgs {
     /// How many for a number of photos, so many of them in a batch, in a run that may take so many bytes.
     pub(crate) fn count(
         &self,
@@ -37,15 +43,15 @@ impl LaneArgs {
         memory: u64,
     ) -> NonZeroUsize {
         let threads = machine.threads();
-        let lanes = match self.lanes {
-            Some(lanes) => usize::from(lanes).min(threads),
+        let streams = match self.streams {
+            Some(streams) => usize::from(streams).min(threads),
             None => {
                 let room = available().min(memory) / 2;
                 let most = usize::try_from(room / cost(model, batch)).unwrap_or(usize::MAX);
                 most.min(threads).min(photos / batch.max(1) / PHOTOS_A_LANE)
             }
         };
-        NonZeroUsize::new(lanes).unwrap_or(NonZeroUsize::MIN)
+        NonZeroUsize::new(streams).unwrap_or(NonZeroUsize::MIN)
     }
 }
 
@@ -53,13 +59,13 @@ fn available() -> u64 {
     memory::available().unwrap_or(UNKNOWN_MEMORY)
 }
 
-/// About the bytes that a lane takes.
+/// About the bytes that a stream takes.
 fn cost(model: &Model, batch: usize) -> u64 {
     let files = &model.manifest().files;
     2 * files.bytes() + maps(model, batch)
 }
 
-/// About the bytes that a lane takes beside its weights, for what is computed of a batch of photos.
+/// About the bytes that a stream takes beside its weights, for what is computed of a batch of photos.
 pub(crate) fn maps(model: &Model, batch: usize) -> u64 {
     let manifest = model.manifest();
     let (input, proposals) = (&manifest.conventions.input, &manifest.conventions.proposals);

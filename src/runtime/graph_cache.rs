@@ -13,7 +13,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::session::load;
-use super::{Device, Graph, Runtime, SessionOptions};
+use super::{Device, GraphBytes, Runtime, SessionOptions};
 use crate::cache;
 use crate::hash::sha256;
 
@@ -26,7 +26,11 @@ const FORMAT: &str = "5";
 impl Runtime {
     /// A session for the processor of a graph that was optimised in an earlier run, or is now, and kept. `None` where
     /// nothing can be kept.
-    pub(super) fn kept(&self, graph: Graph<'_>, options: &SessionOptions) -> Option<ort::session::Session> {
+    pub(super) fn cached_session(
+        &self,
+        graph: GraphBytes<'_>,
+        options: &SessionOptions,
+    ) -> Option<ort::session::Session> {
         let folder = cache::root().ok()?.join("optimised");
         let key = self.key(graph, options);
         for (path, digest) in kept_as(&folder, &key) {
@@ -51,10 +55,10 @@ impl Runtime {
     }
 
     /// Of the graph, the library, the processor and how exactly it computes.
-    fn key(&self, graph: Graph<'_>, options: &SessionOptions) -> String {
+    fn key(&self, graph: GraphBytes<'_>, options: &SessionOptions) -> String {
         let content = match graph {
-            Graph::File { sha256, .. } => sha256.to_owned(),
-            Graph::Memory(_, bytes) => sha256(bytes),
+            GraphBytes::File { sha256, .. } => sha256.to_owned(),
+            GraphBytes::Memory(_, bytes) => sha256(bytes),
         };
         let precision = options.precision.to_string();
         let parts = [FORMAT, &content, self.version(), std::env::consts::OS, processor(), &precision];
@@ -82,7 +86,7 @@ impl Runtime {
 
     fn keep(
         &self,
-        graph: Graph<'_>,
+        graph: GraphBytes<'_>,
         options: &SessionOptions,
         folder: &Path,
         key: &str,

@@ -46,13 +46,13 @@ fn some(count: u64, thing: &str) -> String {
 
 /// Warnings as they are collected.
 #[derive(Default)]
-pub(super) struct List {
+pub(super) struct WarningList {
     warnings: Vec<Warning>,
     /// It has been said what makes AP low.
     told_why: bool,
 }
 
-impl List {
+impl WarningList {
     pub(super) fn say(&mut self, kind: &'static str, message: String) {
         self.warnings.push(Warning::new(kind, message));
     }
@@ -83,7 +83,7 @@ impl List {
     }
 }
 
-impl List {
+impl WarningList {
     /// Adds to what was said last both APs, this and that of another evaluation, where that could be made.
     pub(super) fn last_is_without(
         &mut self,
@@ -103,7 +103,7 @@ impl List {
 impl Evaluator {
     /// All that is to be said about this evaluation. Quirks that `reading` reads sanely are not mentioned.
     pub fn warnings(&self, evaluation: &Evaluation, reading: Reading) -> Vec<Warning> {
-        let mut list = List::default();
+        let mut list = WarningList::default();
         self.about_encodings(&mut list);
         self.about_images(&mut list, evaluation, reading);
         self.about_annotations(&mut list, evaluation, reading);
@@ -118,12 +118,18 @@ impl Evaluator {
     }
 
     /// Says by how much the sane reading of a quirk moves AP, where it can be evaluated at all.
-    pub(super) fn moves(&self, list: &mut List, evaluation: &Evaluation, reading: Reading, quirk: Reading) {
+    pub(super) fn moves(
+        &self,
+        list: &mut WarningList,
+        evaluation: &Evaluation,
+        reading: Reading,
+        quirk: Reading,
+    ) {
         list.last_moves_to(evaluation, self.evaluate_as(reading | quirk, false).ok().as_ref());
     }
 
     /// Says what AP of each size would be with areas of the boxes.
-    fn moves_sizes(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
+    fn moves_sizes(&self, list: &mut WarningList, evaluation: &Evaluation, reading: Reading) {
         let Ok(other) = self.evaluate_as(reading | Reading::AREAS, false) else { return };
         let sizes = |evaluation: &Evaluation| {
             let shown = |value: &f64| if *value < 0.0 { "none".into() } else { format!("{value:.3}") };
@@ -136,7 +142,7 @@ impl Evaluator {
     }
 
     /// pycocotools reads UTF-8 without a mark only.
-    fn about_encodings(&self, list: &mut List) {
+    fn about_encodings(&self, list: &mut WarningList) {
         let files = [("annotations", self.set.encoding()), ("results", self.detections.noticed.encoding)];
         for (what, encoding) in files {
             if let Some(encoding) = encoding {
@@ -147,7 +153,7 @@ impl Evaluator {
         }
     }
 
-    fn about_tables(&self, list: &mut List) {
+    fn about_tables(&self, list: &mut WarningList) {
         let repeats = |ids: Vec<Id>| ids.len() as u64 - ids.iter().collect::<HashSet<_>>().len() as u64;
         let images = repeats(self.set.images().iter().map(|image| image.id).collect());
         list.count("image_listed_twice", images, "image", "listed more than once: counted once");
@@ -178,7 +184,7 @@ impl Evaluator {
         }
     }
 
-    fn about_params(&self, list: &mut List, evaluation: &Evaluation, reading: Reading) {
+    fn about_params(&self, list: &mut WarningList, evaluation: &Evaluation, reading: Reading) {
         let params = &self.params;
         let listed: HashSet<Id> = self.set.images().iter().map(|image| image.id).collect();
         let unlisted = self.scope.images.iter().filter(|id| !listed.contains(id)).count() as u64;

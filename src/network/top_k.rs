@@ -9,7 +9,7 @@ use super::architecture::Architecture;
 /// column and anchor; and `best.deltas.L` (batch, k, 4). There are `count` of them, or as many as the level has.
 ///
 /// `sigmoid` ranks by the sigmoid of the logit, which is the same for large ones; equal ranks come by place.
-pub fn best(architecture: &Architecture, count: usize, sigmoid: bool) -> Graph {
+pub fn top_k(architecture: &Architecture, count: usize, sigmoid: bool) -> Graph {
     // Without a name, inputs or outputs of the trunk's: it is written behind it.
     let mut graph = Graph::default();
     let count = i64::try_from(count).unwrap_or(i64::MAX);
@@ -18,7 +18,7 @@ pub fn best(architecture: &Architecture, count: usize, sigmoid: bool) -> Graph {
         graph.constant(&format!("best.shape.{name}"), &[dims.len()], Values::I64(dims.to_vec()))
     };
     let anchors = architecture.rpn.anchors as i64;
-    let shapes = Shapes {
+    let shapes = BestShapes {
         rows: shape(&mut graph, "rows", &[0, -1]),
         fours: shape(&mut graph, "fours", &[0, anchors, 4, -1]),
         boxes: shape(&mut graph, "boxes", &[0, -1, 4]),
@@ -31,7 +31,7 @@ pub fn best(architecture: &Architecture, count: usize, sigmoid: bool) -> Graph {
 }
 
 /// Constants that all levels share.
-struct Shapes {
+struct BestShapes {
     /// (batch, positions).
     rows: Edge,
     /// (batch, anchors, 4, cells).
@@ -42,7 +42,7 @@ struct Shapes {
     last: Edge,
 }
 
-fn of_level(graph: &mut Graph, level: usize, most: &str, shapes: &Shapes, sigmoid: bool) {
+fn of_level(graph: &mut Graph, level: usize, most: &str, shapes: &BestShapes, sigmoid: bool) {
     let name = |what: &str| format!("best.{what}.{level}");
     let turned = graph.transpose(&name("turned"), &format!("rpn.logits.{level}"), &[0, 2, 3, 1]);
     let all = graph.reshape(&name("all"), &turned, &shapes.rows);
