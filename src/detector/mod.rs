@@ -138,6 +138,7 @@ impl Detector {
     ///
     /// # Errors
     /// When the runtime cannot use them.
+    #[doc(hidden)]
     pub fn new(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Detector, Error> {
         Detector::with_streams(model, runtime, options, NonZeroUsize::MIN)
     }
@@ -148,6 +149,7 @@ impl Detector {
     ///
     /// # Errors
     /// As [`Detector::new`].
+    #[doc(hidden)]
     pub fn with_streams(
         model: &Model,
         runtime: &Runtime,
@@ -221,6 +223,7 @@ impl Detector {
     }
 
     /// What surrounds the network.
+    #[doc(hidden)]
     pub fn conventions(&self) -> &Conventions {
         &self.conventions
     }
@@ -236,6 +239,7 @@ impl Detector {
     }
 
     /// Seconds for which the network, its sessions and RoIAlign, was at work since the model was loaded.
+    #[doc(hidden)]
     pub fn session_seconds(&self) -> f64 {
         self.sessions.total().as_secs_f64()
     }
@@ -254,6 +258,7 @@ impl Detector {
     ///
     /// # Errors
     /// When the resize rule leaves nothing of the photo.
+    #[doc(hidden)]
     pub fn prepare(&self, photo: &Photo) -> Result<Input, Error> {
         self.preprocessor.prepare(photo, (photo.width, photo.height))
     }
@@ -263,21 +268,25 @@ impl Detector {
     ///
     /// # Errors
     /// As [`Detector::prepare`].
+    #[doc(hidden)]
     pub fn prepare_reduced(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, Error> {
         self.preprocessor.prepare(photo, full)
     }
 
     /// How photos are to be decoded so that the network sees what its framework's own reader gives.
+    #[doc(hidden)]
     pub fn reading(&self, options: &DecodeOptions) -> DecodeOptions {
         DecodeOptions { wide_grey: self.preprocessor.wide_grey(), ..*options }
     }
 
     /// Width and height that a photo of a width and height is resized to.
+    #[doc(hidden)]
     pub fn resized(&self, full: (u32, u32)) -> (u32, u32) {
         self.preprocessor.resized(full)
     }
 
     /// About the bytes of memory that making a photo of a width and height ready takes, with the input that comes of it.
+    #[doc(hidden)]
     pub fn preparing_bytes(&self, full: (u32, u32)) -> u64 {
         self.preprocessor.bytes(full)
     }
@@ -287,6 +296,7 @@ impl Detector {
     ///
     /// # Errors
     /// When a session fails, or the inputs are not of one size.
+    #[doc(hidden)]
     pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
         self.streams.with(|stream| self.infer_on(stream, inputs))
     }
@@ -318,6 +328,7 @@ impl Detector {
     ///
     /// # Errors
     /// As [`Detector::prepare`] and [`Detector::infer`].
+    #[doc(hidden)]
     pub fn predict(&self, photo: &Photo) -> Result<Vec<Prediction>, Error> {
         let (mut found, _) = self.infer(vec![self.prepare(photo)?])?;
         Ok(found.pop().unwrap_or_default())

@@ -47,6 +47,7 @@ impl Tile {
 impl Detector {
     /// The tiles of a photo of a width and height, those of the smallest side first, beside which the whole photo is
     /// looked at; none where the network sees the whole photo at nearly the same size.
+    #[doc(hidden)]
     pub fn tiles(&self, (width, height): (u32, u32)) -> Vec<Tile> {
         let input = &self.conventions.input;
         let least = input.min_size.min(input.max_size);
@@ -75,6 +76,7 @@ impl Detector {
     ///
     /// # Errors
     /// When a session fails.
+    #[doc(hidden)]
     pub fn infer_tiles(
         &self,
         photo: &Photo,
@@ -112,6 +114,7 @@ impl Detector {
     ///
     /// # Errors
     /// As [`Detector::detect`].
+    #[doc(hidden)]
     pub fn detect_in_tiles(&self, photo: &Photo) -> Result<Vec<Prediction>, Error> {
         Ok(self.infer_tiles(photo, self.predict(photo)?, 1)?.0)
     }

@@ -69,6 +69,7 @@ impl Detector {
     ///
     /// # Errors
     /// When a session fails.
+    #[doc(hidden)]
     pub fn trace(
         &self,
         input: Input,

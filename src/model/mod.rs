@@ -195,6 +195,7 @@ impl Model {
     ///
     /// # Errors
     /// When it holds something else.
+    #[doc(hidden)]
     pub fn check_folder(folder: &Path) -> Result<(), Error> {
         if store::is_for_us(folder) { Ok(()) } else { Err(Error::NotOurs(folder.into())) }
     }
@@ -235,6 +236,7 @@ impl Model {
     }
 
     /// What `model.json` says.
+    #[doc(hidden)]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -255,6 +257,7 @@ impl Model {
     }
 
     /// The trunk's graph.
+    #[doc(hidden)]
     pub fn trunk(&self) -> GraphSource<'_> {
         match &self.graphs {
             Graphs::Files { trunk, .. } => GraphSource::File(trunk),
@@ -263,6 +266,7 @@ impl Model {
     }
 
     /// The box heads' graphs, one for each of the network's.
+    #[doc(hidden)]
     pub fn heads(&self) -> Vec<GraphSource<'_>> {
         match &self.graphs {
             Graphs::Files { heads, .. } => heads.iter().map(GraphSource::File).collect(),

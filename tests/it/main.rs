@@ -35,6 +35,7 @@ mod model_format;
 mod newcomer;
 mod photos;
 mod pipes;
+mod public_interface;
 mod pull;
 mod quantize;
 mod real_photos;
