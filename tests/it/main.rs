@@ -28,6 +28,7 @@ mod heif;
 mod import;
 mod import_wrapped;
 mod install;
+mod json_lines;
 mod limits;
 mod memory;
 mod merge;

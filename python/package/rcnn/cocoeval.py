@@ -29,15 +29,16 @@ class Params:
         maxDets: M limits on detections of an image and category; 1, 10, 100 by default.
         areaRng, areaRngLbl: A ranges of areas in pixels, both ends inside, and their names.
         useCats: 0 takes all categories for one.
-        iouType: ``"bbox"``.
+        iouType: ``"bbox"`` or ``"segm"``.
     """
 
     def __init__(self, iouType: str = "bbox") -> None:
-        if iouType != "bbox":
-            kind = {"segm": "masks", "keypoints": "key points"}.get(iouType)
-            if kind is None:
-                raise ValueError(f'iouType: "bbox" is needed, not {iouType!r}')
-            raise NotImplementedError(f'iouType: {kind} cannot be evaluated yet: take "bbox", or pycocotools for {kind}')
+        if iouType == "keypoints":
+            raise NotImplementedError(
+                'iouType: key points cannot be evaluated yet: take "bbox" or "segm", or pycocotools for them'
+            )
+        if iouType not in ("bbox", "segm"):
+            raise ValueError(f'iouType: "bbox" or "segm" is needed, not {iouType!r}')
         self.imgIds: list[Id] = []
         self.catIds: list[Id] = []
         # numpy's own doubles, which are not those of 0.5 + 0.05 * n.
@@ -59,7 +60,7 @@ class COCOeval:
     Args:
         cocoGt: The annotations.
         cocoDt: The results: what ``cocoGt.loadRes`` gives.
-        iouType: ``"bbox"``; masks and key points are not there yet.
+        iouType: ``"bbox"``, which the library evaluates at once, or ``"segm"``, masks; key points are not there yet.
 
     Attributes:
         params: What to evaluate; may be changed before :meth:`evaluate`.
@@ -79,6 +80,7 @@ class COCOeval:
         self._gts: dict[tuple[Id, Id], list[Entry]] = defaultdict(list)
         self._dts: dict[tuple[Id, Id], list[Entry]] = defaultdict(list)
         self._pair: _rcnn.CocoPair | None = None
+        self._evaluated = False
         self._prepared = True
         self._cells: list[Cell] | None = None
         self._ious: dict[tuple[Id, Id], Any] | None = {}
@@ -93,8 +95,9 @@ class COCOeval:
         started = time.time()
         print("Running per image evaluation...")
         params = self.params
-        if params.iouType != "bbox" or params.useSegm:
-            Params(iouType="segm" if params.useSegm else params.iouType)
+        if params.useSegm is not None:
+            params.iouType = "segm" if params.useSegm else "bbox"
+        Params(iouType=params.iouType)
         print(f"Evaluate annotation type *{params.iouType}*")
         params.imgIds = list(np.unique(params.imgIds))
         if params.useCats:
@@ -102,7 +105,8 @@ class COCOeval:
         params.maxDets = sorted(params.maxDets)
         self.eval = {}
         self._prepared, self._cells, self._ious = False, None, None
-        self._pair = self._native(params)
+        self._pair = self._native(params) if params.iouType == "bbox" else None
+        self._evaluated = True
         self._paramsEval = copy.deepcopy(params)
         print(f"DONE (t={time.time() - started:0.2f}s).")
 
@@ -136,6 +140,8 @@ class COCOeval:
         self._gts, self._dts = defaultdict(list), defaultdict(list)
         for data_set, table in ((truth, self._gts), (results, self._dts)):
             for ann in data_set.loadAnns(data_set.getAnnIds(imgIds=params.imgIds, catIds=categories)):
+                if params.iouType == "segm":
+                    ann["segmentation"] = data_set.annToRLE(ann)
                 if data_set is truth:
                     ann["ignore"] = ann.get("iscrowd", False)
                 table[ann["image_id"], ann["category_id"]].append(ann)
@@ -172,7 +178,7 @@ class COCOeval:
     def evalImgs(self) -> Any:
         """Outcomes by category, area range and image, in this nesting."""
         if self._cells is None:
-            if self._pair is None:
+            if not self._evaluated:
                 return defaultdict(list)
             params = self._paramsEval
             self._cells = [
@@ -196,9 +202,10 @@ class COCOeval:
         if not truths and not detections:
             return []
         best = _cells.by_score(detections)[: params.maxDets[-1]]
+        shape = "segmentation" if params.iouType == "segm" else "bbox"
         return mask.iou(
-            [detections[place]["bbox"] for place in best],
-            [truth["bbox"] for truth in truths],
+            [detections[place][shape] for place in best],
+            [truth[shape] for truth in truths],
             [int(truth["iscrowd"]) for truth in truths],
         )
 
@@ -227,7 +234,7 @@ class COCOeval:
         """
         started = time.time()
         print("Accumulating evaluation results...")
-        if self._pair is None and (self._cells is None or len(self._cells) == 0):
+        if not self._evaluated and (self._cells is None or len(self._cells) == 0):
             print("Please run evaluate() first")
         params = self.params if p is None else p
         params.catIds = params.catIds if params.useCats == 1 else [-1]
