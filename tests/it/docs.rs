@@ -237,7 +237,17 @@ fn calls(line: &str) -> Vec<(String, String)> {
 fn every_option_exists() {
     let options = options();
     // Of programs that the pages speak of as well.
-    let others = ["--bench", "--check", "--example", "--features", "--open", "--path", "--release", "--test", "--workers"];
+    let others = [
+        "--bench",
+        "--check",
+        "--example",
+        "--features",
+        "--open",
+        "--path",
+        "--release",
+        "--test",
+        "--workers",
+    ];
     let mut unknown = Vec::new();
     for page in pages() {
         let spans = page.prose.iter().flat_map(|line| line.split('`').skip(1).step_by(2));

@@ -33,7 +33,7 @@ fn content(row: &Value) -> [Option<&Value>; 5] {
 #[test]
 fn each_path_is_answered_before_the_next_is_asked() {
     let place = photos();
-    place.rcnn(&[&["detect"], &PATHS[..], &["-o", "out", "--no-draw"]].concat()).expect(3);
+    place.rcnn(&[&["detect"][..], &PATHS, &["-o", "out", "--no-draw"]].concat()).expect(3);
     let expected = place.rows("out");
     let mut worker = worker(&place);
     let (mut asks, mut answers) =
