@@ -4,11 +4,11 @@
 #![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::Place;
+use crate::support::{Place, runtime};
 
 const PATHS: [&str; 4] = ["photos/1.png", "photos/3.jpg", "photos/gone.jpg", "photos/2.jpg"];
 
@@ -21,7 +21,9 @@ fn photos() -> Place {
 }
 
 fn worker(place: &Place) -> Child {
-    let mut command = place.command(&["detect", "-", "--json-lines"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rcnn"));
+    command.current_dir(place.at("")).args(["detect", "-", "--json-lines"]);
+    command.env("RCNN_CACHE", place.at("cache")).env("ORT_DYLIB_PATH", runtime());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
