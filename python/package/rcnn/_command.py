@@ -40,7 +40,7 @@ def call(command: str, *arguments: object, raises: type[Error] = Error) -> str:
 
 def called(command: str, *arguments: object, raises: type[Error] = Error) -> Any:
     """As :func:`call`, of a command that prints one JSON document."""
-    return json.loads(call(command, *arguments, "--json", raises=raises))
+    return json.loads(call(command, "--json", *arguments, raises=raises))
 
 
 def option(name: str, value: object) -> list[object]:
