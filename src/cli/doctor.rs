@@ -243,7 +243,7 @@ fn devices(runtime: &Runtime, model: &Result<Model, model::Error>, cures: &mut V
 /// What is installed; a package that cannot be used only takes room.
 fn packages(cures: &mut Vec<String>) -> Vec<InstalledPackage> {
     let package = |found: runtime::Installed| {
-        let (name, refused) = (found.package.name(), runtime::check(&found).err());
+        let (name, refused) = (found.package.name(), runtime::check(&found).err().map(|why| why.to_string()));
         if let Some(why) = &refused {
             cures.push(format!(
                 "the package {name} {} cannot be used ({why}): mend that, or free its place by \

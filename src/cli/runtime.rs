@@ -85,7 +85,7 @@ fn as_json(installed: &Installed) -> serde_json::Value {
         "version": installed.version,
         "folder": installed.folder.display().to_string(),
         "bytes": installed.bytes,
-        "refused": runtime::check(installed).err(),
+        "refused": runtime::check(installed).err().map(|why| why.to_string()),
     })
 }
 

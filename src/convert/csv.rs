@@ -118,7 +118,7 @@ pub(super) fn read(path: &Path) -> Result<LabelSource, Error> {
 ///
 /// # Errors
 /// What is wrong with the whole of it, to stand behind its name.
-pub fn read_text(text: &str) -> Result<LabelSource, String> {
+pub(super) fn read_text(text: &str) -> Result<LabelSource, String> {
     let first = text.lines().next().unwrap_or_default();
     let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|mark| {
         let count = first.bytes().filter(|byte| byte == mark).count();

@@ -36,7 +36,7 @@ pub(super) fn read(path: &Path) -> Result<LabelSource, Error> {
 ///
 /// # Errors
 /// What is wrong with the whole of it, to stand behind its name.
-pub fn read_text(text: &str) -> Result<LabelSource, String> {
+pub(super) fn read_text(text: &str) -> Result<LabelSource, String> {
     let wrong = |error: &dyn std::fmt::Display| format!("is not XML of CVAT's form: {}", said(&error));
     let mut reader = Reader::from_str(text);
     let mut builder = SourceBuilder::default();

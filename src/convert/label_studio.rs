@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path) -> Result<LabelSource, Error> {
 ///
 /// # Errors
 /// What is wrong with the whole of it, to stand behind its name.
-pub fn read_text(text: &str) -> Result<LabelSource, String> {
+pub(super) fn read_text(text: &str) -> Result<LabelSource, String> {
     let tasks: Vec<Value> = serde_json::from_str(text)
         .map_err(|error| format!("is not JSON of Label Studio's form: {}", said(&error)))?;
     let mut builder = SourceBuilder::default();

@@ -32,7 +32,7 @@ pub(super) fn is_here(head: &str) -> bool {
 ///
 /// # Errors
 /// What is wrong with it, to stand behind its name.
-pub fn read_text(text: &str) -> Result<ReadPhoto, String> {
+pub(super) fn read_text(text: &str) -> Result<ReadPhoto, String> {
     let file: LabelmeFile = serde_json::from_str(text)
         .map_err(|error| format!("is not JSON of LabelMe's form: {}", said(&error)))?;
     let mut found = ReadPhoto {

@@ -15,6 +15,7 @@ mod labelme;
 mod open_images;
 mod photos;
 mod target;
+mod texts;
 mod voc;
 mod yolo;
 
@@ -24,18 +25,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 pub use builder::{ReadPhoto, ReadShape};
-pub use csv::read_text as read_csv_text;
-pub use cvat::read_text as read_cvat_text;
 pub use data::{
     Annotations, LabelCategory, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, Whose,
 };
-pub use error::Error;
-pub use label_studio::read_text as read_label_studio_text;
-pub use labelme::read_text as read_labelme_text;
-pub use open_images::read_text as read_open_images_text;
+pub use error::{Error, TextError};
 pub use photos::SizePolicy;
 pub use target::{Target, WriteOptions, Written, write};
-pub use voc::{Text as VocText, read_text as read_voc_text};
+pub use texts::{
+    read_csv_text, read_cvat_text, read_label_studio_text, read_labelme_text, read_open_images_text,
+    read_voc_text,
+};
+pub use voc::Text as VocText;
 pub use yolo::{KeyPoints, YoloKind, YoloRow, YoloRows, read_text as read_yolo_text};
 
 /// What to read.

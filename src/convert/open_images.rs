@@ -126,7 +126,7 @@ fn class_names(folder: &Path) -> HashMap<String, String> {
 ///
 /// # Errors
 /// What is wrong with the whole of it, to stand behind its name.
-pub fn read_text(text: &str, names: &HashMap<String, String>) -> Result<LabelSource, String> {
+pub(super) fn read_text(text: &str, names: &HashMap<String, String>) -> Result<LabelSource, String> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| format!("is no CSV: {error}"))?.clone();
     let places = HEADER.map(|name| header.iter().position(|column| column.trim() == name));

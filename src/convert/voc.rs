@@ -88,7 +88,7 @@ pub struct Text {
 ///
 /// # Errors
 /// What is wrong with it, to stand behind its name.
-pub fn read_text(text: &str) -> Result<Text, String> {
+pub(super) fn read_text(text: &str) -> Result<Text, String> {
     let file: VocFile = quick_xml::de::from_str(text)
         .map_err(|error| format!("is not XML of Pascal VOC's form: {}", said(&error)))?;
     let side = |side: &str| {

@@ -127,7 +127,7 @@ impl std::fmt::Debug for Detector {
         let Detector { origin, streams, .. } = self;
         f.debug_struct("Detector")
             .field("origin", origin)
-            .field("lanes", &streams.count())
+            .field("streams", &streams.count())
             .finish_non_exhaustive()
     }
 }

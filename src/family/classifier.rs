@@ -93,7 +93,7 @@ pub fn load_classifier(checkpoint: &Checkpoint, options: &ImportOptions) -> Resu
     let shapes = |layer| checkpoint.tensor(&naming(layer).weight).map(|tensor| tensor.shape().to_vec());
     let architecture =
         ClassifierNetwork::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
-    architecture.check().map_err(Error::Options)?;
+    architecture.check().map_err(|limit| Error::Options(limit.to_string()))?;
     let eps = norm_eps(options, 1e-5)?;
     let classes = classes(options, architecture.classes)?;
     let input = input(options, architecture.backbone.stem.pool);

@@ -162,7 +162,7 @@ pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, 
         warnings
             .push("the box head has one linear layer, where most have two: a second may be missing".into());
     }
-    architecture.check().map_err(Error::Options)?;
+    architecture.check().map_err(|limit| Error::Options(limit.to_string()))?;
     let norm_eps = norm_eps(options, family.norm_eps)?;
     if options.norm_eps.is_none() && family.name == "torchvision" && has_frozen_norms(checkpoint, &naming) {
         warnings.push(FROZEN.into());

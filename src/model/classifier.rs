@@ -60,7 +60,7 @@ impl ClassifierManifest {
 
     /// As [`Manifest::check`].
     fn check(&self) -> Result<(), String> {
-        self.network.check()?;
+        self.network.check().map_err(|limit| limit.to_string())?;
         family::check_classifier(&self.input, &self.classes, self.network.classes)?;
         check_texts([&self.name])?;
         self.provenance.check()

@@ -174,7 +174,7 @@ impl Manifest {
 
     /// What the detector relies on: numbers that go together and are within bounds, and texts that can be shown.
     fn check(&self) -> Result<(), String> {
-        self.network.check()?;
+        self.network.check().map_err(|limit| limit.to_string())?;
         let (heads, files) = (self.network.heads.len(), self.files.heads.len());
         if heads != files {
             return Err(format!("files.heads names {files} graphs, and the network has {heads} box heads"));

@@ -26,7 +26,7 @@ pub use import::{Imported, config_beside, read_config, read_options};
 pub use manifest::{FileHash, Files, Manifest, Provenance, Publication, Quantization};
 use manifest::{TRUNK, head_file};
 #[cfg(feature = "fetch")]
-pub use pull::{ExpectedDigest, PullError, download};
+pub use pull::{DigestError, ExpectedDigest, PullError, download};
 pub use store::GraphFile;
 pub use zoo::{Published, RECOMMENDED, Recommended, find_published, published};
 

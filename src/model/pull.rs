@@ -64,16 +64,19 @@ pub enum ExpectedDigest {
 /// Fewer digits than this could agree by chance; publishers put as many into files' names.
 const FEWEST_DIGITS: usize = 8;
 
+/// Why a text is no digest that a file can be compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a SHA-256 has 64 hexadecimal digits, of which the first {FEWEST_DIGITS} are enough")]
+pub struct DigestError;
+
 impl ExpectedDigest {
     /// A SHA-256 as a person gives it: all 64 digits or the first of them.
     ///
     /// # Errors
     /// When it is none, or so short that it checks nothing.
-    pub fn sha256(text: &str) -> Result<ExpectedDigest, String> {
+    pub fn sha256(text: &str) -> Result<ExpectedDigest, DigestError> {
         let fits = (FEWEST_DIGITS..=64).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_hexdigit());
-        let wrong =
-            || format!("a SHA-256 has 64 hexadecimal digits, of which the first {FEWEST_DIGITS} are enough");
-        if fits { Ok(ExpectedDigest::Sha256(text.to_lowercase())) } else { Err(wrong()) }
+        if fits { Ok(ExpectedDigest::Sha256(text.to_lowercase())) } else { Err(DigestError) }
     }
 }
 

@@ -34,12 +34,21 @@ const MOST_CLASSES: usize = 65_536;
 /// Weights of all layers: an ONNX file cannot hold more bytes.
 const MOST_WEIGHTS: u128 = 1 << 31;
 
+/// Why an architecture is refused: a clause that names the value and what is expected of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LimitError(String);
+
 impl Backbone {
     /// Whether its numbers go together and are within bounds; a clause that says which is not.
     ///
     /// # Errors
     /// The first that is not.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), LimitError> {
+        self.within_limits().map_err(LimitError)
+    }
+
+    fn within_limits(&self) -> Result<(), String> {
         within("backbone.stem.channels", self.stem.channels, 1..=MOST_CHANNELS)?;
         within("backbone.stem.kernel", self.stem.kernel, 1..=63)?;
         within("backbone.stem.stride", self.stem.stride, 1..=8)?;
@@ -80,8 +89,12 @@ impl Architecture {
     ///
     /// # Errors
     /// The first that is not.
-    pub fn check(&self) -> Result<(), String> {
-        self.backbone.check()?;
+    pub fn check(&self) -> Result<(), LimitError> {
+        self.within_limits().map_err(LimitError)
+    }
+
+    fn within_limits(&self) -> Result<(), String> {
+        self.backbone.within_limits()?;
         let [head] = self.heads.as_slice() else {
             return Err(format!(
                 "it has {} box heads, and one is supported: no cascade is",
@@ -115,8 +128,12 @@ impl ClassifierNetwork {
     ///
     /// # Errors
     /// The first that is not.
-    pub fn check(&self) -> Result<(), String> {
-        self.backbone.check()?;
+    pub fn check(&self) -> Result<(), LimitError> {
+        self.within_limits().map_err(LimitError)
+    }
+
+    fn within_limits(&self) -> Result<(), String> {
+        self.backbone.within_limits()?;
         within("classes", self.classes, 1..=MOST_CLASSES)?;
         weights_within(&self.layers())
     }

@@ -24,6 +24,7 @@ pub use classifier::{ClassifierNetwork, classifier};
 pub use cost::CostRow;
 pub use head::head;
 pub use layer::{BlockConv, Layer};
+pub use limits::LimitError;
 pub(crate) use limits::MOST_CELLS;
 pub use read::{ArchitectureError, Hints};
 pub use top_k::top_k;

@@ -208,14 +208,19 @@ pub fn installed() -> Vec<Installed> {
     install::list()
 }
 
-/// Whether a package in the cache can be used on this machine; a sentence that says why not.
+/// Why a package in the cache cannot be used, in a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PackageError(String);
+
+/// Whether a package in the cache can be used on this machine.
 ///
 /// # Errors
 /// When something of it is missing or does not load.
-pub fn check(installed: &Installed) -> Result<(), String> {
-    let library = install::whole(installed.package, &installed.folder)?;
+pub fn check(installed: &Installed) -> Result<(), PackageError> {
+    let library = install::whole(installed.package, &installed.folder).map_err(PackageError)?;
     if installed.package == Package::Cuda {
-        cuda::ready(&library).map_err(|why| why.to_string())?;
+        cuda::ready(&library).map_err(|why| PackageError(why.to_string()))?;
     }
     Ok(())
 }
