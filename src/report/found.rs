@@ -115,11 +115,6 @@ impl RunFindings {
         bars(classes)
     }
 
-    /// Names of all classes.
-    pub(super) fn class_names(&self) -> impl Iterator<Item = String> {
-        self.classes.keys().cloned()
-    }
-
     /// Pictures show boxes from this score up, 0 to 1.
     pub(super) fn shown_from(&self) -> f32 {
         self.shown_from

@@ -87,6 +87,11 @@ impl GalleryPhoto {
         self.marks.iter().zip(self.labels.iter().map(Option::as_ref))
     }
 
+    /// The classes of its boxes; a name may occur several times.
+    pub(super) fn classes(&self) -> impl Iterator<Item = &str> {
+        self.marks.iter().filter(|mark| mark.kind != "truth").map(|mark| mark.class.as_str())
+    }
+
     /// Places labels as in annotated pictures: apart from each other, and over as little else as possible.
     fn place_labels(&mut self) {
         let scale = self.scale();

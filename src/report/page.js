@@ -50,6 +50,8 @@
     at = figure;
     const photo = one(".photo", figure), copy = document.createElement("div");
     copy.className = "photo";
+    const [width, height] = ["width", "height"].map(side => +one("img", photo).getAttribute(side));
+    copy.style.width = `${(78 * width / height).toFixed(1)}vh`;
     copy.append(...[...photo.childNodes].map(node => node.cloneNode(true)));
     one(".shown", dialog).replaceChildren(copy);
     one("h2", dialog).textContent = one("figcaption .name", figure).textContent;

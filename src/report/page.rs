@@ -60,7 +60,7 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
     let Sources { run, judged, photos, pictures } = sources;
     let mut names = HashMap::new();
     let (mut title, mut drawn) = ("Evaluation".to_owned(), None);
-    let (mut run_part, mut notes, mut classes) = (None, Vec::new(), BTreeSet::new());
+    let (mut run_part, mut notes) = (None, Vec::new());
     if let Some(folder) = run {
         let failed = |file: &str| {
             let file = folder.join(file);
@@ -86,7 +86,6 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
             }
             found.add(row);
         }
-        classes.extend(found.class_names());
         title = format!(
             "{} in {}",
             plural(record.counts.detections, "detection"),
@@ -100,7 +99,10 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
         .map(|judged| JudgedPart::new(judged, drawn.as_ref(), &names, *pictures))
         .transpose()?;
     notes.extend(drawn.as_ref().and_then(Album::lost));
-    let html = Page { title, version: env!("CARGO_PKG_VERSION"), classes, run: run_part, judged }.render()?;
+    let mut html =
+        Page { title, version: env!("CARGO_PKG_VERSION"), classes: BTreeSet::new(), run: run_part, judged };
+    html.classes = html.pictures().flat_map(GalleryPhoto::classes).map(str::to_owned).collect();
+    let html = html.render()?;
     Ok((html, notes))
 }
 
@@ -174,10 +176,15 @@ impl Page {
     const STYLE: &'static str = include_str!("page.css");
     const SCRIPT: &'static str = include_str!("page.js");
 
+    /// All pictures.
+    fn pictures(&self) -> impl Iterator<Item = &GalleryPhoto> {
+        let of_run = self.run.iter().flat_map(|run| run.best.iter().chain(&run.doubtful));
+        of_run.chain(self.judged.iter().flat_map(|judged| &judged.mistakes))
+    }
+
     /// Whether there are pictures, which can be filtered.
     fn has_pictures(&self) -> bool {
-        let shown = |run: &RunPart| !run.best.is_empty() || !run.doubtful.is_empty();
-        self.run.as_ref().is_some_and(shown) || self.has_mistakes()
+        self.pictures().next().is_some()
     }
 
     /// Whether pictures show what is right, wrong and missed.
