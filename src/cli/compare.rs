@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::compare::{Contender, Measured, judge, measure, table, warnings};
+use crate::compare::{Candidate, Contender, Judging, Measured, judge, measure, table, warnings};
 use crate::detector::Detector;
 use crate::memory;
 use crate::photo::{self, DecodeOptions};
@@ -11,6 +11,7 @@ use crate::run::{Annotated, Task};
 use crate::runtime::Runtime;
 use serde_json::json;
 
+use super::interval_args::IntervalArgs;
 use super::memory::MemoryArgs;
 use super::output::tell;
 use super::progress::ProgressLine;
@@ -26,9 +27,12 @@ mod folder;
 #[command(after_help = "Examples:
   rcnn compare -a gt.json -i photos/ fod-r18 models/mine checkpoint.pth -o comparison
   rcnn compare -a gt.json before.json after.json
+  rcnn compare -a gt.json before.json after.json --cluster video_id
+  rcnn compare -a gt.json --group r18=a.json,b.json,c.json --group r34=d.json,e.json,f.json
 
-Differences are relative to the first. Intervals come from bootstrap resamples of the photos: they show how much
-the numbers vary with the choice of photos alone.")]
+Differences are relative to the first. Intervals come from draws of the photos: they show how much the numbers vary with
+the choice of photos alone. With several trainings of a model (`--group`) their variance stands beside it, and a
+difference is called more than noise only if it is so against both.")]
 pub(crate) struct Args {
     /// COCO annotations
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
@@ -38,17 +42,22 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PHOTOS")]
     images: Vec<OsString>,
     /// Models (names, folders or checkpoints), or saved results (.json, .jsonl, .gz of each)
-    #[arg(required = true, value_name = "MODEL")]
+    #[arg(required_unless_present = "group", value_name = "MODEL")]
     models: Vec<OsString>,
+    /// Several trainings of one model, as models or saved results: judged together, as the mean of their numbers
+    #[arg(long, value_name = "NAME=MODEL,…", value_parser = group)]
+    group: Vec<Trained>,
     /// Folder for compare.json, compare.md, plots of AP against time (.svg, .png) and each model's results
     #[arg(short, long, value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Bootstrap resamples of the photos for the intervals
+    /// Draws of the photos for the intervals
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..), value_name = "N")]
     bootstrap: u32,
-    /// Seed of the resamples
+    /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    intervals: IntervalArgs,
     /// One JSON document on standard output
     #[arg(long)]
     json: bool,
@@ -61,8 +70,31 @@ pub(crate) struct Args {
     machine: RuntimeArgs,
 }
 
+/// Trainings of one model.
+#[derive(Clone, Debug)]
+struct Trained {
+    name: String,
+    models: Vec<OsString>,
+}
+
+fn group(text: &str) -> Result<Trained, String> {
+    let (name, models) =
+        text.split_once('=').ok_or("a name and its trainings expected, as in `r18=a.json,b.json`")?;
+    let models: Vec<OsString> =
+        models.split(',').map(str::trim).filter(|model| !model.is_empty()).map(Into::into).collect();
+    match (name.trim(), models.len()) {
+        ("", _) => Err("a group needs a name, as in `r18=a.json,b.json`".into()),
+        (name, 0) => {
+            Err(format!("`{name}` has no trainings: give them after the `=`, with commas between them"))
+        }
+        (name, _) => Ok(Trained { name: name.into(), models }),
+    }
+}
+
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(mut args: Args) -> anyhow::Result<Exit> {
+    let alone = args.models.len();
+    args.models.extend(args.group.iter().flat_map(|group| group.models.iter().cloned()));
     let saved: Vec<bool> = args.models.iter().map(|model| is_results(model)).collect::<Result<_, _>>()?;
     let scratch = tempfile::tempdir()?;
     let names = names(&args.models);
@@ -75,31 +107,37 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let measured =
         if run.is_empty() { None } else { Some(run_models(&args, &names, &saved, scratch.path())?) };
-    let image_ids = measured.as_ref().map(|measured| measured.image_ids.as_slice());
     let failed = measured.as_ref().map_or(&[][..], |measured| measured.failed.as_slice());
     let mut costs = measured.iter().flat_map(|measured| measured.costs.iter().copied());
     let mut results = Vec::new();
-    for ((model, name), saved) in args.models.iter().zip(&names).zip(saved) {
-        let cost = if saved { None } else { costs.next() };
-        let path = if saved {
+    for ((model, name), saved) in args.models.iter().zip(&names).zip(&saved) {
+        let cost = if *saved { None } else { costs.next() };
+        let path = if *saved {
             super::results_of(Path::new(model))?
         } else {
             scratch.path().join(folder::file(name))
         };
-        results.push((name.clone(), path, cost));
+        results.push(Candidate { name: name.clone(), results: vec![path], costs: cost });
     }
-    let resamples = args.bootstrap as usize;
-    let judged = judge(&args.annotations, &results, image_ids, resamples, args.seed)?;
+    let entries = together(results, alone, &args.group)?;
+    let how = Judging {
+        image_ids: measured.as_ref().map(|measured| measured.image_ids.as_slice()),
+        resamples: args.bootstrap as usize,
+        seed: args.seed,
+        method: args.intervals.method(),
+        cluster: args.intervals.cluster.as_deref(),
+    };
+    let judged = judge(&args.annotations, &entries, &how)?;
     tell_clipped(measured.as_ref().map_or(0, |measured| measured.clipped), "");
     for warning in warnings(&judged) {
         tell!("warning: {warning}");
     }
     let text = table(&judged, failed);
-    let document =
-        json!({ "models": judged, "resamples": args.bootstrap, "seed": args.seed, "failed": failed });
+    let document = json!({ "models": judged, "resamples": args.bootstrap, "seed": args.seed,
+        "method": how.method, "results": run, "failed": failed });
     let document = format!("{}\n", serde_json::to_string_pretty(&document)?);
     if let Some(folder) = &args.out {
-        folder::write(folder, scratch.path(), &text, &document, &judged)?;
+        folder::write(folder, scratch.path(), &text, &document, &judged, &run)?;
         tell!("comparison in `{}`", folder.display());
     }
     if args.json {
@@ -108,6 +146,26 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         super::show(&text)?
     }
     Ok(if failed.is_empty() { Exit::Done } else { Exit::PhotosFailed })
+}
+
+/// Entries of which those behind the first `alone` are trainings of the groups.
+fn together(mut entries: Vec<Candidate>, alone: usize, groups: &[Trained]) -> Result<Vec<Candidate>, Usage> {
+    let mut trainings = entries.split_off(alone).into_iter();
+    for group in groups {
+        if entries.iter().any(|entry| entry.name == group.name) {
+            return Err(Usage(format!(
+                "two of the models are called `{}`: give the groups other names",
+                group.name
+            )));
+        }
+        let own: Vec<Candidate> = trainings.by_ref().take(group.models.len()).collect();
+        entries.push(Candidate {
+            name: group.name.clone(),
+            costs: own.iter().find_map(|training| training.costs),
+            results: own.into_iter().flat_map(|training| training.results).collect(),
+        });
+    }
+    Ok(entries)
 }
 
 /// Whether a model is given as saved results, which its name tells: a file of theirs, a run's folder; a pipe can be nothing

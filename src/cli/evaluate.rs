@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::ValueEnum;
 use coco_eval::{
-    AreaRange, Closed, EvaluateError, Evaluator, Params, Reading, Sides, TIDE_KINDS, Tide, TideThresholds,
-    area_lines, per_class, stat_names, summary_lines,
+    AreaRange, Closed, EvaluateError, Evaluator, Interval, Params, Reading, Resampling, Sides, TIDE_KINDS,
+    Tide, TideThresholds, area_lines, per_class, stat_names, summary_lines,
 };
 use serde_json::{Map, Value, json};
 
+use super::interval_args::IntervalArgs;
 use super::output::tell;
 use super::{Exit, Usage};
 
@@ -23,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   rcnn evaluate -a annotations.json -r out/detections.json --per-class
   rcnn evaluate -a annotations.json -r out/detections.jsonl --bootstrap 1000
+  rcnn evaluate -a annotations.json -r out --bootstrap 1000 --cluster video_id
   rcnn evaluate -a annotations.json -r ours.json --versus theirs.json
   rcnn evaluate -a annotations.json -r ours.json --tide --errors
   rcnn evaluate -a annotations.json -r ours.json --metric voc
@@ -120,12 +122,14 @@ pub(crate) struct Args {
     /// Metric
     #[arg(long, value_enum, default_value_t)]
     metric: Metric,
-    /// Compute 95 % intervals from N bootstrap resamples of the images
+    /// Compute 95 % intervals from N draws of the images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     bootstrap: Option<u32>,
-    /// Seed of the resamples of `--bootstrap` and `--versus` [default: 0]
+    /// Seed of the draws of `--bootstrap` and `--versus` [default: 0]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
+    #[command(flatten)]
+    intervals: IntervalArgs,
     /// Compare with other results on the same annotations: differences, their intervals, what changed most
     #[arg(long, value_name = "OTHER.json", value_parser = super::file_or_pipe())]
     versus: Option<PathBuf>,
@@ -155,8 +159,8 @@ pub(crate) struct Args {
     threads: Option<usize>,
 }
 
-/// Resamples of a comparison if nothing else is asked for.
-const COMPARISON_RESAMPLES: u32 = 1000;
+/// Draws of a comparison if nothing else is asked for.
+const COMPARISON_DRAWS: u32 = 1000;
 
 /// IoU threshold of errors and VOC if nothing else is asked for.
 const IOU: f64 = 0.5;
@@ -164,10 +168,14 @@ const IOU: f64 = 0.5;
 /// Opens results; parameters that make no sense are wrong usage.
 fn open(args: &Args, results: &Path, params: &Params) -> anyhow::Result<Evaluator> {
     let results = super::results_of(results)?;
-    Evaluator::open(&args.annotations, &results, params, args.map_by_name).map_err(|error| match error {
+    Evaluator::open(&args.annotations, &results, params, args.map_by_name).map_err(wrong_usage)
+}
+
+fn wrong_usage(error: EvaluateError) -> anyhow::Error {
+    match error {
         error @ (EvaluateError::Params(_) | EvaluateError::NoCategory(_)) => Usage(error.to_string()).into(),
         other => other.into(),
-    })
+    }
 }
 
 /// The results, and those that they are compared with.
@@ -199,7 +207,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let (params, iou, seed) = (input.params(reading), args.iou.unwrap_or(IOU), args.seed.unwrap_or(0));
     let full = args.arrays.is_some() || args.per_class;
     let evaluation = input.evaluate_as(reading, full)?;
-    let warnings = input.warnings(&evaluation, reading);
+    let clusters =
+        args.intervals.cluster.as_ref().map(|key| input.clusters(key)).transpose().map_err(wrong_usage)?;
+    let mut warnings = input.warnings(&evaluation, reading);
+    if clusters.is_none() && (args.bootstrap.is_some() || args.versus.is_some()) {
+        warnings.extend(input.about_clusters());
+    }
     for warning in &warnings {
         tell!("warning: {}", warning.message);
     }
@@ -236,22 +249,53 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         lines.extend(text::per_class(&rows));
         document.insert("per_class".into(), serde_json::to_value(&rows)?);
     }
-    if let Some(count) = args.bootstrap {
-        let intervals = input.intervals(reading, count as usize, seed)?;
-        lines.extend(text::intervals(&names, &evaluation.stats, &intervals, count, skip));
-        document
-            .insert("bootstrap".into(), json!({"resamples": count, "seed": seed, "intervals": intervals}));
+    let resampling = |clusters| Resampling {
+        count: args.bootstrap.unwrap_or(COMPARISON_DRAWS) as usize,
+        seed,
+        method: args.intervals.method(),
+        clusters,
+    };
+    let drawn = text::DrawnLines { resampling: resampling(clusters.as_ref()), names: &names, skip };
+    let as_json = |intervals: &[Interval], by_cluster: Option<&Vec<Interval>>| {
+        let of_clusters = clusters.as_ref().zip(by_cluster).map(|(clusters, intervals)| {
+            json!({"key": clusters.key, "count": clusters.count, "images_alone": clusters.alone,
+                "intervals": intervals})
+        });
+        let Resampling { count, seed, method, .. } = drawn.resampling;
+        json!({"resamples": count, "seed": seed, "method": method, "intervals": intervals, "clusters": of_clusters})
+    };
+    if args.bootstrap.is_some() {
+        let intervals = input.intervals(reading, &resampling(None))?;
+        let by_cluster = clusters.as_ref().map(|some| input.intervals(reading, &resampling(Some(some))));
+        let by_cluster = by_cluster.transpose()?;
+        lines.extend(text::intervals(&drawn, &evaluation.stats, &intervals, by_cluster.as_deref()));
+        document.insert("bootstrap".into(), as_json(&intervals, by_cluster.as_ref()));
     }
     if let Some((path, other)) = args.versus.as_ref().zip(other) {
         let warnings = other.warnings(&other.evaluate_as(reading, false)?, reading);
         for warning in &warnings {
             tell!("warning: {}: {}", path.display(), warning.message);
         }
-        let count = args.bootstrap.unwrap_or(COMPARISON_RESAMPLES);
-        let comparison = input.compare(&other, reading, count as usize, seed)?;
-        lines.extend(text::comparison(&names, &evaluation.stats, &comparison, count, skip));
+        let comparison = input.compare(&other, reading)?;
+        let differences = |clusters| -> Result<Vec<Interval>, EvaluateError> {
+            let resampling = resampling(clusters);
+            Ok(other.draws(reading, &resampling)?.less(&input.draws(reading, &resampling)?).intervals())
+        };
+        let intervals = differences(None)?;
+        let by_cluster = clusters.as_ref().map(|some| differences(Some(some))).transpose()?;
+        lines.extend(text::comparison(
+            &drawn,
+            &evaluation.stats,
+            &comparison,
+            &intervals,
+            by_cluster.as_deref(),
+        ));
         let mut value = serde_json::to_value(&comparison)?;
         value["warnings"] = serde_json::to_value(&warnings)?;
+        let more = as_json(&intervals, by_cluster.as_ref());
+        for key in ["intervals", "clusters", "method"] {
+            value[key] = more[key].clone();
+        }
         document.insert("versus".into(), value);
     }
     if args.tide {

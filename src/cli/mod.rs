@@ -26,6 +26,7 @@ mod evaluate;
 mod hints;
 mod import;
 mod inspect;
+mod interval_args;
 mod json_lines;
 mod memory;
 mod merge;

@@ -4,13 +4,14 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use crate::compare::{Contender, JudgedModel, judge, measure, warnings};
+use crate::compare::{Candidate, Contender, JudgedModel, Judging, judge, measure, warnings};
 use crate::detector::Detector;
 use crate::model::Model;
 use crate::photo::{DecodeOptions, PhotoEntry};
 use crate::quantize::{LayerReport, Method, QuantizeOptions, QuantizeStep, Quantized, quantize, saturates};
 use crate::run::{Annotated, Task};
 use crate::runtime::Runtime;
+use coco_eval::IntervalKind;
 use serde_json::json;
 
 use super::compare::warm_up;
@@ -231,10 +232,17 @@ fn judge_both(
     let results: Vec<_> = results
         .map(|(contender, cost)| {
             let path = folder.path().join(format!("{}.json", contender.name));
-            (contender.name.clone(), path, Some(cost))
+            Candidate { name: contender.name.clone(), results: vec![path], costs: Some(cost) }
         })
         .collect();
-    Ok(judge(path, &results, Some(&measured.image_ids), 1000, args.seed)?)
+    let how = Judging {
+        image_ids: Some(&measured.image_ids),
+        resamples: 1000,
+        seed: args.seed,
+        method: IntervalKind::default(),
+        cluster: None,
+    };
+    Ok(judge(path, &results, &how)?)
 }
 
 fn text(out: &Path, model: &Model, layers: &[LayerReport], judged: &[JudgedModel]) -> String {
@@ -276,7 +284,7 @@ fn write_all(
         write!(text, "AP {:.4} before, {:.4} after", ap(before), ap(after))?;
         let interval = after.difference.as_ref().and_then(|difference| difference.intervals.first());
         if let Some(interval) = interval.filter(|interval| interval.exists()) {
-            write!(text, " (95 % of draws change it by {:+.4} to {:+.4})", interval.low, interval.high)?;
+            write!(text, " (95 % interval of the change: {:+.4} to {:+.4})", interval.low, interval.high)?;
         }
         writeln!(text)?;
         if let (Some(before), Some(after)) = (&before.costs, &after.costs) {

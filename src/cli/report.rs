@@ -8,6 +8,7 @@ use crate::atomic;
 use crate::report::{EvaluationReport, Sources, page};
 use anyhow::Context;
 
+use super::interval_args::IntervalArgs;
 use super::{Exit, Usage};
 
 /// Write an HTML report of a run or of an evaluation
@@ -36,6 +37,8 @@ pub(crate) struct Args {
     /// Maximum number of pictures of each kind; 0 for none
     #[arg(long, default_value_t = 24, value_name = "N")]
     pictures: u16,
+    #[command(flatten)]
+    intervals: IntervalArgs,
 }
 
 /// Runs the command.
@@ -44,15 +47,23 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if !is_run && (args.annotations.is_some() || !args.input.is_empty()) {
         return Err(Usage("-a and -i are for a run's folder: an evaluation has been judged".into()).into());
     }
+    if args.annotations.is_none() && args.intervals.given() {
+        let what =
+            "`--interval` and `--cluster` are for a run that is judged here: give its annotations with -a";
+        return Err(Usage(what.into()).into());
+    }
     let photos = if args.input.is_empty() {
         Vec::new()
     } else {
         super::list_photos(&args.input, Some(&args.source.join("annotated")))?.entries
     };
     let judged = match &args.annotations {
-        Some(annotations) => {
-            Some(EvaluationReport::measure(annotations, &args.source.join("detections.json"))?)
-        }
+        Some(annotations) => Some(EvaluationReport::measure(
+            annotations,
+            &args.source.join("detections.json"),
+            args.intervals.method(),
+            args.intervals.cluster.as_deref(),
+        )?),
         None if is_run => None,
         None => Some(read(&args.source)?),
     };

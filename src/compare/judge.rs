@@ -4,19 +4,54 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::trainings::{self, Trainings};
 use super::{Costs, Error};
 use coco_eval::ResultId;
-use coco_eval::{Evaluator, Interval, Moved, Params, Reading, Warning};
+use coco_eval::{
+    Clusters, Draws, Evaluator, Interval, IntervalKind, Moved, Params, Reading, Resampling, Warning,
+};
+
+/// What is compared: results of a model, or those of several trainings of one.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// What it is called.
+    pub name: String,
+    /// Results, a file a training.
+    pub results: Vec<PathBuf>,
+    /// What it costs; nothing where saved results were given.
+    pub costs: Option<Costs>,
+}
+
+/// On what to judge, and how intervals are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Judging<'a> {
+    /// The images, or all that are annotated.
+    pub image_ids: Option<&'a [ResultId]>,
+    /// Draws of the photos.
+    pub resamples: usize,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// How intervals are made of them.
+    pub method: IntervalKind,
+    /// What makes clusters of the photos, beside which draws of single photos stand: as [`Evaluator::clusters`] takes it.
+    pub cluster: Option<&'a str>,
+}
 
 /// One model's numbers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct JudgedModel {
     /// What it is called.
     pub name: String,
-    /// The twelve numbers.
+    /// The twelve numbers; of several trainings their means.
     pub stats: Vec<f64>,
-    /// Where each of them lies when the photos are drawn anew, in 95 of 100 draws.
+    /// Where each of them lies on other photos of this kind.
     pub intervals: Vec<Interval>,
+    /// The same where whole clusters of photos are drawn.
+    pub by_cluster: Option<Vec<Interval>>,
+    /// What makes clusters of the photos, and how many there are.
+    pub clusters: Option<String>,
+    /// Of several trainings the AP of each.
+    pub trainings: Option<Trainings>,
     /// What it costs; nothing where saved results were given.
     pub costs: Option<Costs>,
     /// How it differs from the first; nothing for the first.
@@ -26,17 +61,23 @@ pub struct JudgedModel {
 }
 
 /// How one model differs from the first, over the same draws of photos for both.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Difference {
     /// Its numbers less the first one's.
     pub stats: Vec<f64>,
-    /// Where these differences lie.
+    /// Where these differences lie on other photos.
     pub intervals: Vec<Interval>,
+    /// The same where whole clusters of photos are drawn.
+    pub by_cluster: Option<Vec<Interval>>,
+    /// Where the difference of AP lies in other trainings, on these photos; nothing where each is trained once.
+    pub between_trainings: Option<Interval>,
+    /// Where it lies in other trainings on other photos.
+    pub in_all: Option<Interval>,
     /// AP gained, as a share of the first one's AP: the paper's +28 % from VGG-16 to ResNet-101. NaN where that is 0.
     pub relative: f64,
-    /// Whether the interval of AP's difference holds 0; nothing where there is no interval, and so no verdict.
+    /// Whether some interval of AP's difference holds 0; nothing where there is none, and so no verdict.
     pub within_noise: Option<bool>,
-    /// Classes whose AP moved most: name, AP of the first, its own.
+    /// Classes whose AP moved most: name, AP of the first, its own. None where there are several trainings.
     pub classes: Vec<Moved>,
     /// Photos whose AP moved most.
     pub photos: Vec<Moved>,
@@ -50,34 +91,84 @@ fn written(id: &ResultId) -> String {
     }
 }
 
-/// Judges results, a file a model, against the annotations and the first of them: on the images of `image_ids`, or on
-/// all that are annotated.
+/// A candidate while it is judged.
+struct Contest {
+    /// The first training's results.
+    input: Evaluator,
+    /// AP of each training.
+    aps: Vec<f64>,
+    draws: Draws,
+    by_cluster: Option<Draws>,
+}
+
+/// Judges results against the annotations and against the first of them.
 ///
 /// # Errors
-/// When a file cannot be read or judged.
+/// When a file cannot be read or judged, or there are no such clusters.
 pub fn judge(
     annotations: &Path,
-    results: &[(String, PathBuf, Option<Costs>)],
-    image_ids: Option<&[ResultId]>,
-    resamples: usize,
-    seed: u64,
+    candidates: &[Candidate],
+    how: &Judging<'_>,
 ) -> Result<Vec<JudgedModel>, Error> {
-    let image_ids = image_ids.map(|ids| ids.iter().map(written).collect());
-    let (params, reading) = (Params { image_ids, ..Params::default() }, Reading::default());
-    let mut first: Option<Evaluator> = None;
+    let image_ids = how.image_ids.map(|ids| ids.iter().map(written).collect());
+    let params = Params { image_ids, ..Params::default() };
+    let mut first: Option<Contest> = None;
     let mut judged = Vec::new();
-    for (name, path, costs) in results {
-        let input = Evaluator::open(annotations, path, &params, false)?;
-        let evaluation = input.evaluate_as(reading, true)?;
-        let warnings = input.warnings(&evaluation, reading);
-        let intervals = input.intervals(reading, resamples, seed)?;
-        let difference =
-            first.as_ref().map(|first| difference(first, &input, resamples, seed)).transpose()?;
-        let (name, stats) = (name.clone(), evaluation.stats);
-        judged.push(JudgedModel { name, stats, intervals, costs: *costs, difference, warnings });
-        first.get_or_insert(input);
+    for candidate in candidates {
+        let (contest, mut own) = one(annotations, candidate, &params, how)?;
+        if let Some(first) = &first {
+            own.difference = Some(difference(first, &contest)?);
+        } else if let Some(warning) = contest.input.about_clusters().filter(|_| how.cluster.is_none()) {
+            own.warnings.push(warning);
+        }
+        judged.push(own);
+        first.get_or_insert(contest);
     }
     Ok(judged)
+}
+
+/// Judges all trainings of a candidate.
+fn one(
+    annotations: &Path,
+    candidate: &Candidate,
+    params: &Params,
+    how: &Judging<'_>,
+) -> Result<(Contest, JudgedModel), Error> {
+    let reading = Reading::default();
+    let mut judged =
+        JudgedModel { name: candidate.name.clone(), costs: candidate.costs, ..JudgedModel::default() };
+    let (mut input, mut aps, mut draws, mut by_cluster) = (None, Vec::new(), Vec::new(), Vec::new());
+    let mut stats: Vec<Vec<f64>> = Vec::new();
+    for path in &candidate.results {
+        let own = Evaluator::open(annotations, path, params, false)?;
+        let evaluation = own.evaluate_as(reading, true)?;
+        for warning in own.warnings(&evaluation, reading) {
+            if !judged.warnings.contains(&warning) {
+                judged.warnings.push(warning);
+            }
+        }
+        let clusters = how.cluster.map(|key| own.clusters(key)).transpose()?;
+        let resampling =
+            |clusters| Resampling { count: how.resamples, seed: how.seed, method: how.method, clusters };
+        draws.push(own.draws(reading, &resampling(None))?);
+        if let Some(clusters) = &clusters {
+            by_cluster.push(own.draws(reading, &resampling(Some(clusters)))?);
+            judged.clusters = Some(Clusters::told(clusters));
+        }
+        aps.push(evaluation.stats.first().copied().unwrap_or(-1.0));
+        stats.push(evaluation.stats);
+        input.get_or_insert(own);
+    }
+    let mean = |of: &[Draws]| Draws::mean(&of.iter().collect::<Vec<_>>());
+    let (Some(input), Some(draws)) = (input, mean(&draws)) else {
+        return Err(Error::NoResults { name: candidate.name.clone() });
+    };
+    let by_cluster = mean(&by_cluster);
+    judged.stats = if stats.len() == 1 { stats.swap_remove(0) } else { draws.stats().to_vec() };
+    judged.intervals = draws.intervals();
+    judged.by_cluster = by_cluster.as_ref().map(Draws::intervals);
+    judged.trainings = Trainings::of(&aps);
+    Ok((Contest { input, aps, draws, by_cluster }, judged))
 }
 
 /// All warnings, each once with the names of the models that it concerns.
@@ -94,19 +185,43 @@ pub fn warnings(judged: &[JudgedModel]) -> Vec<String> {
     said.iter().map(|(message, names)| format!("{}: {message}", names.join(", ").escape_debug())).collect()
 }
 
-fn difference(first: &Evaluator, own: &Evaluator, resamples: usize, seed: u64) -> Result<Difference, Error> {
-    let compared = first.compare(own, Reading::default(), resamples, seed)?;
-    let interval = compared.intervals.first();
-    let before =
-        compared.other.first().zip(compared.difference.first()).map_or(0.0, |(own, gain)| own - gain);
+fn difference(first: &Contest, own: &Contest) -> Result<Difference, Error> {
+    let gain = own.draws.less(&first.draws);
+    let intervals = gain.intervals();
+    let by_cluster = own
+        .by_cluster
+        .as_ref()
+        .zip(first.by_cluster.as_ref())
+        .map(|(own, first)| own.less(first).intervals());
+    let ap = gain.stats().first().copied().unwrap_or(0.0);
+    let of_photos = intervals.first().copied().filter(Interval::exists);
+    let of_clusters = by_cluster.as_ref().and_then(|all| all.first().copied());
+    let between_trainings = trainings::between(&first.aps, &own.aps);
+    // Photos of one cluster are not independent: where clusters are known, theirs is the interval that counts.
+    let of_draws = of_clusters.or(of_photos).filter(Interval::exists);
+    let in_all =
+        between_trainings.zip(of_draws).map(|(trained, drawn)| trainings::together(ap, &trained, &drawn));
+    let moved = match (first.aps.len(), own.aps.len()) {
+        (1, 1) => Some(first.input.compare(&own.input, Reading::default())?),
+        _ => None,
+    };
+    let before = first.draws.stats().first().copied().unwrap_or(0.0);
+    let (classes, photos) = moved.map(|moved| (moved.classes, moved.images)).unwrap_or_default();
+    let verdicts = of_photos.map(|photos| {
+        let others = [by_cluster.as_ref().and(of_clusters), between_trainings, in_all];
+        // An interval by cluster that does not exist is no reason to believe in a difference.
+        !photos.excludes_zero() || others.iter().flatten().any(|interval| !interval.excludes_zero())
+    });
     Ok(Difference {
-        relative: if before > 0.0 { compared.difference[0] / before } else { f64::NAN },
-        within_noise: interval
-            .filter(|interval| interval.exists())
-            .map(|interval| interval.low <= 0.0 && interval.high >= 0.0),
-        stats: compared.difference,
-        intervals: compared.intervals,
-        classes: compared.classes,
-        photos: compared.images,
+        relative: if before > 0.0 { ap / before } else { f64::NAN },
+        within_noise: verdicts
+            .filter(|_| by_cluster.is_none() || of_clusters.is_some_and(|clusters| clusters.exists())),
+        stats: gain.stats().to_vec(),
+        intervals,
+        by_cluster,
+        between_trainings,
+        in_all,
+        classes,
+        photos,
     })
 }

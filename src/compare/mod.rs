@@ -7,10 +7,12 @@
 mod judge;
 mod measure;
 mod table;
+mod trainings;
 
-pub use judge::{Difference, JudgedModel, judge, warnings};
+pub use judge::{Candidate, Difference, JudgedModel, Judging, judge, warnings};
 pub use measure::{Contender, Costs, Measured, measure};
 pub use table::table;
+pub use trainings::Trainings;
 
 use std::path::PathBuf;
 
@@ -38,6 +40,12 @@ pub enum Error {
     /// Results cannot be judged.
     #[error(transparent)]
     Evaluate(#[from] coco_eval::EvaluateError),
+    /// A rung without any training.
+    #[error("`{}` has no results to judge", name.escape_debug())]
+    NoResults {
+        /// What it is called.
+        name: String,
+    },
     /// The user stopped it.
     #[error("interrupted before all photos were done: a comparison of some says nothing")]
     Interrupted,

@@ -40,16 +40,20 @@ fn left_out(text: &mut String, failed: &[FailedPhoto]) -> std::fmt::Result {
 
 fn write_all(text: &mut String, judged: &[JudgedModel]) -> std::fmt::Result {
     let head: Vec<&str> = SHOWN.iter().map(|(name, _)| *name).collect();
+    let grouped = judged.iter().any(|model| model.by_cluster.is_some());
+    let intervals = if grouped { "AP in 95 %, by photo | by cluster" } else { "AP in 95 %" };
     writeln!(
         text,
-        "| model | {} | AP in 95 % | parameters | multiply-adds | ms a photo | MiB |",
+        "| model | {} | {intervals} | parameters | multiply-adds | ms a photo | MiB |",
         head.join(" | ")
     )?;
-    writeln!(text, "|---|{}", "---|".repeat(SHOWN.len() + 5))?;
+    writeln!(text, "|---|{}", "---|".repeat(SHOWN.len() + 5 + usize::from(grouped)))?;
     for model in judged {
         let stats: Vec<String> = SHOWN.iter().map(|&(_, place)| ap(model.stats.get(place))).collect();
-        let interval = model.intervals.first().filter(|interval| interval.exists());
-        let interval = interval.map_or("–".into(), |i| format!("{:.3} to {:.3}", i.low, i.high));
+        let mut interval = ends(model.intervals.first());
+        if grouped {
+            interval += &format!(" | {}", ends(model.by_cluster.as_ref().and_then(|all| all.first())));
+        }
         let costs = match &model.costs {
             Some(costs) => format!(
                 "{} | {} | {:.1} | {}",
@@ -61,6 +65,17 @@ fn write_all(text: &mut String, judged: &[JudgedModel]) -> std::fmt::Result {
             None => "– | – | – | –".into(),
         };
         writeln!(text, "| {} | {} | {interval} | {costs} |", cell(&model.name), stats.join(" | "))?;
+    }
+    if let Some(clusters) = judged.first().and_then(|model| model.clusters.as_ref()) {
+        writeln!(text, "\n{clusters}")?;
+    }
+    for model in judged {
+        if let Some(trainings) = &model.trainings {
+            let aps: Vec<String> = trainings.ap.iter().map(|ap| format!("{ap:.3}")).collect();
+            let (name, count) = (cell(&model.name), aps.len());
+            let each = aps.join(", ");
+            writeln!(text, "\n{name}: {count} trainings, AP {each}, deviation {:.3}", trainings.deviation)?;
+        }
     }
     for model in judged {
         if let (Some(difference), Some(first)) = (&model.difference, judged.first()) {
@@ -83,15 +98,48 @@ fn gains(text: &mut String, name: &str, first: &str, difference: &Difference) ->
         share if share.is_finite() => format!(" ({share:+.1} %)"),
         _ => String::new(),
     };
-    let Interval { low, high, .. } = interval;
+    let mut parts = vec![span(interval)];
+    let several = difference.by_cluster.is_some() || difference.between_trainings.is_some();
+    if several {
+        parts[0] += " by photo";
+    }
+    if let Some(clusters) = difference.by_cluster.as_ref().and_then(|all| all.first()) {
+        parts.push(format!("{} by cluster", span(clusters)));
+    }
+    if let Some(trainings) = &difference.between_trainings {
+        parts.push(format!("{} between trainings", span(trainings)));
+    }
+    if let Some(all) = &difference.in_all {
+        parts.push(format!("{} in all", span(all)));
+    }
+    let parts = parts.join(", ");
+    let noise = if difference.between_trainings.is_some() { "photos and trainings" } else { "photos" };
     let verdict = match difference.within_noise {
-        Some(true) => format!(", in 95 % from {low:+.3} to {high:+.3}: within the noise of these photos"),
-        Some(false) => format!(", in 95 % from {low:+.3} to {high:+.3}: more than noise"),
-        None => format!(": whether that is more than noise cannot be told: {}", interval.why_none()),
+        Some(true) => format!(", in 95 % {parts}: within the noise of these {noise}"),
+        Some(false) => format!(", in 95 % {parts}: more than noise"),
+        None => {
+            let clusters = difference.by_cluster.as_ref().and_then(|all| all.first());
+            let lacking = clusters.filter(|_| interval.exists()).unwrap_or(interval);
+            format!(": whether that is more than noise cannot be told: {}", lacking.why_none())
+        }
     };
     writeln!(text, "\n{name} against {first}: AP {gain:+.3}{relative}{verdict}")?;
     moved(text, "classes that moved most", &difference.classes)?;
     moved(text, "photos that flipped", &difference.photos)
+}
+
+/// "from -0.005 to +0.030".
+fn span(interval: &Interval) -> String {
+    match interval.exists() {
+        true => format!("from {:+.3} to {:+.3}", interval.low, interval.high),
+        false => "unknown".into(),
+    }
+}
+
+/// "0.410 to 0.450".
+fn ends(interval: Option<&Interval>) -> String {
+    let interval = interval.filter(|interval| interval.exists());
+    interval.map_or("–".into(), |interval| format!("{:.3} to {:.3}", interval.low, interval.high))
 }
 
 fn moved(text: &mut String, what: &str, moved: &[Moved]) -> std::fmt::Result {
@@ -123,8 +171,12 @@ mod tests {
     use super::*;
     use crate::compare::Costs;
 
+    fn interval(low: f64, high: f64) -> Interval {
+        Interval { low, high, deviation: 0.01, images: 40, ..Interval::default() }
+    }
+
     fn model(name: &str, ap: f64, difference: Option<Difference>) -> JudgedModel {
-        let interval = Interval { low: ap - 0.02, high: ap + 0.02, deviation: 0.01, images: 40 };
+        let interval = interval(ap - 0.02, ap + 0.02);
         let costs = Costs { parameters: 2_425_039, multiply_adds: 1.3e9, milliseconds: 20.26, memory: None };
         let stats = vec![ap, 0.6, 0.5, -1.0, 0.4, 0.45, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         JudgedModel {
@@ -133,7 +185,7 @@ mod tests {
             intervals: vec![interval; 12],
             costs: Some(costs),
             difference,
-            warnings: Vec::new(),
+            ..JudgedModel::default()
         }
     }
 
@@ -141,11 +193,11 @@ mod tests {
     fn the_table_says_what_is_noise() {
         let difference = Difference {
             stats: vec![0.01; 12],
-            intervals: vec![Interval { low: -0.005, high: 0.03, deviation: 0.01, images: 40 }; 12],
+            intervals: vec![interval(-0.005, 0.03); 12],
             relative: 0.025,
             within_noise: Some(true),
             classes: vec![Moved { name: "a|b".into(), own: 0.5, other: 0.7 }],
-            photos: vec![],
+            ..Difference::default()
         };
         let shown = table(&[model("one", 0.4, None), model("two", 0.41, Some(difference))], &[]);
         assert_eq!(
@@ -157,6 +209,38 @@ mod tests {
              \n\
              two against one: AP +0.010 (+2.5 %), in 95 % from -0.005 to +0.030: within the noise of these photos\n  \
              classes that moved most: a\\|b 0.50 to 0.70\n"
+        );
+    }
+
+    /// A difference is real only if the photos, their clusters and the trainings all say so.
+    #[test]
+    fn clusters_and_trainings_stand_beside_the_photos() {
+        let difference = Difference {
+            stats: vec![0.03; 12],
+            intervals: vec![interval(0.01, 0.05); 12],
+            by_cluster: Some(vec![interval(-0.001, 0.061); 12]),
+            between_trainings: Some(interval(0.02, 0.04)),
+            in_all: Some(interval(-0.002, 0.062)),
+            relative: 0.075,
+            within_noise: Some(true),
+            ..Difference::default()
+        };
+        let mut first = model("one", 0.4, None);
+        first.by_cluster = Some(vec![interval(0.35, 0.42); 12]);
+        first.clusters = Some("31 clusters by `sequence`".into());
+        first.trainings = Some(crate::compare::Trainings { ap: vec![0.39, 0.41], deviation: 0.0141 });
+        let shown = table(&[first, model("two", 0.43, Some(difference))], &[]);
+        assert!(shown.contains("| AP in 95 %, by photo | by cluster |"), "{shown}");
+        assert!(shown.contains("| 0.380 to 0.420 | 0.350 to 0.420 |"), "{shown}");
+        assert!(shown.contains("\n31 clusters by `sequence`\n"), "{shown}");
+        assert!(shown.contains("\none: 2 trainings, AP 0.390, 0.410, deviation 0.014\n"), "{shown}");
+        assert!(
+            shown.contains(
+                "two against one: AP +0.030 (+7.5 %), in 95 % from +0.010 to +0.050 by photo, from -0.001 to +0.061 by cluster, \
+                 from +0.020 to +0.040 between trainings, from -0.002 to +0.062 in all: within the noise of these photos and \
+                 trainings\n"
+            ),
+            "{shown}"
         );
     }
 }

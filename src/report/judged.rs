@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::lines::{Drawn, Lines};
 use super::plot;
 use coco_eval::{
-    ClassRow, Closed, Errors, EvaluateError, Evaluation, Evaluator, Interval, Mistakes, Params, Reading,
-    TIDE_KINDS, TideThresholds, per_class, stat_names,
+    ClassRow, Closed, Errors, EvaluateError, Evaluation, Evaluator, Interval, IntervalKind, Mistakes, Params,
+    Reading, Resampling, TIDE_KINDS, TideThresholds, per_class, stat_names,
 };
 
 /// Draws for the intervals.
@@ -58,6 +58,26 @@ pub struct WarningReport {
 pub struct Bootstrap {
     /// How many draws.
     pub resamples: usize,
+    /// How intervals are made of them; percentiles where an older version does not say.
+    #[serde(default = "percentile")]
+    pub method: IntervalKind,
+    /// One a number.
+    pub intervals: Vec<Interval>,
+    /// The same where whole clusters of images are drawn.
+    pub clusters: Option<ByCluster>,
+}
+
+fn percentile() -> IntervalKind {
+    IntervalKind::Percentile
+}
+
+/// Intervals from clusters of images drawn anew.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ByCluster {
+    /// What makes the clusters.
+    pub key: String,
+    /// How many clusters there are.
+    pub count: usize,
     /// One a number.
     pub intervals: Vec<Interval>,
 }
@@ -84,17 +104,36 @@ pub struct NamedErrors {
 }
 
 impl EvaluationReport {
-    /// Judges results by annotations, with everything that can be said.
+    /// Judges results by annotations, with everything that can be said; intervals by cluster as well where `cluster` says what
+    /// belongs together, as [`Evaluator::clusters`] takes it.
     ///
     /// # Errors
-    /// When either file cannot be read or does not fit the other.
-    pub fn measure(annotations: &Path, results: &Path) -> Result<EvaluationReport, EvaluateError> {
+    /// When either file cannot be read or does not fit the other, or there are no such clusters.
+    pub fn measure(
+        annotations: &Path,
+        results: &Path,
+        method: IntervalKind,
+        cluster: Option<&str>,
+    ) -> Result<EvaluationReport, EvaluateError> {
         let params = Params::default();
         let reading = Reading::default();
         let input = Evaluator::open(annotations, results, &params, false)?;
         let evaluation = input.evaluate_as(reading, true)?;
-        let warnings = input.warnings(&evaluation, reading);
-        let intervals = input.intervals(reading, RESAMPLES, 0)?;
+        let clusters = cluster.map(|key| input.clusters(key)).transpose()?;
+        let mut warnings = input.warnings(&evaluation, reading);
+        if clusters.is_none() {
+            warnings.extend(input.about_clusters());
+        }
+        let intervals =
+            |clusters| input.intervals(reading, &Resampling { count: RESAMPLES, seed: 0, method, clusters });
+        let by_cluster = match &clusters {
+            Some(clusters) => Some(ByCluster {
+                key: clusters.key.clone(),
+                count: clusters.count,
+                intervals: intervals(Some(clusters))?,
+            }),
+            None => None,
+        };
         let tide = input.tide(TideThresholds::default())?;
         Ok(EvaluationReport {
             names: stat_names(&params),
@@ -102,7 +141,12 @@ impl EvaluationReport {
                 .into_iter()
                 .map(|warning| WarningReport { message: warning.message })
                 .collect(),
-            bootstrap: Some(Bootstrap { resamples: RESAMPLES, intervals }),
+            bootstrap: Some(Bootstrap {
+                resamples: RESAMPLES,
+                method,
+                intervals: intervals(None)?,
+                clusters: by_cluster,
+            }),
             per_class: Some(per_class(&input, &evaluation, &params)),
             tide: tide.map(|tide| TideReport {
                 ap: Some(tide.ap),

@@ -9,13 +9,13 @@ use askama::Template;
 
 use super::found::{Bar, DOUBT, RunFindings, bars};
 use super::gallery::{Album, GalleryBox, GalleryPhoto, SeenPhoto};
-use super::judged::{EvaluationReport, NamedErrors};
+use super::judged::{Bootstrap, EvaluationReport, NamedErrors};
 use super::lines::Drawn;
 use super::matrix::Matrix;
 use super::plot;
 use crate::photo::{DecodeOptions, Limits, PhotoEntry};
 use crate::run::{self, JournalRow, Pictures, Record, RunState, Task};
-use coco_eval::{Boxed, LEAST_IMAGES, MissedShare, Mistakes, ResultId};
+use coco_eval::{Boxed, Interval, IntervalKind, LEAST_IMAGES, MissedShare, Mistakes, ResultId};
 
 /// Confusions that are listed.
 const CONFUSIONS: usize = 20;
@@ -244,8 +244,8 @@ impl RunPart {
 /// What an evaluation says, ready to be read.
 struct JudgedPart {
     stats: Vec<Stat>,
-    resamples: Option<usize>,
-    least_images: usize,
+    drawn: Option<String>,
+    by_cluster: Option<String>,
     warnings: Vec<String>,
     precision: Option<Drawn>,
     /// Precision at IoU 0.5 of each class at recalls from 0 to 1, as JSON; empty where it was not measured.
@@ -266,6 +266,7 @@ struct Stat {
     name: String,
     value: String,
     interval: String,
+    by_cluster: String,
 }
 
 struct ClassLine {
@@ -294,8 +295,12 @@ impl JudgedPart {
         let shown = judged.mistakes.len();
         Ok(JudgedPart {
             stats: stats(judged),
-            resamples: judged.bootstrap.as_ref().map(|bootstrap| bootstrap.resamples),
-            least_images: LEAST_IMAGES,
+            drawn: judged.bootstrap.as_ref().map(drawn),
+            by_cluster: judged
+                .bootstrap
+                .as_ref()
+                .and_then(|bootstrap| bootstrap.clusters.as_ref())
+                .map(|clusters| format!("by cluster ({}: {})", clusters.key, clusters.count)),
             warnings: judged.warnings.iter().map(|warning| warning.message.clone()).collect(),
             precision: judged.precision_plot()?,
             class_curves: judged.class_curves_json(),
@@ -328,9 +333,26 @@ fn number(value: f64) -> String {
     if value <= -1.0 { "–".into() } else { format!("{value:.3}") }
 }
 
+/// How the intervals are made.
+fn drawn(bootstrap: &Bootstrap) -> String {
+    let count = bootstrap.resamples;
+    let how = match bootstrap.method {
+        IntervalKind::Subsampling => format!(
+            "from {count} draws of half of the images, around the number less what it is too high for having few images"
+        ),
+        IntervalKind::Basic => {
+            format!("from {count} draws of the images with replacement, mirrored at the number")
+        }
+        IntervalKind::Percentile => format!("95 of 100 of {count} draws of the images, with replacement"),
+    };
+    format!("Intervals: {how}; none where fewer than {LEAST_IMAGES} images have something to find.")
+}
+
 fn stats(judged: &EvaluationReport) -> Vec<Stat> {
     let intervals = judged.bootstrap.as_ref().map_or(&[][..], |bootstrap| &bootstrap.intervals);
-    let interval = |place: usize| match intervals.get(place) {
+    let clusters = judged.bootstrap.as_ref().and_then(|bootstrap| bootstrap.clusters.as_ref());
+    let clusters = clusters.map_or(&[][..], |clusters| &clusters.intervals);
+    let interval = |interval: Option<&Interval>| match interval {
         Some(interval) if interval.exists() => format!("{:.3} to {:.3}", interval.low, interval.high),
         Some(interval) if interval.images > 0 => interval.why_none(),
         _ => String::new(),
@@ -340,7 +362,8 @@ fn stats(judged: &EvaluationReport) -> Vec<Stat> {
         .map(|(place, (name, &value))| Stat {
             name: name.clone(),
             value: number(value),
-            interval: interval(place),
+            interval: interval(intervals.get(place)),
+            by_cluster: interval(clusters.get(place)),
         })
         .collect()
 }

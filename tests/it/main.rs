@@ -11,6 +11,7 @@ mod bad_checkpoints;
 mod bench;
 mod classify;
 mod compare;
+mod compare_trainings;
 mod completions;
 mod convert;
 mod convert_forms;

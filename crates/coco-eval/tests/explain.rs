@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use coco_eval::{Closed, Evaluator, Params, Reading, TIDE_KINDS, TideThresholds};
+use coco_eval::{Closed, Evaluator, IntervalKind, Params, Reading, Resampling, TIDE_KINDS, TideThresholds};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -55,8 +55,10 @@ fn write(folder: &Path, truths: &[Row], guesses: &[Row], copies: &[u32]) -> (Pat
     let bbox = |(x, y, w, h): (u8, u8, u8, u8)| {
         json!([10.0 * f64::from(x), 10.0 * f64::from(y), 11.0 * f64::from(w), 9.0 * f64::from(h)])
     };
-    let images: Vec<Value> =
-        (1u8..9).flat_map(ids).map(|id| json!({"id": id, "width": 100, "height": 100})).collect();
+    let images: Vec<Value> = (1u8..9)
+        .flat_map(ids)
+        .map(|id| json!({"id": id, "width": 100, "height": 100, "video": id / 200}))
+        .collect();
     let mut annotations = Vec::new();
     for (image, category, sides, crowd) in truths {
         for id in ids(*image) {
@@ -95,7 +97,20 @@ proptest! {
             pool.install(|| {
                 let input = Evaluator::open(&gt, &dt, &Params::default(), false).unwrap();
                 let evaluation = input.evaluate_as(Reading::default(), true).unwrap();
-                let samples = input.resamples(Reading::default(), 5, 7).unwrap();
+                let clusters = input.clusters("video").unwrap();
+                let draws = |method, clusters| {
+                    let resampling = Resampling { count: 37, seed: 7, method, clusters };
+                    let draws = input.draws(Reading::default(), &resampling).unwrap();
+                    // NaN is no value, and equal to none.
+                    let values: Vec<Vec<u64>> =
+                        draws.values().iter().map(|row| row.iter().map(|value| value.to_bits()).collect()).collect();
+                    (values, draws.intervals())
+                };
+                let samples = [
+                    draws(IntervalKind::Subsampling, None),
+                    draws(IntervalKind::Subsampling, Some(&clusters)),
+                    draws(IntervalKind::Percentile, None),
+                ];
                 let errors = input.errors(Reading::default(), 0.5, Closed::default()).unwrap();
                 (evaluation.stats, samples, input.tide(TideThresholds::default()).unwrap(), errors)
             })

@@ -20,6 +20,9 @@ struct Earlier {
     models: Vec<EarlierModel>,
     #[serde(rename = "resamples")]
     _resamples: u32,
+    /// The models that were run, whose results lie there.
+    #[serde(default)]
+    results: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -67,8 +70,10 @@ pub(super) fn check<'a>(
             None => Ok(()),
         };
     };
-    let own =
-        |name: &&&String| earlier.models.iter().any(|model| model.name == ***name && model.costs.is_some());
+    let own = |name: &&&String| {
+        let run = earlier.models.iter().any(|model| model.name == ***name && model.costs.is_some());
+        run || earlier.results.contains(**name)
+    };
     match results.iter().find(|name| names.contains(&file(name)) && !own(name)) {
         Some(name) => Err(Usage(format!(
             "`{}` is there, and the comparison in that folder did not write it: give another folder with -o",
@@ -83,13 +88,14 @@ pub(super) fn file(name: &str) -> String {
     format!("{name}.json")
 }
 
-/// Writes a comparison; the results of models that were run lie in `scratch`.
+/// Writes a comparison; the results of models that were run, by these names, lie in `scratch`.
 pub(super) fn write(
     folder: &Path,
     scratch: &Path,
     text: &str,
     document: &str,
     judged: &[JudgedModel],
+    run: &[&String],
 ) -> anyhow::Result<()> {
     let failed = |path: &Path, error| anyhow::anyhow!("cannot write `{}`: {error}", path.display());
     fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
@@ -100,8 +106,8 @@ pub(super) fn write(
     // First what tells whose folder it is.
     write("compare.json", document.as_bytes())?;
     write("compare.md", text.as_bytes())?;
-    for model in judged.iter().filter(|model| model.costs.is_some()) {
-        let name = file(&model.name);
+    for name in run {
+        let name = file(name);
         write(&name, &fs::read(scratch.join(&name))?)?;
     }
     let point = |model: &JudgedModel| {

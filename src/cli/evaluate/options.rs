@@ -82,6 +82,10 @@ impl Args {
             ),
             (self.plus_one && !voc, "`--plus-one` is for `--metric voc`: give both or none"),
             (
+                self.intervals.given() && !resampled,
+                "`--interval` and `--cluster` are for `--bootstrap` and `--versus`: give one of them",
+            ),
+            (
                 self.seed.is_some() && !resampled,
                 "`--seed` is for `--bootstrap` and `--versus`: give one of them",
             ),

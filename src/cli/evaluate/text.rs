@@ -1,6 +1,9 @@
 //! What `rcnn evaluate` prints below the twelve numbers.
 
-use coco_eval::{ClassRow, Comparison, Errors, Interval, MissedShare, OperatingPoint, TIDE_KINDS, Tide, Voc};
+use coco_eval::{
+    ClassRow, Comparison, Errors, Interval, IntervalKind, MissedShare, OperatingPoint, Resampling,
+    TIDE_KINDS, Tide, Voc,
+};
 
 use crate::cli::output::brief;
 
@@ -49,50 +52,88 @@ pub(super) fn voc(voc: &Voc, names: &[String], iou: f64, plus_one: bool, per_cla
     lines
 }
 
-/// Numbers with their intervals, from the place `skip` on.
+/// What is drawn, and the names of the numbers, from the place `skip` on.
+pub(super) struct DrawnLines<'a> {
+    pub(super) resampling: Resampling<'a>,
+    pub(super) names: &'a [String],
+    pub(super) skip: usize,
+}
+
+impl DrawnLines<'_> {
+    /// "95 % intervals from 1000 draws of half of the images, and of 31 clusters by `sequence`".
+    fn title(&self) -> String {
+        let Resampling { count, method, clusters, .. } = self.resampling;
+        let (what, half) = match method {
+            IntervalKind::Subsampling => ("95 % intervals", "half of "),
+            IntervalKind::Basic => ("95 % basic intervals", ""),
+            IntervalKind::Percentile => ("95 % percentile intervals", ""),
+        };
+        let groups =
+            clusters.map(|clusters| format!(", and of {half}{}", clusters.told())).unwrap_or_default();
+        format!("{what} from {count} draws of {half}the images{groups}")
+    }
+}
+
+/// An interval, or why there is none, and a word about it.
+fn shown(interval: &Interval, signed: bool) -> String {
+    match (interval.exists(), signed) {
+        (false, _) => interval.why_none(),
+        (true, false) => format!("[{:.3}, {:.3}]", interval.low, interval.high),
+        (true, true) => format!("[{:+.3}, {:+.3}]", interval.low, interval.high),
+    }
+}
+
+/// The interval by image, and that by cluster beside it.
+fn beside(interval: &Interval, by_cluster: Option<&Interval>, signed: bool) -> String {
+    let own = shown(interval, signed);
+    by_cluster.map_or(own.clone(), |groups| format!("{own:<16}  by cluster {}", shown(groups, signed)))
+}
+
+/// Numbers with their intervals.
 pub(super) fn intervals(
-    names: &[String],
+    drawn: &DrawnLines<'_>,
     stats: &[f64],
     intervals: &[Interval],
-    count: u32,
-    skip: usize,
+    by_cluster: Option<&[Interval]>,
 ) -> Vec<String> {
-    let mut lines = vec![String::new(), format!("95 % intervals from {count} resamples of the images")];
-    let rows = names.iter().zip(stats).zip(intervals).skip(skip);
-    lines.extend(rows.map(|((name, value), interval)| {
-        let shown = if interval.exists() {
-            format!("[{:.3}, {:.3}]", interval.low, interval.high)
-        } else {
-            interval.why_none()
-        };
+    let mut lines = vec![String::new(), drawn.title()];
+    let rows = drawn.names.iter().zip(stats).zip(intervals).enumerate().skip(drawn.skip);
+    lines.extend(rows.map(|(place, ((name, value), interval))| {
+        let shown = beside(interval, by_cluster.and_then(|all| all.get(place)), false);
         format!(" {name:<7} {value:>7.3}  {shown}")
     }));
+    let bias = intervals.first().filter(|interval| interval.exists() && drawn.skip == 0);
+    if let Some(interval) = bias.filter(|interval| interval.bias >= 0.0005) {
+        lines.push(format!(
+            " AP is about {:.3} too high for having {} images only; the intervals are around what is left",
+            interval.bias, interval.images
+        ));
+    }
     lines
 }
 
-/// Differences, from the place `skip` on, and what moved most.
+/// Differences, and what moved most.
 pub(super) fn comparison(
-    names: &[String],
+    drawn: &DrawnLines<'_>,
     stats: &[f64],
     comparison: &Comparison,
-    count: u32,
-    skip: usize,
+    intervals: &[Interval],
+    by_cluster: Option<&[Interval]>,
 ) -> Vec<String> {
     let mut lines = vec![
         String::new(),
-        format!("other results less these, with 95 % intervals from {count} resamples of the images"),
+        format!("other results less these, with {}", drawn.title()),
         format!(" {:<7} {:>7} {:>7} {:>8}", "", "these", "other", "differ"),
     ];
     let rows =
-        names.iter().zip(stats).zip(&comparison.other).zip(&comparison.difference).zip(&comparison.intervals);
-    for ((((name, own), other), difference), interval) in rows.skip(skip) {
-        let shown = if interval.exists() {
-            let sure = if interval.low > 0.0 || interval.high < 0.0 { "" } else { "  (may be chance)" };
-            format!("[{:+.3}, {:+.3}]{sure}", interval.low, interval.high)
-        } else {
-            interval.why_none()
-        };
-        lines.push(format!(" {name:<7} {own:>7.3} {other:>7.3} {difference:>+8.3}  {shown}"));
+        drawn.names.iter().zip(stats).zip(&comparison.other).zip(&comparison.difference).zip(intervals);
+    for (place, ((((name, own), other), difference), interval)) in rows.enumerate().skip(drawn.skip) {
+        let groups = by_cluster.and_then(|all| all.get(place));
+        let chance =
+            [Some(interval), groups].into_iter().flatten().any(|one| one.exists() && !one.excludes_zero());
+        let sure = if chance { "  (may be chance)" } else { "" };
+        let shown = beside(interval, groups, true);
+        lines.push(format!(" {name:<7} {own:>7.3} {other:>7.3} {difference:>+8.3}  {shown}{sure}"));
     }
     for (title, moved) in [("categories", &comparison.classes), ("images", &comparison.images)] {
         if moved.is_empty() {

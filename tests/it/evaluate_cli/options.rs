@@ -21,6 +21,8 @@ fn options_that_would_do_nothing_are_refused() {
         (&["--tide-positive", "0.7"], "--tide"),
         (&["--tide-background", "0.2"], "--tide"),
         (&["--seed", "3"], "--bootstrap"),
+        (&["--cluster", "folder"], "--bootstrap"),
+        (&["--interval", "basic"], "--bootstrap"),
         (&["--metric", "voc", "--iou-thresholds", "0.7"], "--iou"),
         (&["--metric", "voc", "--max-dets", "1,10,300"], "--metric voc"),
     ] {

@@ -25,6 +25,8 @@ pub struct Image {
     pub height: Option<f64>,
     /// What LVIS says of the image.
     pub verified: Option<Box<Verified>>,
+    /// Short members that are not COCO's own, such as the video that the image is of: names and values.
+    pub fields: Box<[(Box<str>, Box<str>)]>,
 }
 
 /// Which categories LVIS has looked for in an image.
@@ -356,7 +358,26 @@ fn image(object: &Object, ids: &mut Ids) -> Result<Image, String> {
         width: object.get("width").and_then(JsonValue::number),
         height: object.get("height").and_then(JsonValue::number),
         verified: some.then(|| Box::new(verified)),
+        fields: object.members().filter_map(|(key, value)| field(key, value)).collect(),
     })
+}
+
+/// Members of COCO's own images, of which none says what belongs together.
+const KNOWN: [&str; 8] =
+    ["id", "file_name", "width", "height", "license", "coco_url", "flickr_url", "date_captured"];
+/// A longer text names no group.
+const LONGEST: usize = 200;
+
+/// A member with one short value.
+fn field(key: &str, value: &Value) -> Option<(Box<str>, Box<str>)> {
+    let text = match value {
+        Value::Text(text) if text.len() <= LONGEST => text.clone(),
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        _ => return None,
+    };
+    (!KNOWN.contains(&key) && key.len() <= LONGEST).then(|| (key.into(), text.into()))
 }
 
 fn category(object: &Object, ids: &mut Ids) -> Result<Category, String> {

@@ -27,6 +27,11 @@ impl Object {
     pub(super) fn get(&self, key: &str) -> Option<&JsonValue> {
         self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
     }
+
+    /// All keys and values.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
 }
 
 impl JsonValue {

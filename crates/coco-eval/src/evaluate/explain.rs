@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use super::analysis::{Verdicts, judge};
 use super::calibration::{Calibration, Closed, calibration};
 use super::confusion::{Confused, confusion};
+use super::draws::{Draws, Resampling};
 use super::error::EvaluateError;
 use super::evaluation::{self, rules};
+use super::interval::Interval;
 use super::missed::{Missed, missed};
 use super::operating::{OperatingPoint, best, best_overall};
 use super::params::Protocol;
 use super::quirk::Reading;
-use super::resample::{Interval, Resampler};
+use super::resample::Resampler;
 use super::tide::{self, Guess, Tide, TideImage, TideObject, TideThresholds};
 use super::voc::{self, Sides, Voc};
 use super::{Evaluator, lvis};
@@ -43,9 +45,6 @@ pub struct Comparison {
     pub other: Vec<f64>,
     /// Other less own, a number each.
     pub difference: Vec<f64>,
-    /// Where the differences lie when images are drawn anew, for both files alike; -1 throughout where too few images have
-    /// something to find.
-    pub intervals: Vec<Interval>,
     /// Categories whose AP moved most.
     pub classes: Vec<Moved>,
     /// Images whose own AP moved most.
@@ -70,29 +69,25 @@ const BINS: usize = 10;
 const NAMED: usize = 10;
 
 impl Evaluator {
-    /// Intervals of all numbers from those of `count` resamples of the images in which they exist; none where fewer than
-    /// [`LEAST_IMAGES`](super::LEAST_IMAGES) images have something to find, or all draws give the same.
+    /// Intervals of all numbers; none where fewer than [`LEAST_IMAGES`](super::LEAST_IMAGES) images, or clusters, have something to
+    /// find, or all draws give the same.
+    ///
+    /// # Errors
+    /// When the recall thresholds do not ascend, and as [`evaluate`](Evaluator::evaluate).
     pub fn intervals(
         &self,
         reading: Reading,
-        count: usize,
-        seed: u64,
+        resampling: &Resampling<'_>,
     ) -> Result<Vec<Interval>, EvaluateError> {
-        let resampler = self.resampler(reading)?;
-        let samples = resampler.run(count, seed);
-        let column = |place: usize| samples.iter().map(|row| row[place]).filter(exists).collect::<Vec<f64>>();
-        let images = resampler.carriers();
-        Ok(places(&samples).map(|place| Interval::of(&column(place), images[place])).collect())
+        Ok(self.draws(reading, resampling)?.intervals())
     }
 
-    /// The numbers in every resample.
-    pub fn resamples(
-        &self,
-        reading: Reading,
-        count: usize,
-        seed: u64,
-    ) -> Result<Vec<Vec<f64>>, EvaluateError> {
-        Ok(self.resampler(reading)?.run(count, seed))
+    /// The numbers in each of many draws of the images: what intervals, means and differences are made of.
+    ///
+    /// # Errors
+    /// As [`intervals`](Evaluator::intervals).
+    pub fn draws(&self, reading: Reading, resampling: &Resampling<'_>) -> Result<Draws, EvaluateError> {
+        Ok(self.resampler(reading)?.draws(resampling))
     }
 
     /// The numbers if every evaluated image, in order of ids, were there as often as its weight says.
@@ -108,25 +103,12 @@ impl Evaluator {
         Resampler::new(&self.problem(reading)?, &self.params.read(reading), groups)
     }
 
-    /// Compares with other results on the same annotations: differences with intervals, over the same resamples.
-    pub fn compare(
-        &self,
-        other: &Evaluator,
-        reading: Reading,
-        count: usize,
-        seed: u64,
-    ) -> Result<Comparison, EvaluateError> {
+    /// Compares with other results on the same annotations: what moved. [`Draws::less`] says whether that is more than chance.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Evaluator::evaluate).
+    pub fn compare(&self, other: &Evaluator, reading: Reading) -> Result<Comparison, EvaluateError> {
         let (own, others) = (self.evaluate_as(reading, true)?, other.evaluate_as(reading, true)?);
-        let resampler = self.resampler(reading)?;
-        let (samples, carriers) = (resampler.run(count, seed), resampler.carriers());
-        let other_samples = other.resampler(reading)?.run(count, seed);
-        let differences = |place: usize| -> Vec<f64> {
-            let pairs = samples.iter().zip(&other_samples).map(|(own, other)| (own[place], other[place]));
-            pairs
-                .filter(|(own, other)| exists(own) && exists(other))
-                .map(|(own, other)| other - own)
-                .collect()
-        };
         let all: Vec<usize> = (0..self.params.iou_thresholds.len()).collect();
         let last = own.arrays.shape[4] - 1;
         let classes = self.category_names().into_iter().enumerate().map(|(k, name)| Moved {
@@ -146,9 +128,6 @@ impl Evaluator {
         Ok(Comparison {
             difference: own.stats.iter().zip(&others.stats).map(|(own, other)| other - own).collect(),
             other: others.stats,
-            intervals: places(&samples)
-                .map(|place| Interval::of_differences(&differences(place), carriers[place]))
-                .collect(),
             classes: most_moved(classes.collect()),
             images: most_moved(images.collect()),
         })
@@ -251,16 +230,6 @@ impl Evaluator {
             .collect();
         Ok(voc::run(&self.problem(reading)?, iou, sides, |place| difficult[place as usize]))
     }
-}
-
-/// Places of the numbers in each resample.
-fn places(samples: &[Vec<f64>]) -> std::ops::Range<usize> {
-    0..samples.first().map_or(0, Vec::len)
-}
-
-/// -1 stands for a number that has nothing to measure, as where no image with a small object is drawn.
-fn exists(number: &f64) -> bool {
-    *number > -1.0
 }
 
 /// Those that moved, most first; what has no AP on a side did not move.

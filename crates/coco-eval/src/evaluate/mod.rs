@@ -4,14 +4,18 @@
 //! [`Evaluator::warnings`] says what in the files makes them other than they seem.
 
 mod analysis;
+mod bias;
 mod calibration;
+mod cluster;
 mod confusion;
 mod curve;
+mod draws;
 mod error;
 mod evaluation;
 mod explain;
 mod frame;
 mod image_ap;
+mod interval;
 mod lvis;
 mod matching;
 mod mean;
@@ -37,10 +41,13 @@ mod warnings;
 use std::path::Path;
 
 pub use calibration::{Calibration, CalibrationBin, Closed};
+pub use cluster::Clusters;
 pub use confusion::Confused;
+pub use draws::{Draws, Resampling};
 pub use error::EvaluateError;
 pub use evaluation::{Arrays, Evaluation};
 pub use explain::{Comparison, Errors, Moved};
+pub use interval::{Interval, IntervalKind, LEAST_IMAGES, student};
 pub use missed::{Missed, MissedShare};
 pub use mistakes::{Boxed, Mistakes};
 pub use operating::OperatingPoint;
@@ -48,7 +55,6 @@ pub use overlap::overlap;
 pub use params::{AreaRange, MOST_RANGES, MOST_THRESHOLDS, Params, Protocol, linspace};
 pub use per_class::{ClassRow, per_class};
 pub use quirk::Reading;
-pub use resample::{Interval, LEAST_IMAGES};
 pub use seen::{Seen, SeenSource};
 pub use summary::{
     AreaNumbers, COCO_NAMES, LVIS_NAMES, area_lines, names as stat_names, text as summary_lines,

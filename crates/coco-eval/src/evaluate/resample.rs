@@ -1,97 +1,21 @@
-//! Confidence intervals by resampling images.
+//! The numbers where images are drawn anew.
 //!
-//! A resample draws as many images as there are, with replacement: every image gets a weight, and the sorted, matched
-//! detections are walked once more with these weights. Nothing is sorted or matched again. An image drawn twice
-//! counts as two images that stand side by side; of equal scores within an image, all copies of the first come first.
+//! Every image gets a weight, how often it is drawn, and the sorted, matched detections are walked once more with these
+//! weights. Nothing is sorted or matched again. An image drawn twice counts as two images that stand side by side; of equal
+//! scores within an image, all copies of the first come first.
 
 use rayon::prelude::*;
 
+use super::bias::{self, Shift};
 use super::curve::ones;
+use super::draws::{Drawing, DrawnUnits, Draws, Resampling};
 use super::error::EvaluateError;
 use super::evaluation::{each_category, rules};
+use super::interval::{Bias, IntervalKind};
 use super::matching::{Matched, Rules};
 use super::params::{MOST_THRESHOLDS, Params};
 use super::problem::Problem;
 use super::summary;
-
-/// Where a number lies in 95 of 100 resamples.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Interval {
-    /// Lower end: the 2.5th percentile.
-    pub low: f64,
-    /// Upper end: the 97.5th percentile.
-    pub high: f64,
-    /// Standard deviation over the resamples.
-    pub deviation: f64,
-    /// Images that have something to find for the number.
-    #[cfg_attr(feature = "serde", serde(default))]
-    pub images: usize,
-}
-
-/// Fewer images than these give no interval: what is drawn from a few is hardly ever something else than they are.
-pub const LEAST_IMAGES: usize = 10;
-
-/// Intervals that are narrower come from numbers that are the same in every draw, but for rounding.
-const NO_WIDTH: f64 = 1e-9;
-
-impl Interval {
-    /// What stands for an interval where there is none.
-    fn none(images: usize) -> Interval {
-        Interval { low: -1.0, high: -1.0, deviation: -1.0, images }
-    }
-
-    /// The interval of resampled values of a number for which `images` have something to find; -1 throughout where they are
-    /// too few, or all values are the same.
-    pub fn of(values: &[f64], images: usize) -> Interval {
-        let interval = Interval::over(values, images);
-        if interval.high - interval.low < NO_WIDTH { Interval::none(images) } else { interval }
-    }
-
-    /// The same of differences, which may be 0 in every draw: those of results that find the same.
-    pub fn of_differences(values: &[f64], images: usize) -> Interval {
-        let none = values.iter().all(|value| *value == 0.0);
-        if none { Interval::over(values, images) } else { Interval::of(values, images) }
-    }
-
-    fn over(values: &[f64], images: usize) -> Interval {
-        if values.is_empty() || images < LEAST_IMAGES {
-            return Interval::none(images);
-        }
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let quantile = |share: f64| {
-            let place = share * (sorted.len() - 1) as f64;
-            let at = |place: f64| sorted.get(place as usize).copied().unwrap_or(f64::NAN);
-            let (low, high) = (at(place.floor()), at(place.ceil()));
-            low + (high - low) * place.fract()
-        };
-        let count = sorted.len() as f64;
-        let mean = sorted.iter().sum::<f64>() / count;
-        let squares: f64 = sorted.iter().map(|value| (value - mean) * (value - mean)).sum();
-        Interval {
-            low: quantile(0.025),
-            high: quantile(0.975),
-            deviation: (squares / (count - 1.0).max(1.0)).sqrt(),
-            images,
-        }
-    }
-
-    /// Whether there is one.
-    pub fn exists(&self) -> bool {
-        self.deviation >= 0.0
-    }
-
-    /// Why there is none.
-    pub fn why_none(&self) -> String {
-        match self.images {
-            0 => "nothing to measure".into(),
-            1 => "1 image has any: too few for an interval".into(),
-            few @ ..LEAST_IMAGES => format!("{few} images have any: too few for an interval"),
-            _ => "the same in every draw, which says nothing of other images".into(),
-        }
-    }
-}
 
 /// Room for every threshold.
 const THRESHOLDS: usize = MOST_THRESHOLDS;
@@ -155,8 +79,6 @@ pub(super) struct Resampler {
     thresholds: usize,
     ranges: usize,
     images: usize,
-    /// For each line the images that have something to find.
-    carriers: Vec<usize>,
 }
 
 /// Memory that each thread uses again.
@@ -167,6 +89,38 @@ struct Scratch {
     before: Vec<u32>,
     needs: Vec<u32>,
     hits: Vec<Vec<(u32, f64)>>,
+    drawing: Drawing,
+    own: Vec<Tally>,
+}
+
+/// A sum of values and how many they are.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    sum: f64,
+    count: f64,
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        self.sum += other.sum;
+        self.count += other.count;
+    }
+
+    /// `None` of nothing.
+    fn mean(self) -> Option<f64> {
+        (self.count > 0.0).then(|| self.sum / self.count)
+    }
+}
+
+/// Draws that one thread makes in a row, so that sums do not depend on the number of threads.
+const BLOCK: usize = 16;
+
+/// What a block of draws leaves.
+struct Block {
+    /// The numbers in each draw.
+    values: Vec<Vec<f64>>,
+    /// For each category and line its numbers, summed over the draws in which it is.
+    categories: Vec<Tally>,
 }
 
 impl Resampler {
@@ -208,12 +162,7 @@ impl Resampler {
             };
             compact(&matched, (0..rules.ranges.len()).map(counting).collect(), &rules, &cells)
         });
-        let carriers = plans
-            .iter()
-            .map(|plan| carriers(plan, &cells, &categories, groups.as_deref(), problem.images))
-            .collect();
         Ok(Resampler {
-            carriers,
             categories,
             groups,
             cells,
@@ -226,41 +175,115 @@ impl Resampler {
         })
     }
 
-    /// The summary's numbers in each of `count` resamples. The same seed gives the same resamples on any machine.
-    pub(super) fn run(&self, count: usize, seed: u64) -> Vec<Vec<f64>> {
-        (0..count as u64)
-            .into_par_iter()
-            .map_init(Scratch::default, |scratch, number| {
-                draw(&mut scratch.weights, self.images, seed, number);
-                self.stats(scratch)
+    /// The numbers over all images and in each draw.
+    pub(super) fn draws(&self, resampling: &Resampling<'_>) -> Draws {
+        let Resampling { count, seed, method, clusters } = *resampling;
+        let units = match clusters {
+            Some(clusters) => DrawnUnits { of: Some(&clusters.of), count: clusters.count },
+            None => DrawnUnits { of: None, count: self.images },
+        };
+        let lines = self.plans.len();
+        let (stats, of_all) =
+            self.numbers(&mut Scratch { weights: vec![1; self.images], ..Scratch::default() });
+        let numbers: Vec<u64> = (0..count as u64).collect();
+        let blocks: Vec<Block> = numbers
+            .par_chunks(BLOCK)
+            .map_init(Scratch::default, |scratch, numbers| {
+                let mut block =
+                    Block { values: Vec::new(), categories: vec![Tally::default(); of_all.len()] };
+                for &number in numbers {
+                    let Scratch { weights, drawing, .. } = scratch;
+                    units.draw((method, seed, number), self.images, drawing, weights);
+                    let (values, own) = self.numbers(scratch);
+                    block.values.push(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect());
+                    for (sum, own) in block.categories.iter_mut().zip(own) {
+                        if let Some(value) = own {
+                            sum.add(Tally { sum: value, count: 1.0 });
+                        }
+                    }
+                }
+                block
             })
-            .collect()
+            .collect();
+        let mut categories = vec![Tally::default(); of_all.len()];
+        for block in &blocks {
+            categories.iter_mut().zip(&block.categories).for_each(|(sum, own)| sum.add(*own));
+        }
+        let single = DrawnUnits { of: None, count: self.images };
+        let bias = |line: usize| {
+            let shifts = (0..self.categories.len()).filter_map(|k| {
+                let at = k * lines + line;
+                let value = of_all[at]?;
+                let units = self.units_of(std::iter::once(k), line, &units);
+                Some(Shift { units, shift: categories[at].mean().map(|mean| mean - value) })
+            });
+            bias::estimate(&shifts.collect::<Vec<_>>())
+        };
+        let all = |units: &DrawnUnits<'_>| -> Vec<usize> {
+            (0..lines).map(|line| self.units_of(0..self.categories.len(), line, units)).collect()
+        };
+        Draws {
+            method,
+            biases: match method {
+                IntervalKind::Subsampling => (0..lines).into_par_iter().map(bias).collect(),
+                IntervalKind::Basic | IntervalKind::Percentile => vec![Bias::default(); lines],
+            },
+            stats: stats.into_iter().map(|value| value.unwrap_or(-1.0)).collect(),
+            values: blocks.into_iter().flat_map(|block| block.values).collect(),
+            images: all(&single),
+            clusters: clusters.map(|_| all(&units)),
+            difference: false,
+        }
     }
 
-    /// For each of the numbers the images that have something to find.
-    pub(super) fn carriers(&self) -> &[usize] {
-        &self.carriers
+    /// How many units have something to find for a line in some of the categories.
+    fn units_of(
+        &self,
+        categories: impl Iterator<Item = usize>,
+        line: usize,
+        units: &DrawnUnits<'_>,
+    ) -> usize {
+        let plan = &self.plans[line];
+        let mut carries = vec![false; units.count];
+        for k in categories.filter(|&k| self.counts_in(plan, k)) {
+            for &cell in &plan.cells {
+                let positives = &self.categories[k].positives[self.cells[cell].a];
+                positives.iter().for_each(|&image| carries[units.unit(image) as usize] = true);
+            }
+        }
+        carries.into_iter().filter(|carries| *carries).count()
+    }
+
+    /// Whether a category is among those that a line is of.
+    fn counts_in(&self, plan: &Plan, k: usize) -> bool {
+        plan.group.is_none() || self.groups.as_ref().map(|groups| groups[k]) == plan.group
     }
 
     /// The numbers where each image has a given weight; images without one have none.
     pub(super) fn weighted(&self, weights: &[u32]) -> Vec<f64> {
         let mut scratch = Scratch { weights: weights.to_vec(), ..Scratch::default() };
         scratch.weights.resize(self.images, 0);
-        self.stats(&mut scratch)
+        self.numbers(&mut scratch).0.into_iter().map(|value| value.unwrap_or(-1.0)).collect()
     }
 
-    /// The numbers under the weights in `scratch`.
-    fn stats(&self, scratch: &mut Scratch) -> Vec<f64> {
-        // For each line the sum of its values and their number.
-        let mut sums = vec![(0.0, 0.0); self.plans.len()];
+    /// The numbers under the weights in `scratch`, and those of each category, lines innermost.
+    fn numbers(&self, scratch: &mut Scratch) -> (Vec<Option<f64>>, Vec<Option<f64>>) {
+        let mut sums = vec![Tally::default(); self.plans.len()];
+        let mut of_categories = Vec::with_capacity(self.categories.len() * self.plans.len());
         for (k, category) in self.categories.iter().enumerate() {
-            let group = self.groups.as_ref().map(|groups| groups[k]);
-            self.add(category, group, scratch, &mut sums);
+            let mut own = std::mem::take(&mut scratch.own);
+            own.clear();
+            own.resize(self.plans.len(), Tally::default());
+            self.add(category, k, scratch, &mut own);
+            sums.iter_mut().zip(&own).for_each(|(sum, own)| sum.add(*own));
+            of_categories.extend(own.iter().map(|own| own.mean()));
+            scratch.own = own;
         }
-        sums.iter().map(|&(sum, count)| if count == 0.0 { -1.0 } else { sum / count }).collect()
+        (sums.into_iter().map(Tally::mean).collect(), of_categories)
     }
 
-    fn add(&self, category: &Sorted, group: Option<usize>, scratch: &mut Scratch, sums: &mut [(f64, f64)]) {
+    /// Adds a category's values to its sums, a line each.
+    fn add(&self, category: &Sorted, k: usize, scratch: &mut Scratch, sums: &mut [Tally]) {
         let weights = &scratch.weights;
         let positives: Vec<u32> = category
             .positives
@@ -284,17 +307,17 @@ impl Resampler {
                 Vec::new()
             };
             for (plan, sum) in self.plans.iter().zip(sums.iter_mut()) {
-                if plan.group.is_some() && plan.group != group {
+                if !self.counts_in(plan, k) {
                     continue;
                 }
                 for _ in plan.cells.iter().filter(|&&place| place == c) {
                     for t in (0..self.thresholds).filter(|t| plan.thresholds >> t & 1 == 1) {
                         if plan.precision {
-                            sum.0 += all_precisions[t];
-                            sum.1 += self.recalls.len() as f64;
+                            sum.sum += all_precisions[t];
+                            sum.count += self.recalls.len() as f64;
                         } else {
-                            sum.0 += f64::from(right[t]) / f64::from(positives);
-                            sum.1 += 1.0;
+                            sum.sum += f64::from(right[t]) / f64::from(positives);
+                            sum.count += 1.0;
                         }
                     }
                 }
@@ -354,24 +377,6 @@ impl Resampler {
         }
         right
     }
-}
-
-/// How many images have something to find for a line.
-fn carriers(
-    plan: &Plan,
-    cells: &[Cell],
-    categories: &[Sorted],
-    groups: Option<&[usize]>,
-    images: usize,
-) -> usize {
-    let mut carries = vec![false; images];
-    let in_group = |k: usize| plan.group.is_none() || groups.map(|groups| groups[k]) == plan.group;
-    for (_, category) in categories.iter().enumerate().filter(|(k, _)| in_group(*k)) {
-        for &cell in &plan.cells {
-            category.positives[cells[cell].a].iter().for_each(|&image| carries[image as usize] = true);
-        }
-    }
-    carries.into_iter().filter(|carries| *carries).count()
 }
 
 /// How many true positives each recall threshold takes; one more than there can be where none will do.
@@ -439,59 +444,4 @@ fn compact(matched: &Matched, positives: Vec<Vec<u32>>, rules: &Rules, cells: &[
     };
     sorted.counts = codes.iter().map(counts).collect();
     sorted
-}
-
-/// How often each image is drawn in resample `number`.
-fn draw(weights: &mut Vec<u32>, images: usize, seed: u64, number: u64) {
-    weights.clear();
-    weights.resize(images, 0);
-    // Steele, Lea and Flood's SplitMix64; each resample has a stream of its own, so that threads do not matter.
-    let mut state = mix(seed ^ mix(number.wrapping_add(0x9e37_79b9_7f4a_7c15)));
-    for _ in 0..images {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let place = (u128::from(mix(state)) * images as u128) >> 64;
-        weights[place as usize] += 1;
-    }
-}
-
-fn mix(mut value: u64) -> u64 {
-    value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weights_are_draws() {
-        let mut weights = Vec::new();
-        draw(&mut weights, 1000, 1, 0);
-        assert_eq!(weights.iter().sum::<u32>(), 1000);
-        let first = weights.clone();
-        draw(&mut weights, 1000, 1, 1);
-        assert_ne!(first, weights);
-        draw(&mut weights, 1000, 1, 0);
-        assert_eq!(first, weights);
-    }
-
-    #[test]
-    fn an_interval_holds_the_middle() {
-        let values: Vec<f64> = (0..=1000).map(f64::from).collect();
-        let interval = Interval::of(&values, 10);
-        assert_eq!((interval.low, interval.high), (25.0, 975.0));
-        assert!(interval.exists() && !Interval::of(&[], 10).exists());
-    }
-
-    #[test]
-    fn few_images_and_equal_draws_give_no_interval() {
-        let values = [0.25, 0.5, 0.75];
-        assert!(!Interval::of(&values, 9).exists());
-        assert!(Interval::of(&values, 9).why_none().starts_with("9 images have any"));
-        assert!(!Interval::of(&[0.5; 3], 100).exists());
-        assert!(!Interval::of_differences(&[0.5; 3], 100).exists());
-        assert!(Interval::of_differences(&[0.0; 3], 10).exists());
-        assert!(!Interval::of_differences(&[0.0; 3], 1).exists());
-    }
 }

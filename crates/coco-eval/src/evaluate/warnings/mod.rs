@@ -29,7 +29,7 @@ pub struct Warning {
 }
 
 impl Warning {
-    fn new(kind: &'static str, message: impl Into<String>) -> Warning {
+    pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Warning {
         Warning { kind, message: message.into(), count: None, ap_change: None }
     }
 }
