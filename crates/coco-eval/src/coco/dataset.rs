@@ -369,12 +369,12 @@ const KNOWN: [&str; 8] =
 const LONGEST: usize = 200;
 
 /// A member with one short value.
-fn field(key: &str, value: &Value) -> Option<(Box<str>, Box<str>)> {
+fn field(key: &str, value: &JsonValue) -> Option<(Box<str>, Box<str>)> {
     let text = match value {
-        Value::Text(text) if text.len() <= LONGEST => text.clone(),
-        Value::Int(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        Value::Bool(truth) => truth.to_string(),
+        JsonValue::Text(text) if text.len() <= LONGEST => text.clone(),
+        JsonValue::Int(number) => number.to_string(),
+        JsonValue::Float(number) => number.to_string(),
+        JsonValue::Bool(truth) => truth.to_string(),
         _ => return None,
     };
     (!KNOWN.contains(&key) && key.len() <= LONGEST).then(|| (key.into(), text.into()))

@@ -27,7 +27,7 @@ pub struct ResultRow {
 impl Image {
     /// An image of which no more is known.
     pub fn new(id: Id) -> Image {
-        Image { id, file_name: None, width: None, height: None, verified: None }
+        Image { id, file_name: None, width: None, height: None, verified: None, fields: Box::default() }
     }
 }
 

@@ -29,7 +29,7 @@ impl Object {
     }
 
     /// All keys and values.
-    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &JsonValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 }
