@@ -6,7 +6,7 @@ use coco_eval::IntervalKind;
 /// How intervals are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Intervals {
-    /// Halves of the images, around the number less its estimated bias: holds what it should in 93 to 97 of 100 cases
+    /// Halves of the images, around the number less its estimated bias: 95 % intervals of AP held 93 to 98 % of true values where that was simulated
     Subsampling,
     /// Percentiles of the bootstrap, mirrored at the number
     Basic,

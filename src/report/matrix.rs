@@ -90,7 +90,7 @@ mod tests {
                 {"truth": 1, "detection": 0, "count": 2}, {"truth": 1, "detection": null, "count": 4},
                 {"truth": null, "detection": 0, "count": 1}
             ],
-            "missed": {"by_size": [], "by_crowding": []},
+            "missed": {"by_size": [], "by_crowding": [], "by_category": []},
             "calibration": {"bins": [], "ece": 0.0, "mce": 0.0}
         }))
         .unwrap();

@@ -198,7 +198,7 @@ fn few_photos_give_no_interval_and_no_verdict() {
         assert_eq!(compared["models"][1]["difference"]["within_noise"], Value::Null);
         assert_eq!(
             compared["models"][0]["intervals"][0],
-            json!({"low": -1.0, "high": -1.0, "deviation": -1.0, "images": photos})
+            json!({"low": -1.0, "high": -1.0, "deviation": -1.0, "bias": 0.0, "images": photos})
         );
     }
 }
