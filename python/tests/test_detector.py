@@ -211,7 +211,8 @@ def test_what_progress_raises_ends_the_run(detector: rcnn.Detector, tmp_path: Pa
 @pytest.mark.parametrize("work", ["detector.run(photos * 40, out, draw_score=None)", "list(detector.stream(photos * 400))"])
 def test_control_c_ends_long_work(work: str, tmp_path: Path) -> None:
     script = (
-        "import rcnn, sys\n"
+        # Whoever started the tests may have had the signal ignored, which children inherit.
+        "import rcnn, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"photos, out = {[str(photo) for photo in PHOTOS]!r}, {str(tmp_path / 'out')!r}\n"
         "detector = rcnn.Detector('fod-r18', device='cpu', threads=2)\n"
         f"print('ready', flush=True)\ntry:\n    {work}\nexcept KeyboardInterrupt:\n    print('interrupted')\n"

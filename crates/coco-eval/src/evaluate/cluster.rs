@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use regex::Regex;
+use regex_lite::Regex;
 
 use super::error::EvaluateError;
 use super::{Evaluator, Warning};
@@ -197,7 +197,7 @@ fn start(name: &str) -> Option<String> {
 }
 
 /// A pattern's fault in one line.
-fn told(error: &regex::Error) -> String {
+fn told(error: &regex_lite::Error) -> String {
     error.to_string().lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned()
 }
 
