@@ -12,6 +12,7 @@ use coco_eval::{
 };
 use ndarray::{Array2, s};
 use numpy::{IntoPyArray, PyArray2, PyArray4, PyArray5, PyReadonlyArray2};
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyList};
@@ -153,6 +154,15 @@ impl CocoPair {
         Ok(CocoPair(pair?.map_err(|error| evaluate_error(py, &error))?))
     }
 
+    fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {
+        slf
+    }
+
+    /// Nothing arrives in another process, where the package evaluates what stands in the dictionaries.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyAny>, ()) {
+        (slf.py().None().into_bound(slf.py()).get_type().into_any(), ())
+    }
+
     /// Whether the results are a list that is not empty, how many are on images that the data set does not have, and one of
     /// these images.
     fn noticed(&self) -> (bool, u64, Option<&str>) {
@@ -209,14 +219,32 @@ pub(crate) fn box_iou<'py>(
     detections: PyReadonlyArray2<'py, f64>,
     truths: PyReadonlyArray2<'py, f64>,
     crowds: Vec<bool>,
-) -> Bound<'py, PyArray2<f64>> {
-    let four = |array: &PyReadonlyArray2<'py, f64>| -> Vec<[f64; 4]> {
-        array.as_array().rows().into_iter().map(|row| std::array::from_fn(|i| row[i])).collect()
-    };
-    let (detections, truths) = (four(&detections), four(&truths));
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let (detections, truths) = (four(&detections)?, four(&truths)?);
+    same_length("crowds", crowds.len(), truths.len())?;
     let iou = |(d, g): (usize, usize)| coco_eval::overlap(&detections[d], &truths[g], crowds[g]);
-    Array2::from_shape_fn((detections.len(), truths.len()), iou).into_pyarray(py)
+    Ok(Array2::from_shape_fn((detections.len(), truths.len()), iou).into_pyarray(py))
 }
+
+/// Rows of four numbers.
+pub(crate) fn four<T: numpy::Element + Copy>(array: &PyReadonlyArray2<'_, T>) -> PyResult<Vec<[T; 4]>> {
+    let array = array.as_array();
+    if array.ncols() != 4 {
+        let shape = array.shape();
+        return Err(PyValueError::new_err(format!("boxes of (N, 4) are needed, not of {shape:?}")));
+    }
+    Ok(array.rows().into_iter().map(|row| std::array::from_fn(|i| row[i])).collect())
+}
+
+pub(crate) fn same_length(what: &str, given: usize, needed: usize) -> PyResult<()> {
+    if given == needed {
+        return Ok(());
+    }
+    Err(PyValueError::new_err(format!("{what}: {needed} are needed, not {given}")))
+}
+
+/// Places by threshold and detection (T, D), and by threshold and ground truth (T, G).
+type Matches<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<i64>>);
 
 /// For every threshold the ground truth that each detection takes and the detection that takes each ground truth last, by
 /// their places; -1 where there is none. Detections are in order of score, ground truths with the ignored ones last.
@@ -227,9 +255,11 @@ pub(crate) fn match_boxes<'py>(
     ignored: Vec<bool>,
     crowds: Vec<bool>,
     thresholds: Vec<f64>,
-) -> (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<i64>>) {
+) -> PyResult<Matches<'py>> {
     let ious = ious.as_array();
     let (detections, truths) = ious.dim();
+    same_length("ignored", ignored.len(), truths)?;
+    same_length("crowds", crowds.len(), truths)?;
     let mut taken = Array2::from_elem((thresholds.len(), detections), -1);
     let mut takers = Array2::from_elem((thresholds.len(), truths), -1);
     for (t, threshold) in thresholds.into_iter().enumerate() {
@@ -255,7 +285,7 @@ pub(crate) fn match_boxes<'py>(
             }
         }
     }
-    (taken.into_pyarray(py), takers.into_pyarray(py))
+    Ok((taken.into_pyarray(py), takers.into_pyarray(py)))
 }
 
 fn evaluate_error(py: Python<'_>, error: &dyn std::fmt::Display) -> PyErr {
@@ -288,15 +318,18 @@ fn number(value: &Bound<'_, PyAny>) -> Option<f64> {
 }
 
 fn bbox(value: &Bound<'_, PyAny>) -> Option<[f64; 4]> {
-    let Ok(list) = value.cast::<PyList>() else {
-        return value.extract::<Vec<f64>>().ok()?.try_into().ok();
-    };
-    if list.len() != 4 {
+    // Before anything of its length is allocated.
+    if value.len().ok()? != 4 {
         return None;
     }
     let mut numbers = [0.0; 4];
+    let list = value.cast::<PyList>().ok();
     for (place, to) in numbers.iter_mut().enumerate() {
-        *to = number(&list.get_item(place).ok()?)?;
+        let item = match list {
+            Some(list) => list.get_item(place),
+            None => value.get_item(place),
+        };
+        *to = number(&item.ok()?)?;
     }
     Some(numbers)
 }

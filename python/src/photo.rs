@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rcnn::{BBox, Fonts, Mark, Photo, PhotoInput, PhotoSource};
 
-use crate::{error, guard};
+use crate::{coco, error, guard};
 
 /// A path, a picture file's bytes, or an array of height x width x 3 or height x width, 8 bits. Pixels and bytes are copied,
 /// as they must live without the GIL.
@@ -68,8 +68,9 @@ pub(crate) fn annotate<'py>(
     labels: Vec<String>,
 ) -> PyResult<Bound<'py, PyArray3<u8>>> {
     let source = source(photo)?;
-    let rows: Vec<[f32; 4]> =
-        boxes.as_array().rows().into_iter().map(|row| std::array::from_fn(|i| row[i])).collect();
+    let rows = coco::four(&boxes)?;
+    coco::same_length("classes", classes.len(), rows.len())?;
+    coco::same_length("labels", labels.len(), rows.len())?;
     let drawn = guard::release(py, move || {
         let photo = PhotoInput::from(&source).decode(&rcnn::photo::DecodeOptions::default())?;
         let marks: Vec<Mark> = rows

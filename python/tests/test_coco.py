@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import gzip
 import hashlib
+import http.server
 import io
 import json
 import os
 import pickle
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -362,3 +366,58 @@ def test_outcomes_of_several_machines_are_one(small: dict[str, Any]) -> None:
     assert evaluation.stats.tolist() == whole.stats.tolist()
     for name in ("precision", "recall", "scores"):
         assert np.array_equal(evaluation.eval[name], whole.eval[name])
+
+
+def test_an_evaluation_pickles_and_copies(small: dict[str, Any]) -> None:
+    truth = rcnn.COCO(small["folder"] / "gt.json")
+    evaluation = rcnn.COCOeval(truth, truth.loadRes(small["folder"] / "dt.json"), "bbox")
+    evaluation.evaluate()
+    for other in (pickle.loads(pickle.dumps(evaluation)), copy.deepcopy(evaluation)):
+        for each in (evaluation, other):
+            each.accumulate()
+            each.summarize()
+        assert other.stats.tolist() == evaluation.stats.tolist() and other.stats[0] > 0.1
+        assert np.array_equal(other.eval["precision"], evaluation.eval["precision"])
+
+
+def test_masks_are_judged_where_nothing_is_said() -> None:
+    # As pycocotools does it.
+    assert rcnn.COCOeval().params.iouType == rcnn.Params().iouType == "segm"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A server of two photos, and how often it was asked."""
+    web = tmp_path / "web"
+    web.mkdir()
+    (web / "1.jpg").write_bytes(b"one")
+    (web / "2.jpg").write_bytes(b"two")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(web))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as http_server:
+        threading.Thread(target=http_server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http_server.server_port}"
+        http_server.shutdown()
+
+
+def test_photos_are_downloaded_once(server: str, tmp_path: Path) -> None:
+    def images(*entries: tuple[int, str, str]) -> rcnn.COCO:
+        data_set = rcnn.COCO()
+        data_set.dataset = {"images": [{"id": n, "file_name": name, "coco_url": url} for n, name, url in entries]}
+        data_set.createIndex()
+        return data_set
+
+    out = tmp_path / "out"
+    data_set = images((1, "1.jpg", f"{server}/1.jpg"), (2, "sub/2.jpg", f"{server}/2.jpg"))
+    data_set.download(out, [2])
+    assert (out / "sub/2.jpg").read_bytes() == b"two" and not (out / "1.jpg").exists()
+    (out / "sub/2.jpg").write_bytes(b"mine")
+    data_set.download(str(out))
+    assert (out / "1.jpg").read_bytes() == b"one" and (out / "sub/2.jpg").read_bytes() == b"mine"
+    for name, url, words in [
+        ("3.jpg", f"{server}/3.jpg", "404"),
+        ("../3.jpg", f"{server}/1.jpg", "does not lie in the folder"),
+        ("3.jpg", f"file://{tmp_path}/web/1.jpg", "no address on the web"),
+    ]:
+        with pytest.raises(rcnn.Error, match=words):
+            images((3, name, url)).download(out)
+    assert sorted(path.name for path in out.rglob("*")) == ["1.jpg", "2.jpg", "sub"]

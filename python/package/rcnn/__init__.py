@@ -11,7 +11,8 @@
 from rcnn import mask
 from rcnn._patch import patch_pycocotools
 from rcnn._rcnn import __version__
-from rcnn.coco import COCO, MismatchError
+from rcnn._results import MismatchError
+from rcnn.coco import COCO
 from rcnn.cocoeval import COCOeval, Params
 from rcnn.commands import Evaluation, compare, convert, evaluate, import_checkpoint, inspect
 from rcnn.detections import Detections

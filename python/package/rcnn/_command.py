@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from rcnn import _rcnn, _runtime
+from rcnn import _arguments, _rcnn, _runtime
 from rcnn.errors import Error
 
 log = logging.getLogger("rcnn")
@@ -49,10 +49,15 @@ def option(name: str, value: object) -> list[object]:
         return []
     if value is True:
         return [f"--{name}"]
-    if isinstance(value, Iterable) and not isinstance(value, (str, os.PathLike)):
-        return [f"--{name}={','.join(_text(each) for each in value)}"]
-    return [f"--{name}={_text(value)}"]
+    argument = name.replace("-", "_")
+    if isinstance(value, os.PathLike):
+        return [f"--{name}={_arguments.path(argument, value)}"]
+    if isinstance(value, (bytes, bytearray)):
+        raise _arguments.wrong_type(argument, "a text or numbers", value)
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return [f"--{name}={','.join(_text(argument, each) for each in value)}"]
+    return [f"--{name}={_text(argument, value)}"]
 
 
-def _text(value: object) -> str:
-    return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+def _text(argument: str, value: object) -> str:
+    return _arguments.text(argument, str(value))

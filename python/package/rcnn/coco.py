@@ -7,34 +7,27 @@ somebody looks at them.
 from __future__ import annotations
 
 import copy
-import json
 import os
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rcnn import _rcnn, mask
-from rcnn.errors import EvaluateError
+from rcnn import _arguments, _rcnn, mask
+from rcnn._download import download
+from rcnn._json import as_json, read_json, typed
+from rcnn._results import MismatchError, mismatch, read_results, results_as_data_set
+from rcnn.errors import EvaluateError, ForkError
 
 Id: TypeAlias = "int | str"
 Entry: TypeAlias = "dict[str, Any]"
 # One id, or several.
 IdOrIds: TypeAlias = "Id | Sequence[Id]"
-
-
-class MismatchError(EvaluateError, AssertionError):
-    """Results are on images that the annotations do not have; pycocotools raises AssertionError there."""
-
-
-class EmptyResultsError(EvaluateError, IndexError):
-    """There are no results; pycocotools raises IndexError there."""
 
 
 def listed(value: Any) -> list[Any]:
@@ -72,12 +65,12 @@ class COCO:
             self.dataset = {}
             self._fill_index({})
             return
+        self._file = _arguments.path("annotation_file", annotation_file)
         print("loading annotations into memory...")
         started = time.time()
-        self._file = os.fspath(annotation_file)
         try:
             self._set = _rcnn.CocoSet.open(self._file)
-        except EvaluateError:
+        except (EvaluateError, ForkError):
             # Python's reader decides, and says what pycocotools' users know.
             self._load()
         print(f"Done (t={time.time() - started:0.2f}s)")
@@ -292,7 +285,10 @@ class COCO:
         """
         print("Loading and preparing results...")
         started = time.time()
-        results = os.fspath(resFile) if isinstance(resFile, os.PathLike) else resFile
+        if isinstance(resFile, (list, np.ndarray)):
+            results: str | list[Entry] | NDArray[np.float64] = resFile
+        else:
+            results = _arguments.path("resFile", resFile)
         loaded = COCO()
         loaded._clear()
         loaded._parent, loaded._results = self, results
@@ -316,7 +312,7 @@ class COCO:
         if isinstance(results, str):
             try:
                 pair = _rcnn.CocoPair(of, results, None, None, True)
-            except EvaluateError:
+            except (EvaluateError, ForkError):
                 return False
             is_list, count, one = pair.noticed()
             if not is_list:
@@ -380,6 +376,21 @@ class COCO:
 
     # Masks and pictures
 
+    def download(self, tarDir: str | os.PathLike[str] | None = None, imgIds: IdOrIds = ()) -> None:
+        """Downloads images from their ``coco_url``, those that are not there yet.
+
+        Args:
+            tarDir: The folder; made where it is not there.
+            imgIds: Ids of images; all by default.
+
+        Raises:
+            Error: An image has no address, or cannot be fetched.
+        """
+        if tarDir is None:
+            raise ValueError("tarDir: a folder for the images is needed")
+        wanted = listed(imgIds)
+        download(_arguments.path("tarDir", tarDir), self.loadImgs(wanted) if wanted else list(self.imgs.values()))
+
     def annToRLE(self, ann: Entry) -> Any:
         """The annotation's mask as compressed run lengths."""
         image = self.imgs[ann["image_id"]]
@@ -418,113 +429,3 @@ class COCO:
 def names(value: str | Sequence[str]) -> list[str]:
     """Names that may be one or several."""
     return [value] if isinstance(value, str) else list(value)
-
-
-def read_json(path: str) -> Any:
-    """A file's content, packed with gzip or not."""
-    import gzip
-
-    with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rt", encoding="utf-8") if packed else open(path, encoding="utf-8") as text:
-        return json.load(text)
-
-
-def read_results(results: str | list[Entry] | NDArray[np.float64]) -> list[Entry]:
-    """Results in any of their forms as a list of dictionaries."""
-    if isinstance(results, np.ndarray):
-        assert results.ndim == 2 and results.shape[1] == 7, f"an array of (N, 7) is needed, not of {results.shape}"
-        return [
-            {"image_id": int(row[0]), "bbox": row[1:5].tolist(), "score": float(row[5]), "category_id": int(row[6])}
-            for row in results
-        ]
-    content = read_json(results) if isinstance(results, str) else results
-    assert isinstance(content, list), "results in not an array of objects"
-    return content
-
-
-def results_as_data_set(parent: COCO, results: list[Entry]) -> dict[str, Any]:
-    """Results as the annotations of a data set, with what pycocotools adds to them: ``id``, ``area``, ``iscrowd`` and more.
-    The dictionaries of the list are the same as before."""
-    dataset: dict[str, Any] = {"images": list(parent.dataset["images"])}
-    if "info" in parent.dataset:
-        dataset["info"] = copy.deepcopy(parent.dataset["info"])
-    if not results:
-        raise EmptyResultsError("the results are empty: there is nothing to evaluate")
-    parent._check_images(results)
-    first = results[0]
-    if "caption" in first:
-        on = {entry["image_id"] for entry in results}
-        dataset["images"] = [image for image in dataset["images"] if image["id"] in on]
-        for number, entry in enumerate(results, 1):
-            entry["id"] = number
-        return {**dataset, "annotations": results}
-    complete = None
-    if "bbox" in first and first["bbox"] != []:
-        complete = boxed
-    elif "segmentation" in first:
-        complete = masked
-    elif "keypoints" in first:
-        complete = pointed
-    dataset["categories"] = copy.deepcopy(parent.dataset["categories"])
-    if complete is not None:
-        for number, entry in enumerate(results, 1):
-            complete(entry)
-            entry["id"] = number
-    return {**dataset, "annotations": results}
-
-
-def boxed(entry: Entry) -> None:
-    """Completes a result that is a box."""
-    x, y, width, height = entry["bbox"][:4]
-    right, bottom = x + width, y + height
-    entry.setdefault("segmentation", [[x, y, x, bottom, right, bottom, right, y]])
-    entry["area"] = width * height
-    entry["iscrowd"] = 0
-
-
-def masked(entry: Entry) -> None:
-    """Completes a result that is a mask of compressed run lengths."""
-    entry["area"] = mask.area(entry["segmentation"])
-    if "bbox" not in entry:
-        entry["bbox"] = mask.toBbox(entry["segmentation"])
-    entry["iscrowd"] = 0
-
-
-def pointed(entry: Entry) -> None:
-    """Completes a result that is key points: its box is their extent."""
-    points = entry["keypoints"]
-    xs, ys = points[0::3], points[1::3]
-    left, right, top, bottom = np.min(xs), np.max(xs), np.min(ys), np.max(ys)
-    entry["area"] = (right - left) * (bottom - top)
-    entry["bbox"] = [left, top, right - left, bottom - top]
-
-
-def mismatch(what: str, one: str | None) -> str:
-    """What is said of results that belong to other annotations."""
-    return f"Results do not correspond to current coco set: {what} not in the annotations, such as {one}"
-
-
-def typed(ids: list[Id] | None) -> list[str] | None:
-    """Ids as the command line takes them: texts in quotes."""
-    return None if ids is None else [f'"{id}"' if isinstance(id, str) else str(id) for id in ids]
-
-
-@contextmanager
-def as_json(content: Any) -> Iterator[str]:
-    """A file with the content as JSON, for the library's reader."""
-    handle, path = tempfile.mkstemp(suffix=".json")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file, default=plainly)
-        yield path
-    finally:
-        os.unlink(path)
-
-
-def plainly(value: Any) -> Any:
-    """numpy's and others' values as Python's."""
-    for method in ("tolist", "item"):
-        if hasattr(value, method):
-            return getattr(value, method)()
-    raise TypeError(f"a value of {type(value).__name__} stands where COCO has numbers, texts and lists")

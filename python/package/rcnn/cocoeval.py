@@ -32,7 +32,7 @@ class Params:
         iouType: ``"bbox"`` or ``"segm"``.
     """
 
-    def __init__(self, iouType: str = "bbox") -> None:
+    def __init__(self, iouType: str = "segm") -> None:
         if iouType == "keypoints":
             raise NotImplementedError(
                 'iouType: key points cannot be evaluated yet: take "bbox" or "segm", or pycocotools for them'
@@ -60,7 +60,8 @@ class COCOeval:
     Args:
         cocoGt: The annotations.
         cocoDt: The results: what ``cocoGt.loadRes`` gives.
-        iouType: ``"bbox"``, which the library evaluates at once, or ``"segm"``, masks; key points are not there yet.
+        iouType: ``"bbox"``, which the library evaluates at once, or ``"segm"``, masks, as pycocotools has it where nothing
+            is said; key points are not there yet.
 
     Attributes:
         params: What to evaluate; may be changed before :meth:`evaluate`.
@@ -70,7 +71,7 @@ class COCOeval:
         ious: (D, G) IoU by image and category, made when they are asked for.
     """
 
-    def __init__(self, cocoGt: COCO | None = None, cocoDt: COCO | None = None, iouType: str = "bbox") -> None:
+    def __init__(self, cocoGt: COCO | None = None, cocoDt: COCO | None = None, iouType: str = "segm") -> None:
         self.cocoGt = cocoGt
         self.cocoDt = cocoDt
         self.params = Params(iouType=iouType)

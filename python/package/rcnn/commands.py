@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rcnn import _arguments
 from rcnn._command import called, option
 from rcnn.errors import EvaluateError, ModelError, RunError
 
@@ -109,12 +110,12 @@ def evaluate(
     Raises:
         EvaluateError: The files cannot be read, or do not belong together.
     """
-    ranges = None if area_ranges is None else [f"{label}={low}:{high}" for label, (low, high) in area_ranges.items()]
+    files = [f"--{name}={_arguments.path(name, file)}" for name, file in (("annotations", annotations), ("results", results))]
     options = {
         "max-dets": max_dets,
         "iou-thresholds": iou_thresholds,
         "recall-thresholds": recall_thresholds,
-        "area-ranges": ranges,
+        "area-ranges": None if area_ranges is None else _ranges(area_ranges),
         "category-ids": category_ids,
         "image-ids": image_ids,
         "class-agnostic": class_agnostic,
@@ -129,7 +130,6 @@ def evaluate(
     }
     with tempfile.TemporaryDirectory() as folder:
         given = [each for name, value in options.items() for each in option(name, value)]
-        files = [f"--annotations={os.fspath(annotations)}", f"--results={os.fspath(results)}"]
         document = called("evaluate", *files, "--per-class", f"--arrays={folder}", *given, raises=EvaluateError)
         arrays = {path.stem: np.load(path) for path in Path(folder).glob("*.npy")}
     return Evaluation(
@@ -142,6 +142,15 @@ def evaluate(
         warnings=document["warnings"],
         document=document,
     )
+
+
+def _ranges(areas: Mapping[str, tuple[float, float]]) -> list[str]:
+    if not isinstance(areas, Mapping):
+        raise _arguments.wrong_type("area_ranges", "a dictionary of labels and pairs of areas", areas)
+    try:
+        return [f"{label}={low}:{high}" for label, (low, high) in areas.items()]
+    except (TypeError, ValueError):
+        raise ValueError("area_ranges: each label needs the least and the greatest area") from None
 
 
 def compare(
@@ -170,14 +179,19 @@ def compare(
     Returns:
         The command's document: ``models`` has ``name``, ``stats`` (the twelve numbers) and more of each, in the order given.
     """
-    paths = [photos] if isinstance(photos, (str, os.PathLike)) else list(photos)
-    images = [each for path in paths for each in option("images", path)]
-    options = {"bootstrap": bootstrap, "seed": seed, "out": out, "threads": threads}
+    truth, given_models = _arguments.path("annotations", annotations), _arguments.paths("models", models)
+    images = [each for path in _arguments.paths("photos", photos) for each in option("images", path)]
+    options = {
+        "bootstrap": bootstrap,
+        "seed": seed,
+        "out": _arguments.optional(_arguments.path, "out", out),
+        "threads": _arguments.optional(_arguments.whole, "threads", threads, 1, _arguments.MOST_THREADS),
+    }
     if images:
         options |= {"device": device, "precision": precision}
     given = [each for name, value in options.items() for each in option(name, value)]
     document: dict[str, Any] = called(
-        "compare", f"--annotations={os.fspath(annotations)}", *images, *given, "--", *models, raises=RunError
+        "compare", f"--annotations={truth}", *images, *given, "--", *given_models, raises=RunError
     )
     return document
 
@@ -204,9 +218,16 @@ def import_checkpoint(
     Returns:
         The command's document: what was read, and what was assumed.
     """
-    options = {"out": out, "config": config, "family": family, "key": key, "prefix": prefix}
+    file = _arguments.path("checkpoint", checkpoint)
+    options = {
+        "out": _arguments.path("out", out),
+        "config": _arguments.optional(_arguments.path, "config", config),
+        "family": _arguments.optional(_arguments.text, "family", family),
+        "key": _arguments.optional(_arguments.text, "key", key),
+        "prefix": _arguments.optional(_arguments.text, "prefix", prefix),
+    }
     given = [each for name, value in options.items() for each in option(name, value)]
-    document: dict[str, Any] = called("import", *given, "--", checkpoint, raises=ModelError)
+    document: dict[str, Any] = called("import", *given, "--", file, raises=ModelError)
     return document
 
 
@@ -217,8 +238,12 @@ def inspect(model: PathLike, *, size: tuple[int, int] | None = None) -> dict[str
         model: A name, a folder or a checkpoint.
         size: Height and width of the input in pixels; 800 x 800 by default.
     """
-    sides = None if size is None else f"{size[0]}x{size[1]}"
-    document: dict[str, Any] = called("inspect", *option("size", sides), "--", model, raises=ModelError)
+    named, sides = _arguments.path("model", model), None
+    if size is not None:
+        if not isinstance(size, (tuple, list)) or len(size) != 2:
+            raise ValueError(f"size: height and width are needed, not {size!r}")
+        sides = "x".join(str(_arguments.whole("size", side, 1, 65535)) for side in size)
+    document: dict[str, Any] = called("inspect", *option("size", sides), "--", named, raises=ModelError)
     return document
 
 
@@ -246,7 +271,14 @@ def convert(
     Returns:
         The command's summary.
     """
-    options = {"out": out, "to": to, "input": photos, "split": split, "score": score}
+    file = _arguments.path("source", source)
+    options = {
+        "out": _arguments.path("out", out),
+        "to": _arguments.optional(_arguments.text, "to", to),
+        "input": _arguments.optional(_arguments.path, "photos", photos),
+        "split": _arguments.optional(_arguments.text, "split", split),
+        "score": _arguments.optional(_arguments.fraction, "score", score),
+    }
     given = [each for name, value in options.items() for each in option(name, value)]
-    document: dict[str, Any] = called("convert", *given, "--", source, raises=RunError)
+    document: dict[str, Any] = called("convert", *given, "--", file, raises=RunError)
     return document

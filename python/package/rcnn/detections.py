@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rcnn import _rcnn
+from rcnn import _arguments, _rcnn
 from rcnn._photos import Photo, plain
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Detections:
         chosen = self._photo if photo is None else photo
         if chosen is None:
             raise ValueError("photo: these detections do not know their photo any more: give it")
-        shown = np.flatnonzero(self.scores >= score)
+        shown = np.flatnonzero(self.scores >= _arguments.fraction("score", score))
         labels = [f"{self.labels[n]} {self.scores[n]:.2f}" for n in shown]
         boxes = np.ascontiguousarray(self.boxes[shown])
         return _rcnn.annotate(plain(chosen), boxes, self.classes[shown].tolist(), labels)

@@ -10,12 +10,15 @@ from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 
-from rcnn import _rcnn, _runtime
+from rcnn import _arguments, _rcnn, _runtime
 from rcnn._photos import Photo, plain
 from rcnn.detections import Detections
 from rcnn.errors import PhotoError
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
+
+# What becomes of photos that cannot be decoded.
+ERRORS = ("raise", "return")
 
 
 class Detector:
@@ -49,21 +52,18 @@ class Detector:
         threads: int | None = None,
         sessions: int = 1,
     ) -> None:
-        if score is not None and not 0 <= score <= 1:
-            raise ValueError(f"score: a number from 0 to 1 is needed, not {score}")
-        for name, number in (("threads", threads), ("sessions", sessions)):
-            if number is not None and number < 1:
-                raise ValueError(f"{name}: at least 1 is needed, not {number}")
-        _runtime.bring()
-        self._arguments = {
-            "model": os.fspath(model),
-            "device": device,
-            "precision": precision,
-            "score": score,
-            "threads": threads,
-            "sessions": sessions,
+        most = _arguments.MOST_THREADS
+        arguments: dict[str, Any] = {
+            "model": _arguments.path("model", model),
+            "device": _arguments.text("device", device),
+            "precision": _arguments.text("precision", precision),
+            "score": _arguments.optional(_arguments.fraction, "score", score),
+            "threads": _arguments.optional(_arguments.whole, "threads", threads, 1, most),
+            "sessions": _arguments.whole("sessions", sessions, 1, most),
         }
-        self._native = _rcnn.Detector(os.fspath(model), device, precision, score, threads, sessions)
+        _runtime.bring()
+        self._arguments = arguments
+        self._native = _rcnn.Detector(*arguments.values())
         self._classes = self._native.classes
         self._names = [name for _, name in self._classes]
         self._ids = np.array([id for id, _ in self._classes], dtype=np.int64)
@@ -84,7 +84,9 @@ class Detector:
         return self._native.score
 
     @overload
-    def detect(self, photo: Photo) -> Detections: ...  # type: ignore[overload-overlap]
+    def detect(self, photo: Photo, *, errors: Literal["raise"] = "raise") -> Detections: ...  # type: ignore[overload-overlap]
+    @overload
+    def detect(self, photo: Photo, *, errors: Literal["return"]) -> Detections | PhotoError: ...  # type: ignore[overload-overlap]
     @overload
     def detect(self, photo: Sequence[Photo], *, errors: Literal["raise"] = "raise") -> list[Detections]: ...
     @overload
@@ -98,8 +100,8 @@ class Detector:
             photo: A path, a picture file's bytes, a PIL image, or a uint8 array of (height, width, 3) RGB or
                 (height, width) grey; or a list of these, of which one is decoded while others are in the network. The
                 EXIF orientation of files and bytes is applied; PIL images and arrays are taken as they are.
-            errors: Of a list: ``"raise"`` ends at the first photo that cannot be decoded, ``"return"`` puts its
-                PhotoError in its place.
+            errors: ``"raise"`` ends at the first photo that cannot be decoded, ``"return"`` puts its PhotoError in its
+                place.
 
         Returns:
             Detections, or a list of them in the order of the photos.
@@ -109,11 +111,13 @@ class Detector:
         """
         if isinstance(photo, (list, tuple)):
             return list(self.stream(photo, errors=errors))
-        if errors not in ("raise", "return"):
-            raise ValueError(f'errors: "raise" or "return" is needed, not {errors!r}')
-        if errors == "return":
-            return next(self.stream([photo], errors=errors))
-        return self._made(photo, self._native.detect(plain(photo)))
+        _arguments.one_of("errors", errors, ERRORS)
+        try:
+            return self._made(photo, self._native.detect(plain(photo)))
+        except PhotoError as error:
+            if errors == "raise":
+                raise
+            return error
 
     @overload
     def stream(self, photos: Iterable[Photo], *, errors: Literal["raise"] = "raise") -> Iterator[Detections]: ...
@@ -134,29 +138,42 @@ class Detector:
         Yields:
             Detections of one photo after the other.
         """
-        if errors not in ("raise", "return"):
-            raise ValueError(f'errors: "raise" or "return" is needed, not {errors!r}')
-        if isinstance(photos, (str, bytes, os.PathLike)):
-            raise TypeError("photos: photos one after another are needed, as a list of paths, not one photo")
+        _arguments.one_of("errors", errors, ERRORS)
+        if isinstance(photos, (str, bytes, bytearray, memoryview, os.PathLike)) or not isinstance(photos, Iterable):
+            raise TypeError(
+                "photos: photos one after another are needed, such as a list of paths, not one "
+                f"{type(photos).__name__}"
+            )
         return self._stream(photos, errors == "return")
 
     def _stream(self, photos: Iterable[Photo], keep: bool) -> Iterator[Detections | PhotoError]:
         pipeline = self._native.pipeline()
-        waiting: deque[tuple[Photo, _rcnn.Pending]] = deque()
+        waiting: deque[tuple[Photo, _rcnn.Pending | PhotoError]] = deque()
         coming = iter(photos)
-        more = True
+        more, failure = True, None
         while True:
             while more and len(waiting) < pipeline.ahead:
                 try:
                     photo = next(coming)
                 except StopIteration:
                     more = False
-                else:
+                    break
+                except Exception as error:
+                    # What came before is finished first.
+                    more, failure = False, error
+                    break
+                try:
                     waiting.append((photo, pipeline.submit(plain(photo))))
+                except PhotoError as error:
+                    waiting.append((photo, error))
             if not waiting:
+                if failure is not None:
+                    raise failure
                 return
             photo, pending = waiting.popleft()
             try:
+                if isinstance(pending, PhotoError):
+                    raise pending
                 found = pending.wait()
             except PhotoError as error:
                 if not keep:
@@ -199,15 +216,16 @@ class Detector:
             RunError: Photos cannot be listed, or results not be written. Photos that cannot be decoded are rows in
                 the results and raise nothing.
         """
-        paths: list[PathLike] = [photos] if isinstance(photos, (str, os.PathLike)) else list(photos)
+        for name, called in (("progress", progress), ("note", note)):
+            _arguments.function(name, called)
         record = self._native.run(
-            [os.fspath(path) for path in paths],
-            os.fspath(out),
-            None if annotations is None else os.fspath(annotations),
-            draw_score,
-            shard,
-            overwrite,
-            tile,
+            _arguments.paths("photos", photos),
+            _arguments.path("out", out),
+            _arguments.optional(_arguments.path, "annotations", annotations),
+            _arguments.optional(_arguments.fraction, "draw_score", draw_score),
+            _arguments.optional(_arguments.text, "shard", shard),
+            bool(overwrite),
+            bool(tile),
             progress,
             note,
         )
