@@ -11,7 +11,7 @@ mod support;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use rcnn::detector::{HeadOutput, RpnLevel, Sizes, detections, proposals};
+use rcnn::detector::{HeadOutput, RpnLevel, Selection, Sizes, detections, proposals};
 use rcnn::family::RankBy;
 use rcnn::geometry::{BBox, suppress};
 use rcnn::model::{DEFAULT, Model};
@@ -70,6 +70,14 @@ fn main() -> Outcome<()> {
 /// The steps on boxes.
 fn boxes(time: &mut dyn FnMut(&'static str, &mut dyn FnMut())) -> Outcome<()> {
     let mut conventions = Model::find(DEFAULT)?.manifest().conventions.clone();
+    let rule = &conventions.detections;
+    let selection = Selection {
+        scores: vec![rule.score_threshold; CLASSES],
+        nms: rule.nms_threshold,
+        class_agnostic: false,
+        soft_nms: false,
+        most: rule.per_image,
+    };
     conventions.proposals.post_nms_top_n = 1000;
     let mut noise = Noise(1);
     let strides = [4, 8, 16, 32, 64];
@@ -105,7 +113,7 @@ fn boxes(time: &mut dyn FnMut(&'static str, &mut dyn FnMut())) -> Outcome<()> {
         HeadOutput { logits: &logits, deltas: &deltas, classes: CLASSES, box_rows: 4 * (CLASSES + 1) };
     time("detections of 1,000 proposals and 90 classes", &mut || {
         let sizes = Sizes { photo: PHOTO, resized: RESIZED };
-        black_box(detections(&conventions, output, &all[..1000], sizes));
+        black_box(detections(&conventions, &selection, output, &all[..1000], sizes));
     });
     Ok(())
 }

@@ -13,6 +13,7 @@ use anyhow::Context;
 
 use super::memory::MemoryArgs;
 use super::model_and_photos::ModelAndPhotos;
+use super::postprocess_args::PostprocessArgs;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::streams::StreamArgs;
@@ -48,6 +49,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
     #[command(flatten)]
+    postprocess: PostprocessArgs,
+    #[command(flatten)]
     streams: StreamArgs,
     #[command(flatten)]
     memory: MemoryArgs,
@@ -63,7 +66,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let listing = super::list_photos(&photos, None)?;
     let model = super::find_model(&name, args.machine.offline())?;
     let runtime = args.machine.open()?;
-    let detector = Detector::new(&model, &runtime, &args.machine.session())?;
+    let mut detector = Detector::new(&model, &runtime, &args.machine.session())?;
+    args.postprocess.apply(&mut detector)?;
     let count = args.count.map_or(listing.entries.len(), |count| count as usize);
     let entries = listing.entries.iter().cycle().take(count).cloned();
     let tasks = run::count(entries.collect());
@@ -95,8 +99,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         if streams == NonZeroUsize::MIN || detector.device() != Device::Cpu {
             return Ok(detector);
         }
-        drop(detector);
-        Detector::with_streams(&model, &runtime, &args.machine.session(), streams)
+        detector.widened(&model, &runtime, &args.machine.session(), streams)
     };
     let report = run::bench(detector, widen, &tasks, &options, record, &course)?;
     let text = text(&report, against.as_ref());

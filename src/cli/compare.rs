@@ -14,6 +14,7 @@ use serde_json::json;
 use super::interval_args::IntervalArgs;
 use super::memory::MemoryArgs;
 use super::output::tell;
+use super::postprocess_args::PostprocessArgs;
 use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
@@ -64,6 +65,8 @@ pub(crate) struct Args {
     /// Use what is there of truncated pictures
     #[arg(long)]
     allow_truncated: bool,
+    #[command(flatten)]
+    postprocess: PostprocessArgs,
     #[command(flatten)]
     memory: MemoryArgs,
     #[command(flatten)]
@@ -264,7 +267,8 @@ fn contender(
     let manifest = model.manifest();
     let (classes, warnings) = annotated.classes(&manifest.classes);
     say(&warnings);
-    let detector = Detector::new(&model, runtime, &args.machine.session())?;
+    let mut detector = Detector::new(&model, runtime, &args.machine.session())?;
+    args.postprocess.apply(&mut detector)?;
     warm_up(&detector, tasks, decode)?;
     let memory = memory::resident().zip(before).map(|(after, before)| after.saturating_sub(before));
     let (network, parameters) =

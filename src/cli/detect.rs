@@ -12,6 +12,7 @@ use crate::{Annotated, Run, Shard};
 
 use super::memory::MemoryArgs;
 use super::output::tell;
+use super::postprocess_args::PostprocessArgs;
 use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
@@ -56,9 +57,6 @@ pub(crate) struct Args {
     /// COCO annotations from which the results take the ids of images (by file name) and categories (by name)
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
-    /// Keep detections above this score; the model's own threshold by default
-    #[arg(long, value_parser = super::probability)]
-    score: Option<f32>,
     /// Draw boxes from this score up
     #[arg(long, default_value_t = 0.5, value_parser = super::probability, value_name = "SCORE")]
     draw_score: f32,
@@ -92,6 +90,8 @@ pub(crate) struct Args {
     /// Photos of the same size that go through the network together; does not change results
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
     batch: u16,
+    #[command(flatten)]
+    postprocess: PostprocessArgs,
     #[command(flatten)]
     decode: DecodeArgs,
     #[command(flatten)]
@@ -180,9 +180,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let share = args.shard.map_or(listing.entries.len(), |shard| shard.share(listing.entries.len()));
     let streams = args.streams.count(&args.machine, &model, share, args.batch.into(), args.memory.whole());
     let mut detector = Detector::with_streams(&model, &runtime, &args.machine.session(), streams)?;
-    if let Some(score) = args.score {
-        detector.set_score_threshold(score);
-    }
+    args.postprocess.apply(&mut detector)?;
     let options = run::RunOptions {
         out: out.clone(),
         overwrite: args.overwrite,
@@ -276,9 +274,7 @@ fn answer_lines(args: &Args) -> anyhow::Result<Exit> {
     let runtime = args.machine.open()?;
     let streams = args.streams.count(&args.machine, &model, usize::MAX, 1, args.memory.whole());
     let mut detector = Detector::with_streams(&model, &runtime, &args.machine.session(), streams)?;
-    if let Some(score) = args.score {
-        detector.set_score_threshold(score);
-    }
+    args.postprocess.apply(&mut detector)?;
     let options = args.decode.options(args.memory.for_photos(&model, streams.get(), 1));
     let threads = args.machine.threads();
     if args.photos == ["-"] {
@@ -291,7 +287,7 @@ fn answer_lines(args: &Args) -> anyhow::Result<Exit> {
 /// Places of the classes that the user names or numbers, in the model's order and each once.
 fn chosen(names: &[String], classes: &[Class]) -> Result<Vec<usize>, Usage> {
     let place = |name: &String| {
-        let by_name = classes.iter().position(|class| class.name.eq_ignore_ascii_case(name.trim()));
+        let by_name = classes.iter().position(|class| class.is_called(name));
         let by_id =
             || name.trim().parse::<u64>().ok().and_then(|id| classes.iter().position(|class| class.id == id));
         by_name.or_else(by_id).ok_or_else(|| {

@@ -15,6 +15,7 @@ use super::interval_args::IntervalArgs;
 use super::output::tell;
 use super::{Exit, Usage};
 
+mod best_scores;
 mod options;
 mod text;
 
@@ -145,6 +146,9 @@ pub(crate) struct Args {
     /// Best-F1 scores, calibration, missed objects and the confusion matrix, at `--iou`
     #[arg(long)]
     errors: bool,
+    /// Write the best-F1 score of each category into this JSON file, for `rcnn detect --score FILE`
+    #[arg(long, value_name = "FILE", requires = "errors", conflicts_with = "class_agnostic")]
+    best_scores: Option<PathBuf>,
     /// IoU threshold of `--errors` and `--metric voc` [default: 0.5]
     #[arg(long, value_name = "T", value_parser = iou)]
     iou: Option<f64>,
@@ -307,6 +311,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     if args.errors {
         let errors = input.errors(reading, iou, args.bin_edges.into())?;
         lines.extend(text::errors(&errors, &input.category_names()));
+        if let Some(path) = &args.best_scores {
+            best_scores::write(path, &errors, &input.category_names())?;
+        }
         let mut value = serde_json::to_value(&errors)?;
         value["categories"] = json!(input.category_names());
         document.insert("errors".into(), value);

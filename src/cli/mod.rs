@@ -33,6 +33,7 @@ mod merge;
 mod model_and_photos;
 mod models;
 mod output;
+mod postprocess_args;
 mod progress;
 mod pull;
 mod quantize;

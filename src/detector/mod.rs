@@ -4,6 +4,7 @@ mod anchors;
 mod coder;
 mod features;
 mod head;
+mod infer;
 mod input;
 mod layout;
 mod postprocess;
@@ -23,23 +24,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use input::Input;
-pub use postprocess::{HeadOutput, Sizes, detections};
+pub use postprocess::{HeadOutput, Postprocess, Selection, Sizes, detections};
 pub use proposals::{Proposal, Ranked, RpnCandidate, RpnLevel, proposals};
 pub use tiles::Tile;
 pub use trace::{HeadTrace, Tensors, Trace};
 pub use verify::{StageComparison, Verification, VerifyError, verify};
 
-use crate::clock::{SessionClock, StageTimes, timed};
+use crate::clock::SessionClock;
 use crate::family::{Class, Conventions};
 use crate::geometry::BBox;
 use crate::model::Model;
 use crate::network::Architecture;
 use crate::photo::{DecodeOptions, Photo};
-use crate::runtime::{Device, Precision, Runtime, SessionOptions, Value};
+use crate::runtime::{Device, Precision, Runtime, SessionOptions};
 use head::Head;
+use infer::{unexpected, unsort};
 use input::Preprocessor;
 use layout::GraphLayout;
-use rois::Rois;
 use streams::{Stream, Streams};
 use trunk::Trunk;
 
@@ -88,6 +89,9 @@ pub enum Error {
     /// Photos of different sizes are to be computed at once.
     #[error("the inputs of one batch differ in size, and all must be padded to the same")]
     Sizes,
+    /// A score is given for a class that the model does not have.
+    #[error("the model has no class `{}`, for which a score is given", .0.escape_debug())]
+    UnknownClass(String),
     /// A graph gives something else than its model says.
     #[error("the model's graphs do not go with its model.json: {0}")]
     Graph(String),
@@ -113,6 +117,11 @@ pub struct Origin {
 pub struct Detector {
     architecture: Architecture,
     conventions: Conventions,
+    /// Detections are above this score, where their class has none of its own.
+    score: f32,
+    postprocess: Postprocess,
+    /// What comes of both.
+    selection: Selection,
     classes: Vec<Class>,
     /// The classes' names, for whoever keeps them.
     labels: Vec<Arc<str>>,
@@ -169,6 +178,27 @@ impl Detector {
         })
     }
 
+    /// The same with so many streams, in place of this one.
+    ///
+    /// # Errors
+    /// As [`Detector::new`].
+    #[doc(hidden)]
+    pub fn widened(
+        self,
+        model: &Model,
+        runtime: &Runtime,
+        options: &SessionOptions,
+        streams: NonZeroUsize,
+    ) -> Result<Detector, Error> {
+        let (score, postprocess) = (self.score, self.postprocess.clone());
+        // Its memory goes before the other one's comes.
+        drop(self);
+        let mut wide = Detector::with_streams(model, runtime, options, streams)?;
+        wide.set_score_threshold(score);
+        wide.set_postprocess(postprocess)?;
+        Ok(wide)
+    }
+
     fn in_layout(
         model: &Model,
         runtime: &Runtime,
@@ -191,6 +221,14 @@ impl Detector {
         };
         Ok(Detector {
             architecture: manifest.network.clone(),
+            score: manifest.conventions.detections.score_threshold,
+            selection: Selection::new(
+                &manifest.conventions,
+                &manifest.classes,
+                manifest.conventions.detections.score_threshold,
+                &Postprocess::default(),
+            ),
+            postprocess: Postprocess::default(),
             conventions: manifest.conventions.clone(),
             classes: manifest.classes.clone(),
             labels: manifest.classes.iter().map(|class| class.name.as_str().into()).collect(),
@@ -228,14 +266,40 @@ impl Detector {
         &self.conventions
     }
 
-    /// The score threshold of the model itself: no detection is at or below it.
+    /// Detections are above this score, where their class has none of its own: the model's own threshold, or what was
+    /// chosen instead.
     pub fn score_threshold(&self) -> f32 {
-        self.conventions.detections.score_threshold
+        self.score
     }
 
     /// Takes another threshold than the model's own: detections are above it.
     pub fn set_score_threshold(&mut self, score: f32) {
-        self.conventions.detections.score_threshold = score;
+        self.score = score;
+        self.select();
+    }
+
+    /// What is done otherwise than the model has it.
+    #[doc(hidden)]
+    pub fn postprocess(&self) -> &Postprocess {
+        &self.postprocess
+    }
+
+    /// Has detections chosen otherwise than the model has it.
+    ///
+    /// # Errors
+    /// When a class is named that the model does not have.
+    #[doc(hidden)]
+    pub fn set_postprocess(&mut self, wanted: Postprocess) -> Result<(), Error> {
+        if let Some(name) = wanted.unknown_class(&self.classes) {
+            return Err(Error::UnknownClass(name.to_owned()));
+        }
+        self.postprocess = wanted;
+        self.select();
+        Ok(())
+    }
+
+    fn select(&mut self) {
+        self.selection = Selection::new(&self.conventions, &self.classes, self.score, &self.postprocess);
     }
 
     /// Seconds for which the network, its sessions and RoIAlign, was at work since the model was loaded.
@@ -291,39 +355,6 @@ impl Detector {
         self.preprocessor.bytes(full)
     }
 
-    /// Runs the network on inputs of one padded size; detections in the order of the inputs, each
-    /// list by falling score.
-    ///
-    /// # Errors
-    /// When a session fails, or the inputs are not of one size.
-    #[doc(hidden)]
-    pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
-        self.streams.with(|stream| self.infer_on(stream, inputs))
-    }
-
-    fn infer_on(
-        &self,
-        stream: &Stream,
-        mut inputs: Vec<Input>,
-    ) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
-        let mut times = StageTimes::default();
-        let Some(first) = inputs.first() else { return Ok((Vec::new(), times)) };
-        let padded = first.padded;
-        if inputs.iter().any(|input| input.padded != padded) {
-            return Err(Error::Sizes);
-        }
-        let tensor = batch(&mut inputs);
-        let input = Value::from_f32(&[inputs.len(), 3, padded.0, padded.1], tensor)?;
-        let (trunk, _) = stream.trunk.run(&input, None, &self.sessions, &mut times.trunk)?;
-        let suggested = timed(&mut times.proposals, || {
-            let boxes = |found: Vec<Proposal>| found.into_iter().map(|proposal| proposal.bbox).collect();
-            Ok::<_, Error>(self.suggest(stream, &inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<_>>())
-        })?;
-        let (logits, deltas) = self.run_heads(stream, &trunk, &inputs, &suggested, &mut times.head)?;
-        let found = timed(&mut times.postprocess, || self.finish(&inputs, &suggested, &logits, &deltas));
-        Ok((found, times))
-    }
-
     /// One photo from pixels to detections.
     ///
     /// # Errors
@@ -333,116 +364,4 @@ impl Detector {
         let (mut found, _) = self.infer(vec![self.prepare(photo)?])?;
         Ok(found.pop().unwrap_or_default())
     }
-
-    /// Proposals of every photo, in the resized pictures' pixels.
-    fn suggest(
-        &self,
-        stream: &Stream,
-        inputs: &[Input],
-        trunk: &trunk::Output,
-    ) -> Result<Vec<Vec<Proposal>>, Error> {
-        let strides = self.architecture.rpn_strides();
-        let ranked = stream.trunk.ranked(trunk, inputs.len())?;
-        let of_photo = |(input, levels): (&Input, Vec<Ranked>)| {
-            proposals(&self.conventions, &levels, &strides, input.resized, input.padded)
-        };
-        Ok(inputs.iter().zip(ranked).map(of_photo).collect())
-    }
-
-    /// Logits and deltas of all proposals, photo by photo, from the last of the box heads. There is one: the next of a
-    /// cascade would see the boxes that this one gives.
-    fn run_heads(
-        &self,
-        stream: &Stream,
-        trunk: &trunk::Output,
-        inputs: &[Input],
-        suggested: &[Vec<BBox>],
-        seconds: &mut f64,
-    ) -> Result<(Vec<f32>, Vec<f32>), Error> {
-        let mut given = (Vec::new(), Vec::new());
-        for (head, architecture) in stream.heads.iter().zip(&self.architecture.heads) {
-            let mut rois = self.place(trunk, inputs, suggested);
-            let order: Vec<usize> = rois.order.concat();
-            let number = order.len();
-            if number == 0 {
-                break;
-            }
-            let names = ["box.logits", "box.deltas"];
-            let outputs = self.sessions.time(seconds, || head.run(&trunk.features, &mut rois, &names))?;
-            let columns = (architecture.classes + 1, architecture.box_rows);
-            if outputs[0].shape() != [number, columns.0] || outputs[1].shape() != [number, columns.1] {
-                return Err(unexpected("box.logits and box.deltas", &outputs[0].shape()));
-            }
-            given = (
-                unsort(outputs[0].as_f32()?, columns.0, &order),
-                unsort(outputs[1].as_f32()?, columns.1, &order),
-            );
-        }
-        Ok(given)
-    }
-
-    /// Boxes on the maps that RoIAlign takes their features from.
-    fn place(&self, trunk: &trunk::Output, inputs: &[Input], suggested: &[Vec<BBox>]) -> Rois {
-        let strides = self.architecture.roi_strides();
-        let height = |level| trunk.features.shape(level).map_or(0, |[_, _, height, _]| height);
-        let heights: Vec<usize> = (0..strides.len()).map(height).collect();
-        let mut rois = Rois::new(strides.len());
-        let mut number = 0;
-        for (image, (input, boxes)) in inputs.iter().zip(suggested).enumerate() {
-            let scales = rois::scales(&self.conventions, &strides, &heights, input.resized.0);
-            for bbox in boxes {
-                let map = rois::map_of(&self.conventions.roi.level, &scales, bbox);
-                rois.push(number, image, bbox, map, scales[map]);
-                number += 1;
-            }
-        }
-        rois
-    }
-
-    fn finish(
-        &self,
-        inputs: &[Input],
-        suggested: &[Vec<BBox>],
-        logits: &[f32],
-        deltas: &[f32],
-    ) -> Vec<Vec<Prediction>> {
-        let (classes, box_rows) =
-            (self.architecture.box_head().classes, self.architecture.box_head().box_rows);
-        let (mut logits, mut deltas) = (logits, deltas);
-        let mut found = Vec::new();
-        for (input, boxes) in inputs.iter().zip(suggested) {
-            let (own_logits, other_logits) = logits.split_at(boxes.len() * (classes + 1));
-            let (own_deltas, other_deltas) = deltas.split_at(boxes.len() * box_rows);
-            let output = HeadOutput { logits: own_logits, deltas: own_deltas, classes, box_rows };
-            let sizes = Sizes { photo: input.photo, resized: input.resized };
-            found.push(detections(&self.conventions, output, boxes, sizes));
-            (logits, deltas) = (other_logits, other_deltas);
-        }
-        found
-    }
-}
-
-/// One tensor of all inputs, one after another; a single input's moves.
-fn batch(inputs: &mut [Input]) -> Vec<f32> {
-    if let [input] = inputs {
-        return std::mem::take(&mut input.tensor);
-    }
-    let mut all = Vec::with_capacity(inputs.iter().map(|input| input.tensor.len()).sum());
-    for input in inputs {
-        all.append(&mut input.tensor);
-    }
-    all
-}
-
-/// Rows back in the order of the proposals: row `i` of `values` belongs to proposal `order[i]`.
-fn unsort(values: &[f32], columns: usize, order: &[usize]) -> Vec<f32> {
-    let mut out = vec![0.0; values.len()];
-    for (row, &place) in values.chunks_exact(columns).zip(order) {
-        out[place * columns..(place + 1) * columns].copy_from_slice(row);
-    }
-    out
-}
-
-fn unexpected(what: &str, shape: &[usize]) -> Error {
-    Error::Graph(format!("{what} of the shape {shape:?}"))
 }

@@ -1,9 +1,118 @@
 //! From the head's outputs to detections: softmax, decoding, thresholds, NMS, back to the photo.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use super::Prediction;
 use super::coder::Coder;
-use crate::family::{Background, Conventions, NmsSpace};
-use crate::geometry::{BBox, suppress};
+use crate::family::{Background, Class, Conventions, NmsSpace};
+use crate::geometry::{BBox, soften, suppress};
+
+/// What is wanted otherwise than the model has it, where the head's outputs become detections; by default nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Postprocess {
+    /// Classes whose detections are above a score of their own, 0 to 1, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub class_scores: BTreeMap<String, f32>,
+    /// IoU with a better detection above which a detection goes, 0 to 1; the model's own where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nms: Option<f64>,
+    /// NMS among all classes instead of within each.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub class_agnostic: bool,
+    /// Gaussian soft-NMS: what overlaps a better detection loses score instead of going.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub soft_nms: bool,
+    /// Most detections of a photo; the model's own limit where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_detections: Option<usize>,
+}
+
+impl Postprocess {
+    /// The first of the classes with scores of their own that is none of a model's.
+    pub(crate) fn unknown_class(&self, classes: &[Class]) -> Option<&str> {
+        let known = |name: &str| classes.iter().any(|class| class.is_called(name));
+        self.class_scores.keys().map(String::as_str).find(|name| !known(name))
+    }
+
+    /// The first thing in which another one differs, in the words of the command line.
+    pub(crate) fn difference(&self, other: &Postprocess) -> Option<String> {
+        let said = |option: &str, value: Option<String>| match value {
+            Some(value) => format!("--{option} {value}"),
+            None => format!("no --{option}"),
+        };
+        let flag = |option: &str, given: bool| format!("{}--{option}", if given { "" } else { "no " });
+        let differs = [
+            (self.class_scores != other.class_scores, "other scores by class (--score)".into()),
+            (self.nms != other.nms, said("nms", other.nms.map(|nms| nms.to_string()))),
+            (self.class_agnostic != other.class_agnostic, flag("class-agnostic", other.class_agnostic)),
+            (self.soft_nms != other.soft_nms, flag("soft-nms", other.soft_nms)),
+            (
+                self.max_detections != other.max_detections,
+                said("max-detections", other.max_detections.map(|most| most.to_string())),
+            ),
+        ];
+        differs.into_iter().find(|(differs, _)| *differs).map(|(_, difference)| difference)
+    }
+}
+
+/// Which boxes become detections: the model's own rule with what is wanted otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selection {
+    /// For each class: scores at or below it go.
+    pub scores: Vec<f32>,
+    /// IoU above which the lower one goes.
+    pub nms: f64,
+    /// NMS among all classes.
+    pub class_agnostic: bool,
+    /// Gaussian soft-NMS in place of NMS.
+    pub soft_nms: bool,
+    /// Most detections of a photo.
+    pub most: usize,
+}
+
+impl Selection {
+    /// That of a model with these classes, with detections above `score` and what else is wanted.
+    pub fn new(conventions: &Conventions, classes: &[Class], score: f32, wanted: &Postprocess) -> Selection {
+        let rule = &conventions.detections;
+        let own = |class: &Class| {
+            let named = wanted.class_scores.iter().find(|(name, _)| class.is_called(name));
+            named.map_or(score, |(_, &score)| score)
+        };
+        Selection {
+            scores: classes.iter().map(own).collect(),
+            nms: wanted.nms.unwrap_or(rule.nms_threshold),
+            class_agnostic: wanted.class_agnostic,
+            soft_nms: wanted.soft_nms,
+            most: wanted.max_detections.unwrap_or(rule.per_image),
+        }
+    }
+
+    /// Whether a score is above the threshold of its class.
+    pub(super) fn allows(&self, class: usize, score: f32) -> bool {
+        self.scores.get(class).is_some_and(|&least| score > least)
+    }
+
+    /// Groups within which boxes of these classes are compared.
+    pub(super) fn group(&self, class: usize) -> usize {
+        if self.class_agnostic { 0 } else { class }
+    }
+
+    /// The boxes that stay by falling score, by their places, with the scores that they have then.
+    fn choose(&self, boxes: &[BBox], scores: &[f32], classes: &[usize]) -> Vec<(usize, f32)> {
+        let groups: Vec<usize> = classes.iter().map(|&class| self.group(class)).collect();
+        let mut kept = if self.soft_nms {
+            soften(boxes, scores, &groups, |place, score| self.allows(classes[place], score))
+        } else {
+            let kept = suppress(boxes, scores, &groups, self.nms);
+            kept.into_iter().map(|place| (place, scores[place])).collect()
+        };
+        kept.truncate(self.most);
+        kept
+    }
+}
 
 /// The head's outputs for the proposals of one photo.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +143,11 @@ impl Sizes {
     }
 }
 
-/// Detections of one photo by falling score, in its own pixels. `proposals` are in the resized picture's.
+/// Detections of one photo by falling score, in its own pixels. `proposals` are in the resized picture's; the selection
+/// has a score for each of the head's classes.
 pub fn detections(
     conventions: &Conventions,
+    selection: &Selection,
     output: HeadOutput<'_>,
     proposals: &[BBox],
     sizes: Sizes,
@@ -52,7 +163,7 @@ pub fn detections(
         softmax(logits, &mut probabilities);
         let first = usize::from(rule.background == Background::First);
         for (class, &score) in probabilities[first..first + output.classes].iter().enumerate() {
-            if score <= rule.score_threshold || score.is_nan() {
+            if !selection.allows(class, score) {
                 continue;
             }
             let bbox = coder.decode(proposal, deltas_of(deltas, class, rule.background, output.classes));
@@ -70,14 +181,13 @@ pub fn detections(
             classes.push(class);
         }
     }
-    let mut kept = suppress(&boxes, &scores, &classes, rule.nms_threshold);
-    kept.truncate(rule.per_image);
+    let kept = selection.choose(&boxes, &scores, &classes);
     let back = |bbox: BBox| match rule.nms_space {
         NmsSpace::Resized => bbox.scale(back_x, back_y),
         NmsSpace::Photo => bbox,
     };
     let found =
-        kept.into_iter().map(|i| Prediction { class: classes[i], score: scores[i], bbox: back(boxes[i]) });
+        kept.into_iter().map(|(i, score)| Prediction { class: classes[i], score, bbox: back(boxes[i]) });
     if !rule.clip_to_photo {
         return found.collect();
     }

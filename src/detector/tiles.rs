@@ -6,7 +6,7 @@
 //! as a whole is held by one of a higher level, or by the whole photo; what the edge of a tile cuts is taken only where
 //! nothing better covers it.
 
-use super::{Detector, Error, Prediction};
+use super::{Detector, Error, Prediction, Selection};
 use crate::clock::{StageTimes, timed};
 use crate::geometry::BBox;
 use crate::photo::Photo;
@@ -72,7 +72,7 @@ impl Detector {
     }
 
     /// Detections of a photo by its tiles, `batch` of one size at once, and those of the `whole` photo, by falling score.
-    /// The model's limit of detections holds for each tile, not for the photo.
+    /// The model's limit of detections holds for each tile; one that was chosen instead, for the photo too.
     ///
     /// # Errors
     /// When a session fails.
@@ -105,8 +105,10 @@ impl Detector {
                     .extend(detections.into_iter().map(|detection| TileDetection::of(tile, detection, size)));
             }
         }
-        let threshold = self.conventions.detections.nms_threshold;
-        let found = timed(&mut times.postprocess, || merge(found, threshold));
+        let mut found = timed(&mut times.postprocess, || merge(found, &self.selection));
+        if let Some(most) = self.postprocess.max_detections {
+            found.truncate(most);
+        }
         Ok((found, times))
     }
 
@@ -146,22 +148,23 @@ impl TileDetection {
 }
 
 /// One detection of each object, by falling score: whole ones before cut ones, and among these the best first, each
-/// unless a better one of its class overlaps it by more than the threshold (intersection over union) or, where it is
-/// cut, covers it.
-fn merge(mut found: Vec<TileDetection>, threshold: f64) -> Vec<Prediction> {
+/// unless a better one of its class, or of any where classes do not matter, overlaps it by more than the threshold of NMS
+/// (intersection over union) or, where it is cut, covers it.
+fn merge(mut found: Vec<TileDetection>, selection: &Selection) -> Vec<Prediction> {
     found.sort_by(|a, b| a.cut.cmp(&b.cut).then(b.detection.score.total_cmp(&a.detection.score)));
     let mut kept: Vec<Vec<Prediction>> = Vec::new();
     for TileDetection { detection, cut } in found {
-        if kept.len() <= detection.class {
-            kept.resize(detection.class + 1, Vec::new());
+        let group = selection.group(detection.class);
+        if kept.len() <= group {
+            kept.resize(group + 1, Vec::new());
         }
-        let of_class = &mut kept[detection.class];
+        let of_group = &mut kept[group];
         let again = |better: &Prediction| {
-            f64::from(better.bbox.iou(&detection.bbox)) > threshold
+            f64::from(better.bbox.iou(&detection.bbox)) > selection.nms
                 || cut && better.bbox.intersection(&detection.bbox) > COVERED * detection.bbox.area()
         };
-        if !of_class.iter().any(again) {
-            of_class.push(detection);
+        if !of_group.iter().any(again) {
+            of_group.push(detection);
         }
     }
     let mut kept = kept.concat();
@@ -175,6 +178,10 @@ mod tests {
 
     fn part(class: usize, score: f32, [x1, y1, x2, y2]: [f32; 4], cut: bool) -> TileDetection {
         TileDetection { detection: Prediction { class, score, bbox: BBox::new(x1, y1, x2, y2) }, cut }
+    }
+
+    fn selection(class_agnostic: bool) -> Selection {
+        Selection { scores: vec![0.0; 2], nms: 0.5, class_agnostic, soft_nms: false, most: 100 }
     }
 
     #[test]
@@ -204,8 +211,10 @@ mod tests {
         let left = part(0, 0.9, [0.0, 0.0, 50.0, 40.0], true);
         let other_class = part(1, 0.5, [0.0, 0.0, 50.0, 40.0], true);
         let alone = part(0, 0.3, [300.0, 0.0, 350.0, 40.0], true);
-        let found = merge(vec![left, whole, other_class, alone], 0.5);
+        let found = merge(vec![left, whole, other_class, alone], &selection(false));
         assert_eq!(found, [whole, other_class, alone].map(|part| part.detection));
+        let found = merge(vec![left, whole, other_class, alone], &selection(true));
+        assert_eq!(found, [whole, alone].map(|part| part.detection), "where classes do not matter");
     }
 
     #[test]
@@ -213,7 +222,7 @@ mod tests {
         let better = part(0, 0.9, [0.0, 0.0, 100.0, 100.0], false);
         let again = part(0, 0.8, [0.0, 10.0, 100.0, 100.0], false);
         let inside = part(0, 0.7, [10.0, 10.0, 40.0, 40.0], false);
-        let found = merge(vec![inside, again, better], 0.5);
+        let found = merge(vec![inside, again, better], &selection(false));
         assert_eq!(found, [better, inside].map(|part| part.detection));
     }
 }

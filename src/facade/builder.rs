@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::Error;
-use crate::detector::Detector;
+use crate::detector::{Detector, Postprocess};
 use crate::model::Model;
 use crate::runtime::{self, Device, Precision, Runtime, SessionOptions};
 
@@ -17,6 +17,7 @@ pub struct DetectorBuilder {
     session: SessionOptions,
     sessions: NonZeroUsize,
     score: Option<f32>,
+    postprocess: Postprocess,
 }
 
 impl DetectorBuilder {
@@ -27,6 +28,7 @@ impl DetectorBuilder {
             session: SessionOptions { keep: true, ..SessionOptions::default() },
             sessions: NonZeroUsize::MIN,
             score: None,
+            postprocess: Postprocess::default(),
         }
     }
 
@@ -66,6 +68,47 @@ impl DetectorBuilder {
         self
     }
 
+    /// Gives detections of these classes, by their names, above scores of their own, 0 to 1.
+    #[must_use]
+    pub fn class_scores<N: Into<String>>(
+        mut self,
+        scores: impl IntoIterator<Item = (N, f32)>,
+    ) -> DetectorBuilder {
+        self.postprocess.class_scores =
+            scores.into_iter().map(|(name, score)| (name.into(), score)).collect();
+        self
+    }
+
+    /// IoU with a better detection of its class above which NMS drops a detection, 0 to 1, instead of the model's own
+    /// threshold.
+    #[must_use]
+    pub fn nms(mut self, iou: f64) -> DetectorBuilder {
+        self.postprocess.nms = Some(iou);
+        self
+    }
+
+    /// NMS among the detections of all classes instead of within each; false by default.
+    #[must_use]
+    pub fn class_agnostic(mut self, class_agnostic: bool) -> DetectorBuilder {
+        self.postprocess.class_agnostic = class_agnostic;
+        self
+    }
+
+    /// Gaussian soft-NMS (Bodla et al. 2017) instead of NMS: what overlaps a better detection loses score instead of being
+    /// dropped; false by default.
+    #[must_use]
+    pub fn soft_nms(mut self, soft_nms: bool) -> DetectorBuilder {
+        self.postprocess.soft_nms = soft_nms;
+        self
+    }
+
+    /// Gives at most so many detections of a photo, those of the best scores, instead of the model's own limit.
+    #[must_use]
+    pub fn max_detections(mut self, most: usize) -> DetectorBuilder {
+        self.postprocess.max_detections = Some(most);
+        self
+    }
+
     /// ONNX Runtime's library or its folder, instead of looking for one.
     #[must_use]
     pub fn runtime(mut self, library: impl Into<PathBuf>) -> DetectorBuilder {
@@ -83,7 +126,7 @@ impl DetectorBuilder {
     /// Finds the model and ONNX Runtime, and loads both.
     ///
     /// # Errors
-    /// As [`Detector::load`].
+    /// As [`Detector::load`]; and where a score is given for a class that the model does not have.
     pub fn load(self) -> Result<Detector, Error> {
         let model = Model::find(&self.model)?;
         model.warnings().iter().for_each(|warning| tracing::info!("{warning}"));
@@ -92,6 +135,7 @@ impl DetectorBuilder {
         if let Some(score) = self.score {
             detector.set_score_threshold(score);
         }
+        detector.set_postprocess(self.postprocess)?;
         Ok(detector)
     }
 }

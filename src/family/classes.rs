@@ -12,6 +12,13 @@ pub struct Class {
     pub name: String,
 }
 
+impl Class {
+    /// Whether a user's name means it: in any case of its letters.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name.trim())
+    }
+}
+
 /// COCO's 80 categories in their order, each with its id; ids run from 1 to 90 with ten gaps (2014 and 2017 files).
 #[rustfmt::skip]
 const COCO: [(u64, &str); 80] = [

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::journal::{FailedPhoto, JournalRow, may_pass};
 use super::{ResultCategory, RunOptions, Shard};
 use crate::clock::StageTimes;
-use crate::detector::Detector;
+use crate::detector::{Detector, Postprocess};
 use crate::photo::{Limits, PassedOver, Unread, WideGrey};
 use coco_eval::ResultId;
 
@@ -60,6 +60,9 @@ pub struct Settings {
     /// Files of more bytes fail.
     #[serde(default = "most_bytes")]
     pub max_file_size: u64,
+    /// What is otherwise than the model has it where boxes become detections.
+    #[serde(default, skip_serializing_if = "is_own")]
+    pub postprocess: Postprocess,
     /// Large photos were looked at in tiles as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tile: bool,
@@ -82,6 +85,10 @@ fn most_bytes() -> u64 {
 
 fn is_clipped(wide_grey: &WideGrey) -> bool {
     *wide_grey == WideGrey::Clipped
+}
+
+fn is_own(postprocess: &Postprocess) -> bool {
+    *postprocess == Postprocess::default()
 }
 
 /// Runs before there was a choice.
@@ -109,6 +116,7 @@ impl Settings {
             draw_score: options.draw_score,
             max_pixels: options.decode.limits.pixels,
             max_file_size: options.decode.limits.file_bytes,
+            postprocess: detector.postprocess().clone(),
             tile: options.tile,
             shard: options.shard,
             listing: None,
@@ -141,7 +149,8 @@ impl Settings {
             ),
             (self.max_file_size != other.max_file_size, format!("--max-file-size {}", other.max_file_size)),
         ];
-        differs.into_iter().find(|(differs, _)| *differs).map(|(_, difference)| difference)
+        let found = differs.into_iter().find(|(differs, _)| *differs).map(|(_, difference)| difference);
+        found.or_else(|| self.postprocess.difference(&other.postprocess))
     }
 }
 

@@ -37,6 +37,7 @@ mod model_format;
 mod newcomer;
 mod photos;
 mod pipes;
+mod postprocess;
 mod public_interface;
 mod pull;
 mod quantize;

@@ -2,6 +2,12 @@
 //!
 //! Knows nothing of pictures, networks or files. All arithmetic is float32, in torchvision's order.
 
+mod fuse;
+mod soften;
+
+pub use fuse::{ScoredBox, fuse, vote};
+pub use soften::soften;
+
 /// A box by its corners, in pixels of whatever picture its owner names; `x1 <= x2` and `y1 <= y2`
 /// unless a decoder left it inside out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

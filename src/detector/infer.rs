@@ -1,0 +1,157 @@
+//! The network's pass over a batch: trunk, proposals, heads, and what the heads' outputs say.
+
+use super::rois::{self, Rois};
+use super::streams::Stream;
+use super::{
+    Detector, Error, HeadOutput, Input, Prediction, Proposal, Ranked, Sizes, detections, proposals, trunk,
+};
+use crate::clock::{StageTimes, timed};
+use crate::geometry::BBox;
+use crate::runtime::Value;
+
+impl Detector {
+    /// Runs the network on inputs of one padded size; detections in the order of the inputs, each
+    /// list by falling score.
+    ///
+    /// # Errors
+    /// When a session fails, or the inputs are not of one size.
+    #[doc(hidden)]
+    pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
+        self.streams.with(|stream| self.infer_on(stream, inputs))
+    }
+
+    fn infer_on(
+        &self,
+        stream: &Stream,
+        mut inputs: Vec<Input>,
+    ) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
+        let mut times = StageTimes::default();
+        let Some(first) = inputs.first() else { return Ok((Vec::new(), times)) };
+        let padded = first.padded;
+        if inputs.iter().any(|input| input.padded != padded) {
+            return Err(Error::Sizes);
+        }
+        let tensor = batch(&mut inputs);
+        let input = Value::from_f32(&[inputs.len(), 3, padded.0, padded.1], tensor)?;
+        let (trunk, _) = stream.trunk.run(&input, None, &self.sessions, &mut times.trunk)?;
+        let suggested = timed(&mut times.proposals, || {
+            let boxes = |found: Vec<Proposal>| found.into_iter().map(|proposal| proposal.bbox).collect();
+            Ok::<_, Error>(self.suggest(stream, &inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<_>>())
+        })?;
+        let (logits, deltas) = self.run_heads(stream, &trunk, &inputs, &suggested, &mut times.head)?;
+        let found = timed(&mut times.postprocess, || self.finish(&inputs, &suggested, &logits, &deltas));
+        Ok((found, times))
+    }
+
+    /// Proposals of every photo, in the resized pictures' pixels.
+    pub(super) fn suggest(
+        &self,
+        stream: &Stream,
+        inputs: &[Input],
+        trunk: &trunk::Output,
+    ) -> Result<Vec<Vec<Proposal>>, Error> {
+        let strides = self.architecture.rpn_strides();
+        let ranked = stream.trunk.ranked(trunk, inputs.len())?;
+        let of_photo = |(input, levels): (&Input, Vec<Ranked>)| {
+            proposals(&self.conventions, &levels, &strides, input.resized, input.padded)
+        };
+        Ok(inputs.iter().zip(ranked).map(of_photo).collect())
+    }
+
+    /// Logits and deltas of all proposals, photo by photo, from the last of the box heads. There is one: the next of a
+    /// cascade would see the boxes that this one gives.
+    fn run_heads(
+        &self,
+        stream: &Stream,
+        trunk: &trunk::Output,
+        inputs: &[Input],
+        suggested: &[Vec<BBox>],
+        seconds: &mut f64,
+    ) -> Result<(Vec<f32>, Vec<f32>), Error> {
+        let mut given = (Vec::new(), Vec::new());
+        for (head, architecture) in stream.heads.iter().zip(&self.architecture.heads) {
+            let mut rois = self.place(trunk, inputs, suggested);
+            let order: Vec<usize> = rois.order.concat();
+            let number = order.len();
+            if number == 0 {
+                break;
+            }
+            let names = ["box.logits", "box.deltas"];
+            let outputs = self.sessions.time(seconds, || head.run(&trunk.features, &mut rois, &names))?;
+            let columns = (architecture.classes + 1, architecture.box_rows);
+            if outputs[0].shape() != [number, columns.0] || outputs[1].shape() != [number, columns.1] {
+                return Err(unexpected("box.logits and box.deltas", &outputs[0].shape()));
+            }
+            given = (
+                unsort(outputs[0].as_f32()?, columns.0, &order),
+                unsort(outputs[1].as_f32()?, columns.1, &order),
+            );
+        }
+        Ok(given)
+    }
+
+    /// Boxes on the maps that RoIAlign takes their features from.
+    pub(super) fn place(&self, trunk: &trunk::Output, inputs: &[Input], suggested: &[Vec<BBox>]) -> Rois {
+        let strides = self.architecture.roi_strides();
+        let height = |level| trunk.features.shape(level).map_or(0, |[_, _, height, _]| height);
+        let heights: Vec<usize> = (0..strides.len()).map(height).collect();
+        let mut rois = Rois::new(strides.len());
+        let mut number = 0;
+        for (image, (input, boxes)) in inputs.iter().zip(suggested).enumerate() {
+            let scales = rois::scales(&self.conventions, &strides, &heights, input.resized.0);
+            for bbox in boxes {
+                let map = rois::map_of(&self.conventions.roi.level, &scales, bbox);
+                rois.push(number, image, bbox, map, scales[map]);
+                number += 1;
+            }
+        }
+        rois
+    }
+
+    fn finish(
+        &self,
+        inputs: &[Input],
+        suggested: &[Vec<BBox>],
+        logits: &[f32],
+        deltas: &[f32],
+    ) -> Vec<Vec<Prediction>> {
+        let (classes, box_rows) =
+            (self.architecture.box_head().classes, self.architecture.box_head().box_rows);
+        let (mut logits, mut deltas) = (logits, deltas);
+        let mut found = Vec::new();
+        for (input, boxes) in inputs.iter().zip(suggested) {
+            let (own_logits, other_logits) = logits.split_at(boxes.len() * (classes + 1));
+            let (own_deltas, other_deltas) = deltas.split_at(boxes.len() * box_rows);
+            let output = HeadOutput { logits: own_logits, deltas: own_deltas, classes, box_rows };
+            let sizes = Sizes { photo: input.photo, resized: input.resized };
+            found.push(detections(&self.conventions, &self.selection, output, boxes, sizes));
+            (logits, deltas) = (other_logits, other_deltas);
+        }
+        found
+    }
+}
+
+/// One tensor of all inputs, one after another; a single input's moves.
+fn batch(inputs: &mut [Input]) -> Vec<f32> {
+    if let [input] = inputs {
+        return std::mem::take(&mut input.tensor);
+    }
+    let mut all = Vec::with_capacity(inputs.iter().map(|input| input.tensor.len()).sum());
+    for input in inputs {
+        all.append(&mut input.tensor);
+    }
+    all
+}
+
+/// Rows back in the order of the proposals: row `i` of `values` belongs to proposal `order[i]`.
+pub(super) fn unsort(values: &[f32], columns: usize, order: &[usize]) -> Vec<f32> {
+    let mut out = vec![0.0; values.len()];
+    for (row, &place) in values.chunks_exact(columns).zip(order) {
+        out[place * columns..(place + 1) * columns].copy_from_slice(row);
+    }
+    out
+}
+
+pub(super) fn unexpected(what: &str, shape: &[usize]) -> Error {
+    Error::Graph(format!("{what} of the shape {shape:?}"))
+}
