@@ -91,7 +91,7 @@ def pipeline(kind, photos, out, model, workers, threads):
         worker,
         fn_constructor_args=(str(model), threads),
         batch_format="pyarrow",
-        batch_size=8,
+        batch_size=4,
         concurrency=workers,
         num_cpus=threads,
     )

@@ -23,7 +23,7 @@ Photo: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | ND
 MOST_PIXELS = 200_000_000
 
 
-def plain(photo: Photo) -> _rcnn.Photo:
+def plain(photo: Photo) -> _rcnn._Photo:
     """The photo as a path, bytes, or an array of height x width x 3 or height x width, uint8.
 
     Raises:

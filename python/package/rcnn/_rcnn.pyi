@@ -2,16 +2,35 @@
 
 import os
 from collections.abc import Callable, Sequence
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "CocoPair",
+    "CocoRows",
+    "CocoSet",
+    "Detector",
+    "Pending",
+    "Pipeline",
+    "__version__",
+    "annotate",
+    "box_iou",
+    "bring_runtime",
+    "call",
+    "coco_numbers",
+    "main",
+    "match_boxes",
+]
+
 __version__: str
 
 # Boxes (N, 4), scores (N,), places of the classes (N,), width and height of the photo.
-Found = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], int, int]
-Photo = str | os.PathLike[str] | bytes | NDArray[np.uint8]
+_Found = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], int, int]
+_Photo = str | os.PathLike[str] | bytes | NDArray[np.uint8]
 
+@final
 class Detector:
     def __new__(
         cls, model: str, device: str, precision: str, score: float | None, threads: int | None, sessions: int
@@ -24,7 +43,7 @@ class Detector:
     def score(self) -> float: ...
     @property
     def origin(self) -> tuple[str, str, str, os.PathLike[str]]: ...
-    def detect(self, photo: Photo) -> Found: ...
+    def detect(self, photo: _Photo) -> _Found: ...
     def pipeline(self) -> Pipeline: ...
     def run(
         self,
@@ -39,16 +58,18 @@ class Detector:
         note: Callable[[str], object] | None,
     ) -> str: ...
 
+@final
 class Pipeline:
     @property
     def ahead(self) -> int: ...
-    def submit(self, photo: Photo) -> Pending: ...
+    def submit(self, photo: _Photo) -> Pending: ...
 
+@final
 class Pending:
-    def wait(self) -> Found: ...
+    def wait(self) -> _Found: ...
 
 def annotate(
-    photo: Photo, boxes: NDArray[np.float32], classes: Sequence[int], labels: Sequence[str]
+    photo: _Photo, boxes: NDArray[np.float32], classes: Sequence[int], labels: Sequence[str]
 ) -> NDArray[np.uint8]: ...
 def coco_numbers(values: NDArray[np.float32]) -> list[float]: ...
 def main(arguments: Sequence[str]) -> int: ...
@@ -61,7 +82,9 @@ def match_boxes(
     ious: NDArray[np.float64], ignored: Sequence[bool], crowds: Sequence[bool], thresholds: Sequence[float]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
 
+@final
 class CocoSet:
+    def __deepcopy__(self, _memo: object) -> CocoSet: ...
     @staticmethod
     def open(path: str) -> CocoSet: ...
     @staticmethod
@@ -69,14 +92,18 @@ class CocoSet:
     def image_ids(self) -> list[int] | None: ...
     def category_ids(self) -> list[int] | None: ...
 
+@final
 class CocoRows:
+    def __deepcopy__(self, _memo: object) -> CocoRows: ...
     @staticmethod
     def of(results: object, own_areas: bool) -> CocoRows | None: ...
     @staticmethod
     def of_array(array: NDArray[np.float64]) -> CocoRows | None: ...
     def unknown(self, set: CocoSet) -> tuple[int, int | None]: ...
 
+@final
 class CocoPair:
+    def __deepcopy__(self, _memo: object) -> CocoPair: ...
     def __new__(
         cls,
         set: CocoSet,

@@ -232,7 +232,7 @@ class Detector:
         answer: dict[str, Any] = json.loads(record)
         return answer
 
-    def _made(self, photo: Photo, found: _rcnn.Found) -> Detections:
+    def _made(self, photo: Photo, found: _rcnn._Found) -> Detections:
         boxes, scores, classes, width, height = found
         labels = [self._names[place] for place in classes.tolist()]
         return Detections(boxes, scores, self._ids[classes], labels, classes, width, height, None, photo)
