@@ -70,7 +70,7 @@ pub mod run;
 #[doc(hidden)]
 pub mod runtime;
 
-pub use detector::Detector;
+pub use detector::{Augment, Detector, MergeRule};
 #[cfg(feature = "draw")]
 pub use draw::{Fonts, Mark, annotate};
 pub use facade::{

@@ -17,6 +17,7 @@ use super::postprocess_args::PostprocessArgs;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::streams::StreamArgs;
+use super::view_args::ViewArgs;
 use super::{Exit, output};
 
 /// Measure a model's speed on photos
@@ -51,6 +52,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     postprocess: PostprocessArgs,
     #[command(flatten)]
+    views: ViewArgs,
+    #[command(flatten)]
     streams: StreamArgs,
     #[command(flatten)]
     memory: MemoryArgs,
@@ -68,14 +71,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let runtime = args.machine.open()?;
     let mut detector = Detector::new(&model, &runtime, &args.machine.session())?;
     args.postprocess.apply(&mut detector)?;
+    let augment = args.views.augment(1)?;
+    let networks = [(&model, augment.largest())];
+    detector.set_augment(augment)?;
+    detector.set_refine(args.views.refine());
     let count = args.count.map_or(listing.entries.len(), |count| count as usize);
     let entries = listing.entries.iter().cycle().take(count).cloned();
     let tasks = run::count(entries.collect());
     let place = tempfile::tempdir().context("cannot make a folder for the measurement's journal")?;
     let whole = args.memory.whole();
-    let streams = args.streams.count(&args.machine, &model, tasks.len(), args.batch.into(), whole);
+    let streams = args.streams.count(&args.machine, &networks, tasks.len(), args.batch.into(), whole);
     let decode = DecodeOptions::default();
-    let memory = args.memory.for_photos(&model, streams.get(), args.batch.into());
+    let memory = args.memory.for_photos(&networks, streams.get(), args.batch.into());
     let options = RunOptions {
         out: place.path().to_owned(),
         overwrite: true,

@@ -22,11 +22,15 @@ use super::summary::tell_clipped;
 use super::{Exit, Usage, say};
 
 mod folder;
+mod row;
+
+use row::Row;
 
 /// Compare models on the same photos: accuracy, cost, and whether the difference is significant
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn compare -a gt.json -i photos/ fod-r18 models/mine checkpoint.pth -o comparison
+  rcnn compare -a gt.json -i photos/ fod-r18 fod-r18+flip fod-r18+full resnet-34 fod-r18+resnet-34
   rcnn compare -a gt.json before.json after.json
   rcnn compare -a gt.json before.json after.json --cluster video_id
   rcnn compare -a gt.json --group r18=a.json,b.json,c.json --group r34=d.json,e.json,f.json
@@ -42,7 +46,8 @@ pub(crate) struct Args {
     /// saved results
     #[arg(short, long, value_name = "PHOTOS")]
     images: Vec<OsString>,
-    /// Models (names, folders or checkpoints), or saved results (.json, .jsonl, .gz of each)
+    /// Models (names, folders or checkpoints), or saved results (.json, .jsonl, .gz of each). A+B are two models whose
+    /// detections are merged; +flip, +full and +refine are the views and the refinement of `rcnn detect`
     #[arg(required_unless_present = "group", value_name = "MODEL")]
     models: Vec<OsString>,
     /// Several trainings of one model, as models or saved results: judged together, as the mean of their numbers
@@ -206,15 +211,19 @@ fn stem(path: &Path) -> Option<String> {
 /// What `-o` writes beside the models' results is called this, in any case of its letters.
 const OWN: &str = "compare";
 
-/// Short names: the last part of a path without its ending, with a number where two are alike or one is ours.
+/// The last part of a path without its ending; the folder's where that says nothing.
+fn short(part: &OsStr) -> String {
+    let path = Path::new(part);
+    let own = stem(path).unwrap_or_else(|| part.to_string_lossy().into_owned());
+    let generic = ["model", "detections", "model_final"].contains(&own.as_str());
+    if generic { path.parent().and_then(stem).unwrap_or(own) } else { own }
+}
+
+/// Short names, with a number where two are alike or one is ours.
 fn names(models: &[OsString]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for model in models {
-        let path = Path::new(model);
-        let generic = ["model", "detections", "model_final"];
-        let own = stem(path).unwrap_or_else(|| model.to_string_lossy().into_owned());
-        let name =
-            if generic.contains(&own.as_str()) { path.parent().and_then(stem).unwrap_or(own) } else { own };
+        let name = Row::parts(model).iter().map(|part| short(part)).collect::<Vec<_>>().join(" + ");
         let taken = |name: &str| {
             let name = name.to_lowercase();
             name == OWN || names.iter().any(|other| other.to_lowercase() == name)
@@ -252,9 +261,9 @@ fn run_models(args: &Args, names: &[String], saved: &[bool], folder: &Path) -> a
     Ok(measured?)
 }
 
-/// Loads a model and lets it see the first photo, which is not timed.
+/// Loads the models of a row and lets them see the first photo, which is not timed.
 fn contender(
-    model: &OsStr,
+    row: &OsStr,
     name: &str,
     args: &Args,
     annotated: &Annotated,
@@ -263,17 +272,29 @@ fn contender(
     decode: &DecodeOptions,
 ) -> anyhow::Result<Contender> {
     let before = memory::resident();
-    let model = super::find_model(model, args.machine.offline())?;
-    let manifest = model.manifest();
-    let (classes, warnings) = annotated.classes(&manifest.classes);
-    say(&warnings);
-    let mut detector = Detector::new(&model, runtime, &args.machine.session())?;
+    let row = Row::read(row);
+    let mut parameters = 0;
+    let mut joined: Option<Detector> = None;
+    for model in &row.models {
+        let model = super::find_model(model, args.machine.offline())?;
+        parameters += model.manifest().parameters.layers + model.manifest().parameters.norms;
+        let detector = Detector::new(&model, runtime, &args.machine.session())?;
+        match &mut joined {
+            None => joined = Some(detector),
+            Some(first) => first.join(detector, 1.0)?,
+        }
+    }
+    let Some(mut detector) = joined else {
+        return Err(Usage(format!("`{name}` names no model, only what is to be done with one")).into());
+    };
     args.postprocess.apply(&mut detector)?;
+    detector.set_augment(row.augment)?;
+    detector.set_refine(row.refine);
+    let (classes, warnings) = annotated.classes(detector.classes());
+    say(&warnings);
     warm_up(&detector, tasks, decode)?;
     let memory = memory::resident().zip(before).map(|(after, before)| after.saturating_sub(before));
-    let (network, parameters) =
-        (manifest.network.clone(), manifest.parameters.layers + manifest.parameters.norms);
-    Ok(Contender { name: name.into(), detector, classes, network, parameters, memory })
+    Ok(Contender { name: name.into(), detector, classes, parameters, memory })
 }
 
 /// Lets a detector see the first photo that can be decoded, which takes longer than others.

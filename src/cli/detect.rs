@@ -1,11 +1,9 @@
 //! `rcnn detect`.
 
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
-use crate::detector::Detector;
 use crate::family::Class;
-use crate::model::{DEFAULT, Model};
 use crate::photo::{self, DecodeOptions, Decoder, Limits};
 use crate::run::{self, Event, Record};
 use crate::{Annotated, Run, Shard};
@@ -17,7 +15,12 @@ use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::streams::StreamArgs;
+use super::view_args::ViewArgs;
 use super::{Exit, Usage, json_lines, summary};
+
+mod models;
+
+use models::Models;
 
 /// Detect objects in photos and draw them
 #[derive(Debug, clap::Args)]
@@ -45,9 +48,13 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["out", "annotations", "tile", "shard", "overwrite", "retry_failed", "json"])]
     json_lines: bool,
     /// A model's name or folder, or a checkpoint file; a published one that is not here is downloaded, coco for the
-    /// recommended. By default fod-r18, which knows runway debris and nothing else
+    /// recommended; -m A -m B looks with both and merges what they find. By default fod-r18, which knows runway debris and
+    /// nothing else
     #[arg(short, long)]
-    model: Option<OsString>,
+    model: Vec<OsString>,
+    /// What each of several models counts when their detections are merged, in the order of -m; all alike by default
+    #[arg(long, value_delimiter = ',', value_parser = super::weight, requires = "model", value_name = "W,W")]
+    weights: Option<Vec<f64>>,
     /// For a checkpoint file: the config for what no tensor shows, in place of the one beside it, as for `rcnn import`
     #[arg(long, value_name = "FILE", requires = "model")]
     config: Option<PathBuf>,
@@ -92,6 +99,8 @@ pub(crate) struct Args {
     batch: u16,
     #[command(flatten)]
     postprocess: PostprocessArgs,
+    #[command(flatten)]
+    views: ViewArgs,
     #[command(flatten)]
     decode: DecodeArgs,
     #[command(flatten)]
@@ -168,19 +177,23 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let out = args.out.clone().unwrap_or_else(free_folder);
     let listing = super::list_photos(&args.photos, Some(&out.join("annotated")))?;
-    let model = model(&args)?;
-    let known = &model.manifest().classes;
+    let models = Models::find(&args)?;
+    let known = &models.classes();
     let only =
         args.classes.as_ref().map(|names| chosen(names, known)).transpose().map_err(|Usage(error)| {
-            let default = if args.model.is_none() { format!("; {DEFAULT_KNOWS}") } else { String::new() };
+            let default = if args.model.is_empty() { format!("; {DEFAULT_KNOWS}") } else { String::new() };
             Usage(error + &default)
         })?;
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
     let runtime = args.machine.open()?;
+    let augment = args.views.augment(args.model.len())?;
+    let networks = models.networks(augment.largest());
     let share = args.shard.map_or(listing.entries.len(), |shard| shard.share(listing.entries.len()));
-    let streams = args.streams.count(&args.machine, &model, share, args.batch.into(), args.memory.whole());
-    let mut detector = Detector::with_streams(&model, &runtime, &args.machine.session(), streams)?;
+    let streams = args.streams.count(&args.machine, &networks, share, args.batch.into(), args.memory.whole());
+    let mut detector = models.load(&runtime, &args.machine.session(), streams)?;
     args.postprocess.apply(&mut detector)?;
+    detector.set_augment(augment)?;
+    detector.set_refine(args.views.refine());
     let options = run::RunOptions {
         out: out.clone(),
         overwrite: args.overwrite,
@@ -188,7 +201,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         only,
         draw_score: (!args.no_draw).then_some(args.draw_score),
         font: args.font.clone(),
-        decode: args.decode.options(args.memory.for_photos(&model, streams.get(), args.batch.into())),
+        decode: args.decode.options(args.memory.for_photos(&networks, streams.get(), args.batch.into())),
         threads: args.machine.threads(),
         batch: args.batch.into(),
         tile: args.tile,
@@ -203,7 +216,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         };
         let (done, total, failed) = (now.done as u64, now.total as u64, now.failed as u64);
         let progress = progress.get_or_insert_with(|| {
-            if args.model.is_none() {
+            if args.model.is_empty() {
                 tell!("note: {DEFAULT_KNOWS}");
             }
             if now.before > 0 {
@@ -228,18 +241,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     summary::report(&record, &out, args.json)
 }
 
-/// The model of a checkpoint file with what the user says of it.
-fn checkpoint(name: &OsStr, args: &Args) -> anyhow::Result<Model> {
-    let path = Path::new(name);
-    if !path.is_file() {
-        return Err(Usage("--config and --names go with a checkpoint file: -m FILE".into()).into());
-    }
-    let names = args.names.as_deref().map(super::read_lines).transpose()?;
-    let model = Model::find_checkpoint(path, args.config.as_deref(), names)?;
-    super::say(model.warnings());
-    Ok(model)
-}
-
 /// Where results go that have no place of their own: the first of `rcnn-out`, `rcnn-out-2` … that is free, or that a
 /// run of the same command has begun.
 fn free_folder() -> PathBuf {
@@ -252,15 +253,6 @@ fn free_folder() -> PathBuf {
     names.map(PathBuf::from).find(usable).unwrap_or_default()
 }
 
-/// The model that is named, or the default one.
-fn model(args: &Args) -> anyhow::Result<Model> {
-    let name = args.model.as_deref().unwrap_or(DEFAULT.as_ref());
-    if args.config.is_some() || args.names.is_some() {
-        return checkpoint(name, args);
-    }
-    super::find_model(name, args.machine.offline())
-}
-
 /// A line of JSON for every path.
 fn answer_lines(args: &Args) -> anyhow::Result<Exit> {
     if matches!(args.decode.decoder, DecoderArg::Reduced) {
@@ -269,13 +261,17 @@ fn answer_lines(args: &Args) -> anyhow::Result<Exit> {
         )
         .into());
     }
-    let model = model(args)?;
-    let only = args.classes.as_ref().map(|names| chosen(names, &model.manifest().classes)).transpose()?;
+    let models = Models::find(args)?;
+    let only = args.classes.as_ref().map(|names| chosen(names, &models.classes())).transpose()?;
     let runtime = args.machine.open()?;
-    let streams = args.streams.count(&args.machine, &model, usize::MAX, 1, args.memory.whole());
-    let mut detector = Detector::with_streams(&model, &runtime, &args.machine.session(), streams)?;
+    let augment = args.views.augment(args.model.len())?;
+    let networks = models.networks(augment.largest());
+    let streams = args.streams.count(&args.machine, &networks, usize::MAX, 1, args.memory.whole());
+    let mut detector = models.load(&runtime, &args.machine.session(), streams)?;
     args.postprocess.apply(&mut detector)?;
-    let options = args.decode.options(args.memory.for_photos(&model, streams.get(), 1));
+    detector.set_augment(augment)?;
+    detector.set_refine(args.views.refine());
+    let options = args.decode.options(args.memory.for_photos(&networks, streams.get(), 1));
     let threads = args.machine.threads();
     if args.photos == ["-"] {
         return json_lines::answer(detector, json_lines::lines(), options, threads, only.as_deref());

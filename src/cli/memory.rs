@@ -25,10 +25,10 @@ impl MemoryArgs {
         self.memory.or_else(|| Some(memory::usual()?.0)).unwrap_or(UNKNOWN)
     }
 
-    /// Bytes for photos: what a model that is loaded leaves of it with so many photos in the network at once, and at
-    /// least a quarter; where nobody says how much the run may take, no more than what a photo usually may.
-    pub(crate) fn for_photos(&self, model: &Model, streams: usize, batch: usize) -> u64 {
-        self.beside(streams as u64 * streams::maps(model, batch))
+    /// Bytes for photos: what models that are loaded, each used at so many times its own size, leave of it with so many
+    /// photos in the network at once, and at least a quarter; where nobody says how much the run may take, no more than what a photo usually may.
+    pub(crate) fn for_photos(&self, networks: &[(&Model, f64)], streams: usize, batch: usize) -> u64 {
+        self.beside(streams as u64 * streams::maps(networks, batch))
     }
 
     /// How photos are decoded one by one beside models that are loaded, with as much memory as the run leaves.

@@ -22,6 +22,7 @@ mod completions;
 mod convert;
 mod detect;
 mod doctor;
+mod ensemble;
 mod evaluate;
 mod hints;
 mod import;
@@ -44,6 +45,7 @@ mod signals;
 mod streams;
 mod summary;
 mod synth;
+mod view_args;
 
 /// What `rcnn` ends with; the numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,7 @@ struct Cli {
 enum Command {
     Detect(detect::Args),
     Merge(merge::Args),
+    Ensemble(ensemble::Args),
     Classify(classify::Args),
     Compare(compare::Args),
     Evaluate(evaluate::Args),
@@ -155,6 +158,7 @@ fn run(arguments: Vec<OsString>) -> u8 {
     let outcome = match cli.command {
         Command::Detect(args) => detect::run(args),
         Command::Merge(args) => merge::run(args),
+        Command::Ensemble(args) => ensemble::run(&args),
         Command::Classify(args) => classify::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Evaluate(args) => evaluate::run(args),
@@ -208,6 +212,19 @@ fn sentence(error: &anyhow::Error) -> String {
 fn probability(text: &str) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "a number from 0 to 1 is needed".to_owned())?;
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("a number from 0 to 1 is needed".into()) }
+}
+
+/// An option that is an overlap.
+fn share(text: &str) -> Result<f64, String> {
+    let value: Option<f64> = text.parse().ok().filter(|value| (0.0..=1.0).contains(value));
+    value.ok_or_else(|| "a number from 0 to 1 is needed".into())
+}
+
+/// An option that is a weight.
+fn weight(text: &str) -> Result<f64, String> {
+    let value: Option<f64> =
+        text.trim().parse().ok().filter(|weight: &f64| *weight > 0.0 && weight.is_finite());
+    value.ok_or_else(|| "a number above 0 is needed".into())
 }
 
 /// Finds a detector by name, folder or checkpoint file, and says what a person should know of its import. A published

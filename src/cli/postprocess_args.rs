@@ -20,7 +20,7 @@ pub(crate) struct PostprocessArgs {
     #[arg(long, value_parser = score, value_name = "SCORE|FILE")]
     score: Option<ScoreArg>,
     /// IoU with a better detection above which NMS drops a detection; the model's own threshold by default
-    #[arg(long, value_parser = share, value_name = "IOU")]
+    #[arg(long, value_parser = super::share, value_name = "IOU")]
     nms: Option<f64>,
     /// NMS among the detections of all classes instead of within each class
     #[arg(long)]
@@ -50,11 +50,6 @@ fn score(text: &str) -> Result<ScoreArg, String> {
         }
         Err(wanted) => Err(format!("{wanted}, or a JSON file with a score for each class")),
     }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let value: Option<f64> = text.parse().ok().filter(|value| (0.0..=1.0).contains(value));
-    value.ok_or_else(|| "a number from 0 to 1 is needed".into())
 }
 
 impl PostprocessArgs {

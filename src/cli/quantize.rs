@@ -212,7 +212,6 @@ fn judge_both(
             name: name.into(),
             detector,
             classes,
-            network: manifest.network.clone(),
             parameters: manifest.parameters.layers + manifest.parameters.norms,
             memory: None,
         });

@@ -33,11 +33,12 @@ pub(crate) struct StreamArgs {
 }
 
 impl StreamArgs {
-    /// How many for a number of photos, so many of them in a batch, in a run that may take so many bytes.
+    /// How many for a number of photos, so many of them in a batch, seen by models at so many times their own sizes, in a run
+    /// that may take so many bytes.
     pub(crate) fn count(
         &self,
         machine: &RuntimeArgs,
-        model: &Model,
+        networks: &[(&Model, f64)],
         photos: usize,
         batch: usize,
         memory: u64,
@@ -47,7 +48,7 @@ impl StreamArgs {
             Some(streams) => usize::from(streams).min(threads),
             None => {
                 let room = available().min(memory) / 2;
-                let most = usize::try_from(room / cost(model, batch)).unwrap_or(usize::MAX);
+                let most = usize::try_from(room / cost(networks, batch).max(1)).unwrap_or(usize::MAX);
                 most.min(threads).min(photos / batch.max(1) / PHOTOS_A_LANE)
             }
         };
@@ -60,13 +61,18 @@ fn available() -> u64 {
 }
 
 /// About the bytes that a stream takes.
-fn cost(model: &Model, batch: usize) -> u64 {
-    let files = &model.manifest().files;
-    2 * files.bytes() + maps(model, batch)
+fn cost(networks: &[(&Model, f64)], batch: usize) -> u64 {
+    let files = networks.iter().map(|(model, _)| model.manifest().files.bytes()).sum::<u64>();
+    2 * files + maps(networks, batch)
 }
 
-/// About the bytes that a stream takes beside its weights, for what is computed of a batch of photos.
-pub(crate) fn maps(model: &Model, batch: usize) -> u64 {
+/// About the bytes that a stream takes beside its weights, for what is computed of a batch of photos, seen by models one
+/// after another at so many times their own sizes.
+pub(crate) fn maps(networks: &[(&Model, f64)], batch: usize) -> u64 {
+    networks.iter().map(|(model, scale)| maps_of(model, *scale, batch)).sum()
+}
+
+fn maps_of(model: &Model, scale: f64, batch: usize) -> u64 {
     let manifest = model.manifest();
     let (input, proposals) = (&manifest.conventions.input, &manifest.conventions.proposals);
     // Photos that are not resized may have any size.
@@ -78,5 +84,6 @@ pub(crate) fn maps(model: &Model, batch: usize) -> u64 {
     let network = &manifest.network;
     let bins = (network.box_head().resolution as u64).pow(2);
     let crops = 4 * proposals.post_nms_top_n as u64 * network.feature_channels() as u64 * bins;
-    batch.max(1) as u64 * (BYTES_A_PIXEL * height * width + 3 * crops)
+    let pixels = ((height * width) as f64 * scale * scale) as u64;
+    batch.max(1) as u64 * (BYTES_A_PIXEL * pixels + 3 * crops)
 }

@@ -10,7 +10,6 @@ use serde::Serialize;
 use super::Error;
 use crate::atomic;
 use crate::detector::{Detector, Prediction};
-use crate::network::Architecture;
 use crate::photo::{self, DecodeOptions, Decoded, Limits};
 use crate::run::{CocoResult, FailedPhoto, Failure, ResultCategory, Task};
 use coco_eval::ResultId;
@@ -23,8 +22,6 @@ pub struct Contender {
     pub detector: Detector,
     /// Its classes with the ids of the annotations.
     pub classes: Vec<ResultCategory>,
-    /// For its multiply-adds.
-    pub network: Architecture,
     /// Numbers that it has learnt.
     pub parameters: u64,
     /// Bytes that the process grew by when the model was loaded and had seen its first photo.
@@ -166,12 +163,11 @@ fn look(
 ) -> Result<PhotoOutcome, crate::detector::Error> {
     let started = Instant::now();
     let input = contender.detector.prepare(&decoded.photo)?;
-    let padded = input.padded;
+    let prepared = started.elapsed();
+    let multiply_adds = contender.detector.multiply_adds(&input);
+    let started = Instant::now();
     let (found, _) = contender.detector.infer(vec![input])?;
-    let milliseconds = 1e3 * started.elapsed().as_secs_f64();
-    let proposals = contender.detector.conventions().proposals.post_nms_top_n;
-    let rows = contender.network.rows(padded, proposals);
-    let multiply_adds = rows.iter().map(|row| row.multiply_adds as f64).sum::<f64>();
+    let milliseconds = 1e3 * (prepared + started.elapsed()).as_secs_f64();
     let found = found.into_iter().flatten();
     let results = found.filter_map(|detection| result(task, &contender.classes, &detection)).collect();
     Ok(PhotoOutcome { results, milliseconds, multiply_adds, clipped: decoded.clipped })

@@ -1,26 +1,43 @@
 //! The network's pass over a batch: trunk, proposals, heads, and what the heads' outputs say.
 
+use super::postprocess::Candidates;
 use super::rois::{self, Rois};
 use super::streams::Stream;
-use super::{
-    Detector, Error, HeadOutput, Input, Prediction, Proposal, Ranked, Sizes, detections, proposals, trunk,
-};
+use super::{Detector, Error, HeadOutput, Input, Prediction, Proposal, Ranked, proposals, trunk};
 use crate::clock::{StageTimes, timed};
 use crate::geometry::BBox;
 use crate::runtime::Value;
 
 impl Detector {
-    /// Runs the network on inputs of one padded size; detections in the order of the inputs, each
-    /// list by falling score.
+    /// Runs the network on inputs of one padded size, and on their further views; detections in the order of the inputs,
+    /// each list by falling score.
     ///
     /// # Errors
     /// When a session fails, or the inputs are not of one size.
     #[doc(hidden)]
     pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
-        self.streams.with(|stream| self.infer_on(stream, inputs))
+        if inputs.windows(2).any(|two| two[0].padded != two[1].padded) {
+            return Err(Error::Sizes);
+        }
+        self.infer_all(inputs)
     }
 
-    fn infer_on(
+    /// As [`Detector::infer`], of inputs of any sizes.
+    pub(super) fn infer_all(
+        &self,
+        mut inputs: Vec<Input>,
+    ) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
+        let partners = inputs.iter_mut().map(|input| std::mem::take(&mut input.partners)).collect();
+        let (shown, mut times) = self.look(inputs)?;
+        let own = timed(&mut times.postprocess, || {
+            shown.into_iter().map(|lists| self.merge_views(lists)).collect()
+        });
+        let found = self.merge_partners(own, partners, &mut times)?;
+        Ok((found, times))
+    }
+
+    /// What one view of each photo shows, all of one padded size.
+    pub(super) fn infer_on(
         &self,
         stream: &Stream,
         mut inputs: Vec<Input>,
@@ -28,9 +45,6 @@ impl Detector {
         let mut times = StageTimes::default();
         let Some(first) = inputs.first() else { return Ok((Vec::new(), times)) };
         let padded = first.padded;
-        if inputs.iter().any(|input| input.padded != padded) {
-            return Err(Error::Sizes);
-        }
         let tensor = batch(&mut inputs);
         let input = Value::from_f32(&[inputs.len(), 3, padded.0, padded.1], tensor)?;
         let (trunk, _) = stream.trunk.run(&input, None, &self.sessions, &mut times.trunk)?;
@@ -39,7 +53,17 @@ impl Detector {
             Ok::<_, Error>(self.suggest(stream, &inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<_>>())
         })?;
         let (logits, deltas) = self.run_heads(stream, &trunk, &inputs, &suggested, &mut times.head)?;
-        let found = timed(&mut times.postprocess, || self.finish(&inputs, &suggested, &logits, &deltas));
+        let found = timed(&mut times.postprocess, || self.candidates(&inputs, &suggested, &logits, &deltas));
+        let found = if self.refine {
+            self.refined(stream, &trunk, &inputs, found, &mut times)?
+        } else {
+            timed(&mut times.postprocess, || {
+                let finish = |(input, found): (&Input, Candidates)| {
+                    found.finish(&self.conventions, &self.of_view, input.on_its_way())
+                };
+                inputs.iter().zip(found).map(finish).collect()
+            })
+        };
         Ok((found, times))
     }
 
@@ -60,7 +84,7 @@ impl Detector {
 
     /// Logits and deltas of all proposals, photo by photo, from the last of the box heads. There is one: the next of a
     /// cascade would see the boxes that this one gives.
-    fn run_heads(
+    pub(super) fn run_heads(
         &self,
         stream: &Stream,
         trunk: &trunk::Output,
@@ -108,23 +132,23 @@ impl Detector {
         rois
     }
 
-    fn finish(
+    /// What the head says of each photo's boxes.
+    pub(super) fn candidates(
         &self,
         inputs: &[Input],
-        suggested: &[Vec<BBox>],
+        boxes: &[Vec<BBox>],
         logits: &[f32],
         deltas: &[f32],
-    ) -> Vec<Vec<Prediction>> {
+    ) -> Vec<Candidates> {
         let (classes, box_rows) =
             (self.architecture.box_head().classes, self.architecture.box_head().box_rows);
         let (mut logits, mut deltas) = (logits, deltas);
         let mut found = Vec::new();
-        for (input, boxes) in inputs.iter().zip(suggested) {
+        for (input, boxes) in inputs.iter().zip(boxes) {
             let (own_logits, other_logits) = logits.split_at(boxes.len() * (classes + 1));
             let (own_deltas, other_deltas) = deltas.split_at(boxes.len() * box_rows);
             let output = HeadOutput { logits: own_logits, deltas: own_deltas, classes, box_rows };
-            let sizes = Sizes { photo: input.photo, resized: input.resized };
-            found.push(detections(&self.conventions, &self.selection, output, boxes, sizes));
+            found.push(Candidates::new(&self.conventions, &self.of_view, output, boxes, input.on_its_way()));
             (logits, deltas) = (other_logits, other_deltas);
         }
         found

@@ -1,6 +1,6 @@
 //! From a photo to the trunk's input: resized, normalised, padded.
 
-use super::Error;
+use super::{Error, Sizes};
 use crate::family::{ChannelOrder, InputRule, MOST_PIXELS, ResizeFilter, Scaling, SizeRule, ValueRange};
 use crate::photo::resize::{self, Planes};
 use crate::photo::{Photo, WideGrey};
@@ -17,6 +17,12 @@ pub struct Input {
     pub resized: (usize, usize),
     /// Height and width of the photo.
     pub photo: (usize, usize),
+    /// Whether left and right are exchanged.
+    pub mirror: bool,
+    /// Further views of the same photo, which the network sees after this one.
+    pub further: Vec<Input>,
+    /// What further models see of the same photo.
+    pub partners: Vec<Input>,
 }
 
 impl Input {
@@ -25,12 +31,42 @@ impl Input {
         let shape = [1, 3, self.padded.0, self.padded.1];
         Ok(Value::from_f32(&shape, std::mem::take(&mut self.tensor))?)
     }
+
+    /// The same with left and right exchanged; the padding stays where it is.
+    pub(super) fn mirrored(&self) -> Input {
+        let Input { padded, resized, photo, .. } = *self;
+        let mut tensor = self.tensor.clone();
+        for row in tensor.chunks_exact_mut(padded.1.max(1)) {
+            row[..resized.1].reverse();
+        }
+        Input {
+            tensor,
+            padded,
+            resized,
+            photo,
+            mirror: !self.mirror,
+            further: Vec::new(),
+            partners: Vec::new(),
+        }
+    }
+
+    /// The photo's size and the resized picture's.
+    pub(super) fn on_its_way(&self) -> Sizes {
+        Sizes { photo: self.photo, resized: self.resized }
+    }
+
+    /// Padded heights and widths of all views by the first model.
+    pub fn sizes(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        std::iter::once(self.padded).chain(self.further.iter().map(|view| view.padded))
+    }
 }
 
 /// What turns photos into inputs: the rule and the value of each byte.
 #[derive(Clone, Debug)]
 pub(super) struct Preprocessor {
     rule: InputRule,
+    /// Of photos that the rule does not resize.
+    scale: f64,
     values: Box<[[f32; 256]; 3]>,
 }
 
@@ -40,15 +76,29 @@ impl Preprocessor {
         self.rule.wide_grey()
     }
 
-    pub(super) fn new(rule: &InputRule) -> Preprocessor {
+    /// That of a rule at a multiple of its own size.
+    pub(super) fn new(rule: &InputRule, scale: f64) -> Preprocessor {
         let values =
             std::array::from_fn(|channel| std::array::from_fn(|byte| value(rule, channel, byte as f32)));
-        Preprocessor { rule: rule.clone(), values: Box::new(values) }
+        let mut rule = rule.clone();
+        for side in [&mut rule.min_size, &mut rule.max_size].into_iter().filter(|side| **side > 0) {
+            *side = (f64::from(*side) * scale).round().max(1.0) as u32;
+        }
+        Preprocessor { rule, scale, values: Box::new(values) }
+    }
+
+    /// Height and width after resizing, as [`resized`] has them.
+    fn size(&self, (height, width): (usize, usize)) -> (usize, usize) {
+        if self.rule.min_size > 0 {
+            return resized(&self.rule, (height, width));
+        }
+        let scaled = |side: usize| (side as f64 * self.scale + 0.5) as usize;
+        (scaled(height), scaled(width))
     }
 
     /// Width and height that a photo of a width and height is resized to.
     pub(super) fn resized(&self, (width, height): (u32, u32)) -> (u32, u32) {
-        let (height, width) = resized(&self.rule, (height as usize, width as usize));
+        let (height, width) = self.size((height as usize, width as usize));
         (u32::try_from(width).unwrap_or(u32::MAX), u32::try_from(height).unwrap_or(u32::MAX))
     }
 
@@ -59,7 +109,7 @@ impl Preprocessor {
         if height == 0 || width == 0 {
             return 0;
         }
-        let resized = resized(&self.rule, (height, width));
+        let resized = self.size((height, width));
         let padded = padded(&self.rule, resized);
         let area = |height: usize, width: usize| height as u64 * width as u64;
         12 * area(padded.0, padded.1) + 3 * area(resized.0, resized.1) + 3 * area(height, resized.1)
@@ -70,11 +120,11 @@ impl Preprocessor {
         let size = (photo.height as usize, photo.width as usize);
         let (width, height) = full;
         let full = (height as usize, width as usize);
-        let resized = resized(&self.rule, full);
+        let resized = self.size(full);
         if resized.0 == 0 || resized.1 == 0 {
             return Err(Error::TooThin { width, height });
         }
-        if resized.0 as u64 * resized.1 as u64 > MOST_PIXELS && self.rule.min_size > 0 {
+        if resized.0 as u64 * resized.1 as u64 > MOST_PIXELS && (self.rule.min_size > 0 || self.scale > 1.0) {
             return Err(Error::TooLong { width, height, resized: (resized.1, resized.0) });
         }
         let padded = padded(&self.rule, resized);
@@ -96,7 +146,15 @@ impl Preprocessor {
                 resize::normalised(&pixels, resized, planes, order, &self.values)
             }
         };
-        Ok(Input { tensor, padded, resized, photo: full })
+        Ok(Input {
+            tensor,
+            padded,
+            resized,
+            photo: full,
+            mirror: false,
+            further: Vec::new(),
+            partners: Vec::new(),
+        })
     }
 }
 

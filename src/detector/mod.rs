@@ -7,8 +7,11 @@ mod head;
 mod infer;
 mod input;
 mod layout;
+mod merge;
+mod partners;
 mod postprocess;
 mod proposals;
+mod refine;
 mod roi_align;
 mod rois;
 mod streams;
@@ -18,17 +21,21 @@ mod trunk;
 #[cfg(test)]
 mod units;
 mod verify;
+mod views;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use input::Input;
+pub use merge::{MergeRule, merge};
+pub use partners::{OtherModel, united};
 pub use postprocess::{HeadOutput, Postprocess, Selection, Sizes, detections};
 pub use proposals::{Proposal, Ranked, RpnCandidate, RpnLevel, proposals};
 pub use tiles::Tile;
 pub use trace::{HeadTrace, Tensors, Trace};
 pub use verify::{StageComparison, Verification, VerifyError, verify};
+pub use views::Augment;
 
 use crate::clock::SessionClock;
 use crate::family::{Class, Conventions};
@@ -41,8 +48,10 @@ use head::Head;
 use infer::{unexpected, unsort};
 use input::Preprocessor;
 use layout::GraphLayout;
+use partners::Partner;
 use streams::{Stream, Streams};
 use trunk::Trunk;
+use views::Views;
 
 /// One found object, as the network gives it: its class by number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,6 +101,15 @@ pub enum Error {
     /// A score is given for a class that the model does not have.
     #[error("the model has no class `{}`, for which a score is given", .0.escape_debug())]
     UnknownClass(String),
+    /// A model counts nothing.
+    #[error("a model's weight is to be above 0, not {0}")]
+    Weight(f64),
+    /// A view is of no size that a network may be given.
+    #[error("a view cannot have a size of {0} times the model's own: give one from 0.1 to 10")]
+    Scale(f64),
+    /// There is no view.
+    #[error("there is no size at which the network sees photos: give one, such as 1")]
+    NoScale,
     /// A graph gives something else than its model says.
     #[error("the model's graphs do not go with its model.json: {0}")]
     Graph(String),
@@ -117,18 +135,26 @@ pub struct Origin {
 pub struct Detector {
     architecture: Architecture,
     conventions: Conventions,
-    /// Detections are above this score, where their class has none of its own.
-    score: f32,
+    /// What was chosen instead of the model's own threshold.
+    score: Option<f32>,
     postprocess: Postprocess,
-    /// What comes of both.
+    augment: Augment,
+    /// Whether the head sees its own boxes once more.
+    refine: bool,
+    /// What comes of these: for a photo's detections, and for those of each view where there are several.
     selection: Selection,
+    of_view: Selection,
+    /// Models beside this one.
+    partners: Vec<Partner>,
     classes: Vec<Class>,
     /// The classes' names, for whoever keeps them.
     labels: Vec<Arc<str>>,
     origin: Origin,
+    /// At the model's own size.
     preprocessor: Preprocessor,
+    views: Views,
     streams: Streams,
-    sessions: SessionClock,
+    sessions: Arc<SessionClock>,
 }
 
 impl std::fmt::Debug for Detector {
@@ -190,12 +216,15 @@ impl Detector {
         options: &SessionOptions,
         streams: NonZeroUsize,
     ) -> Result<Detector, Error> {
-        let (score, postprocess) = (self.score, self.postprocess.clone());
+        let (score, postprocess, augment) = (self.score, self.postprocess.clone(), self.augment.clone());
+        let refine = self.refine;
         // Its memory goes before the other one's comes.
         drop(self);
         let mut wide = Detector::with_streams(model, runtime, options, streams)?;
-        wide.set_score_threshold(score);
+        wide.score = score;
         wide.set_postprocess(postprocess)?;
+        wide.set_augment(augment)?;
+        wide.set_refine(refine);
         Ok(wide)
     }
 
@@ -219,16 +248,20 @@ impl Detector {
                 if options.device == Device::Cpu { rayon::join(trunk, heads) } else { (trunk(), heads()) };
             Ok::<_, Error>(Stream { trunk: trunk?, heads: heads? })
         };
+        let selection = Selection::new(
+            &manifest.conventions,
+            &manifest.classes,
+            manifest.conventions.detections.score_threshold,
+            &Postprocess::default(),
+        );
         Ok(Detector {
             architecture: manifest.network.clone(),
-            score: manifest.conventions.detections.score_threshold,
-            selection: Selection::new(
-                &manifest.conventions,
-                &manifest.classes,
-                manifest.conventions.detections.score_threshold,
-                &Postprocess::default(),
-            ),
+            score: None,
+            of_view: selection.clone(),
+            selection,
             postprocess: Postprocess::default(),
+            augment: Augment::default(),
+            refine: false,
             conventions: manifest.conventions.clone(),
             classes: manifest.classes.clone(),
             labels: manifest.classes.iter().map(|class| class.name.as_str().into()).collect(),
@@ -239,9 +272,11 @@ impl Detector {
                 runtime: runtime.version().into(),
                 runtime_path: runtime.path().to_owned(),
             },
-            preprocessor: Preprocessor::new(&manifest.conventions.input),
+            preprocessor: Preprocessor::new(&manifest.conventions.input, 1.0),
+            views: Views::new(&manifest.conventions.input, &Augment::default()),
             streams: Streams::new(streams, stream)?,
-            sessions: SessionClock::default(),
+            sessions: Arc::default(),
+            partners: Vec::new(),
         })
     }
 
@@ -266,15 +301,23 @@ impl Detector {
         &self.conventions
     }
 
-    /// Detections are above this score, where their class has none of its own: the model's own threshold, or what was
-    /// chosen instead.
+    /// Detections are above this score, where their class has none of its own: what was chosen, or else the model's own
+    /// threshold. Where views or models are fused, the latter is divided by their number, so that what one of them alone
+    /// shows above the model's own threshold is among the detections.
     pub fn score_threshold(&self) -> f32 {
-        self.score
+        let own = self.conventions.detections.score_threshold;
+        self.score.unwrap_or_else(|| {
+            let fused = self.augment.merge == MergeRule::Wbf;
+            let own = if fused { own / self.augment.views() as f32 } else { own };
+            let of_partner = |partner: &Partner| (partner.detector.score_threshold(), partner.weight);
+            let all = std::iter::once((own, 1.0)).chain(self.partners.iter().map(of_partner));
+            all.map(|(score, weight)| self.alone(score, weight)).fold(f32::INFINITY, f32::min)
+        })
     }
 
     /// Takes another threshold than the model's own: detections are above it.
     pub fn set_score_threshold(&mut self, score: f32) {
-        self.score = score;
+        self.score = Some(score);
         self.select();
     }
 
@@ -298,8 +341,58 @@ impl Detector {
         Ok(())
     }
 
+    /// How often and how the network looks at each photo.
+    #[doc(hidden)]
+    pub fn augment(&self) -> &Augment {
+        &self.augment
+    }
+
+    /// Has the network look at each photo in several views.
+    ///
+    /// # Errors
+    /// When a size is not one that a network may be given, or there is none.
+    #[doc(hidden)]
+    pub fn set_augment(&mut self, augment: Augment) -> Result<(), Error> {
+        if let Some(&scale) = augment.scales.iter().find(|&&scale| !Augment::allows(scale)) {
+            return Err(Error::Scale(scale));
+        }
+        if augment.scales.is_empty() {
+            return Err(Error::NoScale);
+        }
+        self.views = Views::new(&self.conventions.input, &augment);
+        for partner in &mut self.partners {
+            partner.detector.set_augment(augment.clone())?;
+        }
+        self.augment = augment;
+        self.select();
+        Ok(())
+    }
+
+    /// Whether the head sees its own boxes once more.
+    #[doc(hidden)]
+    pub fn refine(&self) -> bool {
+        self.refine
+    }
+
+    /// Has the head see its own boxes once more, which makes them more exact.
+    #[doc(hidden)]
+    pub fn set_refine(&mut self, refine: bool) {
+        self.refine = refine;
+        self.partners.iter_mut().for_each(|partner| partner.detector.set_refine(refine));
+    }
+
     fn select(&mut self) {
-        self.selection = Selection::new(&self.conventions, &self.classes, self.score, &self.postprocess);
+        let (rule, wanted) = (&self.conventions.detections, &self.postprocess);
+        self.selection = Selection::new(&self.conventions, &self.classes, self.score_threshold(), wanted);
+        self.of_view = self.selection.clone();
+        if self.augment.views() > 1 || !self.partners.is_empty() {
+            // Each view shows what it would show alone, or more: what is wanted less of goes when all are merged.
+            let of_view = &mut self.of_view;
+            of_view.scores.iter_mut().for_each(|score| *score = score.min(rule.score_threshold));
+            of_view.most = of_view.most.max(rule.per_image);
+            of_view.class_agnostic = false;
+        }
+        self.select_partners();
     }
 
     /// Seconds for which the network, its sessions and RoIAlign, was at work since the model was loaded.
@@ -324,7 +417,7 @@ impl Detector {
     /// When the resize rule leaves nothing of the photo.
     #[doc(hidden)]
     pub fn prepare(&self, photo: &Photo) -> Result<Input, Error> {
-        self.preprocessor.prepare(photo, (photo.width, photo.height))
+        self.prepare_reduced(photo, (photo.width, photo.height))
     }
 
     /// As [`Detector::prepare`], of a photo that was decoded smaller than its width and height of `full`
@@ -334,7 +427,9 @@ impl Detector {
     /// As [`Detector::prepare`].
     #[doc(hidden)]
     pub fn prepare_reduced(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, Error> {
-        self.preprocessor.prepare(photo, full)
+        let own = self.views.prepare(photo, full)?;
+        let of_partner = |partner: &Partner| partner.detector.prepare_reduced(photo, full);
+        Ok(Input { partners: self.partners.iter().map(of_partner).collect::<Result<_, _>>()?, ..own })
     }
 
     /// How photos are to be decoded so that the network sees what its framework's own reader gives.
@@ -343,16 +438,18 @@ impl Detector {
         DecodeOptions { wide_grey: self.preprocessor.wide_grey(), ..*options }
     }
 
-    /// Width and height that a photo of a width and height is resized to.
+    /// Largest width and height that a photo of a width and height is resized to.
     #[doc(hidden)]
     pub fn resized(&self, full: (u32, u32)) -> (u32, u32) {
-        self.preprocessor.resized(full)
+        let all = self.partners.iter().map(|partner| partner.detector.resized(full));
+        all.fold(self.views.largest(full), |(width, height), (w, h)| (width.max(w), height.max(h)))
     }
 
     /// About the bytes of memory that making a photo of a width and height ready takes, with the input that comes of it.
     #[doc(hidden)]
     pub fn preparing_bytes(&self, full: (u32, u32)) -> u64 {
-        self.preprocessor.bytes(full)
+        let partners: u64 = self.partners.iter().map(|partner| partner.detector.preparing_bytes(full)).sum();
+        self.views.bytes(full) + partners
     }
 
     /// One photo from pixels to detections.

@@ -101,7 +101,7 @@ impl Selection {
     }
 
     /// The boxes that stay by falling score, by their places, with the scores that they have then.
-    fn choose(&self, boxes: &[BBox], scores: &[f32], classes: &[usize]) -> Vec<(usize, f32)> {
+    pub(super) fn choose(&self, boxes: &[BBox], scores: &[f32], classes: &[usize]) -> Vec<(usize, f32)> {
         let groups: Vec<usize> = classes.iter().map(|&class| self.group(class)).collect();
         let mut kept = if self.soft_nms {
             soften(boxes, scores, &groups, |place, score| self.allows(classes[place], score))
@@ -141,6 +141,113 @@ impl Sizes {
     pub(super) fn back(&self) -> (f32, f32) {
         (self.photo.1 as f32 / self.resized.1 as f32, self.photo.0 as f32 / self.resized.0 as f32)
     }
+
+    /// Pixels of the resized picture per pixel of the photo.
+    pub(super) fn forth(&self) -> (f32, f32) {
+        (self.resized.1 as f32 / self.photo.1 as f32, self.resized.0 as f32 / self.photo.0 as f32)
+    }
+}
+
+/// What the head says of a photo's proposals above the scores of the selection, before any box is dropped for another.
+/// Boxes are in the pixels of the picture in which they are compared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Candidates {
+    pub(super) boxes: Vec<BBox>,
+    pub(super) scores: Vec<f32>,
+    pub(super) classes: Vec<usize>,
+}
+
+impl Candidates {
+    /// Those of one photo. `proposals` are in the resized picture's pixels; the selection has a score for each of the head's
+    /// classes.
+    pub(super) fn new(
+        conventions: &Conventions,
+        selection: &Selection,
+        output: HeadOutput<'_>,
+        proposals: &[BBox],
+        sizes: Sizes,
+    ) -> Candidates {
+        let rule = &conventions.detections;
+        let coder = Coder { weights: rule.box_weights, clamp: conventions.clamp };
+        let (back_x, back_y) = sizes.back();
+        let mut found = Candidates::default();
+        let mut probabilities = Vec::with_capacity(output.classes + 1);
+        let rows =
+            output.logits.chunks_exact(output.classes + 1).zip(output.deltas.chunks_exact(output.box_rows));
+        for (proposal, (logits, deltas)) in proposals.iter().zip(rows) {
+            softmax(logits, &mut probabilities);
+            let first = usize::from(rule.background == Background::First);
+            for (class, &score) in probabilities[first..first + output.classes].iter().enumerate() {
+                if !selection.allows(class, score) {
+                    continue;
+                }
+                let bbox = coder.decode(proposal, deltas_of(deltas, class, rule.background, output.classes));
+                let mut bbox = bbox.clip(sizes.resized.1 as f32, sizes.resized.0 as f32);
+                if rule.min_side.is_some_and(|least| !least.allows(bbox.width(), bbox.height()))
+                    || !bbox.is_finite()
+                {
+                    continue;
+                }
+                if rule.nms_space == NmsSpace::Photo {
+                    bbox = bbox.scale(back_x, back_y);
+                }
+                found.boxes.push(bbox);
+                found.scores.push(score);
+                found.classes.push(class);
+            }
+        }
+        found
+    }
+
+    /// Those that stay, by their places, with the scores that they have then, by falling score.
+    pub(super) fn chosen(&self, selection: &Selection) -> Vec<(usize, f32)> {
+        selection.choose(&self.boxes, &self.scores, &self.classes)
+    }
+
+    /// Detections of the photo by falling score, in its own pixels.
+    pub(super) fn finish(
+        &self,
+        conventions: &Conventions,
+        selection: &Selection,
+        sizes: Sizes,
+    ) -> Vec<Prediction> {
+        let kept = self.chosen(selection).into_iter();
+        let kept = kept.map(|(place, score)| Prediction {
+            class: self.classes[place],
+            score,
+            bbox: self.boxes[place],
+        });
+        in_photo(conventions, kept, sizes)
+    }
+
+    /// Adds those of another pass over the same photo.
+    pub(super) fn extend(&mut self, other: Candidates) {
+        self.boxes.extend(other.boxes);
+        self.scores.extend(other.scores);
+        self.classes.extend(other.classes);
+    }
+}
+
+/// Boxes that stay, in the pixels of the picture in which they were compared, as detections in the photo's own.
+pub(super) fn in_photo(
+    conventions: &Conventions,
+    kept: impl Iterator<Item = Prediction>,
+    sizes: Sizes,
+) -> Vec<Prediction> {
+    let rule = &conventions.detections;
+    let (back_x, back_y) = sizes.back();
+    let found = kept.map(|one| match rule.nms_space {
+        NmsSpace::Resized => Prediction { bbox: one.bbox.scale(back_x, back_y), ..one },
+        NmsSpace::Photo => one,
+    });
+    if !rule.clip_to_photo {
+        return found.collect();
+    }
+    let (height, width) = (sizes.photo.0 as f32, sizes.photo.1 as f32);
+    found
+        .map(|d| Prediction { bbox: d.bbox.clip(width, height), ..d })
+        .filter(|d| d.bbox.width() > 0.0 && d.bbox.height() > 0.0)
+        .collect()
 }
 
 /// Detections of one photo by falling score, in its own pixels. `proposals` are in the resized picture's; the selection
@@ -152,50 +259,7 @@ pub fn detections(
     proposals: &[BBox],
     sizes: Sizes,
 ) -> Vec<Prediction> {
-    let rule = &conventions.detections;
-    let coder = Coder { weights: rule.box_weights, clamp: conventions.clamp };
-    let (back_x, back_y) = sizes.back();
-    let (mut boxes, mut scores, mut classes) = (Vec::new(), Vec::new(), Vec::new());
-    let mut probabilities = Vec::with_capacity(output.classes + 1);
-    let rows =
-        output.logits.chunks_exact(output.classes + 1).zip(output.deltas.chunks_exact(output.box_rows));
-    for (proposal, (logits, deltas)) in proposals.iter().zip(rows) {
-        softmax(logits, &mut probabilities);
-        let first = usize::from(rule.background == Background::First);
-        for (class, &score) in probabilities[first..first + output.classes].iter().enumerate() {
-            if !selection.allows(class, score) {
-                continue;
-            }
-            let bbox = coder.decode(proposal, deltas_of(deltas, class, rule.background, output.classes));
-            let mut bbox = bbox.clip(sizes.resized.1 as f32, sizes.resized.0 as f32);
-            if rule.min_side.is_some_and(|least| !least.allows(bbox.width(), bbox.height()))
-                || !bbox.is_finite()
-            {
-                continue;
-            }
-            if rule.nms_space == NmsSpace::Photo {
-                bbox = bbox.scale(back_x, back_y);
-            }
-            boxes.push(bbox);
-            scores.push(score);
-            classes.push(class);
-        }
-    }
-    let kept = selection.choose(&boxes, &scores, &classes);
-    let back = |bbox: BBox| match rule.nms_space {
-        NmsSpace::Resized => bbox.scale(back_x, back_y),
-        NmsSpace::Photo => bbox,
-    };
-    let found =
-        kept.into_iter().map(|(i, score)| Prediction { class: classes[i], score, bbox: back(boxes[i]) });
-    if !rule.clip_to_photo {
-        return found.collect();
-    }
-    let (height, width) = (sizes.photo.0 as f32, sizes.photo.1 as f32);
-    found
-        .map(|d| Prediction { bbox: d.bbox.clip(width, height), ..d })
-        .filter(|d| d.bbox.width() > 0.0 && d.bbox.height() > 0.0)
-        .collect()
+    Candidates::new(conventions, selection, output, proposals, sizes).finish(conventions, selection, sizes)
 }
 
 /// `exp(x - max) / sum`, in float32.

@@ -68,7 +68,7 @@ impl Detector {
 
     /// As large as the network sees a picture of this size.
     fn shown(&self, width: u32, height: u32) -> f64 {
-        f64::from(self.resized((width, height)).0) / f64::from(width)
+        f64::from(self.preprocessor.resized((width, height)).0) / f64::from(width)
     }
 
     /// Detections of a photo by its tiles, `batch` of one size at once, and those of the `whole` photo, by falling score.

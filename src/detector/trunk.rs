@@ -268,7 +268,7 @@ mod tests {
         let model = Model::find(DEFAULT).unwrap();
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/photos");
         let photo = decode(&folder.join("baseline-420.jpg"), &DecodeOptions::default()).unwrap();
-        let input = Preprocessor::new(&model.manifest().conventions.input);
+        let input = Preprocessor::new(&model.manifest().conventions.input, 1.0);
         let input = input.prepare(&photo, (photo.width, photo.height)).unwrap();
         // Two pictures that differ: the second is upside down, in other colours.
         let mut tensor = input.tensor.clone();

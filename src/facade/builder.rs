@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::Error;
-use crate::detector::{Detector, Postprocess};
+use crate::detector::{Augment, Detector, Postprocess};
 use crate::model::Model;
 use crate::runtime::{self, Device, Precision, Runtime, SessionOptions};
 
@@ -18,6 +18,9 @@ pub struct DetectorBuilder {
     sessions: NonZeroUsize,
     score: Option<f32>,
     postprocess: Postprocess,
+    augment: Augment,
+    refine: bool,
+    others: Vec<(OsString, f64)>,
 }
 
 impl DetectorBuilder {
@@ -29,6 +32,9 @@ impl DetectorBuilder {
             sessions: NonZeroUsize::MIN,
             score: None,
             postprocess: Postprocess::default(),
+            augment: Augment::default(),
+            refine: false,
+            others: Vec::new(),
         }
     }
 
@@ -109,6 +115,28 @@ impl DetectorBuilder {
         self
     }
 
+    /// Looks at each photo in several views and merges what they show: more accuracy for more time. One view by default.
+    #[must_use]
+    pub fn augment(mut self, augment: Augment) -> DetectorBuilder {
+        self.augment = augment;
+        self
+    }
+
+    /// Has the head see its own boxes once more, which makes them more exact; false by default.
+    #[must_use]
+    pub fn refine(mut self, refine: bool) -> DetectorBuilder {
+        self.refine = refine;
+        self
+    }
+
+    /// Has another model, named as the first is, look at each photo as well: what they show is merged, and classes are united
+    /// by name. Its scores count `weight`, above 0, where those of the first count 1.
+    #[must_use]
+    pub fn with_model(mut self, model: impl AsRef<OsStr>, weight: f64) -> DetectorBuilder {
+        self.others.push((model.as_ref().to_owned(), weight));
+        self
+    }
+
     /// ONNX Runtime's library or its folder, instead of looking for one.
     #[must_use]
     pub fn runtime(mut self, library: impl Into<PathBuf>) -> DetectorBuilder {
@@ -126,16 +154,26 @@ impl DetectorBuilder {
     /// Finds the model and ONNX Runtime, and loads both.
     ///
     /// # Errors
-    /// As [`Detector::load`]; and where a score is given for a class that the model does not have.
+    /// As [`Detector::load`]; and where a score is given for a class that the model does not have, a view of no usable size, or a weight that is not above 0.
     pub fn load(self) -> Result<Detector, Error> {
-        let model = Model::find(&self.model)?;
-        model.warnings().iter().for_each(|warning| tracing::info!("{warning}"));
+        let find = |name: &OsStr| {
+            let model = Model::find(name)?;
+            model.warnings().iter().for_each(|warning| tracing::info!("{warning}"));
+            Ok::<_, Error>(model)
+        };
+        let model = find(&self.model)?;
         let runtime = Runtime::open(&self.runtime, &mut |line| tracing::info!("{line}"))?;
         let mut detector = Detector::with_streams(&model, &runtime, &self.session, self.sessions)?;
+        for (name, weight) in &self.others {
+            let other = Detector::with_streams(&find(name)?, &runtime, &self.session, self.sessions)?;
+            detector.join(other, *weight)?;
+        }
+        detector.set_refine(self.refine);
         if let Some(score) = self.score {
             detector.set_score_threshold(score);
         }
         detector.set_postprocess(self.postprocess)?;
+        detector.set_augment(self.augment)?;
         Ok(detector)
     }
 }

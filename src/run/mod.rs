@@ -5,6 +5,7 @@
 
 mod annotated;
 mod bench;
+mod ensemble;
 mod fill;
 mod folder;
 mod journal;
@@ -36,6 +37,7 @@ use std::time::Instant;
 
 pub use annotated::{Annotated, AnnotatedError};
 pub use bench::{BenchReport, Course, Latency, bench};
+pub use ensemble::{EnsembleError, Fused, Fusing, ensemble};
 pub(crate) use journal::rows as journal_rows;
 pub use journal::{FailedPhoto, Failure, FoundPhoto, JournalRow, ResultItem};
 pub use merge::{MergeError, Merged, merge};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::journal::{FailedPhoto, JournalRow, may_pass};
 use super::{ResultCategory, RunOptions, Shard};
 use crate::clock::StageTimes;
-use crate::detector::{Detector, Postprocess};
+use crate::detector::{Augment, Detector, OtherModel, Postprocess};
 use crate::photo::{Limits, PassedOver, Unread, WideGrey};
 use coco_eval::ResultId;
 
@@ -63,6 +63,15 @@ pub struct Settings {
     /// What is otherwise than the model has it where boxes become detections.
     #[serde(default, skip_serializing_if = "is_own")]
     pub postprocess: Postprocess,
+    /// In how many ways the network looked at each photo.
+    #[serde(default, skip_serializing_if = "is_one_view")]
+    pub augment: Augment,
+    /// The head saw its own boxes once more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refine: bool,
+    /// Models beside the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherModel>,
     /// Large photos were looked at in tiles as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tile: bool,
@@ -91,6 +100,10 @@ fn is_own(postprocess: &Postprocess) -> bool {
     *postprocess == Postprocess::default()
 }
 
+fn is_one_view(augment: &Augment) -> bool {
+    *augment == Augment::default()
+}
+
 /// Runs before there was a choice.
 fn exact() -> String {
     "exact".into()
@@ -117,6 +130,9 @@ impl Settings {
             max_pixels: options.decode.limits.pixels,
             max_file_size: options.decode.limits.file_bytes,
             postprocess: detector.postprocess().clone(),
+            augment: detector.augment().clone(),
+            refine: detector.refine(),
+            others: detector.others(),
             tile: options.tile,
             shard: options.shard,
             listing: None,
@@ -132,6 +148,9 @@ impl Settings {
     pub fn difference(&self, other: &Settings) -> Option<String> {
         let differs = [
             (self.model_sha256 != other.model_sha256, format!("another model (`{}`)", other.model)),
+            (self.others != other.others, "other models beside the first (-m, --weights)".into()),
+            (self.refine != other.refine, if other.refine { "--refine" } else { "no --refine" }.into()),
+            (self.augment != other.augment, format!("other views ({})", other.augment.said())),
             (self.score != other.score, format!("--score {}", other.score)),
             (self.classes != other.classes, "other --classes".into()),
             (self.category_ids != other.category_ids, "other category ids (-a)".into()),

@@ -7,6 +7,7 @@
 mod support;
 
 mod annotated;
+mod augment;
 mod bad_checkpoints;
 mod bench;
 mod classify;
@@ -20,6 +21,7 @@ mod cuda;
 mod detect;
 mod detect_stopped;
 mod docs;
+mod ensemble;
 mod evaluate_cli;
 mod facade;
 mod golden;

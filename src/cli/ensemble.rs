@@ -1,0 +1,64 @@
+//! `rcnn ensemble`.
+
+use std::path::PathBuf;
+
+use crate::detector::MergeRule;
+use crate::run::{self, Fused, Fusing};
+
+use super::{Exit, Usage};
+
+/// Merge the results of several models, or several runs, on the same photos
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn ensemble run-a run-b -o both.json
+  rcnn ensemble a.json b.json c.json --weights 2,1,1 -o all.json
+
+Categories are united by name: a run's folder and its detections.jsonl have names, a COCO results list takes those of the
+images.json beside it. Where there are none, ids count. Images are those of equal ids. `rcnn detect -m A -m B` does the same
+with models.")]
+pub(crate) struct Args {
+    /// Results: runs' folders, their detections.jsonl, COCO results lists
+    #[arg(required = true, num_args = 2.., value_name = "RESULTS")]
+    results: Vec<PathBuf>,
+    /// COCO results list to write
+    #[arg(short, long, value_name = "OUT.json")]
+    out: PathBuf,
+    /// What each of the results counts, in their order; all alike by default
+    #[arg(long, value_delimiter = ',', value_parser = super::weight, value_name = "W,W")]
+    weights: Option<Vec<f64>>,
+    /// Rule: wbf (weighted boxes fusion), nms, vote (NMS and box voting), soft-nms
+    #[arg(long, default_value_t, value_name = "RULE")]
+    merge: MergeRule,
+    /// IoU with a better box above which NMS drops a box, for the rules that have NMS
+    #[arg(long, default_value_t = 0.5, value_parser = super::share, value_name = "IOU")]
+    nms: f64,
+    /// Keep at most N detections of an image
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    max_detections: u32,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+    if let Some(weights) = args.weights.as_ref().filter(|weights| weights.len() != args.results.len()) {
+        return Err(Usage(format!(
+            "--weights has {} numbers for {} results: give one for each, in their order",
+            weights.len(),
+            args.results.len()
+        ))
+        .into());
+    }
+    let results = args.results.iter().map(|path| super::results_of(path)).collect::<Result<Vec<_>, _>>()?;
+    let how = Fusing {
+        weights: args.weights.as_deref(),
+        rule: args.merge,
+        nms: args.nms,
+        most: args.max_detections as usize,
+    };
+    let Fused { images, read, written } = run::ensemble(&results, &args.out, &how)?;
+    super::show(&format!(
+        "{read} detections of {} results on {images} images became {written}, in `{}`\n",
+        args.results.len(),
+        args.out.display()
+    ))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,182 @@
+//! What several views of a photo, or several models, show as one list of detections.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Prediction, Selection};
+use crate::geometry::{BBox, ScoredBox, fuse, vote};
+
+/// IoU above which weighted boxes fusion takes boxes for one object: that of its reference implementation and paper.
+const FUSED: f64 = 0.55;
+/// IoU from which boxes vote on where a kept one is.
+const VOTES: f32 = 0.65;
+
+/// How lists of detections of one photo become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum MergeRule {
+    /// Weighted boxes fusion (Solovyev et al. 2021): boxes of a class that overlap by more than 0.55 become their mean,
+    /// weighed by their scores; the score is the mean over all lists, 0 for a list that does not show the object.
+    #[default]
+    Wbf,
+    /// NMS over all lists.
+    Nms,
+    /// NMS over all lists, and each box that stays becomes the mean of those of its class that overlap it by 0.65 or more,
+    /// weighed by their scores (Gidaris and Komodakis 2015).
+    Vote,
+    /// Gaussian soft-NMS over all lists (Bodla et al. 2017).
+    SoftNms,
+}
+
+impl MergeRule {
+    const ALL: [(MergeRule, &str); 4] = [
+        (MergeRule::Wbf, "wbf"),
+        (MergeRule::Nms, "nms"),
+        (MergeRule::Vote, "vote"),
+        (MergeRule::SoftNms, "soft-nms"),
+    ];
+}
+
+impl fmt::Display for MergeRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = MergeRule::ALL.iter().find(|(rule, _)| rule == self).map(|(_, name)| *name);
+        f.write_str(name.unwrap_or_default())
+    }
+}
+
+impl FromStr for MergeRule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<MergeRule, String> {
+        let found = MergeRule::ALL.iter().find(|(_, name)| *name == text).map(|(rule, _)| *rule);
+        found.ok_or_else(|| "known are wbf, nms, vote and soft-nms".into())
+    }
+}
+
+/// One list of detections by falling score of several, each with its weight, chosen as the selection says.
+pub fn merge(
+    lists: Vec<Vec<Prediction>>,
+    weights: &[f64],
+    rule: MergeRule,
+    selection: &Selection,
+) -> Vec<Prediction> {
+    let lists: Vec<Vec<ScoredBox>> =
+        lists.into_iter().map(|list| list.into_iter().map(scored).collect()).collect();
+    let found = match rule {
+        MergeRule::Wbf => {
+            let fused = fuse(&lists, weights, FUSED).into_iter().map(prediction).collect();
+            // Of one class each object is there once.
+            if selection.class_agnostic {
+                chosen(fused, &Selection { soft_nms: false, ..selection.clone() })
+            } else {
+                fused
+            }
+        }
+        MergeRule::Nms => {
+            chosen(together(&lists, weights), &Selection { soft_nms: false, ..selection.clone() })
+        }
+        MergeRule::SoftNms => {
+            chosen(together(&lists, weights), &Selection { soft_nms: true, ..selection.clone() })
+        }
+        MergeRule::Vote => {
+            let all = together(&lists, weights);
+            let votes: Vec<ScoredBox> = all.iter().copied().map(scored).collect();
+            let kept = chosen(all, &Selection { soft_nms: false, ..selection.clone() });
+            kept.into_iter()
+                .map(|one| Prediction { bbox: vote(&scored(one), &votes, VOTES), ..one })
+                .collect()
+        }
+    };
+    let mut found: Vec<Prediction> = found;
+    found.retain(|one| selection.allows(one.class, one.score));
+    found.truncate(selection.most);
+    found
+}
+
+/// The boxes of all lists; scores times the weight of their list, of which the largest counts 1.
+fn together(lists: &[Vec<ScoredBox>], weights: &[f64]) -> Vec<Prediction> {
+    let largest = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let weighted = lists.iter().zip(weights).flat_map(|(list, &weight)| {
+        let share = (weight / largest) as f32;
+        list.iter().map(move |one| prediction(ScoredBox { score: one.score * share, ..*one }))
+    });
+    weighted.collect()
+}
+
+/// Those that stay, by falling score.
+fn chosen(found: Vec<Prediction>, selection: &Selection) -> Vec<Prediction> {
+    let boxes: Vec<BBox> = found.iter().map(|one| one.bbox).collect();
+    let scores: Vec<f32> = found.iter().map(|one| one.score).collect();
+    let classes: Vec<usize> = found.iter().map(|one| one.class).collect();
+    let kept = selection.choose(&boxes, &scores, &classes);
+    kept.into_iter().map(|(place, score)| Prediction { score, ..found[place] }).collect()
+}
+
+fn scored(one: Prediction) -> ScoredBox {
+    ScoredBox { group: one.class, score: one.score, bbox: one.bbox }
+}
+
+fn prediction(one: ScoredBox) -> Prediction {
+    Prediction { class: one.group, score: one.score, bbox: one.bbox }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(class: usize, score: f32, x2: f32) -> Prediction {
+        Prediction { class, score, bbox: BBox::new(0.0, 0.0, x2, 10.0) }
+    }
+
+    fn selection(score: f32, class_agnostic: bool) -> Selection {
+        Selection { scores: vec![score; 2], nms: 0.5, class_agnostic, soft_nms: false, most: 100 }
+    }
+
+    /// Two views of one object, 10 and 12 wide, and another class that one of them sees there.
+    fn lists() -> Vec<Vec<Prediction>> {
+        vec![vec![one(0, 0.75, 10.0)], vec![one(0, 0.25, 12.0), one(1, 0.125, 10.0)]]
+    }
+
+    #[test]
+    fn each_rule_by_hand() {
+        let merged = |rule, score| merge(lists(), &[1.0, 1.0], rule, &selection(score, false));
+        // Fused: (0.75 + 0.25) / 2 at 0.75 * 10 + 0.25 * 12; what one of two lists shows has half its score.
+        assert_eq!(merged(MergeRule::Wbf, 0.05), [one(0, 0.5, 10.5), one(1, 0.0625, 10.0)]);
+        assert_eq!(
+            merged(MergeRule::Wbf, 0.0625),
+            [one(0, 0.5, 10.5)],
+            "a score is to be above the threshold"
+        );
+        assert_eq!(merged(MergeRule::Nms, 0.05), [one(0, 0.75, 10.0), one(1, 0.125, 10.0)]);
+        // Both vote: the overlap is 10 / 12.
+        assert_eq!(merged(MergeRule::Vote, 0.05), [one(0, 0.75, 10.5), one(1, 0.125, 10.0)]);
+        let soft = merged(MergeRule::SoftNms, 0.05);
+        let fallen = 0.25 * (-2.0 * (10.0f32 / 12.0).powi(2)).exp();
+        assert!((soft[2].score - fallen).abs() < 1e-6 && soft[2].bbox.x2 == 12.0, "{soft:?}");
+    }
+
+    #[test]
+    fn classes_may_be_compared_and_weights_count() {
+        for rule in [MergeRule::Wbf, MergeRule::Nms, MergeRule::Vote] {
+            assert_eq!(merge(lists(), &[1.0, 1.0], rule, &selection(0.01, true)).len(), 1, "{rule}");
+        }
+        // With weights of 1 and 3 both boxes of the object count alike: (0.75 + 3 * 0.25) / 2 boxes * 2 lists / 4.
+        let weighted = merge(lists(), &[1.0, 3.0], MergeRule::Wbf, &selection(0.01, false));
+        assert_eq!(weighted[0], one(0, 0.375, 11.0));
+        // The first list's 0.75 counts a fourth of that, less than the second's 0.25.
+        let weighted = merge(lists(), &[1.0, 4.0], MergeRule::Nms, &selection(0.01, false));
+        assert_eq!(weighted, [one(0, 0.25, 12.0), one(1, 0.125, 10.0)]);
+    }
+
+    #[test]
+    fn rules_have_names() {
+        for (rule, name) in MergeRule::ALL {
+            assert_eq!((name.parse(), rule.to_string()), (Ok(rule), name.to_owned()));
+            assert_eq!(serde_json::to_value(rule).unwrap(), name);
+        }
+        assert!("mean".parse::<MergeRule>().is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! The head once more on its own boxes: the box refinement of He et al. (2016, "Deep Residual Learning for Image
+//! Recognition", appendix B), with box voting.
+
+use super::postprocess::{Candidates, in_photo};
+use super::streams::Stream;
+use super::{Detector, Error, Input, Prediction, trunk};
+use crate::clock::{StageTimes, timed};
+use crate::family::NmsSpace;
+use crate::geometry::{BBox, ScoredBox, vote};
+
+/// IoU from which boxes are taken for the same and averaged.
+const SAME: f32 = 0.9;
+
+impl Detector {
+    /// Detections of each photo: the head sees the boxes that would be its detections as proposals, and what it then says
+    /// stands beside what it said first.
+    pub(super) fn refined(
+        &self,
+        stream: &Stream,
+        trunk: &trunk::Output,
+        inputs: &[Input],
+        first: Vec<Candidates>,
+        times: &mut StageTimes,
+    ) -> Result<Vec<Vec<Prediction>>, Error> {
+        let again: Vec<Vec<BBox>> = timed(&mut times.postprocess, || {
+            inputs.iter().zip(&first).map(|(input, first)| self.boxes_of(input, first)).collect()
+        });
+        let (logits, deltas) = self.run_heads(stream, trunk, inputs, &again, &mut times.head)?;
+        Ok(timed(&mut times.postprocess, || {
+            let second = self.candidates(inputs, &again, &logits, &deltas);
+            let photos = inputs.iter().zip(first).zip(second);
+            photos
+                .map(|((input, mut all), second)| {
+                    all.extend(second);
+                    let kept = voted(&all, &all.chosen(&self.of_view));
+                    in_photo(&self.conventions, kept.into_iter(), input.on_its_way())
+                })
+                .collect()
+        }))
+    }
+
+    /// The boxes that would be a photo's detections, in the resized picture's pixels.
+    fn boxes_of(&self, input: &Input, found: &Candidates) -> Vec<BBox> {
+        let (x, y) = match self.conventions.detections.nms_space {
+            NmsSpace::Resized => (1.0, 1.0),
+            NmsSpace::Photo => input.on_its_way().forth(),
+        };
+        found.chosen(&self.of_view).into_iter().map(|(place, _)| found.boxes[place].scale(x, y)).collect()
+    }
+}
+
+/// What stays, each where the boxes that are nearly the same say together.
+fn voted(all: &Candidates, kept: &[(usize, f32)]) -> Vec<Prediction> {
+    let scored = |place: usize| ScoredBox {
+        group: all.classes[place],
+        score: all.scores[place],
+        bbox: all.boxes[place],
+    };
+    let votes: Vec<ScoredBox> = (0..all.boxes.len()).map(scored).collect();
+    kept.iter()
+        .map(|&(place, score)| Prediction {
+            class: all.classes[place],
+            score,
+            bbox: vote(&votes[place], &votes, SAME),
+        })
+        .collect()
+}
