@@ -10,7 +10,6 @@ mod entries;
 mod error;
 mod file_names;
 mod id;
-mod mask;
 mod memory;
 mod names;
 mod number;

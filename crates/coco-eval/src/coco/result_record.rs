@@ -5,11 +5,11 @@
 use super::annotation::{double, four, integer};
 use super::error::quoted;
 use super::id::Id;
-use super::mask;
 use super::names::Map;
 use super::results::{Detection, Lookup, NOWHERE, Noticed, bump};
 use super::scan::{Cursor, Scan, Stop};
 use super::value::{JsonValue, Object};
+use crate::mask::MaskFacts;
 
 /// Where the boxes of a results file come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,17 +271,18 @@ fn mask_box(object: &Object) -> Result<WithBox, String> {
         return Err("has a mask without a size".into());
     };
     let side = |value: i64| u32::try_from(value).map_err(|_| "has a mask of impossible size".to_string());
-    let runs = mask::run_lengths(counts).ok_or("has a mask whose run lengths are cut off")?;
+    let size = (side(*height)?, side(*width)?);
+    let facts =
+        MaskFacts::read(counts.as_bytes(), size, &mut Vec::new()).map_err(|what| format!("has {what}"))?;
     let bbox = match object.get("bbox") {
-        None => mask::bounding_box(&runs, side(*height)?, side(*width)?),
+        None => Some(facts.bbox),
         Some(JsonValue::List(list)) => {
             let numbers: Option<Vec<f64>> = list.iter().map(JsonValue::converted).collect();
             numbers.and_then(|numbers| numbers.try_into().ok())
         }
         Some(_) => None,
     };
-    let area: u64 = runs.iter().skip(1).step_by(2).map(|&run| u64::from(run)).sum();
-    Ok((bbox, Some((area & 0xffff_ffff) as f64)))
+    Ok((bbox, Some(f64::from(facts.area))))
 }
 
 fn points_box(object: &Object) -> Result<Option<[f64; 4]>, String> {

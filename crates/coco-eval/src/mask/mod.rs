@@ -1,0 +1,16 @@
+//! Masks as run lengths, in the arithmetic of pycocotools' `maskApi.c`.
+//!
+//! Knows nothing of data sets and evaluation. What a file says of a mask, its size above all, is never a reason to allocate:
+//! only [`Rle::pixels`] makes pixels, and only of run lengths that agree with the size.
+
+mod error;
+mod facts;
+mod polygon;
+mod rle;
+mod text;
+mod walk;
+
+pub use error::MaskError;
+pub use rle::{MOST_PIXELS, Rle};
+
+pub(crate) use facts::MaskFacts;
