@@ -160,4 +160,5 @@ def main():
             file.write(json.dumps(case(r, args.small), separators=(",", ":")) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@
 use super::id::{Id, Ids};
 use super::number;
 use super::scan::{Cursor, NumberText, Scan, Stop};
+use super::shapes::{IouType, Outlines, shape_key};
 use super::value::{JsonValue, Object};
 
 /// A ground truth box and what evaluation needs to know of it.
@@ -22,6 +23,8 @@ pub struct Annotation {
     pub area: f64,
     /// What else is to be known.
     pub traits: Traits,
+    /// Its place among the file's annotations, by which results know how much they overlap its mask or key points.
+    pub shape: u32,
 }
 
 /// Yes-or-no facts about an annotation.
@@ -57,6 +60,10 @@ impl Traits {
     pub const ID_WORD: Traits = Traits(1 << 12);
     /// `iscrowd` is neither 0 nor 1.
     pub const CROWD_UNUSUAL: Traits = Traits(1 << 13);
+    /// `num_keypoints` is 0: where key points are compared, the annotation is ignored.
+    pub const NO_POINTS: Traits = Traits(1 << 14);
+    /// There is no `num_keypoints`.
+    pub const NO_POINT_COUNT: Traits = Traits(1 << 15);
 
     /// Whether all of the other's facts hold.
     pub fn has(self, other: Traits) -> bool {
@@ -74,6 +81,8 @@ impl Traits {
 #[derive(Default)]
 pub(super) struct AnnotationsPart {
     pub(super) rows: Vec<Annotation>,
+    /// Masks or key points of the same annotations, where they are compared.
+    pub(super) outlines: Outlines,
     pub(super) ids: Ids,
     /// The first annotation that cannot be one, by its place in this part.
     pub(super) trouble: Option<(u64, String)>,
@@ -81,10 +90,14 @@ pub(super) struct AnnotationsPart {
     pub(super) scored: u64,
 }
 
-/// Reads one annotation.
-pub(super) fn read(cursor: &mut Cursor<'_>, part: &mut AnnotationsPart) -> Scan<()> {
+/// Reads one annotation, with the shape that is compared.
+pub(super) fn read(cursor: &mut Cursor<'_>, part: &mut AnnotationsPart, kind: IouType) -> Scan<()> {
     let start = cursor.at;
-    match typed(cursor) {
+    let typed = typed(cursor, &mut part.outlines, kind);
+    if typed.is_err() {
+        part.outlines.truncate(part.rows.len());
+    }
+    match typed {
         Ok((row, scored)) => {
             part.scored += u64::from(scored);
             part.rows.push(row);
@@ -93,7 +106,7 @@ pub(super) fn read(cursor: &mut Cursor<'_>, part: &mut AnnotationsPart) -> Scan<
         Err(Stop::Odd) => {
             cursor.at = start;
             let value = JsonValue::read(cursor)?;
-            if let Err(what) = general(&value, part) {
+            if let Err(what) = general(&value, part, kind) {
                 let place = part.rows.len() as u64;
                 part.trouble.get_or_insert((place, what));
             }
@@ -103,16 +116,18 @@ pub(super) fn read(cursor: &mut Cursor<'_>, part: &mut AnnotationsPart) -> Scan<
     }
 }
 
-const ID: u8 = 1;
-const IMAGE: u8 = 2;
-const CATEGORY: u8 = 4;
-const BOX: u8 = 8;
-const AREA: u8 = 16;
-const CROWD: u8 = 32;
-const IGNORE: u8 = 64;
-const SCORE: u8 = 128;
+const ID: u16 = 1;
+const IMAGE: u16 = 2;
+const CATEGORY: u16 = 4;
+const BOX: u16 = 8;
+const AREA: u16 = 16;
+const CROWD: u16 = 32;
+const IGNORE: u16 = 64;
+const SCORE: u16 = 128;
+const SHAPE: u16 = 256;
+const POINTS: u16 = 512;
 
-fn typed(cursor: &mut Cursor<'_>) -> Scan<(Annotation, bool)> {
+fn typed(cursor: &mut Cursor<'_>, outlines: &mut Outlines, kind: IouType) -> Scan<(Annotation, bool)> {
     if cursor.next_byte()? != b'{' {
         return Err(Stop::Odd);
     }
@@ -125,7 +140,9 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<(Annotation, bool)> {
         bbox: [0.0; 4],
         area: 0.0,
         traits: Traits::default(),
+        shape: 0,
     };
+    let shape_key = shape_key(kind);
     let mut seen = 0;
     loop {
         cursor.next_byte()?;
@@ -151,6 +168,8 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<(Annotation, bool)> {
                 b"iscrowd" => CROWD,
                 b"ignore" => IGNORE,
                 b"score" => SCORE,
+                b"num_keypoints" => POINTS,
+                key if Some(key) == shape_key => SHAPE,
                 _ => 0,
             }
         };
@@ -159,6 +178,11 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<(Annotation, bool)> {
         }
         seen |= known;
         match known {
+            SHAPE => outlines.read(cursor, kind)?,
+            POINTS if kind == IouType::Keypoints => {
+                let count = double(cursor)?;
+                row.traits.set(Traits::NO_POINTS, count == 0.0);
+            }
             ID => row.id = integer(cursor)?,
             IMAGE => row.image = integer(cursor)?,
             CATEGORY => row.category = integer(cursor)?,
@@ -178,6 +202,10 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<(Annotation, bool)> {
             break;
         }
     }
+    if shape_key.is_some() && seen & SHAPE == 0 {
+        return Err(Stop::Odd);
+    }
+    row.traits.set(Traits::NO_POINT_COUNT, seen & POINTS == 0);
     let needed = ID | IMAGE | CATEGORY | BOX | AREA | CROWD;
     if seen & needed & !CROWD != needed & !CROWD {
         return Err(Stop::Odd);
@@ -249,7 +277,7 @@ fn flag(cursor: &mut Cursor<'_>) -> Scan<bool> {
     }
 }
 
-fn general(value: &JsonValue, part: &mut AnnotationsPart) -> Result<(), String> {
+fn general(value: &JsonValue, part: &mut AnnotationsPart, kind: IouType) -> Result<(), String> {
     let JsonValue::Object(object) = value else { return Err("is no object".into()) };
     let mut id_of = |key: &str| match object.get(key) {
         None => Ok(None),
@@ -291,9 +319,24 @@ fn general(value: &JsonValue, part: &mut AnnotationsPart) -> Result<(), String> 
         Some(_) => None,
     };
     traits.set(Traits::BOX_KIND, bbox.is_none() && !traits.has(Traits::NO_BOX));
+    match object.get("num_keypoints") {
+        None => traits.set(Traits::NO_POINT_COUNT, true),
+        Some(count) => {
+            traits.set(Traits::NO_POINTS, kind == IouType::Keypoints && count.number() == Some(0.0))
+        }
+    }
+    part.outlines.take(object, kind);
     part.scored += u64::from(object.get("score").is_some());
     let category = category.unwrap_or(id);
-    part.rows.push(Annotation { id, image, category, bbox: bbox.unwrap_or([0.0; 4]), area, traits });
+    part.rows.push(Annotation {
+        id,
+        image,
+        category,
+        bbox: bbox.unwrap_or([0.0; 4]),
+        area,
+        traits,
+        shape: 0,
+    });
     Ok(())
 }
 

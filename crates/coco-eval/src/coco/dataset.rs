@@ -1,4 +1,5 @@
-//! A COCO data set: images, categories, annotations. Segmentations are checked as JSON and skipped.
+//! A COCO data set: images, categories, annotations. Masks and key points are read only where they are compared; else they are
+//! checked as JSON and skipped.
 //!
 //! Knows nothing of results and of evaluation; any command may use it.
 
@@ -9,6 +10,8 @@ use super::annotation::{self, Annotation};
 use super::error::{ReadError, printable, quoted};
 use super::id::{Id, Ids};
 use super::rows::Rows;
+use super::scan::Cursor;
+use super::shapes::{IouType, Outlines, ShapeTroubles};
 use super::stream::Stream;
 use super::value::{JsonValue, Object};
 
@@ -52,8 +55,10 @@ pub struct Category {
 /// What of a file to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
-    /// Everything.
+    /// Everything but masks and key points.
     All,
+    /// Everything that is needed to compare masks or key points.
+    Shapes(IouType),
     /// Images and categories; annotations are checked and skipped.
     Tables,
 }
@@ -67,6 +72,10 @@ pub struct DataSet {
     images: Option<Vec<Image>>,
     categories: Option<Vec<Category>>,
     annotations: Option<Rows<Annotation>>,
+    /// Masks or key points of the annotations, a part after the other.
+    outlines: Vec<Outlines>,
+    /// What is wrong with those that were wanted.
+    shape_troubles: ShapeTroubles,
     scored: u64,
     encoding: Option<&'static str>,
 }
@@ -112,7 +121,12 @@ impl DataSet {
             "categories" => {
                 self.categories = Some(self.entries(stream, "categories", "category", category)?);
             }
-            "annotations" if want == Want::All => self.read_annotations(stream)?,
+            "annotations" if want != Want::Tables => {
+                self.read_annotations(
+                    stream,
+                    if let Want::Shapes(kind) = want { kind } else { IouType::Bbox },
+                )?;
+            }
             _ if stream.peek()? == Some(b'[') => {
                 stream.list(|cursor, _: &mut ()| cursor.skip(), |()| {})?;
             }
@@ -164,7 +178,7 @@ impl DataSet {
         }
     }
 
-    fn read_annotations(&mut self, stream: &mut Stream) -> Result<(), ReadError> {
+    fn read_annotations(&mut self, stream: &mut Stream, kind: IouType) -> Result<(), ReadError> {
         if stream.peek()? != Some(b'[') {
             stream.one("a value", |cursor| cursor.skip())?;
             return Err(ReadError::shape(stream.path(), "`annotations` is not a list"));
@@ -173,7 +187,11 @@ impl DataSet {
         let mut trouble = None;
         let mut scored = 0;
         let ids = &mut self.ids;
-        stream.list(annotation::read, |mut part: annotation::AnnotationsPart| {
+        let mut outlines = Vec::new();
+        let read = |cursor: &mut Cursor<'_>, part: &mut annotation::AnnotationsPart| {
+            annotation::read(cursor, part, kind)
+        };
+        stream.list(read, |mut part| {
             if !part.ids.is_empty() {
                 for row in &mut part.rows {
                     for id in [&mut row.id, &mut row.image, &mut row.category] {
@@ -184,6 +202,11 @@ impl DataSet {
             if let Some((place, what)) = part.trouble {
                 trouble.get_or_insert((rows.len() as u64 + place + 1, what));
             }
+            if kind != IouType::Bbox {
+                (rows.len() as u32..).zip(&mut part.rows).for_each(|(place, row)| row.shape = place);
+                part.outlines.shrink();
+                outlines.push(part.outlines);
+            }
             rows.extend(&part.rows);
             scored += part.scored;
         })?;
@@ -191,8 +214,24 @@ impl DataSet {
             return Err(ReadError::Record { path: self.path.clone(), record: "annotation", number, what });
         }
         self.scored = scored;
+        self.outlines = outlines;
         self.annotations = Some(rows);
         Ok(())
+    }
+
+    /// Masks or key points of the annotations in the file's order.
+    pub(crate) fn outlines(&self) -> &[Outlines] {
+        &self.outlines
+    }
+
+    /// Forgets the masks or key points, once they have been taken and it is known what is wrong with some.
+    pub(crate) fn forget_outlines(&mut self, troubles: ShapeTroubles) {
+        (self.outlines, self.shape_troubles) = (Vec::new(), troubles);
+    }
+
+    /// What is wrong with masks or key points.
+    pub(crate) fn shape_troubles(&self) -> &ShapeTroubles {
+        &self.shape_troubles
     }
 
     /// The file.

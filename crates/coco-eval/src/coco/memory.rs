@@ -54,7 +54,7 @@ impl Annotation {
         traits.set(Traits::IGNORED, crowd == Some(true));
         traits.set(Traits::CROWD, crowd == Some(true));
         traits.set(Traits::ID_ZERO, id.integer() == Some(0));
-        Annotation { id, image, category, bbox, area: area.unwrap_or(0.0), traits }
+        Annotation { id, image, category, bbox, area: area.unwrap_or(0.0), traits, shape: 0 }
     }
 }
 

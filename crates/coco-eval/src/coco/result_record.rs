@@ -8,8 +8,8 @@ use super::id::Id;
 use super::names::Map;
 use super::results::{Detection, Lookup, NOWHERE, Noticed, bump};
 use super::scan::{Cursor, Scan, Stop};
+use super::shapes::{Belongs, Comparer, IouType, OverlapsPart};
 use super::value::{JsonValue, Object};
-use crate::mask::MaskFacts;
 
 /// Where the boxes of a results file come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,10 @@ pub(super) struct ResultsPart {
     pub(super) rows: Vec<(u32, Detection)>,
     /// Areas that are not width times height; empty or as long as `rows`.
     pub(super) areas: Vec<f64>,
+    /// Overlaps of masks or key points; empty or of as many results as `rows`.
+    pub(super) overlaps: OverlapsPart,
+    /// Compares masks and key points.
+    pub(super) comparer: Comparer,
     pub(super) noticed: Noticed,
     /// The first result that cannot be used, by its place in this part counted from 1.
     pub(super) trouble: Option<(u64, String)>,
@@ -70,29 +74,15 @@ pub(super) fn read(
     if part.rows.capacity() == 0 {
         part.rows.reserve(cursor.data.len().saturating_sub(start) / TYPICAL);
     }
-    let plain = if kind == BoxSource::Boxes && map.is_none() { typed(cursor) } else { Err(Stop::Odd) };
+    let points = kind == BoxSource::KeyPoints || lookup.kind() == IouType::Keypoints;
+    let plain = if points || map.is_some() { Err(Stop::Odd) } else { typed(cursor, part, kind, lookup) };
     match plain {
-        Ok(((image, category, bbox, score), masked)) => {
+        Ok(result) => {
             part.noticed.count += 1;
-            part.noticed.masks += u64::from(masked);
-            let place = match part.last_image {
-                Some((id, place)) if id == image => place,
-                _ => {
-                    let Some(place) = lookup.images.get(image) else {
-                        part.noticed.unknown_image(lookup.ids.show(image).to_string());
-                        return Ok(());
-                    };
-                    part.last_image = Some((image, place));
-                    place
-                }
-            };
-            let category = lookup.categories.get(category).unwrap_or_else(|| {
-                part.noticed.foreign_category(category);
-                NOWHERE
-            });
-            let rank = lookup.ranks.get(place as usize).copied().unwrap_or(NOWHERE);
-            if rank != NOWHERE && (category != NOWHERE || lookup.keep_foreign) {
-                part.rows.push((category, Detection { bbox, score, image: rank, order: 0 }));
+            part.noticed.masks += u64::from(result.masked && kind == BoxSource::Boxes);
+            if let Err(what) = keep(result, part, kind, lookup) {
+                let number = part.noticed.count;
+                part.trouble.get_or_insert((number, what));
             }
             Ok(())
         }
@@ -110,9 +100,64 @@ pub(super) fn read(
     }
 }
 
-type Typed = (Id, Id, [f64; 4], f64);
+/// A result in its usual spelling; its mask lies in the part's comparer.
+struct TypedResult {
+    image: Id,
+    category: Id,
+    bbox: Option<[f64; 4]>,
+    score: f64,
+    masked: bool,
+}
 
-fn typed(cursor: &mut Cursor<'_>) -> Scan<(Typed, bool)> {
+/// Keeps a result, if it is one of an evaluated image and category.
+fn keep(result: TypedResult, part: &mut ResultsPart, kind: BoxSource, lookup: &Lookup) -> Result<(), String> {
+    let TypedResult { image, category, bbox, score, .. } = result;
+    let place = match part.last_image {
+        Some((id, place)) if id == image => place,
+        _ => {
+            let Some(place) = lookup.images.get(image) else {
+                part.noticed.unknown_image(lookup.ids.show(image).to_string());
+                return Ok(());
+            };
+            part.last_image = Some((image, place));
+            place
+        }
+    };
+    let category = lookup.categories.get(category).unwrap_or_else(|| {
+        part.noticed.foreign_category(category);
+        NOWHERE
+    });
+    let rank = lookup.ranks.get(place as usize).copied().unwrap_or(NOWHERE);
+    if rank == NOWHERE || (category == NOWHERE && !lookup.keep_foreign) {
+        return Ok(());
+    }
+    let bbox = match lookup.truths.as_deref() {
+        Some(truths) => {
+            let at = Belongs { image: rank, category, among: lookup.among };
+            let facts = part.comparer.mask(truths, at, bbox, &mut part.overlaps).map_err(has)?;
+            bbox.unwrap_or(facts.bbox)
+        }
+        None if kind == BoxSource::Masks => {
+            let facts = part.comparer.facts().map_err(has)?;
+            part.areas.push(f64::from(facts.area));
+            bbox.unwrap_or(facts.bbox)
+        }
+        None => bbox.ok_or("has no `bbox`")?,
+    };
+    part.rows.push((category, Detection { bbox, score, image: rank, order: 0 }));
+    Ok(())
+}
+
+fn has(what: String) -> String {
+    format!("has {what}")
+}
+
+fn typed(
+    cursor: &mut Cursor<'_>,
+    part: &mut ResultsPart,
+    kind: BoxSource,
+    lookup: &Lookup,
+) -> Scan<TypedResult> {
     const IMAGE: u8 = 1;
     const CATEGORY: u8 = 2;
     const BOX: u8 = 4;
@@ -123,8 +168,10 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<(Typed, bool)> {
     }
     cursor.at += 1;
     let zero = Id::new(0).ok_or(Stop::Odd)?;
-    let (mut image, mut category, mut bbox, mut score) = (zero, zero, [0.0; 4], 0.0);
+    let (mut image, mut category, mut bbox, mut score) = (zero, zero, None, 0.0);
     let (mut seen, mut masked) = (0, false);
+    let masks = kind == BoxSource::Masks || lookup.truths.is_some();
+    part.comparer.segment.clear();
     loop {
         cursor.next_byte()?;
         let known = if cursor.literal(b"\"image_id\":") {
@@ -152,8 +199,12 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<(Typed, bool)> {
         match known {
             IMAGE => image = integer(cursor)?,
             CATEGORY => category = integer(cursor)?,
-            BOX => bbox = four(cursor)?,
+            BOX => bbox = Some(four(cursor)?),
             SCORE => score = double(cursor)?,
+            MASK if masks => {
+                part.comparer.segment.read(cursor)?;
+                masked = true;
+            }
             MASK => {
                 cursor.next_byte()?;
                 let start = cursor.at;
@@ -166,10 +217,16 @@ fn typed(cursor: &mut Cursor<'_>) -> Scan<(Typed, bool)> {
             break;
         }
     }
-    if seen & !MASK != IMAGE | CATEGORY | BOX | SCORE {
+    let needed = match kind {
+        BoxSource::Masks => IMAGE | CATEGORY | MASK | SCORE,
+        _ => IMAGE | CATEGORY | BOX | SCORE,
+    };
+    // Results without boxes must have compressed masks.
+    let polygons = kind == BoxSource::Masks && !part.comparer.segment.compressed();
+    if seen & needed != needed || polygons {
         return Err(Stop::Odd);
     }
-    Ok(((image, category, bbox, score), masked))
+    Ok(TypedResult { image, category, bbox, score, masked })
 }
 
 fn general(
@@ -195,7 +252,7 @@ fn general(
     // Boxes are looked at before categories and scores: a bad one stops pycocotools wherever it is.
     let (bbox, area) = match kind {
         BoxSource::Boxes => (plain_box(object)?, None),
-        BoxSource::Masks => mask_box(object)?,
+        BoxSource::Masks => mask_box(object, &mut part.comparer)?,
         BoxSource::KeyPoints => (points_box(object)?, None),
     };
     let id = object.get("category_id").ok_or("has no `category_id`")?;
@@ -222,8 +279,21 @@ fn general(
         }
     };
     let bbox = bbox.ok_or("has a `bbox` that is not four numbers: [x, y, width, height] expected")?;
+    if let Some(truths) = lookup.truths.as_deref() {
+        let category = found.unwrap_or(NOWHERE);
+        let at = Belongs { image: rank, category, among: lookup.among };
+        if truths.kind() == IouType::Keypoints {
+            let compared = part.comparer.points(object.get("keypoints"), truths, at, &mut part.overlaps);
+            if let Err(what) = compared {
+                part.overlaps.skip(part.noticed.count, has(what));
+            }
+        } else {
+            part.comparer.segment.take(object.get("segmentation"));
+            part.comparer.mask(truths, at, Some(bbox), &mut part.overlaps).map_err(has)?;
+        }
+    }
     part.rows.push((found.unwrap_or(NOWHERE), Detection { bbox, score, image: rank, order: 0 }));
-    if let Some(area) = area {
+    if let Some(area) = area.filter(|_| lookup.kind() != IouType::Segm) {
         part.areas.push(area);
     }
     Ok(())
@@ -259,21 +329,12 @@ fn plain_box(object: &Object) -> Result<Option<[f64; 4]>, String> {
 
 type WithBox = (Option<[f64; 4]>, Option<f64>);
 
-fn mask_box(object: &Object) -> Result<WithBox, String> {
-    let Some(JsonValue::Object(mask)) = object.get("segmentation") else {
-        return Err("has no compressed mask as `segmentation`".into());
-    };
-    let (Some(JsonValue::Text(counts)), Some(JsonValue::List(size))) = (mask.get("counts"), mask.get("size"))
-    else {
-        return Err("has a `segmentation` that is no compressed mask".into());
-    };
-    let (Some(JsonValue::Int(height)), Some(JsonValue::Int(width))) = (size.first(), size.get(1)) else {
-        return Err("has a mask without a size".into());
-    };
-    let side = |value: i64| u32::try_from(value).map_err(|_| "has a mask of impossible size".to_string());
-    let size = (side(*height)?, side(*width)?);
-    let facts =
-        MaskFacts::read(counts.as_bytes(), size, &mut Vec::new()).map_err(|what| format!("has {what}"))?;
+fn mask_box(object: &Object, comparer: &mut Comparer) -> Result<WithBox, String> {
+    comparer.segment.take(object.get("segmentation"));
+    if !comparer.segment.compressed() {
+        return Err("has no compressed mask as `segmentation`, which results without boxes must have: `size` and a text as `counts`".into());
+    }
+    let facts = comparer.facts().map_err(has)?;
     let bbox = match object.get("bbox") {
         None => Some(facts.bbox),
         Some(JsonValue::List(list)) => {

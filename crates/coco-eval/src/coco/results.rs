@@ -4,16 +4,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::dataset::{DataSet, Image, Want};
 use super::error::{ReadError, quoted};
 use super::id::{Id, Ids, Index};
 use super::names::{DatasetNames, Map, called, file_of, sibling_tables};
-use super::number::shortest;
-use super::result_record::{BoxSource, ResultsPart, kind_of, read, shown};
+use super::result_record::{BoxSource, ResultsPart, kind_of, read};
 use super::rows::{Grouped, MOST_GROUPS, Rows};
+use super::shapes::{Among, IouType, MaskNotes, Overlaps, TruthShapes};
 use super::stream::Stream;
-use super::value::{JsonValue, Object, text};
+use super::value::{JsonValue, text};
 
 /// The place of an image or a category that is not asked for.
 pub const NOWHERE: u32 = u32::MAX;
@@ -48,6 +49,17 @@ pub struct Lookup {
     pub keep_foreign: bool,
     /// By name instead of by id, where the results file has names.
     pub names: Option<DatasetNames>,
+    /// The annotations' masks or key points, with which those of results are compared; boxes need none.
+    pub(crate) truths: Option<Arc<TruthShapes>>,
+    /// With which of them.
+    pub(crate) among: Among,
+}
+
+impl Lookup {
+    /// What is compared.
+    pub(crate) fn kind(&self) -> IouType {
+        self.truths.as_ref().map_or(IouType::Bbox, |truths| truths.kind())
+    }
 }
 
 /// The shape of a results file.
@@ -65,12 +77,14 @@ pub enum ResultsForm {
 /// All detections of a file, and what was noticed while reading it.
 #[derive(Debug, Default)]
 pub struct Detections {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// The detections of evaluated images, grouped by place of their category; those of other categories, if they
     /// are kept, in one group more.
     pub rows: Grouped<Detection>,
     /// Areas that are not width times height, in the file's order; else empty.
     pub areas: Rows<f64>,
+    /// What their masks or key points have in common with annotations; none where boxes are compared.
+    pub(crate) overlaps: Option<Arc<Overlaps>>,
     /// What was noticed.
     pub noticed: Noticed,
 }
@@ -98,6 +112,8 @@ pub struct Noticed {
     pub foreign_words: BTreeMap<String, u64>,
     /// Results that have a mask beside their box.
     pub masks: u64,
+    /// What is odd about masks, where they are compared.
+    pub mask_notes: MaskNotes,
     /// Results whose score is true or false.
     pub bool_scores: u64,
     /// File names that the results file has for images, by their ids, which the data set knows too.
@@ -137,6 +153,7 @@ impl Noticed {
         self.bool_scores += part.bool_scores;
         self.masks += part.masks;
         self.failed_photos += part.failed_photos;
+        self.mask_notes.add(part.mask_notes);
         if let Some(seen) = part.seen {
             self.seen.get_or_insert_default().extend(seen);
         }
@@ -203,6 +220,7 @@ impl Detections {
             path: self.path.clone(),
             rows: self.rows.map(|row| Detection { bbox: change(row), ..*row }),
             areas: Rows::default(),
+            overlaps: self.overlaps.clone(),
             noticed: self.noticed.clone(),
         }
     }
@@ -213,6 +231,7 @@ impl Detections {
             path: self.path.clone(),
             rows: self.rows.filter_map(change),
             areas: self.areas.clone(),
+            overlaps: self.overlaps.clone(),
             noticed: self.noticed.clone(),
         }
     }
@@ -263,6 +282,7 @@ impl Detections {
             BoxSource::Masks => Some("masks"),
             BoxSource::KeyPoints => Some("key points"),
         };
+        self.start_overlaps(kind, lookup);
         let mut trouble = None;
         stream.list(
             |cursor, part: &mut ResultsPart| read(cursor, part, kind, lookup, map),
@@ -271,7 +291,16 @@ impl Detections {
         self.judge(trouble)
     }
 
-    fn take(&mut self, part: ResultsPart, trouble: &mut Option<(u64, String)>) {
+    /// Makes room for overlaps where they are wanted.
+    pub(super) fn start_overlaps(&mut self, kind: BoxSource, lookup: &Lookup) {
+        self.overlaps = match lookup.kind() {
+            IouType::Bbox => None,
+            IouType::Segm => Some(Arc::new(Overlaps::new(true, kind == BoxSource::Masks))),
+            IouType::Keypoints => Some(Arc::new(Overlaps::new(false, false))),
+        };
+    }
+
+    pub(super) fn take(&mut self, mut part: ResultsPart, trouble: &mut Option<(u64, String)>) {
         if let Some((place, what)) = part.trouble {
             trouble.get_or_insert((self.noticed.count + place, what));
         }
@@ -281,10 +310,14 @@ impl Detections {
             self.rows.push((category as usize).min(other), Detection { order, ..row });
         }
         self.areas.extend(&part.areas);
+        if let Some(overlaps) = self.overlaps.as_mut().and_then(Arc::get_mut) {
+            overlaps.extend(&part.overlaps, self.noticed.count);
+        }
+        part.noticed.mask_notes = part.comparer.notes;
         self.noticed.merge(part.noticed);
     }
 
-    fn judge(&self, trouble: Option<(u64, String)>) -> Result<(), ReadError> {
+    pub(super) fn judge(&self, trouble: Option<(u64, String)>) -> Result<(), ReadError> {
         match trouble {
             None => Ok(()),
             Some((number, what)) => {
@@ -330,38 +363,6 @@ impl Detections {
         }
         Ok(())
     }
-
-    fn lines(&mut self, mut stream: Stream, lookup: &Lookup) -> Result<(), ReadError> {
-        self.noticed.form = ResultsForm::Lines;
-        let map = match &lookup.names {
-            Some(names) => Some(Map::of_files(files_in_lines(&self.path)?.iter().map(|name| &**name), names)),
-            None => None,
-        };
-        let mut line = 0;
-        let mut trouble = None;
-        while stream.peek()?.is_some() {
-            line += 1;
-            let value = match stream.one("a line", JsonValue::read) {
-                Err(ReadError::EndsEarly { .. }) if line > 1 => {
-                    self.noticed.cut_line = true;
-                    break;
-                }
-                value => value?,
-            };
-            let mut part = ResultsPart::default();
-            let JsonValue::Object(object) = value else {
-                return Err(ReadError::shape(&self.path, format!("line {line} is no object")));
-            };
-            photo(&object, &mut part, lookup, map.as_ref()).map_err(|what| ReadError::Record {
-                path: self.path.clone(),
-                record: "photo",
-                number: line,
-                what,
-            })?;
-            self.take(part, &mut trouble);
-        }
-        self.judge(trouble)
-    }
 }
 
 /// The first result decides what all of them are taken for.
@@ -390,20 +391,6 @@ fn files_in_list(path: &Path) -> Result<HashSet<Box<str>>, ReadError> {
     Ok(files)
 }
 
-/// The files that the lines of detections.jsonl name.
-fn files_in_lines(path: &Path) -> Result<HashSet<Box<str>>, ReadError> {
-    let mut files = HashSet::new();
-    let mut stream = Stream::open(path)?;
-    while stream.peek()?.is_some() {
-        // What is wrong with a line is said where it is read for good.
-        let Ok(value) = stream.one("a line", JsonValue::read) else { break };
-        if let JsonValue::Object(object) = value {
-            files.extend(object.get("file").and_then(JsonValue::text).map(Into::into));
-        }
-    }
-    Ok(files)
-}
-
 /// Whether an object at the start of a file is the first of many lines.
 fn is_lines(path: &Path) -> Result<bool, ReadError> {
     let name = path.to_string_lossy();
@@ -417,80 +404,4 @@ fn is_lines(path: &Path) -> Result<bool, ReadError> {
     }
     let key = stream.one("a key", text)?;
     Ok(matches!(key.as_str(), "image_id" | "file"))
-}
-
-/// One line of detections.jsonl.
-fn photo(object: &Object, part: &mut ResultsPart, lookup: &Lookup, map: Option<&Map>) -> Result<(), String> {
-    if object.get("error").is_some() {
-        part.noticed.failed_photos += 1;
-        return Ok(());
-    }
-    let names = lookup.names.as_ref();
-    let file = object.get("file").and_then(JsonValue::text);
-    let image_id = object.get("image_id").ok_or("has no `image_id`")?;
-    let by_id = lookup.ids.find(image_id);
-    part.noticed.images.extend(by_id.zip(file.map(Into::into)));
-    let named = map.zip(file).and_then(|(map, file)| map.file(file));
-    let image = named.map_or(by_id, |named| named.id).and_then(|id| lookup.images.get(id));
-    part.noticed.seen.get_or_insert_default().extend(image);
-    let Some(JsonValue::List(list)) = object.get("detections") else {
-        return Err("has no list `detections`".into());
-    };
-    for value in list {
-        part.noticed.count += 1;
-        part.noticed.masks += u64::from(value_has_mask(value));
-        let JsonValue::Object(detection) = value else {
-            return Err("has a detection that is no object".into());
-        };
-        let Some(image) = image else {
-            match named {
-                Some(named) => part.noticed.unknown_file(&named.name),
-                None => part.noticed.unknown_image(shown(image_id)?),
-            }
-            continue;
-        };
-        let label = detection.get("label").and_then(JsonValue::text);
-        let id = match names.zip(label) {
-            Some((names, label)) => names.category(label),
-            None => detection.get("category_id").and_then(|id| lookup.ids.find(id)),
-        };
-        let category = id.and_then(|id| lookup.categories.get(id));
-        let rank = lookup.ranks.get(image as usize).copied().unwrap_or(NOWHERE);
-        if category.is_none() {
-            match (id, label) {
-                (Some(id), _) => part.noticed.foreign_category(id),
-                (None, label) => bump(&mut part.noticed.foreign_words, quoted(label.unwrap_or("?")), 1),
-            }
-        }
-        if rank == NOWHERE || (category.is_none() && !lookup.keep_foreign) {
-            continue;
-        }
-        let corners = corners(detection).ok_or("has a detection whose `box` is not four numbers")?;
-        let score = detection
-            .get("score")
-            .and_then(JsonValue::number)
-            .ok_or("has a detection without a number as `score`")?;
-        let row = Detection { bbox: sides(corners), score, image: rank, order: 0 };
-        part.rows.push((category.unwrap_or(NOWHERE), row));
-    }
-    Ok(())
-}
-
-fn value_has_mask(detection: &JsonValue) -> bool {
-    matches!(detection, JsonValue::Object(detection) if detection.get("mask").is_some_and(JsonValue::truthy))
-}
-
-fn corners(detection: &Object) -> Option<[f64; 4]> {
-    let Some(JsonValue::List(list)) = detection.get("box") else { return None };
-    let numbers: Option<Vec<f64>> = list.iter().map(JsonValue::number).collect();
-    numbers?.try_into().ok()
-}
-
-/// Corners as sides, with the numbers that detections.json has: those are float32 in their shortest spelling.
-fn sides([x1, y1, x2, y2]: [f64; 4]) -> [f64; 4] {
-    let single = |number: f64| shortest(number as f32) == number;
-    if [x1, y1, x2, y2].into_iter().all(single) {
-        return [x1, y1, shortest(x2 as f32 - x1 as f32), shortest(y2 as f32 - y1 as f32)];
-    }
-    [x1, y1, x2 - x1, y2 - y1]
 }

@@ -5,8 +5,7 @@
 
 use super::analysis::Verdicts;
 use super::mistakes::{Mistakes, by_image};
-use super::overlap::overlap;
-use super::problem::Problem;
+use super::problem::{CategoryProblem, Problem, Truth};
 
 /// One cell of the matrix that is not 0. A side that is absent is the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +28,7 @@ pub(super) fn confusion(
 ) -> Vec<Confused> {
     let mut counts = std::collections::BTreeMap::new();
     let mut count = |truth, detection| *counts.entry((truth, detection)).or_insert(0u64) += 1;
+    let categories: Vec<CategoryProblem<'_>> = (0..problem.len()).map(|k| problem.category(k)).collect();
     for Mistakes { right, wrong, missed, .. } in by_image(problem, verdicts, score) {
         for detection in right {
             count(Some(detection.category), Some(detection.category));
@@ -36,8 +36,13 @@ pub(super) fn confusion(
         let mut pairs = Vec::new();
         for (d, detection) in wrong.iter().enumerate() {
             for (g, truth) in missed.iter().enumerate() {
-                let iou = overlap(&detection.bbox, &truth.bbox, false);
-                if detection.category != truth.category && iou >= threshold {
+                if detection.category == truth.category {
+                    continue;
+                }
+                let object =
+                    Truth { crowd: false, ..categories[truth.category].truths[truth.place as usize] };
+                let iou = problem.overlap(detection.place, &object);
+                if iou >= threshold {
                     pairs.push((iou, d, g));
                 }
             }

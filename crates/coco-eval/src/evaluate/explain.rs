@@ -11,13 +11,15 @@ use super::evaluation::{self, rules};
 use super::interval::Interval;
 use super::missed::{Missed, missed};
 use super::operating::{OperatingPoint, best, best_overall};
+use super::overlap::overlap;
 use super::params::Protocol;
+use super::problem::Problem;
 use super::quirk::Reading;
 use super::resample::Resampler;
 use super::tide::{self, Guess, Tide, TideImage, TideObject, TideThresholds};
 use super::voc::{self, Sides, Voc};
 use super::{Evaluator, lvis};
-use crate::coco::{Detections, Id, Index, Traits};
+use crate::coco::{Among, Detections, Id, Index, IouType, Lookup, Traits};
 
 /// What goes wrong at one IoU threshold.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,8 +153,14 @@ impl Evaluator {
             .collect())
     }
 
-    /// TIDE, with tidecv's numbers; `None` where there is no class at all.
+    /// TIDE of boxes or masks, with tidecv's numbers; `None` where there is no class at all.
+    ///
+    /// # Errors
+    /// When key points are compared, of which TIDE knows nothing, and when the results cannot be read once more.
     pub fn tide(&self, thresholds: TideThresholds) -> Result<Option<Tide>, EvaluateError> {
+        if self.params.iou_type == IouType::Keypoints {
+            return Err(EvaluateError::Params("TIDE has no key points: leave out `--tide`".into()));
+        }
         // tidecv counts classes that the data set does not list; only then are the results read once more.
         let foreign: Vec<Id> = self.detections.noticed.foreign_categories.keys().copied().collect();
         let own_annotations = self.set.annotations().map(|annotation| annotation.category);
@@ -163,10 +171,11 @@ impl Evaluator {
             classes.retain(|&id| met.insert(id));
         }
         let index = Index::new(&classes);
-        let reread = if foreign.is_empty() || self.params.category_ids.is_some() {
+        let boxes = self.params.iou_type == IouType::Bbox;
+        let reread = if boxes && (foreign.is_empty() || self.params.category_ids.is_some()) {
             None
         } else {
-            let mut lookup = self.lookup.clone();
+            let mut lookup = self.lookup_across();
             lookup.categories = index.clone();
             lookup.category_count = classes.len();
             Some(Detections::open(self.detections.path(), &lookup)?)
@@ -175,9 +184,18 @@ impl Evaluator {
         let mut scenes = vec![TideImage::default(); self.scope.images.len()];
         for annotation in self.set.annotations() {
             let places = self.scope.image(annotation.image).zip(index.get(annotation.category));
-            if let Some((image, class)) = places.filter(|_| !annotation.traits.has(Traits::NO_BOX)) {
-                let crowd = annotation.traits.has(Traits::IGNORED);
-                scenes[image as usize].objects.push(TideObject { class, bbox: annotation.bbox, crowd });
+            let usable = match boxes {
+                true => !annotation.traits.has(Traits::NO_BOX),
+                false => !self.set.shape_troubles().all.contains_key(&annotation.shape),
+            };
+            if let Some((image, class)) = places.filter(|_| usable) {
+                let (crowd, shape) = (annotation.traits.has(Traits::IGNORED), annotation.shape);
+                scenes[image as usize].objects.push(TideObject {
+                    class,
+                    bbox: annotation.bbox,
+                    crowd,
+                    shape,
+                });
             }
         }
         for class in 0..classes.len() {
@@ -193,12 +211,27 @@ impl Evaluator {
         order.retain(|&image| !std::mem::replace(&mut met[image as usize], true));
         let scenes: Vec<TideImage> =
             order.iter().map(|&image| std::mem::take(&mut scenes[image as usize])).collect();
-        Ok(tide::run(&scenes, classes.len(), thresholds))
+        let iou = |guess: &Guess, object: &TideObject, crowd: bool| match detections.overlaps.as_deref() {
+            None => overlap(&guess.bbox, &object.bbox, crowd),
+            Some(overlaps) => overlaps.of(guess.order, object.shape, crowd),
+        };
+        Ok(tide::run(&scenes, classes.len(), thresholds, &iou))
+    }
+
+    /// How results are read to be compared with annotations of all categories.
+    fn lookup_across(&self) -> Lookup {
+        Lookup { among: Among::All, ..self.lookup.clone() }
     }
 
     /// What goes wrong at one IoU threshold.
     pub fn errors(&self, reading: Reading, iou: f64, closed: Closed) -> Result<Errors, EvaluateError> {
-        let problem = self.problem(reading)?;
+        // Masks and key points of other categories have not been compared: the results are read once more for it.
+        let across = match &self.lookup.truths {
+            None => None,
+            Some(_) => Some(Detections::open(self.detections.path(), &self.lookup_across())?),
+        };
+        let detections = across.as_ref().unwrap_or(&self.detections);
+        let problem = Problem::new(&self.set, detections, &self.scope, &self.params, reading)?;
         let verdicts: Vec<Verdicts> = judge(&problem, iou, self.largest_limit());
         let cut = best_overall(&verdicts);
         let whole = |low: f64, high: f64| low <= 0.0 && high >= 1e10;
@@ -221,6 +254,9 @@ impl Evaluator {
 
     /// PASCAL VOC's two average precisions at one IoU threshold.
     pub fn voc(&self, reading: Reading, iou: f64, sides: Sides) -> Result<Voc, EvaluateError> {
+        if self.params.iou_type != IouType::Bbox {
+            return Err(EvaluateError::Params("VOC's AP is of boxes: leave out `--iou-type`".into()));
+        }
         let difficult: Vec<bool> = self
             .set
             .annotations()

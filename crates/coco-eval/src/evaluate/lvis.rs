@@ -8,7 +8,7 @@ use super::error::EvaluateError;
 use super::matching::falling;
 use super::problem::{Chosen, Scope};
 use super::quirk::Reading;
-use crate::coco::{Annotation, DataSet, Detection, Detections, Grouped, Id, Image, NOWHERE, Traits};
+use crate::coco::{Annotation, DataSet, Detection, Detections, Grouped, Id, Image, IouType, NOWHERE, Traits};
 
 /// The best detections of an image that are looked at, over all categories.
 pub(super) const PER_IMAGE: usize = 300;
@@ -17,7 +17,12 @@ pub(super) const PER_IMAGE: usize = 300;
 pub(super) const FREQUENCIES: [&str; 3] = ["r", "c", "f"];
 
 /// The annotations that lvis evaluates: those with an area above 0 and below infinity. Crowds are not known.
-pub(super) fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<Vec<Chosen>, EvaluateError> {
+pub(super) fn choose(
+    set: &DataSet,
+    scope: &Scope,
+    kind: IouType,
+    reading: Reading,
+) -> Result<Vec<Chosen>, EvaluateError> {
     let all: Vec<&Annotation> = set.annotations().collect();
     let last: HashMap<Id, usize> =
         all.iter().enumerate().map(|(place, annotation)| (annotation.id, place)).collect();
@@ -47,6 +52,10 @@ pub(super) fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<V
         else {
             continue;
         };
+        if kind == IouType::Segm {
+            chosen.push((category, image, place as u32));
+            continue;
+        }
         if annotation.traits.has(Traits::NO_BOX) || annotation.traits.has(Traits::BOX_KIND) {
             return Err(EvaluateError::annotation(set, place, "has no `bbox` of four numbers"));
         }

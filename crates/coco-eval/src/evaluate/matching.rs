@@ -11,6 +11,7 @@
 
 use super::overlap::overlap;
 use super::problem::{CategoryProblem, Truth};
+use crate::coco::{Detection, Overlaps};
 
 /// What holds for every category.
 #[derive(Clone, Debug)]
@@ -118,7 +119,7 @@ pub(super) fn run(
     let (ranges, limits) = (rules.ranges.len(), rules.limits.len());
     scratch.ranks.resize(rules.images, 0);
     scratch.starts.resize(rules.images, 0);
-    let mut state = State::new(&category.truths, rules, keep);
+    let mut state = State::new(category, rules, keep);
     let positives = |a: usize| state.ignored.iter().filter(|&&bits| bits >> a & 1 == 0).count() as u32;
     let mut matched = Matched { positives: (0..ranges).map(positives).collect(), ..Matched::default() };
     for (place, truth) in category.truths.iter().enumerate().rev() {
@@ -142,7 +143,7 @@ pub(super) fn run(
             let detection = category.detection(row());
             let first = scratch.starts[image as usize].max(1) as usize - 1;
             let (all, some) = (&mut scratch.overlaps, &mut scratch.candidates);
-            state.collect(&detection.bbox, image, first, all, some);
+            state.collect(detection, first, all, some);
             state.score = detection.score;
             for a in 0..ranges {
                 let mut mask = state.take(&scratch.candidates, a);
@@ -181,6 +182,8 @@ pub(super) fn run(
 /// A category's ground truths while they are taken.
 struct State<'a> {
     truths: &'a [Truth],
+    /// Overlaps of masks or key points; none where boxes are compared.
+    overlaps: Option<&'a Overlaps>,
     rules: &'a Rules,
     lowest: f64,
     /// A bit for each range in which a ground truth is ignored.
@@ -194,10 +197,12 @@ struct State<'a> {
 }
 
 impl<'a> State<'a> {
-    fn new(truths: &'a [Truth], rules: &'a Rules, keep: bool) -> State<'a> {
+    fn new(category: &'a CategoryProblem<'_>, rules: &'a Rules, keep: bool) -> State<'a> {
+        let truths = &category.truths;
         let ignored = |truth: &Truth| if truth.ignored { u32::MAX } else { rules.outside(truth.area) };
         State {
             truths,
+            overlaps: category.overlaps(),
             rules,
             lowest: rules.floors.iter().copied().fold(f64::INFINITY, f64::min),
             ignored: truths.iter().map(ignored).collect(),
@@ -207,27 +212,32 @@ impl<'a> State<'a> {
         }
     }
 
+    /// The overlap of a detection with a ground truth of its image.
+    #[inline]
+    fn overlap(&self, detection: &Detection, truth: &Truth) -> f64 {
+        match self.overlaps {
+            None => overlap(&detection.bbox, &truth.bbox, truth.crowd),
+            Some(overlaps) => overlaps.of(detection.order, truth.shape, truth.crowd),
+        }
+    }
+
     /// Whether some IoU is not below every floor.
     #[inline]
-    fn reaches(&self, bbox: &[f64; 4], image: u32, first: usize) -> bool {
-        let own = self.truths[first..].iter().take_while(|truth| truth.image == image);
-        own.fold(false, |reached, truth| reached | !(overlap(bbox, &truth.bbox, truth.crowd) < self.lowest))
+    fn reaches(&self, detection: &Detection, first: usize) -> bool {
+        if self.overlaps.is_some_and(|overlaps| self.lowest > 0.0 && !overlaps.any(detection.order)) {
+            return false;
+        }
+        let own = self.truths[first..].iter().take_while(|truth| truth.image == detection.image);
+        own.fold(false, |reached, truth| reached | !(self.overlap(detection, truth) < self.lowest))
     }
 
     /// The image's ground truths whose IoU is not below every floor, in their order.
     #[inline]
-    fn collect(
-        &self,
-        bbox: &[f64; 4],
-        image: u32,
-        first: usize,
-        all: &mut Vec<f64>,
-        some: &mut Vec<(usize, f64)>,
-    ) {
-        let own = self.truths[first..].iter().take_while(|truth| truth.image == image);
+    fn collect(&self, detection: &Detection, first: usize, all: &mut Vec<f64>, some: &mut Vec<(usize, f64)>) {
+        let own = self.truths[first..].iter().take_while(|truth| truth.image == detection.image);
         all.clear();
         some.clear();
-        all.extend(own.map(|truth| overlap(bbox, &truth.bbox, truth.crowd)));
+        all.extend(own.map(|truth| self.overlap(detection, truth)));
         // Once a NaN is the best overlap nothing is below it, so that even far boxes may be taken.
         let nan = all.iter().any(|iou| iou.is_nan());
         let passes = |iou: f64| nan || !(iou < self.lowest);
@@ -342,7 +352,7 @@ fn by_score(category: &CategoryProblem<'_>, state: &State<'_>, scratch: &Scratch
         for (detection, area) in &gathered {
             let image = detection.image;
             let first = scratch.starts[image as usize].checked_sub(1);
-            let touched = first.is_some_and(|first| state.reaches(&detection.bbox, image, first as usize));
+            let touched = first.is_some_and(|first| state.reaches(detection, first as usize));
             let lenient =
                 !category.not_exhaustive.is_empty() && category.not_exhaustive.binary_search(&image).is_ok();
             let outside = if lenient { u32::MAX } else { state.rules.outside(*area) };

@@ -7,7 +7,7 @@ pub(super) fn mean_of_valid(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// numpy's order of addition for a contiguous run of doubles.
-pub(super) fn pairwise(values: &[f64]) -> f64 {
+pub(crate) fn pairwise(values: &[f64]) -> f64 {
     if values.len() < 8 {
         return values.iter().fold(-0.0, |sum, value| sum + value);
     }

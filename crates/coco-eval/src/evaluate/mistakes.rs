@@ -15,6 +15,8 @@ pub struct Boxed {
     pub bbox: [f64; 4],
     /// A detection's score.
     pub score: Option<f64>,
+    /// A detection's row, or a ground truth's place among those of its category.
+    pub(super) place: u32,
 }
 
 /// One image's detections from the score up, and its ground truths.
@@ -66,7 +68,7 @@ pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64)
             let bbox = problem.detections.rows.at(judged.row).bbox;
             let image = &mut images[judged.image as usize];
             let list = if judged.right { &mut image.right } else { &mut image.wrong };
-            list.push(Boxed { category, bbox, score: Some(judged.score) });
+            list.push(Boxed { category, bbox, score: Some(judged.score), place: judged.row });
         }
         for (place, truth) in problem.category(category).truths.iter().enumerate() {
             if !verdicts.counts[place] {
@@ -75,7 +77,7 @@ pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64)
             let image = &mut images[truth.image as usize];
             let missed = verdicts.found[place].is_none_or(|found| found < least);
             let list = if missed { &mut image.missed } else { &mut image.found };
-            list.push(Boxed { category, bbox: truth.bbox, score: None });
+            list.push(Boxed { category, bbox: truth.bbox, score: None, place: place as u32 });
         }
     }
     images

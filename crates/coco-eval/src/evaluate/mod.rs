@@ -57,13 +57,16 @@ pub use per_class::{ClassRow, per_class};
 pub use quirk::Reading;
 pub use seen::{Seen, SeenSource};
 pub use summary::{
-    AreaNumbers, COCO_NAMES, LVIS_NAMES, area_lines, names as stat_names, text as summary_lines,
+    AreaNumbers, COCO_NAMES, KEYPOINT_NAMES, LVIS_NAMES, area_lines, names as stat_names,
+    text as summary_lines,
 };
 pub use tide::{KINDS as TIDE_KINDS, Tide, TideThresholds};
 pub use voc::{Sides, Voc, VocAp};
 pub use warnings::Warning;
 
-use crate::coco::{DataSet, Detections, Lookup, ReadError};
+pub(crate) use mean::pairwise;
+
+use crate::coco::{Among, DataSet, Detections, IouType, Lookup, ReadError, Want};
 use problem::{Problem, Scope};
 
 /// Two files that belong together, and how to judge the one by the other.
@@ -96,7 +99,11 @@ impl Evaluator {
         by_name: bool,
     ) -> Result<Evaluator, EvaluateError> {
         evaluation::check(params)?;
-        let set = DataSet::open(annotations)?;
+        let want = match params.iou_type {
+            IouType::Bbox => Want::All,
+            kind => Want::Shapes(kind),
+        };
+        let set = DataSet::read(annotations, want)?;
         Evaluator::of(set, params, by_name, |lookup| Detections::open(results, lookup))
     }
 
@@ -122,7 +129,13 @@ impl Evaluator {
             }
         }
         let scope = Scope::new(&mut set, params)?;
-        let lookup = scope.lookup(&set, params, by_name);
+        let mut lookup = scope.lookup(&set, params, by_name);
+        lookup.truths = scope.truths(&mut set, params);
+        lookup.among = match params.iou_type {
+            _ if !params.class_agnostic => Among::Own,
+            IouType::Keypoints => Among::None,
+            _ => Among::All,
+        };
         let detections = read(&lookup)?;
         let input = Evaluator { set, detections, scope, lookup, params: params.clone(), left_out: 0 };
         input.check_images(by_name)?;

@@ -1,6 +1,7 @@
 //! What to evaluate: thresholds, limits, ranges, subsets. pycocotools' names and defaults, lvis' where they differ.
 
 use super::quirk::Reading;
+use crate::coco::IouType;
 
 /// The rules to judge by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,11 @@ pub struct AreaRange {
 pub struct Params {
     /// Whose rules.
     pub protocol: Protocol,
+    /// `iouType`: what of an object is compared.
+    pub iou_type: IouType,
+    /// `kpt_oks_sigmas`: for each key point how far it lies from where another person would put it, as a share of the object's
+    /// size.
+    pub sigmas: Vec<f64>,
     /// `iouThrs`.
     pub iou_thresholds: Vec<f64>,
     /// `recThrs`.
@@ -53,11 +59,17 @@ pub const MOST_THRESHOLDS: usize = 64;
 /// Most area ranges that one evaluation takes: a bit each.
 pub const MOST_RANGES: usize = 32;
 
+/// Ten times the sigmas of COCO's seventeen key points: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles.
+const SIGMAS: [f64; 17] =
+    [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89];
+
 impl Default for Params {
     fn default() -> Self {
         let range = |label: &str, low, high| AreaRange { label: label.into(), low, high };
         Params {
             protocol: Protocol::Coco,
+            iou_type: IouType::Bbox,
+            sigmas: SIGMAS.iter().map(|sigma| sigma / 10.0).collect(),
             iou_thresholds: linspace(0.5, 0.95, 10),
             recall_thresholds: linspace(0.0, 1.0, 101),
             max_dets: vec![1, 10, 100],
@@ -82,11 +94,24 @@ impl Params {
         Params { protocol: Protocol::Lvis, max_dets: vec![300], ..Params::default() }
     }
 
+    /// pycocotools' defaults for some type.
+    pub fn of(iou_type: IouType) -> Params {
+        let mut params = Params { iou_type, ..Params::default() };
+        if iou_type == IouType::Keypoints {
+            params.max_dets = vec![20];
+            params.first_limit = 20;
+            params.area_ranges.retain(|range| range.label != "small");
+        }
+        params
+    }
+
     /// As a reading takes them.
     pub fn read(&self, reading: Reading) -> Params {
         let mut params = self.clone();
         let most = self.max_dets.iter().copied().max();
-        if let Some(most) = most.filter(|_| reading.has(Reading::LIMITS) && !self.max_dets.contains(&100)) {
+        if let Some(most) =
+            most.filter(|_| reading.has(Reading::LIMITS) && !self.max_dets.contains(&self.first_limit))
+        {
             params.first_limit = most;
         }
         params
@@ -105,6 +130,20 @@ impl Params {
         }
         if self.recall_thresholds.is_empty() {
             return Some("at least one recall threshold expected".into());
+        }
+        if self.max_dets.is_empty() {
+            return Some("at least one limit on detections expected".into());
+        }
+        if self.iou_type == IouType::Keypoints {
+            if self.protocol == Protocol::Lvis {
+                return Some("LVIS has no key points: leave out `--lvis`".into());
+            }
+            if self.sigmas.is_empty() || !self.sigmas.iter().all(|sigma| *sigma > 0.0 && sigma.is_finite()) {
+                return Some(
+                    "a sigma above 0 for each key point expected, as in `--sigmas 0.026,0.025,…`".into(),
+                );
+            }
+            return None;
         }
         if self.protocol == Protocol::Coco && self.max_dets.len() < 3 {
             return Some(format!(

@@ -4,16 +4,18 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::error::EvaluateError;
 use super::lvis::Selected;
+use super::overlap::overlap;
 use super::params::{Params, Protocol};
 use super::quirk::Reading;
 use crate::coco::{
-    Annotation, ClassNames, DataSet, DatasetNames, Detection, Detections, Id, Ids, Index, Lookup, NOWHERE,
-    Traits, quoted,
+    Among, Annotation, ClassNames, DataSet, DatasetNames, Detection, Detections, Id, Ids, Index, IouType,
+    Lookup, NOWHERE, Needed, Overlaps, ReadError, Traits, TruthShapes, quoted,
 };
 
 /// A ground truth that is evaluated.
@@ -30,6 +32,8 @@ pub(super) struct Truth {
     pub(super) crowd: bool,
     /// A match with it reads as none, as its id is 0.
     pub(super) unread: bool,
+    /// The place by which results know how much they overlap its mask or key points.
+    pub(super) shape: u32,
 }
 
 /// Which images and categories are evaluated, and where they stand.
@@ -111,6 +115,23 @@ impl Scope {
         }
     }
 
+    /// The masks or key points of the annotations, which are taken out of the data set; nothing where boxes are compared.
+    pub(super) fn truths(&self, set: &mut DataSet, params: &Params) -> Option<Arc<TruthShapes>> {
+        if params.iou_type == IouType::Bbox {
+            return None;
+        }
+        let needed = Needed {
+            kind: params.iou_type,
+            sigmas: &params.sigmas,
+            images: &self.image_index,
+            image_count: self.images.len(),
+            categories: &self.category_index,
+        };
+        let (truths, troubles) = TruthShapes::new(set, &needed);
+        set.forget_outlines(troubles);
+        Some(Arc::new(truths))
+    }
+
     /// Place of an evaluated image.
     pub(super) fn image(&self, id: Id) -> Option<u32> {
         self.image_index.get(id)
@@ -134,6 +155,8 @@ impl Scope {
             category_count: self.categories.len(),
             keep_foreign: params.protocol == Protocol::Lvis,
             names: by_name.then(|| DatasetNames::of(set)),
+            truths: None,
+            among: Among::Own,
         }
     }
 }
@@ -194,6 +217,8 @@ pub(super) struct CategoryProblem<'a> {
     pub(super) rows: Cow<'a, [u32]>,
     pub(super) not_exhaustive: &'a [u32],
     detections: &'a Detections,
+    /// A detection's area is that of its mask, whatever box stands beside it.
+    mask_areas: bool,
 }
 
 impl CategoryProblem<'_> {
@@ -202,10 +227,21 @@ impl CategoryProblem<'_> {
         self.detections.rows.at(row)
     }
 
+    /// Overlaps of masks or key points; none where boxes are compared.
+    pub(super) fn overlaps(&self) -> Option<&Overlaps> {
+        self.detections.overlaps.as_deref()
+    }
+
     /// The detection's own area.
     #[inline]
     pub(super) fn area(&self, row: u32) -> f64 {
         let detection = self.detection(row);
+        if let Some(overlaps) = self.detections.overlaps.as_deref()
+            && overlaps.of_masks()
+            && (overlaps.own_areas || self.mask_areas)
+        {
+            return overlaps.area(detection.order);
+        }
         if self.detections.areas.is_empty() {
             detection.bbox[2] * detection.bbox[3]
         } else {
@@ -225,9 +261,10 @@ impl<'a> Problem<'a> {
     ) -> Result<Problem<'a>, EvaluateError> {
         let protocol = params.protocol;
         let chosen = match protocol {
-            Protocol::Coco => choose(set, scope, reading)?,
-            Protocol::Lvis => super::lvis::choose(set, scope, reading)?,
+            Protocol::Coco => choose(set, scope, params.iou_type, reading)?,
+            Protocol::Lvis => super::lvis::choose(set, scope, params.iou_type, reading)?,
         };
+        check_shapes(set, detections, &chosen)?;
         let selected = match protocol {
             Protocol::Coco if scope.together.is_none() && !reading.has(Reading::BOXES) => {
                 Selected { all: true, ..Selected::default() }
@@ -282,6 +319,16 @@ impl<'a> Problem<'a> {
             rows: self.rows_of(k),
             not_exhaustive: self.selected.not_exhaustive.get(k).map_or(&[], Vec::as_slice),
             detections: self.detections,
+            mask_areas: self.reading.has(Reading::MASK_AREAS),
+        }
+    }
+
+    /// Overlap of a detection, by its row, with a ground truth that may be of another category.
+    pub(super) fn overlap(&self, row: u32, truth: &Truth) -> f64 {
+        let detection = self.detections.rows.at(row);
+        match self.detections.overlaps.as_deref() {
+            Some(overlaps) => overlaps.of(detection.order, truth.shape, truth.crowd),
+            None => overlap(&detection.bbox, &truth.bbox, truth.crowd),
         }
     }
 
@@ -299,11 +346,15 @@ impl<'a> Problem<'a> {
         let (ignored, crowd) = match self.protocol {
             Protocol::Coco => {
                 let ignored = traits.has(Traits::IGNORED);
-                (ignored, traits.has(Traits::CROWD) || (ignored && self.reading.has(Reading::CROWDS)))
+                (
+                    ignored || traits.has(Traits::NO_POINTS),
+                    traits.has(Traits::CROWD) || (ignored && self.reading.has(Reading::CROWDS)),
+                )
             }
             Protocol::Lvis => (traits.has(Traits::IGNORE_KEY), false),
         };
-        Some(Truth { bbox, area, image, annotation: place, ignored, crowd, unread })
+        let shape = annotation.shape;
+        Some(Truth { bbox, area, image, annotation: place, ignored, crowd, unread, shape })
     }
 }
 
@@ -316,7 +367,12 @@ fn span(ends: &[usize], k: usize) -> std::ops::Range<usize> {
 pub(super) type Chosen = (u32, u32, u32);
 
 /// The annotations that pycocotools evaluates, in its order.
-fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<Vec<Chosen>, EvaluateError> {
+fn choose(
+    set: &DataSet,
+    scope: &Scope,
+    kind: IouType,
+    reading: Reading,
+) -> Result<Vec<Chosen>, EvaluateError> {
     let mut chosen = Vec::with_capacity(set.annotation_count());
     let last = if reading.has(Reading::DUPLICATE_IDS) { None } else { last_by_id(set) };
     let all: Vec<&Annotation> = if last.is_some() { set.annotations().collect() } else { Vec::new() };
@@ -331,7 +387,7 @@ fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<Vec<Chosen>,
         }
         match &last {
             None => {
-                if let Some(found) = check(set, scope, place, listing, reading)? {
+                if let Some(found) = check(set, scope, place, listing, (kind, reading))? {
                     chosen.push(found);
                 }
             }
@@ -344,7 +400,7 @@ fn choose(set: &DataSet, scope: &Scope, reading: Reading) -> Result<Vec<Chosen>,
     }
     listed.sort_by_key(|&(image, ..)| image);
     for (_, place, annotation) in listed {
-        if let Some(found) = check(set, scope, place, annotation, reading)? {
+        if let Some(found) = check(set, scope, place, annotation, (kind, reading))? {
             chosen.push(found);
         }
     }
@@ -365,7 +421,7 @@ fn check(
     scope: &Scope,
     place: usize,
     annotation: &Annotation,
-    reading: Reading,
+    (kind, reading): (IouType, Reading),
 ) -> Result<Option<Chosen>, EvaluateError> {
     let category = scope.category_index.get(annotation.category);
     let (Some(image), Some(category)) = (scope.image_index.get(annotation.image), category) else {
@@ -374,10 +430,16 @@ fn check(
     let traits = annotation.traits;
     let ignored = traits.has(Traits::IGNORED);
     let wrong = |what: &str| Err(EvaluateError::annotation(set, place, what));
-    if traits.has(Traits::NO_BOX) {
+    let boxes = kind == IouType::Bbox;
+    if boxes && traits.has(Traits::NO_BOX) {
         return wrong("has no `bbox`");
     }
-    if traits.has(Traits::BOX_KIND) {
+    if kind == IouType::Keypoints && traits.has(Traits::NO_POINT_COUNT) {
+        return wrong(
+            "has no `num_keypoints`, which says whether it is to be found: write how many of its key points are visible",
+        );
+    }
+    if boxes && traits.has(Traits::BOX_KIND) {
         return wrong("has a `bbox` that is not four numbers: [x, y, width, height] expected");
     }
     if traits.has(Traits::CROWD_RANGE) || traits.has(Traits::CROWD_KIND) {
@@ -386,10 +448,37 @@ fn check(
     if traits.has(Traits::AREA_KIND) && !ignored {
         return wrong("has an `area` that is no number");
     }
-    if reading.has(Reading::BOXES) && !annotation.bbox.iter().all(|value| value.is_finite()) {
+    if boxes && reading.has(Reading::BOXES) && !annotation.bbox.iter().all(|value| value.is_finite()) {
         return Ok(None);
     }
     Ok(Some((category, image, place as u32)))
+}
+
+/// Refuses what is evaluated and has no mask or key points, or only such as cannot be compared with the results beside it.
+fn check_shapes(set: &DataSet, detections: &Detections, chosen: &[Chosen]) -> Result<(), EvaluateError> {
+    let troubles = set.shape_troubles();
+    let uncompared = detections.overlaps.as_deref().map_or(&[][..], |overlaps| &overlaps.uncompared);
+    if troubles.all.is_empty() && uncompared.is_empty() {
+        return Ok(());
+    }
+    for &(category, image, place) in chosen {
+        let shape = set.annotation(place).map_or(place, |annotation| annotation.shape);
+        let beside = || detections.rows.of_group(category as usize).any(|(_, row)| row.image == image);
+        if let Some(what) = troubles.all.get(&shape)
+            && (!troubles.if_compared || beside())
+        {
+            return Err(EvaluateError::annotation(set, place as usize, &format!("has {what}")));
+        }
+        let on_it = |result: u32| {
+            let mut rows = detections.rows.of_group(category as usize);
+            rows.any(|(_, row)| row.order == result && row.image == image)
+        };
+        if let Some(one) = uncompared.iter().find(|one| on_it(one.result)) {
+            let (path, what) = (detections.path().to_owned(), one.what.clone());
+            return Err(ReadError::Record { path, record: "result", number: one.number, what }.into());
+        }
+    }
+    Ok(())
 }
 
 /// Groups ground truths by category and image; inside, their order stays.

@@ -22,8 +22,11 @@ impl Reading {
     /// The first number is AP at the largest limit on detections where 100 is none of the limits.
     pub const LIMITS: Reading = Reading(1 << 5);
 
+    /// The area of a result with a mask is that of its mask, whatever box stands beside it.
+    pub const MASK_AREAS: Reading = Reading(1 << 6);
+
     /// The sane reading of everything.
-    pub const CORRECTED: Reading = Reading((1 << 6) - 1);
+    pub const CORRECTED: Reading = Reading((1 << 7) - 1);
 
     /// Whether the other's quirks are read sanely.
     pub fn has(self, other: Reading) -> bool {

@@ -1,10 +1,12 @@
 //! Which images a run has looked at: AP over all of them says little of a run over a few.
 
+use std::sync::Arc;
+
 use super::error::EvaluateError;
 use super::problem::Scope;
 use super::quirk::Reading;
 use super::{Evaluation, Evaluator};
-use crate::coco::{Detection, Detections, Id, NOWHERE};
+use crate::coco::{Detection, Detections, Id, NOWHERE, TruthShapes};
 
 /// How it is known which images were looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,10 @@ impl Evaluator {
     /// This input with some of its images alone.
     pub fn restricted(self, images: &[Id]) -> Evaluator {
         let (scope, detections) = self.part(images);
-        let lookup = scope.lookup(&self.set, &self.params, self.lookup.names.is_some());
+        let mut lookup = scope.lookup(&self.set, &self.params, self.lookup.names.is_some());
+        let places = self.places_in(&scope);
+        let moved = |truths: Arc<TruthShapes>| Arc::new(truths.moved(&places, scope.images.len()));
+        (lookup.truths, lookup.among) = (self.lookup.truths.clone().map(moved), self.lookup.among);
         Evaluator { scope, detections, lookup, left_out: self.scope.images.len() - images.len(), ..self }
     }
 
@@ -55,13 +60,17 @@ impl Evaluator {
 
     fn part(&self, images: &[Id]) -> (Scope, Detections) {
         let scope = self.scope.with_images(images.to_vec());
-        let places: Vec<u32> =
-            self.scope.images.iter().map(|&id| scope.image(id).unwrap_or(NOWHERE)).collect();
+        let places = self.places_in(&scope);
         let detections = self.detections.changed(|group, row| {
             let image = places[row.image as usize];
             (image != NOWHERE).then_some((group, Detection { image, ..*row }))
         });
         (scope, detections)
+    }
+
+    /// The place of each of the images in another scope.
+    fn places_in(&self, scope: &Scope) -> Vec<u32> {
+        self.scope.images.iter().map(|&id| scope.image(id).unwrap_or(NOWHERE)).collect()
     }
 
     fn seen_by_run(&self) -> Option<Vec<bool>> {

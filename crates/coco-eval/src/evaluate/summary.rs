@@ -6,10 +6,14 @@ use super::evaluation::Arrays;
 use super::lvis::FREQUENCIES;
 use super::mean::mean_of_valid;
 use super::params::{Params, Protocol};
+use crate::coco::IouType;
 
 /// Names of the twelve numbers.
 pub const COCO_NAMES: [&str; 12] =
     ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"];
+/// Names of the ten of key points.
+pub const KEYPOINT_NAMES: [&str; 10] =
+    ["AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl"];
 /// Names of lvis' thirteen.
 pub const LVIS_NAMES: [&str; 13] = [
     "AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf", "AR@300", "ARs@300", "ARm@300", "ARl@300",
@@ -19,6 +23,9 @@ pub const LVIS_NAMES: [&str; 13] = [
 pub fn names(params: &Params) -> Vec<String> {
     if params.protocol == Protocol::Lvis {
         return LVIS_NAMES.map(String::from).to_vec();
+    }
+    if params.iou_type == IouType::Keypoints {
+        return KEYPOINT_NAMES.map(String::from).to_vec();
     }
     let lines = lines(params);
     let name = |(name, line): (&str, &SummaryLine)| match name.strip_prefix("AR") {
@@ -65,6 +72,13 @@ pub(super) fn lines(params: &Params) -> Vec<SummaryLine> {
             line(false, None, "medium", 300),
             line(false, None, "large", 300),
         ];
+    }
+    if params.iou_type == IouType::Keypoints {
+        let five = |precision| {
+            [(None, "all"), (Some(0.5), "all"), (Some(0.75), "all"), (None, "medium"), (None, "large")]
+                .map(|(threshold, area)| line(precision, threshold, area, params.first_limit))
+        };
+        return [five(true), five(false)].concat();
     }
     let mut limits = params.max_dets.clone();
     limits.sort_unstable();

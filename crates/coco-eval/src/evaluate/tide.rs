@@ -6,7 +6,6 @@
 use rayon::prelude::*;
 
 use super::matching::falling;
-use super::overlap::overlap;
 
 /// The kinds of error in tidecv's order.
 pub const KINDS: [&str; 6] = ["Cls", "Loc", "Both", "Dupe", "Bkg", "Miss"];
@@ -58,7 +57,12 @@ pub(super) struct TideObject {
     pub(super) bbox: [f64; 4],
     /// An ignore region.
     pub(super) crowd: bool,
+    /// The place by which results know how much they overlap its mask.
+    pub(super) shape: u32,
 }
+
+/// Overlap of a detection with a ground truth; with `true` the share of the detection that an ignore region covers.
+pub(super) type TideIou<'a> = &'a (dyn Fn(&Guess, &TideObject, bool) -> f64 + Sync);
 
 /// A detection as TIDE sees it.
 #[derive(Clone, Copy, Debug)]
@@ -114,8 +118,13 @@ struct TideCurves {
 }
 
 /// Runs TIDE over images in the annotations' order; `None` where no class has a ground truth or a detection.
-pub(super) fn run(scenes: &[TideImage], classes: usize, thresholds: TideThresholds) -> Option<Tide> {
-    let found: Vec<TideFindings> = scenes.par_iter().map(|scene| image(scene, thresholds)).collect();
+pub(super) fn run(
+    scenes: &[TideImage],
+    classes: usize,
+    thresholds: TideThresholds,
+    iou: TideIou<'_>,
+) -> Option<Tide> {
+    let found: Vec<TideFindings> = scenes.par_iter().map(|scene| image(scene, thresholds, iou)).collect();
     let mut base = TideCurves::new(classes);
     let mut missed = vec![0; classes];
     let mut counts = [0; 6];
@@ -158,14 +167,13 @@ fn largest(values: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
     values.enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
 
-fn image(scene: &TideImage, thresholds: TideThresholds) -> TideFindings {
+fn image(scene: &TideImage, thresholds: TideThresholds, iou: TideIou<'_>) -> TideFindings {
     let TideThresholds { positive, background } = thresholds;
     let objects: Vec<&TideObject> = scene.objects.iter().filter(|object| !object.crowd).collect();
     let mut guesses: Vec<&Guess> = scene.guesses.iter().collect();
     guesses.sort_unstable_by_key(|guess| (falling(guess.score), guess.order));
     guesses.truncate(PER_IMAGE);
-    let row =
-        |guess: &Guess| objects.iter().map(|object| overlap(&guess.bbox, &object.bbox, false)).collect();
+    let row = |guess: &Guess| objects.iter().map(|object| iou(guess, object, false)).collect();
     let overlaps: Vec<Vec<f64>> = guesses.iter().map(|guess| row(guess)).collect();
     let mut used = vec![false; objects.len()];
     let mut verdicts = vec![TideVerdict::Wrong; guesses.len()];
@@ -185,7 +193,7 @@ fn image(scene: &TideImage, thresholds: TideThresholds) -> TideFindings {
     for region in scene.objects.iter().filter(|object| object.crowd) {
         for (guess, verdict) in guesses.iter().zip(&mut verdicts) {
             let same = *verdict == TideVerdict::Wrong && region.class == guess.class;
-            if same && overlap(&guess.bbox, &region.bbox, true) > positive {
+            if same && iou(guess, region, true) > positive {
                 *verdict = TideVerdict::Ignored;
             }
         }

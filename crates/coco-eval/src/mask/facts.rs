@@ -170,3 +170,17 @@ pub(crate) fn in_common(a: &[Interval], b: &[Interval]) -> u32 {
     }
     both
 }
+
+/// The run lengths of a mask that is written as usual, of its intervals.
+pub(crate) fn runs_of(intervals: &[Interval], facts: &MaskFacts) -> Vec<u32> {
+    let (mut runs, mut at) = (Vec::with_capacity(2 * intervals.len() + 1), 0);
+    for interval in intervals {
+        runs.extend([interval.start - at, interval.end - interval.start]);
+        at = interval.end;
+    }
+    let left = facts.sum as u32 - at;
+    if left > 0 {
+        runs.push(left);
+    }
+    runs
+}

@@ -13,4 +13,5 @@ mod walk;
 pub use error::MaskError;
 pub use rle::{MOST_PIXELS, Rle};
 
-pub(crate) use facts::MaskFacts;
+pub(crate) use facts::{Interval, MaskFacts, in_common, runs_of};
+pub(crate) use walk::common;

@@ -82,7 +82,7 @@ impl Iterator for Walk<'_> {
 }
 
 /// The pixels that are set in both of two masks, and those that are set in any (the loop of `rleIou`).
-pub(super) fn common(a: &[u32], b: &[u32]) -> (u32, u32) {
+pub(crate) fn common(a: &[u32], b: &[u32]) -> (u32, u32) {
     let (mut both, mut any) = (0u32, 0u32);
     for Piece { count, set, .. } in Walk::new(a, b) {
         match set {

@@ -217,7 +217,8 @@ impl Evaluator {
         if self.lookup.names.is_some() || (noticed.categories.is_empty() && noticed.images.is_empty()) {
             return None;
         }
-        let lookup = self.scope.lookup(&self.set, &self.params, true);
+        let mut lookup = self.scope.lookup(&self.set, &self.params, true);
+        (lookup.truths, lookup.among) = (self.lookup.truths.clone(), self.lookup.among);
         let mapped = Detections::open(self.detections.path(), &lookup).ok()?;
         self.evaluate_detections(&mapped, reading, false).ok()
     }

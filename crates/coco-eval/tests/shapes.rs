@@ -1,0 +1,104 @@
+//! Evaluation of masks and key points: the numbers and arrays of pycocotools 2.0.11, to the last bit.
+//!
+//! The stored cases are those of `tests/differential/shapes.py --small --cases 80`. `RCNN_SHAPE_CASES` names a file of more.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop")]
+
+use std::path::{Path, PathBuf};
+
+use coco_eval::{AreaRange, EvaluateError, Evaluator, IouType, Params, Reading};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
+fn params(given: &Value) -> Params {
+    let kind = if given["iouType"] == "segm" { IouType::Segm } else { IouType::Keypoints };
+    let mut params = Params::of(kind);
+    for (key, value) in given.as_object().unwrap() {
+        match key.as_str() {
+            "kpt_oks_sigmas" => params.sigmas = numbers(value),
+            "maxDets" => params.max_dets = numbers(value).into_iter().map(|limit| limit as usize).collect(),
+            "iouThrs" => params.iou_thresholds = numbers(value),
+            "useCats" => params.class_agnostic = value == 0,
+            "catIds" => params.category_ids = Some(numbers(value).iter().map(f64::to_string).collect()),
+            "areaRng" => {
+                let labels = given["areaRngLbl"].as_array().unwrap();
+                let range = |(ends, label): (&Value, &Value)| {
+                    let ends = numbers(ends);
+                    AreaRange { label: label.as_str().unwrap().into(), low: ends[0], high: ends[1] }
+                };
+                params.area_ranges = value.as_array().unwrap().iter().zip(labels).map(range).collect();
+            }
+            "iouType" | "areaRngLbl" => {}
+            other => panic!("unknown parameter {other}"),
+        }
+    }
+    params
+}
+
+/// What is wrong with our answer to a case, if anything.
+fn check(case: &Value, folder: &Path) -> Option<String> {
+    let (gt, dt) = (folder.join("gt.json"), folder.join("dt.json"));
+    std::fs::write(&gt, case["gt"].as_str().unwrap()).unwrap();
+    std::fs::write(&dt, case["dt"].as_str().unwrap()).unwrap();
+    let evaluate = || -> Result<_, EvaluateError> {
+        let input = Evaluator::open(&gt, &dt, &params(&case["params"]), false)?;
+        let evaluation = input.evaluate_as(Reading::default(), true)?;
+        let warnings = input.warnings(&evaluation, Reading::default()).len();
+        Ok((evaluation, warnings))
+    };
+    let (expected, outcome) = (&case["expected"], evaluate());
+    if expected["outcome"] != "ok" {
+        return match outcome {
+            Ok((_, 0)) => Some(format!("evaluated without a warning, though {}", expected["error"])),
+            _ => None,
+        };
+    }
+    let (evaluation, _) = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => return Some(format!("refused: {error}")),
+    };
+    let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<u64>>();
+    let stats = numbers(&expected["stats"]);
+    if bits(&stats) != bits(&evaluation.stats) {
+        return Some(format!("numbers differ: {:?}, expected {stats:?}", evaluation.stats));
+    }
+    evaluation.arrays.write(folder, Params::default().protocol).unwrap();
+    for (name, hash) in expected["sha256"].as_object().unwrap() {
+        let bytes = std::fs::read(folder.join(format!("{name}.npy"))).unwrap();
+        let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+        let digest = Sha256::digest(&bytes[10 + header..]);
+        let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        if hash != found.as_str() {
+            return Some(format!("{name} differs"));
+        }
+    }
+    None
+}
+
+fn cases(path: &Path, least: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(path).unwrap();
+    let cases: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let evaluated = cases.iter().filter(|case| case["expected"]["outcome"] == "ok").count();
+    assert!(evaluated >= least, "{evaluated} cases with numbers in {}", path.display());
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter_map(|case| {
+            Some(format!("{} {}: {}", case["number"], case["params"], check(case, folder.path())?))
+        })
+        .collect();
+    let shown = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} of {} cases are wrong:\n{shown}", wrong.len(), cases.len());
+}
+
+#[test]
+fn masks_and_key_points_are_judged_to_the_last_bit() {
+    cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/shapes.jsonl"), 60);
+    if let Some(path) = std::env::var_os("RCNN_SHAPE_CASES") {
+        cases(&PathBuf::from(path), 100);
+    }
+}
