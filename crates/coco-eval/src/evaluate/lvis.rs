@@ -6,8 +6,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::error::EvaluateError;
 use super::matching::falling;
-use super::problem::{Chosen, Scope};
+use super::problem::Chosen;
 use super::quirk::Reading;
+use super::scope::Scope;
 use crate::coco::{Annotation, DataSet, Detection, Detections, Grouped, Id, Image, IouType, NOWHERE, Traits};
 
 /// The best detections of an image that are looked at, over all categories.

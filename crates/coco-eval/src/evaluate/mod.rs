@@ -32,6 +32,7 @@ mod quirk;
 mod resample;
 mod rows_check;
 mod sample;
+mod scope;
 mod seen;
 mod summary;
 mod tide;
@@ -67,7 +68,8 @@ pub use warnings::Warning;
 pub(crate) use mean::pairwise;
 
 use crate::coco::{Among, DataSet, Detections, IouType, Lookup, ReadError, Want};
-use problem::{Problem, Scope};
+use problem::Problem;
+use scope::Scope;
 
 /// Two files that belong together, and how to judge the one by the other.
 #[derive(Debug)]

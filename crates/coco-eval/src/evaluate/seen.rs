@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::error::EvaluateError;
-use super::problem::Scope;
 use super::quirk::Reading;
+use super::scope::Scope;
 use super::{Evaluation, Evaluator};
 use crate::coco::{Detection, Detections, Id, NOWHERE, TruthShapes};
 
