@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::ValueEnum;
 use coco_eval::{
-    AreaRange, Closed, EvaluateError, Evaluator, Interval, Params, Reading, Resampling, Sides, TIDE_KINDS,
-    Tide, TideThresholds, area_lines, per_class, stat_names, summary_lines,
+    AreaRange, Closed, EvaluateError, Evaluator, Interval, IouType, Params, Reading, Resampling, Sides,
+    TIDE_KINDS, Tide, TideThresholds, area_lines, per_class, stat_names, summary_lines,
 };
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,7 @@ mod best_scores;
 mod options;
 mod text;
 
-use options::{area_range, iou, share};
+use options::{area_range, iou, share, sigma};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +28,7 @@ Examples:
   rcnn evaluate -a annotations.json -r out --bootstrap 1000 --cluster video_id
   rcnn evaluate -a annotations.json -r ours.json --versus theirs.json
   rcnn evaluate -a annotations.json -r ours.json --tide --errors
+  rcnn evaluate -a annotations.json -r masks.json --iou-type segm
   rcnn evaluate -a annotations.json -r ours.json --metric voc
   rcnn evaluate -a annotations.json -r ours.json --max-dets 1,10,300 --area-ranges all=0:1e10,tiny=0:256
 
@@ -65,6 +66,28 @@ impl From<BinEdges> for Closed {
     }
 }
 
+/// What of an object is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Compared {
+    /// Boxes
+    #[default]
+    Bbox,
+    /// Masks, by the annotations' and the results' `segmentation`
+    Segm,
+    /// Key points, by object key point similarity: ten numbers
+    Keypoints,
+}
+
+impl From<Compared> for IouType {
+    fn from(compared: Compared) -> IouType {
+        match compared {
+            Compared::Bbox => IouType::Bbox,
+            Compared::Segm => IouType::Segm,
+            Compared::Keypoints => IouType::Keypoints,
+        }
+    }
+}
+
 /// Evaluate detections against COCO annotations
 ///
 /// Prints pycocotools' twelve numbers, the same to the last bit, and says what in the files makes them other than
@@ -78,6 +101,12 @@ pub(crate) struct Args {
     /// Results: a run's folder, a COCO results list, a data set with scores, or detections.jsonl (.gz of each)
     #[arg(short, long, value_name = "DETECTIONS.json|RUN", value_parser = super::file_or_pipe())]
     results: PathBuf,
+    /// What of an object is compared (pycocotools' iouType)
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t)]
+    iou_type: Compared,
+    /// Key points: for each how far another person would put it from there, as a share of the object's size [default: COCO's 17]
+    #[arg(long, value_name = "S,…", value_delimiter = ',', value_parser = sigma)]
+    sigmas: Option<Vec<f64>>,
     /// Print one JSON document instead of text
     #[arg(long)]
     json: bool,
@@ -229,6 +258,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let mut document = Map::new();
     document.insert("stats".into(), json!(evaluation.stats));
     document.insert("names".into(), json!(names));
+    document.insert("iou_type".into(), json!(params.iou_type.name()));
     document.insert("warnings".into(), serde_json::to_value(&warnings)?);
     let mut lines = summary_lines(&evaluation.stats, &params).split_off(skip);
     if !evaluation.areas.is_empty() {

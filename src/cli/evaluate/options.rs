@@ -2,7 +2,7 @@
 
 use coco_eval::{AreaRange, Params};
 
-use super::{Args, Metric, Usage};
+use super::{Args, Compared, Metric, Usage};
 
 fn number(text: &str) -> Result<f64, String> {
     let value: f64 = text.trim().parse().map_err(|_| "a number expected".to_string())?;
@@ -24,6 +24,12 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     Err(format!("a share is a number from 0 to 1{cure}"))
 }
 
+/// A sigma of a key point: a share above 0.
+pub(super) fn sigma(text: &str) -> Result<f64, String> {
+    let value = number(text)?;
+    if value > 0.0 && value.is_finite() { Ok(value) } else { Err("a number above 0 expected".into()) }
+}
+
 pub(super) fn area_range(text: &str) -> Result<AreaRange, String> {
     let parts = text.split_once('=').and_then(|(label, ends)| Some((label, ends.split_once(':')?)));
     let (label, (low, high)) = parts.ok_or("a range such as `small=0:1024` expected")?;
@@ -36,7 +42,11 @@ impl Args {
         if let Some(trouble) = self.trouble() {
             return Err(Usage(trouble.into()));
         }
-        let mut params = if self.lvis { Params::lvis() } else { Params::default() };
+        let iou_type = self.iou_type.into();
+        let mut params = if self.lvis { Params { iou_type, ..Params::lvis() } } else { Params::of(iou_type) };
+        if let Some(sigmas) = &self.sigmas {
+            params.sigmas = sigmas.clone();
+        }
         if self.metric == Metric::Proposals {
             params.class_agnostic = true;
             params.max_dets = vec![100, 300, 1000];
@@ -66,7 +76,19 @@ impl Args {
         let resampled = self.bootstrap.is_some() || self.versus.is_some();
         // Where only VOC's numbers are shown, these change nothing.
         let shown = !voc || self.json || self.arrays.is_some();
+        let points = self.iou_type == Compared::Keypoints;
         let rules = [
+            (self.lvis && points, "`--iou-type keypoints` is not of LVIS: leave out `--lvis`"),
+            (
+                points && self.metric != Metric::Coco,
+                "`--iou-type keypoints` has its own numbers: leave out `--metric`",
+            ),
+            (points && self.tide, "TIDE has no key points: leave out `--tide`"),
+            (
+                voc && self.iou_type == Compared::Segm,
+                "VOC's AP is of boxes: leave out `--iou-type`, or `--metric voc`",
+            ),
+            (self.sigmas.is_some() && !points, "`--sigmas` is for `--iou-type keypoints`: give both or none"),
             (self.lvis && self.metric != Metric::Coco, "`--lvis` has its own numbers: leave out `--metric`"),
             (
                 self.lvis && self.max_dets.is_some(),

@@ -6,7 +6,7 @@ use super::frame::Frame;
 use super::quirk::Reading;
 use super::sample::{Sample, Trial};
 use super::{Evaluation, Evaluator};
-use crate::coco::{Detection, Detections, Id, Index};
+use crate::coco::{Detection, Detections, Id, Index, IouType};
 
 /// A box in another form, with the size of its image, as `[x, y, width, height]`.
 pub(super) type BoxForm = fn([f64; 4], (f64, f64)) -> [f64; 4];
@@ -173,9 +173,13 @@ impl Evaluator {
             all.extend(Count::ALL.map(Meaning::Categories));
             all.extend([-1, 1].map(Meaning::Images));
         }
-        if boxes {
+        if boxes && self.params.iou_type == IouType::Bbox {
             all.extend(BOXES.iter().map(|(told, form)| Meaning::Boxes(told, *form)));
             all.extend(Frame::guesses(sample).into_iter().map(Meaning::Frame));
+        }
+        // Masks and key points stay what they are, however boxes are read.
+        if self.params.iou_type != IouType::Bbox {
+            return all;
         }
         all.extend(ANNOTATIONS.iter().map(|(told, form)| Meaning::Annotations(told, *form)));
         all

@@ -71,7 +71,7 @@ impl Comparer {
         };
         self.notes.note(&facts, size);
         for truth in truths.on(at) {
-            if !(overlap(&facts.bbox, &truth.facts.bbox, false) > 0.0) {
+            if overlap(&facts.bbox, &truth.facts.bbox, false) <= 0.0 {
                 continue;
             }
             if (facts.height, facts.width) != (truth.facts.height, truth.facts.width) {

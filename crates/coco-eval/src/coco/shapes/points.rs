@@ -40,7 +40,8 @@ pub(super) fn similarity(
     sigmas: &[f64],
     scratch: &mut Vec<f64>,
 ) -> f64 {
-    let visible = truth.points.chunks_exact(3).filter(|point| point[2] > 0.0).count();
+    let seen = |point: &[f64]| point[2] > 0.0;
+    let visible = truth.points.chunks_exact(3).filter(|point| seen(point)).count();
     let [left, top, width, height] = truth.bbox;
     let (x0, x1) = (left - width, left + width * 2.0);
     let (y0, y1) = (top - height, top + height * 2.0);
@@ -48,7 +49,7 @@ pub(super) fn similarity(
     let beyond = |value: f64| if value.is_nan() || value > 0.0 { value } else { 0.0 };
     scratch.clear();
     for ((own, other), sigma) in points.chunks_exact(3).zip(truth.points.chunks_exact(3)).zip(sigmas) {
-        if visible > 0 && !(other[2] > 0.0) {
+        if visible > 0 && !seen(other) {
             continue;
         }
         let (dx, dy) = if visible > 0 {

@@ -4,13 +4,14 @@ mod annotations;
 mod images;
 mod mistakes;
 mod results;
+mod shapes;
 
 use std::collections::HashSet;
 
 use super::params::Protocol;
 use super::quirk::Reading;
 use super::{Evaluation, Evaluator};
-use crate::coco::Id;
+use crate::coco::{Id, IouType};
 
 /// Something a user would want to be told.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +85,18 @@ impl WarningList {
 }
 
 impl WarningList {
+    /// Adds to what was said last AP of each size, this and that of another evaluation.
+    fn last_sizes_without(&mut self, evaluation: &Evaluation, other: &Evaluation, there: &str, cure: &str) {
+        let sizes = |evaluation: &Evaluation| {
+            let shown = |value: &f64| if *value < 0.0 { "none".into() } else { format!("{value:.3}") };
+            evaluation.stats.get(3..6).unwrap_or(&[]).iter().map(shown).collect::<Vec<_>>().join(", ")
+        };
+        if let Some(last) = self.warnings.last_mut() {
+            let (with, without) = (sizes(evaluation), sizes(other));
+            last.message.push_str(&format!(": {there} AP of small, medium and large ones is {without} instead of {with}: {cure}, or use `--corrected`"));
+        }
+    }
+
     /// Adds to what was said last both APs, this and that of another evaluation, where that could be made.
     pub(super) fn last_is_without(
         &mut self,
@@ -110,7 +123,10 @@ impl Evaluator {
         self.about_tables(&mut list);
         let look = self.look();
         self.about_results(&mut list, evaluation, reading, &look);
-        self.about_boxes(&mut list, &look, evaluation, reading);
+        if self.params.iou_type == IouType::Bbox {
+            self.about_boxes(&mut list, &look, evaluation, reading);
+        }
+        self.about_shapes(&mut list, evaluation, reading);
         self.about_mistakes(&mut list, &look, evaluation, reading);
         self.about_params(&mut list, evaluation, reading);
         self.about_zero(&mut list, evaluation);
@@ -131,14 +147,7 @@ impl Evaluator {
     /// Says what AP of each size would be with areas of the boxes.
     fn moves_sizes(&self, list: &mut WarningList, evaluation: &Evaluation, reading: Reading) {
         let Ok(other) = self.evaluate_as(reading | Reading::AREAS, false) else { return };
-        let sizes = |evaluation: &Evaluation| {
-            let shown = |value: &f64| if *value < 0.0 { "none".into() } else { format!("{value:.3}") };
-            evaluation.stats.get(3..6).unwrap_or(&[]).iter().map(shown).collect::<Vec<_>>().join(", ")
-        };
-        if let Some(last) = list.warnings.last_mut() {
-            let (with, without) = (sizes(evaluation), sizes(&other));
-            last.message.push_str(&format!(": with areas of the boxes AP of small, medium and large ones is {without} instead of {with}: write areas, or use `--corrected`"));
-        }
+        list.last_sizes_without(evaluation, &other, "with areas of the boxes", "write areas");
     }
 
     /// pycocotools reads UTF-8 without a mark only.
@@ -209,14 +218,18 @@ impl Evaluator {
                 "recall thresholds should ascend: all behind the first that is not reached count as 0".into(),
             );
         }
+        let points = params.iou_type == IouType::Keypoints;
+        let limit = self.params.first_limit;
         if params.protocol == Protocol::Coco
-            && !params.max_dets.contains(&100)
+            && !params.max_dets.contains(&limit)
             && !reading.has(Reading::LIMITS)
         {
-            list.say("no_limit_100", "the first number is -1: pycocotools looks it up at 100 detections, which is not among the limits: `--corrected` takes the largest limit".into());
+            let what = if points { "every number is" } else { "the first number is" };
+            list.say("no_limit_100", format!("{what} -1: pycocotools looks it up at {limit} detections, which is not among the limits: `--corrected` takes the largest limit"));
         }
         let absent: Vec<String> = ["all", "small", "medium", "large"]
             .into_iter()
+            .filter(|label| !(points && *label == "small"))
             .filter(|label| !params.area_ranges.iter().any(|range| range.label == *label))
             .map(|label| format!("`{label}`"))
             .collect();

@@ -4,7 +4,7 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::WarningList;
-use crate::coco::{Detections, Id, ResultsForm, last_part, quoted, shown};
+use crate::coco::{Detections, Id, IouType, ResultsForm, last_part, quoted, shown};
 use crate::evaluate::error::EvaluateError;
 use crate::evaluate::quirk::Reading;
 use crate::evaluate::rows_check::Look;
@@ -87,7 +87,8 @@ impl Evaluator {
             ResultsForm::DataSet => list.say("results_in_data_set", "the results are a data set with scores, which pycocotools does not take: its annotations are read as results".into()),
             _ => {}
         }
-        if let Some(source) = noticed.boxes_from {
+        let boxes = self.params.iou_type == IouType::Bbox;
+        if let Some(source) = noticed.boxes_from.filter(|_| boxes) {
             list.say(
                 "boxes_derived",
                 format!("the results have no boxes: those around their {source} are used"),
@@ -135,9 +136,9 @@ impl Evaluator {
         }
         list.count(
             "masks_not_judged",
-            noticed.masks,
+            if boxes { noticed.masks } else { 0 },
             "result",
-            "with a mask beside its box: boxes are judged, masks are not looked at",
+            "with a mask beside its box: boxes are judged, masks are not looked at: `--iou-type segm` judges masks",
         );
         list.count("score_bool", noticed.bool_scores, "result", "with true or false as score, which stops pycocotools where a category has no other: taken for 1 and 0");
         list.count(
@@ -154,7 +155,7 @@ impl Evaluator {
             list.count("score_nan", look.nan_scores, "detection", "with NaN as score: ranked last");
             self.moves(list, evaluation, reading, Reading::BOXES);
         }
-        if look.odd_boxes > 0 && !reading.has(Reading::BOXES) {
+        if boxes && look.odd_boxes > 0 && !reading.has(Reading::BOXES) {
             list.count("box_not_finite", look.odd_boxes, "detection", "with a box of NaN, infinity or sides too long to multiply: its overlaps may be NaN, which matches anything");
             self.moves(list, evaluation, reading, Reading::BOXES);
         }
@@ -353,6 +354,8 @@ impl Evaluator {
                 "AP is 0 by what pycocotools makes of the annotations, as told above: with `--corrected` it is {corrected:.3}"
             );
             list.say("zero_ap", message);
+        } else if self.params.iou_type != IouType::Bbox {
+            list.say("zero_ap", "AP is 0: no result is like an annotation of its image and category: check the category ids, and that masks have the images' sizes and key points are in pixels".into());
         } else {
             list.say("zero_ap", "AP is 0: no box of a result overlaps an annotation of its image and category enough: check the category ids and that boxes are [x, y, width, height] in pixels".into());
         }
