@@ -305,14 +305,17 @@ impl Detector {
     /// threshold. Where views or models are fused, the latter is divided by their number, so that what one of them alone
     /// shows above the model's own threshold is among the detections.
     pub fn score_threshold(&self) -> f32 {
+        self.score.unwrap_or_else(|| self.usual_threshold())
+    }
+
+    /// The threshold where none was chosen.
+    fn usual_threshold(&self) -> f32 {
         let own = self.conventions.detections.score_threshold;
-        self.score.unwrap_or_else(|| {
-            let fused = self.augment.merge == MergeRule::Wbf;
-            let own = if fused { own / self.augment.views() as f32 } else { own };
-            let of_partner = |partner: &Partner| (partner.detector.score_threshold(), partner.weight);
-            let all = std::iter::once((own, 1.0)).chain(self.partners.iter().map(of_partner));
-            all.map(|(score, weight)| self.alone(score, weight)).fold(f32::INFINITY, f32::min)
-        })
+        let fused = self.augment.merge == MergeRule::Wbf;
+        let own = if fused { own / self.augment.views() as f32 } else { own };
+        let of_partner = |partner: &Partner| (partner.detector.usual_threshold(), partner.weight);
+        let all = std::iter::once((own, 1.0)).chain(self.partners.iter().map(of_partner));
+        all.map(|(score, weight)| self.alone(score, weight)).fold(f32::INFINITY, f32::min)
     }
 
     /// Takes another threshold than the model's own: detections are above it.
@@ -387,10 +390,13 @@ impl Detector {
         self.of_view = self.selection.clone();
         if self.augment.views() > 1 || !self.partners.is_empty() {
             // Each view shows what it would show alone, or more: what is wanted less of goes when all are merged.
-            let of_view = &mut self.of_view;
-            of_view.scores.iter_mut().for_each(|score| *score = score.min(rule.score_threshold));
-            of_view.most = of_view.most.max(rule.per_image);
+            let (own, most) = (rule.score_threshold, rule.per_image);
+            let score = self.score.unwrap_or(own);
+            let mut of_view = Selection::new(&self.conventions, &self.classes, score, wanted);
+            of_view.scores.iter_mut().for_each(|score| *score = score.min(own));
+            of_view.most = of_view.most.max(most);
             of_view.class_agnostic = false;
+            self.of_view = of_view;
         }
         self.select_partners();
     }

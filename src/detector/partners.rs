@@ -114,10 +114,11 @@ impl Detector {
 
     /// Hands on to the partners what was chosen; of detections they show what they would show alone, or more.
     pub(super) fn select_partners(&mut self) {
-        let least = self.selection.scores.iter().copied().fold(f32::INFINITY, f32::min);
+        let of_classes = self.postprocess.class_scores.values().copied();
+        let chosen = self.score.into_iter().chain(of_classes).reduce(f32::min);
         let Selection { most, .. } = self.selection;
         for Partner { detector, .. } in &mut self.partners {
-            detector.score = None;
+            detector.score = chosen.filter(|&least| least < detector.usual_threshold());
             let own = &detector.conventions.detections;
             detector.postprocess = super::Postprocess {
                 nms: self.postprocess.nms,
@@ -125,9 +126,6 @@ impl Detector {
                 max_detections: (most > own.per_image).then_some(most),
                 ..super::Postprocess::default()
             };
-            if least < detector.score_threshold() {
-                detector.score = Some(least);
-            }
             detector.select();
         }
     }
