@@ -6,6 +6,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
@@ -146,8 +147,13 @@ class Detector:
             )
         return self._stream(photos, errors == "return")
 
+    @cached_property
+    def _pipeline(self) -> _rcnn.Pipeline:
+        """One for all streams: threads that come and go with every short one leave memory behind."""
+        return self._native.pipeline()
+
     def _stream(self, photos: Iterable[Photo], keep: bool) -> Iterator[Detections | PhotoError]:
-        pipeline = self._native.pipeline()
+        pipeline = self._pipeline
         waiting: deque[tuple[Photo, _rcnn.Pending | PhotoError]] = deque()
         coming = iter(photos)
         more, failure = True, None
