@@ -83,11 +83,10 @@ pub fn merge(
         }
         MergeRule::Vote => {
             let all = together(&lists, weights);
+            let near = |overlap: f32| if overlap >= VOTES { 1.0 } else { 0.0 };
             let votes: Vec<ScoredBox> = all.iter().copied().map(scored).collect();
             let kept = chosen(all, &Selection { soft_nms: false, ..selection.clone() });
-            kept.into_iter()
-                .map(|one| Prediction { bbox: vote(&scored(one), &votes, VOTES), ..one })
-                .collect()
+            kept.into_iter().map(|one| Prediction { bbox: vote(&scored(one), &votes, near), ..one }).collect()
         }
     };
     let mut found: Vec<Prediction> = found;

@@ -80,15 +80,15 @@ pub fn fuse(lists: &[Vec<ScoredBox>], weights: &[f64], threshold: f64) -> Vec<Sc
 }
 
 /// Box voting (Gidaris and Komodakis 2015, "Object detection via a multi-region & semantic segmentation-aware CNN model"):
-/// the mean of all boxes of the group that overlap a kept box by at least the threshold (intersection over union), weighed
-/// by their scores. The kept box is one of them.
-pub fn vote(kept: &ScoredBox, all: &[ScoredBox], threshold: f32) -> BBox {
+/// the mean of the boxes of the group, each weighed by its score and by what `weight` makes of its overlap (intersection
+/// over union) with the kept box, which is one of them.
+pub fn vote(kept: &ScoredBox, all: &[ScoredBox], weight: impl Fn(f32) -> f64) -> BBox {
     let mut votes: Option<Cluster> = None;
-    let near =
-        all.iter().filter(|other| other.group == kept.group && other.bbox.iou(&kept.bbox) >= threshold);
-    for other in near {
-        let score = f64::from(other.score);
+    for other in all.iter().filter(|other| other.group == kept.group) {
+        let overlap = other.bbox.iou(&kept.bbox);
+        let score = if overlap > 0.0 { weight(overlap) * f64::from(other.score) } else { 0.0 };
         match &mut votes {
+            _ if score <= 0.0 => {}
             Some(votes) => votes.add(score, other.bbox),
             None => votes = Some(Cluster::new(other.group, score, other.bbox)),
         }
@@ -156,7 +156,11 @@ mod tests {
     #[test]
     fn votes_are_weighed_and_only_of_near_boxes() {
         let all = [row(0.9, 10.0), row(0.3, 11.0), row(0.8, 20.0), ScoredBox { group: 1, ..row(0.9, 11.0) }];
-        assert_eq!(vote(&all[0], &all, 0.9).x2, 10.25);
-        assert_eq!(vote(&all[2], &all, 0.9).x2, 20.0);
+        let near = |overlap: f32| if overlap >= 0.9 { 1.0 } else { 0.0 };
+        assert_eq!(vote(&all[0], &all, near).x2, 10.25);
+        assert_eq!(vote(&all[2], &all, near).x2, 20.0);
+        // Overlaps of 1, 10 / 11 and 1 / 2 as weights: (9 + 3 + 8) / (0.9 + 3 / 11 + 0.4).
+        let mean = (9.0 + 3.0 + 8.0) / (0.9 + 3.0 / 11.0 + 0.4);
+        assert!((f64::from(vote(&all[0], &all, f64::from).x2) - mean).abs() < 1e-5);
     }
 }

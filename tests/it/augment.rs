@@ -170,3 +170,33 @@ fn the_builder_takes_views() {
     let wrong = builder().augment(Augment::default().at_scales([0.0])).load().unwrap_err();
     assert!(wrong.to_string().contains("a size of 0 times the model's own"), "{wrong}");
 }
+
+#[test]
+fn refined_boxes_are_near_and_part_of_the_settings() {
+    let place = Place::new();
+    some(&place, 6);
+    let one = detect(&place, "one", &[]);
+    let refined = detect(&place, "refined", &["--refine"]);
+    let mut moved = 0.0f64;
+    for (one, refined) in one.iter().zip(&refined) {
+        for found in one["detections"].as_array().unwrap().iter().filter(|found| score(found) > 0.5) {
+            // What was sure is as sure as before or more, and nearly where it was.
+            let same = refined["detections"].as_array().unwrap().iter().find(|other| {
+                let apart = corners(other).into_iter().zip(corners(found)).map(|(a, b)| (a - b).abs());
+                other["label"] == found["label"] && apart.fold(0.0, f64::max) < 10.0
+            });
+            let same = same.unwrap_or_else(|| panic!("{found} is gone"));
+            assert!(score(same) >= score(found), "{found} {same}");
+            let apart = corners(same).into_iter().zip(corners(found)).map(|(a, b)| (a - b).abs());
+            moved = apart.fold(moved, f64::max);
+        }
+    }
+    assert!(moved > 0.0);
+    assert_eq!(place.json("refined/run.json")["settings"]["refine"], true);
+    detect(&place, "batched", &["--refine", "--batch", "4", "--threads", "3"]);
+    assert_eq!(place.read("refined/detections.jsonl"), place.read("batched/detections.jsonl"));
+    let refused = place.rcnn(&["detect", "photos", "-o", "refined", "--no-draw"]).expect(1);
+    assert!(refused.err.contains("holds a run with --refine"), "{}", refused.err);
+    detect(&place, "both", &["--refine", "--augment", "flip"]);
+    assert_ne!(place.read("both/detections.jsonl"), place.read("refined/detections.jsonl"));
+}
