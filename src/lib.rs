@@ -44,6 +44,9 @@ pub mod detector;
 #[cfg(feature = "draw")]
 pub mod draw;
 #[doc(hidden)]
+#[cfg(feature = "convert")]
+pub mod export;
+#[doc(hidden)]
 pub mod family;
 #[doc(hidden)]
 pub mod geometry;
@@ -73,6 +76,8 @@ pub mod runtime;
 pub use detector::{Augment, Detector, MergeRule};
 #[cfg(feature = "draw")]
 pub use draw::{Fonts, Mark, annotate};
+#[cfg(feature = "convert")]
+pub use export::{ExportFormat, ExportOptions};
 pub use facade::{
     Detection, DetectorBuilder, Error, Pending, PhotoDetections, PhotoInput, PhotoSource, Pipeline, Run,
     RunBuilder,

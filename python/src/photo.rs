@@ -77,7 +77,7 @@ pub(crate) fn annotate<'py>(
             .into_iter()
             .zip(classes)
             .zip(labels)
-            .map(|(([x1, y1, x2, y2], class), label)| Mark { bbox: BBox::new(x1, y1, x2, y2), class, label })
+            .map(|(([x1, y1, x2, y2], class), label)| Mark::new(BBox::new(x1, y1, x2, y2), class, label))
             .collect();
         let mut photo = photo.into_owned();
         let texts: Vec<&str> = marks.iter().map(|mark| mark.label.as_str()).collect();

@@ -49,6 +49,7 @@ impl Detector {
                         Event::Progress(now) => progress
                             .as_ref()
                             .map(|progress| progress.call1(py, (now.done, now.total, now.failed))),
+                        _ => None,
                     }
                     .transpose()
                 });

@@ -22,7 +22,7 @@ use super::{Exit, output};
 
 /// Measure a model's speed on photos
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "rcnn bench [OPTIONS] <MODEL> --input <PHOTOS>...")]
+#[command(override_usage = "rcnn bench [OPTIONS] <MODEL> --images <PHOTOS>...")]
 #[command(after_help = "Examples:
   rcnn bench fod-r18 -i photos/
   rcnn bench fod-r18 -i photos/ --json > before.json
@@ -86,15 +86,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let options = RunOptions {
         out: place.path().to_owned(),
         overwrite: true,
-        retry_failed: false,
-        only: None,
         draw_score: None,
-        font: None,
         decode: DecodeOptions { limits: Limits { memory, ..decode.limits }, ..decode },
         threads: args.machine.threads(),
         batch: args.batch.into(),
-        tile: false,
-        shard: None,
+        ..RunOptions::default()
     };
     let classes = &run::categories(&model.manifest().classes);
     let settings = Settings::of(&detector, classes, &options);

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     annotations: PathBuf,
     /// Photos, as for `rcnn detect`, with one -i for each folder, file or pattern; not needed if all models are
     /// saved results
-    #[arg(short, long, value_name = "PHOTOS")]
+    #[arg(short = 'i', long, alias = "input", value_name = "PHOTOS")]
     images: Vec<OsString>,
     /// Models (names, folders or checkpoints), or saved results (.json, .jsonl, .gz of each). A+B are two models whose
     /// detections are merged; +flip, +full and +refine are the views and the refinement of `rcnn detect`

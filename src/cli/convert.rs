@@ -35,7 +35,7 @@ pub(crate) struct Args {
     to: Option<FormArg>,
     /// Folder of the photos: their sizes are compared with the annotated ones, and they are added to a new folder
     /// (as hard links where possible)
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short = 'i', long = "images", alias = "input", value_name = "FOLDER")]
     input: Option<PathBuf>,
     /// Only this part of the data set: train, val or test of data.yaml, a list in ImageSets/Main
     #[arg(long, value_name = "NAME")]

@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::family::Class;
 use crate::photo::{self, DecodeOptions, Decoder, Limits};
-use crate::run::{self, Event, Record};
+use crate::run::{self, Event, Record, Truth};
 use crate::{Annotated, Run, Shard};
 
+use super::export_args::ExportArgs;
 use super::memory::MemoryArgs;
 use super::output::tell;
 use super::postprocess_args::PostprocessArgs;
@@ -45,7 +47,7 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
     /// Write no folder: answer each path with one line of JSON on standard output, in order and as soon as it is there; with
     /// - for PHOTOS, paths are read one a line as they come, as other programs send them
-    #[arg(long, conflicts_with_all = ["out", "annotations", "tile", "shard", "overwrite", "retry_failed", "json"])]
+    #[arg(long, conflicts_with_all = ["out", "annotations", "tile", "shard", "overwrite", "retry_failed", "json", "format", "crops", "sort_into", "exif"])]
     json_lines: bool,
     /// A model's name or folder, or a checkpoint file; a published one that is not here is downloaded, coco for the
     /// recommended; -m A -m B looks with both and merges what they find. By default fod-r18, which knows runway debris and
@@ -70,10 +72,17 @@ pub(crate) struct Args {
     /// Keep only these classes: names or ids, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     classes: Option<Vec<String>>,
+    /// Draw the annotated objects as well, and colour boxes by what the annotations say: right (IoU of 0.5 or more with an
+    /// object of the class), wrong, missed
+    #[arg(long, requires = "annotations", conflicts_with = "no_draw")]
+    show_truth: bool,
     /// A TrueType or OpenType font for letters of class names that the embedded one lacks (it has Latin, Greek and
     /// Cyrillic); by default one of the system's
     #[arg(long, value_name = "FILE")]
     font: Option<PathBuf>,
+    /// Add to each row of detections.jsonl when, where and with what camera the photo was taken, as its EXIF data say
+    #[arg(long)]
+    exif: bool,
     /// Do not write annotated pictures
     #[arg(long)]
     no_draw: bool,
@@ -101,6 +110,8 @@ pub(crate) struct Args {
     postprocess: PostprocessArgs,
     #[command(flatten)]
     views: ViewArgs,
+    #[command(flatten)]
+    export: ExportArgs,
     #[command(flatten)]
     decode: DecodeArgs,
     #[command(flatten)]
@@ -185,6 +196,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             Usage(error + &default)
         })?;
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
+    let truth = annotated.as_ref().filter(|_| args.show_truth).map(Truth::of).transpose()?;
     let runtime = args.machine.open()?;
     let augment = args.views.augment(args.model.len())?;
     let networks = models.networks(augment.largest());
@@ -200,6 +212,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         retry_failed: args.retry_failed,
         only,
         draw_score: (!args.no_draw).then_some(args.draw_score),
+        exif: args.exif,
+        truth: truth.map(Arc::new),
         font: args.font.clone(),
         decode: args.decode.options(args.memory.for_photos(&networks, streams.get(), args.batch.into())),
         threads: args.machine.threads(),
@@ -209,10 +223,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     };
     let stop = stop_on_signal();
     let mut progress: Option<ProgressLine> = None;
+    let mut exporting: Option<(&str, ProgressLine)> = None;
     let mut watch = |event: Event<'_>| {
         let now = match event {
             Event::Warning(note) => return tell!("note: {note}"),
             Event::Progress(now) => now,
+            Event::Export { what, done, total } => {
+                let (done, total) = (done as u64, total as u64);
+                progress.take().inspect(ProgressLine::end);
+                if exporting.as_ref().is_none_or(|(before, _)| *before != what) {
+                    exporting.take().inspect(|(_, line)| line.end());
+                    tell!("making {what}");
+                    exporting = Some((what, ProgressLine::new("photos", 0, total)));
+                }
+                return exporting.iter_mut().for_each(|(_, line)| line.set(done, total, 0));
+            }
         };
         let (done, total, failed) = (now.done as u64, now.total as u64, now.failed as u64);
         let progress = progress.get_or_insert_with(|| {
@@ -230,13 +255,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         .listing(listing)
         .annotated(annotated)
         .options(options)
+        .export(args.export.options())
         .command(super::command_line())
         .stop(&stop)
         .prepare()?;
     let outcome = run.start(&mut watch);
-    if let Some(progress) = progress {
-        progress.end();
-    }
+    progress.into_iter().chain(exporting.map(|(_, line)| line)).for_each(|line| line.end());
     let record = outcome?;
     summary::report(&record, &out, args.json)
 }

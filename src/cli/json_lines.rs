@@ -115,6 +115,7 @@ fn row(
                 width,
                 height,
                 clipped: false,
+                exif: None,
                 detections,
                 error: None,
             })

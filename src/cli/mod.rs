@@ -24,6 +24,7 @@ mod detect;
 mod doctor;
 mod ensemble;
 mod evaluate;
+mod export_args;
 mod hints;
 mod import;
 mod inspect;
@@ -83,6 +84,12 @@ RCNN_CACHE moves the cache folder; RCNN_LOG=debug turns on logging.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but some photos failed or a folder could not be read,
 101 a bug in rcnn itself, 129, 130 and 143 stopped by SIGHUP, SIGINT or SIGTERM.")]
 struct Cli {
+    /// Say nothing but errors and what was asked for: no notes, no progress, no summary of a run
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 1000)]
+    quiet: bool,
+    /// Say what the program looks for and decides; twice for all its parts. RCNN_LOG chooses more finely
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 1001)]
+    verbose: u8,
     #[command(subcommand)]
     command: Command,
 }
@@ -119,7 +126,6 @@ pub fn start_clean() {
 /// Parses the command line, the program's name first, runs the command and gives the process's exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     output::speak_plainly_on_panic();
-    output::init_tracing();
     signals::outlive_limits_of_files();
     run(arguments.into_iter().collect())
 }
@@ -151,10 +157,22 @@ pub fn call(arguments: impl IntoIterator<Item = OsString>, stop: &Arc<AtomicBool
 
 fn run(arguments: Vec<OsString>) -> u8 {
     arguments::give(arguments);
+    output::set_quiet(false);
     let cli = match parse() {
         Ok(cli) => cli,
-        Err(error) => return output::usage(&error),
+        Err(error) => {
+            let exit = output::usage(&error);
+            if exit != Exit::Done as u8 {
+                // The sentence without the usage and the advice below it.
+                let text = error.to_string();
+                let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+                print_failure(sentence, exit);
+            }
+            return exit;
+        }
     };
+    output::set_quiet(cli.quiet);
+    output::init_tracing(cli.verbose);
     let outcome = match cli.command {
         Command::Detect(args) => detect::run(args),
         Command::Merge(args) => merge::run(args),
@@ -179,11 +197,28 @@ fn run(arguments: Vec<OsString>) -> u8 {
     match outcome {
         Ok(exit) => exit as u8,
         Err(error) => {
-            tell!("rcnn: {}", sentence(&error));
+            let sentence = sentence(&error);
+            output::failure(&sentence);
             let failed = if error.is::<Usage>() { Exit::WrongUsage } else { Exit::Failed };
-            signals::asked().unwrap_or(failed) as u8
+            let exit = signals::asked().unwrap_or(failed) as u8;
+            print_failure(&sentence, exit);
+            exit
         }
     }
+}
+
+/// With `--json`, programs that read standard output hear of a failure there as well.
+fn print_failure(sentence: &str, exit: u8) {
+    if arguments::all().any(|argument| argument == "--json") {
+        // Who does not take it is not told either.
+        let _ = print_json(&serde_json::json!({"error": sentence, "exit": exit}));
+    }
+}
+
+/// Prints a value as JSON on standard output.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let json = serde_json::to_string_pretty(value).context("cannot write the result as JSON")?;
+    Ok(print(&format!("{json}\n"))?)
 }
 
 /// Reads the command line. A value may be a negative number, which is then refused as a value.

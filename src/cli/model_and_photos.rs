@@ -11,7 +11,7 @@ pub(crate) struct ModelAndPhotos {
     #[arg(value_name = "MODEL")]
     model: Option<OsString>,
     /// Photos: files, folders, patterns, or .txt files of paths
-    #[arg(short, long, required = true, num_args = 1.., value_name = "PHOTOS")]
+    #[arg(short = 'i', long = "images", alias = "input", required = true, num_args = 1.., value_name = "PHOTOS")]
     input: Vec<OsString>,
 }
 

@@ -58,13 +58,37 @@ pub(crate) fn is_kept() -> bool {
     said().is_some()
 }
 
+/// Whether nothing is said but errors and what was asked for.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// `--quiet`, or not.
+pub(crate) fn set_quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+/// See [`set_quiet`].
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
 /// See [`tell`].
 pub(crate) fn line(text: fmt::Arguments<'_>) {
     aside(&format!("{text}\n"));
 }
 
-/// Text for a person on standard error, if anybody takes it.
+/// Why the command failed, in a sentence; said to the quiet as well.
+pub(crate) fn failure(sentence: &str) {
+    to_person(&format!("rcnn: {sentence}\n"));
+}
+
+/// Text for a person on standard error, if anybody takes it and wants to hear it.
 pub(crate) fn aside(text: &str) {
+    if !is_quiet() {
+        to_person(text);
+    }
+}
+
+fn to_person(text: &str) {
     if let Some(said) = said().as_mut() {
         return said.told.push_str(text);
     }
@@ -204,14 +228,14 @@ pub(crate) fn usage(error: &clap::Error) -> u8 {
     let odd = |argument: std::ffi::OsString| argument.to_string_lossy().contains(char::is_control);
     // Arguments may be names of files, as a shell's `*` gives them.
     let shown = if is_kept() || arguments::all().any(odd) {
-        aside(&error.to_string());
+        to_person(&error.to_string());
         Ok(())
     } else {
         error.print()
     };
     match shown {
         Err(cause) if !error.use_stderr() && cause.kind() != io::ErrorKind::BrokenPipe => {
-            tell!("rcnn: cannot write to standard output: {cause}");
+            failure(&format!("cannot write to standard output: {cause}"));
             Exit::Failed as u8
         }
         _ => u8::try_from(error.exit_code()).unwrap_or(Exit::WrongUsage as u8),
@@ -229,20 +253,30 @@ pub(crate) fn speak_plainly_on_panic() {
             return;
         }
         let reason = panic.payload_as_str().unwrap_or("no reason is given").escape_debug();
-        tell!("rcnn: a mistake in rcnn itself ({place}: {reason}): please report it, with RCNN_LOG=debug");
+        failure(&format!(
+            "a mistake in rcnn itself ({place}: {reason}): please report it, with RCNN_LOG=debug"
+        ));
     }));
 }
 
-/// `RCNN_LOG` turns on tracing, in `tracing-subscriber`'s filter syntax.
-pub(crate) fn init_tracing() {
-    let Ok(filter) = std::env::var("RCNN_LOG") else { return };
+/// `RCNN_LOG` turns on tracing, in `tracing-subscriber`'s filter syntax, and `--verbose` does where it is not set: once for our
+/// own parts, more often for all.
+pub(crate) fn init_tracing(verbose: u8) {
+    let asked = match verbose {
+        0 => None,
+        1 => Some("rcnn=debug".to_owned()),
+        _ => Some("debug".to_owned()),
+    };
+    let Some(filter) = std::env::var("RCNN_LOG").ok().or(asked) else { return };
     match tracing_subscriber::EnvFilter::builder().parse(filter) {
         Ok(filter) => tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_ansi(io::stderr().is_terminal())
             .with_writer(io::stderr)
             .log_internal_errors(false)
-            .init(),
+            .try_init()
+            // In another program's process a second command finds what the first has set up.
+            .unwrap_or_default(),
         Err(error) => tell!("note: RCNN_LOG is not understood and tells nothing: {error}"),
     }
 }

@@ -22,7 +22,8 @@ pub(crate) struct ProgressLine {
 impl ProgressLine {
     /// Begins with `before` of `total` things done.
     pub(crate) fn new(things: &'static str, before: u64, total: u64) -> ProgressLine {
-        let bar = (std::io::stderr().is_terminal() && !output::is_kept()).then(|| {
+        let watched = std::io::stderr().is_terminal() && !output::is_kept() && !output::is_quiet();
+        let bar = watched.then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template =
                 format!("{{bar:30}} {{pos}} of {{len}} {things}  {{per_sec}}  {{eta}} left{{msg}}");

@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Also keep the checkpoint, in the cache's downloads folder, and print where
     #[arg(long)]
     keep: bool,
+    /// Print as JSON on standard output what was brought
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command.
@@ -53,10 +56,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let (name, folder) = (&wanted.name, wanted.folder()?);
     if folder.join("model.json").is_file() && !args.again {
         let command = if ClassifierModel::open(&folder).is_ok() { "classify" } else { "detect" };
-        super::show(&format!(
+        let text = format!(
             "{name} is there already: `rcnn {command} -m {name}` takes it, and --again replaces it\n"
-        ))?;
-        return Ok(Exit::Done);
+        );
+        return ended(
+            &args,
+            &text,
+            &Pulled { name, folder: &folder, command, before: true, checkpoint: None },
+        );
     }
     if wanted.expected.is_none() {
         tell!("{name}: no hash is known, so that the file cannot be checked");
@@ -66,7 +73,32 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         tell!("{name}: the checkpoint is kept as `{}`", checkpoint.display());
     }
     let command = if brought.classifier { "classify" } else { "detect" };
-    super::show(&format!("{name} is there: `rcnn {command} -m {name}` takes it\n"))?;
+    let text = format!("{name} is there: `rcnn {command} -m {name}` takes it\n");
+    let checkpoint = brought.checkpoint.as_deref();
+    ended(&args, &text, &Pulled { name, folder: &folder, command, before: false, checkpoint })
+}
+
+/// What `--json` prints.
+#[derive(serde::Serialize)]
+struct Pulled<'a> {
+    name: &'a str,
+    /// Where the model is.
+    folder: &'a Path,
+    /// The command that takes it.
+    command: &'a str,
+    /// It was there already.
+    before: bool,
+    /// Where the checkpoint is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<&'a Path>,
+}
+
+fn ended(args: &Args, text: &str, pulled: &Pulled<'_>) -> anyhow::Result<Exit> {
+    if args.json {
+        super::print_json(pulled)?;
+    } else {
+        super::show(text)?;
+    }
     Ok(Exit::Done)
 }
 

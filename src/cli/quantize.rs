@@ -26,7 +26,7 @@ use super::{Exit, Usage, say};
 
 /// Quantize a model to int8, which processors compute faster
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "rcnn quantize [OPTIONS] <MODEL> --input <PHOTOS>... --out <DIR>")]
+#[command(override_usage = "rcnn quantize [OPTIONS] <MODEL> --images <PHOTOS>... --out <DIR>")]
 #[command(after_help = "Examples:
   rcnn quantize fod-r18 -i photos/ -o models/int8
   rcnn quantize models/mine -i photos/ -o models/int8 -a gt.json

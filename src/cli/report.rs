@@ -32,13 +32,16 @@ pub(crate) struct Args {
     annotations: Option<PathBuf>,
     /// The photos of the run, to show them with boxes on top; otherwise the run's own pictures are shown. Once for
     /// each file, folder or pattern, as they were given to detect
-    #[arg(short, long, value_name = "PHOTOS")]
+    #[arg(short = 'i', long = "images", alias = "input", value_name = "PHOTOS")]
     input: Vec<OsString>,
     /// Maximum number of pictures of each kind; 0 for none
     #[arg(long, default_value_t = 24, value_name = "N")]
     pictures: u16,
     #[command(flatten)]
     intervals: IntervalArgs,
+    /// Print as JSON on standard output where the page is and what it shows
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs the command.
@@ -72,7 +75,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     super::say(&warnings);
     atomic::write(&args.out, |out| out.write_all(html.as_bytes()))
         .with_context(|| format!("cannot write `{}`", args.out.display()))?;
-    super::show(&format!("`{}`\n", args.out.display()))?;
+    if args.json {
+        let (out, bytes) = (args.out.display().to_string(), html.len());
+        super::print_json(&serde_json::json!({"out": out, "bytes": bytes, "warnings": warnings}))?;
+    } else {
+        super::show(&format!("`{}`\n", args.out.display()))?;
+    }
     Ok(Exit::Done)
 }
 

@@ -18,14 +18,16 @@ pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<
         output::aside(&text);
         let json = serde_json::to_string_pretty(record).context("cannot print the record")?;
         super::print(&format!("{json}\n"))?;
-    } else {
+    } else if !output::is_quiet() {
         super::show(&text)?;
     }
     tell_clipped(record.counts.clipped, " (`clipped` in detections.jsonl)");
     Ok(match record.state {
         RunState::Interrupted | RunState::Running => signals::asked().unwrap_or(Exit::Interrupted),
         RunState::Finished
-            if record.counts.failed + record.counts.without_picture() > 0 || !record.unread.is_empty() =>
+            if record.counts.failed + record.counts.without_picture() > 0
+                || !record.unread.is_empty()
+                || record.exports.iter().any(|made| made.failed > 0) =>
         {
             Exit::PhotosFailed
         }
@@ -91,6 +93,12 @@ fn write_all(text: &mut String, record: &Record, out: &Path) -> std::fmt::Result
     writeln!(text, "device: {}, precision: {}", record.machine.device, settings.precision)?;
     if settings.draw_score.is_some() && counts.photos > counts.failed {
         writeln!(text, "pictures with boxes in `{}`", out.join("annotated").display())?;
+    }
+    for made in &record.exports {
+        writeln!(text, "{} {} in `{}`", made.files, made.what, made.place.display())?;
+        if let Some(first) = &made.first_failure {
+            writeln!(text, "  {} could not be made: {first}", made.failed)?;
+        }
     }
     let out = out.display();
     writeln!(text, "results in `{out}`; `rcnn report {out} -o report.html` makes a page of them")

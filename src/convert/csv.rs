@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::builder::{SourceBuilder, side};
+use super::clip::ClippedObject;
 use super::files::read_large;
-use super::target::ClippedObject;
 use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto};
 
 /// What stands in which column.

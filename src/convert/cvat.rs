@@ -8,8 +8,8 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::builder::{SourceBuilder, around, side, turned};
+use super::clip::ClippedObject;
 use super::files::{read_large, said};
-use super::target::ClippedObject;
 use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto};
 
 /// The name of a document's outermost element.

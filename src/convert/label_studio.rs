@@ -8,8 +8,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use serde_json::{Value, json};
 
 use super::builder::{SourceBuilder, around, side, turned};
+use super::clip::ClippedObject;
 use super::files::{read_large, said};
-use super::target::ClippedObject;
 use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto};
 use coco_eval::JsonList;
 

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::builder::{ReadPhoto, ReadShape, SourceBuilder, around, side};
+use super::clip::ClippedObject;
 use super::files::{name_below, photo_name, read_small, said, with_extension};
-use super::target::ClippedObject;
 use super::{Annotations, Error, LabelFailure, LabelSource, LabelledPhoto, ReadOptions, Whose, read_each};
 use coco_eval::last_part;
 

@@ -3,6 +3,7 @@
 //! All forms become [`Annotations`] and all are written from them. Knows no network and no evaluation.
 
 mod builder;
+mod clip;
 mod coco;
 mod csv;
 mod cvat;
@@ -30,12 +31,14 @@ pub use data::{
 };
 pub use error::{Error, TextError};
 pub use photos::SizePolicy;
+pub(crate) use target::write_labels;
 pub use target::{Target, WriteOptions, Written, write};
 pub use texts::{
     read_csv_text, read_cvat_text, read_label_studio_text, read_labelme_text, read_open_images_text,
     read_voc_text,
 };
 pub use voc::Text as VocText;
+pub(crate) use yolo::write_config as write_yolo_config;
 pub use yolo::{KeyPoints, YoloKind, YoloRow, YoloRows, read_text as read_yolo_text};
 
 /// What to read.

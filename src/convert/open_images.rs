@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::builder::SourceBuilder;
+use super::clip::ClippedObject;
 use super::files::read_large;
-use super::target::ClippedObject;
 use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto, ReadOptions};
 use crate::photo::{self, DecodeOptions};
 use coco_eval::last_part;

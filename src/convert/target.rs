@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::clip::{ClippedObject, inside, is_cut};
 use super::error::io_error;
 use super::photos::{SizePolicy, settle};
 use super::{
@@ -258,10 +259,8 @@ fn write_folder(
             continue;
         }
         let cuts = cutter.cut(photo, size);
-        let put = folder::write(&fresh.join(file), |out| match target {
-            Target::Yolo => yolo::write(size, &cuts, out),
-            Target::LabelMe => labelme::write(annotations, photo, size, &cuts, out),
-            _ => voc::write(annotations, photo, size, &cuts, out),
+        let put = folder::write(&fresh.join(file), |out| {
+            write_clipped(target, annotations, photo, size, &cuts, out)
         });
         let link = |()| match &photo.path {
             Some(path) if with_photos => folder::link(path, &fresh.join(picture)),
@@ -285,6 +284,37 @@ fn write_folder(
     Ok(())
 }
 
+/// Writes a photo's file of labels, in a form that has one a photo. Of `annotations` only the categories count.
+///
+/// # Errors
+/// When the photo has no size, or `out` takes no more.
+pub(crate) fn write_labels(
+    target: Target,
+    annotations: &Annotations,
+    photo: &LabelledPhoto,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    let size = photo.size.ok_or_else(|| io::Error::other(NO_SIZE))?;
+    let form = target.form();
+    let cuts = Cutter::new(&form).cut(photo, size);
+    write_clipped(target, annotations, photo, size, &cuts, out)
+}
+
+fn write_clipped(
+    target: Target,
+    annotations: &Annotations,
+    photo: &LabelledPhoto,
+    size: (u32, u32),
+    cuts: &[ClippedObject<'_>],
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    match target {
+        Target::Yolo => yolo::write(size, cuts, out),
+        Target::LabelMe => labelme::write(annotations, photo, size, cuts, out),
+        _ => voc::write(annotations, photo, size, cuts, out),
+    }
+}
+
 /// Whether the system refused a name, which costs the photo only.
 fn is_a_name(error: &io::Error) -> bool {
     use io::ErrorKind::{AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory};
@@ -298,12 +328,6 @@ pub(super) fn inner_name(file: &str) -> PathBuf {
         .iter()
         .find_map(|folder| name.strip_prefix(folder).ok())
         .map_or(name.clone(), Path::to_owned)
-}
-
-/// An object that is written, and what of its box lies inside the photo: left, top, right, bottom.
-pub(super) struct ClippedObject<'a> {
-    pub(super) object: &'a LabelledObject,
-    pub(super) corners: [f64; 4],
 }
 
 /// Cuts boxes at their photos' edges, and counts what a form has no place for.
@@ -355,19 +379,6 @@ impl<'a> Cutter<'a> {
         }
         warnings
     }
-}
-
-/// Left, top, right and bottom of what of a box lies inside the photo.
-fn inside([x, y, width, height]: [f64; 4], size: (u32, u32)) -> Option<[f64; 4]> {
-    let (wide, high) = (f64::from(size.0), f64::from(size.1));
-    let [left, right] = [x, x + width].map(|x| x.clamp(0.0, wide));
-    let [top, bottom] = [y, y + height].map(|y| y.clamp(0.0, high));
-    (right > left && bottom > top).then_some([left, top, right, bottom])
-}
-
-/// Whether cutting took half a pixel or more.
-fn is_cut([x, y, width, height]: [f64; 4], corners: [f64; 4]) -> bool {
-    [x, y, x + width, y + height].iter().zip(corners).any(|(was, is)| (was - is).abs() >= 0.5)
 }
 
 /// Counts what of the data set itself a form has no place for.
@@ -446,15 +457,6 @@ mod tests {
         ] {
             assert_eq!(inner_name(file), Path::new(inner), "{file}");
         }
-    }
-
-    #[test]
-    fn boxes_are_cut_at_the_edges() {
-        let size = (10, 20);
-        assert_eq!(inside([-2.0, 5.0, 4.0, 100.0], size), Some([0.0, 5.0, 2.0, 20.0]));
-        assert_eq!(inside([10.0, 0.0, 5.0, 5.0], size), None);
-        assert_eq!(inside([1.0, 1.0, 0.0, 5.0], size), None);
-        assert_eq!(inside([5.0, 5.0, -2.0, 5.0], size), None);
     }
 
     #[test]

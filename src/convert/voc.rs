@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::clip::ClippedObject;
 use super::files::{name_below, photo_name, read_small, read_whole, said, stays_inside, with_extension};
-use super::target::ClippedObject;
 use super::{
     Annotations, Error, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, ReadOptions,
     Whose, read_each,

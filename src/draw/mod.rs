@@ -26,6 +26,19 @@ pub struct Mark {
     pub class: usize,
     /// What to write, e.g. `bolt 0.97`.
     pub label: String,
+    /// Red, green and blue in place of the class's colour.
+    pub colour: Option<[u8; 3]>,
+}
+
+impl Mark {
+    /// A mark in its class's colour.
+    pub fn new(bbox: BBox, class: usize, label: String) -> Mark {
+        Mark { bbox, class, label, colour: None }
+    }
+
+    fn colour(&self) -> [u8; 3] {
+        self.colour.unwrap_or_else(|| colour(self.class))
+    }
 }
 
 /// Draws boxes and labels onto the photo: the first mark on top, labels over all boxes.
@@ -47,10 +60,10 @@ pub fn annotate(photo: &mut Photo, marks: &[Mark], fonts: &Fonts) {
     let frames: Vec<(Rect, &Mark)> =
         marks.iter().filter_map(|mark| Some((frame(&mark.bbox, page, sizes.line)?, mark))).collect();
     for (frame, mark) in frames.iter().rev() {
-        ink::outline(&mut picture, *frame, sizes.line, colour(mark.class));
+        ink::outline(&mut picture, *frame, sizes.line, mark.colour());
     }
     for label in labels(page, &frames, sizes, fonts) {
-        ink::label(&mut picture, label.font, &label.text, label.rect, label.size, colour(label.class));
+        ink::label(&mut picture, label.font, &label.text, label.rect, label.size, label.colour);
     }
     photo.pixels = picture.into_raw();
 }
@@ -126,7 +139,7 @@ struct Label<'a> {
     font: &'a FontArc,
     rect: Rect,
     size: i64,
-    class: usize,
+    colour: [u8; 3],
 }
 
 /// Places labels, one after the other, each where it covers least; text shrinks before a label is given up.
@@ -140,7 +153,7 @@ fn labels<'a>(page: Rect, frames: &[(Rect, &Mark)], sizes: DrawSizes, fonts: &'a
         let found = smaller.into_iter().filter(|&size| size >= SMALLEST_TEXT).find_map(|size| {
             let (text, (width, height)) = ink::fit(font, &mark.label, size, page.width)?;
             let rect = place.find(index, width, height)?;
-            Some(Label { text, font, rect, size, class: mark.class })
+            Some(Label { text, font, rect, size, colour: mark.colour() })
         });
         if let Some(label) = found {
             place.take(label.rect);
@@ -160,7 +173,7 @@ mod tests {
     }
 
     fn mark(x1: f32, y1: f32, x2: f32, y2: f32, class: usize) -> Mark {
-        Mark { bbox: BBox::new(x1, y1, x2, y2), class, label: format!("AdjustableWrench 0.{class:02}") }
+        Mark::new(BBox::new(x1, y1, x2, y2), class, format!("AdjustableWrench 0.{class:02}"))
     }
 
     fn placed(width: u32, height: u32, marks: &[Mark]) -> Vec<Rect> {
@@ -229,7 +242,7 @@ mod tests {
         ) {
             let marks: Vec<Mark> = rows
                 .into_iter()
-                .map(|r| Mark { bbox: BBox::new(r.0, r.1, r.2, r.3), class: r.4, label: r.5 })
+                .map(|r| Mark::new(BBox::new(r.0, r.1, r.2, r.3), r.4, r.5))
                 .collect();
             let blank = Photo { width, height, pixels: vec![90; 3 * (width * height) as usize] };
             let (mut once, mut again) = (blank.clone(), blank);

@@ -69,6 +69,10 @@ pub enum Error {
     /// The run could not begin or go on.
     #[error(transparent)]
     Run(#[from] runs::Error),
+    /// A finished run could not be exported.
+    #[cfg(feature = "convert")]
+    #[error(transparent)]
+    Export(#[from] crate::export::Error),
     /// The system gives no threads.
     #[error("cannot start a thread: {0}: allow this process more threads or memory")]
     Threads(std::io::Error),

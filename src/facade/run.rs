@@ -3,10 +3,16 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+#[cfg(feature = "convert")]
+use std::sync::atomic::Ordering;
 
 use super::Error;
 use crate::detector::Detector;
+#[cfg(feature = "convert")]
+use crate::export::{self, ExportOptions};
 use crate::photo::{self, Listing};
+#[cfg(feature = "convert")]
+use crate::run::RunState;
 use crate::run::{
     self, Annotated, Event, Machine, Record, ResultCategory, RunOptions, Settings, Shard, Task,
 };
@@ -22,6 +28,8 @@ pub struct Run<'a> {
     record: Record,
     stop: Option<&'a AtomicBool>,
     warnings: Vec<String>,
+    #[cfg(feature = "convert")]
+    export: ExportOptions,
 }
 
 impl<'a> Run<'a> {
@@ -36,6 +44,8 @@ impl<'a> Run<'a> {
             options: RunOptions::default(),
             command: Vec::new(),
             stop: None,
+            #[cfg(feature = "convert")]
+            export: ExportOptions::default(),
         }
     }
 
@@ -48,12 +58,60 @@ impl<'a> Run<'a> {
         let never = AtomicBool::new(false);
         let stop = self.stop.unwrap_or(&never);
         self.warnings.iter().for_each(|note| progress(Event::Warning(note)));
+        #[cfg(feature = "convert")]
+        if self.options.overwrite {
+            export::remove_of_run(&self.options.out)?;
+        }
         let record =
             run::run(self.detector, &self.classes, &self.tasks, &self.options, self.record, stop, progress)?;
+        #[cfg(feature = "convert")]
+        let record = Exporting {
+            detector: self.detector,
+            classes: &self.classes,
+            tasks: &self.tasks,
+            options: &self.options,
+            export: &self.export,
+            stop,
+        }
+        .after(record, progress)?;
         if let Some(annotated) = self.annotated
             && let Some(note) = annotated.check_sizes(&self.options.out).map_err(run::AnnotatedError::Read)?
         {
             progress(Event::Warning(&note));
+        }
+        Ok(record)
+    }
+}
+
+/// What is made of a run once it is finished.
+#[cfg(feature = "convert")]
+struct Exporting<'a> {
+    detector: &'a Detector,
+    classes: &'a [ResultCategory],
+    tasks: &'a [Task],
+    options: &'a RunOptions,
+    export: &'a ExportOptions,
+    stop: &'a AtomicBool,
+}
+
+#[cfg(feature = "convert")]
+impl Exporting<'_> {
+    /// Makes it, and records it; a run that is not finished stays as it is.
+    fn after(&self, mut record: Record, progress: &mut dyn FnMut(Event<'_>)) -> Result<Record, Error> {
+        if self.export.is_empty() || record.state != RunState::Finished {
+            return Ok(record);
+        }
+        // Photos are decoded as the detector had them.
+        let decode = self.detector.reading(&self.options.decode);
+        let run = &RunOptions { decode, ..self.options.clone() };
+        let source = export::Source { run, tasks: self.tasks, classes: self.classes, stop: self.stop };
+        let total = record.counts.photos;
+        record.exports = export::export(&source, self.export, &mut |what, done| {
+            progress(Event::Export { what, done, total });
+        })?;
+        run::write_record(&run.out, &record)?;
+        if self.stop.load(Ordering::Relaxed) {
+            record.state = RunState::Interrupted;
         }
         Ok(record)
     }
@@ -70,6 +128,8 @@ pub struct RunBuilder<'a> {
     options: RunOptions,
     command: Vec<String>,
     stop: Option<&'a AtomicBool>,
+    #[cfg(feature = "convert")]
+    export: ExportOptions,
 }
 
 impl<'a> RunBuilder<'a> {
@@ -143,6 +203,14 @@ impl<'a> RunBuilder<'a> {
         self
     }
 
+    /// What to make of the run, once it is finished, besides its own files; nothing by default.
+    #[cfg(feature = "convert")]
+    #[must_use]
+    pub fn export(mut self, export: ExportOptions) -> RunBuilder<'a> {
+        self.export = export;
+        self
+    }
+
     /// All options at once, the folder of the results among them.
     #[must_use]
     pub fn options(mut self, options: RunOptions) -> RunBuilder<'a> {
@@ -194,7 +262,18 @@ impl<'a> RunBuilder<'a> {
                 Machine::of(detector, &options),
             )
         };
-        Ok(Run { detector, annotated, classes, tasks, options, record, stop, warnings })
+        Ok(Run {
+            detector,
+            annotated,
+            classes,
+            tasks,
+            options,
+            record,
+            stop,
+            warnings,
+            #[cfg(feature = "convert")]
+            export: self.export,
+        })
     }
 
     /// Prepares and starts the run.

@@ -10,7 +10,7 @@ use image::metadata::Orientation;
 
 use super::canvas::lies;
 use super::cost::{self, Cost};
-use super::{Photo, formats, jpeg, orientation};
+use super::{Photo, formats, jpeg, metadata};
 
 /// Which JPEG decoder reads the pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -183,7 +183,7 @@ pub(super) fn divisor(
 
 /// How the pixels of a file are to be turned.
 pub(super) fn orientation(bytes: &[u8], options: &DecodeOptions) -> Orientation {
-    if options.ignore_orientation { Orientation::NoTransforms } else { orientation::of(bytes) }
+    if options.ignore_orientation { Orientation::NoTransforms } else { metadata::orientation(bytes) }
 }
 
 /// Width and height after turning.

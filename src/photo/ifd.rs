@@ -11,6 +11,14 @@ pub(super) enum ByteOrder {
 }
 
 impl ByteOrder {
+    /// The bytes of a 16-bit number.
+    pub(super) fn short(self, value: u16) -> [u8; 2] {
+        match self {
+            ByteOrder::Little => value.to_le_bytes(),
+            ByteOrder::Big => value.to_be_bytes(),
+        }
+    }
+
     /// A number of up to eight bytes.
     pub(super) fn number(self, bytes: &[u8]) -> u64 {
         let shift = |sum: u64, &byte: &u8| (sum << 8) | u64::from(byte);
@@ -30,12 +38,14 @@ pub(super) enum Fault {
     Cut,
 }
 
-/// One directory, the first of its file.
+/// One directory.
 pub(super) struct Directory<'a> {
     bytes: &'a [u8],
     /// Of all numbers in the file.
     pub(super) order: ByteOrder,
     big: bool,
+    /// Where the entries begin.
+    start: usize,
     /// Twelve or twenty bytes each.
     entries: &'a [u8],
 }
@@ -75,13 +85,23 @@ impl<'a> Directory<'a> {
     /// The first directory of a TIFF.
     pub(super) fn first(bytes: &'a [u8]) -> Result<Directory<'a>, Fault> {
         let (order, big, at) = header(bytes)?;
+        Directory::at(bytes, order, big, at)
+    }
+
+    /// The directory that a tag points to.
+    pub(super) fn inner(&self, tag: u16) -> Option<Directory<'a>> {
+        let at = self.first_number(tag).ok().flatten()?;
+        Directory::at(self.bytes, self.order, self.big, at).ok()
+    }
+
+    fn at(bytes: &'a [u8], order: ByteOrder, big: bool, at: u64) -> Result<Directory<'a>, Fault> {
         let (head, length) = if big { (8, 20) } else { (2, 12) };
         let count = number(bytes, order, at, head)?;
-        let start = usize::try_from(at + head).map_err(|_| Fault::Cut)?;
+        let start = usize::try_from(at.saturating_add(head)).map_err(|_| Fault::Cut)?;
         let rest = bytes.get(start..).ok_or(Fault::Cut)?;
         let claimed = usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(length);
         let whole = claimed.min(rest.len() / length * length);
-        Ok(Directory { bytes, order, big, entries: &rest[..whole] })
+        Ok(Directory { bytes, order, big, start, entries: &rest[..whole] })
     }
 
     fn value(&self, tag: u16) -> Result<Option<FieldValue<'a>>, Fault> {
@@ -113,6 +133,22 @@ impl<'a> Directory<'a> {
             ValuePlace::At(self.order.number(inside), bytes)
         };
         Ok(Some((kind, place)))
+    }
+
+    /// Where in the file a single 16-bit number lies.
+    pub(super) fn short_at(&self, tag: u16) -> Option<usize> {
+        let (length, field) = if self.big { (20, 8) } else { (12, 4) };
+        let tags = self.entries.chunks_exact(length).map(|entry| self.order.number(&entry[..2]));
+        let place = tags.into_iter().position(|other| other == u64::from(tag))?;
+        let entry = &self.entries[place * length..];
+        let single = self.order.number(&entry[2..4]) == 3 && self.order.number(&entry[4..4 + field]) == 1;
+        single.then_some(self.start + place * length + 4 + field)
+    }
+
+    /// Where in the file the place of the directory behind this one stands.
+    pub(super) fn next_at(&self) -> std::ops::Range<usize> {
+        let end = self.start + self.entries.len();
+        end..end + if self.big { 8 } else { 4 }
     }
 
     /// Where in the file a value lies, and how long it is; nothing if it lies in the directory itself.

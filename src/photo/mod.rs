@@ -53,10 +53,12 @@ impl Photo {
 }
 
 mod canvas;
+mod carried;
 mod cmyk;
 mod cost;
 mod decode;
 mod encode;
+mod exif;
 mod fax;
 mod formats;
 #[cfg_attr(not(all(feature = "heif", unix)), path = "heif_absent.rs")]
@@ -68,19 +70,21 @@ mod libjpeg;
 mod lines;
 mod list;
 mod markers;
+mod metadata;
 mod names;
-mod orientation;
 mod pattern;
 mod png;
 pub mod resize;
 mod tiff;
 mod tiff_data;
 
+pub(crate) use carried::Carried;
 pub use decode::{
     DecodeOptions, Decoded, Decoder, Error, ErrorKind, Limits, Opened, USUAL_MEMORY, WideGrey, decode,
     decode_bytes, decode_for, is_decoding, size,
 };
 pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
+pub use exif::Exif;
 pub use kinds::PassedOver;
 pub use list::{ListError, Listing, PhotoEntry, Unread, list};
 pub(crate) use names::cleaned;

@@ -185,6 +185,7 @@ mod tests {
             width: 100,
             height: 100,
             clipped: false,
+            exif: None,
             detections,
             error: None,
         })

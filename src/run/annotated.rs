@@ -91,6 +91,11 @@ impl Annotated {
         })
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The photos that are annotated, with their ids; warnings about the others.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::files;
+use crate::photo::Exif;
 use coco_eval::ResultId;
 
 /// One line: what was found in a photo, or why it failed.
@@ -34,6 +35,9 @@ pub struct FoundPhoto {
     /// Its grey values have more than 8 bits and were cut off, so that it may be nearly white or black.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub clipped: bool,
+    /// When, where and with what it was taken, where the run was asked for it and the photo says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exif: Option<Exif>,
     /// By falling score.
     pub detections: Vec<ResultItem>,
     /// Why there is no picture of it, where there should be one.
@@ -289,6 +293,7 @@ mod tests {
             width: 640,
             height: 480,
             clipped: false,
+            exif: None,
             detections: vec![ResultItem {
                 category_id: 4.into(),
                 label: "bolt".into(),

@@ -26,11 +26,13 @@ mod room;
 mod shard;
 mod stages;
 mod stamps;
+mod truth;
 mod writer;
 
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 use std::time::Instant;
@@ -43,9 +45,16 @@ pub use journal::{FailedPhoto, Failure, FoundPhoto, JournalRow, ResultItem};
 pub use merge::{MergeError, Merged, merge};
 pub(crate) use naming::match_seen;
 pub use naming::{ResultCategory, categories, count, match_classes, match_photos};
-pub use record::{Bottleneck, Counts, Machine, Record, RunState, SHOWN_FROM, Settings};
+#[cfg(feature = "convert")]
+pub(crate) use ordered::ordered;
+pub use record::{Bottleneck, Counts, Exported, Machine, Record, RunState, SHOWN_FROM, Settings};
 pub(crate) use results::CocoResult;
+#[cfg(feature = "convert")]
+pub(crate) use room::{Room, Ticket};
 pub use shard::Shard;
+#[cfg(feature = "convert")]
+pub(crate) use stages::photos_under_way;
+pub use truth::Truth;
 
 use crate::atomic;
 use crate::clock::StageTimes;
@@ -72,6 +81,10 @@ pub struct RunOptions {
     pub only: Option<Vec<usize>>,
     /// Least score of a box in the pictures; no pictures where there is none.
     pub draw_score: Option<f32>,
+    /// Add to each row when, where and with what the photo was taken.
+    pub exif: bool,
+    /// Annotated objects, to draw beside detections: right, wrong and missed ones in colours of their own.
+    pub truth: Option<Arc<Truth>>,
     /// A font for the letters of class names that the embedded one lacks; the system's where none is given.
     pub font: Option<PathBuf>,
     /// How photos are decoded.
@@ -95,6 +108,8 @@ impl Default for RunOptions {
             retry_failed: false,
             only: None,
             draw_score: cfg!(feature = "draw").then_some(SHOWN_FROM),
+            exif: false,
+            truth: None,
             font: None,
             decode: DecodeOptions::default(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
@@ -129,11 +144,21 @@ pub struct Progress {
 
 /// What a run tells whoever waits for it.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// A sentence that a person should know.
     Warning(&'a str),
     /// How far it has come: at its start and after every photo.
     Progress(Progress),
+    /// How far an export of the finished run has come.
+    Export {
+        /// What it makes: `crops` and the like.
+        what: &'static str,
+        /// Photos done.
+        done: usize,
+        /// All photos.
+        total: usize,
+    },
 }
 
 /// Why a run cannot begin or go on.
@@ -371,7 +396,7 @@ fn open(journal: &Path, out: &Path) -> Result<Journal, Error> {
     })
 }
 
-fn write_record(out: &Path, record: &Record) -> Result<(), Error> {
+pub(crate) fn write_record(out: &Path, record: &Record) -> Result<(), Error> {
     let path = out.join("run.json");
     let content = |file: &mut std::io::BufWriter<std::fs::File>| {
         serde_json::to_writer_pretty(&mut *file, record)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 /// Results in order. Ends when the items do, or when the workers are gone.
-pub(super) struct Ordered<O> {
+pub(crate) struct Ordered<O> {
     places: Receiver<Receiver<O>>,
     /// The place whose result is next, where that has been waited for.
     begun: Option<Receiver<O>>,
@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(5);
 impl<O> Ordered<O> {
     /// The next result, but nothing if it is not there and `given_up` says that it cannot come before others are done
     /// with theirs.
-    pub(super) fn next_unless(&mut self, given_up: &dyn Fn() -> bool) -> Option<O> {
+    pub(crate) fn next_unless(&mut self, given_up: &dyn Fn() -> bool) -> Option<O> {
         loop {
             if self.begun.is_none() {
                 self.begun = match self.places.recv_timeout(LOOK) {
@@ -56,7 +56,7 @@ impl<O> Ordered<O> {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub(super) fn ordered<'scope, I, O>(
+pub(crate) fn ordered<'scope, I, O>(
     scope: &'scope Scope<'scope, '_>,
     threads: usize,
     ahead: usize,

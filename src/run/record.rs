@@ -1,7 +1,7 @@
 //! `run.json`: what a run was asked for, on what it ran, how much it did and how long it took.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,12 @@ pub struct Settings {
     pub allow_truncated: bool,
     /// Least score in pictures; none where none are drawn.
     pub draw_score: Option<f32>,
+    /// Rows say when, where and with what photos were taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exif: bool,
+    /// Pictures show annotated objects as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub show_truth: bool,
     /// Pictures of more pixels fail.
     #[serde(default = "most_pixels")]
     pub max_pixels: u64,
@@ -127,6 +133,8 @@ impl Settings {
             wide_grey: detector.reading(&options.decode).wide_grey,
             allow_truncated: options.decode.allow_truncated,
             draw_score: options.draw_score,
+            exif: options.exif,
+            show_truth: options.truth.is_some(),
             max_pixels: options.decode.limits.pixels,
             max_file_size: options.decode.limits.file_bytes,
             postprocess: detector.postprocess().clone(),
@@ -160,6 +168,11 @@ impl Settings {
             (self.ignore_orientation != other.ignore_orientation, "another --ignore-orientation".into()),
             (self.allow_truncated != other.allow_truncated, "another --allow-truncated".into()),
             (self.draw_score != other.draw_score, "other pictures (--draw-score, --no-draw)".into()),
+            (self.exif != other.exif, if other.exif { "--exif" } else { "no --exif" }.into()),
+            (
+                self.show_truth != other.show_truth,
+                if other.show_truth { "--show-truth" } else { "no --show-truth" }.into(),
+            ),
             (self.max_pixels != other.max_pixels, format!("--max-pixels {}", other.max_pixels)),
             (self.tile != other.tile, if other.tile { "--tile" } else { "no --tile" }.into()),
             (
@@ -293,6 +306,38 @@ fn count(counts: &mut BTreeMap<String, usize>, name: &str) {
     }
 }
 
+/// What a finished run was given as besides its own files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Exported {
+    /// What was made: `crops`, `rows`, `label files`, `links to photos`.
+    pub what: String,
+    /// The file or folder.
+    pub place: PathBuf,
+    /// How many there are.
+    pub files: usize,
+    /// How many photos or objects could not be exported.
+    pub failed: usize,
+    /// The first of them, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<String>,
+}
+
+impl Exported {
+    /// Nothing yet.
+    #[cfg(feature = "convert")]
+    pub(crate) fn new(what: &str, place: &Path) -> Exported {
+        Exported { what: what.into(), place: place.to_owned(), files: 0, failed: 0, first_failure: None }
+    }
+
+    /// Counts one that cannot be made.
+    #[cfg(feature = "convert")]
+    pub(crate) fn fail(&mut self, name: &str, why: &str) {
+        self.failed += 1;
+        self.first_failure.get_or_insert_with(|| format!("`{}`: {why}", name.escape_debug()));
+    }
+}
+
 /// Which part held the others up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bottleneck {
@@ -335,6 +380,9 @@ pub struct Record {
     pub session_wall: f64,
     /// Which part held the others up.
     pub bottleneck: Option<Bottleneck>,
+    /// What else was made of the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<Exported>,
 }
 
 impl Record {
@@ -355,6 +403,7 @@ impl Record {
             wall: 0.0,
             session_wall: 0.0,
             bottleneck: None,
+            exports: Vec::new(),
         }
     }
 

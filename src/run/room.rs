@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes that the photos under way may take together; one that needs more has its turn when it is alone.
-pub(super) struct Room {
+pub(crate) struct Room {
     most: u64,
     issued: AtomicU64,
     state: Mutex<RoomState>,
@@ -28,29 +28,29 @@ struct RoomState {
 }
 
 /// A photo's place in the order.
-pub(super) struct Ticket<'a> {
+pub(crate) struct Ticket<'a> {
     room: &'a Room,
     number: u64,
 }
 
 /// What a photo has taken.
-pub(super) struct MemoryShare<'a> {
+pub(crate) struct MemoryShare<'a> {
     room: &'a Room,
     bytes: u64,
 }
 
 impl Room {
-    pub(super) fn new(most: u64) -> Room {
+    pub(crate) fn new(most: u64) -> Room {
         Room { most, issued: AtomicU64::new(0), state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// The next place in the order; who holds it takes a share or drops it.
-    pub(super) fn ticket(&self) -> Ticket<'_> {
+    pub(crate) fn ticket(&self) -> Ticket<'_> {
         Ticket { room: self, number: self.issued.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Whether a photo waits for others to give back what they have.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.state().full
     }
 
@@ -66,7 +66,7 @@ impl Room {
 
 impl<'a> Ticket<'a> {
     /// Waits for its turn, and until there is room or all before have given back.
-    pub(super) fn take(self, bytes: u64) -> MemoryShare<'a> {
+    pub(crate) fn take(self, bytes: u64) -> MemoryShare<'a> {
         let room = self.room;
         let mut state = room.state();
         loop {
@@ -102,7 +102,7 @@ impl Drop for Ticket<'_> {
 
 impl MemoryShare<'_> {
     /// Gives back all but so many bytes.
-    pub(super) fn shrink(&mut self, bytes: u64) {
+    pub(crate) fn shrink(&mut self, bytes: u64) {
         let less = self.bytes.saturating_sub(bytes);
         self.bytes -= less;
         self.room.give_back(less);

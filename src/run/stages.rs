@@ -70,7 +70,7 @@ impl Stages<'_> {
         let batch = self.options.batch.max(1);
         // One a stream; two where there is one stream, as one is between its sessions while the other uses one.
         let callers = self.detector.streams().max(2);
-        let room = &Room::new(together(self.options.decode.limits.memory, threads));
+        let room = &Room::new(photos_under_way(self.options.decode.limits.memory, threads));
         std::thread::scope(|scope| {
             let going = tasks.take_while(|_| !self.stop.load(Ordering::Relaxed));
             let going = going.map(|task| (task, room.ticket()));
@@ -201,13 +201,25 @@ impl Stages<'_> {
         let mut error = None;
         if let (Some(photo), Some(least)) = (photo, self.options.draw_score) {
             let path = self.pictures.path(&file);
-            let drawn = timed(&mut times.draw, || picture::draw(photo, &found, self.lettering, least));
-            let written = timed(&mut times.write, || picture::write(&drawn, &path, &self.options.out));
+            let drawn = timed(&mut times.draw, || match &self.options.truth {
+                None => picture::draw(photo, &found, self.lettering, least),
+                Some(truth) => {
+                    let objects = truth.objects(&image_id);
+                    picture::draw_with_truth(photo, &found, self.classes, objects, self.lettering, least)
+                }
+            });
+            let written = timed(&mut times.write, || {
+                let carried =
+                    photo::Carried::of_file(&task.entry.path, self.options.decode.limits.file_bytes);
+                picture::write(&drawn, carried, &path, &self.options.out)
+            });
             if let Err(cause) = written {
                 error = Some(picture_failure(cause).map_err(Error::io("write", &path))?);
             }
         }
         let detections = found.iter().map(|detection| self.item(detection)).collect();
+        let most = self.options.decode.limits.file_bytes;
+        let exif = self.options.exif.then(|| photo::Exif::of_file(&task.entry.path, most)).flatten();
         Ok(Done {
             row: JournalRow::Found(FoundPhoto {
                 image_id,
@@ -215,6 +227,7 @@ impl Stages<'_> {
                 width: size.0,
                 height: size.1,
                 clipped,
+                exif,
                 detections,
                 error,
             }),
@@ -235,7 +248,7 @@ impl Stages<'_> {
 }
 
 /// Bytes that the photos under way may take together: no more keeps the threads busy.
-fn together(most: u64, threads: usize) -> u64 {
+pub(crate) fn photos_under_way(most: u64, threads: usize) -> u64 {
     most.min((256 << 20) + (128 << 20) * threads as u64)
 }
 

@@ -4,8 +4,9 @@ use std::io;
 use std::path::Path;
 
 use super::ResultCategory;
+use super::truth::TruthBox;
 use crate::detector::Prediction;
-use crate::photo::Photo;
+use crate::photo::{Carried, Photo};
 
 /// Knows no letters.
 #[derive(Debug)]
@@ -24,7 +25,19 @@ pub(super) fn draw(photo: Photo, _: &[Prediction], _: &Lettering, _: f32) -> Pho
     photo
 }
 
+/// Draws nothing.
+pub(super) fn draw_with_truth(
+    photo: Photo,
+    _: &[Prediction],
+    _: &[ResultCategory],
+    _: &[TruthBox],
+    _: &Lettering,
+    _: f32,
+) -> Photo {
+    photo
+}
+
 /// Writes nothing.
-pub(super) fn write(_: &Photo, _: &Path, _: &Path) -> io::Result<()> {
+pub(super) fn write(_: &Photo, _: Carried, _: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

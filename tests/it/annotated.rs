@@ -150,3 +150,62 @@ fn blanks_around_a_categorys_name_and_its_case_make_no_difference() {
     };
     assert_eq!((id("Bolt"), id("Nut")), (json!(40), json!(50)));
 }
+
+/// The colour of a box's line, which lies just above its upper edge.
+fn line(picture: &image::RgbImage, [x1, y1, x2, _]: [f64; 4]) -> [u8; 3] {
+    picture.get_pixel(((x1 + x2) / 2.0) as u32, y1 as u32 - 1).0
+}
+
+#[test]
+fn truth_is_drawn_beside_detections() {
+    let place = Place::new();
+    let scene = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/debris/images/000002.jpg");
+    let photo = image::open(scene).unwrap().to_rgb8();
+    std::fs::create_dir(place.at("photos")).unwrap();
+    photo.save(place.at("photos/1.png")).unwrap();
+    place.rcnn(&["detect", "photos", "-o", "plain"]).expect(0);
+    let rows = place.rows("plain");
+    let found: Vec<&Value> = rows[0]["detections"].as_array().unwrap().iter().take(2).collect();
+    let corners = |item: &Value| [0, 1, 2, 3].map(|side| item["box"][side].as_f64().unwrap());
+    let [first, second] = [corners(found[0]), corners(found[1])];
+    // The best detection is annotated, the second is not, and there is a third object that nothing finds.
+    let missed = [200.0, 200.0, 290.0, 290.0];
+    let object = |id: i32, category: &Value, [x1, y1, x2, y2]: [f64; 4]| json!({"id": id, "image_id": 1, "category_id": category, "bbox": [x1, y1, x2 - x1, y2 - y1], "area": 1, "iscrowd": 0});
+    let of = |item: &Value| json!({"id": item["category_id"], "name": item["label"]});
+    let gt = json!({
+        "images": [{"id": 1, "file_name": "1.png"}],
+        "categories": [of(found[0]), of(found[1])],
+        "annotations": [object(1, &found[0]["category_id"], first), object(2, &found[1]["category_id"], missed)],
+    });
+    place.write("gt.json", gt.to_string().as_bytes());
+    place.rcnn(&["detect", "photos", "-a", "gt.json", "-o", "out", "--show-truth"]).expect(0);
+    let picture = image::open(place.at("out/annotated/1.png")).unwrap().to_rgb8();
+    assert_eq!(line(&picture, first), [0, 158, 115]);
+    assert_eq!(line(&picture, second), [213, 94, 0]);
+    assert_eq!(line(&picture, missed), [86, 180, 233]);
+    let other = place.rcnn(&["detect", "photos", "-a", "gt.json", "-o", "out"]).expect(1);
+    assert!(other.err.contains("--show-truth"), "{}", other.err);
+}
+
+#[test]
+fn rows_say_when_a_photo_was_taken_and_pictures_keep_it() {
+    let place = Place::new();
+    let scene = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/debris/images/000002.jpg");
+    let photo = std::fs::read(scene).unwrap();
+    // EXIF of two tags behind the first marker: the time of the last change, and an orientation that turns by a quarter.
+    let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x02\x01\x12\0\x03\0\0\0\x01\0\x06\0\0".to_vec();
+    exif.extend(b"\x01\x32\0\x02\0\0\0\x14\0\0\0\x26\0\0\0\x002026:05:01 12:30:09\0");
+    let length = (exif.len() as u16 + 2).to_be_bytes();
+    let tagged = [&photo[..2], &[0xff, 0xe1], &length, &exif, &photo[2..]].concat();
+    place.write("photos/1.jpg", &tagged);
+    place.write("photos/2.jpg", &photo);
+    place.rcnn(&["detect", "photos", "-o", "out", "--exif"]).expect(0);
+    let rows = place.rows("out");
+    assert_eq!(rows[0]["exif"], json!({"time": "2026-05-01T12:30:09"}));
+    assert_eq!(rows[1].get("exif"), None);
+    place.rcnn(&["detect", "out/annotated/1.jpg", "-o", "again", "--exif", "--no-draw"]).expect(0);
+    let again = place.rows("again");
+    assert_eq!(again[0]["exif"], rows[0]["exif"]);
+    // The picture's pixels are upright, and it says so.
+    assert_eq!([&again[0]["width"], &again[0]["height"]], [&rows[0]["width"], &rows[0]["height"]]);
+}

@@ -50,5 +50,5 @@ fn slips_get_one_sentence() {
         say(&["bench", "fod-r18", "-i", "photos", "--against", "gone.json"], 1)
             .contains("cannot read `gone.json`")
     );
-    assert!(say(&["bench", "fod-r18"], 2).contains("--input"));
+    assert!(say(&["bench", "fod-r18"], 2).contains("--images"));
 }

@@ -303,7 +303,7 @@ fn settled(pixels: f64) -> f64 {
 }
 
 /// Writes `data.yaml`: where the photos are, from its own folder, and the classes.
-pub(super) fn write_config(annotations: &Annotations, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write_config(annotations: &Annotations, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "train: images\nval: images\nnames:")?;
     for (place, category) in annotations.categories.iter().enumerate() {
         // What is a string in JSON is one in YAML.

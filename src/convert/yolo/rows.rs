@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use super::super::target::ClippedObject;
+use super::super::clip::ClippedObject;
 
 /// How many key points an object has, and how many numbers each.
 pub type KeyPoints = (usize, usize);

@@ -1,4 +1,5 @@
-//! Where a picture file says how it is to be turned: wherever Pillow's `exif_transpose` finds it, in the same order.
+//! What a picture file says beside its pixels: EXIF, the colour profile, and how it is to be turned, which stands wherever
+//! Pillow's `exif_transpose` finds it, in the same order.
 //!
 //! EXIF goes before XMP. In PNG, EXIF may be a chunk before or behind the pixels, or text of older tools. Looks at the
 //! file's containers alone and never at its pixels; what is damaged tells nothing.
@@ -13,18 +14,48 @@ use super::ifd::Directory;
 
 /// EXIF's and TIFF's tag of the orientation.
 const ORIENTATION: u16 = 0x0112;
+/// TIFF's tag of the colour profile.
+const PROFILE: u16 = 34675;
 /// TIFF's tag of XMP.
 const XMP: u16 = 700;
 /// What stands before EXIF in JPEG, and, of older writers, elsewhere.
 const PREFIX: &[u8] = b"Exif\0\0";
 /// What stands before XMP in JPEG.
 const ADOBE: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+/// What stands before a part of the colour profile in JPEG; the part's number and how many there are follow.
+pub(super) const PROFILE_PART: &[u8] = b"ICC_PROFILE\0";
+/// Most bytes that a colour profile in PNG may unpack to.
+const LARGEST_PROFILE: u64 = 4 << 20;
 /// Most bytes that compressed text may unpack to, as in Pillow.
 const TEXT: u64 = 1 << 20;
 
 /// How the picture is to be turned.
-pub(super) fn of(bytes: &[u8]) -> Orientation {
-    let metadata = if bytes.starts_with(&[0xff, 0xd8]) {
+pub(super) fn orientation(bytes: &[u8]) -> Orientation {
+    self::metadata(bytes).orientation().unwrap_or(Orientation::NoTransforms)
+}
+
+/// A picture's colour profile.
+pub(super) fn profile(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    metadata(bytes).profile
+}
+
+/// A picture's EXIF data, as a TIFF file has them.
+pub(super) fn exif(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let exif = metadata(bytes).exif?;
+    let begin = exif.len() - without_prefix(&exif).len();
+    Some(match exif {
+        Cow::Borrowed(exif) => Cow::Borrowed(&exif[begin..]),
+        Cow::Owned(exif) => Cow::Owned(exif[begin..].to_vec()),
+    })
+}
+
+fn without_prefix(exif: &[u8]) -> &[u8] {
+    let exif = exif.strip_prefix(PREFIX).unwrap_or(exif);
+    exif.strip_prefix(PREFIX).unwrap_or(exif)
+}
+
+fn metadata(bytes: &[u8]) -> Metadata<'_> {
+    if bytes.starts_with(&[0xff, 0xd8]) {
         of_jpeg(bytes)
     } else if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
         of_png(bytes)
@@ -33,24 +64,23 @@ pub(super) fn of(bytes: &[u8]) -> Orientation {
     } else {
         Metadata {
             exif: Some(bytes.into()),
-            xmp: Directory::first(bytes).ok().and_then(|tags| of_tiff(&tags)),
+            xmp: Directory::first(bytes).ok().and_then(|tags| of_tiff(&tags, XMP)),
+            profile: Directory::first(bytes).ok().and_then(|tags| of_tiff(&tags, PROFILE)),
         }
-    };
-    metadata.orientation().unwrap_or(Orientation::NoTransforms)
+    }
 }
 
 #[derive(Default)]
 struct Metadata<'a> {
     exif: Option<Cow<'a, [u8]>>,
     xmp: Option<Cow<'a, [u8]>>,
+    profile: Option<Cow<'a, [u8]>>,
 }
 
 impl Metadata<'_> {
     /// A tag of EXIF decides, whatever its value; XMP only where there is none.
     fn orientation(&self) -> Option<Orientation> {
-        let exif = self.exif.as_deref().unwrap_or_default();
-        let exif = exif.strip_prefix(PREFIX).unwrap_or(exif);
-        let exif = exif.strip_prefix(PREFIX).unwrap_or(exif);
+        let exif = without_prefix(self.exif.as_deref().unwrap_or_default());
         let value = match Directory::first(exif) {
             Ok(tags) if matches!(tags.bytes(ORIENTATION), Ok(Some(_))) => {
                 tags.first_number(ORIENTATION).ok()?
@@ -72,13 +102,14 @@ fn in_xmp(xmp: &[u8]) -> Option<u64> {
     })
 }
 
-fn of_tiff<'a>(tags: &Directory<'a>) -> Option<Cow<'a, [u8]>> {
-    tags.bytes(XMP).ok().flatten().map(Cow::Borrowed)
+fn of_tiff<'a>(tags: &Directory<'a>, tag: u16) -> Option<Cow<'a, [u8]>> {
+    tags.bytes(tag).ok().flatten().map(Cow::Borrowed)
 }
 
 /// Segments up to the first scan. Several of EXIF are one that was cut up.
 fn of_jpeg(bytes: &[u8]) -> Metadata<'_> {
     let mut found = Metadata::default();
+    let mut parts = Vec::new();
     let mut at = 2;
     while let Some(&[0xff, marker, high, low]) = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()) {
         let length = match marker {
@@ -103,20 +134,37 @@ fn of_jpeg(bytes: &[u8]) -> Metadata<'_> {
             } else if let Some(xmp) = data.strip_prefix(ADOBE) {
                 found.xmp = Some(xmp.into());
             }
+        } else if marker == 0xe2 {
+            parts.extend(data.strip_prefix(PROFILE_PART).and_then(<[u8]>::split_first_chunk::<2>));
         }
         at += 2 + length;
     }
+    found.profile = joined(parts).map(Cow::Owned);
     found
+}
+
+/// A colour profile of its numbered parts, if all are there.
+fn joined(mut parts: Vec<(&[u8; 2], &[u8])>) -> Option<Vec<u8>> {
+    parts.sort_by_key(|([number, _], _)| *number);
+    let numbered = (1..)
+        .zip(&parts)
+        .all(|(number, ([own, count], _))| number == usize::from(*own) && usize::from(*count) == parts.len());
+    let whole: Vec<&[u8]> = parts.iter().map(|(_, data)| *data).collect();
+    (numbered && !whole.is_empty()).then(|| whole.concat())
 }
 
 /// Of chunks of one name the last counts.
 fn of_png(bytes: &[u8]) -> Metadata<'_> {
-    let (mut exif, mut xmp, mut raw) = (None, None, None);
+    let (mut exif, mut xmp, mut raw, mut profile) = (None, None, None, None);
     let mut rest = &bytes[8..];
     while let Some((kind, data, after)) = png_chunk(rest) {
         rest = after;
         match kind {
             b"eXIf" => exif = Some(data.into()),
+            b"iCCP" => {
+                profile = split(data)
+                    .and_then(|(_, packed)| unpacked_to(packed.strip_prefix(&[0])?, LARGEST_PROFILE))
+            }
             b"IEND" => break,
             b"tEXt" | b"zTXt" | b"iTXt" => match text(kind, data) {
                 Some((b"exif", value)) if kind == b"tEXt" => exif = Some(value),
@@ -128,7 +176,7 @@ fn of_png(bytes: &[u8]) -> Metadata<'_> {
         }
     }
     let exif = exif.or_else(|| raw.and_then(|text| raw_profile(&text)).map(Cow::Owned));
-    Metadata { exif, xmp }
+    Metadata { exif, xmp, profile }
 }
 
 /// A chunk's kind and data, and what comes behind it.
@@ -165,8 +213,12 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn unpacked(bytes: &[u8]) -> Option<Cow<'static, [u8]>> {
+    unpacked_to(bytes, TEXT)
+}
+
+fn unpacked_to(bytes: &[u8], most: u64) -> Option<Cow<'static, [u8]>> {
     let mut text = Vec::new();
-    ZlibDecoder::new(bytes).take(TEXT).read_to_end(&mut text).ok()?;
+    ZlibDecoder::new(bytes).take(most).read_to_end(&mut text).ok()?;
     Some(text.into())
 }
 
@@ -190,6 +242,7 @@ fn of_webp(bytes: &[u8]) -> Metadata<'_> {
         match &[a, b, c, d] {
             b"VP8X" => flags = data.first().copied().unwrap_or_default(),
             b"EXIF" if flags & 8 != 0 && found.exif.is_none() => found.exif = Some(data.into()),
+            b"ICCP" if flags & 0x20 != 0 && found.profile.is_none() => found.profile = Some(data.into()),
             b"XMP " if flags & 4 != 0 && found.xmp.is_none() => found.xmp = Some(data.into()),
             _ => {}
         }

@@ -1,0 +1,60 @@
+//! Detections as one table: a row a detection, one for each photo without any, and one for each that failed.
+
+use std::io;
+use std::path::Path;
+
+use super::{Error, Source};
+use crate::atomic;
+use crate::run::{Exported, JournalRow, ResultItem};
+
+/// The columns, in order. Boxes are edges in the photo's own pixels, from its upper left corner.
+pub(super) const COLUMNS: [&str; 12] =
+    ["file", "image_id", "width", "height", "category_id", "label", "score", "x1", "y1", "x2", "y2", "error"];
+
+/// Writes the table as CSV, whole or not at all. Numbers are the shortest that read back as the same float32.
+pub(super) fn csv(source: &Source<'_>, path: &Path) -> Result<Exported, Error> {
+    let mut made = Exported::new("rows", path);
+    let rows = source.rows()?;
+    let mut failed = None;
+    let written = atomic::write(path, |out| {
+        let mut table = csv::Writer::from_writer(out);
+        table.write_record(COLUMNS)?;
+        for row in rows {
+            match row {
+                Ok(row) => made.files += write_row(&mut table, &row)?,
+                Err(error) => {
+                    failed = Some(error);
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            }
+        }
+        table.flush()
+    });
+    // What the journal says goes before what became of the table.
+    failed.map_or(Ok(()), Err)?;
+    written.map_err(Error::io("write", path))?;
+    Ok(made)
+}
+
+fn write_row(table: &mut csv::Writer<impl io::Write>, row: &JournalRow) -> io::Result<usize> {
+    let id = row.image_id().to_string();
+    let found = match row {
+        JournalRow::Found(found) => found,
+        JournalRow::Failed(failed) => {
+            let kind = failed.error.kind.as_str();
+            table.write_record([&failed.file, &id, "", "", "", "", "", "", "", "", "", kind])?;
+            return Ok(1);
+        }
+    };
+    let (width, height) = (found.width.to_string(), found.height.to_string());
+    if found.detections.is_empty() {
+        table.write_record([&found.file, &id, &width, &height, "", "", "", "", "", "", "", ""])?;
+    }
+    for ResultItem { category_id, label, score, r#box } in &found.detections {
+        let (category, score, [x1, y1, x2, y2]) =
+            (category_id.to_string(), score.to_string(), r#box.map(|edge| edge.to_string()));
+        let row = [&found.file, &id, &width, &height, &category, label, &score, &x1, &y1, &x2, &y2, ""];
+        table.write_record(row)?;
+    }
+    Ok(found.detections.len().max(1))
+}
