@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Options of Ultralytics, mmdetection, detectron2 and torchvision's scripts, and what does the same here.
-const ELSEWHERE: [(&[&str], &str); 16] = [
+const ELSEWHERE: [(&[&str], &str); 17] = [
     (
         &["--conf", "--conf-thres", "--confidence", "--confidence-threshold", "--score-thr", "--threshold"],
         "--score",
@@ -26,6 +26,7 @@ const ELSEWHERE: [(&[&str], &str); 16] = [
     (&["--nosave", "--no-save"], "--no-draw"),
     (&["--recursive"], "folders are read with all folders in them"),
     (&["--sahi", "--slice", "--tiles"], "--tile"),
+    (&["--tta", "--test-time-augmentation"], "--augment"),
 ];
 
 /// The same error, with what to use instead of another program's option.

@@ -259,7 +259,7 @@ fn share(text: &str) -> Result<f64, String> {
 fn weight(text: &str) -> Result<f64, String> {
     let value: Option<f64> =
         text.trim().parse().ok().filter(|weight: &f64| *weight > 0.0 && weight.is_finite());
-    value.ok_or_else(|| "a number above 0 is needed".into())
+    value.ok_or_else(|| "a number above 0 is needed; a file of weights goes with -m".into())
 }
 
 /// Finds a detector by name, folder or checkpoint file, and says what a person should know of its import. A published

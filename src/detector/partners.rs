@@ -60,10 +60,11 @@ impl Detector {
         self.partners.iter().map(other).collect()
     }
 
-    /// Products of a weight and a value that an input takes.
+    /// Products of a weight and a value that an input takes, with as many proposals and refined boxes as there may be.
     #[doc(hidden)]
     pub fn multiply_adds(&self, input: &Input) -> f64 {
-        let proposals = self.conventions.proposals.post_nms_top_n;
+        let again = if self.refine { self.of_view.most } else { 0 };
+        let proposals = self.conventions.proposals.post_nms_top_n + again;
         let rows = input.sizes().flat_map(|padded| self.architecture.rows(padded, proposals));
         let own: f64 = rows.map(|row| row.multiply_adds as f64).sum();
         let partners = self.partners.iter().zip(&input.partners);
