@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coco_eval::{
-    Annotation, AreaRange, Category, DataSet, Detections, Evaluator, Id, Image, Params, ResultRow,
+    Annotation, AreaRange, Category, DataSet, Detections, Evaluator, Id, Image, IouType, Params, ResultRow,
     ResultsForm,
 };
 use ndarray::{Array2, s};
@@ -152,6 +152,29 @@ impl CocoPair {
             }
         };
         Ok(CocoPair(pair?.map_err(|error| evaluate_error(py, &error))?))
+    }
+
+    /// Masks or key points of two files; `sigmas` are those of the key points.
+    #[staticmethod]
+    #[allow(clippy::too_many_arguments, reason = "Python's parameters")]
+    fn shapes(
+        py: Python<'_>,
+        annotations: PathBuf,
+        results: PathBuf,
+        key_points: bool,
+        sigmas: Vec<f64>,
+        image_ids: Option<Vec<String>>,
+        category_ids: Option<Vec<String>>,
+        use_categories: bool,
+    ) -> PyResult<CocoPair> {
+        let kind = if key_points { IouType::Keypoints } else { IouType::Segm };
+        let mut params =
+            Params { image_ids, category_ids, class_agnostic: !use_categories, ..Params::of(kind) };
+        if key_points {
+            params.sigmas = sigmas;
+        }
+        let pair = guard::release(py, || Evaluator::open(&annotations, &results, &params, false))?;
+        Ok(CocoPair(pair.map_err(|error| evaluate_error(py, &error))?))
     }
 
     fn __deepcopy__<'py>(slf: Bound<'py, Self>, _memo: &Bound<'py, PyAny>) -> Bound<'py, Self> {

@@ -266,44 +266,6 @@ def test_results_of_other_annotations_are_refused(small: dict[str, Any]) -> None
         truth.loadRes(foreign)
 
 
-def test_key_points_are_not_there_yet() -> None:
-    with pytest.raises(NotImplementedError, match="cannot be evaluated yet"):
-        rcnn.COCOeval(iouType="keypoints")
-    with pytest.raises(ValueError, match="oks"):
-        rcnn.COCOeval(iouType="oks")
-
-
-@pytest.mark.parametrize("change", [{}, {"useCats": 0}, {"maxDets": [1, 2, 5], "imgIds": [1, 2, 3, 4]}])
-def test_masks_are_judged_as_by_pycocotools(small: dict[str, Any], tmp_path: Path, change: dict[str, Any]) -> None:
-    module = pytest.importorskip("pycocotools.cocoeval")
-    coco = pytest.importorskip("pycocotools.coco")
-    dataset = copy.deepcopy(small["dataset"])
-    for ann in dataset["annotations"]:
-        x, y, w, h = ann["bbox"]
-        ann["segmentation"] = [[x, y, x + w, y + h / 3, x + w / 2, y + h, x + w / 9, y + h / 2]]
-    (tmp_path / "gt.json").write_text(json.dumps(dataset))
-    results = []
-    for each in small["results"]:
-        x, y, w, h = each["bbox"]
-        polygon = [[x, y, x + w, y + h / 3, x + w / 2, y + h]]
-        rle = rcnn.mask.merge(rcnn.mask.frPyObjects(polygon, 150, 200))
-        rle["counts"] = rle["counts"].decode()
-        results.append({**{key: each[key] for key in ("image_id", "category_id", "score")}, "segmentation": rle})
-    done = []
-    for data_set, kind in ((rcnn.COCO, rcnn.COCOeval), (coco.COCO, module.COCOeval)):
-        truth = data_set(str(tmp_path / "gt.json"))
-        evaluation = kind(truth, truth.loadRes(copy.deepcopy(results)), "segm")
-        vars(evaluation.params).update(copy.deepcopy(change))
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        done.append(evaluation)
-    own, other = done
-    assert own.stats.tolist() == other.stats.tolist() and own.stats[1] > 0.1
-    for name in ("precision", "recall", "scores"):
-        assert np.array_equal(own.eval[name], other.eval[name])
-
-
 def test_evaluate_gives_what_the_command_gives(small: dict[str, Any]) -> None:
     files = [small["folder"] / "gt.json", small["folder"] / "dt.json"]
     command = [sys.executable, "-m", "rcnn", "evaluate", "-a", files[0], "-r", files[1], "--json", "--per-class"]

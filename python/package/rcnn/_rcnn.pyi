@@ -112,6 +112,16 @@ class CocoPair:
         category_ids: list[str] | None,
         use_categories: bool,
     ) -> CocoPair: ...
+    @staticmethod
+    def shapes(
+        annotations: str,
+        results: str,
+        key_points: bool,
+        sigmas: list[float],
+        image_ids: list[str] | None,
+        category_ids: list[str] | None,
+        use_categories: bool,
+    ) -> CocoPair: ...
     def noticed(self) -> tuple[bool, int, str | None]: ...
     def arrays(
         self,

@@ -357,6 +357,12 @@ class COCO:
             results = self._native_results() or files.enter_context(as_json(self.dataset.get("annotations", [])))
             return _rcnn.CocoPair(of, results, typed(images), typed(categories), use_categories)
 
+    def untouched_file(self) -> str | None:
+        """The file that this data set, or these results, are, as long as nobody may have changed the dictionaries."""
+        if self._set is not None:
+            return self._file
+        return self._results if isinstance(self._results, str) else None
+
     def _native_results(self) -> str | _rcnn.CocoRows | None:
         if self._rows is not None:
             return self._rows

@@ -12,11 +12,19 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rcnn import _cells, _rcnn, mask
+from rcnn import _cells, _points, _rcnn, mask
+from rcnn._json import typed
 from rcnn.coco import COCO, Entry, Id
+from rcnn.errors import EvaluateError
 
 # Outcomes of one category, area range and image; None where there is nothing in it.
 Cell: TypeAlias = "dict[str, Any] | None"
+
+
+IOU_TYPES = ("bbox", "segm", "keypoints")
+
+# Ten times those of COCO's seventeen key points: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles.
+SIGMAS = (0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89)
 
 
 class Params:
@@ -29,16 +37,14 @@ class Params:
         maxDets: M limits on detections of an image and category; 1, 10, 100 by default.
         areaRng, areaRngLbl: A ranges of areas in pixels, both ends inside, and their names.
         useCats: 0 takes all categories for one.
-        iouType: ``"bbox"`` or ``"segm"``.
+        iouType: ``"bbox"``, ``"segm"`` or ``"keypoints"``.
+        kpt_oks_sigmas: Of key points: for each how far it lies from where another person would put it, as a share of the
+            object's size.
     """
 
     def __init__(self, iouType: str = "segm") -> None:
-        if iouType == "keypoints":
-            raise NotImplementedError(
-                'iouType: key points cannot be evaluated yet: take "bbox" or "segm", or pycocotools for them'
-            )
-        if iouType not in ("bbox", "segm"):
-            raise ValueError(f'iouType: "bbox" or "segm" is needed, not {iouType!r}')
+        if iouType not in IOU_TYPES:
+            raise ValueError(f'iouType: "bbox", "segm" or "keypoints" is needed, not {iouType!r}')
         self.imgIds: list[Id] = []
         self.catIds: list[Id] = []
         # numpy's own doubles, which are not those of 0.5 + 0.05 * n.
@@ -50,6 +56,11 @@ class Params:
         self.useCats = 1
         self.iouType = iouType
         self.useSegm: int | None = None
+        if iouType == "keypoints":
+            self.maxDets = [20]
+            # Key points of small objects are not annotated.
+            del self.areaRng[1], self.areaRngLbl[1]
+            self.kpt_oks_sigmas: Any = np.array(SIGMAS) / 10.0
 
 
 class COCOeval:
@@ -60,13 +71,13 @@ class COCOeval:
     Args:
         cocoGt: The annotations.
         cocoDt: The results: what ``cocoGt.loadRes`` gives.
-        iouType: ``"bbox"``, which the library evaluates at once, or ``"segm"``, masks, as pycocotools has it where nothing
-            is said; key points are not there yet.
+        iouType: ``"bbox"``, ``"segm"``, masks, as pycocotools has it where nothing is said, or ``"keypoints"``. Boxes are
+            evaluated by the library at once, and so are masks and key points of files; those of dictionaries image by image.
 
     Attributes:
         params: What to evaluate; may be changed before :meth:`evaluate`.
         eval: After :meth:`accumulate`: ``precision`` and ``scores`` (T, R, K, A, M), ``recall`` (T, K, A, M), float64.
-        stats: After :meth:`summarize`: the twelve numbers, float64.
+        stats: After :meth:`summarize`: the twelve numbers, or the ten of key points, float64.
         evalImgs: K x A x I outcomes of images, made when they are asked for.
         ious: (D, G) IoU by image and category, made when they are asked for.
     """
@@ -106,25 +117,40 @@ class COCOeval:
         params.maxDets = sorted(params.maxDets)
         self.eval = {}
         self._prepared, self._cells, self._ious = False, None, None
-        self._pair = self._native(params) if params.iouType == "bbox" else None
+        self._pair = self._native(params) if params.iouType == "bbox" else self._native_shapes(params)
         self._evaluated = True
         self._paramsEval = copy.deepcopy(params)
         print(f"DONE (t={time.time() - started:0.2f}s).")
 
     def _native(self, params: Params) -> _rcnn.CocoPair:
         truth, results = self._both()
+        return results.native_pair(truth, *self._chosen(params, truth), bool(params.useCats))
+
+    def _native_shapes(self, params: Params) -> _rcnn.CocoPair | None:
+        """Masks or key points of two files that nobody has looked into; nothing where they are in dictionaries."""
+        truth, results = self._both()
+        files = truth.untouched_file(), results.untouched_file()
+        if files[0] is None or files[1] is None:
+            return None
+        images, categories = self._chosen(params, truth)
+        key_points = params.iouType == "keypoints"
+        sigmas = [float(sigma) for sigma in params.kpt_oks_sigmas] if key_points else []
+        try:
+            return _rcnn.CocoPair.shapes(
+                files[0], files[1], key_points, sigmas, typed(images), typed(categories), bool(params.useCats)
+            )
+        except EvaluateError:
+            # Image by image it is seen whether pycocotools would take it.
+            return None
+
+    def _chosen(self, params: Params, truth: COCO) -> tuple[list[Id] | None, list[Id] | None]:
+        """Ids of the images and categories; nothing for all of them, in whatever order, which the library takes by itself."""
         images, categories = plain(params.imgIds), plain(params.catIds)
-        # All of them, in whatever order, is what the library does by itself, and what results were read for.
         every_image = set(images) == set(truth.getImgIds())
         every_category = categories == sorted(truth.getCatIds()) or (
             bool(params.useCats) and set(categories) == set(truth.getCatIds())
         )
-        return results.native_pair(
-            truth,
-            None if every_image else images,
-            None if every_category else categories,
-            bool(params.useCats),
-        )
+        return None if every_image else images, None if every_category else categories
 
     def _both(self) -> tuple[COCO, COCO]:
         if self.cocoGt is None or self.cocoDt is None:
@@ -145,6 +171,8 @@ class COCOeval:
                     ann["segmentation"] = data_set.annToRLE(ann)
                 if data_set is truth:
                     ann["ignore"] = ann.get("iscrowd", False)
+                    if params.iouType == "keypoints":
+                        ann["ignore"] = ann["num_keypoints"] == 0 or ann["ignore"]
                 table[ann["image_id"], ann["category_id"]].append(ann)
         self._prepared = True
 
@@ -200,6 +228,12 @@ class COCOeval:
 
     def _overlaps(self, params: Params, image: Id, category: Id) -> Any:
         truths, detections = self._of(params, image, category)
+        if params.iouType == "keypoints":
+            if not params.useCats:
+                # pycocotools looks for key points of a category of their own there, and compares none.
+                return []
+            kept = [detections[place] for place in _cells.by_score(detections)[: params.maxDets[-1]]]
+            return _points.similarities(kept, truths, np.asarray(params.kpt_oks_sigmas))
         if not truths and not detections:
             return []
         best = _cells.by_score(detections)[: params.maxDets[-1]]
@@ -211,8 +245,9 @@ class COCOeval:
         )
 
     def computeOks(self, imgId: Id, catId: Id) -> Any:
-        """Similarity of key points; not supported yet."""
-        raise NotImplementedError("iouType: key points cannot be evaluated yet: take pycocotools for them")
+        """Similarity of an image's detections and ground truths of a category by their key points: (D, G), or an empty
+        list."""
+        return self._overlaps(self.params, imgId, catId)
 
     def evaluateImg(self, imgId: Id, catId: Id, aRng: Sequence[float], maxDet: int) -> Cell:
         """The outcome of a category on an image for an area range and a limit; ``None`` where there is nothing."""
@@ -272,19 +307,11 @@ class COCOeval:
     # Summing up
 
     def summarize(self) -> None:
-        """Prints the twelve numbers and keeps them in ``stats``."""
+        """Prints the twelve numbers, or the ten of key points, and keeps them in ``stats``."""
         if not self.eval:
             raise Exception("Please run accumulate() first")
-        limits = self.params.maxDets
-        rows: list[dict[str, Any]] = [
-            {"ap": True},
-            {"ap": True, "iouThr": 0.5, "maxDets": limits[2]},
-            {"ap": True, "iouThr": 0.75, "maxDets": limits[2]},
-            *({"ap": True, "areaRng": area, "maxDets": limits[2]} for area in ("small", "medium", "large")),
-            *({"ap": False, "maxDets": limits[place]} for place in range(3)),
-            *({"ap": False, "areaRng": area, "maxDets": limits[2]} for area in ("small", "medium", "large")),
-        ]
-        stats = np.zeros((12,))
+        rows = of_key_points() if self.params.iouType == "keypoints" else of_boxes(self.params.maxDets)
+        stats = np.zeros((len(rows),))
         for place, row in enumerate(rows):
             stats[place] = self._summarize(**row)
         self.stats = stats
@@ -310,6 +337,24 @@ class COCOeval:
     def __str__(self) -> str:
         self.summarize()
         return ""
+
+
+def of_boxes(limits: Sequence[int]) -> list[dict[str, Any]]:
+    """The twelve numbers of boxes and masks."""
+    return [
+        {"ap": True},
+        {"ap": True, "iouThr": 0.5, "maxDets": limits[2]},
+        {"ap": True, "iouThr": 0.75, "maxDets": limits[2]},
+        *({"ap": True, "areaRng": area, "maxDets": limits[2]} for area in ("small", "medium", "large")),
+        *({"ap": False, "maxDets": limits[place]} for place in range(3)),
+        *({"ap": False, "areaRng": area, "maxDets": limits[2]} for area in ("small", "medium", "large")),
+    ]
+
+
+def of_key_points() -> list[dict[str, Any]]:
+    """The ten numbers of key points."""
+    kinds: list[dict[str, Any]] = [{}, {"iouThr": 0.5}, {"iouThr": 0.75}, {"areaRng": "medium"}, {"areaRng": "large"}]
+    return [{"ap": ap, "maxDets": 20, **kind} for ap in (True, False) for kind in kinds]
 
 
 def ours(data_set: Any) -> COCO:

@@ -27,7 +27,7 @@ class Evaluation:
     """What ``rcnn evaluate`` gives.
 
     Attributes:
-        stats: The twelve numbers in pycocotools' order (LVIS: thirteen), float64.
+        stats: The twelve numbers in pycocotools' order (LVIS: thirteen, key points: ten), float64.
         names: Their names, such as ``AP``, ``AP50``.
         precision: (T, R, K, A, M) float64: by IoU threshold, recall, category, area range and limit; -1 where nothing is
             there to find. Without the last axis for LVIS.
@@ -70,6 +70,8 @@ def evaluate(
     annotations: PathLike,
     results: PathLike,
     *,
+    iou_type: str | None = None,
+    sigmas: Sequence[float] | None = None,
     max_dets: Sequence[int] | None = None,
     iou_thresholds: Sequence[float] | None = None,
     recall_thresholds: Sequence[float] | None = None,
@@ -91,6 +93,8 @@ def evaluate(
     Args:
         annotations: A COCO data set in JSON, packed with gzip or not.
         results: A run's folder, a list of COCO results, a data set with scores, or detections.jsonl.
+        iou_type: ``"bbox"``, ``"segm"`` or ``"keypoints"``: what is compared; boxes by default.
+        sigmas: One for each key point; those of COCO's seventeen by default.
         max_dets: Limits on detections of an image and category; 1, 10, 100 by default.
         iou_thresholds: 0.5 to 0.95 by default.
         recall_thresholds: 0 to 1 by default.
@@ -112,6 +116,8 @@ def evaluate(
     """
     files = [f"--{name}={_arguments.path(name, file)}" for name, file in (("annotations", annotations), ("results", results))]
     options = {
+        "iou-type": iou_type,
+        "sigmas": sigmas,
         "max-dets": max_dets,
         "iou-thresholds": iou_thresholds,
         "recall-thresholds": recall_thresholds,
