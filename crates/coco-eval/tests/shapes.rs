@@ -1,4 +1,4 @@
-//! Evaluation of masks and key points: the numbers and arrays of pycocotools 2.0.11, to the last bit.
+//! Evaluation of masks and key points: the numbers and arrays of pycocotools 2.0.11, to the last bit, and tidecv's of masks.
 //!
 //! The stored cases are those of `tests/differential/shapes.py --small --cases 80`. `RCNN_SHAPE_CASES` names a file of more.
 
@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use coco_eval::{AreaRange, EvaluateError, Evaluator, IouType, Params, Reading};
+use coco_eval::{AreaRange, EvaluateError, Evaluator, IouType, Params, Reading, TIDE_KINDS, TideThresholds};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -48,16 +48,20 @@ fn check(case: &Value, folder: &Path) -> Option<String> {
         let input = Evaluator::open(&gt, &dt, &params(&case["params"]), false)?;
         let evaluation = input.evaluate_as(Reading::default(), true)?;
         let warnings = input.warnings(&evaluation, Reading::default()).len();
-        Ok((evaluation, warnings))
+        let tide = match case["expected"].get("tide") {
+            None => None,
+            Some(_) => input.tide(TideThresholds::default())?,
+        };
+        Ok((evaluation, warnings, tide))
     };
     let (expected, outcome) = (&case["expected"], evaluate());
     if expected["outcome"] != "ok" {
         return match outcome {
-            Ok((_, 0)) => Some(format!("evaluated without a warning, though {}", expected["error"])),
+            Ok((_, 0, _)) => Some(format!("evaluated without a warning, though {}", expected["error"])),
             _ => None,
         };
     }
-    let (evaluation, _) = match outcome {
+    let (evaluation, _, tide) = match outcome {
         Ok(outcome) => outcome,
         Err(error) => return Some(format!("refused: {error}")),
     };
@@ -65,6 +69,19 @@ fn check(case: &Value, folder: &Path) -> Option<String> {
     let stats = numbers(&expected["stats"]);
     if bits(&stats) != bits(&evaluation.stats) {
         return Some(format!("numbers differ: {:?}, expected {stats:?}", evaluation.stats));
+    }
+    if let Some(expected) = expected.get("tide") {
+        let tide = tide.unwrap();
+        let gains = |key: &str| expected["main"][key].as_f64().unwrap();
+        let counts = |key: &str| expected["counts"][key].as_u64().unwrap();
+        let special = |key: &str| expected["special"][key].as_f64().unwrap();
+        let same = bits(&tide.main) == bits(&TIDE_KINDS.map(gains))
+            && tide.counts == TIDE_KINDS.map(counts)
+            && bits(&[tide.ap, tide.false_positive, tide.false_negative])
+                == bits(&[expected["ap"].as_f64().unwrap(), special("FalsePos"), special("FalseNeg")]);
+        if !same {
+            return Some(format!("TIDE differs: {tide:?}, expected {expected}"));
+        }
     }
     evaluation.arrays.write(folder, Params::default().protocol).unwrap();
     for (name, hash) in expected["sha256"].as_object().unwrap() {

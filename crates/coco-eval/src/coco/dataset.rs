@@ -219,14 +219,14 @@ impl DataSet {
         Ok(())
     }
 
-    /// Masks or key points of the annotations in the file's order.
-    pub(crate) fn outlines(&self) -> &[Outlines] {
-        &self.outlines
+    /// Takes the masks or key points of the annotations, in the file's order.
+    pub(crate) fn take_outlines(&mut self) -> Vec<Outlines> {
+        std::mem::take(&mut self.outlines)
     }
 
-    /// Forgets the masks or key points, once they have been taken and it is known what is wrong with some.
-    pub(crate) fn forget_outlines(&mut self, troubles: ShapeTroubles) {
-        (self.outlines, self.shape_troubles) = (Vec::new(), troubles);
+    /// Keeps what is wrong with some of them.
+    pub(crate) fn keep_troubles(&mut self, troubles: ShapeTroubles) {
+        self.shape_troubles = troubles;
     }
 
     /// What is wrong with masks or key points.

@@ -296,7 +296,11 @@ impl Detections {
         self.overlaps = match lookup.kind() {
             IouType::Bbox => None,
             IouType::Segm => Some(Arc::new(Overlaps::new(true, kind == BoxSource::Masks))),
-            IouType::Keypoints => Some(Arc::new(Overlaps::new(false, false))),
+            IouType::Keypoints => {
+                let mut overlaps = Overlaps::new(false, false);
+                overlaps.nothing = lookup.among == Among::None;
+                Some(Arc::new(overlaps))
+            }
         };
     }
 

@@ -118,6 +118,7 @@ impl<'a> Cursor<'a> {
         let mut plain = true;
         let mut ascii = true;
         loop {
+            at += usual(&self.data[at..]);
             match self.data.get(at) {
                 None => return Err(Stop::Short),
                 Some(b'"') => break,
@@ -261,6 +262,30 @@ impl<'a> Cursor<'a> {
             number::NumberEnd::Other => self.number().map(|_| ()),
         }
     }
+}
+
+/// How many of the first bytes of a string are neither a quote nor a backslash, a control character or part of a longer one; it
+/// may be more than this says. Eight are looked at at once.
+#[inline]
+fn usual(text: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    // The top bit of each byte that is 0, and perhaps of bytes behind one.
+    let zeros = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes & TOPS;
+    let mut count = 0;
+    for eight in text.chunks_exact(8) {
+        let Some(&eight) = eight.first_chunk::<8>() else { break };
+        let bytes = u64::from_le_bytes(eight);
+        let quotes = zeros(bytes ^ (ONES * u64::from(b'"')));
+        let escapes = zeros(bytes ^ (ONES * u64::from(b'\\')));
+        let controls = bytes.wrapping_sub(ONES * 0x20) & !bytes & TOPS;
+        let others = quotes | escapes | controls | bytes & TOPS;
+        if others != 0 {
+            return count + others.trailing_zeros() as usize / 8;
+        }
+        count += 8;
+    }
+    count
 }
 
 /// The text of a checked string with its escapes resolved. Half a surrogate pair becomes U+FFFD.

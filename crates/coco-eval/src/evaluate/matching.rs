@@ -224,7 +224,9 @@ impl<'a> State<'a> {
     /// Whether some IoU is not below every floor.
     #[inline]
     fn reaches(&self, detection: &Detection, first: usize) -> bool {
-        if self.overlaps.is_some_and(|overlaps| self.lowest > 0.0 && !overlaps.any(detection.order)) {
+        let alone =
+            |overlaps: &Overlaps| overlaps.nothing || (self.lowest > 0.0 && !overlaps.any(detection.order));
+        if self.overlaps.is_some_and(alone) {
             return false;
         }
         let own = self.truths[first..].iter().take_while(|truth| truth.image == detection.image);

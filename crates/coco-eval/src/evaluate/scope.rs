@@ -101,8 +101,11 @@ impl Scope {
             image_count: self.images.len(),
             categories: &self.category_index,
         };
-        let (truths, troubles) = TruthShapes::new(set, &needed);
-        set.forget_outlines(troubles);
+        let outlines = set.take_outlines();
+        let (truths, troubles) = TruthShapes::new(set, outlines, &needed);
+        // Where no key points are compared, it does not matter what is wrong with them.
+        let compared = !(params.iou_type == IouType::Keypoints && params.class_agnostic);
+        set.keep_troubles(if compared { troubles } else { Default::default() });
         Some(Arc::new(truths))
     }
 

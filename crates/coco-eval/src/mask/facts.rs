@@ -41,6 +41,7 @@ impl MaskFacts {
         intervals: &mut Vec<Interval>,
     ) -> Result<MaskFacts, MaskError> {
         let mut reader = Reader::new(text);
+        intervals.reserve(text.len() / 2);
         let mut gathered = Gathered::new(size, intervals);
         while let Some(run) = reader.next() {
             gathered.add(run?);
@@ -96,7 +97,7 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, run: u32) {
         let (start, end) = (self.at, self.at.wrapping_add(run));
         self.at = end;
@@ -114,15 +115,17 @@ impl<'a> Gathered<'a> {
     }
 
     /// Makes room for the pixels from the first to the last.
-    #[inline]
+    #[inline(always)]
     fn stretch(&mut self, first: u32, last: u32) {
         let height = self.height;
         if first < self.first {
             // 32 bits have run over.
             (self.column, self.first) = (0, 0);
         }
-        if first - self.first >= height {
-            let columns = (first - self.first) / height;
+        let ahead = first - self.first;
+        if ahead >= height {
+            // Mostly it is the next column, for which no division is needed.
+            let columns = if ahead - height < height { 1 } else { ahead / height };
             self.column += columns;
             self.first += columns * height;
         }

@@ -20,8 +20,39 @@ impl<'a> Reader<'a> {
     }
 
     /// The next run length; `None` at the end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<Result<u32, MaskError>> {
+        let value = match self.short() {
+            Some(value) => value,
+            None => match self.long()? {
+                Ok(value) => value,
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        let value = if self.count > 2 { value.wrapping_add(self.before[0]) } else { value };
+        self.count += 1;
+        self.before = [self.before[1], value];
+        Some(Ok(value))
+    }
+
+    /// A number of one character or two, as most are: without a branch on which of the two it is, as that cannot be foreseen.
+    #[inline(always)]
+    fn short(&mut self) -> Option<u32> {
+        let &[first, second] = self.text.get(self.at..)?.first_chunk::<2>()?;
+        let (low, high) = (u32::from(first.wrapping_sub(48)), u32::from(second.wrapping_sub(48)));
+        let two = low >> 5 & 1;
+        if first == 0 || two & u32::from(second == 0 || high & 32 != 0) == 1 {
+            return None;
+        }
+        self.at += 1 + two as usize;
+        let bits = low & 31 | (high & 31) << 5 & two.wrapping_neg();
+        // The sign is the highest of the five or ten bits.
+        let above = 27 - 5 * two;
+        Some(((bits << above) as i32 >> above) as u32)
+    }
+
+    /// A number of any length.
+    fn long(&mut self) -> Option<Result<u32, MaskError>> {
         let mut byte = *self.text.get(self.at)?;
         if byte == 0 {
             return None;
@@ -44,11 +75,6 @@ impl<'a> Reader<'a> {
                 _ => return Some(Err(MaskError::Cut)),
             };
         }
-        if self.count > 2 {
-            value = value.wrapping_add(self.before[0]);
-        }
-        self.count += 1;
-        self.before = [self.before[1], value];
         Some(Ok(value))
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Overlaps {
     areas: Rows<u32>,
     /// Masks are compared, not key points.
     masks: bool,
+    /// Nothing is compared, so that nothing matches, whatever the threshold.
+    pub(crate) nothing: bool,
     /// Results that cannot be compared, which matters only if there is something to compare them with.
     pub(crate) uncompared: Vec<Uncompared>,
     /// The results have no boxes, so that their areas are those of their masks.

@@ -94,7 +94,10 @@ impl Segment {
         cursor.at += 1;
         let (mut size, mut counts) = (None, false);
         loop {
-            cursor.next_byte()?;
+            // An object without anything in it is not read here.
+            if cursor.next_byte()? == b'}' {
+                return Err(Stop::Odd);
+            }
             match cursor.key()? {
                 b"size" if size.is_none() => size = Some(read_size(cursor)?),
                 b"counts" if !counts => {

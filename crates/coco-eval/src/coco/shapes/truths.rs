@@ -109,7 +109,11 @@ pub(crate) struct Needed<'a> {
 
 impl TruthShapes {
     /// Draws the masks of all annotations, and tells those that cannot be drawn.
-    pub(crate) fn new(set: &DataSet, needed: &Needed<'_>) -> (TruthShapes, ShapeTroubles) {
+    pub(crate) fn new(
+        set: &DataSet,
+        outlines: Vec<Outlines>,
+        needed: &Needed<'_>,
+    ) -> (TruthShapes, ShapeTroubles) {
         let mut sizes = vec![None; needed.image_count];
         for image in set.images() {
             let side = |side: Option<f64>| {
@@ -121,14 +125,13 @@ impl TruthShapes {
             }
         }
         let mut firsts = vec![0];
-        for part in set.outlines() {
+        for part in &outlines {
             firsts.push(firsts.last().copied().unwrap_or(0) + part.len());
         }
-        let mut chunks: Vec<ShapeChunk> = set
-            .outlines()
-            .par_iter()
+        let mut chunks: Vec<ShapeChunk> = outlines
+            .into_par_iter()
             .zip(firsts)
-            .map(|(outlines, first)| chunk(set, needed, &sizes, outlines, first))
+            .map(|(outlines, first)| chunk(set, needed, &sizes, &outlines, first))
             .collect();
         let mut made =
             TruthShapes { kind: needed.kind, sigmas: needed.sigmas.to_vec(), ..TruthShapes::default() };
@@ -270,7 +273,7 @@ fn points_of<'a>(
     sigmas: usize,
 ) -> Result<&'a [f64], String> {
     let points = outlines.points(place)?;
-    if points.len() != 3 * sigmas {
+    if points.len() != 3 * sigmas && points::any_visible(points) {
         return Err(points::wrong_count(points.len(), sigmas));
     }
     if row.traits.has(Traits::NO_BOX) || row.traits.has(Traits::BOX_KIND) {
