@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::detector::Detector;
 use crate::family::Class;
 use crate::photo::{self, DecodeOptions, Decoder, Limits};
 use crate::run::{self, Event, Record, Truth};
@@ -221,6 +222,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         tile: args.tile,
         shard: args.shard,
     };
+    if args.tile {
+        say_tiles(&detector, &listing, &options.decode);
+    }
     let stop = stop_on_signal();
     let mut progress: Option<ProgressLine> = None;
     let mut exporting: Option<(&str, ProgressLine)> = None;
@@ -228,6 +232,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         let now = match event {
             Event::Warning(note) => return tell!("note: {note}"),
             Event::Progress(now) => now,
+            Event::Tiles { done, total } => {
+                return progress.iter_mut().for_each(|line| line.within("tiles", done, total));
+            }
             Event::Export { what, done, total } => {
                 let (done, total) = (done as u64, total as u64);
                 progress.take().inspect(ProgressLine::end);
@@ -275,6 +282,20 @@ fn free_folder() -> PathBuf {
         Err(_) => true,
     };
     names.map(PathBuf::from).find(usable).unwrap_or_default()
+}
+
+/// Most photos whose headers are read before a run, to say how much work it will be.
+const LOOKED_AT: usize = 500;
+
+/// Says how many tiles there will be, which is what a run with tiles takes its time for.
+fn say_tiles(detector: &Detector, listing: &photo::Listing, options: &DecodeOptions) {
+    let looked_at = listing.entries.iter().take(LOOKED_AT);
+    let sizes = looked_at.filter_map(|entry| photo::size(&entry.path, options).ok());
+    let tiles: usize = sizes.map(|size| detector.tiles(size).len()).sum();
+    let first =
+        if listing.entries.len() > LOOKED_AT { format!("the first {LOOKED_AT} of ") } else { String::new() };
+    let photos = summary::plural(listing.entries.len(), "photo");
+    tell!("{} in {first}{photos}, beside the photos themselves", summary::plural(tiles, "tile"));
 }
 
 /// A line of JSON for every path.

@@ -42,9 +42,8 @@ impl ProgressLine {
     pub(crate) fn set(&mut self, done: u64, total: u64, failed: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(done);
-            if failed > 0 {
-                bar.set_message(format!("  {failed} failed"));
-            }
+            let failed = if failed > 0 { format!("  {failed} failed") } else { String::new() };
+            bar.set_message(failed);
             return;
         }
         if self.said.elapsed() < PAUSE || done == self.before {
@@ -55,6 +54,17 @@ impl ProgressLine {
         let left = (total - done.min(total)) as f64 / rate;
         let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
         tell!("{done} of {total} {}{failed}, {rate:.1} a second, {} left", self.things, duration(left));
+    }
+
+    /// Tells how far the things under way have come, while none is done.
+    pub(crate) fn within(&mut self, parts: &'static str, done: usize, total: usize) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("  {done} of {total} {parts}"));
+            bar.tick();
+        } else if self.said.elapsed() >= PAUSE {
+            self.said = Instant::now();
+            tell!("{done} of {total} {parts} of the {} under way", self.things);
+        }
     }
 
     /// Removes the bar.

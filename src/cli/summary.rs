@@ -181,6 +181,6 @@ fn stages(text: &mut String, record: &Record) -> std::fmt::Result {
     Ok(())
 }
 
-fn plural(count: usize, thing: &str) -> String {
+pub(super) fn plural(count: usize, thing: &str) -> String {
     if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }

@@ -6,6 +6,8 @@
 //! as a whole is held by one of a higher level, or by the whole photo; what the edge of a tile cuts is taken only where
 //! nothing better covers it.
 
+use std::ops::ControlFlow;
+
 use super::{Detector, Error, Prediction, Selection};
 use crate::clock::{StageTimes, timed};
 use crate::geometry::BBox;
@@ -73,6 +75,8 @@ impl Detector {
 
     /// Detections of a photo by its tiles, `batch` of one size at once, and those of the `whole` photo, by falling score.
     /// The model's limit of detections holds for each tile; one that was chosen instead, for the photo too.
+    /// `watch` hears after each batch how many more tiles are done, and says whether to go on; nothing comes of a photo that
+    /// is given up.
     ///
     /// # Errors
     /// When a session fails.
@@ -82,11 +86,12 @@ impl Detector {
         photo: &Photo,
         whole: Vec<Prediction>,
         batch: usize,
-    ) -> Result<(Vec<Prediction>, StageTimes), Error> {
+        watch: &dyn Fn(usize) -> ControlFlow<()>,
+    ) -> Result<Option<(Vec<Prediction>, StageTimes)>, Error> {
         let size = (photo.width, photo.height);
         let (tiles, mut times) = (self.tiles(size), StageTimes::default());
         if tiles.is_empty() {
-            return Ok((whole, times));
+            return Ok(Some((whole, times)));
         }
         let mut found: Vec<TileDetection> =
             whole.into_iter().map(|detection| TileDetection { detection, cut: false }).collect();
@@ -100,6 +105,9 @@ impl Detector {
             })?;
             let (of_tiles, spent) = self.infer(inputs)?;
             times += spent;
+            if watch(tiles.len()).is_break() {
+                return Ok(None);
+            }
             for (tile, detections) in tiles.iter().zip(of_tiles) {
                 found
                     .extend(detections.into_iter().map(|detection| TileDetection::of(tile, detection, size)));
@@ -109,7 +117,7 @@ impl Detector {
         if let Some(most) = self.postprocess.max_detections {
             found.truncate(most);
         }
-        Ok((found, times))
+        Ok(Some((found, times)))
     }
 
     /// One photo from pixels to detections, by tiles and as a whole.
@@ -118,7 +126,8 @@ impl Detector {
     /// As [`Detector::detect`].
     #[doc(hidden)]
     pub fn detect_in_tiles(&self, photo: &Photo) -> Result<Vec<Prediction>, Error> {
-        Ok(self.infer_tiles(photo, self.predict(photo)?, 1)?.0)
+        let found = self.infer_tiles(photo, self.predict(photo)?, 1, &|_| ControlFlow::Continue(()))?;
+        Ok(found.map(|(found, _)| found).unwrap_or_default())
     }
 }
 

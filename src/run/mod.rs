@@ -66,7 +66,7 @@ use journal::Journal;
 use picture::Lettering;
 pub(crate) use pictures::Pictures;
 use plan::ResumePlan;
-use stages::Stages;
+use stages::{Stages, Step, TileCounts};
 
 /// What a run does with its photos; everything here that decides results is part of [`Settings`].
 #[derive(Clone, Debug)]
@@ -150,6 +150,13 @@ pub enum Event<'a> {
     Warning(&'a str),
     /// How far it has come: at its start and after every photo.
     Progress(Progress),
+    /// While no photo is done: of the photos under way, tiles that the network has seen, and all.
+    Tiles {
+        /// Those seen.
+        done: usize,
+        /// All.
+        total: usize,
+    },
     /// How far an export of the finished run has come.
     Export {
         /// What it makes: `crops` and the like.
@@ -272,7 +279,15 @@ pub(crate) fn run(
     let mut progress = Progress { done: before, before, total: tasks.len(), failed };
     watch(Event::Progress(progress));
     let mut times = StageTimes::default();
-    let stages = Stages { detector, classes, lettering: &lettering, options, pictures: &pictures, stop };
+    let stages = Stages {
+        detector,
+        classes,
+        lettering: &lettering,
+        options,
+        pictures: &pictures,
+        stop,
+        tiles: TileCounts::default(),
+    };
     let mut rows = Fill::new(out, journal, plan.rows, &to_do).map_err(Error::io("write into", out))?;
     let drawn = options.draw_score.map(|_| &pictures);
     let (outcome, written) = std::thread::scope(|scope| {
@@ -286,7 +301,16 @@ pub(crate) fn run(
             Err(error) => return (Ok(()), Err(error)),
         };
         let mut places = to_do.iter();
-        let outcome = stages.run(to_do.iter().map(|&place| &tasks[place]), &mut |done| {
+        let outcome = stages.run(to_do.iter().map(|&place| &tasks[place]), &mut |step| {
+            let done = match step {
+                Step::Done(done) => done,
+                Step::Waiting => {
+                    if let (done, total @ 1..) = stages.tiles.now() {
+                        watch(Event::Tiles { done, total });
+                    }
+                    return ControlFlow::Continue(());
+                }
+            };
             times += done.times;
             progress.done += 1;
             progress.failed += usize::from(done.row.failure().is_some());

@@ -22,10 +22,31 @@ impl<O> Iterator for Ordered<O> {
     }
 }
 
+/// How often somebody who waits does something else meanwhile.
+const MEANWHILE: Duration = Duration::from_millis(200);
+
+fn wait<T>(results: &Receiver<T>, meanwhile: &mut dyn FnMut()) -> Option<T> {
+    loop {
+        match results.recv_timeout(MEANWHILE) {
+            Err(RecvTimeoutError::Timeout) => meanwhile(),
+            outcome => return outcome.ok(),
+        }
+    }
+}
+
 /// How often somebody who waits looks whether to go on.
 const LOOK: Duration = Duration::from_millis(5);
 
 impl<O> Ordered<O> {
+    /// The next result, or nothing at the end; `meanwhile` is called again and again until it is there.
+    pub(super) fn next_watched(&mut self, meanwhile: &mut dyn FnMut()) -> Option<O> {
+        let begun = match self.begun.take() {
+            Some(begun) => begun,
+            None => wait(&self.places, meanwhile)?,
+        };
+        wait(&begun, meanwhile)
+    }
+
     /// The next result, but nothing if it is not there and `given_up` says that it cannot come before others are done
     /// with theirs.
     pub(crate) fn next_unless(&mut self, given_up: &dyn Fn() -> bool) -> Option<O> {

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::journal::{FailedPhoto, Failure, FoundPhoto, JournalRow, ResultItem};
 use super::ordered::{Ordered, ordered};
@@ -26,6 +26,30 @@ pub(super) struct Stages<'a> {
     pub(super) options: &'a RunOptions,
     pub(super) pictures: &'a Pictures,
     pub(super) stop: &'a AtomicBool,
+    /// Tiles of the photos under way.
+    pub(super) tiles: TileCounts,
+}
+
+/// How many tiles of the photos under way there are, and how many of them the network has seen.
+#[derive(Default)]
+pub(super) struct TileCounts {
+    done: AtomicUsize,
+    all: AtomicUsize,
+}
+
+impl TileCounts {
+    /// Those done, and all.
+    pub(super) fn now(&self) -> (usize, usize) {
+        (self.done.load(Ordering::Relaxed), self.all.load(Ordering::Relaxed))
+    }
+}
+
+/// What the stages tell whoever waits for them.
+pub(super) enum Step {
+    /// The next photo is done.
+    Done(Done),
+    /// It is not done yet.
+    Waiting,
 }
 
 /// A photo that has gone through all stages.
@@ -55,16 +79,19 @@ struct Inferred<'a> {
     clipped: bool,
     photo: Option<Photo>,
     found: Result<Vec<Prediction>, Failure>,
+    /// A stop came before all of it was seen.
+    given_up: bool,
     share: Option<MemoryShare<'a>>,
     times: StageTimes,
 }
 
 impl Stages<'_> {
-    /// Takes photos through all stages, in order; ends at the first error, or when `take` wants no more.
+    /// Takes photos through all stages, in order; ends at the first error, at a photo that was given up because of a stop, or when
+    /// `take` wants no more.
     pub(super) fn run<'t>(
         &self,
         tasks: impl Iterator<Item = &'t Task> + Send,
-        take: &mut dyn FnMut(Done) -> ControlFlow<()>,
+        take: &mut dyn FnMut(Step) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let threads = self.options.threads.max(1);
         let batch = self.options.batch.max(1);
@@ -81,8 +108,13 @@ impl Stages<'_> {
             let inferred = ordered(scope, callers, callers, batches, |batch| self.infer(batch));
             let inferred = inferred.map_err(Error::Threads)?.flatten();
             let done = ordered(scope, threads, threads + batch, inferred, |one| self.finish(one));
-            for done in done.map_err(Error::Threads)? {
-                if take(done?).is_break() {
+            let mut done = done.map_err(Error::Threads)?;
+            // Whoever waits is told so, and decides nothing by it.
+            while let Some(done) = done.next_watched(&mut || {
+                let _ = take(Step::Waiting);
+            }) {
+                let Some(done) = done? else { break };
+                if take(Step::Done(done)).is_break() {
                     break;
                 }
             }
@@ -133,8 +165,10 @@ impl Stages<'_> {
         for one in batch {
             let Prepared { task, size, clipped, photo, input, share, times } = one;
             let input = input.map(|input| inputs.push(input));
-            waiting
-                .push((Inferred { task, size, clipped, photo, found: Ok(Vec::new()), share, times }, input));
+            waiting.push((
+                Inferred { task, size, clipped, photo, found: Ok(Vec::new()), given_up: false, share, times },
+                input,
+            ));
         }
         let count = inputs.len();
         let together = self.detector.infer(inputs);
@@ -169,11 +203,23 @@ impl Stages<'_> {
     /// Adds what the tiles of a photo show to what the whole does.
     fn infer_tiles(&self, one: &mut Inferred<'_>) {
         let (Some(photo), Ok(whole)) = (&one.photo, &mut one.found) else { return };
-        match self.detector.infer_tiles(photo, std::mem::take(whole), self.options.batch) {
-            Ok((found, times)) => {
+        let tiles = self.detector.tiles((photo.width, photo.height)).len();
+        let seen = AtomicUsize::new(0);
+        self.tiles.all.fetch_add(tiles, Ordering::Relaxed);
+        let watch = |more: usize| {
+            seen.fetch_add(more, Ordering::Relaxed);
+            self.tiles.done.fetch_add(more, Ordering::Relaxed);
+            if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let found = self.detector.infer_tiles(photo, std::mem::take(whole), self.options.batch, &watch);
+        self.tiles.done.fetch_sub(seen.into_inner(), Ordering::Relaxed);
+        self.tiles.all.fetch_sub(tiles, Ordering::Relaxed);
+        match found {
+            Ok(Some((found, times))) => {
                 *whole = found;
                 one.times += times;
             }
+            Ok(None) => one.given_up = true,
             Err(error) => one.found = Err(failure("session", "infer", error)),
         }
     }
@@ -185,14 +231,18 @@ impl Stages<'_> {
         }
     }
 
-    /// Draws and encodes, and makes the row.
-    fn finish(&self, one: Inferred<'_>) -> Result<Done, Error> {
-        let Inferred { task, size, clipped, photo, found, share: _share, mut times } = one;
+    /// Draws and encodes, and makes the row; none of a photo that was given up.
+    fn finish(&self, one: Inferred<'_>) -> Result<Option<Done>, Error> {
+        let Inferred { task, size, clipped, photo, found, given_up, share: _share, mut times } = one;
+        if given_up {
+            return Ok(None);
+        }
         let (image_id, file) = (task.image_id.clone(), task.entry.name.clone());
         let mut found = match found {
             Ok(found) => found,
             Err(error) => {
-                return Ok(Done { row: JournalRow::Failed(FailedPhoto { image_id, file, error }), times });
+                let row = JournalRow::Failed(FailedPhoto { image_id, file, error });
+                return Ok(Some(Done { row, times }));
             }
         };
         if let Some(only) = &self.options.only {
@@ -220,7 +270,7 @@ impl Stages<'_> {
         let detections = found.iter().map(|detection| self.item(detection)).collect();
         let most = self.options.decode.limits.file_bytes;
         let exif = self.options.exif.then(|| photo::Exif::of_file(&task.entry.path, most)).flatten();
-        Ok(Done {
+        Ok(Some(Done {
             row: JournalRow::Found(FoundPhoto {
                 image_id,
                 file,
@@ -232,7 +282,7 @@ impl Stages<'_> {
                 error,
             }),
             times,
-        })
+        }))
     }
 
     fn item(&self, detection: &Prediction) -> ResultItem {

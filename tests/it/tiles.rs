@@ -72,6 +72,9 @@ fn tiles_show_what_is_small() {
     }
     assert!(place.at("tiles/annotated/large.png").is_file());
     assert_eq!(place.json("tiles/run.json")["settings"]["tile"], true);
+    let told = place.rcnn(&["detect", "photos", "-o", "again", "--tile", "--no-draw"]).expect(0).err;
+    // Squares of 240 pixels with a fifth of overlap, 10 x 6, and of 480, 5 x 3; those of 960 would show hardly more than the whole.
+    assert!(told.contains("75 tiles in 1 photo,"), "{told}");
     let other = place.rcnn(&["detect", "photos", "-o", "tiles"]).expect(1);
     assert!(other.err.contains("a run with --tile"), "{}", other.err);
     let batched = ["detect", "photos", "-o", "batched", "--tile", "--batch", "5", "--threads", "3"];
@@ -89,4 +92,28 @@ fn photos_that_the_network_sees_whole_stay_as_they_are() {
     assert_eq!(place.read("plain/detections.jsonl"), place.read("tiled/detections.jsonl"));
     let both = place.rcnn(&["detect", "photos", "-o", "x", "--no-draw", "--tile", "--decoder", "reduced"]);
     both.expect(2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stop_is_noticed_between_tiles() {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+    let place = Place::new();
+    picture(&place);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rcnn"));
+    command.current_dir(place.at("")).args(["detect", "photos", "-o", "out", "--tile", "--threads", "1"]);
+    command.env("RCNN_CACHE", place.at("cache")).env("ORT_DYLIB_PATH", crate::support::runtime());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    while !place.at("out/run.json").is_file() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // By now it is in the midst of the tiles of its only photo.
+    std::thread::sleep(Duration::from_millis(300));
+    let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(place.read("out/detections.jsonl"), "", "a photo that was not seen whole has no row");
+    place.rcnn(&["detect", "photos", "-o", "out", "--tile"]).expect(0);
+    assert_eq!(place.rows("out").len(), 1);
 }
