@@ -66,7 +66,7 @@ use journal::Journal;
 use picture::Lettering;
 pub(crate) use pictures::Pictures;
 use plan::ResumePlan;
-use stages::{Stages, Step, TileCounts};
+use stages::{Stages, TileCounts};
 
 /// What a run does with its photos; everything here that decides results is part of [`Settings`].
 #[derive(Clone, Debug)]
@@ -301,15 +301,12 @@ pub(crate) fn run(
             Err(error) => return (Ok(()), Err(error)),
         };
         let mut places = to_do.iter();
-        let outcome = stages.run(to_do.iter().map(|&place| &tasks[place]), &mut |step| {
-            let done = match step {
-                Step::Done(done) => done,
-                Step::Waiting => {
-                    if let (done, total @ 1..) = stages.tiles.now() {
-                        watch(Event::Tiles { done, total });
-                    }
-                    return ControlFlow::Continue(());
+        let outcome = stages.run(to_do.iter().map(|&place| &tasks[place]), &mut |done| {
+            let Some(done) = done else {
+                if let (done, total @ 1..) = stages.tiles.now() {
+                    watch(Event::Tiles { done, total });
                 }
+                return ControlFlow::Continue(());
             };
             times += done.times;
             progress.done += 1;

@@ -44,14 +44,6 @@ impl TileCounts {
     }
 }
 
-/// What the stages tell whoever waits for them.
-pub(super) enum Step {
-    /// The next photo is done.
-    Done(Done),
-    /// It is not done yet.
-    Waiting,
-}
-
 /// A photo that has gone through all stages.
 pub(super) struct Done {
     pub(super) row: JournalRow,
@@ -87,11 +79,11 @@ struct Inferred<'a> {
 
 impl Stages<'_> {
     /// Takes photos through all stages, in order; ends at the first error, at a photo that was given up because of a stop, or when
-    /// `take` wants no more.
+    /// `take` wants no more; that is called with nothing while it waits for the next one.
     pub(super) fn run<'t>(
         &self,
         tasks: impl Iterator<Item = &'t Task> + Send,
-        take: &mut dyn FnMut(Step) -> ControlFlow<()>,
+        take: &mut dyn FnMut(Option<Done>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let threads = self.options.threads.max(1);
         let batch = self.options.batch.max(1);
@@ -111,10 +103,10 @@ impl Stages<'_> {
             let mut done = done.map_err(Error::Threads)?;
             // Whoever waits is told so, and decides nothing by it.
             while let Some(done) = done.next_watched(&mut || {
-                let _ = take(Step::Waiting);
+                let _ = take(None);
             }) {
                 let Some(done) = done? else { break };
-                if take(Step::Done(done)).is_break() {
+                if take(Some(done)).is_break() {
                     break;
                 }
             }
