@@ -13,6 +13,7 @@ mod mistakes;
 mod names;
 mod options;
 mod seen;
+mod shapes;
 mod text;
 mod voc;
 
