@@ -11,12 +11,12 @@ mod support;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use rcnn::detector::{HeadOutput, RpnLevel, Selection, Sizes, detections, proposals};
-use rcnn::family::RankBy;
-use rcnn::geometry::{BBox, suppress};
-use rcnn::model::{DEFAULT, Model};
-use rcnn::photo::resize::{self, Planes};
-use rcnn::photo::{DecodeOptions, Decoder, decode_bytes, decode_for};
+use rcnn::internal::detector::{HeadOutput, RpnLevel, Selection, Sizes, detections, proposals};
+use rcnn::internal::family::RankBy;
+use rcnn::internal::geometry::{BBox, suppress};
+use rcnn::internal::model::{DEFAULT, Model};
+use rcnn::internal::photo::resize::{self, Planes};
+use rcnn::internal::photo::{DecodeOptions, Decoder, decode_bytes, decode_for};
 use support::{Noise, Outcome, render_sizes};
 
 const PHOTO: (usize, usize) = (480, 640);

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rcnn::run::BenchReport;
+use rcnn::internal::run::BenchReport;
 use support::{Outcome, detect, full_size, list, render, render_sizes};
 
 /// Device and precision of each row.
@@ -25,7 +25,8 @@ fn main() -> Outcome<()> {
     let rounds = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(5);
     let place = tempfile::tempdir()?;
     let place = place.path();
-    let openvino = rcnn::runtime::installed().iter().any(|found| found.package.name() == "openvino");
+    let openvino =
+        rcnn::internal::runtime::installed().iter().any(|found| found.package.name() == "openvino");
     let rows = &ROWS[..if openvino { ROWS.len() } else { 1 }];
     render(&place.join("photos"), 20)?;
     let checkpoint = place.join("resnet50-fpn.safetensors");

@@ -18,60 +18,117 @@ mod http;
 mod loader;
 mod within;
 
-// The rooms behind the front: for the program, the tests and the benchmarks of this package. They are no part of the
-// library's interface and change without notice.
-#[doc(hidden)]
-pub mod atomic;
-#[doc(hidden)]
-pub mod cache;
-#[doc(hidden)]
-pub mod checkpoint;
-#[doc(hidden)]
-pub mod classify;
+mod atomic;
+mod cache;
+mod checkpoint;
+mod classify;
 #[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
-#[doc(hidden)]
-pub mod compare;
-#[doc(hidden)]
+mod cli;
+mod compare;
 #[cfg(feature = "convert")]
-pub mod convert;
-#[doc(hidden)]
-pub mod convolution;
-#[doc(hidden)]
-pub mod detector;
-#[doc(hidden)]
+mod convert;
+mod convolution;
+mod detector;
 #[cfg(feature = "draw")]
-pub mod draw;
-#[doc(hidden)]
+mod draw;
 #[cfg(feature = "convert")]
-pub mod export;
-#[doc(hidden)]
-pub mod family;
-#[doc(hidden)]
-pub mod geometry;
-#[doc(hidden)]
-pub mod memory;
-#[doc(hidden)]
-pub mod model;
-#[doc(hidden)]
-pub mod network;
-#[doc(hidden)]
-pub mod once;
-#[doc(hidden)]
-pub mod onnx;
-#[doc(hidden)]
-pub mod photo;
-#[doc(hidden)]
+mod export;
+mod family;
+mod geometry;
+mod memory;
+mod model;
+mod network;
+mod once;
+mod onnx;
+mod photo;
 #[cfg(feature = "quantize")]
-pub mod quantize;
-#[doc(hidden)]
+mod quantize;
 #[cfg(feature = "report")]
-pub mod report;
+mod report;
+mod run;
+mod runtime;
+
+/// The rooms behind the front: for the program, the tests, the benchmarks and the Python package of this repository. They are
+/// no part of the library's interface and change without notice.
 #[doc(hidden)]
-pub mod run;
-#[doc(hidden)]
-pub mod runtime;
+#[allow(missing_docs)]
+pub mod internal {
+    pub mod atomic {
+        pub use crate::atomic::*;
+    }
+    pub mod cache {
+        pub use crate::cache::*;
+    }
+    pub mod checkpoint {
+        pub use crate::checkpoint::*;
+    }
+    pub mod classify {
+        pub use crate::classify::*;
+    }
+    #[cfg(feature = "cli")]
+    pub mod cli {
+        pub use crate::cli::*;
+    }
+    pub mod compare {
+        pub use crate::compare::*;
+    }
+    #[cfg(feature = "convert")]
+    pub mod convert {
+        pub use crate::convert::*;
+    }
+    pub mod convolution {
+        pub use crate::convolution::*;
+    }
+    pub mod detector {
+        pub use crate::detector::*;
+    }
+    #[cfg(feature = "draw")]
+    pub mod draw {
+        pub use crate::draw::*;
+    }
+    #[cfg(feature = "convert")]
+    pub mod export {
+        pub use crate::export::*;
+    }
+    pub mod family {
+        pub use crate::family::*;
+    }
+    pub mod geometry {
+        pub use crate::geometry::*;
+    }
+    pub mod memory {
+        pub use crate::memory::*;
+    }
+    pub mod model {
+        pub use crate::model::*;
+    }
+    pub mod network {
+        pub use crate::network::*;
+    }
+    pub mod once {
+        pub use crate::once::*;
+    }
+    pub mod onnx {
+        pub use crate::onnx::*;
+    }
+    pub mod photo {
+        pub use crate::photo::*;
+    }
+    #[cfg(feature = "quantize")]
+    pub mod quantize {
+        pub use crate::quantize::*;
+    }
+    #[cfg(feature = "report")]
+    pub mod report {
+        pub use crate::report::*;
+    }
+    pub mod run {
+        pub use crate::run::*;
+    }
+    pub mod runtime {
+        pub use crate::runtime::*;
+    }
+}
 
 pub use detector::{Augment, Detector, MergeRule};
 #[cfg(feature = "draw")]
@@ -85,6 +142,9 @@ pub use facade::{
 pub use family::Class;
 pub use geometry::BBox;
 pub use model::Model;
-pub use photo::Photo;
-pub use run::{Annotated, Event, Progress, Record, Shard};
+pub use photo::{DecodeOptions, Decoder, Exif, Limits, ListError, Photo};
+pub use run::{
+    Annotated, AnnotatedError, Counts, Event, Exported, Failure, Machine, Progress, Record, RunOptions,
+    RunState, Settings, Shard, Truth,
+};
 pub use runtime::{Device, Precision, bring_runtime};

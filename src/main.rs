@@ -3,6 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    rcnn::cli::start_clean();
-    ExitCode::from(rcnn::cli::main(std::env::args_os()))
+    rcnn::internal::cli::start_clean();
+    ExitCode::from(rcnn::internal::cli::main(std::env::args_os()))
 }

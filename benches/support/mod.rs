@@ -14,7 +14,7 @@ pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// What one run of `rcnn detect` said and took.
 pub struct Ran {
-    pub record: rcnn::run::Record,
+    pub record: rcnn::internal::run::Record,
     pub peak_mib: f64,
 }
 

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use rcnn::detector::{RpnCandidate, Ranked, proposals};
-use rcnn::model::{ClassifierManifest, Manifest};
+use rcnn::internal::detector::{RpnCandidate, Ranked, proposals};
+use rcnn::internal::model::{ClassifierManifest, Manifest};
 
 fuzz_target!(|text: &str| {
     let path = Path::new("model.json");

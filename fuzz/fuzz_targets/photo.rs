@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rcnn::photo::{DecodeOptions, Decoder, Limits, decode_bytes};
+use rcnn::internal::photo::{DecodeOptions, Decoder, Limits, decode_bytes};
 
 fuzz_target!(|bytes: &[u8]| {
     let limits = Limits { pixels: 1 << 20, ..Limits::default() };

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rcnn::checkpoint::Checkpoint;
-use rcnn::family;
+use rcnn::internal::checkpoint::Checkpoint;
+use rcnn::internal::family;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(checkpoint) = Checkpoint::from_bytes(bytes.to_vec()) {

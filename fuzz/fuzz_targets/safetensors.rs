@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use rcnn::checkpoint::Checkpoint;
+use rcnn::internal::checkpoint::Checkpoint;
 
 fuzz_target!(|bytes: &[u8]| {
     let header = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());

@@ -5,7 +5,7 @@
 use std::io::{Cursor, Write};
 
 use libfuzzer_sys::fuzz_target;
-use rcnn::checkpoint::Checkpoint;
+use rcnn::internal::checkpoint::Checkpoint;
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
 

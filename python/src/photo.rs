@@ -72,7 +72,7 @@ pub(crate) fn annotate<'py>(
     coco::same_length("classes", classes.len(), rows.len())?;
     coco::same_length("labels", labels.len(), rows.len())?;
     let drawn = guard::release(py, move || {
-        let photo = PhotoInput::from(&source).decode(&rcnn::photo::DecodeOptions::default())?;
+        let photo = PhotoInput::from(&source).decode(&rcnn::internal::photo::DecodeOptions::default())?;
         let marks: Vec<Mark> = rows
             .into_iter()
             .zip(classes)

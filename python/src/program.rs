@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(50);
 #[pyfunction]
 pub(crate) fn main(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| {
-        let code = catch_unwind(|| rcnn::cli::main(arguments)).unwrap_or(MISTAKE);
+        let code = catch_unwind(|| rcnn::internal::cli::main(arguments)).unwrap_or(MISTAKE);
         // Nobody else writes out what is left, as this is no program of Rust's; who has gone away wants none of it.
         let _ = std::io::stdout().flush();
         code
@@ -37,7 +37,8 @@ pub(crate) fn call(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<(u8, St
     let mut interrupted = None;
     let called = guard::release(py, || {
         std::thread::scope(|scope| {
-            let work = scope.spawn(|| catch_unwind(AssertUnwindSafe(|| rcnn::cli::call(arguments, &stop))));
+            let work = scope
+                .spawn(|| catch_unwind(AssertUnwindSafe(|| rcnn::internal::cli::call(arguments, &stop))));
             while !work.is_finished() {
                 std::thread::park_timeout(LOOK);
                 if interrupted.is_none()

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rcnn::checkpoint::Checkpoint;
-use rcnn::family::{self, ImportOptions};
+use rcnn::internal::checkpoint::Checkpoint;
+use rcnn::internal::family::{self, ImportOptions};
 
 /// The kind and the message of the refusal, or the report of a file that is taken.
 fn read(path: &Path) -> Result<String, (&'static str, String)> {

@@ -150,7 +150,8 @@ fn yolo_becomes_coco_with_the_sizes_of_upright_photos() {
     assert_eq!(summary["notes"][0], "1 of 2 photos have no file of labels, and so no objects");
     let (width, height) = {
         let turned =
-            rcnn::photo::decode(&place.at("set/images/val/turned.jpg"), &Default::default()).unwrap();
+            rcnn::internal::photo::decode(&place.at("set/images/val/turned.jpg"), &Default::default())
+                .unwrap();
         (f64::from(turned.width), f64::from(turned.height))
     };
     assert!(width < height);

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::support::{Ended, Place, runtime};
-use rcnn::runtime::PINNED_VERSION;
+use rcnn::internal::runtime::PINNED_VERSION;
 
 const LIBRARIES: [&str; 7] = [
     "libcudart.so.13",

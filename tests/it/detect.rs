@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Place, fixtures};
-use rcnn::geometry::BBox;
-use rcnn::run::ResultItem;
+use rcnn::internal::geometry::BBox;
+use rcnn::internal::run::ResultItem;
 
 /// Three pictures in two folders.
 const PICTURES: [(&str, &str); 3] =

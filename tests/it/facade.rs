@@ -21,7 +21,8 @@ fn every_form_of_a_photo_gives_the_same_objects() {
     assert!(!by_path.is_empty());
     let bytes = std::fs::read(photo()).unwrap();
     assert_eq!(detector.detect(&bytes).unwrap(), by_path);
-    let decoded = rcnn::photo::decode(&photo(), &rcnn::photo::DecodeOptions::default()).unwrap();
+    let decoded =
+        rcnn::internal::photo::decode(&photo(), &rcnn::internal::photo::DecodeOptions::default()).unwrap();
     assert_eq!(detector.detect(&decoded).unwrap(), by_path);
     let copied = Photo::from_array(decoded.as_array().unwrap()).unwrap();
     assert_eq!(detector.detect(&copied).unwrap(), by_path);

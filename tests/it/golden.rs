@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcnn::detector::{Detector, Verification, verify};
-use rcnn::family::ImportOptions as FamilyOptions;
-use rcnn::model::{Imported, read_config};
-use rcnn::runtime::{Device, Runtime, SessionOptions};
+use rcnn::internal::detector::{Detector, Verification, verify};
+use rcnn::internal::family::ImportOptions as FamilyOptions;
+use rcnn::internal::model::{Imported, read_config};
+use rcnn::internal::runtime::{Device, Runtime, SessionOptions};
 
 /// The larger set.
 fn shared() -> Option<PathBuf> {

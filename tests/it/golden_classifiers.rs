@@ -5,11 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcnn::classify::{Classifier, Views};
-use rcnn::family::{ClassifierFilter, ClassifierInput, ImportOptions};
-use rcnn::model::ClassifierModel;
-use rcnn::photo::{DecodeOptions, decode};
-use rcnn::runtime::{Device, Runtime, SessionOptions};
+use rcnn::internal::classify::{Classifier, Views};
+use rcnn::internal::family::{ClassifierFilter, ClassifierInput, ImportOptions};
+use rcnn::internal::model::ClassifierModel;
+use rcnn::internal::photo::{DecodeOptions, decode};
+use rcnn::internal::runtime::{Device, Runtime, SessionOptions};
 use serde_json::Value as Json;
 
 fn read(path: &Path) -> Json {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use rcnn::photo::{DecodeOptions, decode, resize};
+use rcnn::internal::photo::{DecodeOptions, decode, resize};
 use sha2::{Digest, Sha256};
 
 #[test]

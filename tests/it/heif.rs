@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::support::{Place, fixtures};
-use rcnn::photo::{self, DecodeOptions, ErrorKind, Limits, decode, decode_bytes};
+use rcnn::internal::photo::{self, DecodeOptions, ErrorKind, Limits, decode, decode_bytes};
 
 /// The bytes of a picture; nothing where this machine's libheif cannot decode it, which is said.
 fn picture(name: &str) -> Option<Vec<u8>> {

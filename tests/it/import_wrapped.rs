@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::support::{Ended, Place};
-use rcnn::checkpoint::Checkpoint;
+use rcnn::internal::checkpoint::Checkpoint;
 use serde_json::Value;
 
 /// A tensor: its name, shape and values.

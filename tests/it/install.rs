@@ -48,7 +48,7 @@ fn a_library_that_is_too_old_is_named_as_such() {
     place.photos(&[("plain.png", "1.png")]);
     let library = library.display().to_string();
     let ended = place.rcnn(&["detect", "photos", "-o", "out", "--runtime", &library]).expect(1);
-    let needed = rcnn::runtime::OLDEST_MINOR;
+    let needed = rcnn::internal::runtime::OLDEST_MINOR;
     assert_eq!(
         ended.err,
         format!(

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use proptest::prelude::*;
-use rcnn::detector::Detector;
-use rcnn::model::{Manifest, Model};
-use rcnn::photo::Photo;
-use rcnn::runtime::{Device, SessionOptions};
+use rcnn::internal::detector::Detector;
+use rcnn::internal::model::{Manifest, Model};
+use rcnn::internal::photo::Photo;
+use rcnn::internal::runtime::{Device, SessionOptions};
 use serde_json::{Value as Json, json};
 
 fn fixture(name: &str) -> PathBuf {
@@ -227,7 +227,7 @@ fn a_graph_with_other_bytes_is_not_used() {
     }
     let model = home.import("c", &fixture("cls-r26/model.pth"));
     flip(&model.join("classifier.onnx"));
-    let error = rcnn::model::ClassifierModel::open(&model).unwrap().graph().as_graph().unwrap_err();
+    let error = rcnn::internal::model::ClassifierModel::open(&model).unwrap().graph().as_graph().unwrap_err();
     assert!(error.to_string().contains("classifier.onnx"), "{error}");
 }
 

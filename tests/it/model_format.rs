@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rcnn::model::{Manifest, Model};
+use rcnn::internal::model::{Manifest, Model};
 use serde_json::{Value as Json, json};
 
 fn fixture(name: &str) -> PathBuf {

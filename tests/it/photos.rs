@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rcnn::photo::{
+use rcnn::internal::photo::{
     DecodeOptions, Decoded, Decoder, ErrorKind, Limits, WideGrey, decode, decode_bytes, decode_for,
 };
 use serde::Deserialize;
@@ -77,7 +77,7 @@ fn the_orientation_is_found_wherever_pillow_finds_it() {
     let folder = folder().join("orientation");
     assert_eq!(wrong_in(&folder), [""; 0]);
     for (name, expected) in expected_in(&folder) {
-        let size = rcnn::photo::size(&folder.join(&name), &DecodeOptions::default()).unwrap();
+        let size = rcnn::internal::photo::size(&folder.join(&name), &DecodeOptions::default()).unwrap();
         assert_eq!(size, (expected.width, expected.height), "{name}");
     }
 }
@@ -87,7 +87,7 @@ fn tiffs_of_every_kind_have_pillows_or_gdals_pixels() {
     let folder = folder().join("tiff");
     assert_eq!(wrong_in(&folder), [""; 0]);
     for (name, expected) in expected_in(&folder) {
-        let size = rcnn::photo::size(&folder.join(&name), &DecodeOptions::default()).unwrap();
+        let size = rcnn::internal::photo::size(&folder.join(&name), &DecodeOptions::default()).unwrap();
         assert_eq!(size, (expected.width, expected.height), "{name}");
     }
 }

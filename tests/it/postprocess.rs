@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::support::Place;
-use rcnn::geometry::BBox;
+use rcnn::internal::geometry::BBox;
 use rcnn::{Detector, Device};
 use serde_json::Value as Json;
 

@@ -5,8 +5,8 @@
 use std::fs;
 
 use crate::support::Place;
-use rcnn::onnx::{ConvWindow, Dim, Element, Graph, Values};
-use rcnn::runtime::{self, Runtime, SessionOptions, Value};
+use rcnn::internal::onnx::{ConvWindow, Dim, Element, Graph, Values};
+use rcnn::internal::runtime::{self, Runtime, SessionOptions, Value};
 use serde_json::Value as Json;
 
 /// A place with rendered scenes of what the bundled model knows.

@@ -4,20 +4,21 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that fails may say so by panicking.
 
 use crate::support::{Ended, Place};
-use rcnn::runtime::Package;
+use rcnn::internal::runtime::Package;
 use serde_json::json;
 
 const PICTURES: [(&str, &str); 2] = [("baseline-420.jpg", "a.jpg"), ("plain.png", "b.png")];
 
 /// The program with this machine's own cache, if OpenVINO's plugin is in it and serves this processor.
 fn with_openvino(place: &Place, arguments: &[&str]) -> Option<Ended> {
-    let there = rcnn::runtime::installed().iter().any(|found| found.package == Package::OpenVino);
+    let there = rcnn::internal::runtime::installed().iter().any(|found| found.package == Package::OpenVino);
     if !there {
         crate::support::skipped("OpenVINO's plugin is not installed (rcnn runtime install openvino)");
         return None;
     }
     let mut command = place.command(arguments);
-    let ended: Ended = command.env("RCNN_CACHE", rcnn::cache::root().unwrap()).output().unwrap().into();
+    let ended: Ended =
+        command.env("RCNN_CACHE", rcnn::internal::cache::root().unwrap()).output().unwrap().into();
     if [&ended.out, &ended.err]
         .iter()
         .any(|text| text.contains("OpenVINO's plugin serves no processor of this maker"))
@@ -221,15 +222,15 @@ fn sha256(bytes: &[u8]) -> String {
 
 #[test]
 fn photos_of_several_sizes_at_once_are_the_callers_mistake() {
-    use rcnn::detector::Detector;
-    use rcnn::photo::Photo;
+    use rcnn::internal::detector::Detector;
+    use rcnn::internal::photo::Photo;
 
-    let options = rcnn::runtime::RuntimeOptions {
+    let options = rcnn::internal::runtime::RuntimeOptions {
         library: Some(crate::support::runtime().to_owned()),
         ..Default::default()
     };
-    let runtime = rcnn::runtime::Runtime::open(&options, &mut |_| {}).unwrap();
-    let model = rcnn::model::Model::find(rcnn::model::DEFAULT).unwrap();
+    let runtime = rcnn::internal::runtime::Runtime::open(&options, &mut |_| {}).unwrap();
+    let model = rcnn::internal::model::Model::find(rcnn::internal::model::DEFAULT).unwrap();
     let detector = Detector::new(&model, &runtime, &Default::default()).unwrap();
     let inputs = [(64, 64), (64, 200)].map(|(width, height)| {
         let pixels = vec![0; (3 * width * height) as usize];

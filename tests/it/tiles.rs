@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::Place;
 use image::RgbImage;
-use rcnn::geometry::BBox;
+use rcnn::internal::geometry::BBox;
 
 /// Scenes in a row of the picture; there are 24, of 300 x 300 pixels each.
 const ACROSS: u32 = 6;

@@ -42,8 +42,8 @@ pub fn runtime() -> &'static Path {
 }
 
 /// ONNX Runtime, found or installed.
-pub fn open() -> rcnn::runtime::Runtime {
-    rcnn::runtime::Runtime::open(&Default::default(), &mut |line| println!("{line}"))
+pub fn open() -> rcnn::internal::runtime::Runtime {
+    rcnn::internal::runtime::Runtime::open(&Default::default(), &mut |line| println!("{line}"))
         .expect("these tests need ONNX Runtime, which pip or npm can bring")
 }
 

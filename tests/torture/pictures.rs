@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use rcnn::photo::{self, DecodeOptions};
+use rcnn::internal::photo::{self, DecodeOptions};
 use serde_json::Value;
 
 use crate::machine::run;
