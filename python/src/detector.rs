@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use rcnn::{Device, Precision};
+use rcnn::{Augment, Device, Precision};
 
 use crate::photo::{self, Found};
 use crate::pipeline::Pipeline;
@@ -24,25 +24,44 @@ fn chosen<T: FromStr<Err = String>>(argument: &str, word: &str) -> PyResult<T> {
     word.parse().map_err(|known| PyValueError::new_err(format!("{argument}: `{word}`: {known}")))
 }
 
+/// What a detector is made by, as the package has checked it.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Arguments {
+    model: OsString,
+    device: String,
+    precision: String,
+    score: Option<f32>,
+    threads: Option<NonZeroUsize>,
+    sessions: NonZeroUsize,
+    nms: Option<f64>,
+    class_agnostic: bool,
+    soft_nms: bool,
+    max_detections: Option<usize>,
+    augment: String,
+    refine: bool,
+}
+
 #[pymethods]
 impl Detector {
     #[new]
-    fn new(
-        py: Python<'_>,
-        model: OsString,
-        device: &str,
-        precision: &str,
-        score: Option<f32>,
-        threads: Option<NonZeroUsize>,
-        sessions: NonZeroUsize,
-    ) -> PyResult<Detector> {
-        let (device, precision) =
-            (chosen::<Device>("device", device)?, chosen::<Precision>("precision", precision)?);
-        let threads = threads.map_or_else(cores, usize::from);
+    fn new(py: Python<'_>, arguments: Arguments) -> PyResult<Detector> {
+        let device = chosen::<Device>("device", &arguments.device)?;
+        let precision = chosen::<Precision>("precision", &arguments.precision)?;
+        let augment = match arguments.augment.as_str() {
+            "flip" => Augment::flip(),
+            "full" => Augment::full(),
+            _ => Augment::default(),
+        };
+        let threads = arguments.threads.map_or_else(cores, usize::from);
         let loaded = guard::release(py, || {
-            let builder = rcnn::Detector::builder(model).device(device).precision(precision);
-            let builder = builder.threads(threads).sessions(sessions).offline();
-            score.into_iter().fold(builder, rcnn::DetectorBuilder::score).load()
+            let builder = rcnn::Detector::builder(arguments.model).device(device).precision(precision);
+            let builder = builder.threads(threads).sessions(arguments.sessions).offline();
+            let builder = builder.class_agnostic(arguments.class_agnostic).soft_nms(arguments.soft_nms);
+            let builder = builder.augment(augment).refine(arguments.refine);
+            let builder = arguments.score.into_iter().fold(builder, rcnn::DetectorBuilder::score);
+            let builder = arguments.nms.into_iter().fold(builder, rcnn::DetectorBuilder::nms);
+            arguments.max_detections.into_iter().fold(builder, rcnn::DetectorBuilder::max_detections).load()
         })?;
         Ok(Detector { inner: Arc::new(loaded.map_err(|error| error::of(py, &error))?), threads })
     }

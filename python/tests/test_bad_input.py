@@ -223,7 +223,7 @@ def test_no_argument_of_detection_makes_it_panic(
     found = detector.detect(PHOTOS[0])
     for work in (lambda: found.plot(bad()), lambda: found.plot(score=bad()), lambda: found.to_coco(bad())):
         quietly(work)
-    for argument in ("model", "device", "precision", "score", "threads", "sessions"):
+    for argument in ("model", "device", "precision", "score", "threads", "sessions", "nms", "max_detections", "augment", "refine"):
         if not (argument == "threads" and name in ("nothing", "number")):
             quietly(lambda: rcnn.Detector(**{argument: bad()}))
 
@@ -263,6 +263,10 @@ NAMED: list[tuple[Callable[[Any], Any], str, list[Any]]] = [
     (lambda bad: rcnn.Detector(score=bad), "score: ", ["0.5", [], float("nan"), -0.1, 1.1, 2**2000]),
     (lambda bad: rcnn.Detector(threads=bad), "threads: ", [0, -1, 2**70, 1.5, "2", True, 100_000]),
     (lambda bad: rcnn.Detector(sessions=bad), "sessions: ", [None, 0, 2**70, "2"]),
+    (lambda bad: rcnn.Detector(nms=bad), "nms: ", ["0.5", float("nan"), 2]),
+    (lambda bad: rcnn.Detector(max_detections=bad), "max_detections: ", [0, 2**70, 1.5, True]),
+    (lambda bad: rcnn.Detector(augment=bad), "augment: ", [None, "sideways", 2]),
+    (lambda bad: rcnn.Detector(refine=bad), "refine: ", [None, 1, "yes"]),
     (lambda bad: rcnn.COCO(bad), "annotation_file: ", [5, b"gt.json", {}, "a\0b"]),
     (lambda bad: rcnn.COCO().loadRes(bad), "resFile: ", [None, 5, {}, b"dt.json", "\ud800"]),
     (lambda bad: rcnn.COCO().download(bad), "tarDir: ", [None, 5, "\ud800"]),

@@ -145,6 +145,30 @@ def test_a_score_keeps_the_best(detector: rcnn.Detector) -> None:
     assert np.array_equal(best.scores, found.scores[found.scores > np.float32(least)])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ({"augment": "flip", "refine": True}, ["--augment", "flip", "--refine"]),
+        ({"nms": 0.2, "max_detections": 7}, ["--nms", "0.2", "--max-detections", "7"]),
+        ({"soft_nms": True, "class_agnostic": True, "score": 0.2}, ["--soft-nms", "--class-agnostic", "--score", "0.2"]),
+    ],
+)
+def test_choices_are_those_of_the_program(arguments: dict[str, Any], options: list[str]) -> None:
+    ours = rcnn.Detector("fod-r18", device="cpu", threads=2, **arguments)
+    command = [str(Path(sys.executable).with_name("rcnn")), "detect", "--json-lines", "--device", "cpu", "--threads", "2"]
+    told = subprocess.run([*command, *options, *map(str, PHOTOS[:3])], check=True, capture_output=True, text=True).stdout
+    plain = rcnn.Detector("fod-r18", device="cpu", threads=2)
+    changed = False
+    for photo, line, found in zip(PHOTOS[:3], told.splitlines(), ours.detect(PHOTOS[:3])):
+        row = json.loads(line)["detections"]
+        assert [item["label"] for item in row] == found.labels
+        assert np.array_equal(np.array([item["score"] for item in row], np.float32), found.scores)
+        assert np.array_equal(np.array([item["box"] for item in row], np.float32).reshape(-1, 4), found.boxes)
+        changed |= not same(plain.detect(photo), found)
+    assert changed
+    assert same(pickle.loads(pickle.dumps(ours)).detect(PHOTOS[0]), ours.detect(PHOTOS[0]))
+
+
 def test_several_threads_share_a_detector(detector: rcnn.Detector) -> None:
     alone = [detector.detect(photo) for photo in PHOTOS[:4]]
     with ThreadPoolExecutor(4) as pool:

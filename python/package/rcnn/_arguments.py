@@ -10,6 +10,8 @@ from typing import Any
 
 # More threads than any machine has cores, and fewer than any system refuses.
 MOST_THREADS = 1024
+# Of one photo; no model gives nearly as many.
+MOST_DETECTIONS = 100_000
 
 
 def wrong_type(argument: str, needed: str, value: object) -> TypeError:
@@ -77,6 +79,13 @@ def whole(argument: str, value: Any, least: int, most: int) -> int:
     if number > most:
         raise ValueError(f"{argument}: at most {most} is possible, not {number}")
     return number
+
+
+def flag(argument: str, value: Any) -> bool:
+    """Yes or no."""
+    if not isinstance(value, bool):
+        raise wrong_type(argument, "True or False", value)
+    return value
 
 
 def one_of(argument: str, value: Any, words: tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,7 @@ _Photo = str | os.PathLike[str] | bytes | NDArray[np.uint8]
 
 @final
 class Detector:
-    def __new__(
-        cls, model: str, device: str, precision: str, score: float | None, threads: int | None, sessions: int
-    ) -> Detector: ...
+    def __new__(cls, arguments: dict[str, Any]) -> Detector: ...
     @property
     def classes(self) -> list[tuple[int, str]]: ...
     @property

@@ -19,6 +19,7 @@ from rcnn.errors import PhotoError
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
 # What becomes of photos that cannot be decoded.
+VIEWS = ("none", "flip", "full")
 ERRORS = ("raise", "return")
 
 
@@ -37,6 +38,13 @@ class Detector:
         threads: Threads that compute, and as many that decode; all cores by default.
         sessions: Photos in the network at once, each on its share of the threads and with a copy of the weights: more
             photos a second where there are many, for more memory. Results are the same.
+        nms: IoU with a better detection of its class above which NMS drops a detection, 0 to 1; the model's own by default.
+        class_agnostic: NMS among the detections of all classes instead of within each.
+        soft_nms: Gaussian soft-NMS instead of NMS: what overlaps a better detection loses score instead of being dropped.
+        max_detections: At most so many detections of a photo, the best; the model's own limit by default.
+        augment: ``"flip"`` looks at each photo and its mirror image, ``"full"`` at three sizes of it, each mirrored too, and
+            merges what they show by weighted boxes fusion: more accuracy for more time.
+        refine: The head sees its own boxes once more, which makes them more exact.
 
     Raises:
         ModelError: There is no such model, or it cannot be read.
@@ -52,6 +60,12 @@ class Detector:
         score: float | None = None,
         threads: int | None = None,
         sessions: int = 1,
+        nms: float | None = None,
+        class_agnostic: bool = False,
+        soft_nms: bool = False,
+        max_detections: int | None = None,
+        augment: Literal["none", "flip", "full"] = "none",
+        refine: bool = False,
     ) -> None:
         most = _arguments.MOST_THREADS
         arguments: dict[str, Any] = {
@@ -61,10 +75,18 @@ class Detector:
             "score": _arguments.optional(_arguments.fraction, "score", score),
             "threads": _arguments.optional(_arguments.whole, "threads", threads, 1, most),
             "sessions": _arguments.whole("sessions", sessions, 1, most),
+            "nms": _arguments.optional(_arguments.fraction, "nms", nms),
+            "class_agnostic": _arguments.flag("class_agnostic", class_agnostic),
+            "soft_nms": _arguments.flag("soft_nms", soft_nms),
+            "max_detections": _arguments.optional(
+                _arguments.whole, "max_detections", max_detections, 1, _arguments.MOST_DETECTIONS
+            ),
+            "augment": _arguments.one_of("augment", augment, VIEWS),
+            "refine": _arguments.flag("refine", refine),
         }
         _runtime.bring()
         self._arguments = arguments
-        self._native = _rcnn.Detector(*arguments.values())
+        self._native = _rcnn.Detector(arguments)
         self._classes = self._native.classes
         self._names = [name for _, name in self._classes]
         self._ids = np.array([id for id, _ in self._classes], dtype=np.int64)
