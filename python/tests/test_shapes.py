@@ -51,7 +51,7 @@ def data(kind: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
                 rle = rcnn.mask.merge(rcnn.mask.frPyObjects(polygon(moved), SIDE, SIDE))
                 results.append({**common, "segmentation": {**rle, "counts": rle["counts"].decode()}, "score": score})
             else:
-                near = points + generator.normal(0, spread, points.shape) * [1, 1, 0]
+                near = points + np.array([1.0, 1.0, 0.0]) * generator.normal(0, spread, points.shape)
                 results.append({**common, "keypoints": near.round(1).ravel().tolist(), "score": score})
     dataset = {
         "images": [{"id": n, "width": SIDE, "height": SIDE} for n in range(1, IMAGES + 1)],

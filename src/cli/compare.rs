@@ -22,6 +22,7 @@ use super::summary::tell_clipped;
 use super::{Exit, Usage, say};
 
 mod folder;
+mod page;
 mod row;
 
 use row::Row;
@@ -53,7 +54,7 @@ pub(crate) struct Args {
     /// Several trainings of one model, as models or saved results: judged together, as the mean of their numbers
     #[arg(long, value_name = "NAME=MODEL,…", value_parser = group)]
     group: Vec<Trained>,
-    /// Folder for compare.json, compare.md, plots of AP against time (.svg, .png) and each model's results
+    /// Folder for compare.json, compare.md, a page (compare.html), plots of AP against time (.svg, .png) and each model's results
     #[arg(short, long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Draws of the photos for the intervals
@@ -145,7 +146,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Exit> {
         "method": how.method, "results": run, "failed": failed });
     let document = format!("{}\n", serde_json::to_string_pretty(&document)?);
     if let Some(folder) = &args.out {
-        folder::write(folder, scratch.path(), &text, &document, &judged, &run)?;
+        folder::write(folder, scratch.path(), &text, &document, &judged, &run, failed)?;
         tell!("comparison in `{}`", folder.display());
     }
     if args.json {

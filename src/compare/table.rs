@@ -6,8 +6,8 @@ use super::{Difference, JudgedModel};
 use crate::run::FailedPhoto;
 use coco_eval::{Interval, Moved};
 
-/// Places of AP, AP50, AP75 and the three sizes among the twelve numbers.
-const SHOWN: [(&str, usize); 6] =
+/// Names and places of AP, AP50, AP75 and the three sizes among the twelve numbers.
+pub const SHOWN: [(&str, usize); 6] =
     [("AP", 0), ("AP50", 1), ("AP75", 2), ("small", 3), ("medium", 4), ("large", 5)];
 
 /// The table of all models and, for each but the first, what it gains and whether that is more than noise; photos that
@@ -86,12 +86,20 @@ fn write_all(text: &mut String, judged: &[JudgedModel]) -> std::fmt::Result {
 }
 
 fn gains(text: &mut String, name: &str, first: &str, difference: &Difference) -> std::fmt::Result {
-    let (name, first) = (cell(name), cell(first));
-    let Some((gain, interval)) = difference.stats.first().zip(difference.intervals.first()) else {
+    let Some(sentence) = gain(difference) else { return Ok(()) };
+    writeln!(text, "\n{} against {}: {sentence}", cell(name), cell(first))?;
+    if difference.intervals.first().is_some_and(|interval| interval.images == 0) {
         return Ok(());
-    };
+    }
+    moved(text, "classes that moved most", &difference.classes)?;
+    moved(text, "photos that flipped", &difference.photos)
+}
+
+/// How much AP is gained, where that lies in 95 %, and whether it is more than noise; nothing where nothing was measured.
+pub fn gain(difference: &Difference) -> Option<String> {
+    let (gain, interval) = difference.stats.first().zip(difference.intervals.first())?;
     if interval.images == 0 {
-        return writeln!(text, "\n{name} against {first}: there is no AP to compare");
+        return Some("there is no AP to compare".into());
     }
     // Of an AP of 0 nothing is a share.
     let relative = match 100.0 * difference.relative {
@@ -123,9 +131,7 @@ fn gains(text: &mut String, name: &str, first: &str, difference: &Difference) ->
             format!(": whether that is more than noise cannot be told: {}", lacking.why_none())
         }
     };
-    writeln!(text, "\n{name} against {first}: AP {gain:+.3}{relative}{verdict}")?;
-    moved(text, "classes that moved most", &difference.classes)?;
-    moved(text, "photos that flipped", &difference.photos)
+    Some(format!("AP {gain:+.3}{relative}{verdict}"))
 }
 
 /// "from -0.005 to +0.030".
@@ -137,7 +143,7 @@ fn span(interval: &Interval) -> String {
 }
 
 /// "0.410 to 0.450".
-fn ends(interval: Option<&Interval>) -> String {
+pub fn ends(interval: Option<&Interval>) -> String {
     let interval = interval.filter(|interval| interval.exists());
     interval.map_or("–".into(), |interval| format!("{:.3} to {:.3}", interval.low, interval.high))
 }
@@ -153,7 +159,7 @@ fn moved(text: &mut String, what: &str, moved: &[Moved]) -> std::fmt::Result {
 }
 
 /// -1 stands for nothing to measure.
-fn ap(value: Option<&f64>) -> String {
+pub fn ap(value: Option<&f64>) -> String {
     value.filter(|value| **value >= 0.0).map_or("–".into(), |value| format!("{value:.3}"))
 }
 

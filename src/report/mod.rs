@@ -1,6 +1,7 @@
 //! What other parts have measured, to be looked at: plots, and a page of HTML about a run or an evaluation. Knows
 //! nothing of models.
 
+mod comparison;
 mod found;
 mod gallery;
 mod judged;
@@ -9,6 +10,7 @@ mod matrix;
 mod page;
 mod plot;
 
+pub use comparison::{ColumnHead, ComparisonPage, Gain, MovedRow};
 pub use judged::EvaluationReport;
 pub use page::{PageError, Sources, page};
 pub use plot::{Error, Plot, PlotPoint};

@@ -20,6 +20,11 @@ use coco_eval::{Boxed, Interval, IntervalKind, LEAST_IMAGES, MissedShare, Mistak
 /// Confusions that are listed.
 const CONFUSIONS: usize = 20;
 
+/// What pages look like.
+pub(super) const STYLE: &str = include_str!("page.css");
+/// What a reader can do with pages.
+pub(super) const SCRIPT: &str = include_str!("page.js");
+
 /// What a page can be made from.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -173,8 +178,8 @@ struct RunPart {
 }
 
 impl Page {
-    const STYLE: &'static str = include_str!("page.css");
-    const SCRIPT: &'static str = include_str!("page.js");
+    const STYLE: &'static str = STYLE;
+    const SCRIPT: &'static str = SCRIPT;
 
     /// All pictures.
     fn pictures(&self) -> impl Iterator<Item = &GalleryPhoto> {

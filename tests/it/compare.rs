@@ -50,6 +50,13 @@ fn numbers_are_those_of_detect_and_evaluate() {
     assert!((difference["relative"].as_f64().unwrap() - (half_ap - ap) / ap).abs() < 1e-12);
     assert_eq!(difference["within_noise"], false);
     assert!(place.read("out/compare.md").starts_with("| model | AP |"));
+    let page = place.read("out/compare.html");
+    assert!(page.starts_with("<!doctype html>") && page.contains("<svg") && page.contains("against"));
+    assert_eq!(
+        page.matches("http").count(),
+        page.matches("http://www.w3.org/").count(),
+        "nothing is fetched"
+    );
     assert!(place.read("out/compare.svg").starts_with("<svg"));
     image::open(place.at("out/compare.png")).unwrap();
 }

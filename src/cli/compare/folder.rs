@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use crate::atomic;
 use crate::compare::JudgedModel;
 use crate::report::{Plot, PlotPoint};
+use crate::run::FailedPhoto;
 use serde::Deserialize;
 
-use super::Usage;
+use super::{Usage, page};
 
 /// What a comparison writes beside each model's results.
-const FILES: [&str; 4] = ["compare.json", "compare.md", "compare.svg", "compare.png"];
+const FILES: [&str; 5] = ["compare.json", "compare.md", "compare.html", "compare.svg", "compare.png"];
 
 /// What tells an earlier comparison's compare.json from other files of that name.
 #[derive(Deserialize)]
@@ -96,6 +97,7 @@ pub(super) fn write(
     document: &str,
     judged: &[JudgedModel],
     run: &[&String],
+    left_out: &[FailedPhoto],
 ) -> anyhow::Result<()> {
     let failed = |path: &Path, error| anyhow::anyhow!("cannot write `{}`: {error}", path.display());
     fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
@@ -118,7 +120,7 @@ pub(super) fn write(
     };
     let points: Vec<PlotPoint> = judged.iter().filter_map(point).collect();
     if points.is_empty() {
-        return Ok(());
+        return write("compare.html", page::page(judged, left_out, None).html()?.as_bytes());
     }
     let plot = Plot {
         title: "Average precision against time".into(),
@@ -126,6 +128,8 @@ pub(super) fn write(
         y_label: "AP, with its 95 % interval".into(),
         points,
     };
-    write("compare.svg", plot.svg()?.as_bytes())?;
-    write("compare.png", &plot.png()?)
+    let svg = plot.svg()?;
+    write("compare.svg", svg.as_bytes())?;
+    write("compare.png", &plot.png()?)?;
+    write("compare.html", page::page(judged, left_out, Some(svg)).html()?.as_bytes())
 }
