@@ -11,6 +11,18 @@ use plotters::style::{FontStyle, register_font};
 /// Size in pixels.
 const SIZE: (u32, u32) = (900, 560);
 
+/// Colours that the colour-blind tell apart as well, and that stand out on white (Okabe and Ito 2008, "Color universal
+/// design", without the yellow).
+const COLOURS: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+];
+
 /// One model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlotPoint {
@@ -100,7 +112,7 @@ impl Plot {
             .margin(16)
             .x_label_area_size(48)
             .y_label_area_size(64)
-            .build_cartesian_2d(0.0..x, y.0..y.1)?;
+            .build_cartesian_2d(x.0..x.1, y.0..y.1)?;
         chart
             .configure_mesh()
             .light_line_style(WHITE)
@@ -109,9 +121,9 @@ impl Plot {
             .label_style(("sans-serif", 15))
             .y_label_formatter(&|value| format!("{value:.2}"))
             .draw()?;
-        let labels = self.labels(x, y);
+        let labels = self.labels(x.1 - x.0, y);
         for (number, (point, label)) in self.points.iter().zip(labels).enumerate() {
-            let colour = Palette99::pick(number).to_rgba();
+            let colour = COLOURS[number % COLOURS.len()];
             let ends = [(point.x, point.interval.0), (point.x, point.interval.1)];
             chart.draw_series(LineSeries::new(ends, colour.stroke_width(2)))?;
             chart.draw_series([Circle::new((point.x, point.y), 5, colour.filled())])?;
@@ -123,7 +135,7 @@ impl Plot {
         Ok(())
     }
 
-    /// Heights of the names: those of the points, or lower where another name is in the way.
+    /// Heights of the names, on an axis of costs of this length: those of the points, or lower where another name is in the way.
     fn labels(&self, x: f64, (low, high): (f64, f64)) -> Vec<f64> {
         // A letter's width and a line's height as shares of the axes.
         let (letter, line) = (0.0105 * x, 0.045 * (high - low));
@@ -144,8 +156,8 @@ impl Plot {
         placed.into_iter().map(|(_, _, height)| height).collect()
     }
 
-    /// The end of the axis of costs, which begins at 0, and the range of accuracy, with room for names and intervals.
-    fn ranges(&self) -> (f64, (f64, f64)) {
+    /// The ranges of cost and of accuracy, with room for names and intervals.
+    fn ranges(&self) -> ((f64, f64), (f64, f64)) {
         let over = |values: &dyn Fn(&PlotPoint) -> [f64; 2]| {
             let all = self.points.iter().flat_map(values).filter(|value| value.is_finite());
             all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
@@ -155,7 +167,9 @@ impl Plot {
         let x = over(&|point| [point.x; 2]);
         let y = over(&|point| [point.interval.0.min(point.y), point.interval.1.max(point.y)]);
         let room = (0.08 * (y.1 - y.0)).max(0.005);
-        ((1.3 * x.1).max(f64::MIN_POSITIVE), ((y.0 - room).max(0.0), y.1 + room))
+        // Of models that cost alike, a tenth of that is shown.
+        let span = (x.1 - x.0).max(0.1 * x.1).max(f64::MIN_POSITIVE);
+        (((x.0 - 0.15 * span).max(0.0), x.1 + 0.4 * span), ((y.0 - room).max(0.0), y.1 + room))
     }
 }
 
