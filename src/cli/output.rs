@@ -96,10 +96,10 @@ fn to_person(text: &str) {
     let _ = io::stderr().lock().write_all(harmless(text).as_bytes());
 }
 
-/// Text for a person on standard output, as [`print`] writes data.
+/// Text for a person on standard output, as [`print()`] writes data.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn show(text: &str) -> io::Result<()> {
     print(&harmless(text))
 }

@@ -58,7 +58,7 @@ impl ClassifierManifest {
         Ok(manifest)
     }
 
-    /// As [`Manifest::check`].
+    /// When a value is beyond what real models have.
     fn check(&self) -> Result<(), String> {
         self.network.check().map_err(|limit| limit.to_string())?;
         family::check_classifier(&self.input, &self.classes, self.network.classes)?;
