@@ -108,7 +108,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let text = text(&report, against.as_ref());
     if args.json {
         output::aside(&text);
-        super::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+        super::print_json(&report)?;
     } else {
         super::show(&text)?;
     }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use crate::convert::{self, LabelFailure, ReadOptions, SizePolicy, Target, WriteOptions, Written};
-use anyhow::Context;
 
 use super::output::{self, tell};
 use super::progress::ProgressLine;
@@ -141,8 +140,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             "failed": failed,
         });
         output::aside(&text);
-        let summary = serde_json::to_string_pretty(&summary).context("cannot print the summary")?;
-        super::print(&format!("{summary}\n"))?;
+        super::print_json(&summary)?;
     } else {
         super::show(&text)?;
     }

@@ -198,15 +198,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         })?;
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
     let truth = annotated.as_ref().filter(|_| args.show_truth).map(Truth::of).transpose()?;
-    let runtime = args.machine.open()?;
-    let augment = args.views.augment(args.model.len())?;
-    let networks = models.networks(augment.largest());
     let share = args.shard.map_or(listing.entries.len(), |shard| shard.share(listing.entries.len()));
-    let streams = args.streams.count(&args.machine, &networks, share, args.batch.into(), args.memory.whole());
-    let mut detector = models.load(&runtime, &args.machine.session(), streams)?;
-    args.postprocess.apply(&mut detector)?;
-    detector.set_augment(augment)?;
-    detector.set_refine(args.views.refine());
+    let (detector, decode) = load(&args, &models, share, args.batch.into())?;
     let options = run::RunOptions {
         out: out.clone(),
         overwrite: args.overwrite,
@@ -216,7 +209,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         exif: args.exif,
         truth: truth.map(Arc::new),
         font: args.font.clone(),
-        decode: args.decode.options(args.memory.for_photos(&networks, streams.get(), args.batch.into())),
+        decode,
         threads: args.machine.threads(),
         batch: args.batch.into(),
         tile: args.tile,
@@ -290,12 +283,32 @@ const LOOKED_AT: usize = 500;
 /// Says how many tiles there will be, which is what a run with tiles takes its time for.
 fn say_tiles(detector: &Detector, listing: &photo::Listing, options: &DecodeOptions) {
     let looked_at = listing.entries.iter().take(LOOKED_AT);
-    let sizes = looked_at.filter_map(|entry| photo::size(&entry.path, options).ok());
-    let tiles: usize = sizes.map(|size| detector.tiles(size).len()).sum();
+    // A photo that is turned has as many.
+    let opened = looked_at.filter_map(|entry| photo::Opened::open(&entry.path, options, &|full| full).ok());
+    let tiles: usize = opened.map(|opened| detector.tiles(opened.stored()).len()).sum();
     let first =
         if listing.entries.len() > LOOKED_AT { format!("the first {LOOKED_AT} of ") } else { String::new() };
     let photos = summary::plural(listing.entries.len(), "photo");
     tell!("{} in {first}{photos}, beside the photos themselves", summary::plural(tiles, "tile"));
+}
+
+/// A detector of the models, with all that was chosen for it, and how its photos are decoded: for so many photos, of which so
+/// many at most go through the network together.
+fn load(
+    args: &Args,
+    models: &Models,
+    photos: usize,
+    batch: usize,
+) -> anyhow::Result<(Detector, DecodeOptions)> {
+    let runtime = args.machine.open()?;
+    let augment = args.views.augment(args.model.len())?;
+    let networks = models.networks(augment.largest());
+    let streams = args.streams.count(&args.machine, &networks, photos, batch, args.memory.whole());
+    let mut detector = models.load(&runtime, &args.machine.session(), streams)?;
+    args.postprocess.apply(&mut detector)?;
+    detector.set_augment(augment)?;
+    detector.set_refine(args.views.refine());
+    Ok((detector, args.decode.options(args.memory.for_photos(&networks, streams.get(), batch))))
 }
 
 /// A line of JSON for every path.
@@ -308,15 +321,7 @@ fn answer_lines(args: &Args) -> anyhow::Result<Exit> {
     }
     let models = Models::find(args)?;
     let only = args.classes.as_ref().map(|names| chosen(names, &models.classes())).transpose()?;
-    let runtime = args.machine.open()?;
-    let augment = args.views.augment(args.model.len())?;
-    let networks = models.networks(augment.largest());
-    let streams = args.streams.count(&args.machine, &networks, usize::MAX, 1, args.memory.whole());
-    let mut detector = models.load(&runtime, &args.machine.session(), streams)?;
-    args.postprocess.apply(&mut detector)?;
-    detector.set_augment(augment)?;
-    detector.set_refine(args.views.refine());
-    let options = args.decode.options(args.memory.for_photos(&networks, streams.get(), 1));
+    let (detector, options) = load(args, &models, usize::MAX, 1)?;
     let threads = args.machine.threads();
     if args.photos == ["-"] {
         return json_lines::answer(detector, json_lines::lines(), options, threads, only.as_deref());

@@ -108,7 +108,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let findings = Findings::collect(&args);
     let healthy = findings.runtime.is_some() && findings.model.refused.is_none() && findings.cache.writable;
     if args.json {
-        super::print(&format!("{}\n", serde_json::to_string_pretty(&findings)?))?;
+        super::print_json(&findings)?;
     } else {
         super::show(&findings.text())?;
     }

@@ -154,7 +154,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             "quantization": manifest.provenance.quantization, "files": manifest.files,
             "layers": layers, "models": judged,
         });
-        super::print(&format!("{}\n", serde_json::to_string_pretty(&document)?))?;
+        super::print_json(&document)?;
     } else {
         super::show(&text)?;
     }

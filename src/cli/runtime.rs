@@ -61,7 +61,7 @@ fn list(json: bool) -> anyhow::Result<()> {
     let installed = runtime::installed();
     if json {
         let rows: Vec<serde_json::Value> = installed.iter().map(as_json).collect();
-        super::print(&format!("{}\n", serde_json::to_string_pretty(&rows)?))?;
+        super::print_json(&rows)?;
         return Ok(());
     }
     if installed.is_empty() {

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::run::{Record, RunState};
-use anyhow::Context;
 
 use super::output::brief;
 use super::progress::duration;
@@ -16,8 +15,7 @@ pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<
     let text = text(record, out);
     if json {
         output::aside(&text);
-        let json = serde_json::to_string_pretty(record).context("cannot print the record")?;
-        super::print(&format!("{json}\n"))?;
+        super::print_json(record)?;
     } else if !output::is_quiet() {
         super::show(&text)?;
     }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use anyhow::Context;
 use rcnn_synth::{self as synth, Error, PictureFormat, RenderOptions};
 
 use super::output::{self, tell};
@@ -130,8 +129,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         "width": options.width,
         "height": options.height,
     });
-    let summary = serde_json::to_string_pretty(&summary).context("cannot print the summary")?;
-    super::print(&format!("{summary}\n"))?;
+    super::print_json(&summary)?;
     Ok(Exit::Done)
 }
 

@@ -11,7 +11,7 @@ mod trainings;
 
 pub use judge::{Candidate, Difference, JudgedModel, Judging, judge, warnings};
 pub use measure::{Contender, Costs, Measured, measure};
-pub use table::{SHOWN, ap, ends, gain, table};
+pub use table::{SHOWN, ap, each, ends, gain, mib, table};
 pub use trainings::Trainings;
 
 use std::path::PathBuf;

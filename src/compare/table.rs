@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Difference, JudgedModel};
+use super::{Costs, Difference, JudgedModel, Trainings};
 use crate::run::FailedPhoto;
 use coco_eval::{Interval, Moved};
 
@@ -60,7 +60,7 @@ fn write_all(text: &mut String, judged: &[JudgedModel]) -> std::fmt::Result {
                 large(costs.parameters as f64),
                 large(costs.multiply_adds),
                 costs.milliseconds,
-                costs.memory.map_or("–".into(), |bytes| format!("{:.0}", bytes as f64 / 1_048_576.0))
+                mib(costs)
             ),
             None => "– | – | – | –".into(),
         };
@@ -71,10 +71,7 @@ fn write_all(text: &mut String, judged: &[JudgedModel]) -> std::fmt::Result {
     }
     for model in judged {
         if let Some(trainings) = &model.trainings {
-            let aps: Vec<String> = trainings.ap.iter().map(|ap| format!("{ap:.3}")).collect();
-            let (name, count) = (cell(&model.name), aps.len());
-            let each = aps.join(", ");
-            writeln!(text, "\n{name}: {count} trainings, AP {each}, deviation {:.3}", trainings.deviation)?;
+            writeln!(text, "\n{}: {}", cell(&model.name), each(trainings))?;
         }
     }
     for model in judged {
@@ -83,6 +80,17 @@ fn write_all(text: &mut String, judged: &[JudgedModel]) -> std::fmt::Result {
         }
     }
     Ok(())
+}
+
+/// How many trainings there are, the AP of each, and its deviation.
+pub fn each(trainings: &Trainings) -> String {
+    let aps: Vec<String> = trainings.ap.iter().map(|ap| format!("{ap:.3}")).collect();
+    format!("{} trainings, AP {}, deviation {:.3}", aps.len(), aps.join(", "), trainings.deviation)
+}
+
+/// The memory that a model takes, where it is known.
+pub fn mib(costs: &Costs) -> String {
+    costs.memory.map_or("–".into(), |bytes| format!("{:.0}", bytes as f64 / 1_048_576.0))
 }
 
 fn gains(text: &mut String, name: &str, first: &str, difference: &Difference) -> std::fmt::Result {
@@ -175,7 +183,6 @@ fn cell(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::Costs;
 
     fn interval(low: f64, high: f64) -> Interval {
         Interval { low, high, deviation: 0.01, images: 40, ..Interval::default() }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::folder::{Begun, ExportFolder};
+use super::folder::ExportFolder;
 use super::{Error, Source, class_folders};
 use crate::atomic;
 use crate::photo::{self, Carried, LONGEST_JPEG_SIDE, Opened, Photo, encode_jpeg};
@@ -21,12 +21,17 @@ type Cut = Result<Vec<(String, io::Result<Vec<u8>>)>, (String, String)>;
 pub(super) fn write(
     source: &Source<'_>,
     root: &Path,
+    key: &str,
     watch: &mut dyn FnMut(&'static str, usize),
 ) -> Result<Exported, Error> {
-    let mut folder = match ExportFolder::begin("crops", root, &source.key()?)? {
-        Begun::Done(made) => return Ok(made),
-        Begun::New(folder) => folder,
-    };
+    ExportFolder::fill("crops", root, key, |folder| fill(source, folder, watch))
+}
+
+fn fill(
+    source: &Source<'_>,
+    folder: &mut ExportFolder,
+    watch: &mut dyn FnMut(&'static str, usize),
+) -> Result<bool, Error> {
     let names = class_folders::names(source.classes);
     let cutter = Cutter {
         source,
@@ -37,22 +42,21 @@ pub(super) fn write(
     let room = &Room::new(photos_under_way(source.run.decode.limits.memory, threads));
     let rows = source.rows()?.take_while(|_| !source.is_stopped());
     let jobs = rows.map(|row| (row, room.ticket()));
-    let stopped = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let cut = |(row, place): (Result<JournalRow, Error>, Ticket<'_>)| match row? {
             JournalRow::Found(found) => Ok(cutter.cut(&found, place)),
             JournalRow::Failed(_) => Ok(Ok(Vec::new())),
         };
         let cuts = ordered(scope, threads, 2 * threads, jobs, cut);
-        for (done, cut) in cuts.map_err(Error::io("start threads for", root))?.enumerate() {
+        for (done, cut) in cuts.map_err(Error::io("start threads for", folder.root()))?.enumerate() {
             match cut? {
-                Ok(crops) => keep(&mut folder, crops)?,
+                Ok(crops) => keep(folder, crops)?,
                 Err((file, why)) => folder.fail(&file, &why),
             }
             watch("crops", done + 1);
         }
-        Ok::<_, Error>(source.is_stopped())
-    })?;
-    if stopped { Ok(folder.stop()) } else { folder.finish() }
+        Ok(!source.is_stopped())
+    })
 }
 
 fn keep(folder: &mut ExportFolder, crops: Vec<(String, io::Result<Vec<u8>>)>) -> Result<(), Error> {

@@ -36,7 +36,7 @@ pub(super) struct ExportFolder {
 }
 
 /// What is to do for a folder.
-pub(super) enum Begun {
+enum Begun {
     /// Its files are there already.
     Done(Exported),
     /// Its files are to be made.
@@ -44,8 +44,28 @@ pub(super) enum Begun {
 }
 
 impl ExportFolder {
+    /// The files of a folder as `fill` makes them, which says whether these are all: where they are not, the next start makes
+    /// them anew. What an equal export has made is left as it is, and what another made is removed.
+    pub(super) fn fill(
+        what: &'static str,
+        root: &Path,
+        key: &str,
+        fill: impl FnOnce(&mut ExportFolder) -> Result<bool, Error>,
+    ) -> Result<Exported, Error> {
+        match ExportFolder::begin(what, root, key)? {
+            Begun::Done(made) => Ok(made),
+            Begun::New(mut folder) => {
+                if fill(&mut folder)? {
+                    folder.finish()
+                } else {
+                    Ok(folder.made)
+                }
+            }
+        }
+    }
+
     /// Begins the files of a folder, and removes what an earlier export made there, unless that is the same.
-    pub(super) fn begin(what: &'static str, root: &Path, key: &str) -> Result<Begun, Error> {
+    fn begin(what: &'static str, root: &Path, key: &str) -> Result<Begun, Error> {
         fs::create_dir_all(root).map_err(Error::io("create", root))?;
         let path = root.join(LIST);
         let made = Exported::new(what, root);
@@ -83,21 +103,21 @@ impl ExportFolder {
         Ok(())
     }
 
+    /// The folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Counts something that cannot be made.
     pub(super) fn fail(&mut self, name: &str, why: &str) {
         self.made.fail(name, why);
     }
 
     /// All files are made.
-    pub(super) fn finish(mut self) -> Result<Exported, Error> {
+    fn finish(mut self) -> Result<Exported, Error> {
         let Exported { files, failed, first_failure, .. } = self.made.clone();
         self.line(&Count { files, failed, first_failure })?;
         Ok(self.made)
-    }
-
-    /// Some are not made: the next start begins anew.
-    pub(super) fn stop(self) -> Exported {
-        self.made
     }
 
     fn line(&mut self, value: &impl Serialize) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::folder::{Begun, ExportFolder};
+use super::folder::ExportFolder;
 use super::{Error, Source};
 use crate::atomic;
 use crate::convert::{Annotations, LabelCategory, LabelledObject, LabelledPhoto, Target, write_labels};
@@ -16,12 +16,18 @@ pub(super) fn write(
     source: &Source<'_>,
     target: Target,
     root: &Path,
+    key: &str,
     watch: &mut dyn FnMut(&'static str, usize),
 ) -> Result<Exported, Error> {
-    let mut folder = match ExportFolder::begin("label files", root, &source.key()?)? {
-        Begun::Done(made) => return Ok(made),
-        Begun::New(folder) => folder,
-    };
+    ExportFolder::fill("label files", root, key, |folder| fill(source, target, folder, watch))
+}
+
+fn fill(
+    source: &Source<'_>,
+    target: Target,
+    folder: &mut ExportFolder,
+    watch: &mut dyn FnMut(&'static str, usize),
+) -> Result<bool, Error> {
     let set = Annotations { categories: categories(source.classes), ..Annotations::default() };
     let places: HashMap<&ResultId, usize> =
         source.classes.iter().enumerate().map(|(place, class)| (&class.id, place)).collect();
@@ -29,7 +35,7 @@ pub(super) fn write(
     let mut taken = HashSet::new();
     for (done, row) in source.rows()?.enumerate() {
         if source.is_stopped() {
-            return Ok(folder.stop());
+            return Ok(false);
         }
         watch("label files", done + 1);
         let JournalRow::Found(found) = row? else { continue };
@@ -49,7 +55,7 @@ pub(super) fn write(
             atomic::write_quickly(path, |out| crate::convert::write_yolo_config(&set, out))
         })?;
     }
-    folder.finish()
+    Ok(true)
 }
 
 /// A name's place among those that are taken: 16 bytes in place of a long name.

@@ -146,6 +146,10 @@ pub(crate) fn export(
             true
         }
     });
+    // The tables are made anew each time, and need no key.
+    let labels = |format: &ExportFormat| matches!(format, ExportFormat::Yolo | ExportFormat::LabelMe);
+    let folders = options.crops || options.sort_into.is_some() || formats.iter().any(labels);
+    let key = if folders { source.key()? } else { String::new() };
     for format in formats {
         made.push(match format {
             ExportFormat::Csv => table::csv(source, &out.join("detections.csv"))?,
@@ -153,15 +157,17 @@ pub(crate) fn export(
             ExportFormat::Parquet => parquet::write(source, &out.join("detections.parquet"))?,
             #[cfg(not(feature = "parquet"))]
             ExportFormat::Parquet => return Err(Error::LeftOut("parquet")),
-            ExportFormat::Yolo => labels::write(source, Target::Yolo, &out.join("yolo"), watch)?,
-            ExportFormat::LabelMe => labels::write(source, Target::LabelMe, &out.join("labelme"), watch)?,
+            ExportFormat::Yolo => labels::write(source, Target::Yolo, &out.join("yolo"), &key, watch)?,
+            ExportFormat::LabelMe => {
+                labels::write(source, Target::LabelMe, &out.join("labelme"), &key, watch)?
+            }
         });
     }
     if options.crops {
-        made.push(crops::write(source, &out.join("crops"), watch)?);
+        made.push(crops::write(source, &out.join("crops"), &key, watch)?);
     }
     if let Some(folder) = &options.sort_into {
-        made.push(sorted::write(source, folder, watch)?);
+        made.push(sorted::write(source, folder, &key, watch)?);
     }
     Ok(made)
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use super::folder::{Begun, ExportFolder};
+use super::folder::ExportFolder;
 use super::{Error, Source, class_folders};
 use crate::photo;
 use crate::run::{Exported, JournalRow, ResultItem};
@@ -16,12 +16,17 @@ const NOTHING: &str = "nothing found";
 pub(super) fn write(
     source: &Source<'_>,
     root: &Path,
+    key: &str,
     watch: &mut dyn FnMut(&'static str, usize),
 ) -> Result<Exported, Error> {
-    let mut folder = match ExportFolder::begin("links to photos", root, &source.key()?)? {
-        Begun::Done(made) => return Ok(made),
-        Begun::New(folder) => folder,
-    };
+    ExportFolder::fill("links to photos", root, key, |folder| fill(source, folder, watch))
+}
+
+fn fill(
+    source: &Source<'_>,
+    folder: &mut ExportFolder,
+    watch: &mut dyn FnMut(&'static str, usize),
+) -> Result<bool, Error> {
     let names = class_folders::names(source.classes);
     let folders: HashMap<_, &str> =
         source.classes.iter().map(|class| &class.id).zip(names.iter().map(String::as_str)).collect();
@@ -29,7 +34,7 @@ pub(super) fn write(
         source.tasks.iter().map(|task| (task.entry.name.as_str(), task.entry.path.as_path())).collect();
     for (done, row) in source.rows()?.enumerate() {
         if source.is_stopped() {
-            return Ok(folder.stop());
+            return Ok(false);
         }
         watch("links", done + 1);
         let JournalRow::Found(found) = row? else { continue };
@@ -40,7 +45,7 @@ pub(super) fn write(
         let name = format!("{class}/{}", photo::cleaned(Path::new(&found.file)));
         folder.add(&name, |link| lead(link, path))?;
     }
-    folder.finish()
+    Ok(true)
 }
 
 /// Makes a link that leads to a photo, wherever it is read from.

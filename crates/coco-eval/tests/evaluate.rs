@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use coco_eval::{AreaRange, EvaluateError, Evaluation, Evaluator, Params, Reading, summary_lines};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+
+mod support;
+
+use support::differing_array;
 
 fn own() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hostile")
@@ -104,17 +107,7 @@ fn check(case: &Path) -> Option<String> {
         return Some(format!("lines differ: {:#?}", summary_lines(&evaluation.stats, &params)));
     }
     let folder = tempfile::tempdir().unwrap();
-    evaluation.arrays.write(folder.path(), params.protocol).unwrap();
-    for (name, hash) in expected["sha256"].as_object().unwrap() {
-        let bytes = std::fs::read(folder.path().join(format!("{name}.npy"))).unwrap();
-        let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-        let digest = Sha256::digest(&bytes[10 + header..]);
-        let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        if hash != found.as_str() {
-            return Some(format!("{name} differs"));
-        }
-    }
-    None
+    differing_array(&evaluation, folder.path(), params.protocol, &expected)
 }
 
 fn check_all(folder: &Path) {

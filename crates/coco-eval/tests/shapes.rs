@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use coco_eval::{AreaRange, EvaluateError, Evaluator, IouType, Params, Reading, TIDE_KINDS, TideThresholds};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+
+mod support;
+
+use support::differing_array;
 
 fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
@@ -83,17 +86,7 @@ fn check(case: &Value, folder: &Path) -> Option<String> {
             return Some(format!("TIDE differs: {tide:?}, expected {expected}"));
         }
     }
-    evaluation.arrays.write(folder, Params::default().protocol).unwrap();
-    for (name, hash) in expected["sha256"].as_object().unwrap() {
-        let bytes = std::fs::read(folder.join(format!("{name}.npy"))).unwrap();
-        let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-        let digest = Sha256::digest(&bytes[10 + header..]);
-        let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        if hash != found.as_str() {
-            return Some(format!("{name} differs"));
-        }
-    }
-    None
+    differing_array(&evaluation, folder, Params::default().protocol, expected)
 }
 
 fn cases(path: &Path, least: usize) {

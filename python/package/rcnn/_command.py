@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rcnn import _arguments, _rcnn, _runtime
@@ -41,6 +41,11 @@ def call(command: str, *arguments: object, raises: type[Error] = Error) -> str:
 def called(command: str, *arguments: object, raises: type[Error] = Error) -> Any:
     """As :func:`call`, of a command that prints one JSON document."""
     return json.loads(call(command, "--json", *arguments, raises=raises))
+
+
+def given(options: Mapping[str, object]) -> list[object]:
+    """Options with their values, of which those that are nothing are left out."""
+    return [each for name, value in options.items() for each in option(name, value)]
 
 
 def option(name: str, value: object) -> list[object]:

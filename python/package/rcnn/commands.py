@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rcnn import _arguments
-from rcnn._command import called, option
+from rcnn._command import called, given, option
 from rcnn.errors import EvaluateError, ModelError, RunError
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ def evaluate(
         "errors": errors,
     }
     with tempfile.TemporaryDirectory() as folder:
-        given = [each for name, value in options.items() for each in option(name, value)]
-        document = called("evaluate", *files, "--per-class", f"--arrays={folder}", *given, raises=EvaluateError)
+        chosen = given(options)
+        document = called("evaluate", *files, "--per-class", f"--arrays={folder}", *chosen, raises=EvaluateError)
         arrays = {path.stem: np.load(path) for path in Path(folder).glob("*.npy")}
     return Evaluation(
         stats=np.array(document["stats"], dtype=np.float64),
@@ -195,9 +195,9 @@ def compare(
     }
     if images:
         options |= {"device": device, "precision": precision}
-    given = [each for name, value in options.items() for each in option(name, value)]
+    chosen = given(options)
     document: dict[str, Any] = called(
-        "compare", f"--annotations={truth}", *images, *given, "--", *given_models, raises=RunError
+        "compare", f"--annotations={truth}", *images, *chosen, "--", *given_models, raises=RunError
     )
     return document
 
@@ -232,8 +232,8 @@ def import_checkpoint(
         "key": _arguments.optional(_arguments.text, "key", key),
         "prefix": _arguments.optional(_arguments.text, "prefix", prefix),
     }
-    given = [each for name, value in options.items() for each in option(name, value)]
-    document: dict[str, Any] = called("import", *given, "--", file, raises=ModelError)
+    chosen = given(options)
+    document: dict[str, Any] = called("import", *chosen, "--", file, raises=ModelError)
     return document
 
 
@@ -285,6 +285,6 @@ def convert(
         "split": _arguments.optional(_arguments.text, "split", split),
         "score": _arguments.optional(_arguments.fraction, "score", score),
     }
-    given = [each for name, value in options.items() for each in option(name, value)]
-    document: dict[str, Any] = called("convert", *given, "--", file, raises=RunError)
+    chosen = given(options)
+    document: dict[str, Any] = called("convert", *chosen, "--", file, raises=RunError)
     return document

@@ -1,6 +1,6 @@
 //! A comparison as a page: which numbers stand in which column, and what is said beside them.
 
-use crate::compare::{Costs, Difference, JudgedModel, SHOWN, ap, ends, gain};
+use crate::compare::{Costs, Difference, JudgedModel, SHOWN, ap, each, ends, gain, mib};
 use crate::report::{ColumnHead, ComparisonPage, Gain, MovedRow};
 use crate::run::FailedPhoto;
 use coco_eval::Moved;
@@ -50,18 +50,15 @@ fn costs(costs: &Costs) -> [String; 4] {
         format!("{:.2}", costs.parameters as f64 / 1e6),
         format!("{:.2}", costs.multiply_adds / 1e9),
         format!("{:.1}", costs.milliseconds),
-        costs.memory.map_or("–".into(), |bytes| format!("{:.0}", bytes as f64 / 1_048_576.0)),
+        mib(costs),
     ]
 }
 
 fn notes(judged: &[JudgedModel]) -> Vec<String> {
     let clusters = judged.first().and_then(|model| model.clusters.clone());
-    let trainings = judged.iter().filter_map(|model| {
-        let trainings = model.trainings.as_ref()?;
-        let aps: Vec<String> = trainings.ap.iter().map(|ap| format!("{ap:.3}")).collect();
-        let (count, each) = (aps.len(), aps.join(", "));
-        Some(format!("{}: {count} trainings, AP {each}, deviation {:.3}", model.name, trainings.deviation))
-    });
+    let trainings = judged
+        .iter()
+        .filter_map(|model| Some(format!("{}: {}", model.name, each(model.trainings.as_ref()?))));
     clusters.into_iter().chain(trainings).collect()
 }
 
