@@ -5,6 +5,10 @@
 
 mod error;
 mod facts;
+#[cfg(feature = "serde")]
+mod json;
+mod outline;
+mod packed;
 mod polygon;
 mod rle;
 mod text;
@@ -14,4 +18,6 @@ pub use error::MaskError;
 pub use rle::{MOST_PIXELS, Rle};
 
 pub(crate) use facts::{Interval, MaskFacts, in_common, runs_of};
+pub(crate) use packed::{pack, unpack};
+pub(crate) use polygon::CornerPlace;
 pub(crate) use walk::common;

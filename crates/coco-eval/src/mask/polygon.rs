@@ -18,6 +18,29 @@ fn place(corner: f64) -> Result<i32, MaskError> {
     if corner.abs() <= FARTHEST { Ok((FINER * corner + 0.5) as i32) } else { Err(MaskError::Far) }
 }
 
+/// What counts of one of a corner's two numbers, in half the memory: its place on the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CornerPlace(i32);
+
+impl CornerPlace {
+    /// Of a number that is none, or too far.
+    const NOWHERE: CornerPlace = CornerPlace(i32::MIN);
+
+    pub(crate) fn of(corner: f64) -> CornerPlace {
+        place(corner).map_or(CornerPlace::NOWHERE, CornerPlace)
+    }
+
+    /// A number that has this place.
+    pub(crate) fn corner(self) -> f64 {
+        match self {
+            CornerPlace::NOWHERE => f64::NAN,
+            // The cast cuts off towards 0, so that below it a place is that of the numbers before it.
+            CornerPlace(place) if place < 0 => (f64::from(place) - 0.75) / FINER,
+            CornerPlace(place) => f64::from(place) / FINER,
+        }
+    }
+}
+
 /// The run lengths of a polygon's inside: x and y of its corners in turn, in pixels; a last number without a partner is left out.
 pub(super) fn runs(corners: &[f64], height: u32, width: u32) -> Result<Vec<u32>, MaskError> {
     if height == 0 || width == 0 {
@@ -114,4 +137,24 @@ fn joined(mut bounds: Vec<u32>) -> Vec<u32> {
     }
     bounds.truncate(kept);
     bounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_stands_for_its_numbers() {
+        for tenth in -400..400 {
+            let corner = f64::from(tenth) / 13.0;
+            let kept = CornerPlace::of(corner);
+            assert_eq!(place(kept.corner()), place(corner), "{corner}");
+        }
+        for corner in [1e8, -1e8, 1e8 - 0.3, 0.2 - 1e8, -0.0] {
+            assert_eq!(place(CornerPlace::of(corner).corner()), place(corner), "{corner}");
+        }
+        for corner in [f64::NAN, f64::INFINITY, -1.1e8] {
+            assert_eq!(place(CornerPlace::of(corner).corner()), Err(MaskError::Far), "{corner}");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! A mask by itself.
 
+use std::ops::Range;
+
 use super::error::MaskError;
 use super::facts::{MaskFacts, in_common};
-use super::{polygon, text, walk};
+use super::{outline, polygon, text, walk};
 use crate::overlap;
 
 /// The most pixels that a mask is decoded into.
@@ -67,6 +69,54 @@ impl Rle {
         }
         runs.push((pixels.len() - start) as u32);
         Rle { height, width, runs }
+    }
+
+    /// The mask of set pixels in a row, column by column, each from the first to behind the last: in rising order, without
+    /// overlap, and inside the size. What is not, is left out.
+    pub fn from_intervals(set: impl IntoIterator<Item = Range<u32>>, height: u32, width: u32) -> Rle {
+        let pixels = (u64::from(height) * u64::from(width)).min(u64::from(u32::MAX)) as u32;
+        let (mut runs, mut at) = (Vec::new(), 0);
+        for Range { start, end } in set {
+            let (start, end) = (start.max(at), end.min(pixels));
+            if start >= end {
+                continue;
+            }
+            match runs.last_mut() {
+                // The last run is of set pixels.
+                Some(last) if start == at => *last += end - start,
+                _ => runs.extend([start - at, end - start]),
+            }
+            at = end;
+        }
+        if at < pixels || runs.is_empty() {
+            runs.push(pixels - at);
+        }
+        Rle { height, width, runs }
+    }
+
+    /// The set pixels in a row, column by column, each from the first to behind the last; what 32 bits do not hold is left
+    /// out.
+    pub fn intervals(&self) -> impl Iterator<Item = Range<u32>> {
+        let (mut at, mut set) = (0u32, true);
+        self.runs
+            .iter()
+            .map_while(move |&run| {
+                let start = at;
+                at = at.checked_add(run)?;
+                set = !set;
+                Some((start..at, set))
+            })
+            .filter(|(run, set)| *set && !run.is_empty())
+            .map(|(run, _)| run)
+    }
+
+    /// The edges of the mask as closed lines along the edges of its pixels: each corner's column and row, counted from the
+    /// upper left corner. Lines around set pixels run clockwise, those around holes the other way; pixels that touch at a corner
+    /// only are apart. What is inside an odd number of lines is the mask.
+    pub fn outlines(&self) -> Vec<Vec<[u32; 2]>> {
+        let pixels = u64::from(self.height) * u64::from(self.width);
+        let inside = self.intervals().take_while(|run| u64::from(run.end) <= pixels);
+        outline::outlines(inside, self.height)
     }
 
     /// Height in pixels.

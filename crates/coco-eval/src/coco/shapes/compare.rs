@@ -17,6 +17,7 @@ pub(in crate::coco) struct Comparer {
     /// The key points that were read last.
     points: Vec<f64>,
     intervals: Vec<Interval>,
+    others: Vec<Interval>,
     scratch: Vec<f64>,
     /// What was odd about masks.
     pub(in crate::coco) notes: MaskNotes,
@@ -78,7 +79,8 @@ impl Comparer {
                 part.pairs.push(Pair::unequal(truth.annotation));
                 continue;
             }
-            let others = truths.intervals(truth);
+            truths.intervals(truth, &mut self.others);
+            let others = &self.others;
             let (both, any) = if facts.plain && truth.facts.plain {
                 let both = in_common(&self.intervals, others);
                 (both, facts.area + truth.facts.area - both)

@@ -7,6 +7,7 @@ use super::super::value::{JsonValue, Object};
 use super::IouType;
 use super::points;
 use super::segment::{Segment, SegmentKind};
+use crate::mask::CornerPlace;
 
 /// Where the shape of one annotation lies.
 #[derive(Clone, Debug)]
@@ -25,9 +26,11 @@ enum Outline {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outlines {
     rows: Vec<Outline>,
-    /// Corners of polygons, or key points.
+    /// Key points.
     numbers: Vec<f64>,
-    /// Where each polygon ends among the numbers.
+    /// Corners of polygons, x and y in turn, as far as they count.
+    corners: Vec<CornerPlace>,
+    /// Where each polygon ends among the corners.
     ends: Vec<u32>,
     text: Vec<u8>,
     segment: Segment,
@@ -57,6 +60,7 @@ impl Outlines {
     pub(in crate::coco) fn shrink(&mut self) {
         self.rows.shrink_to_fit();
         self.numbers.shrink_to_fit();
+        self.corners.shrink_to_fit();
         self.ends.shrink_to_fit();
         self.text.shrink_to_fit();
         self.segment = Segment::default();
@@ -119,8 +123,8 @@ impl Outlines {
                 Outline::Mask(start..self.text.len() as u32, (height, width))
             }
             SegmentKind::Polygons => {
-                let (start, first) = (self.numbers.len() as u32, self.ends.len() as u32);
-                self.numbers.extend_from_slice(&segment.corners);
+                let (start, first) = (self.corners.len() as u32, self.ends.len() as u32);
+                self.corners.extend(segment.corners.iter().map(|&corner| CornerPlace::of(corner)));
                 self.ends.extend(segment.ends.iter().map(|end| start + end));
                 Outline::Polygons(first..self.ends.len() as u32)
             }
@@ -140,9 +144,9 @@ impl Outlines {
             Outline::Polygons(polygons) => {
                 let ends = &self.ends[polygons.start as usize..polygons.end as usize];
                 let start = polygons.start.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
-                // Key points and polygons never share a file's numbers.
                 let end = ends.last().copied().unwrap_or(start);
-                segment.corners.extend_from_slice(&self.numbers[start as usize..end as usize]);
+                let corners = &self.corners[start as usize..end as usize];
+                segment.corners.extend(corners.iter().map(|place| place.corner()));
                 segment.ends.extend(ends.iter().map(|end| end - start));
                 SegmentKind::Polygons
             }

@@ -15,7 +15,7 @@ use super::drawn::{ImageSize, draw};
 use super::outlines::Outlines;
 use super::points;
 use super::segment::Segment;
-use crate::mask::{Interval, MaskFacts};
+use crate::mask::{Interval, MaskFacts, pack, unpack};
 
 /// What is odd about masks, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +68,8 @@ pub(super) struct TruthShape {
 #[derive(Clone, Debug, Default)]
 struct ShapeChunk {
     shapes: Vec<TruthShape>,
-    intervals: Vec<Interval>,
+    /// As [`pack`] has them, of masks that are written as usual.
+    intervals: Vec<u16>,
     points: Vec<f64>,
     notes: MaskNotes,
     troubles: ShapeTroubles,
@@ -198,8 +199,10 @@ impl TruthShapes {
         }
     }
 
-    pub(super) fn intervals(&self, shape: &TruthShape) -> &[Interval] {
-        &self.chunks[shape.chunk as usize].intervals[shape.span.0 as usize..shape.span.1 as usize]
+    /// Puts the intervals of a mask that is written as usual in the place of others.
+    pub(super) fn intervals(&self, shape: &TruthShape, intervals: &mut Vec<Interval>) {
+        let packed = &self.chunks[shape.chunk as usize].intervals;
+        unpack(&packed[shape.span.0 as usize..shape.span.1 as usize], intervals);
     }
 
     pub(super) fn points(&self, shape: &TruthShape) -> &[f64] {
@@ -216,7 +219,7 @@ fn chunk(
     first: usize,
 ) -> ShapeChunk {
     let mut chunk = ShapeChunk::default();
-    let mut segment = Segment::default();
+    let (mut segment, mut intervals) = (Segment::default(), Vec::new());
     for place in 0..outlines.len() {
         let annotation = (first + place) as u32;
         let Some(row) = set.annotation(annotation) else { break };
@@ -231,8 +234,13 @@ fn chunk(
             }),
             _ => {
                 outlines.segment(place, &mut segment);
-                let drawn = draw(&segment, size, &mut chunk.intervals);
-                drawn.map(|(facts, runs)| (facts, runs, (start, chunk.intervals.len())))
+                intervals.clear();
+                draw(&segment, size, &mut intervals).map(|(facts, runs)| {
+                    if runs.is_none() {
+                        pack(&intervals, &mut chunk.intervals);
+                    }
+                    (facts, runs, (start, chunk.intervals.len()))
+                })
             }
         };
         match made {
@@ -256,7 +264,6 @@ fn chunk(
                 });
             }
             Err(what) => {
-                chunk.intervals.truncate(start);
                 chunk.troubles.all.insert(annotation, what);
             }
         }
