@@ -40,6 +40,7 @@ struct Arguments {
     max_detections: Option<usize>,
     augment: String,
     refine: bool,
+    masks: bool,
 }
 
 #[pymethods]
@@ -58,7 +59,7 @@ impl Detector {
             let builder = rcnn::Detector::builder(arguments.model).device(device).precision(precision);
             let builder = builder.threads(threads).sessions(arguments.sessions).offline();
             let builder = builder.class_agnostic(arguments.class_agnostic).soft_nms(arguments.soft_nms);
-            let builder = builder.augment(augment).refine(arguments.refine);
+            let builder = builder.augment(augment).refine(arguments.refine).masks(arguments.masks);
             let builder = arguments.score.into_iter().fold(builder, rcnn::DetectorBuilder::score);
             let builder = arguments.nms.into_iter().fold(builder, rcnn::DetectorBuilder::nms);
             arguments.max_detections.into_iter().fold(builder, rcnn::DetectorBuilder::max_detections).load()
@@ -70,6 +71,12 @@ impl Detector {
     #[getter]
     fn classes(&self) -> Vec<(u64, &str)> {
         self.inner.classes().iter().map(|class| (class.id, class.name.as_str())).collect()
+    }
+
+    /// Whether detections have masks.
+    #[getter]
+    fn masks(&self) -> bool {
+        self.inner.gives_masks()
     }
 
     #[getter]
@@ -92,7 +99,7 @@ impl Detector {
     fn detect<'py>(&self, py: Python<'py>, photo: &Bound<'py, PyAny>) -> PyResult<Found<'py>> {
         let source = photo::source(photo)?;
         let found = guard::release(py, || self.inner.detect_in(&source))?;
-        found.map(|found| photo::found(py, &found)).map_err(|error| error::of(py, &error))
+        photo::found(py, &found.map_err(|error| error::of(py, &error))?)
     }
 
     fn pipeline(&self, py: Python<'_>) -> PyResult<Pipeline> {

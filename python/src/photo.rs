@@ -6,10 +6,11 @@ use numpy::{
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 use rcnn::{BBox, Fonts, Mark, Photo, PhotoInput, PhotoSource};
 
-use crate::{coco, error, guard};
+use crate::mask::Mask;
+use crate::{coco, error, guard, mask};
 
 /// A path, a picture file's bytes, or an array of height x width x 3 or height x width, 8 bits. Pixels and bytes are copied,
 /// as they must live without the GIL.
@@ -41,12 +42,19 @@ pub(crate) fn source(photo: &Bound<'_, PyAny>) -> PyResult<PhotoSource> {
     }
 }
 
-/// What Python gets of a photo: boxes (N, 4), scores (N), places of classes (N), width and height.
-pub(crate) type Found<'py> =
-    (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<i64>>, u32, u32);
+/// What Python gets of a photo: boxes (N, 4), scores (N), places of classes (N), width and height, and for each detection
+/// its mask, or nothing, as a dictionary of run lengths.
+pub(crate) type Found<'py> = (
+    Bound<'py, PyArray2<f32>>,
+    Bound<'py, PyArray1<f32>>,
+    Bound<'py, PyArray1<i64>>,
+    u32,
+    u32,
+    Vec<Option<Bound<'py, PyDict>>>,
+);
 
 /// Moves detections into arrays.
-pub(crate) fn found<'py>(py: Python<'py>, photo: &rcnn::PhotoDetections) -> Found<'py> {
+pub(crate) fn found<'py>(py: Python<'py>, photo: &rcnn::PhotoDetections) -> PyResult<Found<'py>> {
     let all = &photo.detections;
     let side = |n: usize, i: usize| {
         let BBox { x1, y1, x2, y2 } = all[n].bbox;
@@ -55,10 +63,14 @@ pub(crate) fn found<'py>(py: Python<'py>, photo: &rcnn::PhotoDetections) -> Foun
     let boxes = Array2::from_shape_fn((all.len(), 4), |(n, i)| side(n, i));
     let scores: Vec<f32> = all.iter().map(|found| found.score).collect();
     let classes: Vec<i64> = all.iter().map(|found| found.class as i64).collect();
-    (boxes.into_pyarray(py), scores.into_pyarray(py), classes.into_pyarray(py), photo.width, photo.height)
+    let of_one =
+        |found: &rcnn::Detection| found.mask.as_ref().map(|mask| mask::dictionary(py, mask)).transpose();
+    let masks = all.iter().map(of_one).collect::<PyResult<Vec<_>>>()?;
+    let (boxes, scores) = (boxes.into_pyarray(py), scores.into_pyarray(py));
+    Ok((boxes, scores, classes.into_pyarray(py), photo.width, photo.height, masks))
 }
 
-/// The photo with boxes and labels, the first on top.
+/// The photo with masks, boxes and labels, the first on top.
 #[pyfunction]
 pub(crate) fn annotate<'py>(
     py: Python<'py>,
@@ -66,18 +78,26 @@ pub(crate) fn annotate<'py>(
     boxes: PyReadonlyArray2<'py, f32>,
     classes: Vec<usize>,
     labels: Vec<String>,
+    masks: Option<Vec<Mask>>,
 ) -> PyResult<Bound<'py, PyArray3<u8>>> {
     let source = source(photo)?;
     let rows = coco::four(&boxes)?;
     coco::same_length("classes", classes.len(), rows.len())?;
     coco::same_length("labels", labels.len(), rows.len())?;
+    let masks = masks
+        .map_or_else(|| vec![None; rows.len()], |masks| mask::own(masks).into_iter().map(Some).collect());
+    coco::same_length("masks", masks.len(), rows.len())?;
     let drawn = guard::release(py, move || {
         let photo = PhotoInput::from(&source).decode(&rcnn::internal::photo::DecodeOptions::default())?;
         let marks: Vec<Mark> = rows
             .into_iter()
             .zip(classes)
             .zip(labels)
-            .map(|(([x1, y1, x2, y2], class), label)| Mark::new(BBox::new(x1, y1, x2, y2), class, label))
+            .zip(masks)
+            .map(|((([x1, y1, x2, y2], class), label), mask)| Mark {
+                mask,
+                ..Mark::new(BBox::new(x1, y1, x2, y2), class, label)
+            })
             .collect();
         let mut photo = photo.into_owned();
         let texts: Vec<&str> = marks.iter().map(|mark| mark.label.as_str()).collect();

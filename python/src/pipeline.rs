@@ -41,7 +41,7 @@ impl Pending {
         let pending = pending.ok_or_else(|| PyRuntimeError::new_err("the result has been taken"))?;
         loop {
             if let Some(outcome) = guard::release(py, || pending.wait_for(LOOK))? {
-                return outcome.map(|found| photo::found(py, &found)).map_err(|error| error::of(py, &error));
+                return photo::found(py, &outcome.map_err(|error| error::of(py, &error))?);
             }
             py.check_signals()?;
         }

@@ -50,7 +50,27 @@ def test_every_form_of_a_photo_gives_the_same_objects(detector: rcnn.Detector) -
     assert np.all(found.boxes >= 0) and np.all(found.boxes[:, 2] <= found.width)
     names = dict(detector.classes)
     assert found.labels == [names[id] for id in found.category_ids.tolist()]
-    assert found.masks is None
+    assert found.masks is None and found.rles is None
+    assert all("segmentation" not in result for result in found.to_coco(1))
+
+
+def test_detections_have_masks_where_the_model_has() -> None:
+    pixels = np.zeros((2, 6, 8), dtype=bool)
+    pixels[0, 1:5, 1:3], pixels[1, :2, 6:] = True, True
+    boxes = np.array([[1, 1, 3, 5], [6, 0, 8, 2]], dtype=np.float32)
+    rles = [rcnn.mask.encode(one) for one in pixels]
+    ids, scores = np.array([1, 2]), np.array([0.75, 0.5], dtype=np.float32)
+    found = rcnn.Detections(boxes, scores, ids, ["bolt", "nut"], ids - 1, 8, 6, rles)
+    assert found.masks is not None and found.masks.dtype == bool and np.array_equal(found.masks, pixels)
+    copy = pickle.loads(pickle.dumps(found))
+    assert copy.rles == rles and np.array_equal(copy.masks, pixels)
+    results = json.loads(json.dumps(found.to_coco(7)))
+    assert [result["segmentation"]["size"] for result in results] == [[6, 8]] * 2
+    assert np.array_equal(rcnn.mask.decode(results[1]["segmentation"]), pixels[1])
+    # Drawn in red, the first class's colour: a contour, and of four columns or more a ground that lets the photo through.
+    grey = np.full((6, 8, 3), 100, dtype=np.uint8)
+    drawn = found.plot(grey, score=0.6)
+    assert not np.array_equal(drawn, rcnn.Detections(boxes, scores, ids, ["bolt", "nut"], ids - 1, 8, 6).plot(grey, score=0.6))
 
 
 def test_a_grey_array_is_taken_as_grey_rgb(detector: rcnn.Detector) -> None:

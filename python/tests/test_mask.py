@@ -80,9 +80,24 @@ def test_an_annotation_has_a_mask(tmp_path: Any) -> None:
 
 
 def test_what_is_no_mask_is_told() -> None:
-    with pytest.raises(ValueError, match="3 x 3 pixels"):
+    with pytest.raises(ValueError, match="of 4 pixels and whose size is of 9"):
         mask.decode({"size": [3, 3], "counts": [2, 2]})
-    with pytest.raises(ValueError, match="ends within"):
+    with pytest.raises(ValueError, match="cut off"):
         mask.decode({"size": [3, 3], "counts": "o"})
     with pytest.raises(ValueError, match="one size"):
-        mask.iou([mask.encode(np.ones((3, 3), np.uint8))], [mask.encode(np.ones((3, 4), np.uint8))], [0])
+        mask.decode([mask.encode(np.ones(size, np.uint8)) for size in ((3, 3), (3, 4))])
+    with pytest.raises(ValueError, match="no number or far outside"):
+        mask.frPyObjects([[float("nan")] * 6], 3, 3)
+
+
+def test_masks_of_two_sizes_are_compared_as_pycocotools_does() -> None:
+    arrays = [np.asfortranarray(np.ones(size, np.uint8)) for size in ((3, 3), (3, 4))]
+    one, two = ([other.encode(array)] for array in arrays)
+    assert mask.iou(one, two, [0]).tolist() == other.iou(one, two, [0]).tolist() == [[-1.0]]
+
+
+def test_empty_arrays_are_empty_masks() -> None:
+    for shape in ((0, 3), (3, 0), (0, 3, 2)):
+        assert mask.encode(np.zeros(shape, np.uint8)) == other.encode(np.asfortranarray(np.zeros(shape, np.uint8)))
+    assert mask.decode([]).size == 0
+    assert mask.merge([]) == other.merge([])

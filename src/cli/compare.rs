@@ -12,6 +12,7 @@ use crate::runtime::Runtime;
 use serde_json::json;
 
 use super::interval_args::IntervalArgs;
+use super::iou_type::BoxesOrMasks;
 use super::memory::MemoryArgs;
 use super::output::tell;
 use super::postprocess_args::PostprocessArgs;
@@ -63,6 +64,9 @@ pub(crate) struct Args {
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// What of an object is compared; masks need annotations with `segmentation`, and models or results with masks
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t)]
+    iou_type: BoxesOrMasks,
     #[command(flatten)]
     intervals: IntervalArgs,
     /// One JSON document on standard output
@@ -135,6 +139,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Exit> {
         seed: args.seed,
         method: args.intervals.method(),
         cluster: args.intervals.cluster.as_deref(),
+        iou_type: args.iou_type.into(),
     };
     let judged = judge(&args.annotations, &entries, &how)?;
     tell_clipped(measured.as_ref().map_or(0, |measured| measured.clipped), "");
@@ -142,7 +147,8 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Exit> {
         tell!("warning: {warning}");
     }
     let text = table(&judged, failed);
-    let document = json!({ "models": judged, "resamples": args.bootstrap, "seed": args.seed,
+    let compared = coco_eval::IouType::from(args.iou_type).name();
+    let document = json!({ "models": judged, "iou_type": compared, "resamples": args.bootstrap, "seed": args.seed,
         "method": how.method, "results": run, "failed": failed });
     let document = format!("{}\n", serde_json::to_string_pretty(&document)?);
     if let Some(folder) = &args.out {
@@ -291,6 +297,10 @@ fn contender(
     args.postprocess.apply(&mut detector)?;
     detector.set_augment(row.augment)?;
     detector.set_refine(row.refine);
+    if args.iou_type.masks() && !detector.gives_masks() {
+        return Err(Usage(format!("`{name}` gives no masks: --iou-type bbox compares boxes")).into());
+    }
+    detector.set_masks(args.iou_type.masks());
     let (classes, warnings) = annotated.classes(detector.classes());
     say(&warnings);
     warm_up(&detector, tasks, decode)?;

@@ -61,6 +61,7 @@ enum FormArg {
     Coco,
     Voc,
     Yolo,
+    YoloSeg,
     Labelme,
     Cvat,
     LabelStudio,
@@ -74,6 +75,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         Some(FormArg::Coco) => Target::Coco,
         Some(FormArg::Voc) => Target::Voc,
         Some(FormArg::Yolo) => Target::Yolo,
+        Some(FormArg::YoloSeg) => Target::YoloSeg,
         Some(FormArg::Labelme) => Target::LabelMe,
         Some(FormArg::Cvat) => Target::Cvat,
         Some(FormArg::LabelStudio) => Target::LabelStudio,
@@ -101,6 +103,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         score: args.score,
         photos: args.input.clone(),
         keep: target == Target::Coco,
+        outlines: target.has_outlines(),
         from_zero: args.from_zero,
     };
     let source = convert::read(&args.source, &options, &|done, total| {

@@ -87,6 +87,9 @@ pub(crate) struct Args {
     /// Do not write annotated pictures
     #[arg(long)]
     no_draw: bool,
+    /// Leave out the masks of a model that has them: neither computed nor drawn
+    #[arg(long)]
+    no_masks: bool,
     /// Also process large photos in overlapping tiles, at full size and at each half of it, to find small objects
     #[arg(long)]
     tile: bool,
@@ -308,6 +311,7 @@ fn load(
     args.postprocess.apply(&mut detector)?;
     detector.set_augment(augment)?;
     detector.set_refine(args.views.refine());
+    detector.set_masks(!args.no_masks);
     Ok((detector, args.decode.options(args.memory.for_photos(&networks, streams.get(), batch))))
 }
 

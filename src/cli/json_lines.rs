@@ -107,6 +107,7 @@ fn row(
                 label: found.label.to_string(),
                 score: found.score,
                 r#box: [found.bbox.x1, found.bbox.y1, found.bbox.x2, found.bbox.y2],
+                mask: found.mask.clone(),
             };
             let detections = detections.iter().filter(|found| wanted(found.class)).map(item).collect();
             JournalRow::Found(FoundPhoto {

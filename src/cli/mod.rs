@@ -29,6 +29,7 @@ mod hints;
 mod import;
 mod inspect;
 mod interval_args;
+mod iou_type;
 mod json_lines;
 mod memory;
 mod merge;

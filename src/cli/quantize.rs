@@ -235,6 +235,7 @@ fn judge_both(
         })
         .collect();
     let how = Judging {
+        iou_type: coco_eval::IouType::Bbox,
         image_ids: Some(&measured.image_ids),
         resamples: 1000,
         seed: args.seed,

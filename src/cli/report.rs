@@ -9,6 +9,7 @@ use crate::report::{EvaluationReport, Sources, page};
 use anyhow::Context;
 
 use super::interval_args::IntervalArgs;
+use super::iou_type::BoxesOrMasks;
 use super::{Exit, Usage};
 
 /// Write an HTML report of a run or of an evaluation
@@ -30,6 +31,9 @@ pub(crate) struct Args {
     /// Evaluate the run against these COCO annotations
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
+    /// What of an object is compared with the annotations
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t, requires = "annotations")]
+    iou_type: BoxesOrMasks,
     /// The photos of the run, to show them with boxes on top; otherwise the run's own pictures are shown. Once for
     /// each file, folder or pattern, as they were given to detect
     #[arg(short = 'i', long = "images", alias = "input", value_name = "PHOTOS")]
@@ -66,6 +70,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             &args.source.join("detections.json"),
             args.intervals.method(),
             args.intervals.cluster.as_deref(),
+            args.iou_type.into(),
         )?),
         None if is_run => None,
         None => Some(read(&args.source)?),

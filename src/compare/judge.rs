@@ -8,7 +8,7 @@ use super::trainings::{self, Trainings};
 use super::{Costs, Error};
 use coco_eval::ResultId;
 use coco_eval::{
-    Clusters, Draws, Evaluator, Interval, IntervalKind, Moved, Params, Reading, Resampling, Warning,
+    Clusters, Draws, Evaluator, Interval, IntervalKind, IouType, Moved, Params, Reading, Resampling, Warning,
 };
 
 /// What is compared: results of a model, or those of several trainings of one.
@@ -35,6 +35,8 @@ pub struct Judging<'a> {
     pub method: IntervalKind,
     /// What makes clusters of the photos, beside which draws of single photos stand: as [`Evaluator::clusters`] takes it.
     pub cluster: Option<&'a str>,
+    /// Whether boxes or masks are compared.
+    pub iou_type: IouType,
 }
 
 /// One model's numbers.
@@ -111,7 +113,7 @@ pub fn judge(
     how: &Judging<'_>,
 ) -> Result<Vec<JudgedModel>, Error> {
     let image_ids = how.image_ids.map(|ids| ids.iter().map(written).collect());
-    let params = Params { image_ids, ..Params::default() };
+    let params = Params { image_ids, ..Params::of(how.iou_type) };
     let mut first: Option<Contest> = None;
     let mut judged = Vec::new();
     for candidate in candidates {

@@ -168,8 +168,8 @@ fn look(
     let started = Instant::now();
     let (found, _) = contender.detector.infer(vec![input])?;
     let milliseconds = 1e3 * (prepared + started.elapsed()).as_secs_f64();
-    let found = found.into_iter().flatten();
-    let results = found.filter_map(|detection| result(task, &contender.classes, &detection)).collect();
+    let (found, size) = (found.into_iter().flatten(), (decoded.photo.width, decoded.photo.height));
+    let results = found.filter_map(|detection| result(task, &contender.classes, &detection, size)).collect();
     Ok(PhotoOutcome { results, milliseconds, multiply_adds, clipped: decoded.clipped })
 }
 
@@ -188,9 +188,16 @@ impl CostTally {
     }
 }
 
-fn result(task: &Task, classes: &[ResultCategory], detection: &Prediction) -> Option<CocoResult> {
+/// A detection in a photo of a width and height.
+fn result(
+    task: &Task,
+    classes: &[ResultCategory],
+    detection: &Prediction,
+    size: (u32, u32),
+) -> Option<CocoResult> {
     let class = classes.get(detection.class)?;
-    Some(CocoResult::new(task.image_id.clone(), class.id.clone(), detection.bbox, detection.score))
+    let result = CocoResult::new(task.image_id.clone(), class.id.clone(), detection.bbox, detection.score);
+    Some(result.with_mask(detection.mask.as_ref().map(|mask| mask.paste(size))))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

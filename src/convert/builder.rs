@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::outline::area;
 use super::{LabelCategory, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, Whose};
 
 /// What has been read so far.
@@ -71,11 +72,21 @@ pub struct ReadShape {
     pub crowd: bool,
     /// A detection's score.
     pub score: Option<f64>,
+    /// Corners of a polygon, x and y in pixels; none where it is no polygon.
+    pub outline: Vec<[f64; 2]>,
 }
 
 impl ReadShape {
     pub(super) fn object(&self) -> LabelledObject {
-        LabelledObject { bbox: self.bbox, crowd: self.crowd, score: self.score, ..LabelledObject::default() }
+        let outline = &self.outline;
+        LabelledObject {
+            bbox: self.bbox,
+            crowd: self.crowd,
+            score: self.score,
+            area: (!outline.is_empty()).then(|| area(outline)),
+            outlines: if outline.is_empty() { Vec::new() } else { vec![outline.clone()] },
+            ..LabelledObject::default()
+        }
     }
 }
 

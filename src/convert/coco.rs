@@ -10,16 +10,22 @@ use serde::Serialize;
 
 use super::error::io_error;
 use super::{
-    Annotations, Error, LabelCategory, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, Whose,
+    Annotations, Error, LabelCategory, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, ReadOptions,
+    Whose, outline,
 };
-use crate::run::{JournalRow, journal_rows};
+use crate::run::{JournalRow, ResultItem, journal_rows};
 use coco_eval::{
     CategoryEntry, DataSet, Id, Ids, JsonList, Want, WholeAnnotation, WholeSet, says_something, shortest,
 };
 
-/// Reads a data set; with `keep`, with everything that stands in it.
-pub(super) fn read(path: &Path, keep: bool) -> Result<LabelSource, Error> {
-    let set = WholeSet::read(path, keep)?;
+/// Reads a data set, with everything that stands in it where that is to be kept.
+pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<LabelSource, Error> {
+    let keep = options.keep;
+    let mut set = WholeSet::read(path, keep || options.outlines)?;
+    let mut outlines = HashMap::new();
+    if options.outlines && !keep {
+        outlines = take_outlines(&mut set);
+    }
     let missing = |key: &str| {
         let what = format!("has no `{key}`: COCO annotations have images, annotations and categories");
         Error::Shape { path: path.to_owned(), what }
@@ -88,20 +94,44 @@ pub(super) fn read(path: &Path, keep: bool) -> Result<LabelSource, Error> {
         });
     }
     let unnamed = photo_places.values().filter(|place| **place == usize::MAX).count();
-    objects(&mut source, annotations.good, ids, &photo_places, &category_places);
+    objects(&mut source, annotations.good, outlines, ids, (&photo_places, &category_places));
     if unnamed > 0 {
         source.annotations.photos.retain(|photo| !photo.file.is_empty());
     }
     Ok(source)
 }
 
+/// Lines around annotations, by their places in the file.
+type Outlines = HashMap<u64, Vec<outline::Line>>;
+
+/// Reads what of the annotations' further members are shapes, and forgets these members; shapes count no more as something
+/// that has no place.
+fn take_outlines(set: &mut WholeSet) -> Outlines {
+    let mut found = Outlines::new();
+    let Some(annotations) = &mut set.annotations else { return found };
+    for (place, row) in &mut annotations.good {
+        let more: Option<serde_json::Value> =
+            serde_json::from_str(&format!("{{{}}}", std::mem::take(&mut row.more))).ok();
+        let lines = more.and_then(|more| outline::of_segmentation(more.get("segmentation")?));
+        found.extend(lines.map(|lines| (*place, lines)));
+    }
+    if let Some(count) = annotations.more.get_mut("segmentation") {
+        *count = count.saturating_sub(found.len());
+    }
+    let images = set.images.iter_mut().flat_map(|table| &mut table.good).map(|(_, row)| &mut row.more);
+    let categories =
+        set.categories.iter_mut().flat_map(|table| &mut table.good).map(|(_, row)| &mut row.more);
+    images.chain(categories).for_each(|more| *more = Box::default());
+    found
+}
+
 /// Puts annotations into their photos.
 fn objects(
     source: &mut LabelSource,
     annotations: Vec<(u64, WholeAnnotation)>,
+    mut outlines: Outlines,
     ids: &Ids,
-    photos: &HashMap<Id, usize>,
-    categories: &HashMap<Id, usize>,
+    (photos, categories): (&HashMap<Id, usize>, &HashMap<Id, usize>),
 ) {
     let photo_words = words(ids, photos);
     let category_words = words(ids, categories);
@@ -115,7 +145,7 @@ fn objects(
     };
     let mut known_ids = HashSet::new();
     let mut kept_ids = true;
-    for (_, row) in annotations {
+    for (place, row) in annotations {
         let photo = find(row.image, photos, &photo_words);
         let category = find(row.category, categories, &category_words);
         let (Some(photo), Some(category)) = (photo, category) else {
@@ -131,6 +161,7 @@ fn objects(
                 area: row.area,
                 crowd: row.crowd,
                 score: row.score,
+                outlines: outlines.remove(&place).unwrap_or_default(),
                 id,
                 more: row.more,
             });
@@ -212,7 +243,7 @@ impl WholeIds {
 }
 
 /// Reads what a run found, from a score up. Photos that failed are not annotated.
-pub(super) fn read_run(folder: &Path, score: f32) -> Result<LabelSource, Error> {
+pub(super) fn read_run(folder: &Path, options: &ReadOptions) -> Result<LabelSource, Error> {
     let tables = folder.join("images.json");
     let set = DataSet::read(&tables, Want::Tables)?;
     let (categories, places, mut warnings) = run_categories(&set, &tables)?;
@@ -228,7 +259,7 @@ pub(super) fn read_run(folder: &Path, score: f32) -> Result<LabelSource, Error> 
             }
         };
         let mut objects = Vec::new();
-        for item in found.detections.iter().filter(|item| item.score >= score) {
+        for item in found.detections.iter().filter(|item| item.score >= options.score) {
             let Some(&category) = places.get(&item.category_id.to_string()) else {
                 return Err(shape(
                     &journal,
@@ -245,7 +276,7 @@ pub(super) fn read_run(folder: &Path, score: f32) -> Result<LabelSource, Error> 
                 category,
                 bbox,
                 score: Some(shortest(item.score)),
-                ..LabelledObject::default()
+                ..masked(item, options)
             });
         }
         strings |= found.image_id.number().is_none();
@@ -262,6 +293,18 @@ pub(super) fn read_run(folder: &Path, score: f32) -> Result<LabelSource, Error> 
     }
     let annotations = Annotations { categories, photos, ..Annotations::default() };
     Ok(LabelSource { annotations, warnings, ..LabelSource::default() })
+}
+
+/// The mask of a detection: as it is for COCO's form, and else what encloses it.
+fn masked(item: &ResultItem, options: &ReadOptions) -> LabelledObject {
+    let Some(mask) = &item.mask else { return LabelledObject::default() };
+    let segmentation = serde_json::to_string(mask).ok().filter(|_| options.keep);
+    LabelledObject {
+        area: Some(mask.area().into()),
+        outlines: if options.keep { Vec::new() } else { outline::of_mask(mask) },
+        more: segmentation.map(|mask| format!("\"segmentation\":{mask}").into()).unwrap_or_default(),
+        ..LabelledObject::default()
+    }
 }
 
 fn shape(path: &Path, what: String) -> Error {
@@ -309,6 +352,9 @@ struct AnnotationEntry {
     iscrowd: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     score: Option<f64>,
+    /// Polygons, x and y in turn.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    segmentation: Vec<Vec<f64>>,
 }
 
 /// How files that are written here begin, but for those with further members.
@@ -344,6 +390,7 @@ pub(super) fn write(annotations: &Annotations, out: &mut impl Write) -> io::Resu
                 area: object.area.unwrap_or(object.bbox[2] * object.bbox[3]),
                 iscrowd: object.crowd.into(),
                 score: object.score,
+                segmentation: object.outlines.iter().map(|line| line.concat()).collect(),
             };
             rows.add_with(&entry, &object.more)?;
         }

@@ -56,6 +56,8 @@ pub struct LabelledObject {
     pub crowd: bool,
     /// A detection's score.
     pub score: Option<f64>,
+    /// Corners, x and y in pixels, of closed lines that enclose it, where the source has such.
+    pub outlines: Vec<Vec<[f64; 2]>>,
     /// COCO's id of the annotation, where the source has one.
     pub id: Option<i64>,
     /// Further members of its COCO entry, as JSON without braces.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::builder::{ReadPhoto, ReadShape, SourceBuilder, around, side};
 use super::clip::ClippedObject;
 use super::files::{name_below, photo_name, read_small, said, with_extension};
+use super::outline::joined;
 use super::{Annotations, Error, LabelFailure, LabelSource, LabelledPhoto, ReadOptions, Whose, read_each};
 use coco_eval::last_part;
 
@@ -59,10 +60,11 @@ fn read_shape(shape: &Value, found: &mut ReadPhoto) -> Result<Option<ReadShape>,
     let points = points.filter(|points| !points.is_empty()).ok_or("no `points` of two numbers")?;
     let kind = shape["shape_type"].as_str().unwrap_or("polygon");
     let mut count = |what: &str| found.lost.add(Whose::Object, what, 1);
+    let mut outline = Vec::new();
     let bbox = match kind {
         "rectangle" if points.len() >= 2 => around(points),
         "polygon" | "rotation" | "oriented_rectangle" if points.len() >= 3 => {
-            count("polygons");
+            outline = points.clone();
             around(points)
         }
         "mask" if points.len() >= 2 => {
@@ -95,7 +97,7 @@ fn read_shape(shape: &Value, found: &mut ReadPhoto) -> Result<Option<ReadShape>,
         found.lost.add(Whose::Object, what, here.into());
     }
     let bbox = bbox.ok_or("`points` that are no numbers")?;
-    Ok(Some(ReadShape { name: name.to_owned(), bbox, crowd, score: shape["score"].as_f64() }))
+    Ok(Some(ReadShape { name: name.to_owned(), bbox, crowd, score: shape["score"].as_f64(), outline }))
 }
 
 /// Reads one file, or all in a folder in the order of their names.
@@ -143,12 +145,18 @@ pub(super) fn write(
     let shape = |cut: &ClippedObject<'_>| {
         let [left, top, right, bottom] = cut.corners;
         let flags = if cut.object.crowd { json!({"difficult": true}) } else { json!({}) };
+        let edge = |[x, y]: [f64; 2]| [x.clamp(0.0, width.into()), y.clamp(0.0, height.into())];
+        let outline: Vec<[f64; 2]> = joined(&cut.object.outlines).into_iter().map(edge).collect();
+        let (kind, points) = match outline.len() {
+            0..3 => ("rectangle", vec![[left, top], [right, bottom]]),
+            _ => ("polygon", outline),
+        };
         json!({
             "label": annotations.categories[cut.object.category].name,
-            "points": [[left, top], [right, bottom]],
+            "points": points,
             "group_id": null,
             "description": "",
-            "shape_type": "rectangle",
+            "shape_type": kind,
             "flags": flags,
             "mask": null,
         })

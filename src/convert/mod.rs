@@ -14,6 +14,7 @@ mod folder;
 mod label_studio;
 mod labelme;
 mod open_images;
+mod outline;
 mod photos;
 mod target;
 mod texts;
@@ -30,6 +31,7 @@ pub use data::{
     Annotations, LabelCategory, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, Whose,
 };
 pub use error::{Error, TextError};
+pub(crate) use outline::of_mask as outlines_of;
 pub use photos::SizePolicy;
 pub(crate) use target::write_labels;
 pub use target::{Target, WriteOptions, Written, write};
@@ -52,6 +54,8 @@ pub struct ReadOptions {
     pub photos: Option<PathBuf>,
     /// Keep everything that stands in a COCO file, for COCO's own form.
     pub keep: bool,
+    /// Keep polygons and masks of a COCO file as outlines, for other forms that have a place for them.
+    pub outlines: bool,
     /// VOC's pixels are counted from 0, as some tools have it.
     pub from_zero: bool,
 }
@@ -86,8 +90,8 @@ pub fn read(
         return Err(Error::NoSplits { path: path.to_owned(), split: split.clone() });
     }
     match form {
-        SourceForm::Run => coco::read_run(&place, options.score),
-        SourceForm::Coco => coco::read(&place, options.keep),
+        SourceForm::Run => coco::read_run(&place, options),
+        SourceForm::Coco => coco::read(&place, options),
         SourceForm::Voc => voc::read(&place, options, progress),
         SourceForm::Yolo => yolo::read(&place, options, progress),
         SourceForm::LabelMe => labelme::read(&place, options, progress),

@@ -219,6 +219,7 @@ fn scale(photo: &mut LabelledPhoto, real: (u32, u32)) {
         let [x, y, w, h] = object.bbox;
         object.bbox = [x * by_x, y * by_y, w * by_x, h * by_y];
         object.area = object.area.map(|area| area * by_x * by_y);
+        object.outlines.iter_mut().flatten().for_each(|[x, y]| (*x, *y) = (*x * by_x, *y * by_y));
     }
     photo.size = Some(real);
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::clip::{ClippedObject, inside, is_cut};
+use super::clip::{ClippedObject, Cutter};
 use super::error::io_error;
 use super::photos::{SizePolicy, settle};
 use super::{
@@ -24,6 +24,8 @@ pub enum Target {
     Voc,
     /// YOLO: `labels/` with a text file a photo, and `data.yaml`.
     Yolo,
+    /// The same with polygons, for segmentation.
+    YoloSeg,
     /// LabelMe: a JSON file a photo, beside it.
     LabelMe,
     /// CVAT for images 1.1: one XML file.
@@ -44,6 +46,8 @@ struct FormPlaces {
     /// Objects that evaluation ignores.
     crowds: bool,
     scores: bool,
+    /// Polygons around objects.
+    outlines: bool,
     /// COCO's ids, areas and whatever stands in its file.
     everything: bool,
 }
@@ -67,21 +71,37 @@ enum LabelFiles {
 
 impl Target {
     fn form(self) -> FormPlaces {
-        let plain =
-            |name, layout| FormPlaces { name, layout, crowds: false, scores: false, everything: false };
+        let plain = |name, layout| FormPlaces {
+            name,
+            layout,
+            crowds: false,
+            scores: false,
+            outlines: false,
+            everything: false,
+        };
         let folder = |photos, labels| FileLayout::Folder { photos, labels };
         match self {
-            Target::Coco => {
-                FormPlaces { crowds: true, scores: true, everything: true, ..plain("COCO", FileLayout::File) }
-            }
+            Target::Coco => FormPlaces {
+                crowds: true,
+                scores: true,
+                outlines: true,
+                everything: true,
+                ..plain("COCO", FileLayout::File)
+            },
             Target::Voc => FormPlaces {
                 crowds: true,
                 ..plain("VOC", folder("JPEGImages", LabelFiles::In("Annotations", "xml")))
             },
             Target::Yolo => plain("YOLO", folder("images", LabelFiles::ForImages)),
-            Target::LabelMe => {
-                FormPlaces { crowds: true, ..plain("LabelMe", folder("", LabelFiles::In("", "json"))) }
-            }
+            Target::YoloSeg => FormPlaces {
+                outlines: true,
+                ..plain("YOLO segmentation", folder("images", LabelFiles::ForImages))
+            },
+            Target::LabelMe => FormPlaces {
+                crowds: true,
+                outlines: true,
+                ..plain("LabelMe", folder("", LabelFiles::In("", "json")))
+            },
             Target::Cvat => plain("CVAT", FileLayout::File),
             Target::LabelStudio => FormPlaces { scores: true, ..plain("Label Studio", FileLayout::File) },
             Target::OpenImages => {
@@ -89,6 +109,11 @@ impl Target {
             }
             Target::Csv => FormPlaces { scores: true, ..plain("CSV", FileLayout::File) },
         }
+    }
+
+    /// Whether the form has a place for polygons, beside COCO's.
+    pub fn has_outlines(self) -> bool {
+        self.form().outlines && self != Target::Coco
     }
 
     /// Whether the form is one file.
@@ -194,7 +219,7 @@ fn write_file(
         written.objects = annotations.photos.iter().map(|photo| photo.objects.len()).sum();
         return Ok(());
     }
-    let mut cutter = Cutter::new(form);
+    let mut cutter = Cutter::new(form.name, form.crowds);
     let photos = annotations.photos.iter().filter_map(|photo| match photo.size {
         Some(size) => {
             let cuts = cutter.cut(photo, size);
@@ -236,7 +261,7 @@ fn write_folder(
     fresh: &Path,
     written: &mut Written,
 ) -> Result<(), Error> {
-    let mut cutter = Cutter::new(form);
+    let mut cutter = Cutter::new(form.name, form.crowds);
     let mut taken = HashSet::new();
     for photo in &annotations.photos {
         let mut fail = |detail: String| written.failed.push(LabelFailure::new(photo.file.clone(), detail));
@@ -277,7 +302,7 @@ fn write_folder(
         written.photos += 1;
         written.objects += cuts.len();
     }
-    if target == Target::Yolo {
+    if matches!(target, Target::Yolo | Target::YoloSeg) {
         folder::write(&fresh.join("data.yaml"), |out| yolo::write_config(annotations, out))?;
     }
     written.warnings.extend(cutter.warnings());
@@ -296,7 +321,7 @@ pub(crate) fn write_labels(
 ) -> io::Result<()> {
     let size = photo.size.ok_or_else(|| io::Error::other(NO_SIZE))?;
     let form = target.form();
-    let cuts = Cutter::new(&form).cut(photo, size);
+    let cuts = Cutter::new(form.name, form.crowds).cut(photo, size);
     write_clipped(target, annotations, photo, size, &cuts, out)
 }
 
@@ -310,6 +335,7 @@ fn write_clipped(
 ) -> io::Result<()> {
     match target {
         Target::Yolo => yolo::write(size, cuts, out),
+        Target::YoloSeg => yolo::write_outlines(size, cuts, out),
         Target::LabelMe => labelme::write(annotations, photo, size, cuts, out),
         _ => voc::write(annotations, photo, size, cuts, out),
     }
@@ -330,57 +356,6 @@ pub(super) fn inner_name(file: &str) -> PathBuf {
         .map_or(name.clone(), Path::to_owned)
 }
 
-/// Cuts boxes at their photos' edges, and counts what a form has no place for.
-struct Cutter<'a> {
-    form: &'a FormPlaces,
-    outside: usize,
-    cut: usize,
-    crowds: usize,
-}
-
-impl<'a> Cutter<'a> {
-    fn new(form: &'a FormPlaces) -> Cutter<'a> {
-        Cutter { form, outside: 0, cut: 0, crowds: 0 }
-    }
-
-    fn cut<'b>(&mut self, photo: &'b LabelledPhoto, size: (u32, u32)) -> Vec<ClippedObject<'b>> {
-        let mut cuts = Vec::with_capacity(photo.objects.len());
-        for object in &photo.objects {
-            // Without a word for what evaluation ignores, it would be learnt as an object.
-            if object.crowd && !self.form.crowds {
-                self.crowds += 1;
-                continue;
-            }
-            match inside(object.bbox, size) {
-                Some(corners) => {
-                    self.cut += usize::from(is_cut(object.bbox, corners));
-                    cuts.push(ClippedObject { object, corners });
-                }
-                None => self.outside += 1,
-            }
-        }
-        cuts
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.outside > 0 {
-            warnings
-                .push(format!("{} objects have no part inside their photos, and are left out", self.outside));
-        }
-        if self.cut > 0 {
-            warnings.push(format!("{} boxes are cut at the edges of their photos", self.cut));
-        }
-        if self.crowds > 0 {
-            warnings.push(format!(
-                "{} crowds are left out: {} has no place for what evaluation ignores",
-                self.crowds, self.form.name
-            ));
-        }
-        warnings
-    }
-}
-
 /// Counts what of the data set itself a form has no place for.
 fn count_lost(annotations: &Annotations, form: &FormPlaces, lost: &mut LabelCounts) {
     let counted = |ids: &mut dyn Iterator<Item = i64>| ids.zip(1..).all(|(id, place)| id == place);
@@ -399,7 +374,12 @@ fn count_lost(annotations: &Annotations, form: &FormPlaces, lost: &mut LabelCoun
         let whole = object.bbox[2] * object.bbox[3];
         object.area.is_some_and(|area| (area - whole).abs() > 1.0_f64.max(0.01 * whole))
     };
-    lost.add(Whose::Object, "`area` other than the box's", objects().filter(other_area).count());
+    let other_area =
+        objects().filter(|object| object.outlines.is_empty() || !form.outlines).filter(other_area);
+    lost.add(Whose::Object, "`area` other than the box's", other_area.count());
+    if !form.outlines {
+        lost.add(Whose::Object, "polygons", objects().filter(|object| !object.outlines.is_empty()).count());
+    }
     if !form.scores {
         lost.add(Whose::Object, "scores", objects().filter(|object| object.score.is_some()).count());
     }

@@ -56,16 +56,16 @@ impl FromStr for MergeRule {
     }
 }
 
-/// One list of detections by falling score of several, each with its weight, chosen as the selection says.
+/// One list of detections by falling score of several, each with its weight, chosen as the selection says. A detection has
+/// the mask of the one that it resembles most ([`most_alike`]).
 pub fn merge(
-    lists: Vec<Vec<Prediction>>,
+    given: &[Vec<Prediction>],
     weights: &[f64],
     rule: MergeRule,
     selection: &Selection,
 ) -> Vec<Prediction> {
-    let lists: Vec<Vec<ScoredBox>> =
-        lists.into_iter().map(|list| list.into_iter().map(scored).collect()).collect();
-    let found = match rule {
+    let lists: Vec<Vec<ScoredBox>> = given.iter().map(|list| list.iter().map(scored).collect()).collect();
+    let found: Vec<Prediction> = match rule {
         MergeRule::Wbf => {
             let fused = fuse(&lists, weights, FUSED).into_iter().map(prediction).collect();
             // Of one class each object is there once.
@@ -84,15 +84,37 @@ pub fn merge(
         MergeRule::Vote => {
             let all = together(&lists, weights);
             let near = |overlap: f32| if overlap >= VOTES { 1.0 } else { 0.0 };
-            let votes: Vec<ScoredBox> = all.iter().copied().map(scored).collect();
+            let votes: Vec<ScoredBox> = all.iter().map(scored).collect();
             let kept = chosen(all, &Selection { soft_nms: false, ..selection.clone() });
-            kept.into_iter().map(|one| Prediction { bbox: vote(&scored(one), &votes, near), ..one }).collect()
+            kept.into_iter()
+                .map(|one| Prediction { bbox: vote(&scored(&one), &votes, near), ..one })
+                .collect()
         }
     };
-    let mut found: Vec<Prediction> = found;
+    let mut found = found;
     found.retain(|one| selection.allows(one.class, one.score));
     found.truncate(selection.most);
+    if given.iter().flatten().any(|one| one.mask.is_some()) {
+        for one in &mut found {
+            one.mask = most_alike(one, given).and_then(|(list, place)| given[list][place].mask.clone());
+        }
+    }
     found
+}
+
+/// Which list, and which place in it, has the detection of a merged one's class that overlaps it most; the first of equals.
+pub(crate) fn most_alike(one: &Prediction, given: &[Vec<Prediction>]) -> Option<(usize, usize)> {
+    let mut best = None;
+    for (list, found) in given.iter().enumerate() {
+        for (place, other) in found.iter().enumerate().filter(|(_, other)| other.class == one.class) {
+            // Of two boxes without area the overlap is no number.
+            let overlap = one.bbox.iou(&other.bbox).max(0.0);
+            if best.is_none_or(|(most, _)| overlap > most) {
+                best = Some((overlap, (list, place)));
+            }
+        }
+    }
+    best.map(|(_, place)| place)
 }
 
 /// The boxes of all lists; scores times the weight of their list, of which the largest counts 1.
@@ -111,23 +133,25 @@ fn chosen(found: Vec<Prediction>, selection: &Selection) -> Vec<Prediction> {
     let scores: Vec<f32> = found.iter().map(|one| one.score).collect();
     let classes: Vec<usize> = found.iter().map(|one| one.class).collect();
     let kept = selection.choose(&boxes, &scores, &classes);
-    kept.into_iter().map(|(place, score)| Prediction { score, ..found[place] }).collect()
+    kept.into_iter().map(|(place, score)| Prediction { score, ..found[place].clone() }).collect()
 }
 
-fn scored(one: Prediction) -> ScoredBox {
+fn scored(one: &Prediction) -> ScoredBox {
     ScoredBox { group: one.class, score: one.score, bbox: one.bbox }
 }
 
 fn prediction(one: ScoredBox) -> Prediction {
-    Prediction { class: one.group, score: one.score, bbox: one.bbox }
+    Prediction { class: one.group, score: one.score, bbox: one.bbox, mask: None }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::RoiMask;
     use super::*;
+    use crate::family::{MaskRule, MaskThreshold, PasteRule};
 
     fn one(class: usize, score: f32, x2: f32) -> Prediction {
-        Prediction { class, score, bbox: BBox::new(0.0, 0.0, x2, 10.0) }
+        Prediction { class, score, bbox: BBox::new(0.0, 0.0, x2, 10.0), mask: None }
     }
 
     fn selection(score: f32, class_agnostic: bool) -> Selection {
@@ -141,7 +165,7 @@ mod tests {
 
     #[test]
     fn each_rule_by_hand() {
-        let merged = |rule, score| merge(lists(), &[1.0, 1.0], rule, &selection(score, false));
+        let merged = |rule, score| merge(&lists(), &[1.0, 1.0], rule, &selection(score, false));
         // Fused: (0.75 + 0.25) / 2 at 0.75 * 10 + 0.25 * 12; what one of two lists shows has half its score.
         assert_eq!(merged(MergeRule::Wbf, 0.05), [one(0, 0.5, 10.5), one(1, 0.0625, 10.0)]);
         assert_eq!(
@@ -160,14 +184,31 @@ mod tests {
     #[test]
     fn classes_may_be_compared_and_weights_count() {
         for rule in [MergeRule::Wbf, MergeRule::Nms, MergeRule::Vote] {
-            assert_eq!(merge(lists(), &[1.0, 1.0], rule, &selection(0.01, true)).len(), 1, "{rule}");
+            assert_eq!(merge(&lists(), &[1.0, 1.0], rule, &selection(0.01, true)).len(), 1, "{rule}");
         }
         // With weights of 1 and 3 both boxes of the object count alike: (0.75 + 3 * 0.25) / 2 boxes * 2 lists / 4.
-        let weighted = merge(lists(), &[1.0, 3.0], MergeRule::Wbf, &selection(0.01, false));
+        let weighted = merge(&lists(), &[1.0, 3.0], MergeRule::Wbf, &selection(0.01, false));
         assert_eq!(weighted[0], one(0, 0.375, 11.0));
         // The first list's 0.75 counts a fourth of that, less than the second's 0.25.
-        let weighted = merge(lists(), &[1.0, 4.0], MergeRule::Nms, &selection(0.01, false));
+        let weighted = merge(&lists(), &[1.0, 4.0], MergeRule::Nms, &selection(0.01, false));
         assert_eq!(weighted, [one(0, 0.25, 12.0), one(1, 0.125, 10.0)]);
+    }
+
+    #[test]
+    fn a_merged_detection_has_the_mask_of_the_most_alike() {
+        let rule = MaskRule { paste: PasteRule::Sample, threshold: MaskThreshold::AtLeast(0.5) };
+        let mask = |probability: f32| Some(RoiMask::new(rule, BBox::default(), 1, &[probability]));
+        let with = |one: Prediction, probability| Prediction { mask: mask(probability), ..one };
+        let lists = vec![
+            vec![with(one(0, 0.25, 14.0), 0.1)],
+            vec![with(one(0, 0.75, 10.0), 0.2), with(one(1, 0.5, 11.0), 0.3)],
+        ];
+        // The fused box of the first class is 11 wide: nearer to the one of 10 than to that of 14.
+        for rule in [MergeRule::Wbf, MergeRule::Nms, MergeRule::Vote] {
+            let found = merge(&lists, &[1.0, 1.0], rule, &selection(0.01, false));
+            let of_class = |class| found.iter().find(|one| one.class == class).unwrap().mask.clone();
+            assert_eq!((of_class(0), of_class(1)), (mask(0.2), mask(0.3)), "{rule}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod postprocess;
 mod proposals;
 mod refine;
 mod roi_align;
+mod roi_mask;
 mod rois;
 mod streams;
 mod tiles;
@@ -28,10 +29,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use input::Input;
+pub(crate) use merge::most_alike;
 pub use merge::{MergeRule, merge};
 pub use partners::{OtherModel, united};
 pub use postprocess::{HeadOutput, Postprocess, Selection, Sizes, detections};
 pub use proposals::{Proposal, Ranked, RpnCandidate, RpnLevel, proposals};
+pub use roi_mask::RoiMask;
 pub use tiles::Tile;
 pub use trace::{HeadTrace, Tensors, Trace};
 pub use verify::{StageComparison, Verification, VerifyError, verify};
@@ -54,7 +57,7 @@ use trunk::Trunk;
 use views::Views;
 
 /// One found object, as the network gives it: its class by number.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
     /// Index into the model's classes, foreground only, counted from 0.
     pub class: usize,
@@ -62,6 +65,8 @@ pub struct Prediction {
     pub score: f32,
     /// Where, in the photo's own pixels.
     pub bbox: BBox,
+    /// Its mask, where the model has a mask head; it is pasted when the detection is all that is left to be known.
+    pub mask: Option<RoiMask>,
 }
 
 /// Why a photo could not be processed.
@@ -141,6 +146,8 @@ pub struct Detector {
     augment: Augment,
     /// Whether the head sees its own boxes once more.
     refine: bool,
+    /// Whether masks are computed, where the model has a mask head.
+    masks: bool,
     /// What comes of these: for a photo's detections, and for those of each view where there are several.
     selection: Selection,
     of_view: Selection,
@@ -217,7 +224,7 @@ impl Detector {
         streams: NonZeroUsize,
     ) -> Result<Detector, Error> {
         let (score, postprocess, augment) = (self.score, self.postprocess.clone(), self.augment.clone());
-        let refine = self.refine;
+        let (refine, masks) = (self.refine, self.masks);
         // Its memory goes before the other one's comes.
         drop(self);
         let mut wide = Detector::with_streams(model, runtime, options, streams)?;
@@ -225,6 +232,7 @@ impl Detector {
         wide.set_postprocess(postprocess)?;
         wide.set_augment(augment)?;
         wide.set_refine(refine);
+        wide.set_masks(masks);
         Ok(wide)
     }
 
@@ -262,6 +270,7 @@ impl Detector {
             postprocess: Postprocess::default(),
             augment: Augment::default(),
             refine: false,
+            masks: true,
             conventions: manifest.conventions.clone(),
             classes: manifest.classes.clone(),
             labels: manifest.classes.iter().map(|class| class.name.as_str().into()).collect(),
@@ -371,17 +380,17 @@ impl Detector {
         Ok(())
     }
 
-    /// Whether the head sees its own boxes once more.
+    /// Whether detections have masks, of a model with a mask head.
     #[doc(hidden)]
-    pub fn refine(&self) -> bool {
-        self.refine
+    pub fn masks(&self) -> bool {
+        self.masks
     }
 
-    /// Has the head see its own boxes once more, which makes them more exact.
+    /// Has masks computed, as is done unless this says otherwise, or not.
     #[doc(hidden)]
-    pub fn set_refine(&mut self, refine: bool) {
-        self.refine = refine;
-        self.partners.iter_mut().for_each(|partner| partner.detector.set_refine(refine));
+    pub fn set_masks(&mut self, masks: bool) {
+        self.masks = masks;
+        self.partners.iter_mut().for_each(|partner| partner.detector.set_masks(masks));
     }
 
     fn select(&mut self) {

@@ -46,7 +46,15 @@ impl Detector {
         other.sessions = Arc::clone(&self.sessions);
         self.partners.push(Partner { detector: other, classes, weight });
         self.set_refine(self.refine);
+        self.set_masks(self.masks);
         self.set_augment(self.augment.clone())
+    }
+
+    /// Whether detections have masks: at least those of one of the models.
+    #[doc(hidden)]
+    pub fn gives_masks(&self) -> bool {
+        let own = self.masks && self.conventions.masks.is_some();
+        own || self.partners.iter().any(|partner| partner.detector.gives_masks())
     }
 
     /// The models beside the first.
@@ -93,7 +101,7 @@ impl Detector {
         }
         let weights = self.weights();
         Ok(timed(&mut times.postprocess, || {
-            let merged = |lists| merge(lists, &weights, self.augment.merge, &self.selection);
+            let merged = |lists: Vec<_>| merge(&lists, &weights, self.augment.merge, &self.selection);
             lists.into_iter().map(merged).collect()
         }))
     }

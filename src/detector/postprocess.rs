@@ -216,6 +216,7 @@ impl Candidates {
             class: self.classes[place],
             score,
             bbox: self.boxes[place],
+            mask: None,
         });
         in_photo(conventions, kept, sizes)
     }

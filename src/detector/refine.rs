@@ -14,6 +14,19 @@ use crate::geometry::{BBox, ScoredBox, vote};
 const NARROW: f64 = 0.005;
 
 impl Detector {
+    /// Whether the head sees its own boxes once more.
+    #[doc(hidden)]
+    pub fn refine(&self) -> bool {
+        self.refine
+    }
+
+    /// Has the head see its own boxes once more, which makes them more exact.
+    #[doc(hidden)]
+    pub fn set_refine(&mut self, refine: bool) {
+        self.refine = refine;
+        self.partners.iter_mut().for_each(|partner| partner.detector.set_refine(refine));
+    }
+
     /// Detections of each photo: the head sees the boxes that would be its detections as proposals, and what it then says
     /// stands beside what it said first.
     pub(super) fn refined(
@@ -70,6 +83,7 @@ fn voted(all: &Candidates, kept: &[(usize, f32)]) -> Vec<Prediction> {
             class: all.classes[place],
             score,
             bbox: vote(&votes[place], &votes, agreement),
+            mask: None,
         })
         .collect()
 }

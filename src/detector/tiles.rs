@@ -140,7 +140,7 @@ fn starts(length: u32, side: u32) -> impl Iterator<Item = u32> + Clone {
 }
 
 /// What one tile, or the whole photo, shows.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct TileDetection {
     /// In the photo's pixels.
     detection: Prediction,
@@ -152,7 +152,9 @@ impl TileDetection {
     fn of(tile: &Tile, detection: Prediction, photo: (u32, u32)) -> TileDetection {
         let (x, y, b) = (tile.x as f32, tile.y as f32, detection.bbox);
         let bbox = BBox::new(b.x1 + x, b.y1 + y, b.x2 + x, b.y2 + y);
-        TileDetection { detection: Prediction { bbox, ..detection }, cut: tile.cuts(&b, photo) }
+        let mask = detection.mask.map(|mask| mask.moved(x, y));
+        let detection = Prediction { bbox, mask, ..detection };
+        TileDetection { detection, cut: tile.cuts(&b, photo) }
     }
 }
 
@@ -183,10 +185,13 @@ fn merge(mut found: Vec<TileDetection>, selection: &Selection) -> Vec<Prediction
 
 #[cfg(test)]
 mod tests {
+    use super::super::RoiMask;
     use super::*;
+    use crate::family::{MaskRule, MaskThreshold, PasteRule};
 
     fn part(class: usize, score: f32, [x1, y1, x2, y2]: [f32; 4], cut: bool) -> TileDetection {
-        TileDetection { detection: Prediction { class, score, bbox: BBox::new(x1, y1, x2, y2) }, cut }
+        let bbox = BBox::new(x1, y1, x2, y2);
+        TileDetection { detection: Prediction { class, score, bbox, mask: None }, cut }
     }
 
     fn selection(class_agnostic: bool) -> Selection {
@@ -220,9 +225,10 @@ mod tests {
         let left = part(0, 0.9, [0.0, 0.0, 50.0, 40.0], true);
         let other_class = part(1, 0.5, [0.0, 0.0, 50.0, 40.0], true);
         let alone = part(0, 0.3, [300.0, 0.0, 350.0, 40.0], true);
-        let found = merge(vec![left, whole, other_class, alone], &selection(false));
-        assert_eq!(found, [whole, other_class, alone].map(|part| part.detection));
-        let found = merge(vec![left, whole, other_class, alone], &selection(true));
+        let parts = [left, whole.clone(), other_class.clone(), alone.clone()];
+        let found = merge(parts.to_vec(), &selection(false));
+        assert_eq!(found, [whole.clone(), other_class, alone.clone()].map(|part| part.detection));
+        let found = merge(parts.to_vec(), &selection(true));
         assert_eq!(found, [whole, alone].map(|part| part.detection), "where classes do not matter");
     }
 
@@ -231,7 +237,19 @@ mod tests {
         let better = part(0, 0.9, [0.0, 0.0, 100.0, 100.0], false);
         let again = part(0, 0.8, [0.0, 10.0, 100.0, 100.0], false);
         let inside = part(0, 0.7, [10.0, 10.0, 40.0, 40.0], false);
-        let found = merge(vec![inside, again, better], &selection(false));
+        let found = merge(vec![inside.clone(), again, better.clone()], &selection(false));
         assert_eq!(found, [better, inside].map(|part| part.detection));
+    }
+
+    #[test]
+    fn a_mask_moves_with_its_box() {
+        let rule = MaskRule { paste: PasteRule::Sample, threshold: MaskThreshold::AtLeast(0.5) };
+        let bbox = BBox::new(1.0, 2.0, 3.0, 4.0);
+        let mask = Some(RoiMask::new(rule, bbox, 1, &[1.0]));
+        let tile = Tile { x: 10, y: 20, width: 8, height: 8 };
+        let found = TileDetection::of(&tile, Prediction { class: 0, score: 1.0, bbox, mask }, (40, 40));
+        let pasted = found.detection.mask.unwrap().paste((40, 40));
+        assert_eq!(pasted.bbox().unwrap(), [11.0, 22.0, 2.0, 2.0]);
+        assert_eq!(pasted.area(), 4);
     }
 }

@@ -141,11 +141,11 @@ impl Detector {
         }
         let weights = vec![1.0; lists.len()];
         if self.partners.is_empty() {
-            return merge(lists, &weights, self.augment.merge, &self.selection);
+            return merge(&lists, &weights, self.augment.merge, &self.selection);
         }
         // What is merged with others' detections is chosen then.
         let all = Selection { scores: vec![0.0; self.classes.len()], ..self.of_view.clone() };
-        merge(lists, &weights, self.augment.merge, &all)
+        merge(&lists, &weights, self.augment.merge, &all)
     }
 
     /// What all views of each photo show; a list a view, in the photos' own pixels.
@@ -195,5 +195,6 @@ impl Detector {
 /// What a mirrored photo of a width shows, where it is in the photo itself.
 fn turned(one: Prediction, width: f32) -> Prediction {
     let b = one.bbox;
-    Prediction { bbox: BBox::new(width - b.x2, b.y1, width - b.x1, b.y2), ..one }
+    let mask = one.mask.map(|mask| mask.mirrored(width));
+    Prediction { bbox: BBox::new(width - b.x2, b.y1, width - b.x1, b.y2), mask, ..one }
 }

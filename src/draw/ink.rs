@@ -79,11 +79,15 @@ fn fill(picture: &mut RgbImage, rect: Rect, colour: [u8; 3], opacity: u32) {
     let rows = |end: u32| rect.y.clamp(0, end.into())..(rect.y + rect.height.max(0)).clamp(0, end.into());
     for y in rows(picture.height()) {
         for x in columns(picture.width()) {
-            for (under, over) in picture.get_pixel_mut(x as u32, y as u32).0.iter_mut().zip(colour) {
-                *under =
-                    ((u32::from(*under) * (256 - opacity) + u32::from(over) * opacity + 128) / 256) as u8;
-            }
+            mix(picture.get_pixel_mut(x as u32, y as u32), colour, opacity);
         }
+    }
+}
+
+/// Mixes a colour into a pixel; opacity from 0 to 256.
+pub(super) fn mix(pixel: &mut Rgb<u8>, colour: [u8; 3], opacity: u32) {
+    for (under, over) in pixel.0.iter_mut().zip(colour) {
+        *under = ((u32::from(*under) * (256 - opacity) + u32::from(over) * opacity + 128) / 256) as u8;
     }
 }
 

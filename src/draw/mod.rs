@@ -1,13 +1,15 @@
-//! Boxes and labels drawn on photos. Knows pictures and plain boxes, nothing of models.
+//! Masks, boxes and labels drawn on photos. Knows pictures and plain boxes, nothing of models.
 //!
 //! Line width and text follow the picture's size, so that a thumbnail and a 12-megapixel photo read alike.
 
 mod colour;
 mod font;
 mod ink;
+mod mask;
 mod place;
 
 use ab_glyph::FontArc;
+use coco_eval::Rle;
 use image::RgbImage;
 
 use crate::geometry::BBox;
@@ -28,12 +30,14 @@ pub struct Mark {
     pub label: String,
     /// Red, green and blue in place of the class's colour.
     pub colour: Option<[u8; 3]>,
+    /// Pixels in a mask of the photo's height and width, drawn translucent with a contour.
+    pub mask: Option<Rle>,
 }
 
 impl Mark {
-    /// A mark in its class's colour.
+    /// A mark without a mask in its class's colour.
     pub fn new(bbox: BBox, class: usize, label: String) -> Mark {
-        Mark { bbox, class, label, colour: None }
+        Mark { bbox, class, label, colour: None, mask: None }
     }
 
     fn colour(&self) -> [u8; 3] {
@@ -41,7 +45,7 @@ impl Mark {
     }
 }
 
-/// Draws boxes and labels onto the photo: the first mark on top, labels over all boxes.
+/// Draws masks, boxes and labels onto the photo: the first mark on top, boxes over all masks, labels over all boxes.
 ///
 /// A box with a NaN corner or wholly outside is left out; one that is inside out is drawn with its corners
 /// swapped. Earlier marks choose the place of their label first. Labels stay inside the picture and never cover
@@ -59,6 +63,9 @@ pub fn annotate(photo: &mut Photo, marks: &[Mark], fonts: &Fonts) {
     let page = Rect { x: 0, y: 0, width: i64::from(width), height: i64::from(height) };
     let frames: Vec<(Rect, &Mark)> =
         marks.iter().filter_map(|mark| Some((frame(&mark.bbox, page, sizes.line)?, mark))).collect();
+    for mark in marks.iter().rev() {
+        mark.mask.iter().for_each(|mask| mask::draw(&mut picture, mask, sizes.line, mark.colour()));
+    }
     for (frame, mark) in frames.iter().rev() {
         ink::outline(&mut picture, *frame, sizes.line, mark.colour());
     }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use super::folder::ExportFolder;
 use super::{Error, Source};
 use crate::atomic;
-use crate::convert::{Annotations, LabelCategory, LabelledObject, LabelledPhoto, Target, write_labels};
+use crate::convert::{
+    Annotations, LabelCategory, LabelledObject, LabelledPhoto, Target, outlines_of, write_labels,
+};
 use crate::photo;
 use crate::run::{Exported, FoundPhoto, JournalRow, ResultCategory};
 use coco_eval::ResultId;
@@ -31,7 +33,8 @@ fn fill(
     let set = Annotations { categories: categories(source.classes), ..Annotations::default() };
     let places: HashMap<&ResultId, usize> =
         source.classes.iter().enumerate().map(|(place, class)| (&class.id, place)).collect();
-    let (below, ending) = if target == Target::Yolo { ("labels", "txt") } else { ("", "json") };
+    let yolo = matches!(target, Target::Yolo | Target::YoloSeg);
+    let (below, ending) = if yolo { ("labels", "txt") } else { ("", "json") };
     let mut taken = HashSet::new();
     for (done, row) in source.rows()?.enumerate() {
         if source.is_stopped() {
@@ -50,7 +53,7 @@ fn fill(
             atomic::write_quickly(path, |out| write_labels(target, &set, &labelled, out))
         })?;
     }
-    if target == Target::Yolo {
+    if yolo {
         folder.add("data.yaml", |path| {
             atomic::write_quickly(path, |out| crate::convert::write_yolo_config(&set, out))
         })?;
@@ -79,6 +82,7 @@ fn labelled(found: &FoundPhoto, places: &HashMap<&ResultId, usize>, shown_from: 
             category: *places.get(&item.category_id)?,
             bbox: [x1, y1, x2 - x1, y2 - y1],
             score: Some(item.score.into()),
+            outlines: item.mask.as_ref().map(outlines_of).unwrap_or_default(),
             ..LabelledObject::default()
         })
     };

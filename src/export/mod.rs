@@ -91,6 +91,8 @@ pub(crate) struct Source<'a> {
     pub(crate) tasks: &'a [Task],
     /// Its classes.
     pub(crate) classes: &'a [ResultCategory],
+    /// Whether its detections have masks.
+    pub(crate) masks: bool,
     /// Set by whoever wants no more.
     pub(crate) stop: &'a AtomicBool,
 }
@@ -157,7 +159,10 @@ pub(crate) fn export(
             ExportFormat::Parquet => parquet::write(source, &out.join("detections.parquet"))?,
             #[cfg(not(feature = "parquet"))]
             ExportFormat::Parquet => return Err(Error::LeftOut("parquet")),
-            ExportFormat::Yolo => labels::write(source, Target::Yolo, &out.join("yolo"), &key, watch)?,
+            ExportFormat::Yolo => {
+                let target = if source.masks { Target::YoloSeg } else { Target::Yolo };
+                labels::write(source, target, &out.join("yolo"), &key, watch)?
+            }
             ExportFormat::LabelMe => {
                 labels::write(source, Target::LabelMe, &out.join("labelme"), &key, watch)?
             }

@@ -50,7 +50,7 @@ fn write_row(table: &mut csv::Writer<impl io::Write>, row: &JournalRow) -> io::R
     if found.detections.is_empty() {
         table.write_record([&found.file, &id, &width, &height, "", "", "", "", "", "", "", ""])?;
     }
-    for ResultItem { category_id, label, score, r#box } in &found.detections {
+    for ResultItem { category_id, label, score, r#box, .. } in &found.detections {
         let (category, score, [x1, y1, x2, y2]) =
             (category_id.to_string(), score.to_string(), r#box.map(|edge| edge.to_string()));
         let row = [&found.file, &id, &width, &height, &category, label, &score, &x1, &y1, &x2, &y2, ""];

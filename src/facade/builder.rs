@@ -20,6 +20,7 @@ pub struct DetectorBuilder {
     postprocess: Postprocess,
     augment: Augment,
     refine: bool,
+    masks: bool,
     others: Vec<(OsString, f64)>,
 }
 
@@ -34,6 +35,7 @@ impl DetectorBuilder {
             postprocess: Postprocess::default(),
             augment: Augment::default(),
             refine: false,
+            masks: true,
             others: Vec::new(),
         }
     }
@@ -129,6 +131,13 @@ impl DetectorBuilder {
         self
     }
 
+    /// Whether masks are computed, of a model with a mask head; true by default.
+    #[must_use]
+    pub fn masks(mut self, masks: bool) -> DetectorBuilder {
+        self.masks = masks;
+        self
+    }
+
     /// Has another model, named as the first is, look at each photo as well: what they show is merged, and classes are united
     /// by name. Its scores count `weight`, above 0, where those of the first count 1.
     #[must_use]
@@ -169,6 +178,7 @@ impl DetectorBuilder {
             detector.join(other, *weight)?;
         }
         detector.set_refine(self.refine);
+        detector.set_masks(self.masks);
         if let Some(score) = self.score {
             detector.set_score_threshold(score);
         }

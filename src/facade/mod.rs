@@ -19,6 +19,7 @@ use crate::detector::{self, Detector, Prediction};
 use crate::geometry::BBox;
 use crate::photo::{self, DecodeOptions};
 use crate::{model, run as runs, runtime};
+use coco_eval::Rle;
 
 /// One found object.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,9 @@ pub struct Detection {
     pub score: f32,
     /// Where, in the photo's own pixels.
     pub bbox: BBox,
+    /// Its pixels in a mask of the photo's height and width, of a model with masks: COCO's run lengths, with `pixels()` for
+    /// bytes of 0 and 1 column by column, and `area()`.
+    pub mask: Option<Rle>,
 }
 
 /// Why a detector could not be loaded, or a photo or a run not be done.
@@ -112,12 +116,14 @@ impl Detector {
     /// As [`Detector::detect`].
     pub fn detect_in<'a>(&self, photo: impl Into<PhotoInput<'a>>) -> Result<PhotoDetections, Error> {
         let photo = photo.into().decode(&self.reading(&DecodeOptions::default()))?;
-        let detections = self.predict(&photo)?.into_iter().map(|prediction| self.labelled(prediction));
+        let size = (photo.width, photo.height);
+        let detections = self.predict(&photo)?.into_iter().map(|prediction| self.labelled(prediction, size));
         Ok(PhotoDetections { width: photo.width, height: photo.height, detections: detections.collect() })
     }
 
-    fn labelled(&self, Prediction { class, score, bbox }: Prediction) -> Detection {
+    /// A detection in a photo of a width and height.
+    fn labelled(&self, Prediction { class, score, bbox, mask }: Prediction, size: (u32, u32)) -> Detection {
         let (label, category_id) = self.label(class);
-        Detection { label, category_id, class, score, bbox }
+        Detection { label, category_id, class, score, bbox, mask: mask.map(|mask| mask.paste(size)) }
     }
 }

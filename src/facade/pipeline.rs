@@ -176,6 +176,7 @@ fn prepare(
 fn infer(detector: &Detector, (width, height): (u32, u32), input: Input) -> Outcome {
     let (mut found, _) = detector.infer(vec![input])?;
     let found = found.pop().unwrap_or_default();
-    let detections = found.into_iter().map(|prediction| detector.labelled(prediction)).collect();
+    let detections =
+        found.into_iter().map(|prediction| detector.labelled(prediction, (width, height))).collect();
     Ok(PhotoDetections { width, height, detections })
 }

@@ -104,7 +104,13 @@ impl Exporting<'_> {
         // Photos are decoded as the detector had them.
         let decode = self.detector.reading(&self.options.decode);
         let run = &RunOptions { decode, ..self.options.clone() };
-        let source = export::Source { run, tasks: self.tasks, classes: self.classes, stop: self.stop };
+        let source = export::Source {
+            run,
+            tasks: self.tasks,
+            classes: self.classes,
+            masks: record.settings.masks,
+            stop: self.stop,
+        };
         let total = record.counts.photos;
         record.exports = export::export(&source, self.export, &mut |what, done| {
             progress(Event::Export { what, done, total });

@@ -286,6 +286,56 @@ pub struct DetectionRule {
     pub clip_to_photo: bool,
 }
 
+/// How the small mask of a box becomes pixels of the photo. Interpolation is of probabilities, not of logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PasteRule {
+    /// Zeros are put around the mask, the box grows with them and is cut off to whole pixels, and the mask is resized to it,
+    /// bilinear with half-pixel centres (torchvision's `paste_mask_in_image`).
+    Resize,
+    /// The mask is sampled at the centre of each pixel, zero outside (detectron2's `paste_masks_in_image`).
+    Sample,
+    /// As `sample`; of a box without width or height the mask's middle is sampled (mmdetection's `_do_paste_mask`).
+    SampleMiddle,
+}
+
+/// From which probability on a pixel is set, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaskThreshold {
+    /// Above this (torchvision's COCO evaluation).
+    Above(f32),
+    /// From this on (detectron2, mmdetection).
+    AtLeast(f32),
+}
+
+impl MaskThreshold {
+    /// The probability between unset and set.
+    pub fn value(self) -> f32 {
+        match self {
+            MaskThreshold::Above(value) | MaskThreshold::AtLeast(value) => value,
+        }
+    }
+
+    /// Whether a pixel of a probability is set.
+    pub fn sets(self, probability: f32) -> bool {
+        match self {
+            MaskThreshold::Above(bound) => probability > bound,
+            MaskThreshold::AtLeast(least) => probability >= least,
+        }
+    }
+}
+
+/// Masks.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaskRule {
+    /// From the small mask to the photo.
+    pub paste: PasteRule,
+    /// Which pixels are set.
+    pub threshold: MaskThreshold,
+}
+
 /// All values of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -302,6 +352,9 @@ pub struct Conventions {
     pub roi: RoiRule,
     /// Detections.
     pub detections: DetectionRule,
+    /// Masks of detections, where the model has a mask head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masks: Option<MaskRule>,
 }
 
 /// The anchor sizes that all frameworks begin with: one a level of a pyramid, else all of them on the one level.

@@ -174,5 +174,6 @@ pub(super) fn conventions(architecture: &Architecture) -> Conventions {
             per_image: 100,
             clip_to_photo: true,
         },
+        masks: None,
     }
 }

@@ -179,5 +179,6 @@ fn conventions(architecture: &Architecture) -> Conventions {
             per_image: 100,
             clip_to_photo: false,
         },
+        masks: None,
     }
 }

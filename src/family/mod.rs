@@ -21,8 +21,8 @@ pub use classifier::{ClassifierFilter, ClassifierInput, LoadedClassifier, is_cla
 pub use config::{ConfigError, read as read_config, read_config_text};
 pub use conventions::{
     AnchorCell, AnchorRule, AnchorStride, Background, ChannelOrder, Clamp, Conventions, DetectionRule,
-    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter, RoiRule,
-    RoiScale, Scaling, SizeRule, ValueRange,
+    FinestLevel, InputRule, LevelRule, MaskRule, MaskThreshold, MinSide, NmsSpace, PasteRule, ProposalRule,
+    RankBy, ResizeFilter, RoiRule, RoiScale, Scaling, SizeRule, ValueRange,
 };
 pub(crate) use limits::{MOST_PIXELS, check as check_conventions, check_classifier};
 pub use load::{Error, Loaded, Parameters, load};

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::gallery::{Album, GalleryBox, GalleryPhoto};
+use super::gallery::{Album, GalleryBox, GalleryPhoto, scale};
+use super::outline;
 use crate::run;
 use coco_eval::ResultId;
 
@@ -162,7 +163,11 @@ fn picture(album: &Album, row: &run::FoundPhoto, shown_from: f32) -> Option<Gall
     let mark = |item: &run::ResultItem| {
         let [x1, y1, x2, y2] = item.r#box.map(f64::from);
         let (class, score) = (item.label.clone(), Some(f64::from(item.score)));
-        GalleryBox { kind, class, score, bbox: [x1, y1, x2 - x1, y2 - y1] }
+        // Less than a pixel of the page's picture.
+        let tolerance = 0.75 * scale(row.width, row.height).max(1.0);
+        let mask = item.mask.as_ref().filter(|_| !album.is_drawn());
+        let path = mask.map(|mask| outline::path(mask, tolerance)).unwrap_or_default();
+        GalleryBox { kind, class, score, bbox: [x1, y1, x2 - x1, y2 - y1], path }
     };
     album.picture(&row.file, caption, shown.map(mark).collect())
 }
@@ -177,6 +182,7 @@ mod tests {
             label: format!("class {category_id}"),
             score,
             r#box: [0.0, 0.0, side, side],
+            mask: None,
         };
         let detections = items.iter().map(item).collect();
         run::JournalRow::Found(run::FoundPhoto {

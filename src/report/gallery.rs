@@ -66,15 +66,27 @@ pub(super) struct GalleryBox {
     pub(super) score: Option<f64>,
     /// x, y, width, height in the photo's pixels.
     pub(super) bbox: [f64; 4],
+    /// The path around its mask, where it has one that is to be drawn.
+    pub(super) path: String,
 }
 
 /// Height of a label's ground in pixels of a picture whose longer side has [`SIDE`]; its text has two thirds of it.
 const LABEL: f64 = 27.0;
 
+/// Pixels of a photo for one of a picture whose longer side has [`SIDE`].
+pub(super) fn scale(width: u32, height: u32) -> f64 {
+    f64::from(width.max(height)) / f64::from(SIDE)
+}
+
 impl GalleryPhoto {
     /// Pixels of the photo for one of a picture whose longer side has [`SIDE`].
     fn scale(&self) -> f64 {
-        f64::from(self.width.max(self.height)) / f64::from(SIDE)
+        scale(self.width, self.height)
+    }
+
+    /// Whether any of its boxes has a mask.
+    pub(super) fn has_masks(&self) -> bool {
+        self.marks.iter().any(|mark| !mark.path.is_empty())
     }
 
     /// Height of the labels' text in the photo's pixels: about the same on the page for every photo.

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::lines::{Drawn, Lines};
 use super::plot;
 use coco_eval::{
-    ClassRow, Closed, Errors, EvaluateError, Evaluation, Evaluator, Interval, IntervalKind, Mistakes, Params,
-    Reading, Resampling, TIDE_KINDS, TideThresholds, per_class, stat_names,
+    ClassRow, Closed, Errors, EvaluateError, Evaluation, Evaluator, Interval, IntervalKind, IouType,
+    Mistakes, Params, Reading, Resampling, TIDE_KINDS, TideThresholds, per_class, stat_names,
 };
 
 /// Draws for the intervals.
@@ -104,7 +104,7 @@ pub struct NamedErrors {
 }
 
 impl EvaluationReport {
-    /// Judges results by annotations, with everything that can be said; intervals by cluster as well where `cluster` says what
+    /// Judges boxes or masks of results by annotations, with everything that can be said; intervals by cluster as well where `cluster` says what
     /// belongs together, as [`Evaluator::clusters`] takes it.
     ///
     /// # Errors
@@ -114,8 +114,9 @@ impl EvaluationReport {
         results: &Path,
         method: IntervalKind,
         cluster: Option<&str>,
+        iou_type: IouType,
     ) -> Result<EvaluationReport, EvaluateError> {
-        let params = Params::default();
+        let params = Params::of(iou_type);
         let reading = Reading::default();
         let input = Evaluator::open(annotations, results, &params, false)?;
         let evaluation = input.evaluate_as(reading, true)?;

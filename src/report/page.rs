@@ -192,6 +192,11 @@ impl Page {
         self.pictures().next().is_some()
     }
 
+    /// Whether pictures show masks, which can be left out.
+    fn has_masks(&self) -> bool {
+        self.pictures().any(GalleryPhoto::has_masks)
+    }
+
     /// Whether pictures show what is right, wrong and missed.
     fn has_mistakes(&self) -> bool {
         self.judged.as_ref().is_some_and(|judged| !judged.mistakes.is_empty())
@@ -465,7 +470,13 @@ fn mistakes(
     worst.sort_by(|a, b| b.count().cmp(&a.count()).then(boldest(b).total_cmp(&boldest(a))));
     let picture = |image: &Mistakes| {
         let mark = |kind: &'static str| {
-            move |boxed: &Boxed| GalleryBox { kind, class: name(boxed), score: boxed.score, bbox: boxed.bbox }
+            move |boxed: &Boxed| GalleryBox {
+                kind,
+                class: name(boxed),
+                score: boxed.score,
+                bbox: boxed.bbox,
+                path: String::new(),
+            }
         };
         let scored = |boxed: &Boxed| mark("wrong")(boxed).label();
         let lists = [

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use super::journal::{JournalRow, rows};
 use super::results::CocoResult;
 use crate::atomic;
-use crate::detector::{MergeRule, Prediction, Selection, merge};
+use crate::detector::{MergeRule, Prediction, Selection, merge, most_alike};
 use crate::geometry::BBox;
-use coco_eval::{JsonList, ResultId};
+use coco_eval::{JsonList, ResultId, Rle};
 
 /// Why results cannot be fused.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +111,12 @@ struct FusedImage {
     file: Option<String>,
     /// A list for each of the results.
     lists: Vec<Vec<Prediction>>,
+    /// Masks in the same order.
+    masks: Vec<Vec<Option<Rle>>>,
 }
+
+/// A result of an image, with its mask where it has one.
+type Masked = (Prediction, Option<Rle>);
 
 /// Fuses results, each a run's folder, its journal or a COCO results list, and writes a COCO results list.
 ///
@@ -125,7 +130,7 @@ pub fn ensemble(results: &[PathBuf], out: &Path, how: &Fusing<'_>) -> Result<Fus
     let mut united = United::default();
     let mut images: BTreeMap<ResultId, FusedImage> = BTreeMap::new();
     for (number, path) in results.iter().enumerate() {
-        let mut add = |id: &ResultId, file: Option<&str>, found: Vec<Prediction>| {
+        let mut add = |id: &ResultId, file: Option<&str>, found: Vec<Masked>| {
             let image = images.entry(id.clone()).or_default();
             match (&image.file, file) {
                 (Some(one), Some(other)) if one != other => {
@@ -136,7 +141,11 @@ pub fn ensemble(results: &[PathBuf], out: &Path, how: &Fusing<'_>) -> Result<Fus
                 _ => {}
             }
             image.lists.resize(results.len(), Vec::new());
-            image.lists[number].extend(found);
+            image.masks.resize(results.len(), Vec::new());
+            for (one, mask) in found {
+                image.lists[number].push(one);
+                image.masks[number].push(mask);
+            }
             Ok(())
         };
         let journal = if path.is_dir() { path.join("detections.jsonl") } else { path.clone() };
@@ -159,9 +168,13 @@ pub fn ensemble(results: &[PathBuf], out: &Path, how: &Fusing<'_>) -> Result<Fus
         let mut list = JsonList::begin(&mut *file, "[")?;
         for (id, image) in images {
             fused.read += image.lists.iter().map(Vec::len).sum::<usize>();
-            for found in merge(image.lists, &weights, how.rule, &selection) {
+            let masked = image.masks.iter().flatten().any(Option::is_some);
+            for found in merge(&image.lists, &weights, how.rule, &selection) {
                 let category = united.ids[found.class].clone();
-                list.add(&CocoResult::new(id.clone(), category, found.bbox, found.score))?;
+                let alike = if masked { most_alike(&found, &image.lists) } else { None };
+                let mask = alike.and_then(|(list, place)| image.masks[list][place].clone());
+                let result = CocoResult::new(id.clone(), category, found.bbox, found.score);
+                list.add(&result.with_mask(mask))?;
                 fused.written += 1;
             }
         }
@@ -173,7 +186,7 @@ pub fn ensemble(results: &[PathBuf], out: &Path, how: &Fusing<'_>) -> Result<Fus
 }
 
 /// What is done with an image's results: its id, its file where that is known, and the results.
-type Add<'a> = dyn FnMut(&ResultId, Option<&str>, Vec<Prediction>) -> Result<(), EnsembleError> + 'a;
+type Add<'a> = dyn FnMut(&ResultId, Option<&str>, Vec<Masked>) -> Result<(), EnsembleError> + 'a;
 
 fn unread(path: &Path) -> impl Fn(io::Error) -> EnsembleError + '_ {
     move |source| EnsembleError::Read { path: path.to_owned(), source }
@@ -182,10 +195,11 @@ fn unread(path: &Path) -> impl Fn(io::Error) -> EnsembleError + '_ {
 fn read_journal(path: &Path, united: &mut United, add: &mut Add<'_>) -> Result<(), EnsembleError> {
     for row in rows(path).map_err(unread(path))? {
         let JournalRow::Found(row) = row.map_err(unread(path))? else { continue };
-        let found = row.detections.iter().map(|item| {
+        let found = row.detections.into_iter().map(|item| {
             let [x1, y1, x2, y2] = item.r#box;
             let class = united.place(&item.category_id, Some(&item.label));
-            Prediction { class, score: item.score, bbox: BBox::new(x1, y1, x2, y2) }
+            let bbox = BBox::new(x1, y1, x2, y2);
+            (Prediction { class, score: item.score, bbox, mask: None }, item.mask)
         });
         add(&row.image_id, Some(&row.file), found.collect())?;
     }
@@ -197,9 +211,18 @@ fn read_journal(path: &Path, united: &mut United, add: &mut Add<'_>) -> Result<(
 struct ListedResult {
     image_id: ResultId,
     category_id: ResultId,
-    /// x, y, width, height.
-    bbox: [f32; 4],
+    /// x, y, width, height; of a mask without it, that around the mask.
+    bbox: Option<[f32; 4]>,
     score: f32,
+    segmentation: Option<ListedMask>,
+}
+
+/// What a result has as its segmentation; polygons are passed over.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ListedMask {
+    Rle(Rle),
+    Other(serde::de::IgnoredAny),
 }
 
 /// The tables that a run leaves beside its results.
@@ -239,10 +262,17 @@ fn read_list(path: &Path, united: &mut United, add: &mut Add<'_>) -> Result<(), 
         .flat_map(|tables| tables.images.iter().map(|one| (&one.id, one.file_name.as_str())))
         .collect();
     for result in read_json::<Vec<ListedResult>>(path)? {
-        let [x, y, width, height] = result.bbox;
+        let mask = match result.segmentation {
+            Some(ListedMask::Rle(mask)) => Some(mask),
+            Some(ListedMask::Other(_)) | None => None,
+        };
+        let around = || Some(mask.as_ref()?.bbox().ok()?.map(|side| side as f32));
+        let missing = || io::Error::new(io::ErrorKind::InvalidData, "a result has neither `bbox` nor a mask");
+        let [x, y, width, height] = result.bbox.or_else(around).ok_or_else(|| unread(path)(missing()))?;
         let class = united.place(&result.category_id, names.get(&result.category_id).copied());
-        let found = Prediction { class, score: result.score, bbox: BBox::new(x, y, x + width, y + height) };
-        add(&result.image_id, files.get(&result.image_id).copied(), vec![found])?;
+        let bbox = BBox::new(x, y, x + width, y + height);
+        let found = Prediction { class, score: result.score, bbox, mask: None };
+        add(&result.image_id, files.get(&result.image_id).copied(), vec![(found, mask)])?;
     }
     Ok(())
 }

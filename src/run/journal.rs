@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 use crate::photo::Exif;
-use coco_eval::ResultId;
+use coco_eval::{ResultId, Rle};
 
 /// One line: what was found in a photo, or why it failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +69,9 @@ pub struct ResultItem {
     pub score: f32,
     /// x1, y1, x2, y2 in the photo's pixels.
     pub r#box: [f32; 4],
+    /// Its pixels in the photo, where the model gives masks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Rle>,
 }
 
 /// Why a photo failed.
@@ -299,6 +302,7 @@ mod tests {
                 label: "bolt".into(),
                 score: 0.9731,
                 r#box: [1.0, 2.5, 0.1, 1e-7],
+                mask: None,
             }],
             error: None,
         })
@@ -311,6 +315,17 @@ mod tests {
             line,
             r#"{"image_id":7,"file":"a/b.jpg","width":640,"height":480,"detections":[{"category_id":4,"label":"bolt","score":0.9731,"box":[1.0,2.5,0.1,1e-7]}]}"#
         );
+        let mut masked = row();
+        if let JournalRow::Found(found) = &mut masked {
+            // pycocotools' text for a mask of 22 x 23 whose first pixel is set.
+            found.detections[0].mask = Some(Rle::new(22, 23, vec![0, 1, 505]));
+        }
+        let line = serde_json::to_string(&masked).unwrap();
+        assert!(
+            line.contains(r#""box":[1.0,2.5,0.1,1e-7],"mask":{"size":[22,23],"counts":"01i?"}}]"#),
+            "{line}"
+        );
+        assert_eq!(serde_json::from_str::<JournalRow>(&line).unwrap(), masked);
         let failed = JournalRow::Failed(FailedPhoto {
             image_id: 8.into(),
             file: "a/c.jpg".into(),

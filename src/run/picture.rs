@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use coco_eval::Rle;
 use png::{BitDepth, ColorType, Compression, EncodingError, Filter};
 
 use super::ResultCategory;
@@ -48,13 +49,17 @@ impl Lettering {
     }
 }
 
+/// A detection, with its mask in the photo where it has one.
+pub(super) type Masked<'a> = (&'a Prediction, Option<&'a Rle>);
+
 /// Draws the detections from `least` up, the best on top.
-pub(super) fn draw(mut photo: Photo, found: &[Prediction], lettering: &Lettering, least: f32) -> Photo {
-    let shown = found.iter().filter(|detection| detection.score >= least);
+pub(super) fn draw(mut photo: Photo, found: &[Masked<'_>], lettering: &Lettering, least: f32) -> Photo {
+    let shown = found.iter().filter(|(detection, _)| detection.score >= least);
     let marks: Vec<Mark> = shown
-        .map(|detection| {
+        .map(|(detection, mask)| {
             let name = lettering.names.get(detection.class).map_or("", String::as_str);
-            Mark::new(detection.bbox, detection.class, format!("{name} {:.2}", detection.score))
+            let label = format!("{name} {:.2}", detection.score);
+            Mark { mask: mask.cloned(), ..Mark::new(detection.bbox, detection.class, label) }
         })
         .collect();
     draw::annotate(&mut photo, &marks, &lettering.fonts);
@@ -72,27 +77,28 @@ const ON_CROWD: [u8; 3] = [204, 121, 167];
 /// `classes` are the lettering's.
 pub(super) fn draw_with_truth(
     mut photo: Photo,
-    found: &[Prediction],
+    found: &[Masked<'_>],
     classes: &[ResultCategory],
     objects: &[TruthBox],
     lettering: &Lettering,
     least: f32,
 ) -> Photo {
     let name = |class: usize| lettering.names.get(class).map_or("", String::as_str);
-    let shown: Vec<&Prediction> = found.iter().filter(|detection| detection.score >= least).collect();
+    let shown: Vec<&Masked<'_>> = found.iter().filter(|(detection, _)| detection.score >= least).collect();
     let known: Vec<_> = shown
         .iter()
-        .filter_map(|detection| Some((&classes.get(detection.class)?.id, detection.bbox)))
+        .filter_map(|(detection, _)| Some((&classes.get(detection.class)?.id, detection.bbox)))
         .collect();
     let (verdicts, missed) = truth::judge(&known, objects);
-    let of_detection = |(detection, verdict): (&&Prediction, Verdict)| {
+    let of_detection = |((detection, mask), verdict): (&&Masked<'_>, Verdict)| {
         let label = format!("{} {:.2}", name(detection.class), detection.score);
         let (label, colour) = match verdict {
             Verdict::Right => (label, RIGHT),
             Verdict::Wrong => (format!("wrong: {label}"), WRONG),
             Verdict::OnCrowd => (format!("crowd: {label}"), ON_CROWD),
         };
-        Mark { colour: Some(colour), ..Mark::new(detection.bbox, detection.class, label) }
+        let mask = mask.cloned();
+        Mark { colour: Some(colour), mask, ..Mark::new(detection.bbox, detection.class, label) }
     };
     let of_object = |&place: &usize| {
         let object = &objects[place];

@@ -75,6 +75,9 @@ pub struct Settings {
     /// The head saw its own boxes once more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refine: bool,
+    /// Detections have masks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masks: bool,
     /// Models beside the first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<OtherModel>,
@@ -140,6 +143,7 @@ impl Settings {
             postprocess: detector.postprocess().clone(),
             augment: detector.augment().clone(),
             refine: detector.refine(),
+            masks: detector.gives_masks(),
             others: detector.others(),
             tile: options.tile,
             shard: options.shard,
@@ -158,6 +162,7 @@ impl Settings {
             (self.model_sha256 != other.model_sha256, format!("another model (`{}`)", other.model)),
             (self.others != other.others, "other models beside the first (-m, --weights)".into()),
             (self.refine != other.refine, if other.refine { "--refine" } else { "no --refine" }.into()),
+            (self.masks != other.masks, if other.masks { "no --no-masks" } else { "--no-masks" }.into()),
             (self.augment != other.augment, format!("other views ({})", other.augment.said())),
             (self.score != other.score, format!("--score {}", other.score)),
             (self.classes != other.classes, "other --classes".into()),

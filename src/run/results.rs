@@ -9,7 +9,7 @@ use super::ResultCategory;
 use super::journal::{JournalRow, rows};
 use crate::atomic;
 use crate::geometry::BBox;
-use coco_eval::{CategoryEntry, ImageEntry, JsonList, ResultId};
+use coco_eval::{CategoryEntry, ImageEntry, JsonList, ResultId, Rle};
 
 /// One detection as COCO's results have it.
 #[derive(Clone, Serialize)]
@@ -19,12 +19,20 @@ pub(crate) struct CocoResult {
     /// x, y, width, height.
     bbox: [f32; 4],
     score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segmentation: Option<Rle>,
 }
 
 impl CocoResult {
     /// A box by its corners becomes one by its size.
     pub(crate) fn new(image_id: ResultId, category_id: ResultId, bbox: BBox, score: f32) -> CocoResult {
-        CocoResult { image_id, category_id, bbox: [bbox.x1, bbox.y1, bbox.width(), bbox.height()], score }
+        let bbox = [bbox.x1, bbox.y1, bbox.width(), bbox.height()];
+        CocoResult { image_id, category_id, bbox, score, segmentation: None }
+    }
+
+    /// The same with a mask, where there is one.
+    pub(crate) fn with_mask(self, mask: Option<Rle>) -> CocoResult {
+        CocoResult { segmentation: mask, ..self }
     }
 }
 
@@ -41,15 +49,11 @@ pub(super) fn write(
             let row = row?;
             see(&row);
             let JournalRow::Found(found) = row else { continue };
-            for item in &found.detections {
+            for item in found.detections {
                 let [x1, y1, x2, y2] = item.r#box;
                 let bbox = BBox::new(x1, y1, x2, y2);
-                list.add(&CocoResult::new(
-                    found.image_id.clone(),
-                    item.category_id.clone(),
-                    bbox,
-                    item.score,
-                ))?;
+                let result = CocoResult::new(found.image_id.clone(), item.category_id, bbox, item.score);
+                list.add(&result.with_mask(item.mask))?;
             }
         }
         list.end("]\n")

@@ -240,14 +240,19 @@ impl Stages<'_> {
         if let Some(only) = &self.options.only {
             found.retain(|detection| only.contains(&detection.class));
         }
+        let detections: Vec<ResultItem> = timed(&mut times.postprocess, || {
+            found.iter().map(|detection| self.item(detection, size)).collect()
+        });
         let mut error = None;
         if let (Some(photo), Some(least)) = (photo, self.options.draw_score) {
             let path = self.pictures.path(&file);
+            let masks = detections.iter().map(|item| item.mask.as_ref());
+            let shown: Vec<picture::Masked<'_>> = found.iter().zip(masks).collect();
             let drawn = timed(&mut times.draw, || match &self.options.truth {
-                None => picture::draw(photo, &found, self.lettering, least),
+                None => picture::draw(photo, &shown, self.lettering, least),
                 Some(truth) => {
                     let objects = truth.objects(&image_id);
-                    picture::draw_with_truth(photo, &found, self.classes, objects, self.lettering, least)
+                    picture::draw_with_truth(photo, &shown, self.classes, objects, self.lettering, least)
                 }
             });
             let written = timed(&mut times.write, || {
@@ -259,7 +264,6 @@ impl Stages<'_> {
                 error = Some(picture_failure(cause).map_err(Error::io("write", &path))?);
             }
         }
-        let detections = found.iter().map(|detection| self.item(detection)).collect();
         let most = self.options.decode.limits.file_bytes;
         let exif = self.options.exif.then(|| photo::Exif::of_file(&task.entry.path, most)).flatten();
         Ok(Some(Done {
@@ -277,7 +281,8 @@ impl Stages<'_> {
         }))
     }
 
-    fn item(&self, detection: &Prediction) -> ResultItem {
+    /// A row of a photo of a width and height; its mask is pasted here, beside the network.
+    fn item(&self, detection: &Prediction, size: (u32, u32)) -> ResultItem {
         let class = self.classes.get(detection.class);
         let b = &detection.bbox;
         ResultItem {
@@ -285,6 +290,7 @@ impl Stages<'_> {
             label: class.map(|class| class.name.clone()).unwrap_or_default(),
             score: detection.score,
             r#box: [b.x1, b.y1, b.x2, b.y2],
+            mask: detection.mask.as_ref().map(|mask| mask.paste(size)),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use coco_eval::Rle;
+
 use super::ResultCategory;
 use super::truth::TruthBox;
 use crate::detector::Prediction;
@@ -20,15 +22,18 @@ impl Lettering {
     }
 }
 
+/// A detection, with its mask in the photo where it has one.
+pub(super) type Masked<'a> = (&'a Prediction, Option<&'a Rle>);
+
 /// Draws nothing.
-pub(super) fn draw(photo: Photo, _: &[Prediction], _: &Lettering, _: f32) -> Photo {
+pub(super) fn draw(photo: Photo, _: &[Masked<'_>], _: &Lettering, _: f32) -> Photo {
     photo
 }
 
 /// Draws nothing.
 pub(super) fn draw_with_truth(
     photo: Photo,
-    _: &[Prediction],
+    _: &[Masked<'_>],
     _: &[ResultCategory],
     _: &[TruthBox],
     _: &Lettering,

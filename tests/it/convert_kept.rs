@@ -190,11 +190,14 @@ fn poses_and_predictions_are_read_as_ultralytics_means_them() {
     let ended = convert(&place, &["pose", "-o", "pose.json"]).expect(0);
     assert!(ended.err.contains("key points of 1 object"), "{}", ended.err);
     assert_eq!(boxes(&place.json("pose.json")), one("images/a.png", "person", whole.clone()));
-    let ended = convert(&place, &["found", "-o", "found.json"]).expect(0);
+    let ended = convert(&place, &["found", "-o", "found.csv", "--to", "csv"]).expect(0);
     assert!(ended.err.contains("polygons of 1 object"), "{}", ended.err);
+    convert(&place, &["found", "-o", "found.json"]).expect(0);
     let rows = place.json("found.json")["annotations"].clone();
     assert_eq!([&rows[0]["bbox"], &rows[1]["bbox"]], [&whole; 2]);
     assert_eq!([&rows[0]["score"], &rows[1]["score"]], [0.75, 0.5]);
+    let polygon = json!([[0.0, 0.0, 61.0, 0.0, 61.0, 43.0, 0.0, 43.0]]);
+    assert_eq!([&rows[0]["segmentation"], &rows[1]["segmentation"]], [&Value::Null, &polygon]);
 }
 
 #[test]

@@ -34,6 +34,7 @@ mod import_wrapped;
 mod install;
 mod json_lines;
 mod limits;
+mod masks;
 mod memory;
 mod merge;
 mod model_format;

@@ -45,6 +45,7 @@ class Detector:
         augment: ``"flip"`` looks at each photo and its mirror image, ``"full"`` at three sizes of it, each mirrored too, and
             merges what they show by weighted boxes fusion: more accuracy for more time.
         refine: The head sees its own boxes once more, which makes them more exact.
+        masks: Computes masks, of a model that has them.
 
     Raises:
         ModelError: There is no such model, or it cannot be read.
@@ -66,6 +67,7 @@ class Detector:
         max_detections: int | None = None,
         augment: Literal["none", "flip", "full"] = "none",
         refine: bool = False,
+        masks: bool = True,
     ) -> None:
         most = _arguments.MOST_THREADS
         arguments: dict[str, Any] = {
@@ -83,6 +85,7 @@ class Detector:
             ),
             "augment": _arguments.one_of("augment", augment, VIEWS),
             "refine": _arguments.flag("refine", refine),
+            "masks": _arguments.flag("masks", masks),
         }
         _runtime.bring()
         self._arguments = arguments
@@ -261,9 +264,14 @@ class Detector:
         return answer
 
     def _made(self, photo: Photo, found: _rcnn._Found) -> Detections:
-        boxes, scores, classes, width, height = found
+        boxes, scores, classes, width, height, masks = found
         labels = [self._names[place] for place in classes.tolist()]
-        return Detections(boxes, scores, self._ids[classes], labels, classes, width, height, None, photo)
+        rles = None
+        if self._native.masks:
+            # Of several models, one may have none.
+            empty = {"size": [height, width], "counts": [height * width]}
+            rles = [_rcnn.mask_of_runs(empty) if rle is None else rle for rle in masks]
+        return Detections(boxes, scores, self._ids[classes], labels, classes, width, height, rles, photo)
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in self._arguments.items() if name != "model")

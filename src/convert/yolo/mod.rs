@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::files::{inside, name_below, read_small, read_whole};
+use super::outline::area;
 use super::{
     Annotations, Error, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, ReadOptions,
     Whose, read_each,
@@ -17,8 +18,8 @@ use super::{
 use crate::photo::{self, DecodeOptions, Listing, PhotoEntry};
 use coco_eval::shown;
 use config::{Allowed, YoloConfig, config_of, holds_names};
-pub(super) use rows::write;
 pub use rows::{KeyPoints, YoloKind, YoloRow, YoloRows, read_text};
+pub(super) use rows::{write, write_outlines};
 
 /// Whether a folder is a data set of this form: it says so, or has `labels`, or photos with text files beside them.
 pub(super) fn is_here(folder: &Path) -> bool {
@@ -271,12 +272,20 @@ fn read_photo(item: &YoloItem, root: &Path, key_points: Option<KeyPoints>) -> Re
     let object = |row: &YoloRow| {
         let [x, y, w, h] = row.shape;
         let bbox = [(x - w / 2.0) * wide, (y - h / 2.0) * high, w * wide, h * high].map(settled);
-        LabelledObject { category: row.class, bbox, score: row.score, ..LabelledObject::default() }
+        let corner = |[x, y]: &[f64; 2]| [settled(x * wide), settled(y * high)];
+        let outline: Vec<[f64; 2]> = row.outline.iter().map(corner).collect();
+        LabelledObject {
+            category: row.class,
+            bbox,
+            score: row.score,
+            area: (!outline.is_empty()).then(|| settled(area(&outline))),
+            outlines: if outline.is_empty() { Vec::new() } else { vec![outline] },
+            ..LabelledObject::default()
+        }
     };
     let mut lost = LabelCounts::default();
-    for (what, kind) in [("polygons", YoloKind::Polygon), ("key points", YoloKind::KeyPoints)] {
-        lost.add(Whose::Object, what, found.rows.iter().filter(|row| row.kind == kind).count());
-    }
+    let poses = found.rows.iter().filter(|row| row.kind == YoloKind::KeyPoints).count();
+    lost.add(Whose::Object, "key points", poses);
     let labels = item.labels.as_deref().map(|labels| name_below(root, labels)).unwrap_or_default();
     Ok(YoloRead {
         photo: LabelledPhoto {

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::super::clip::ClippedObject;
+use super::super::outline::joined;
 
 /// How many key points an object has, and how many numbers each.
 pub type KeyPoints = (usize, usize);
@@ -16,14 +17,14 @@ pub type KeyPoints = (usize, usize);
 pub enum YoloKind {
     /// A box.
     Box,
-    /// A polygon, of which the box around it is taken.
+    /// A polygon.
     Polygon,
     /// A box and key points.
     KeyPoints,
 }
 
 /// One object.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct YoloRow {
     /// Place of its class.
     pub class: usize,
@@ -33,6 +34,8 @@ pub struct YoloRow {
     pub score: Option<f64>,
     /// What the row held.
     pub kind: YoloKind,
+    /// Corners of a polygon, cut at the photo's edges.
+    pub outline: Vec<[f64; 2]>,
 }
 
 /// What a file holds.
@@ -85,8 +88,11 @@ fn row(words: &[&str], key_points: Option<KeyPoints>) -> Result<YoloRow, String>
     if !good {
         return Err("lie outside the photo: shares of its sides are expected, from 0 to 1".into());
     }
-    let shape = if kind == YoloKind::Polygon { cut(shape) } else { shape };
-    Ok(YoloRow { class: *class as usize, shape, score: confidence(score)?, kind })
+    let (shape, outline) = match kind {
+        YoloKind::Polygon => (cut(shape), corners(shares)),
+        YoloKind::Box | YoloKind::KeyPoints => (shape, Vec::new()),
+    };
+    Ok(YoloRow { class: *class as usize, shape, score: confidence(score)?, kind, outline })
 }
 
 /// A confidence; a whole number above 1 is the number of a track and says nothing about the box.
@@ -145,6 +151,11 @@ fn around(shares: &[f64]) -> [f64; 4] {
     [x, y, width, height]
 }
 
+/// The corners of a polygon, those outside moved to the photo's edge.
+fn corners(shares: &[f64]) -> Vec<[f64; 2]> {
+    shares.chunks_exact(2).map(|corner| [corner[0].clamp(0.0, 1.0), corner[1].clamp(0.0, 1.0)]).collect()
+}
+
 /// The part of a box inside the photo.
 fn cut([x, y, width, height]: [f64; 4]) -> [f64; 4] {
     let span = |centre: f64, side: f64| {
@@ -180,6 +191,30 @@ pub(in super::super) fn write(
     Ok(())
 }
 
+/// Writes the rows of one photo as polygons, as Ultralytics' segmentation models take them: of an object of several parts one
+/// polygon that goes over to each and back; of one without an outline its box. Rows of boxes among polygons would be read
+/// as polygons.
+pub(in super::super) fn write_outlines(
+    (width, height): (u32, u32),
+    cuts: &[ClippedObject<'_>],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let (wide, high) = (f64::from(width), f64::from(height));
+    for ClippedObject { object, corners: [left, top, right, bottom] } in cuts {
+        let mut line = joined(&object.outlines);
+        if line.len() < 3 {
+            line = vec![[*left, *top], [*right, *top], [*right, *bottom], [*left, *bottom]];
+        }
+        write!(out, "{}", object.category)?;
+        for [x, y] in line {
+            let [x, y] = [x / wide, y / high].map(|share| share.clamp(0.0, 1.0) as f32);
+            write!(out, " {x} {y}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +222,7 @@ mod tests {
     fn one(text: &str, key_points: Option<KeyPoints>) -> YoloRow {
         let found = read_text(text, key_points);
         assert_eq!((found.rows.len(), found.bad.len()), (1, 0), "{text}: {:?}", found.bad);
-        found.rows[0]
+        found.rows[0].clone()
     }
 
     fn near(is: [f64; 4], should: [f64; 4]) {
@@ -197,10 +232,17 @@ mod tests {
     #[test]
     fn rows_are_boxes_or_polygons() {
         let read = read_text("0 0.5 0.25 0.5 0.5\n\n 3 0.1 0.2 0.3 0.2 0.3 0.6 0.2 0.5\r\n", None);
-        let boxed = YoloRow { class: 0, shape: [0.5, 0.25, 0.5, 0.5], score: None, kind: YoloKind::Box };
+        let boxed = YoloRow {
+            class: 0,
+            shape: [0.5, 0.25, 0.5, 0.5],
+            score: None,
+            kind: YoloKind::Box,
+            outline: Vec::new(),
+        };
         assert_eq!(read.rows[0], boxed);
         assert_eq!((read.rows[1].class, read.rows[1].kind), (3, YoloKind::Polygon));
         near(read.rows[1].shape, [0.2, 0.4, 0.2, 0.4]);
+        assert_eq!(read.rows[1].outline, [[0.1, 0.2], [0.3, 0.2], [0.3, 0.6], [0.2, 0.5]]);
     }
 
     #[test]
