@@ -85,13 +85,18 @@ fn detector(manifest: &Manifest, hash: &str, args: &Args) -> Sheet {
     let network = &manifest.network;
     let features = if network.fpn.is_some() { " with a feature pyramid" } else { ", one feature map" };
     Sheet {
-        title: format!("Faster R-CNN on {}{features}, family {}", network.backbone.title(), manifest.family),
+        title: format!(
+            "{} on {}{features}, family {}",
+            network.kind(),
+            network.backbone.title(),
+            manifest.family
+        ),
         kind: "detector",
         name: manifest.name.clone(),
         hash: Some(hash.into()),
         input,
         proposals: Some(proposals),
-        rows: network.rows(input, proposals),
+        rows: network.rows(input, proposals, manifest.conventions.detections.per_image),
         parameters: manifest.parameters,
         stride: network.rpn_strides().last().copied().unwrap_or(1),
         classes: manifest.classes.iter().map(|class| class.name.clone()).collect(),

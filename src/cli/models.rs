@@ -1,5 +1,6 @@
 //! `rcnn models`: what models there are here, and which could be had.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use crate::model::{Listed, ModelPlace, Published, RECOMMENDED, list, published};
@@ -67,14 +68,22 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             (None, Some(accuracy)) => format!("top-1 {accuracy:.1}"),
             (None, None) => String::new(),
         };
+        let masks = known.mask_ap.map_or_else(String::new, |ap| format!("masks {ap:.1}"));
         let megabytes = known
             .size_mb
             .map_or_else(String::new, |mebibytes| format!("{:.0} MB", mebibytes * f64::from(1 << 20) / 1e6));
         writeln!(
             out,
-            "  {:36} {:12} {score:10} {megabytes:>7}  {:28} {}",
+            "  {:36} {:12} {score:10} {masks:10} {megabytes:>7}  {:28} {}",
             known.name, known.family, known.dataset, known.licence
         )?;
+    }
+    // Several have the same note.
+    let notes: BTreeSet<&str> = published().iter().filter_map(|known| known.note.as_deref()).collect();
+    for note in notes {
+        let of = published().iter().filter(|known| known.note.as_deref() == Some(note));
+        let names: Vec<&str> = of.map(|known| known.name.as_str()).collect();
+        writeln!(out, "\n{}: {note}", names.join(", "))?;
     }
     Ok(Exit::Done)
 }
@@ -88,7 +97,7 @@ fn document(here: &[Listed], known: &[&Published]) -> serde_json::Value {
     let here: Vec<_> = here.iter().map(model).collect();
     let published = |known: &&Published| {
         json!({"name": known.name, "family": known.family, "url": known.url, "size_mb": known.size_mb,
-               "box_ap": known.box_ap, "acc1": known.acc1, "dataset": known.dataset, "licence": known.licence})
+               "box_ap": known.box_ap, "mask_ap": known.mask_ap, "acc1": known.acc1, "note": known.note, "dataset": known.dataset, "licence": known.licence})
     };
     let known: Vec<_> = known.iter().map(published).collect();
     let recommended = RECOMMENDED.map(|recommended| {

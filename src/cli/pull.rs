@@ -65,6 +65,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
             &Pulled { name, folder: &folder, command, before: true, checkpoint: None },
         );
     }
+    if let Some(note) = find_published(&args.name).and_then(|known| known.note.as_deref()) {
+        tell!("{name}: {note}");
+    }
     if wanted.expected.is_none() {
         tell!("{name}: no hash is known, so that the file cannot be checked");
     }

@@ -1,11 +1,10 @@
 //! The network's pass over a batch: trunk, proposals, heads, and what the heads' outputs say.
 
-use super::postprocess::Candidates;
-use super::rois::{self, Rois};
+use super::cascade::BoxOutput;
+use super::postprocess::{Candidates, ScoredRows};
 use super::streams::Stream;
-use super::{Detector, Error, HeadOutput, Input, Prediction, Proposal, Ranked, proposals, trunk};
+use super::{Detector, Error, Input, Prediction, Proposal, Ranked, proposals, trunk};
 use crate::clock::{StageTimes, timed};
-use crate::geometry::BBox;
 use crate::runtime::Value;
 
 impl Detector {
@@ -52,8 +51,8 @@ impl Detector {
             let boxes = |found: Vec<Proposal>| found.into_iter().map(|proposal| proposal.bbox).collect();
             Ok::<_, Error>(self.suggest(stream, &inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<_>>())
         })?;
-        let (logits, deltas) = self.run_heads(stream, &trunk, &inputs, &suggested, &mut times.head)?;
-        let found = timed(&mut times.postprocess, || self.candidates(&inputs, &suggested, &logits, &deltas));
+        let output = self.run_heads(stream, &trunk, &inputs, suggested, &mut times.head)?;
+        let found = timed(&mut times.postprocess, || self.candidates(&inputs, &output));
         let found = if self.refine {
             self.refined(stream, &trunk, &inputs, found, &mut times)?
         } else {
@@ -82,74 +81,18 @@ impl Detector {
         Ok(inputs.iter().zip(ranked).map(of_photo).collect())
     }
 
-    /// Logits and deltas of all proposals, photo by photo, from the last of the box heads. There is one: the next of a
-    /// cascade would see the boxes that this one gives.
-    pub(super) fn run_heads(
-        &self,
-        stream: &Stream,
-        trunk: &trunk::Output,
-        inputs: &[Input],
-        suggested: &[Vec<BBox>],
-        seconds: &mut f64,
-    ) -> Result<(Vec<f32>, Vec<f32>), Error> {
-        let mut given = (Vec::new(), Vec::new());
-        for (head, architecture) in stream.heads.iter().zip(&self.architecture.heads) {
-            let mut rois = self.place(trunk, inputs, suggested);
-            let order: Vec<usize> = rois.order.concat();
-            let number = order.len();
-            if number == 0 {
-                break;
-            }
-            let names = ["box.logits", "box.deltas"];
-            let outputs = self.sessions.time(seconds, || head.run(&trunk.features, &mut rois, &names))?;
-            let columns = (architecture.classes + 1, architecture.box_rows);
-            if outputs[0].shape() != [number, columns.0] || outputs[1].shape() != [number, columns.1] {
-                return Err(unexpected("box.logits and box.deltas", &outputs[0].shape()));
-            }
-            given = (
-                unsort(outputs[0].as_f32()?, columns.0, &order),
-                unsort(outputs[1].as_f32()?, columns.1, &order),
-            );
-        }
-        Ok(given)
-    }
-
-    /// Boxes on the maps that RoIAlign takes their features from.
-    pub(super) fn place(&self, trunk: &trunk::Output, inputs: &[Input], suggested: &[Vec<BBox>]) -> Rois {
-        let strides = self.architecture.roi_strides();
-        let height = |level| trunk.features.shape(level).map_or(0, |[_, _, height, _]| height);
-        let heights: Vec<usize> = (0..strides.len()).map(height).collect();
-        let mut rois = Rois::new(strides.len());
-        let mut number = 0;
-        for (image, (input, boxes)) in inputs.iter().zip(suggested).enumerate() {
-            let scales = rois::scales(&self.conventions, &strides, &heights, input.resized.0);
-            for bbox in boxes {
-                let map = rois::map_of(&self.conventions.roi.level, &scales, bbox);
-                rois.push(number, image, bbox, map, scales[map]);
-                number += 1;
-            }
-        }
-        rois
-    }
-
-    /// What the head says of each photo's boxes.
-    pub(super) fn candidates(
-        &self,
-        inputs: &[Input],
-        boxes: &[Vec<BBox>],
-        logits: &[f32],
-        deltas: &[f32],
-    ) -> Vec<Candidates> {
+    /// What the heads say of each photo's boxes.
+    pub(super) fn candidates(&self, inputs: &[Input], output: &BoxOutput) -> Vec<Candidates> {
         let (classes, box_rows) =
             (self.architecture.box_head().classes, self.architecture.box_head().box_rows);
-        let (mut logits, mut deltas) = (logits, deltas);
+        let (mut scores, mut deltas) = (output.scores.as_slice(), output.deltas.as_slice());
         let mut found = Vec::new();
-        for (input, boxes) in inputs.iter().zip(boxes) {
-            let (own_logits, other_logits) = logits.split_at(boxes.len() * (classes + 1));
+        for (input, boxes) in inputs.iter().zip(&output.boxes) {
+            let (own_scores, other_scores) = scores.split_at(boxes.len() * (classes + 1));
             let (own_deltas, other_deltas) = deltas.split_at(boxes.len() * box_rows);
-            let output = HeadOutput { logits: own_logits, deltas: own_deltas, classes, box_rows };
-            found.push(Candidates::new(&self.conventions, &self.of_view, output, boxes, input.on_its_way()));
-            (logits, deltas) = (other_logits, other_deltas);
+            let rows = ScoredRows { scores: own_scores, deltas: own_deltas, classes, box_rows };
+            found.push(Candidates::new(&self.conventions, &self.of_view, rows, boxes, input.on_its_way()));
+            (scores, deltas) = (other_scores, other_deltas);
         }
         found
     }

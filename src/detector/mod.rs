@@ -1,6 +1,7 @@
 //! Photo in, detections out: preprocessing, anchors, proposals, head and postprocessing.
 
 mod anchors;
+mod cascade;
 mod coder;
 mod features;
 mod head;

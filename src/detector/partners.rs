@@ -73,7 +73,8 @@ impl Detector {
     pub fn multiply_adds(&self, input: &Input) -> f64 {
         let again = if self.refine { self.of_view.most } else { 0 };
         let proposals = self.conventions.proposals.post_nms_top_n + again;
-        let rows = input.sizes().flat_map(|padded| self.architecture.rows(padded, proposals));
+        let masks = self.of_view.most;
+        let rows = input.sizes().flat_map(|padded| self.architecture.rows(padded, proposals, masks));
         let own: f64 = rows.map(|row| row.multiply_adds as f64).sum();
         let partners = self.partners.iter().zip(&input.partners);
         own + partners.map(|(partner, input)| partner.detector.multiply_adds(input)).sum::<f64>()

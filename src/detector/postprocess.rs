@@ -114,7 +114,7 @@ impl Selection {
     }
 }
 
-/// The head's outputs for the proposals of one photo.
+/// A single head's outputs for the proposals of one photo.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadOutput<'a> {
     /// (proposals, classes + 1).
@@ -125,6 +125,19 @@ pub struct HeadOutput<'a> {
     pub classes: usize,
     /// Numbers a proposal in `deltas`.
     pub box_rows: usize,
+}
+
+/// What the box heads say of the boxes of one photo, scores as probabilities.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScoredRows<'a> {
+    /// (boxes, classes + 1).
+    pub(super) scores: &'a [f32],
+    /// (boxes, rows), of the last head.
+    pub(super) deltas: &'a [f32],
+    /// Foreground classes.
+    pub(super) classes: usize,
+    /// Numbers a box in `deltas`.
+    pub(super) box_rows: usize,
 }
 
 /// Sizes of one photo on its way: (height, width).
@@ -158,24 +171,23 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// Those of one photo. `proposals` are in the resized picture's pixels; the selection has a score for each of the head's
-    /// classes.
+    /// Those of one photo. `proposals`, which the last head saw, are in the resized picture's pixels; the selection has a
+    /// score for each of the head's classes.
     pub(super) fn new(
         conventions: &Conventions,
         selection: &Selection,
-        output: HeadOutput<'_>,
+        output: ScoredRows<'_>,
         proposals: &[BBox],
         sizes: Sizes,
     ) -> Candidates {
         let rule = &conventions.detections;
-        let coder = Coder { weights: rule.box_weights, clamp: conventions.clamp };
+        let last = conventions.cascade.as_ref().map_or(0, |cascade| cascade.box_weights.len());
+        let coder = Coder { weights: conventions.box_weights(last), clamp: conventions.clamp };
         let (back_x, back_y) = sizes.back();
         let mut found = Candidates::default();
-        let mut probabilities = Vec::with_capacity(output.classes + 1);
         let rows =
-            output.logits.chunks_exact(output.classes + 1).zip(output.deltas.chunks_exact(output.box_rows));
-        for (proposal, (logits, deltas)) in proposals.iter().zip(rows) {
-            softmax(logits, &mut probabilities);
+            output.scores.chunks_exact(output.classes + 1).zip(output.deltas.chunks_exact(output.box_rows));
+        for (proposal, (probabilities, deltas)) in proposals.iter().zip(rows) {
             let first = usize::from(rule.background == Background::First);
             for (class, &score) in probabilities[first..first + output.classes].iter().enumerate() {
                 if !selection.allows(class, score) {
@@ -260,21 +272,26 @@ pub fn detections(
     proposals: &[BBox],
     sizes: Sizes,
 ) -> Vec<Prediction> {
+    let HeadOutput { logits, deltas, classes, box_rows } = output;
+    let mut scores = logits.to_vec();
+    softmax_rows(&mut scores, classes + 1);
+    let output = ScoredRows { scores: &scores, deltas, classes, box_rows };
     Candidates::new(conventions, selection, output, proposals, sizes).finish(conventions, selection, sizes)
 }
 
-/// `exp(x - max) / sum`, in float32.
-fn softmax(logits: &[f32], out: &mut Vec<f32>) {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    out.clear();
-    out.extend(logits.iter().map(|&logit| (logit - largest).exp()));
-    let sum: f32 = out.iter().sum();
-    out.iter_mut().for_each(|value| *value /= sum);
+/// Probabilities of rows of logits, in their place: `exp(x - max) / sum`, in float32.
+pub(super) fn softmax_rows(values: &mut [f32], columns: usize) {
+    for row in values.chunks_exact_mut(columns) {
+        let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        row.iter_mut().for_each(|value| *value = (*value - largest).exp());
+        let sum: f32 = row.iter().sum();
+        row.iter_mut().for_each(|value| *value /= sum);
+    }
 }
 
 /// The four numbers of a class. Where the background stands first, its own four do too, even if all classes
 /// share the next four.
-fn deltas_of(row: &[f32], class: usize, background: Background, classes: usize) -> [f32; 4] {
+pub(super) fn deltas_of(row: &[f32], class: usize, background: Background, classes: usize) -> [f32; 4] {
     let at = match background {
         Background::First if row.len() == 4 * (classes + 1) => 4 * (class + 1),
         Background::First => row.len().saturating_sub(4),

@@ -40,9 +40,9 @@ impl Detector {
         let again: Vec<Vec<BBox>> = timed(&mut times.postprocess, || {
             inputs.iter().zip(&first).map(|(input, first)| self.boxes_of(input, first)).collect()
         });
-        let (logits, deltas) = self.run_heads(stream, trunk, inputs, &again, &mut times.head)?;
+        let output = self.run_heads(stream, trunk, inputs, again, &mut times.head)?;
         Ok(timed(&mut times.postprocess, || {
-            let second = self.candidates(inputs, &again, &logits, &deltas);
+            let second = self.candidates(inputs, &output);
             let photos = inputs.iter().zip(first).zip(second);
             photos
                 .map(|((input, mut all), second)| {

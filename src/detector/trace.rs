@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use ndarray::{ArrayD, IxDyn};
 
+use super::cascade::RowsOfHead;
 use super::streams::Stream;
-use super::{Detector, Error, Input, Proposal, unexpected, unsort};
+use super::{Detector, Error, Input, Proposal, trunk, unexpected, unsort};
 use crate::geometry::BBox;
 use crate::runtime::Value;
 
@@ -30,6 +31,8 @@ pub struct Trace {
 /// What was asked for of a box head, for the proposals or for the boxes given instead.
 #[derive(Default)]
 pub struct HeadTrace {
+    /// The boxes that it saw, in the resized picture's pixels.
+    pub boxes: Vec<BBox>,
     /// By name, with a row for each box; none where there is no box.
     pub tensors: Tensors,
     /// The box of each row.
@@ -53,6 +56,9 @@ impl HeadTrace {
         ArrayD::from_shape_vec(IxDyn(&shape), rows).map(Some).map_err(|_| wrong())
     }
 }
+
+/// A head's outputs, which decide boxes and scores.
+const DECISIVE: [&str; 2] = ["box.logits", "box.deltas"];
 
 impl Trace {
     /// A tensor of any graph by its name.
@@ -96,20 +102,52 @@ impl Detector {
         let (output, more) = stream.trunk.run(&tensor, Some(&inner), &self.sessions, &mut 0.0)?;
         let mut trace = Trace { trunk: inner.into_iter().zip(more).collect(), ..Trace::default() };
         trace.proposals = self.suggest(stream, &inputs, &output)?.pop().unwrap_or_default();
-        let boxes = match boxes {
+        let mut boxes = match boxes {
             Some(boxes) => boxes.to_vec(),
             None => trace.proposals.iter().map(|proposal| proposal.bbox).collect(),
         };
-        let names: Vec<&str> = head.iter().map(String::as_str).collect();
-        if !names.is_empty() && !boxes.is_empty() {
-            for own in &stream.heads {
-                let mut rois = self.place(&output, &inputs, std::slice::from_ref(&boxes));
-                let order = rois.order.concat();
-                let values = self.sessions.time(&mut 0.0, || own.run(&output.features, &mut rois, &names))?;
-                trace.heads.push(HeadTrace { tensors: head.iter().cloned().zip(values).collect(), order });
+        if !head.is_empty() && !boxes.is_empty() {
+            for place in 0..stream.heads.len() {
+                let of_head = self.trace_head(stream, place, &output, &inputs, boxes, head)?;
+                boxes = self.boxes_behind(place, &inputs, &of_head)?;
+                trace.heads.push(of_head);
             }
         }
         trace.trunk.extend(stream.trunk.named(output)?);
         Ok(trace)
+    }
+
+    /// What was asked for of one head, and, where another one follows, what decides the boxes that it sees.
+    fn trace_head(
+        &self,
+        stream: &Stream,
+        place: usize,
+        output: &trunk::Output,
+        inputs: &[Input],
+        boxes: Vec<BBox>,
+        asked: &[String],
+    ) -> Result<HeadTrace, Error> {
+        let mut names: Vec<&str> = asked.iter().map(String::as_str).collect();
+        if stream.heads.len() > 1 {
+            names.extend(DECISIVE.into_iter().filter(|name| !asked.iter().any(|asked| asked == name)));
+        }
+        let mut rois = self.place(output, inputs, std::slice::from_ref(&boxes));
+        let order = rois.order.concat();
+        let values =
+            self.sessions.time(&mut 0.0, || stream.heads[place].run(&output.features, &mut rois, &names))?;
+        let tensors = names.into_iter().map(str::to_owned).zip(values).collect();
+        Ok(HeadTrace { boxes, tensors, order })
+    }
+
+    /// The boxes that the head after one at a place sees; none after the last.
+    fn boxes_behind(&self, place: usize, inputs: &[Input], of_head: &HeadTrace) -> Result<Vec<BBox>, Error> {
+        if place + 1 >= self.architecture.heads.len() {
+            return Ok(Vec::new());
+        }
+        let rows = |name| Ok::<_, Error>(of_head.rows(name)?.unwrap_or_default().into_raw_vec_and_offset().0);
+        let rows = RowsOfHead { logits: rows(DECISIVE[0])?, deltas: rows(DECISIVE[1])? };
+        let shape = &self.architecture.heads[place];
+        let boxes = std::slice::from_ref(&of_head.boxes);
+        Ok(self.next_boxes(place, shape, inputs, boxes, &rows).pop().unwrap_or_default())
     }
 }

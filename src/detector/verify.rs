@@ -215,9 +215,19 @@ fn compare_stages(
         }
     }
     compare_proposals(config, file, &trace, recorded, steps);
-    for (head, name) in trace.heads.iter().flat_map(|head| of_head.iter().map(move |name| (head, name))) {
-        if let Some(rows) = head.rows(name)? {
-            compare(name, rows.view(), steps);
+    let several = trace.heads.len() > 1;
+    for (place, head) in trace.heads.iter().enumerate() {
+        let numbered = |name: &str| if several { format!("{name}.{place}") } else { name.to_owned() };
+        if place > 0 {
+            let corners = head.boxes.iter().flat_map(|b| [b.x1, b.y1, b.x2, b.y2]).collect();
+            if let Ok(boxes) = ArrayD::from_shape_vec(IxDyn(&[head.boxes.len(), 4]), corners) {
+                compare(&numbered("proposals"), boxes.view(), steps);
+            }
+        }
+        for name in &of_head {
+            if let Some(rows) = head.rows(name)? {
+                compare(&numbered(name), rows.view(), steps);
+            }
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The classes that a checkpoint's options choose, or its family's own. Knows no tensors.
 
-use super::classes::unnamed_classes;
+use super::classes::{known_lists, layout_classes, unnamed_classes};
 use super::load::Error;
 use super::options::{ClassOption, ClassesOption, ImportOptions};
 use super::{Class, Family, coco_classes};
@@ -22,10 +22,19 @@ pub(super) fn classes(
             coco_classes(count).map_or_else(|| wrong(80), Ok)
         }
         Some(ClassesOption::Known(name)) => {
-            let name = EscapedText::new(name);
-            Err(Error::Options(format!(
-                "the class list `{name}` is unknown: `coco` or a list of names expected"
-            )))
+            let Some(known) = layout_classes(name) else {
+                let (name, known) = (EscapedText::new(name), known_lists());
+                return Err(Error::Options(format!(
+                    "the class list `{name}` is unknown: one of {known} or a list of names expected"
+                )));
+            };
+            // A network without the background's class has the others.
+            let background = usize::from(known.first().is_some_and(|class| class.name == "background"));
+            match known.len() {
+                all if all == count => Ok(known),
+                all if all - background == count => Ok(known[background..].to_vec()),
+                all => wrong(all),
+            }
         }
         Some(ClassesOption::List(list)) => match list.as_slice() {
             list if list.len() == count => Ok(list.iter().zip(1..).map(named).collect()),

@@ -66,6 +66,55 @@ fn unnamed(id: u64) -> String {
     format!("class {id}")
 }
 
+/// Names of the classes of layoutparser's models, by their data sets. Those that begin with a background have it as a
+/// class of the network.
+const LAYOUTS: [(&str, &[&str]); 6] = [
+    ("publaynet", &["Text", "Title", "List", "Table", "Figure"]),
+    (
+        "primalayout",
+        &[
+            "background",
+            "TextRegion",
+            "ImageRegion",
+            "TableRegion",
+            "MathsRegion",
+            "SeparatorRegion",
+            "OtherRegion",
+        ],
+    ),
+    (
+        "newspapernavigator",
+        &[
+            "Photograph",
+            "Illustration",
+            "Map",
+            "Comics/Cartoon",
+            "Editorial Cartoon",
+            "Headline",
+            "Advertisement",
+        ],
+    ),
+    ("tablebank", &["Table"]),
+    (
+        "hjdataset",
+        &["background", "Page Frame", "Row", "Title Region", "Text Region", "Title", "Subtitle", "Other"],
+    ),
+    ("mfd", &["background", "Equation"]),
+];
+
+/// The classes of a well-known list of document layouts, with ids that count from 1 behind a background's 0.
+pub(super) fn layout_classes(list: &str) -> Option<Vec<Class>> {
+    let (_, names) = LAYOUTS.iter().find(|(name, _)| *name == list)?;
+    let first = u64::from(names.first() != Some(&"background"));
+    Some(names.iter().zip(first..).map(|(&name, id)| Class { id, name: name.into() }).collect())
+}
+
+/// Names of all well-known lists.
+pub(super) fn known_lists() -> String {
+    let layouts = LAYOUTS.iter().map(|(name, _)| *name);
+    std::iter::once("coco").chain(layouts).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +124,16 @@ mod tests {
         let classes = coco_classes(80).unwrap();
         let gaps: Vec<u64> = (1..=90).filter(|id| classes.iter().all(|class| class.id != *id)).collect();
         assert_eq!(gaps, [12, 26, 29, 30, 45, 66, 68, 69, 71, 83]);
+    }
+
+    /// As layoutparser's catalogue maps the numbers that its models give.
+    #[test]
+    fn layouts_have_the_numbers_of_their_data_sets() {
+        let prima = layout_classes("primalayout").unwrap();
+        assert_eq!((prima[1].id, prima[1].name.as_str()), (1, "TextRegion"));
+        let publaynet = layout_classes("publaynet").unwrap();
+        assert_eq!((publaynet[0].id, publaynet[4].id, publaynet[4].name.as_str()), (1, 5, "Figure"));
+        assert_eq!(layout_classes("coco"), None);
     }
 
     #[test]

@@ -89,6 +89,7 @@ pub fn load_classifier(checkpoint: &Checkpoint, options: &ImportOptions) -> Resu
         shortcut: options.shortcut,
         extra_level: false,
         background_boxes: false,
+        mask_resolution: 0,
     };
     let shapes = |layer| checkpoint.tensor(&naming(layer).weight).map(|tensor| tensor.shape().to_vec());
     let architecture =

@@ -336,6 +336,37 @@ pub struct MaskRule {
     pub threshold: MaskThreshold,
 }
 
+/// How the scores that the box heads of a cascade give become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoreMean {
+    /// The mean of the probabilities, in float32 the sum times `f32(1 / heads)` (detectron2).
+    Probabilities,
+    /// The probabilities of the mean logits, in float32 their sum divided by the number of heads (mmdetection).
+    Logits,
+}
+
+/// What a Cascade R-CNN (Cai and Vasconcelos 2018) adds: box heads of which each sees the boxes of the one before, clipped
+/// to the resized picture, none dropped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CascadeRule {
+    /// Weights of dx, dy, dw, dh of each box head after the first, whose are those of the detections.
+    pub box_weights: Vec<[f32; 4]>,
+    /// How scores become one.
+    pub scores: ScoreMean,
+}
+
+impl CascadeRule {
+    /// That of a network with so many box heads; none where there is one. Box heads beyond the weights that are given
+    /// have the last of them.
+    pub(super) fn of(heads: usize, weights: &[[f32; 4]], scores: ScoreMean) -> Option<CascadeRule> {
+        let last = *weights.last()?;
+        let all = weights.iter().copied().chain(std::iter::repeat(last));
+        (heads > 1).then(|| CascadeRule { box_weights: all.take(heads - 1).collect(), scores })
+    }
+}
+
 /// All values of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -352,9 +383,20 @@ pub struct Conventions {
     pub roi: RoiRule,
     /// Detections.
     pub detections: DetectionRule,
+    /// Box heads in turn, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cascade: Option<CascadeRule>,
     /// Masks of detections, where the model has a mask head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masks: Option<MaskRule>,
+}
+
+impl Conventions {
+    /// Weights of dx, dy, dw, dh of the box head at a place.
+    pub(crate) fn box_weights(&self, head: usize) -> [f32; 4] {
+        let later = self.cascade.as_ref().and_then(|cascade| cascade.box_weights.get(head.checked_sub(1)?));
+        *later.unwrap_or(&self.detections.box_weights)
+    }
 }
 
 /// The anchor sizes that all frameworks begin with: one a level of a pyramid, else all of them on the one level.

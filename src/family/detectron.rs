@@ -6,6 +6,7 @@
 use super::config::{self, ConfigError};
 use super::conventions::Conventions;
 use super::detectron2::{self, coco};
+use super::left_out::LeftOut;
 use super::load::missing;
 use super::{Error, Family, ImportOptions, LayerNames, NormNames, Recognised};
 use crate::checkpoint::Checkpoint;
@@ -59,12 +60,22 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
             shortcut: None,
             extra_level: true,
             background_boxes: true,
+            mask_resolution: detectron2::MASK_RESOLUTION,
         },
         said,
         conventions,
         rows: Some(rows),
         idle: |name| name.ends_with("_momentum"),
         needed: |_| false,
+        left_out: |name| {
+            let part = name.strip_suffix("_w").or_else(|| name.strip_suffix("_b"))?;
+            let starts = |parts: &[&str]| parts.iter().any(|start| part.starts_with(start));
+            match () {
+                () if starts(&["_[mask]_", "conv5_mask", "mask_fcn_logits"]) => Some(LeftOut::Masks),
+                () if starts(&["conv_fcn", "kps_"]) => Some(LeftOut::Keypoints),
+                () => None,
+            }
+        },
         warnings,
     }))
 }
@@ -100,10 +111,21 @@ impl DetectronStyle {
             Layer::RpnConv(i) => plain(&format!("conv_rpn{suffix}_{i}")),
             Layer::RpnLogits => plain(&format!("rpn_cls_logits{suffix}")),
             Layer::RpnDeltas => plain(&format!("rpn_bbox_pred{suffix}")),
-            Layer::HeadConv(i) => plain(&format!("head_conv{}", i + 1)),
-            Layer::HeadLinear(i) => plain(&format!("fc{}", i + 6)),
-            Layer::Scores => plain("cls_score"),
-            Layer::Boxes => plain("bbox_pred"),
+            Layer::HeadConv { head: 0, index } => plain(&format!("head_conv{}", index + 1)),
+            Layer::HeadLinear { head: 0, index } => plain(&format!("fc{}", index + 6)),
+            Layer::Scores(0) => plain("cls_score"),
+            Layer::Boxes(0) => plain("bbox_pred"),
+            Layer::MaskConv { head: 0, index } => plain(&format!("_[mask]_fcn{}", index + 1)),
+            Layer::MaskUpsample(0) => plain("conv5_mask"),
+            Layer::MaskLogits(0) => plain("mask_fcn_logits"),
+            // There is one head of a kind; a second has no name that could be there.
+            Layer::HeadConv { .. }
+            | Layer::HeadLinear { .. }
+            | Layer::Scores(_)
+            | Layer::Boxes(_)
+            | Layer::MaskConv { .. }
+            | Layer::MaskUpsample(_)
+            | Layer::MaskLogits(_) => LayerNames::absent(layer),
             Layer::Classifier => plain("pred"),
         }
     }
@@ -141,8 +163,8 @@ fn rows(architecture: &Architecture, conventions: &Conventions, layer: Layer) ->
     match layer {
         Layer::RpnLogits => Some(anchors().collect()),
         Layer::RpnDeltas => Some(anchors().flat_map(|anchor| (0..4).map(move |i| 4 * anchor + i)).collect()),
-        Layer::Scores => Some((1..=head.classes).chain([0]).collect()),
-        Layer::Boxes => Some((4..head.box_rows).collect()),
+        Layer::Scores(_) => Some((1..=head.classes).chain([0]).collect()),
+        Layer::Boxes(_) => Some((4..head.box_rows).collect()),
         _ => None,
     }
 }

@@ -4,15 +4,19 @@
 
 use super::classes::coco_classes;
 use super::conventions::{
-    AnchorCell, AnchorRule, AnchorStride, Background, ChannelOrder, Clamp, Conventions, DetectionRule,
-    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter, RoiRule,
-    RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
+    AnchorCell, AnchorRule, AnchorStride, Background, CascadeRule, ChannelOrder, Clamp, Conventions,
+    DetectionRule, FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter,
+    RoiRule, RoiScale, Scaling, ScoreMean, SizeRule, ValueRange, usual_sizes,
 };
+use super::left_out::LeftOut;
 use super::{Class, Error, Family, ImportOptions, LayerNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
 pub(super) const FAMILY: Family = Family { name: "detectron2", recognise, norm_eps: 1e-5, classes: coco };
+
+/// Cells a side that RoIAlign gives to mask heads in every published model.
+pub(super) const MASK_RESOLUTION: usize = 14;
 
 /// Models of 80 classes are COCO's, in COCO's order.
 pub(super) fn coco(count: usize) -> Option<Vec<Class>> {
@@ -28,6 +32,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         pyramid: shape("backbone.fpn_lateral2.weight").is_some(),
         last_stage_in_head: shape("roi_heads.res5.0.conv1.weight").is_some(),
         several_rpn_convs: shape("proposal_generator.rpn_head.conv.conv0.weight").is_some(),
+        cascade: checkpoint.tensors().any(|tensor| tensor.name().starts_with("roi_heads.box_predictor.0.")),
     };
     let first = |conv| shape(&style.names(Layer::Block { stage: 0, block: 0, conv }).weight);
     let grouped = match (first(BlockConv::First), first(BlockConv::Second)) {
@@ -45,6 +50,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
             shortcut: None,
             extra_level: true,
             background_boxes: false,
+            mask_resolution: MASK_RESOLUTION,
         },
         said: said(checkpoint)?,
         conventions,
@@ -54,7 +60,16 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
                 || name == "pixel_std"
                 || name.starts_with("proposal_generator.anchor_generator.")
         },
-        needed: |name| name.starts_with("backbone.fpn_") || name.starts_with("proposal_generator.rpn_head."),
+        needed: |name| {
+            ["backbone.fpn_", "proposal_generator.rpn_head.", "roi_heads.box_"]
+                .iter()
+                .any(|part| name.starts_with(part))
+        },
+        left_out: |name| match name.split('.').nth(1)? {
+            "keypoint_head" => Some(LeftOut::Keypoints),
+            "mask_head" => Some(LeftOut::Masks),
+            _ => None,
+        },
         warnings: Vec::new(),
     }))
 }
@@ -77,6 +92,8 @@ struct Detectron2Style {
     last_stage_in_head: bool,
     /// `conv.conv0`, `conv.conv1` … rather than `conv`.
     several_rpn_convs: bool,
+    /// Box heads in turn, numbered.
+    cascade: bool,
 }
 
 impl Detectron2Style {
@@ -104,12 +121,34 @@ impl Detectron2Style {
             Layer::RpnConv(i) => LayerNames::torch(&format!("proposal_generator.rpn_head.conv.conv{i}")),
             Layer::RpnLogits => LayerNames::torch("proposal_generator.rpn_head.objectness_logits"),
             Layer::RpnDeltas => LayerNames::torch("proposal_generator.rpn_head.anchor_deltas"),
-            Layer::HeadConv(i) => with_norm(&format!("roi_heads.box_head.conv{}", i + 1)),
-            Layer::HeadLinear(i) => LayerNames::torch(&format!("roi_heads.box_head.fc{}", i + 1)),
-            Layer::Scores => LayerNames::torch("roi_heads.box_predictor.cls_score"),
-            Layer::Boxes => LayerNames::torch("roi_heads.box_predictor.bbox_pred"),
+            Layer::HeadConv { head, index } => {
+                with_norm(&self.of_head("box_head", head, &format!("conv{}", index + 1)))
+            }
+            Layer::HeadLinear { head, index } => {
+                LayerNames::torch(&self.of_head("box_head", head, &format!("fc{}", index + 1)))
+            }
+            Layer::Scores(head) => LayerNames::torch(&self.of_head("box_predictor", head, "cls_score")),
+            Layer::Boxes(head) => LayerNames::torch(&self.of_head("box_predictor", head, "bbox_pred")),
+            Layer::MaskConv { index, head } => with_norm(&mask_head(head, &format!("mask_fcn{}", index + 1))),
+            Layer::MaskUpsample(head) => LayerNames::torch(&mask_head(head, "deconv")),
+            Layer::MaskLogits(head) => LayerNames::torch(&mask_head(head, "predictor")),
             Layer::Classifier => LayerNames::torch("linear"),
         }
+    }
+
+    fn of_head(self, part: &str, head: usize, layer: &str) -> String {
+        // Where there is but one, a second has no name that could be there.
+        let number = if self.cascade || head > 0 { format!(".{head}") } else { String::new() };
+        format!("roi_heads.{part}{number}.{layer}")
+    }
+}
+
+/// A cascade too has one mask head.
+fn mask_head(head: usize, layer: &str) -> String {
+    if head == 0 {
+        format!("roi_heads.mask_head.{layer}")
+    } else {
+        format!("roi_heads.mask_head.{head}.{layer}")
     }
 }
 
@@ -174,6 +213,11 @@ pub(super) fn conventions(architecture: &Architecture) -> Conventions {
             per_image: 100,
             clip_to_photo: true,
         },
+        cascade: CascadeRule::of(
+            architecture.heads.len(),
+            &[[20.0, 20.0, 10.0, 10.0], [30.0, 30.0, 15.0, 15.0]],
+            ScoreMean::Probabilities,
+        ),
         masks: None,
     }
 }

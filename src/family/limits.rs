@@ -8,10 +8,10 @@ use std::ops::RangeInclusive;
 use super::Class;
 use super::classifier::ClassifierInput;
 use super::conventions::{
-    AnchorRule, Conventions, DetectionRule, InputRule, LevelRule, MinSide, ProposalRule,
+    AnchorRule, CascadeRule, Conventions, DetectionRule, InputRule, LevelRule, MinSide, ProposalRule,
 };
 use crate::checkpoint::EscapedText;
-use crate::network::Architecture;
+use crate::network::{Architecture, BoxHead};
 
 /// Pixels of a side of the input.
 const LONGEST_SIDE: u32 = 16_384;
@@ -56,6 +56,7 @@ pub(crate) fn check(
     within("roi.sampling_ratio", conventions.roi.sampling_ratio, 0..=MOST_SAMPLES)?;
     check_level(&conventions.roi.level)?;
     check_detections(&conventions.detections)?;
+    check_cascade(conventions.cascade.as_ref(), architecture.heads.len())?;
     check_values(architecture, &conventions.proposals)?;
     check_classes(classes, architecture.box_head().classes)
 }
@@ -141,13 +142,28 @@ fn check_level(rule: &LevelRule) -> Result<(), String> {
 }
 
 fn check_detections(rule: &DetectionRule) -> Result<(), String> {
-    rule.box_weights
-        .iter()
-        .try_for_each(|&weight| within("a number of detections.box_weights", weight, 1e-3..=10_000.0))?;
+    check_weights("detections.box_weights", &rule.box_weights)?;
     within("detections.score_threshold", rule.score_threshold, 0.0..=1.0)?;
     within("detections.nms_threshold", rule.nms_threshold, 0.0..=1.0)?;
     within("detections.per_image", rule.per_image, 1..=MOST_DETECTIONS)?;
     rule.min_side.map_or(Ok(()), |side| check_side("detections.min_side", side))
+}
+
+/// A rule for each box head after the first.
+fn check_cascade(rule: Option<&CascadeRule>, heads: usize) -> Result<(), String> {
+    let weights = rule.map_or(&[][..], |rule| &rule.box_weights);
+    if weights.len() + 1 != heads || rule.is_some() && heads < 2 {
+        return Err(format!(
+            "cascade.box_weights has {} lists, and the network has {heads} box heads: one for each after the first \
+             expected",
+            weights.len()
+        ));
+    }
+    weights.iter().try_for_each(|weights| check_weights("cascade.box_weights", weights))
+}
+
+fn check_weights(name: &str, weights: &[f32; 4]) -> Result<(), String> {
+    weights.iter().try_for_each(|&weight| within(&format!("a number of {name}"), weight, 1e-3..=10_000.0))
 }
 
 fn check_side(name: &str, side: MinSide) -> Result<(), String> {
@@ -157,10 +173,12 @@ fn check_side(name: &str, side: MinSide) -> Result<(), String> {
 
 /// What is computed for all proposals at once.
 fn check_values(architecture: &Architecture, rule: &ProposalRule) -> Result<(), String> {
-    let head = architecture.box_head();
-    let pooled = architecture.feature_channels() * head.resolution * head.resolution;
-    let given = head.classes + 1 + head.box_rows;
-    let values = rule.post_nms_top_n as u128 * pooled.max(given) as u128;
+    let of_head = |head: &BoxHead| {
+        let pooled = architecture.feature_channels() * head.resolution * head.resolution;
+        pooled.max(head.classes + 1 + head.box_rows)
+    };
+    let most = architecture.heads.iter().map(of_head).max().unwrap_or_default();
+    let values = rule.post_nms_top_n as u128 * most as u128;
     if values <= MOST_VALUES {
         return Ok(());
     }

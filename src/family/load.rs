@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chosen::classes;
 use super::conventions::Conventions;
+use super::left_out::LeftOut;
 use super::limits;
 use super::options::ImportOptions;
 use super::{Class, FAMILIES, Family, LayerNames, Naming, OutputOrder, Recognised};
@@ -27,8 +28,8 @@ pub enum Error {
     },
     /// Another detector.
     #[error(
-        "it is a {0}: only Faster R-CNN on a ResNet is read; give a checkpoint of such a model, or one that `rcnn models` \
-         names"
+        "it is a {0}: only Faster, Mask and Cascade R-CNN on a ResNet are read; give a checkpoint of such a model, or one \
+         that `rcnn models` names"
     )]
     OtherModel(&'static str),
     /// A detector, but not on a ResNet.
@@ -47,9 +48,9 @@ pub enum Error {
         /// Tensors whose shape does not fit, with both shapes.
         misshapen: Vec<String>,
     },
-    /// The pyramid or the RPN has layers that are not known here.
+    /// The pyramid, the RPN or a head has layers that are not known here.
     #[error(
-        "the pyramid or the RPN has layers that are not known here, without which boxes would be wrong: {}",
+        "the network has layers that are not known here, without which boxes would be wrong: {}",
         list(unknown.iter().cloned())
     )]
     UnknownLayers {
@@ -149,7 +150,8 @@ pub struct Loaded {
 /// When no family knows it, tensors are missing, misshapen or not finite, or `options` contradict them.
 pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, Error> {
     let (family, recognised) = recognise(checkpoint, options)?;
-    let Recognised { naming, mut hints, said, conventions, rows, idle, needed, mut warnings } = recognised;
+    let Recognised { naming, mut hints, said, conventions, rows, idle, needed, left_out, mut warnings } =
+        recognised;
     let options = &options.over(&said);
     hints.stride_in_1x1 = options.stride_in_1x1.unwrap_or(hints.stride_in_1x1);
     hints.last_stage_dilation = options.dilation.unwrap_or(hints.last_stage_dilation);
@@ -158,7 +160,8 @@ pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, 
     hints.extra_level = extra_level(options, &shapes).unwrap_or(hints.extra_level);
     let mut architecture =
         Architecture::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
-    if architecture.box_head().linears.len() == 1 && architecture.box_head().convs.is_empty() {
+    architecture.mask = None;
+    if architecture.heads.iter().any(|head| head.linears.len() == 1 && head.convs.is_empty()) {
         warnings
             .push("the box head has one linear layer, where most have two: a second may be missing".into());
     }
@@ -178,7 +181,10 @@ pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, 
     if let Some(rows) = rows {
         rearrange(rows, &mut architecture, &conventions, &mut weights);
     }
-    let surplus = surplus(checkpoint, &used, idle);
+    let (left, surplus): (Vec<String>, Vec<String>) =
+        surplus(checkpoint, &used, idle).into_iter().partition(|name| left_out(name).is_some());
+    let parts: BTreeSet<LeftOut> = left.iter().filter_map(|name| left_out(name)).collect();
+    warnings.extend(parts.into_iter().map(LeftOut::told));
     let unknown: Vec<String> = surplus.iter().filter(|name| needed(name)).map(|name| quoted(name)).collect();
     if !unknown.is_empty() {
         return Err(Error::UnknownLayers { unknown });
@@ -241,11 +247,12 @@ fn rearrange(
     conventions: &Conventions,
     weights: &mut Weights,
 ) {
-    for layer in [Layer::RpnLogits, Layer::RpnDeltas, Layer::Scores, Layer::Boxes] {
+    let of_heads = (0..architecture.heads.len()).flat_map(|head| [Layer::Scores(head), Layer::Boxes(head)]);
+    for layer in [Layer::RpnLogits, Layer::RpnDeltas].into_iter().chain(of_heads) {
         if let Some(order) = rows(architecture, conventions, layer) {
             weights.rearrange(layer, &order);
-            if layer == Layer::Boxes {
-                architecture.box_head_mut().box_rows = order.len();
+            if let Layer::Boxes(head) = layer {
+                architecture.heads[head].box_rows = order.len();
             }
         }
     }
@@ -319,7 +326,7 @@ pub(super) fn read_weights(
 
 /// The tensors that a layer needs, with their shapes: its weight, and a norm, or else a bias.
 fn tensors_of(checkpoint: &Checkpoint, layer: &LayerShape, names: &LayerNames) -> Vec<(String, Vec<usize>)> {
-    let outputs = vec![layer.weight[0]];
+    let outputs = vec![layer.outputs()];
     let mut tensors = vec![(names.weight.clone(), layer.weight.clone())];
     let has_bias = checkpoint.tensor(&names.bias).is_some();
     match &names.norm {
@@ -447,14 +454,19 @@ fn check_options(options: &ImportOptions, architecture: &mut Architecture) -> Re
         Some(said) if said != groups => return differ("groups", said, groups),
         _ => {}
     }
-    match options.roi_resolution {
-        Some(said) if architecture.box_head().last_stage && (1..=MOST_CELLS).contains(&said) => {
-            architecture.box_head_mut().resolution = said;
+    if let Some(said) = options.roi_resolution {
+        for head in &mut architecture.heads {
+            if head.last_stage && (1..=MOST_CELLS).contains(&said) {
+                head.resolution = said;
+            } else if said != head.resolution {
+                return differ("roi_resolution", said, head.resolution);
+            }
         }
-        Some(said) if said != architecture.box_head().resolution => {
-            return differ("roi_resolution", said, architecture.box_head().resolution);
-        }
-        _ => {}
+    }
+    if options.cascade_box_weights.is_some() && architecture.heads.len() < 2 {
+        return Err(Error::Options(
+            "the option cascade_box_weights is given, but there is one box head".into(),
+        ));
     }
     Ok(())
 }

@@ -5,16 +5,21 @@
 use super::classes::coco_names;
 use super::config::{self, ConfigError};
 use super::conventions::{
-    AnchorCell, AnchorRule, AnchorStride, Background, ChannelOrder, Clamp, Conventions, DetectionRule,
-    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter, RoiRule,
-    RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
+    AnchorCell, AnchorRule, AnchorStride, Background, CascadeRule, ChannelOrder, Clamp, Conventions,
+    DetectionRule, FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter,
+    RoiRule, RoiScale, Scaling, ScoreMean, SizeRule, ValueRange, usual_sizes,
 };
 use super::detectron2::coco;
+use super::left_out::LeftOut;
 use super::{ClassOption, ClassesOption, Error, Family, ImportOptions, LayerNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, Hints, Layer};
 
 pub(super) const FAMILY: Family = Family { name: "mmdet", recognise, norm_eps: 1e-5, classes: coco };
+
+/// One over the deviations of the published cascades: 0.05 and 0.1, then 0.033 and 0.067.
+const LATER_WEIGHTS: [[f32; 4]; 2] =
+    [[20.0, 20.0, 10.0, 10.0], [30.303_03, 30.303_03, 14.925_373, 14.925_373]];
 
 const HINTS: Hints = Hints {
     stride_in_1x1: false,
@@ -23,14 +28,16 @@ const HINTS: Hints = Hints {
     shortcut: None,
     extra_level: true,
     background_boxes: false,
+    mask_resolution: 14,
 };
 
 fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     let has = |name: &str| checkpoint.tensor(name).is_some();
+    let starts = |part: &str| checkpoint.tensors().any(|tensor| tensor.name().starts_with(part));
     if !has("rpn_head.rpn_cls.weight") {
         return Ok(None);
     }
-    if has("bbox_head.fc_cls.weight") {
+    if has("bbox_head.fc_cls.weight") || has("bbox_head.0.fc_cls.weight") {
         return Err(Error::Options(
             "the file is of mmdetection 1, whose boxes are computed otherwise: convert it with mmdetection 2's \
              upgrade_model_version.py"
@@ -55,15 +62,27 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     let style = MmdetStyle {
         last_stage_in_head: has("roi_head.shared_head.layer4.0.conv1.weight"),
         several_rpn_convs: has("rpn_head.rpn_conv.0.conv.weight"),
+        cascade: starts("roi_head.bbox_head.0."),
+        mask_cascade: starts("roi_head.mask_head.0."),
     };
+    let masks = starts("roi_head.mask_head.");
     Ok(Some(Recognised {
         naming: Box::new(move |layer| style.names(layer)),
         hints: HINTS,
         said,
-        conventions: if two { conventions_2 } else { conventions },
+        conventions: match (two, masks) {
+            (true, _) => conventions_2,
+            (false, true) => conventions_with_masks,
+            (false, false) => conventions,
+        },
         rows: None,
         idle: |_| false,
-        needed: |name| name.starts_with("neck.") || name.starts_with("rpn_head."),
+        needed: |name| ["neck.", "rpn_head.", "roi_head."].iter().any(|part| name.starts_with(part)),
+        left_out: |name| match name.strip_prefix("roi_head.")?.split('.').next()? {
+            "mask_head" | "point_head" => Some(LeftOut::Masks),
+            "mask_iou_head" => Some(LeftOut::MaskScores),
+            _ => None,
+        },
         warnings,
     }))
 }
@@ -85,6 +104,10 @@ struct MmdetStyle {
     last_stage_in_head: bool,
     /// `rpn_conv.0.conv`, `rpn_conv.1.conv` … (`num_convs` above 1) rather than `rpn_conv`; a ReLU follows each.
     several_rpn_convs: bool,
+    /// Box heads in turn, numbered.
+    cascade: bool,
+    /// A mask head for each of them, numbered.
+    mask_cascade: bool,
 }
 
 impl MmdetStyle {
@@ -104,18 +127,49 @@ impl MmdetStyle {
             Layer::RpnConv(i) => LayerNames::torch(&format!("rpn_head.rpn_conv.{i}.conv")),
             Layer::RpnLogits => LayerNames::torch("rpn_head.rpn_cls"),
             Layer::RpnDeltas => LayerNames::torch("rpn_head.rpn_reg"),
-            Layer::HeadConv(i) => wrapped(&format!("roi_head.bbox_head.shared_convs.{i}")),
-            Layer::HeadLinear(i) => LayerNames::torch(&format!("roi_head.bbox_head.shared_fcs.{i}")),
-            Layer::Scores => LayerNames::torch("roi_head.bbox_head.fc_cls"),
-            Layer::Boxes => LayerNames::torch("roi_head.bbox_head.fc_reg"),
+            Layer::HeadConv { head, index } => {
+                wrapped(&self.of_box_head(head, &format!("shared_convs.{index}")))
+            }
+            Layer::HeadLinear { head, index } => {
+                LayerNames::torch(&self.of_box_head(head, &format!("shared_fcs.{index}")))
+            }
+            Layer::Scores(head) => LayerNames::torch(&self.of_box_head(head, "fc_cls")),
+            Layer::Boxes(head) => LayerNames::torch(&self.of_box_head(head, "fc_reg")),
+            Layer::MaskConv { head, index } => wrapped(&self.of_mask_head(head, &format!("convs.{index}"))),
+            Layer::MaskUpsample(head) => LayerNames::torch(&self.of_mask_head(head, "upsample")),
+            Layer::MaskLogits(head) => LayerNames::torch(&self.of_mask_head(head, "conv_logits")),
             Layer::Classifier => LayerNames::torch("head.fc"),
         }
+    }
+
+    fn of_box_head(self, head: usize, layer: &str) -> String {
+        of_head("bbox_head", self.cascade, head, layer)
+    }
+
+    fn of_mask_head(self, head: usize, layer: &str) -> String {
+        of_head("mask_head", self.mask_cascade, head, layer)
+    }
+}
+
+/// A layer of one of several heads, or of the only one; then a second has no name that could be there.
+fn of_head(part: &str, numbered: bool, head: usize, layer: &str) -> String {
+    if numbered || head > 0 {
+        format!("roi_head.{part}.{head}.{layer}")
+    } else {
+        format!("roi_head.{part}.{layer}")
     }
 }
 
 /// `ConvModule`: a convolution, and a norm where the config asks for one.
 fn wrapped(module: &str) -> LayerNames {
     LayerNames::torch_with_norm(&format!("{module}.conv"), &format!("{module}.bn"))
+}
+
+/// With a mask head, version 3 compares boxes before they are scaled back.
+fn conventions_with_masks(architecture: &Architecture) -> Conventions {
+    let mut conventions = conventions(architecture);
+    conventions.detections.nms_space = NmsSpace::Resized;
+    conventions
 }
 
 /// Version 2 multiplies by the inverse where version 3 divides.
@@ -179,6 +233,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
             per_image: 100,
             clip_to_photo: false,
         },
+        cascade: CascadeRule::of(architecture.heads.len(), &LATER_WEIGHTS, ScoreMean::Logits),
         masks: None,
     }
 }

@@ -10,6 +10,7 @@ mod config;
 mod conventions;
 mod detectron;
 mod detectron2;
+mod left_out;
 mod limits;
 mod load;
 mod mmdet;
@@ -20,13 +21,15 @@ pub use classes::{Class, coco_classes};
 pub use classifier::{ClassifierFilter, ClassifierInput, LoadedClassifier, is_classifier, load_classifier};
 pub use config::{ConfigError, read as read_config, read_config_text};
 pub use conventions::{
-    AnchorCell, AnchorRule, AnchorStride, Background, ChannelOrder, Clamp, Conventions, DetectionRule,
-    FinestLevel, InputRule, LevelRule, MaskRule, MaskThreshold, MinSide, NmsSpace, PasteRule, ProposalRule,
-    RankBy, ResizeFilter, RoiRule, RoiScale, Scaling, SizeRule, ValueRange,
+    AnchorCell, AnchorRule, AnchorStride, Background, CascadeRule, ChannelOrder, Clamp, Conventions,
+    DetectionRule, FinestLevel, InputRule, LevelRule, MaskRule, MaskThreshold, MinSide, NmsSpace, PasteRule,
+    ProposalRule, RankBy, ResizeFilter, RoiRule, RoiScale, Scaling, ScoreMean, SizeRule, ValueRange,
 };
 pub(crate) use limits::{MOST_PIXELS, check as check_conventions, check_classifier};
 pub use load::{Error, Loaded, Parameters, load};
 pub use options::{ClassOption, ClassesOption, ImportOptions};
+
+use left_out::LeftOut;
 
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
@@ -46,6 +49,11 @@ impl LayerNames {
     /// PyTorch's names of a layer.
     pub(crate) fn torch(layer: &str) -> LayerNames {
         LayerNames { weight: format!("{layer}.weight"), bias: format!("{layer}.bias"), norm: None }
+    }
+
+    /// Names that no file has, of a layer that the family does not know.
+    pub(crate) fn absent(layer: Layer) -> LayerNames {
+        LayerNames::torch(&format!("no layer of this family: {layer}"))
     }
 
     /// PyTorch's names of one convolution of the block under a prefix.
@@ -110,6 +118,8 @@ pub(crate) struct Recognised {
     pub idle: fn(&str) -> bool,
     /// Whether a tensor of this name decides boxes: it must not be left over.
     pub needed: fn(&str) -> bool,
+    /// The part that a tensor of this name belongs to, if it is one that the network does without.
+    pub left_out: fn(&str) -> Option<LeftOut>,
     /// What a person should know, a sentence each.
     pub warnings: Vec<String>,
 }

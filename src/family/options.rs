@@ -32,7 +32,7 @@ impl ClassOption {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ClassesOption {
-    /// A well-known list; only `coco` is one.
+    /// A well-known list: `coco`, or one of layoutparser's data sets such as `publaynet`.
     Known(String),
     /// All foreground classes in the model's order.
     List(Vec<ClassOption>),
@@ -94,8 +94,11 @@ pub struct ImportOptions {
     pub roi_sampling_ratio: Option<usize>,
     /// Half a pixel less.
     pub roi_aligned: Option<bool>,
-    /// Weights of deltas.
+    /// Weights of deltas, of the first box head.
     pub box_weights: Option<[f32; 4]>,
+    /// Of a cascade: weights of deltas of the box heads after the first, a list a head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cascade_box_weights: Option<Vec<[f32; 4]>>,
     /// Least score.
     pub score_threshold: Option<f32>,
     /// Overlap of detections.
@@ -136,6 +139,7 @@ impl ImportOptions {
             roi_sampling_ratio: Some(conventions.roi.sampling_ratio),
             roi_aligned: Some(conventions.roi.aligned),
             box_weights: Some(detections.box_weights),
+            cascade_box_weights: conventions.cascade.as_ref().map(|cascade| cascade.box_weights.clone()),
             score_threshold: Some(detections.score_threshold),
             nms_threshold: Some(detections.nms_threshold),
             detections_per_image: Some(detections.per_image),
@@ -192,6 +196,7 @@ impl ImportOptions {
             roi_sampling_ratio,
             roi_aligned,
             box_weights,
+            cascade_box_weights,
             score_threshold,
             nms_threshold,
             detections_per_image
@@ -224,6 +229,10 @@ impl ImportOptions {
         set(&mut conventions.roi.aligned, &self.roi_aligned);
         let detections = &mut conventions.detections;
         set(&mut detections.box_weights, &self.box_weights);
+        if let Some(cascade) = &mut conventions.cascade {
+            set(&mut cascade.box_weights, &self.cascade_box_weights);
+        }
+        let detections = &mut conventions.detections;
         set(&mut detections.score_threshold, &self.score_threshold);
         set(&mut detections.nms_threshold, &self.nms_threshold);
         set(&mut detections.per_image, &self.detections_per_image);

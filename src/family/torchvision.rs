@@ -8,6 +8,7 @@ use super::conventions::{
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter, RoiRule,
     RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
 };
+use super::left_out::LeftOut;
 use super::load::missing;
 use super::{Error, Family, ImportOptions, LayerNames, Recognised};
 use crate::checkpoint::Checkpoint;
@@ -23,6 +24,7 @@ const HINTS: Hints = Hints {
     shortcut: None,
     extra_level: true,
     background_boxes: true,
+    mask_resolution: 14,
 };
 
 fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
@@ -46,6 +48,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         fpn_wrapped: !has("backbone.fpn.inner_blocks.0.weight"),
         rpn_wrapped: !has("rpn.head.conv.weight"),
         head_convs: has("roi_heads.box_head.0.0.weight"),
+        mask_wrapped: !has("roi_heads.mask_head.mask_fcn1.weight"),
     };
     Ok(Some(Recognised {
         naming: Box::new(move |layer| style.names(layer)),
@@ -54,7 +57,15 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         conventions,
         rows: None,
         idle: |_| false,
-        needed: |name| name.starts_with("backbone.fpn.") || name.starts_with("rpn.head."),
+        needed: |name| {
+            let parts = ["backbone.fpn.", "rpn.head.", "roi_heads.box_head.", "roi_heads.box_predictor."];
+            parts.iter().any(|part| name.starts_with(part))
+        },
+        left_out: |name| match name.strip_prefix("roi_heads.")?.split('.').next()? {
+            "keypoint_head" | "keypoint_predictor" => Some(LeftOut::Keypoints),
+            "mask_head" | "mask_predictor" => Some(LeftOut::Masks),
+            _ => None,
+        },
         warnings: Vec::new(),
     }))
 }
@@ -78,6 +89,8 @@ struct TorchvisionStyle {
     rpn_wrapped: bool,
     /// v2's box head of convolutions rather than `fc6` and `fc7`.
     head_convs: bool,
+    /// `mask_head.0.0` (since 0.13) rather than `mask_head.mask_fcn1`.
+    mask_wrapped: bool,
 }
 
 impl TorchvisionStyle {
@@ -98,16 +111,35 @@ impl TorchvisionStyle {
             Layer::RpnConv(i) => LayerNames::torch(&format!("rpn.head.conv.{i}.0")),
             Layer::RpnLogits => LayerNames::torch("rpn.head.cls_logits"),
             Layer::RpnDeltas => LayerNames::torch("rpn.head.bbox_pred"),
-            Layer::HeadConv(i) => LayerNames::torch_with_norm(
-                &format!("roi_heads.box_head.{i}.0"),
-                &format!("roi_heads.box_head.{i}.1"),
+            Layer::HeadConv { head: 0, index } => LayerNames::torch_with_norm(
+                &format!("roi_heads.box_head.{index}.0"),
+                &format!("roi_heads.box_head.{index}.1"),
             ),
-            Layer::HeadLinear(i) if self.head_convs => {
-                LayerNames::torch(&format!("roi_heads.box_head.{}", i + 5))
+            Layer::HeadLinear { head: 0, index } if self.head_convs => {
+                LayerNames::torch(&format!("roi_heads.box_head.{}", index + 5))
             }
-            Layer::HeadLinear(i) => LayerNames::torch(&format!("roi_heads.box_head.fc{}", i + 6)),
-            Layer::Scores => LayerNames::torch("roi_heads.box_predictor.cls_score"),
-            Layer::Boxes => LayerNames::torch("roi_heads.box_predictor.bbox_pred"),
+            Layer::HeadLinear { head: 0, index } => {
+                LayerNames::torch(&format!("roi_heads.box_head.fc{}", index + 6))
+            }
+            Layer::Scores(0) => LayerNames::torch("roi_heads.box_predictor.cls_score"),
+            Layer::Boxes(0) => LayerNames::torch("roi_heads.box_predictor.bbox_pred"),
+            Layer::MaskConv { head: 0, index } if self.mask_wrapped => LayerNames::torch_with_norm(
+                &format!("roi_heads.mask_head.{index}.0"),
+                &format!("roi_heads.mask_head.{index}.1"),
+            ),
+            Layer::MaskConv { head: 0, index } => {
+                LayerNames::torch(&format!("roi_heads.mask_head.mask_fcn{}", index + 1))
+            }
+            Layer::MaskUpsample(0) => LayerNames::torch("roi_heads.mask_predictor.conv5_mask"),
+            Layer::MaskLogits(0) => LayerNames::torch("roi_heads.mask_predictor.mask_fcn_logits"),
+            // There is one head of a kind; a second has no name that could be there.
+            Layer::HeadConv { .. }
+            | Layer::HeadLinear { .. }
+            | Layer::Scores(_)
+            | Layer::Boxes(_)
+            | Layer::MaskConv { .. }
+            | Layer::MaskUpsample(_)
+            | Layer::MaskLogits(_) => LayerNames::absent(layer),
             Layer::Classifier => LayerNames::torch("fc"),
         }
     }
@@ -182,6 +214,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
             per_image: 100,
             clip_to_photo: false,
         },
+        cascade: None,
         masks: None,
     }
 }

@@ -12,8 +12,8 @@ use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
 use super::zoo::{RECOMMENDED, full_name, published};
 use super::{
-    Error, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, TRUNK, config_beside, head_file,
-    read_config, store,
+    Error, FileHash, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, config_beside, read_config,
+    store,
 };
 use crate::cache;
 use crate::family::{ClassOption, ClassesOption, ImportOptions};
@@ -21,7 +21,7 @@ use crate::hash::sha256;
 
 /// To be raised whenever an import makes other graphs or another `model.json` of the same checkpoint than before, so
 /// that the cache's older imports are made again.
-const IMPORTS: u32 = 3;
+const IMPORTS: u32 = 4;
 
 /// Bytes that imports in the cache may take together, but for those used within [`IN_USE`].
 const MOST_BYTES: u64 = 4 << 30;
@@ -88,12 +88,8 @@ impl Model {
             });
         }
         let manifest = Manifest::from_text(&text, &json)?;
-        let open = |(index, hash)| GraphFile::open(folder.join(head_file(index)), hash);
-        let heads = manifest.files.heads.iter().enumerate().map(open);
-        let graphs = Graphs::Files {
-            trunk: GraphFile::open(folder.join(TRUNK), &manifest.files.trunk)?,
-            heads: heads.collect::<Result<Vec<GraphFile>, Error>>()?,
-        };
+        let open = |name: &str, hash: &FileHash| GraphFile::open(folder.join(name), hash);
+        let graphs = Graphs::Files(manifest.files.of_graphs().try_map(open)?);
         let (hash, warnings) = (sha256(text.as_bytes()), store::read_notes(folder));
         Ok(Model { manifest, graphs, hash, warnings })
     }
@@ -328,8 +324,7 @@ fn key(path: &Path, options: &ImportOptions) -> Result<String, Error> {
 fn cached(folder: &Path) -> Option<Model> {
     let model = Model::open(folder).ok()?;
     let checked = |graph: GraphSource<'_>| graph.as_graph().map(|_| ());
-    if let Err(error) = checked(model.trunk()).and_then(|()| model.heads().into_iter().try_for_each(checked))
-    {
+    if let Err(error) = model.graphs().try_for_each(checked) {
         tracing::debug!("the checkpoint is imported again: {error}");
         return None;
     }

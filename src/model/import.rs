@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::manifest::{Files, Manifest, Provenance, Publication};
-use super::{Error, Model, store, zoo};
+use super::{Error, Model, OfGraphs, store, zoo};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, ImportOptions, Loaded};
 use crate::hash::sha256;
@@ -17,8 +17,7 @@ use coco_eval::text;
 #[derive(Debug)]
 pub struct Imported {
     manifest: Manifest,
-    trunk: Graph,
-    heads: Vec<Graph>,
+    graphs: OfGraphs<Graph>,
     warnings: Vec<String>,
     assumed: Vec<(String, String)>,
 }
@@ -104,7 +103,14 @@ impl Imported {
         let doubling = pad_to > 0 && pad_to.is_multiple_of(coarsest);
         let trunk = network::trunk(&architecture, &mut weights, doubling);
         let roi = &conventions.roi;
-        let heads = vec![network::head(&architecture, &mut weights, roi.sampling_ratio, roi.aligned)];
+        let mask = architecture
+            .mask
+            .as_ref()
+            .map(|mask| network::mask(&architecture, mask, &mut weights, roi.sampling_ratio, roi.aligned));
+        let head = |place| network::head(&architecture, place, &mut weights, roi.sampling_ratio, roi.aligned);
+        // The mask heads share layers with the box head, whose weights move: they come first.
+        let heads = (0..architecture.heads.len()).map(head).collect();
+        let graphs = OfGraphs { trunk, heads, mask };
         let manifest = Manifest {
             format: Manifest::FORMAT,
             name: name.into(),
@@ -122,7 +128,7 @@ impl Imported {
             conventions,
             files: Files::default(),
         };
-        Ok(Imported { manifest, trunk, heads, warnings, assumed })
+        Ok(Imported { manifest, graphs, warnings, assumed })
     }
 
     /// What the model is.
@@ -178,7 +184,7 @@ impl Imported {
     /// # Errors
     /// When a graph is beyond what ONNX can hold.
     pub fn into_memory(self) -> Result<Model, Error> {
-        let model = Model::in_memory(self.manifest, self.trunk, self.heads)?;
+        let model = Model::in_memory(self.manifest, self.graphs)?;
         Ok(Model { warnings: self.warnings, ..model })
     }
 
@@ -187,14 +193,14 @@ impl Imported {
     /// # Errors
     /// When the folder holds something else, or cannot be written.
     pub fn write(self, folder: &Path) -> Result<Model, Error> {
-        Model::write(self.manifest, &self.trunk, &self.heads, folder)
+        Model::write(self.manifest, &self.graphs, folder)
     }
 
     /// The same for an import that nobody asked for by name: warnings, and a word on what was assumed, are kept in the
     /// folder, so that whoever opens it hears of them. `config` was read beside the checkpoint.
     pub(super) fn write_noted(mut self, folder: &Path, config: Option<&Path>) -> Result<Model, Error> {
         let warnings = self.noted(config);
-        Model::write_noted(self.manifest, &self.trunk, &self.heads, folder, warnings)
+        Model::write_noted(self.manifest, &self.graphs, folder, warnings)
     }
 
     /// The same in memory, where the cache cannot be written.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, OfGraphs};
 use crate::checkpoint::EscapedText;
 use crate::family::{self, Class, Conventions, Parameters};
 use crate::network::Architecture;
@@ -108,13 +108,21 @@ impl Files {
     pub fn named(&self) -> Vec<(String, FileHash)> {
         let heads = self.heads.iter().enumerate().map(|(index, head)| (head_file(index), head));
         let all = [(TRUNK.to_owned(), &self.trunk)].into_iter().chain(heads);
-        let mask = self.mask.iter().map(|mask| ("mask.onnx".to_owned(), mask));
+        let mask = self.mask.iter().map(|mask| (MASK.to_owned(), mask));
         all.chain(mask).map(|(name, hash)| (name, hash.clone())).collect()
+    }
+
+    /// The same by graph.
+    pub(super) fn of_graphs(&self) -> OfGraphs<FileHash> {
+        OfGraphs { trunk: self.trunk.clone(), heads: self.heads.clone(), mask: self.mask.clone() }
     }
 }
 
 /// File name of the trunk's graph.
 pub(crate) const TRUNK: &str = "trunk.onnx";
+
+/// File name of the mask heads' graph.
+pub(crate) const MASK: &str = "mask.onnx";
 
 /// File name of a box head's graph, counted from 0.
 pub(crate) fn head_file(index: usize) -> String {

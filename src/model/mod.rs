@@ -14,6 +14,7 @@ mod store;
 mod zoo;
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 pub use crate::family::Class;
@@ -24,7 +25,7 @@ pub use classifier::{ClassifierManifest, ClassifierModel};
 pub use find::{Listed, ModelPlace, list, nearest};
 pub use import::{Imported, config_beside, read_config, read_options};
 pub use manifest::{FileHash, Files, Manifest, Provenance, Publication, Quantization};
-use manifest::{TRUNK, head_file};
+use manifest::{MASK, TRUNK, head_file};
 #[cfg(feature = "fetch")]
 pub use pull::{DigestError, ExpectedDigest, PullError, download};
 pub use store::GraphFile;
@@ -43,19 +44,41 @@ pub struct Model {
     warnings: Vec<String>,
 }
 
+/// One thing of each graph of a model: trunk, box heads in their order, and mask heads where there are any.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OfGraphs<T> {
+    pub(crate) trunk: T,
+    pub(crate) heads: Vec<T>,
+    pub(crate) mask: Option<T>,
+}
+
+impl<T> OfGraphs<T> {
+    /// The same of each, made with the name of its file.
+    fn try_map<U, E>(&self, make: impl Fn(&str, &T) -> Result<U, E>) -> Result<OfGraphs<U>, E> {
+        let head = |(index, head)| make(&head_file(index), head);
+        Ok(OfGraphs {
+            trunk: make(TRUNK, &self.trunk)?,
+            heads: self.heads.iter().enumerate().map(head).collect::<Result<Vec<U>, E>>()?,
+            mask: self.mask.as_ref().map(|mask| make(MASK, mask)).transpose()?,
+        })
+    }
+}
+
 /// Where the graphs are.
 #[derive(Debug)]
 enum Graphs {
-    Files { trunk: GraphFile, heads: Vec<GraphFile> },
-    Memory { trunk: Vec<u8>, heads: Vec<Vec<u8>> },
+    Files(OfGraphs<GraphFile>),
+    Memory(OfGraphs<Vec<u8>>),
 }
 
 impl Graphs {
     /// Those that were just written into a folder.
     fn written(folder: &Path, files: &Files) -> Graphs {
-        let file = |name: &str, hash| GraphFile::new(folder.join(name), hash);
-        let heads = files.heads.iter().enumerate().map(|(index, hash)| file(&head_file(index), hash));
-        Graphs::Files { heads: heads.collect(), trunk: file(TRUNK, &files.trunk) }
+        let file = |name: &str, hash: &FileHash| Ok::<_, Infallible>(GraphFile::new(folder.join(name), hash));
+        match files.of_graphs().try_map(file) {
+            Ok(files) => Graphs::Files(files),
+            Err(never) => match never {},
+        }
     }
 }
 
@@ -175,20 +198,24 @@ impl Model {
     ///
     /// # Errors
     /// When a graph is beyond what ONNX can hold.
-    pub(crate) fn in_memory(
-        mut manifest: Manifest,
-        trunk: onnx::Graph,
-        heads: Vec<onnx::Graph>,
-    ) -> Result<Model, Error> {
-        let bytes = trunk.to_bytes()?;
-        drop(trunk);
-        let trunk = bytes;
-        let heads = heads.iter().map(onnx::Graph::to_bytes).collect::<Result<Vec<Vec<u8>>, _>>()?;
+    pub(crate) fn in_memory(mut manifest: Manifest, graphs: OfGraphs<onnx::Graph>) -> Result<Model, Error> {
+        let OfGraphs { trunk, heads, mask } = graphs;
+        // Each graph goes when its bytes are there.
+        let bytes = |graph: onnx::Graph| graph.to_bytes();
+        let graphs = OfGraphs {
+            trunk: bytes(trunk)?,
+            heads: heads.into_iter().map(bytes).collect::<Result<Vec<Vec<u8>>, _>>()?,
+            mask: mask.map(bytes).transpose()?,
+        };
         let hash = |bytes: &Vec<u8>| FileHash { bytes: bytes.len() as u64, sha256: sha256(bytes) };
         manifest.format = Manifest::FORMAT;
-        manifest.files = Files { trunk: hash(&trunk), heads: heads.iter().map(hash).collect(), mask: None };
+        manifest.files = Files {
+            trunk: hash(&graphs.trunk),
+            heads: graphs.heads.iter().map(hash).collect(),
+            mask: graphs.mask.as_ref().map(hash),
+        };
         let hash = sha256(manifest.to_text().as_bytes());
-        Ok(Model { manifest, graphs: Graphs::Memory { trunk, heads }, hash, warnings: Vec::new() })
+        Ok(Model { manifest, graphs: Graphs::Memory(graphs), hash, warnings: Vec::new() })
     }
 
     /// Whether a model can be written into a folder: it is missing, empty or holds one already.
@@ -206,27 +233,24 @@ impl Model {
     /// When the folder holds something else, or cannot be written.
     pub(crate) fn write(
         manifest: Manifest,
-        trunk: &onnx::Graph,
-        heads: &[onnx::Graph],
+        graphs: &OfGraphs<onnx::Graph>,
         folder: &Path,
     ) -> Result<Model, Error> {
-        Model::write_noted(manifest, trunk, heads, folder, Vec::new())
+        Model::write_noted(manifest, graphs, folder, Vec::new())
     }
 
     /// The same with warnings that whoever opens the folder shall hear of.
     fn write_noted(
         mut manifest: Manifest,
-        trunk: &onnx::Graph,
-        heads: &[onnx::Graph],
+        graphs: &OfGraphs<onnx::Graph>,
         folder: &Path,
         warnings: Vec<String>,
     ) -> Result<Model, Error> {
         let text = store::write(folder, |fresh| {
-            let trunk = store::write_graph(trunk, &fresh.join(TRUNK))?;
-            let write = |(index, head)| store::write_graph(head, &fresh.join(head_file(index)));
-            let heads = heads.iter().enumerate().map(write).collect::<Result<Vec<FileHash>, Error>>()?;
+            let write = |name: &str, graph: &onnx::Graph| store::write_graph(graph, &fresh.join(name));
+            let OfGraphs { trunk, heads, mask } = graphs.try_map(write)?;
             manifest.format = Manifest::FORMAT;
-            manifest.files = Files { trunk, heads, mask: None };
+            manifest.files = Files { trunk, heads, mask };
             store::write_notes(&warnings, fresh)?;
             Ok(manifest.to_text())
         })?;
@@ -260,19 +284,35 @@ impl Model {
     #[doc(hidden)]
     pub fn trunk(&self) -> GraphSource<'_> {
         match &self.graphs {
-            Graphs::Files { trunk, .. } => GraphSource::File(trunk),
-            Graphs::Memory { trunk, .. } => GraphSource::Memory(TRUNK.into(), trunk),
+            Graphs::Files(files) => GraphSource::File(&files.trunk),
+            Graphs::Memory(graphs) => GraphSource::Memory(TRUNK.into(), &graphs.trunk),
         }
+    }
+
+    /// The mask heads' graph, where there are any.
+    #[doc(hidden)]
+    pub fn mask(&self) -> Option<GraphSource<'_>> {
+        match &self.graphs {
+            Graphs::Files(files) => files.mask.as_ref().map(GraphSource::File),
+            Graphs::Memory(graphs) => {
+                graphs.mask.as_deref().map(|mask| GraphSource::Memory(MASK.into(), mask))
+            }
+        }
+    }
+
+    /// All graphs.
+    pub(crate) fn graphs(&self) -> impl Iterator<Item = GraphSource<'_>> {
+        std::iter::once(self.trunk()).chain(self.heads()).chain(self.mask())
     }
 
     /// The box heads' graphs, one for each of the network's.
     #[doc(hidden)]
     pub fn heads(&self) -> Vec<GraphSource<'_>> {
         match &self.graphs {
-            Graphs::Files { heads, .. } => heads.iter().map(GraphSource::File).collect(),
-            Graphs::Memory { heads, .. } => {
+            Graphs::Files(files) => files.heads.iter().map(GraphSource::File).collect(),
+            Graphs::Memory(graphs) => {
                 let named = |(index, head)| GraphSource::Memory(head_file(index), head);
-                heads.iter().map(Vec::as_slice).enumerate().map(named).collect()
+                graphs.heads.iter().map(Vec::as_slice).enumerate().map(named).collect()
             }
         }
     }

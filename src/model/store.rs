@@ -9,9 +9,10 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use super::Error;
-use super::manifest::FileHash;
+use super::manifest::{FileHash, MASK, TRUNK, head_file};
 use crate::checkpoint::EscapedText;
 use crate::hash::{hexadecimal, of_reader, sha256};
+use crate::network::MOST_HEADS;
 use crate::onnx::Graph;
 use coco_eval::text;
 
@@ -27,7 +28,11 @@ const LONGEST_TEXT: u64 = 64 << 20;
 const MOST_NOTES: usize = 64;
 
 /// All files that a model of either kind may have; `model.json`, which makes it one, comes last.
-const OURS: [&str; 5] = ["trunk.onnx", "head.onnx", "classifier.onnx", NOTES, "model.json"];
+fn ours() -> impl Iterator<Item = String> {
+    let heads = (0..MOST_HEADS).map(head_file);
+    let others = [MASK, "classifier.onnx", NOTES, "model.json"].map(str::to_owned);
+    std::iter::once(TRUNK.to_owned()).chain(heads).chain(others)
+}
 
 /// Fills a fresh folder by `fill`, which gives the text of `model.json`, and moves it to its place. An earlier model
 /// there is replaced, file by file; other files stay.
@@ -70,8 +75,8 @@ pub(super) fn is_for_us(folder: &Path) -> bool {
 
 /// Moves a finished model's files over an earlier one's, and removes those that the new one has not.
 fn replace(fresh: &Path, folder: &Path) -> Result<(), Error> {
-    let (new, old): (Vec<&str>, Vec<&str>) = OURS.into_iter().partition(|name| fresh.join(name).is_file());
-    for name in new {
+    let (new, old): (Vec<String>, Vec<String>) = ours().partition(|name| fresh.join(name).is_file());
+    for name in &new {
         let to = folder.join(name);
         fs::rename(fresh.join(name), &to).map_err(Error::io("move the finished model to", &to))?;
     }

@@ -102,18 +102,24 @@ pub struct BoxHead {
     pub box_rows: usize,
 }
 
-/// A mask head (Mask R-CNN): 3x3 convolutions, a transposed convolution that doubles both sides, and a mask a class.
+/// Mask heads (Mask R-CNN) of one shape: 3x3 convolutions, a transposed convolution of stride 2 that doubles both sides,
+/// and a mask a class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaskHead {
-    /// Cells a side that its RoIAlign gives; masks have twice as many.
+    /// How many there are, of which the mean counts: one, or as many as a cascade has box heads.
+    pub heads: usize,
+    /// Cells a side that RoIAlign gives.
     pub resolution: usize,
+    /// Whether the backbone's last stage stands here too, on the pooled features (C4).
+    pub last_stage: bool,
     /// Channels of the 3x3 convolutions.
     pub convs: Vec<usize>,
     /// Channels of the transposed convolution.
     pub upsampled: usize,
-    /// Foreground classes: masks that it gives for a box.
-    pub classes: usize,
+    /// Masks that each gives for a box: one a class, before them one of the background where its framework has it, or one
+    /// for all classes.
+    pub masks: usize,
 }
 
 /// The residual or plain network that detectors and classifiers stand on.
@@ -142,10 +148,9 @@ pub struct Architecture {
     pub fpn: Option<Fpn>,
     /// Region proposal network.
     pub rpn: Rpn,
-    /// Box heads in the order that boxes pass through them: one in a Faster R-CNN, three in a cascade.
-    /// [`Architecture::check`] allows one.
+    /// Box heads in the order that boxes pass through them: one in a Faster R-CNN, three in a Cascade R-CNN.
     pub heads: Vec<BoxHead>,
-    /// The mask head, where there is one; [`Architecture::check`] allows none.
+    /// The mask heads, where there are any.
     pub mask: Option<MaskHead>,
 }
 
@@ -154,8 +159,17 @@ pub struct Architecture {
 pub struct LayerShape {
     /// Which.
     pub layer: Layer,
-    /// (outputs, inputs / groups, kernel, kernel), or (outputs, inputs).
+    /// (outputs, inputs / groups, kernel, kernel), (outputs, inputs), or, of a transposed convolution, (inputs, outputs,
+    /// kernel, kernel).
     pub weight: Vec<usize>,
+}
+
+impl LayerShape {
+    /// Outputs, of which each has a bias.
+    pub(crate) fn outputs(&self) -> usize {
+        let axis = usize::from(matches!(self.layer, Layer::MaskUpsample(_)));
+        self.weight.get(axis).copied().unwrap_or_default()
+    }
 }
 
 impl Backbone {
@@ -210,15 +224,9 @@ impl Backbone {
 }
 
 impl Architecture {
-    /// The box head that scores the detections. An architecture that has passed [`Architecture::check`] has it.
+    /// The last box head, whose boxes are the detections'. An architecture that has passed [`Architecture::check`] has it.
     pub fn box_head(&self) -> &BoxHead {
         &self.heads[self.heads.len() - 1]
-    }
-
-    /// As [`Architecture::box_head`], to be changed.
-    pub(crate) fn box_head_mut(&mut self) -> &mut BoxHead {
-        let last = self.heads.len() - 1;
-        &mut self.heads[last]
     }
 
     /// Stages that belong to the trunk; the others belong to the head.
@@ -262,7 +270,12 @@ impl Architecture {
             }
         }
         self.rpn_layers(&mut layers);
-        self.head_layers(&mut layers);
+        for (place, head) in self.heads.iter().enumerate() {
+            self.head_layers(place, head, &mut layers);
+        }
+        if let Some(mask) = &self.mask {
+            self.mask_layers(mask, &mut layers);
+        }
         layers
     }
 
@@ -276,24 +289,54 @@ impl Architecture {
         out.push(conv(Layer::RpnDeltas, 4 * self.rpn.anchors, inputs, 1));
     }
 
-    fn head_layers(&self, out: &mut Vec<LayerShape>) {
-        let head = self.box_head();
+    fn head_layers(&self, place: usize, head: &BoxHead, out: &mut Vec<LayerShape>) {
         let mut inputs = self.feature_channels();
         if head.last_stage {
             inputs = self.backbone.channels_after(self.backbone.stages.len());
         } else {
-            for (i, &channels) in head.convs.iter().enumerate() {
-                out.push(conv(Layer::HeadConv(i), channels, inputs, 3));
+            for (index, &channels) in head.convs.iter().enumerate() {
+                out.push(conv(Layer::HeadConv { head: place, index }, channels, inputs, 3));
                 inputs = channels;
             }
             inputs *= head.resolution * head.resolution;
         }
-        for (i, &outputs) in head.linears.iter().enumerate() {
-            out.push(LayerShape { layer: Layer::HeadLinear(i), weight: vec![outputs, inputs] });
+        for (index, &outputs) in head.linears.iter().enumerate() {
+            let layer = Layer::HeadLinear { head: place, index };
+            out.push(LayerShape { layer, weight: vec![outputs, inputs] });
             inputs = outputs;
         }
-        out.push(LayerShape { layer: Layer::Scores, weight: vec![head.classes + 1, inputs] });
-        out.push(LayerShape { layer: Layer::Boxes, weight: vec![head.box_rows, inputs] });
+        out.push(LayerShape { layer: Layer::Scores(place), weight: vec![head.classes + 1, inputs] });
+        out.push(LayerShape { layer: Layer::Boxes(place), weight: vec![head.box_rows, inputs] });
+    }
+
+    /// Channels of what the mask heads' own layers see.
+    pub(super) fn mask_inputs(&self, mask: &MaskHead) -> usize {
+        if mask.last_stage {
+            self.backbone.channels_after(self.backbone.stages.len())
+        } else {
+            self.feature_channels()
+        }
+    }
+
+    /// Pixels of a side of the masks; 0 where there is no mask head.
+    pub(crate) fn mask_side(&self) -> usize {
+        let Some(mask) = &self.mask else { return 0 };
+        let stride = self.backbone.stages.last().map_or(1, |stage| stage.stride);
+        let cells = if mask.last_stage { mask.resolution.div_ceil(stride) } else { mask.resolution };
+        2 * cells
+    }
+
+    fn mask_layers(&self, mask: &MaskHead, out: &mut Vec<LayerShape>) {
+        for head in 0..mask.heads {
+            let mut inputs = self.mask_inputs(mask);
+            for (index, &channels) in mask.convs.iter().enumerate() {
+                out.push(conv(Layer::MaskConv { head, index }, channels, inputs, 3));
+                inputs = channels;
+            }
+            let upsample = Layer::MaskUpsample(head);
+            out.push(LayerShape { layer: upsample, weight: vec![inputs, mask.upsampled, 2, 2] });
+            out.push(conv(Layer::MaskLogits(head), mask.masks, mask.upsampled, 1));
+        }
     }
 }
 

@@ -42,10 +42,23 @@ impl<'a> GraphBuilder<'a> {
         dilation: usize,
         groups: usize,
     ) -> Edge {
+        self.conv_called(&layer.to_string(), layer, x, stride, dilation, groups)
+    }
+
+    /// The same with a name of its own.
+    pub(super) fn conv_called(
+        &mut self,
+        name: &str,
+        layer: Layer,
+        x: &str,
+        stride: usize,
+        dilation: usize,
+        groups: usize,
+    ) -> Edge {
         let kernel = self.shape(layer).last().copied().unwrap_or(1);
         let (weight, bias) = self.parameters(layer);
         let window = ConvWindow { kernel, stride, pad: kernel / 2 * dilation, dilation, groups };
-        self.graph.conv(&layer.to_string(), x, &weight, &bias, window)
+        self.graph.conv(name, x, &weight, &bias, window)
     }
 
     /// A linear layer whose node is called `name`.

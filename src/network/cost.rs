@@ -1,6 +1,6 @@
 //! What a network costs: sizes of maps, weights, and multiply-adds for an input size, stage by stage.
 
-use super::architecture::{Architecture, Backbone, BlockKind, LayerShape, Stage};
+use super::architecture::{Architecture, Backbone, BlockKind, LayerShape, MaskHead, Stage};
 use super::classifier::ClassifierNetwork;
 use super::layer::{BlockConv, Layer};
 
@@ -128,8 +128,8 @@ impl ClassifierNetwork {
 }
 
 impl Architecture {
-    /// The table for an input of (height, width), padding included, and a number of proposals.
-    pub fn rows(&self, input: (usize, usize), proposals: usize) -> Vec<CostRow> {
+    /// The table for an input of (height, width), padding included, a number of proposals, and one of masks.
+    pub fn rows(&self, input: (usize, usize), proposals: usize, masks: usize) -> Vec<CostRow> {
         let (mut rows, sizes) = self.backbone.rows(input, self.trunk_stages());
         let mut maps = match &self.fpn {
             Some(fpn) => fpn.stages.iter().map(|&stage| sizes[stage.min(sizes.len() - 1)]).collect(),
@@ -143,6 +143,7 @@ impl Architecture {
         }
         rows.push(self.rpn_row(&maps));
         rows.extend(self.head_rows(proposals as u64));
+        rows.extend(self.mask.as_ref().map(|mask| self.mask_row(mask, masks as u64)));
         rows
     }
 
@@ -192,8 +193,8 @@ impl Architecture {
         for shape in self.layers() {
             let count = numbers(&shape.weight);
             let places = match shape.layer {
-                Layer::HeadConv(_) => pixels(cells),
-                Layer::HeadLinear(_) | Layer::Scores | Layer::Boxes => 1,
+                Layer::HeadConv { .. } => pixels(cells),
+                Layer::HeadLinear { .. } | Layer::Scores(_) | Layer::Boxes(_) => 1,
                 _ => continue,
             };
             weights += count;
@@ -205,6 +206,9 @@ impl Architecture {
         }
         parts.extend(head.linears.iter().map(|outputs| format!("linear {outputs}")));
         parts.push(format!("{} classes", head.classes));
+        if self.heads.len() > 1 {
+            parts.push(format!("{} in turn", self.heads.len()));
+        }
         rows.push(CostRow {
             name: "box head".into(),
             stride: None,
@@ -214,6 +218,39 @@ impl Architecture {
             multiply_adds,
         });
         rows
+    }
+
+    /// The mask heads; where the backbone's last stage is among them, its weights are the box head's.
+    fn mask_row(&self, mask: &MaskHead, masks: u64) -> CostRow {
+        let side = self.mask_side();
+        let (small, large) = (pixels((side / 2, side / 2)), pixels((side, side)));
+        let (mut weights, mut multiply_adds) = (0, 0);
+        if mask.last_stage {
+            let cells = (mask.resolution, mask.resolution);
+            multiply_adds += self.backbone.stage_row(self.trunk_stages(), cells).0.multiply_adds * masks;
+        }
+        for shape in self.layers() {
+            let count = numbers(&shape.weight);
+            let places = match shape.layer {
+                // Each weight of a transposed convolution of stride 2 meets each pixel once.
+                Layer::MaskConv { .. } | Layer::MaskUpsample(_) => small,
+                Layer::MaskLogits(_) => large,
+                _ => continue,
+            };
+            weights += count;
+            multiply_adds += count * places * masks;
+        }
+        let convs =
+            if mask.convs.is_empty() { String::new() } else { format!("3x3 x {}; ", mask.convs.len()) };
+        let heads = if mask.heads > 1 { format!("; mean of {}", mask.heads) } else { String::new() };
+        CostRow {
+            name: "mask head".into(),
+            stride: None,
+            output: Some((side, side)),
+            layers: format!("{convs}2x2 transposed; {} masks{heads}", mask.masks),
+            weights,
+            multiply_adds,
+        }
     }
 }
 
@@ -262,7 +299,8 @@ mod tests {
         }
     }
 
-    /// torchvision publishes 134.38 for `fasterrcnn_resnet50_fpn` and 280.371 for its v2.
+    /// torchvision publishes 134.38 for `fasterrcnn_resnet50_fpn`, 280.371 for its v2, and 333.577 for
+    /// `maskrcnn_resnet50_fpn_v2`, with 100 masks.
     #[test]
     fn detectors_cost_what_torchvision_publishes() {
         let fpn = Fpn { channels: 256, stages: vec![0, 1, 2, 3], extra_level: true };
@@ -281,8 +319,18 @@ mod tests {
             heads: vec![head],
             mask: None,
         };
-        assert_eq!(giga(&detector(1, head(0, 2)).rows((800, 800), 1000)), 134.38);
-        assert_eq!(giga(&detector(2, head(4, 1)).rows((800, 800), 1000)), 280.371);
+        assert_eq!(giga(&detector(1, head(0, 2)).rows((800, 800), 1000, 0)), 134.38);
+        let mut second = detector(2, head(4, 1));
+        assert_eq!(giga(&second.rows((800, 800), 1000, 0)), 280.371);
+        second.mask = Some(MaskHead {
+            heads: 1,
+            resolution: 14,
+            last_stage: false,
+            convs: vec![256; 4],
+            upsampled: 256,
+            masks: 91,
+        });
+        assert_eq!(giga(&second.rows((800, 800), 1000, 100)), 333.577);
     }
 
     #[test]

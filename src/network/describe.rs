@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::architecture::{Architecture, Backbone, BlockKind, Shortcut};
+use super::architecture::{Architecture, Backbone, BlockKind, MaskHead, Shortcut};
 
 impl Backbone {
     /// `ResNet-50`, `plain-18`, `ResNeXt-101 (32 groups)`: the paper's name for the depth, whatever the blocks' counts.
@@ -28,6 +28,16 @@ impl Backbone {
 }
 
 impl Architecture {
+    /// `Faster R-CNN`, `Mask R-CNN`, `Cascade R-CNN` or `Cascade Mask R-CNN`.
+    pub fn kind(&self) -> &'static str {
+        match (self.heads.len() > 1, self.mask.is_some()) {
+            (false, false) => "Faster R-CNN",
+            (false, true) => "Mask R-CNN",
+            (true, false) => "Cascade R-CNN",
+            (true, true) => "Cascade Mask R-CNN",
+        }
+    }
+
     /// What was read from the tensors, a line a part.
     pub fn describe(&self) -> Vec<String> {
         let backbone = &self.backbone;
@@ -61,6 +71,7 @@ impl Architecture {
             self.rpn.anchors
         ));
         lines.push(self.describe_head());
+        lines.extend(self.mask.as_ref().map(Architecture::describe_mask));
         lines
     }
 
@@ -80,7 +91,29 @@ impl Architecture {
         if head.box_rows < 4 * head.classes {
             parts.push("one box for all classes".into());
         }
-        format!("head: {}", parts.join(", "))
+        match self.heads.len() {
+            1 => format!("head: {}", parts.join(", ")),
+            several => format!("{several} heads in turn, the last: {}", parts.join(", ")),
+        }
+    }
+
+    fn describe_mask(mask: &MaskHead) -> String {
+        let mut parts = vec![format!("pooled {0}x{0}", mask.resolution)];
+        if mask.last_stage {
+            parts.push("the backbone's last stage".into());
+        }
+        if !mask.convs.is_empty() {
+            parts.push(format!("{} convolutions", mask.convs.len()));
+        }
+        parts.push(if mask.masks == 1 {
+            "one mask for all classes".into()
+        } else {
+            format!("{} masks a box", mask.masks)
+        });
+        match mask.heads {
+            1 => format!("mask head: {}", parts.join(", ")),
+            several => format!("{several} mask heads, of which the mean counts: {}", parts.join(", ")),
+        }
     }
 }
 

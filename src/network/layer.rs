@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One layer with weights of its own. Stages, blocks, levels and positions count from 0, levels from the finest.
+/// One layer with weights of its own. Stages, blocks, levels, heads and positions count from 0, levels from the finest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
     /// The first convolution.
@@ -26,14 +26,35 @@ pub enum Layer {
     RpnLogits,
     /// RPN: box deltas.
     RpnDeltas,
-    /// Box head: a convolution on the pooled features.
-    HeadConv(usize),
-    /// Box head: a linear layer before the two outputs.
-    HeadLinear(usize),
-    /// Box head: class scores.
-    Scores,
-    /// Box head: box deltas.
-    Boxes,
+    /// A box head: a convolution on the pooled features.
+    HeadConv {
+        /// Box head: 0, or its place in a cascade.
+        head: usize,
+        /// Position.
+        index: usize,
+    },
+    /// A box head: a linear layer before the two outputs.
+    HeadLinear {
+        /// Box head: 0, or its place in a cascade.
+        head: usize,
+        /// Position.
+        index: usize,
+    },
+    /// A box head's class scores.
+    Scores(usize),
+    /// A box head's box deltas.
+    Boxes(usize),
+    /// A mask head: a convolution on the pooled features.
+    MaskConv {
+        /// Mask head: 0, or its place among those of a cascade.
+        head: usize,
+        /// Position.
+        index: usize,
+    },
+    /// A mask head: the transposed convolution, whose weight is (inputs, outputs, 2, 2).
+    MaskUpsample(usize),
+    /// A mask head: the mask of each class.
+    MaskLogits(usize),
     /// Classifier: the last linear layer.
     Classifier,
 }
@@ -69,11 +90,23 @@ impl fmt::Display for Layer {
             Layer::RpnConv(i) => write!(f, "rpn.conv.{i}"),
             Layer::RpnLogits => f.write_str("rpn.logits"),
             Layer::RpnDeltas => f.write_str("rpn.deltas"),
-            Layer::HeadConv(i) => write!(f, "head.conv.{i}"),
-            Layer::HeadLinear(i) => write!(f, "head.linear.{i}"),
-            Layer::Scores => f.write_str("head.scores"),
-            Layer::Boxes => f.write_str("head.boxes"),
+            Layer::HeadConv { head, index } => write!(f, "head{}.conv.{index}", Nth(head)),
+            Layer::HeadLinear { head, index } => write!(f, "head{}.linear.{index}", Nth(head)),
+            Layer::Scores(head) => write!(f, "head{}.scores", Nth(head)),
+            Layer::Boxes(head) => write!(f, "head{}.boxes", Nth(head)),
+            Layer::MaskConv { head, index } => write!(f, "mask{}.conv.{index}", Nth(head)),
+            Layer::MaskUpsample(head) => write!(f, "mask{}.upsample", Nth(head)),
+            Layer::MaskLogits(head) => write!(f, "mask{}.predictor", Nth(head)),
             Layer::Classifier => f.write_str("classifier"),
         }
+    }
+}
+
+/// What tells a head from the others of its kind: nothing for the first.
+struct Nth(usize);
+
+impl fmt::Display for Nth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(f, "-{}", self.0) }
     }
 }

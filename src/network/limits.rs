@@ -4,7 +4,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::architecture::{Architecture, Backbone, Fpn, LayerShape, Stage};
+use super::architecture::{Architecture, Backbone, BoxHead, Fpn, LayerShape, MaskHead, Stage};
 use super::classifier::ClassifierNetwork;
 
 /// Stages of a backbone; real ones have three to five.
@@ -27,6 +27,9 @@ const MOST_ANCHORS: usize = 128;
 
 /// Cells a side that RoIAlign gives; real networks have 7 or 14.
 pub(crate) const MOST_CELLS: usize = 64;
+
+/// Box heads of a cascade, and mask heads; real ones have three.
+pub(crate) const MOST_HEADS: usize = 8;
 
 /// Classes of a model; the largest sets have some twenty thousand.
 const MOST_CLASSES: usize = 65_536;
@@ -95,31 +98,61 @@ impl Architecture {
 
     fn within_limits(&self) -> Result<(), String> {
         self.backbone.within_limits()?;
-        let [head] = self.heads.as_slice() else {
-            return Err(format!(
-                "it has {} box heads, and one is supported: no cascade is",
-                self.heads.len()
-            ));
-        };
-        if self.mask.is_some() {
-            return Err("it has a mask head, and none is supported".into());
-        }
         let rpn = &self.rpn;
-        if head.last_stage && (self.fpn.is_some() || self.backbone.stages.len() < 2) {
-            return Err("head.last_stage takes a stage that the trunk needs".into());
+        if !(1..=MOST_HEADS).contains(&self.heads.len()) {
+            return Err(format!("it has {} box heads: 1 to {MOST_HEADS} expected", self.heads.len()));
         }
         self.fpn.as_ref().map_or(Ok(()), |fpn| check_fpn(fpn, self.backbone.stages.len()))?;
         layers_within("rpn.convs", &rpn.convs)?;
         within("rpn.anchors", rpn.anchors, 1..=MOST_ANCHORS)?;
-        within("head.resolution", head.resolution, 1..=MOST_CELLS)?;
-        layers_within("head.convs", &head.convs)?;
-        layers_within("head.linears", &head.linears)?;
-        within("head.classes", head.classes, 1..=MOST_CLASSES)?;
-        let rows = [4, 8, 4 * head.classes, 4 * (head.classes + 1)];
-        if !rows.contains(&head.box_rows) {
-            return Err(format!("head.box_rows is {}, which is not 4 a class or a box", head.box_rows));
+        for (place, head) in self.heads.iter().enumerate() {
+            let name = if place == 0 { "head".to_owned() } else { format!("heads[{place}]") };
+            self.check_head(&name, head)?;
         }
+        self.mask.as_ref().map_or(Ok(()), |mask| self.check_mask(mask))?;
         weights_within(&self.layers())
+    }
+
+    fn check_head(&self, name: &str, head: &BoxHead) -> Result<(), String> {
+        if head.last_stage && (self.fpn.is_some() || self.backbone.stages.len() < 2) {
+            return Err(format!("{name}.last_stage takes a stage that the trunk needs"));
+        }
+        if head.last_stage && self.heads.len() > 1 {
+            return Err(format!(
+                "{name}.last_stage: box heads in turn on the backbone's last stage are not supported"
+            ));
+        }
+        within(&format!("{name}.resolution"), head.resolution, 1..=MOST_CELLS)?;
+        layers_within(&format!("{name}.convs"), &head.convs)?;
+        layers_within(&format!("{name}.linears"), &head.linears)?;
+        within(&format!("{name}.classes"), head.classes, 1..=MOST_CLASSES)?;
+        if head.classes != self.box_head().classes {
+            return Err(format!(
+                "{name}.classes is {}, and the last head has {}",
+                head.classes,
+                self.box_head().classes
+            ));
+        }
+        let rows = [4, 8, 4 * head.classes, 4 * (head.classes + 1)];
+        if rows.contains(&head.box_rows) {
+            return Ok(());
+        }
+        Err(format!("{name}.box_rows is {}, which is not 4 a class or a box", head.box_rows))
+    }
+
+    fn check_mask(&self, mask: &MaskHead) -> Result<(), String> {
+        if mask.last_stage != self.box_head().last_stage {
+            return Err("mask.last_stage is not as the box head's".into());
+        }
+        within("mask.heads", mask.heads, 1..=MOST_HEADS)?;
+        within("mask.resolution", mask.resolution, 1..=MOST_CELLS)?;
+        layers_within("mask.convs", &mask.convs)?;
+        within("mask.upsampled", mask.upsampled, 1..=MOST_CHANNELS)?;
+        let classes = self.box_head().classes;
+        if [1, classes, classes + 1].contains(&mask.masks) {
+            return Ok(());
+        }
+        Err(format!("mask.masks is {}, and there are {classes} classes", mask.masks))
     }
 }
 

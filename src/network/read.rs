@@ -2,9 +2,11 @@
 //!
 //! Sees layers and shapes only; what the tensors are called is the family's business.
 
-use super::architecture::{Architecture, Backbone, BlockKind, BoxHead, Fpn, Rpn, Shortcut, Stage, Stem};
+use super::architecture::{
+    Architecture, Backbone, BlockKind, BoxHead, Fpn, MaskHead, Rpn, Shortcut, Stage, Stem,
+};
 use super::layer::{BlockConv, Layer};
-use super::limits::{MOST_BLOCKS, MOST_CELLS};
+use super::limits::{MOST_BLOCKS, MOST_CELLS, MOST_HEADS};
 
 /// What no tensor shows; each has the family's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct Hints {
     pub extra_level: bool,
     /// Whether the box layer has rows for the background.
     pub background_boxes: bool,
+    /// Cells a side that RoIAlign gives to mask heads.
+    pub mask_resolution: usize,
 }
 
 /// Why no architecture could be read.
@@ -110,8 +114,11 @@ impl Architecture {
         }
         let stages = backbone.stages.len();
         let channels = fpn.as_ref().map_or_else(|| backbone.channels_after(stages), |fpn| fpn.channels);
-        let head = read_head(shapes, hints, fpn.is_none(), channels)?;
-        Ok(Architecture { backbone, fpn, rpn, heads: vec![head], mask: None })
+        let read = |place| read_head(shapes, hints, place, fpn.is_none(), channels);
+        let heads = (0..heads(shapes)).map(read).collect::<Result<Vec<BoxHead>, _>>()?;
+        let last_stage = heads.iter().any(|head| head.last_stage);
+        let mask = read_mask(shapes, hints, last_stage)?;
+        Ok(Architecture { backbone, fpn, rpn, heads, mask })
     }
 }
 
@@ -210,18 +217,30 @@ fn read_fpn(
     Ok(Some(Fpn { channels: first[0], stages, extra_level: hints.extra_level }))
 }
 
+/// Box heads: up to the last of which anything is there, so that a hole is told as missing; one at least.
+fn heads(shapes: &ShapeLookup<'_>) -> usize {
+    let present = |&head: &usize| {
+        [Layer::Scores(head), Layer::Boxes(head), Layer::HeadLinear { head, index: 0 }]
+            .into_iter()
+            .any(|layer| shapes(layer).is_some())
+    };
+    (0..MOST_HEADS).rev().find(present).map_or(1, |last| last + 1)
+}
+
 /// `one_map` says that there is no pyramid, `channels` how many the maps have where the backbone's last stage is not here.
 fn read_head(
     shapes: &ShapeLookup<'_>,
     hints: &Hints,
+    head: usize,
     one_map: bool,
     channels: usize,
 ) -> Result<BoxHead, ArchitectureError> {
-    let scores = linear_shape(shapes, Layer::Scores)?;
-    let boxes = linear_shape(shapes, Layer::Boxes)?;
+    let scores = linear_shape(shapes, Layer::Scores(head))?;
+    let boxes = linear_shape(shapes, Layer::Boxes(head))?;
     let classes = scores[0].saturating_sub(1);
-    let convs = outputs(shapes, Layer::HeadConv);
-    let linears = outputs(shapes, Layer::HeadLinear);
+    let convs = outputs(shapes, |index| Layer::HeadConv { head, index });
+    let linears = outputs(shapes, |index| Layer::HeadLinear { head, index });
+    let first = Layer::HeadLinear { head, index: 0 };
     let last_stage = linears.is_empty() && one_map;
     let shown = if hints.background_boxes { classes + 1 } else { classes };
     let agnostic = if hints.background_boxes { 8 } else { 4 };
@@ -230,13 +249,13 @@ fn read_head(
     // The last stage runs on 14x14 cells in every C4 network, of which no tensor knows.
     let mut resolution = if last_stage { C4_RESOLUTION } else { 1 };
     if let (Some(&inputs), false) =
-        (linears.first().and(shapes(Layer::HeadLinear(0)).as_deref().and_then(|s| s.get(1))), last_stage)
+        (linears.first().and(shapes(first).as_deref().and_then(|s| s.get(1))), last_stage)
     {
         let channels = convs.last().copied().unwrap_or(channels);
         resolution = (1..=MOST_CELLS).find(|r| channels * r * r == inputs).ok_or_else(|| {
             ArchitectureError::Shape {
-                layer: Layer::HeadLinear(0),
-                shape: shapes(Layer::HeadLinear(0)).unwrap_or_default(),
+                layer: first,
+                shape: shapes(first).unwrap_or_default(),
                 expected: format!("inputs of {channels} channels times a square"),
             }
         })?;
@@ -244,8 +263,30 @@ fn read_head(
     Ok(BoxHead { resolution, last_stage, convs, linears, classes, box_rows })
 }
 
+/// Mask heads, all of the shape of the first; what is not of that shape is told as such when the layers are read.
+fn read_mask(
+    shapes: &ShapeLookup<'_>,
+    hints: &Hints,
+    last_stage: bool,
+) -> Result<Option<MaskHead>, ArchitectureError> {
+    let present = |&head: &usize| {
+        [Layer::MaskUpsample(head), Layer::MaskLogits(head)].into_iter().any(|layer| shapes(layer).is_some())
+    };
+    let Some(last) = (0..MOST_HEADS).rev().find(present) else { return Ok(None) };
+    let upsample = conv_shape(shapes, Layer::MaskUpsample(0))?;
+    let masks = conv_shape(shapes, Layer::MaskLogits(0))?[0];
+    Ok(Some(MaskHead {
+        heads: last + 1,
+        resolution: hints.mask_resolution,
+        last_stage,
+        convs: outputs(shapes, |index| Layer::MaskConv { head: 0, index }),
+        upsampled: upsample[1],
+        masks,
+    }))
+}
+
 /// Output channels of layers that are numbered from 0 without a hole.
-fn outputs(shapes: &ShapeLookup<'_>, layer: fn(usize) -> Layer) -> Vec<usize> {
+fn outputs(shapes: &ShapeLookup<'_>, layer: impl Fn(usize) -> Layer) -> Vec<usize> {
     (0..MOST).map_while(|i| shapes(layer(i)).and_then(|shape| shape.first().copied())).collect()
 }
 

@@ -76,6 +76,23 @@ impl Weights {
         *values = LayerWeights { weight, bias };
     }
 
+    /// Takes the mask heads' layers out, with a copy of those of a stage of the backbone.
+    pub(super) fn of_masks(&mut self, stage: Option<usize>) -> Weights {
+        let mut own = Weights::new();
+        for (&layer, values) in &mut self.0 {
+            match layer {
+                Layer::MaskConv { .. } | Layer::MaskUpsample(_) | Layer::MaskLogits(_) => {
+                    own.insert(layer, std::mem::take(values));
+                }
+                Layer::Block { stage: other, .. } if Some(other) == stage => {
+                    own.insert(layer, values.clone());
+                }
+                _ => {}
+            }
+        }
+        own
+    }
+
     /// Takes a layer out, so that its values move into a graph; empty where it is not there.
     pub(super) fn take(&mut self, layer: Layer) -> LayerWeights {
         self.0.remove(&layer).unwrap_or_default()
@@ -115,12 +132,12 @@ mod tests {
     fn outputs_change_places() {
         let mut weights = Weights::new();
         weights.insert(
-            Layer::Scores,
+            Layer::Scores(0),
             LayerWeights { weight: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], bias: vec![7.0, 8.0, 9.0] },
         );
-        weights.rearrange(Layer::Scores, &[2, 0]);
+        weights.rearrange(Layer::Scores(0), &[2, 0]);
         assert_eq!(
-            weights.take(Layer::Scores),
+            weights.take(Layer::Scores(0)),
             LayerWeights { weight: vec![5.0, 6.0, 1.0, 2.0], bias: vec![9.0, 7.0] }
         );
     }

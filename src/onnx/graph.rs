@@ -235,34 +235,6 @@ impl Graph {
         self.node("GlobalAveragePool", name, &[x], vec![])
     }
 
-    /// Twice the height and width by repeating pixels.
-    pub fn upsample_twice(&mut self, name: &str, x: &str) -> Edge {
-        let scales = format!("{name}.scales");
-        self.constant(&scales, &[4], Values::F32(vec![1.0, 1.0, 2.0, 2.0]));
-        self.resize_nearest(name, &[x, "", &scales])
-    }
-
-    /// To the height and width of `like`, source index `floor(i * in / out)`.
-    pub fn upsample_like(&mut self, name: &str, x: &str, like: &str) -> Edge {
-        let shape = self.node("Shape", &format!("{name}.shape"), &[x], vec![int("end", 2)]);
-        let target = self.node("Shape", &format!("{name}.target"), &[like], vec![int("start", 2)]);
-        let sizes = self.concat(&format!("{name}.sizes"), &[&shape, &target], 0);
-        self.resize_nearest(name, &[x, "", "", &sizes])
-    }
-
-    fn resize_nearest(&mut self, name: &str, inputs: &[&str]) -> Edge {
-        self.node(
-            "Resize",
-            name,
-            inputs,
-            vec![
-                text("coordinate_transformation_mode", "asymmetric"),
-                text("mode", "nearest"),
-                text("nearest_mode", "floor"),
-            ],
-        )
-    }
-
     /// Joins tensors along an axis.
     pub fn concat(&mut self, name: &str, edges: &[&str], axis: i64) -> Edge {
         self.node("Concat", name, edges, vec![int("axis", axis)])
@@ -448,7 +420,13 @@ impl Graph {
         self.initializers.retain(|constant| used.contains(constant.name.as_str()));
     }
 
-    fn node(&mut self, op: &str, name: &str, inputs: &[&str], attribute: Vec<proto::AttributeProto>) -> Edge {
+    pub(super) fn node(
+        &mut self,
+        op: &str,
+        name: &str,
+        inputs: &[&str],
+        attribute: Vec<proto::AttributeProto>,
+    ) -> Edge {
         self.body.node.push(NodeProto {
             input: inputs.iter().map(|edge| (*edge).to_owned()).collect(),
             output: vec![name.into()],
@@ -477,7 +455,7 @@ pub(crate) fn int(name: &str, value: i64) -> proto::AttributeProto {
     proto::AttributeProto { name: name.into(), i: Some(value), kind: 2, ..Default::default() }
 }
 
-fn ints(name: &str, values: Vec<i64>) -> proto::AttributeProto {
+pub(super) fn ints(name: &str, values: Vec<i64>) -> proto::AttributeProto {
     proto::AttributeProto { name: name.into(), ints: values, kind: 7, ..Default::default() }
 }
 
@@ -485,7 +463,7 @@ fn float(name: &str, value: f32) -> proto::AttributeProto {
     proto::AttributeProto { name: name.into(), f: Some(value), kind: 1, ..Default::default() }
 }
 
-fn text(name: &str, value: &str) -> proto::AttributeProto {
+pub(super) fn text(name: &str, value: &str) -> proto::AttributeProto {
     proto::AttributeProto {
         name: name.into(),
         s: Some(value.as_bytes().to_vec()),

@@ -7,6 +7,7 @@ mod graph;
 mod half;
 mod proto;
 mod read;
+mod upsample;
 mod write;
 
 pub use cut::{CutError, after};

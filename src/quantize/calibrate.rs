@@ -11,7 +11,7 @@ use super::wiring::{WiredLayer, Wiring};
 use super::{Error, Side};
 use crate::detector::{Detector, Trace};
 use crate::hash::sha256;
-use crate::model::Model;
+use crate::model::{Model, OfGraphs};
 use crate::onnx::Graph;
 use crate::photo::{self, DecodeOptions, Photo, PhotoEntry};
 use crate::runtime::{Device, Runtime, SessionOptions};
@@ -58,7 +58,8 @@ pub(super) fn shuffled(entries: &[PhotoEntry], seed: u64) -> Vec<PhotoEntry> {
 impl Calibrator<'_> {
     /// A detector of the model with other graphs, on the processor: numbers must not depend on the device.
     fn detector(&self, trunk: Graph, head: Graph) -> Result<Detector, Error> {
-        let model = Model::in_memory(self.model.manifest().clone(), trunk, vec![head])?;
+        let graphs = OfGraphs { trunk, heads: vec![head], mask: None };
+        let model = Model::in_memory(self.model.manifest().clone(), graphs)?;
         let options = SessionOptions { device: Device::Cpu, threads: self.threads, ..Default::default() };
         Ok(Detector::new(&model, self.runtime, &options)?)
     }

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 pub use range::Method;
 
-use crate::model::{GraphSource, Manifest, Model, Quantization};
+use crate::model::{GraphSource, Manifest, Model, OfGraphs, Quantization};
 use crate::onnx::{self, Graph};
 use crate::photo::{DecodeOptions, PhotoEntry};
 use crate::runtime::Runtime;
@@ -161,6 +161,8 @@ pub struct LayerReport {
 pub struct Quantized {
     manifest: Manifest,
     graphs: [Graph; 2],
+    /// The mask heads', in float32 as before.
+    mask: Option<Graph>,
     layers: Vec<LayerReport>,
     skipped: Vec<String>,
 }
@@ -262,14 +264,18 @@ pub fn quantize(
     });
     let head = graphs.pop().unwrap_or_default();
     let graphs = [graphs.pop().unwrap_or_default(), head];
-    Ok(Quantized { manifest, graphs, layers, skipped: found.skipped })
+    let mask = model.mask().map(|mask| graph_of("mask.onnx", &mask)).transpose()?;
+    Ok(Quantized { manifest, graphs, mask, layers, skipped: found.skipped })
 }
 
 fn part(file: &'static str, source: &GraphSource<'_>) -> Result<WiredGraph, Error> {
-    let graph = Graph::from_bytes(&source.bytes()?).map_err(|cause| Error::Graph { file, cause })?;
-    let graph = wiring::relu_behind_pool(&graph);
+    let graph = wiring::relu_behind_pool(&graph_of(file, source)?);
     let wiring = Wiring::of(&graph);
     Ok(WiredGraph { graph, wiring })
+}
+
+fn graph_of(file: &'static str, source: &GraphSource<'_>) -> Result<Graph, Error> {
+    Graph::from_bytes(&source.bytes()?).map_err(|cause| Error::Graph { file, cause })
 }
 
 impl Quantized {
@@ -300,7 +306,8 @@ impl Quantized {
     /// # Errors
     /// When the folder holds something else, or cannot be written.
     pub fn write(self, folder: &Path) -> Result<Model, Error> {
-        let [trunk, head] = &self.graphs;
-        Ok(Model::write(self.manifest, trunk, std::slice::from_ref(head), folder)?)
+        let [trunk, head] = self.graphs;
+        let graphs = OfGraphs { trunk, heads: vec![head], mask: self.mask };
+        Ok(Model::write(self.manifest, &graphs, folder)?)
     }
 }

@@ -51,12 +51,22 @@ fn other_formats_and_other_heads_are_refused_by_what_they_are() {
     let written: Json = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     assert_eq!(written["format"], json!(2));
     let head = &written["network"]["heads"][0];
-    let mask = json!({"resolution": 14, "convs": [256, 256, 256, 256], "upsampled": 256, "classes": 4});
+    let mask = |heads: usize, masks: usize| {
+        json!({"heads": heads, "resolution": 14, "last_stage": false, "convs": [256, 256, 256, 256],
+               "upsampled": 256, "masks": masks})
+    };
     for (place, value, words) in [
         ("/format", json!(3), "its format is 3, and 1 to 2 are known"),
         ("/format", json!(1), "unknown field `heads`"),
-        ("/network/heads", json!([head, head, head]), "it has 3 box heads, and one is supported"),
-        ("/network/mask", mask, "it has a mask head, and none is supported"),
+        (
+            "/network/heads",
+            json!([head, head, head]),
+            "files.heads names 1 graphs, and the network has 3 box heads",
+        ),
+        ("/network/heads", json!(vec![head; 9]), "it has 9 box heads: 1 to 8 expected"),
+        ("/network/mask", mask(1, 1), "a mask head is named in one of network.mask and files.mask only"),
+        ("/network/mask", mask(0, 1), "mask.heads is 0: 1 to 8 expected"),
+        ("/network/mask", mask(1, 7777), "mask.masks is 7777"),
         ("/files/heads", json!([]), "files.heads names 0 graphs, and the network has 1 box heads"),
     ] {
         let mut changed = written.clone();

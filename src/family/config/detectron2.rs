@@ -88,6 +88,7 @@ fn read(tree: &Json) -> Result<ImportOptions, ConfigError> {
         Some("RGB") => ChannelOrder::Rgb,
         Some(_) => return Err(unsupported("INPUT.FORMAT", "another order than BGR or RGB")),
     };
+    let (box_weights, cascade_box_weights) = box_weights(tree)?;
     Ok(ImportOptions {
         stride_in_1x1: Some(get(tree, "MODEL.RESNETS.STRIDE_IN_1X1")?.unwrap_or(true)),
         groups: get(tree, "MODEL.RESNETS.NUM_GROUPS")?,
@@ -114,14 +115,35 @@ fn read(tree: &Json) -> Result<ImportOptions, ConfigError> {
         roi_resolution: Some(get(tree, "MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION")?.unwrap_or(14)),
         roi_sampling_ratio: Some(get(tree, "MODEL.ROI_BOX_HEAD.POOLER_SAMPLING_RATIO")?.unwrap_or(0)),
         roi_aligned: Some(aligned),
-        box_weights: Some(
-            get(tree, "MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS")?.unwrap_or([10.0, 10.0, 5.0, 5.0]),
-        ),
+        box_weights: Some(box_weights),
+        cascade_box_weights,
         score_threshold: Some(get(tree, "MODEL.ROI_HEADS.SCORE_THRESH_TEST")?.unwrap_or(0.05)),
         nms_threshold: Some(get(tree, "MODEL.ROI_HEADS.NMS_THRESH_TEST")?.unwrap_or(0.5)),
         detections_per_image: Some(get(tree, "TEST.DETECTIONS_PER_IMAGE")?.unwrap_or(100)),
         ..ImportOptions::default()
     })
+}
+
+/// Of dx, dy, dw, dh.
+type Weights = [f32; 4];
+
+/// Weights of deltas of the first box head, and of those after it in a cascade.
+fn box_weights(tree: &Json) -> Result<(Weights, Option<Vec<Weights>>), ConfigError> {
+    if get::<String>(tree, "MODEL.ROI_HEADS.NAME")?.as_deref() != Some("CascadeROIHeads") {
+        let one = get(tree, "MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS")?;
+        return Ok((one.unwrap_or([10.0, 10.0, 5.0, 5.0]), None));
+    }
+    let all: Option<Vec<Weights>> = get(tree, "MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS")?;
+    let mut all =
+        all.unwrap_or_else(|| [1.0, 2.0, 3.0].map(|k| [10.0 * k, 10.0 * k, 5.0 * k, 5.0 * k]).into());
+    if all.is_empty() {
+        return Err(unsupported(
+            "MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS",
+            "a cascade without box heads",
+        ));
+    }
+    let later = all.split_off(1);
+    Ok((all[0], Some(later)))
 }
 
 /// One list stands for all levels.
@@ -140,6 +162,10 @@ fn refuse(tree: &Json) -> Result<(), ConfigError> {
     }
     if text("MODEL.PROPOSAL_GENERATOR.NAME")?.is_some_and(|name| name != "RPN") {
         return Err(unsupported("MODEL.PROPOSAL_GENERATOR.NAME", "another proposal generator than the RPN"));
+    }
+    let heads = ["Res5ROIHeads", "StandardROIHeads", "CascadeROIHeads"];
+    if text("MODEL.ROI_HEADS.NAME")?.is_some_and(|name| !heads.contains(&name.as_str())) {
+        return Err(unsupported("MODEL.ROI_HEADS.NAME", "other heads than the standard ones"));
     }
     if text("MODEL.FPN.FUSE_TYPE")?.is_some_and(|name| name != "sum") {
         return Err(unsupported("MODEL.FPN.FUSE_TYPE", "another fusion than the sum"));
@@ -190,11 +216,25 @@ mod tests {
     }
 
     #[test]
+    fn a_cascade_has_weights_for_each_head() {
+        let options = of("MODEL: {ROI_HEADS: {NAME: CascadeROIHeads}}").unwrap();
+        assert_eq!(options.box_weights, Some([10.0, 10.0, 5.0, 5.0]));
+        let later = vec![[20.0, 20.0, 10.0, 10.0], [30.0, 30.0, 15.0, 15.0]];
+        assert_eq!(options.cascade_box_weights, Some(later));
+        let text = "MODEL: {ROI_HEADS: {NAME: CascadeROIHeads}, ROI_BOX_CASCADE_HEAD: {BBOX_REG_WEIGHTS: \"((1, 2, 3, 4), \
+            (5, 6, 7, 8))\"}}";
+        let options = of(text).unwrap();
+        assert_eq!(options.box_weights, Some([1.0, 2.0, 3.0, 4.0]));
+        assert_eq!(options.cascade_box_weights, Some(vec![[5.0, 6.0, 7.0, 8.0]]));
+    }
+
+    #[test]
     fn what_would_change_the_boxes_is_refused_by_its_key() {
         for (text, key) in [
             ("MODEL: {META_ARCHITECTURE: RetinaNet}", "META_ARCHITECTURE"),
             ("MODEL: {RESNETS: {DEFORM_ON_PER_STAGE: [false, true, true, true]}}", "DEFORM_ON_PER_STAGE"),
             ("MODEL: {ANCHOR_GENERATOR: {OFFSET: 0.5}}", "OFFSET"),
+            ("MODEL: {ROI_HEADS: {NAME: RROIHeads}}", "ROI_HEADS.NAME"),
             ("MODEL: {ROI_BOX_HEAD: {POOLER_TYPE: ROIPool}}", "POOLER_TYPE"),
             ("_BASE_: mine.yaml", "mine.yaml"),
             ("TASK: detection", "MODEL"),

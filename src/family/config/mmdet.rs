@@ -159,9 +159,33 @@ fn roi(model: &Json, options: &mut ImportOptions) -> Result<(), ConfigError> {
     options.roi_sampling_ratio =
         get_either(model, &format!("{layer}.sampling_ratio"), &format!("{layer}.sample_num"))?;
     options.roi_aligned = get(model, &format!("{layer}.aligned"))?;
-    let deviations: Option<[f64; 4]> = get(model, "roi_head.bbox_head.bbox_coder.target_stds")?;
-    options.box_weights = deviations.map(|stds| stds.map(|std| (1.0 / std) as f32));
+    let weights = |head: &&Json| {
+        let deviations: Option<[f64; 4]> = get(head, "bbox_coder.target_stds")?;
+        Ok::<_, ConfigError>(deviations.map(|stds| stds.map(|std| (1.0 / std) as f32)))
+    };
+    let heads = box_heads(model);
+    let weights = heads.iter().map(weights).collect::<Result<Option<Vec<[f32; 4]>>, _>>()?;
+    let Some(mut weights) = weights.filter(|weights| !weights.is_empty()) else { return Ok(()) };
+    let stages = get::<usize>(model, "roi_head.num_stages")?.unwrap_or(1).min(MOST_STAGES);
+    if weights.len() == 1 {
+        // One head may stand for all of a cascade.
+        weights.resize(stages.max(1), weights[0]);
+    }
+    let later = weights.split_off(1);
+    options.box_weights = weights.first().copied();
+    options.cascade_box_weights = Some(later).filter(|later| !later.is_empty());
     Ok(())
+}
+
+/// More than any cascade has.
+const MOST_STAGES: usize = 16;
+
+/// The box heads: a list in a cascade.
+fn box_heads(model: &Json) -> Vec<&Json> {
+    match find(model, "roi_head.bbox_head") {
+        Some(Json::Array(heads)) => heads.iter().collect(),
+        head => head.into_iter().collect(),
+    }
 }
 
 /// The value under a name, or else under an older one.
@@ -175,30 +199,40 @@ fn get_either<T: DeserializeOwned>(tree: &Json, name: &str, older: &str) -> Resu
 /// What changes the computation and is not repeated here.
 fn refuse(model: &Json) -> Result<(), ConfigError> {
     let expected = [
-        ("type", &["FasterRCNN", "MaskRCNN"][..], "another model than Faster R-CNN"),
+        (
+            "type",
+            &["FasterRCNN", "MaskRCNN", "CascadeRCNN"][..],
+            "another model than Faster, Mask and Cascade R-CNN",
+        ),
         ("backbone.type", &["ResNet", "ResNeXt"], "another backbone than ResNet and ResNeXt"),
         ("neck.type", &["FPN"], "another neck than the FPN"),
         ("rpn_head.type", &["RPNHead"], "another proposal generator than the RPN"),
         ("rpn_head.anchor_generator.type", &["AnchorGenerator"], "other anchors"),
         ("rpn_head.bbox_coder.type", &["DeltaXYWHBBoxCoder"], "another box coder"),
-        ("roi_head.type", &["StandardRoIHead"], "another head than the standard one"),
+        ("roi_head.type", &["StandardRoIHead", "CascadeRoIHead"], "another head than the standard ones"),
         ("roi_head.bbox_roi_extractor.type", &["SingleRoIExtractor"], "another choice of maps"),
         ("roi_head.bbox_roi_extractor.roi_layer.type", &["RoIAlign"], "another pooling than RoIAlign"),
-        ("roi_head.bbox_head.bbox_coder.type", &["DeltaXYWHBBoxCoder"], "another box coder"),
     ];
     for (path, known, what) in expected {
         if get::<String>(model, path)?.is_some_and(|kind| !known.contains(&bare(&kind))) {
             return Err(unsupported(&format!("model.{path}"), what));
         }
     }
+    for head in box_heads(model) {
+        if get::<String>(head, "bbox_coder.type")?.is_some_and(|kind| bare(&kind) != "DeltaXYWHBBoxCoder") {
+            return Err(unsupported("model.roi_head.bbox_head.bbox_coder.type", "another box coder"));
+        }
+        if get::<bool>(head, "loss_cls.use_sigmoid")? == Some(true) {
+            return Err(unsupported(
+                "model.roi_head.bbox_head.loss_cls.use_sigmoid",
+                "class scores by sigmoid",
+            ));
+        }
+    }
     for path in ["backbone.dcn", "backbone.plugins"] {
         if find(model, path).is_some() {
             return Err(unsupported(&format!("model.{path}"), "more than a ResNet's layers"));
         }
-    }
-    let sigmoid = "roi_head.bbox_head.loss_cls.use_sigmoid";
-    if get::<bool>(model, sigmoid)? == Some(true) {
-        return Err(unsupported(&format!("model.{sigmoid}"), "class scores by sigmoid"));
     }
     let stds = "rpn_head.bbox_coder.target_stds";
     if get::<[f64; 4]>(model, stds)?.is_some_and(|stds| stds != [1.0; 4]) {
@@ -244,6 +278,18 @@ test_cfg = dict(rpn=dict(nms_thr=0.6, max_num=500))
     }
 
     #[test]
+    fn a_cascade_has_deviations_for_each_head() {
+        let text = "
+model = dict(type='CascadeRCNN', roi_head=dict(type='CascadeRoIHead', num_stages=2, bbox_head=[
+    dict(bbox_coder=dict(target_stds=[0.1, 0.1, 0.2, 0.2])),
+    dict(bbox_coder=dict(target_stds=[0.05, 0.05, 0.1, 0.125]))]))
+";
+        let options = options(text).unwrap();
+        assert_eq!(options.box_weights, Some([10.0, 10.0, 5.0, 5.0]));
+        assert_eq!(options.cascade_box_weights, Some(vec![[20.0, 20.0, 10.0, 8.0]]));
+    }
+
+    #[test]
     fn types_may_be_named_with_scope_or_module() {
         // As `DefaultScope` and lazy configs write them.
         let text = "
@@ -260,11 +306,16 @@ test_pipeline = [dict(type='mmdet.Resize', scale=(640, 480), keep_ratio=True), d
     #[test]
     fn what_would_change_the_boxes_is_refused_by_its_key() {
         for (text, key) in [
-            ("model = dict(type='mmdet.CascadeRCNN')", "model.type"),
+            ("model = dict(type='mmdet.HybridTaskCascade')", "model.type"),
             ("model = dict()\ntest_pipeline = [dict(type='FixScaleResize', scale=(9, 9))]", "pipeline"),
             ("model = dict()\ntest_pipeline = [dict(type='Resize', scale_factor=0.5)]", "Resize"),
             ("model = dict()\ntest_pipeline = [dict(type='Resize', scale=(9, 9))]", "keep_ratio"),
-            ("model = dict(type='CascadeRCNN')", "model.type"),
+            ("model = dict(type='RetinaNet')", "model.type"),
+            ("model = dict(roi_head=dict(type='DoubleHeadRoIHead'))", "model.roi_head.type"),
+            (
+                "model = dict(roi_head=dict(bbox_head=[dict(bbox_coder=dict(type='BucketingBBoxCoder'))]))",
+                "bbox_coder.type",
+            ),
             ("model = dict(test_cfg=dict(rcnn=dict(nms=dict(type='soft_nms'))))", "rcnn.nms.type"),
             ("model = dict(backbone=dict(dcn=dict(type='DCN')))", "model.backbone.dcn"),
             ("_base_ = ['a.py']\nmodel = dict()", "_base_"),
