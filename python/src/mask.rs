@@ -10,6 +10,9 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::{coco, guard};
 
+/// Most run lengths that are taken as numbers: what is longer, or says so, is no mask of a photo.
+const MOST_RUNS: usize = 1 << 26;
+
 /// A dictionary of `size` (height, width) and `counts`: a text, bytes of one, or numbers.
 pub(crate) struct Mask(Rle);
 
@@ -26,6 +29,9 @@ impl<'py> FromPyObject<'_, 'py> for Mask {
         }
         if let Ok(text) = counts.cast::<PyString>() {
             return Ok(Mask(of_text(text.to_cow()?.as_bytes())?));
+        }
+        if counts.len()? > MOST_RUNS {
+            return Err(wrong(&MaskError::TooLarge { height, width }));
         }
         Ok(Mask(Rle::new(height, width, counts.extract()?)))
     }

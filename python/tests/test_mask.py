@@ -93,7 +93,7 @@ def test_what_is_no_mask_is_told() -> None:
 def test_masks_of_two_sizes_are_compared_as_pycocotools_does() -> None:
     arrays = [np.asfortranarray(np.ones(size, np.uint8)) for size in ((3, 3), (3, 4))]
     one, two = ([other.encode(array)] for array in arrays)
-    assert mask.iou(one, two, [0]).tolist() == other.iou(one, two, [0]).tolist() == [[-1.0]]
+    assert np.array_equal(mask.iou(one, two, [0]), [[-1.0]]) and np.array_equal(other.iou(one, two, [0]), [[-1.0]])
 
 
 def test_empty_arrays_are_empty_masks() -> None:

@@ -86,9 +86,8 @@ def area(rleObjs: Any) -> Any:
 
 def toBbox(rleObjs: Any) -> NDArray[np.float64]:
     """The box around a mask (4,), or the boxes (N, 4) of a list of masks: x, y, width, height, float64."""
-    if not isinstance(rleObjs, list):
-        return _rcnn.mask_boxes([rleObjs])[0]
-    return _rcnn.mask_boxes(rleObjs)
+    boxes: NDArray[np.float64] = _rcnn.mask_boxes(rleObjs if isinstance(rleObjs, list) else [rleObjs])
+    return boxes if isinstance(rleObjs, list) else boxes.reshape(4)
 
 
 def merge(rleObjs: Sequence[Any], intersect: bool = False) -> Any:
