@@ -147,11 +147,12 @@ pub(crate) fn mask_iou<'py>(
 #[pyfunction]
 pub(crate) fn mask_of_polygon<'py>(
     py: Python<'py>,
-    corners: Vec<f64>,
+    corners: PyReadonlyArray1<'py, f64>,
     height: u32,
     width: u32,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let mask = guard::release(py, || Rle::from_polygon(&corners, height, width))?;
+    let corners = corners.as_slice()?;
+    let mask = guard::release(py, || Rle::from_polygon(corners, height, width))?;
     dictionary(py, &mask.map_err(|error| wrong(&error))?)
 }
 

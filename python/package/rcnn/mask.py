@@ -37,7 +37,7 @@ def iou(dt: Any, gt: Any, pyiscrowd: Sequence[int]) -> NDArray[np.float64] | lis
     crowds = np.array(pyiscrowd, dtype=np.uint8).astype(bool).tolist()
     kinds = {isinstance(side[0], dict) for side in (dt, gt)}
     if kinds == {True}:
-        return _rcnn.mask_iou(dt, gt, crowds)
+        return _rcnn.mask_iou(list(dt), list(gt), crowds)
     if kinds == {True, False}:
         raise ValueError("dt, gt: both must be boxes, or both masks")
     return _rcnn.box_iou(boxes("dt", dt), boxes("gt", gt), crowds)
@@ -111,6 +111,7 @@ def frPyObjects(pyobj: Any, h: int, w: int) -> Any:
 
 def drawn(shape: Sequence[float], height: int, width: int) -> dict[str, Any]:
     """The mask of a polygon, or of a box where there are four numbers."""
-    if len(shape) == 4:
-        return _rcnn.mask_of_box(shape, height, width)
-    return _rcnn.mask_of_polygon(shape, height, width)
+    numbers = np.ascontiguousarray(shape, dtype=np.float64).reshape(-1)
+    if len(numbers) == 4:
+        return _rcnn.mask_of_box(numbers.tolist(), height, width)
+    return _rcnn.mask_of_polygon(numbers, height, width)
