@@ -37,6 +37,20 @@ pub(super) fn known(bytes: &[u8]) -> Option<&'static str> {
         _ if at(4, b"TFL3") || starts(&[b"GGUF"]) => {
             "it is a network made for another program (TensorFlow Lite, GGUF): give the checkpoint that it was made from"
         }
+        // Versions 0 of a tensor and of what is in it, no sequences, the length of its description, and its type.
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, _, _, 0, 0, 0x08, ..] => {
+            "it holds the weights of a program that PaddlePaddle exported (.pdiparams), without their names: give the \
+             .pdparams that it was exported from"
+        }
+        // The first block of a program, its number and its parent's.
+        [0x0a, ..]
+            if bytes
+                .windows(7)
+                .take(8)
+                .any(|start| start.starts_with(&[0x08, 0, 0x10, 0xff, 0xff, 0xff, 0xff])) =>
+        {
+            "it is a program that PaddlePaddle exported (.pdmodel): give the .pdparams that it was exported from"
+        }
         // Version 0.1 or 0.2, a revision, and the number of pictures seen.
         [0, 0, 0, 0, 1..=2, 0, 0, 0, ..] => "it holds darknet's weights (YOLO), which are not supported",
         _ if starts(&[b"\x93NUMPY"]) => {
@@ -47,6 +61,28 @@ pub(super) fn known(bytes: &[u8]) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// What a dict of tensors is that is no network, by their names.
+pub(super) fn of_tensors<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'static str> {
+    // What PaddlePaddle's optimizers call the sums that they keep for each parameter.
+    const STATES: [&str; 7] = [
+        "_velocity_0",
+        "_moment1_0",
+        "_moment2_0",
+        "_moment_0",
+        "_beta1_pow_acc_0",
+        "_beta2_pow_acc_0",
+        "_mean_square_0",
+    ];
+    let (mut states, mut others) = (0, 0);
+    for name in names {
+        let counter = if STATES.iter().any(|end| name.ends_with(end)) { &mut states } else { &mut others };
+        *counter += 1;
+    }
+    (states > others).then_some(
+        "it holds the state of an optimizer (PaddlePaddle's .pdopt), not weights: give the .pdparams of the same name",
+    )
 }
 
 /// Whether a short file is printable to its end, as a server's answer is. Pickles of protocol 0 are too, but end with a
@@ -91,6 +127,9 @@ mod tests {
             (b"\x1c\0\0\0TFL3\0", "TensorFlow Lite"),
             (b"\0\0\0\0\x02\0\0\0\x05\0\0\0", "darknet"),
             (b"\x93NUMPY\x01\0", "single NumPy array"),
+            // The beginnings of a program of one block, and of a float32 tensor of four dimensions.
+            (b"\x0a\xe4\xf8\x01\x08\0\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", ".pdmodel"),
+            (b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0a\0\0\0\x08\x05\x10\x40", ".pdiparams"),
             (b"{\"message\":\"Not Found\"}", "it is a text"),
             (b"Repository not found", "it is a text"),
             (b"<?xml version=\"1.0\"?><Error/>", "XML"),

@@ -7,10 +7,11 @@ use super::tensor::Tensor;
 const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "model."];
 
 /// A tensor that every detector of a family has under this name, whatever stands before it.
-const DETECTORS: [&str; 3] = [
+const DETECTORS: [&str; 4] = [
     "rpn.head.cls_logits.weight",
     "proposal_generator.rpn_head.objectness_logits.weight",
     "rpn_head.rpn_cls.weight",
+    "rpn_head.rpn_rois_score.weight",
 ];
 
 /// Tensors of a bare ResNet.

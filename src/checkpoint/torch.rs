@@ -124,6 +124,12 @@ pub(super) fn found(
     key: Option<&str>,
 ) -> Result<NamedTensors, Error> {
     let home = home::find(&pickled, key)?;
+    // PaddlePaddle's key for arrays above 1 GiB, which it cut for the protocols 2 and 3.
+    if home.entries.iter().any(|&(key, _)| pickled.name(key).as_deref() == Some("UnpackBigParamInfor@@")) {
+        return Err(Error::NotACheckpoint(
+            "its large arrays are cut in slices, which is not supported: save it with protocol 4".into(),
+        ));
+    }
     let mut tensors = Vec::new();
     let mut left = pickled.file_len().saturating_mul(4).saturating_add(1 << 16);
     for &(key, value) in home.entries {
@@ -146,6 +152,9 @@ pub(super) fn found(
         } else if let Some(call) = array {
             tensors.push(numpy::array(&pickled, &name, call)?);
         }
+    }
+    if let Some(what) = foreign::of_tensors(tensors.iter().map(Tensor::name)) {
+        return Err(Error::NotACheckpoint(what.into()));
     }
     let mut warnings = home.warnings;
     if !pickled.opaque.is_empty() {

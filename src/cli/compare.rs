@@ -202,7 +202,7 @@ fn is_results(model: &OsStr) -> Result<bool, Usage> {
 }
 
 /// Endings of the files that models are given as; a point elsewhere belongs to the name, as in `run-0.1`.
-const ENDINGS: [&str; 7] = [".gz", ".json", ".jsonl", ".pth", ".pt", ".pkl", ".safetensors"];
+const ENDINGS: [&str; 8] = [".gz", ".json", ".jsonl", ".pth", ".pt", ".pkl", ".safetensors", ".pdparams"];
 
 /// The last part of a path without the endings of a file.
 fn stem(path: &Path) -> Option<String> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::detector::{Detector, StageComparison, Verification, verify};
-use crate::family::ImportOptions;
+use crate::family::{ClassOption, ClassesOption, ImportOptions};
 use crate::model::{ClassifierModel, Imported, Model, config_beside, read_config};
 use crate::runtime::{self, Device, Runtime, SessionOptions};
 use anyhow::Context;
@@ -18,9 +18,10 @@ use super::output::{Out, tell};
 #[command(after_help = "Examples:
   rcnn import fasterrcnn.pth -o models/mine --config import.json
   rcnn import model_final.pkl -o models/d2 --config config.yaml
+  rcnn import model_final.pdparams -o models/pd --config infer_cfg.yml --names label_list.txt
   rcnn import mine.pth --template import.json      what was assumed, to be changed")]
 pub(crate) struct Args {
-    /// The checkpoint: .pth, .pkl or .safetensors
+    /// The checkpoint: .pth, .pkl, .safetensors or .pdparams
     file: PathBuf,
     /// Folder to write the model into
     #[arg(short, long, value_name = "DIR", required_unless_present = "template")]
@@ -30,9 +31,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
     /// Config for what no tensor shows: the framework's own (.yaml, .py) or a JSON of import options; by default
-    /// the one beside the checkpoint (import.json, or detectron2's YAML)
+    /// the one beside the checkpoint (import.json, or detectron2's or PaddleDetection's YAML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// A file of the classes' names, one a line, in the model's order, such as PaddleDetection's label_list.txt
+    #[arg(long, value_name = "FILE")]
+    names: Option<PathBuf>,
     /// The family, if the names of the tensors are ambiguous
     #[arg(long, value_name = "NAME")]
     family: Option<String>,
@@ -60,6 +64,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let mut options = config.map(read_config).transpose()?.unwrap_or_default();
     options.key = args.key.clone().or(options.key);
     options.prefix = args.prefix.clone().or(options.prefix);
+    if let Some(names) = &args.names {
+        let names = super::read_lines(names)?.into_iter().map(ClassOption::Name).collect();
+        options.classes = Some(ClassesOption::List(names));
+    }
     if args.family.is_some() {
         options.family.clone_from(&args.family);
     }

@@ -89,7 +89,7 @@ impl Detector {
                 let bbox = coder.decode(from, deltas_of(deltas, class, background, shape.classes));
                 // What is no number is a box without area, as RoIAlign could not end otherwise.
                 let bbox = if bbox.is_finite() { bbox } else { BBox::new(0.0, 0.0, 0.0, 0.0) };
-                bbox.clip(width as f32, height as f32)
+                self.conventions.corners.clip(&bbox, width as f32, height as f32)
             };
             next.push(boxes.iter().zip(&mut each).map(decode).collect());
         }
@@ -107,7 +107,7 @@ impl Detector {
             let scales = rois::scales(&self.conventions, &strides, &heights, input.resized.0);
             for bbox in boxes {
                 let map = rois::map_of(&self.conventions.roi.level, &scales, bbox);
-                rois.push(number, image, bbox, map, scales[map]);
+                rois.push(number, image, &self.conventions.corners.scaled(bbox), map, scales[map]);
                 number += 1;
             }
         }

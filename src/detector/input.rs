@@ -145,6 +145,14 @@ impl Preprocessor {
                 let pixels = resize::opencv(&photo.pixels, size, resized);
                 resize::normalised(&pixels, resized, planes, order, &self.values)
             }
+            ResizeFilter::OpencvBicubic => {
+                let pixels = resize::opencv_cubic(&photo.pixels, size, resized);
+                resize::normalised(&pixels, resized, planes, order, &self.values)
+            }
+            ResizeFilter::OpencvBicubicFixed => {
+                let pixels = resize::opencv_cubic_fixed(&photo.pixels, size, resized);
+                resize::normalised(&pixels, resized, planes, order, &self.values)
+            }
         };
         Ok(Input {
             tensor,
@@ -160,15 +168,25 @@ impl Preprocessor {
 
 /// What a byte becomes, in float32.
 fn value(rule: &InputRule, channel: usize, byte: f32) -> f32 {
-    let value = match rule.value_range {
-        ValueRange::Unit => byte / 255.0,
-        ValueRange::Byte => byte,
+    let value = match (rule.value_range, rule.scaling) {
+        (ValueRange::Unit, Scaling::DivideInDouble) => byte * (1.0 / 255.0),
+        (ValueRange::Unit, _) => byte / 255.0,
+        (ValueRange::Byte, _) => byte,
     };
-    let centred = value - rule.mean[channel];
+    let (mean, std) = (rule.mean[channel], rule.std[channel]);
     match rule.scaling {
-        Scaling::Divide => centred / rule.std[channel],
-        Scaling::MultiplyByInverse => centred * (1.0 / rule.std[channel]),
+        Scaling::Divide => (value - mean) / std,
+        Scaling::MultiplyByInverse => (value - mean) * (1.0 / std),
+        Scaling::DivideInDouble => {
+            let centred = (f64::from(value) - as_written(mean)) as f32;
+            (f64::from(centred) / as_written(std)) as f32
+        }
     }
+}
+
+/// The float64 of the shortest decimal number that a float32 stands for: 0.485 and not 0.48500001431.
+fn as_written(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 /// Height and width after resizing; a side may come out as 0. All in float64.
@@ -180,6 +198,14 @@ pub(super) fn resized(rule: &InputRule, (height, width): (usize, usize)) -> (usi
     let (short, long) = (f64::from(rule.min_size), f64::from(rule.max_size));
     let fitting = (short / h.min(w)).min(long / h.max(w));
     match rule.size_rule {
+        SizeRule::WholeShortestEdge => {
+            let (least, most) = (h.min(w), h.max(w));
+            let side =
+                if most / least * short > long { (long * least / most).round_ties_even() } else { short };
+            let longer = (side * most / least).floor();
+            let (nh, nw) = if w < h { (longer, side) } else { (side, longer) };
+            (nh as usize, nw as usize)
+        }
         SizeRule::Floor => ((h * fitting).floor() as usize, (w * fitting).floor() as usize),
         SizeRule::HalfUp => ((h * fitting + 0.5) as usize, (w * fitting + 0.5) as usize),
         SizeRule::ShortestEdge => {

@@ -83,7 +83,7 @@ impl Selection {
         };
         Selection {
             scores: classes.iter().map(own).collect(),
-            nms: wanted.nms.unwrap_or(rule.nms_threshold),
+            nms: conventions.overlap.threshold(wanted.nms.unwrap_or(rule.nms_threshold)),
             class_agnostic: wanted.class_agnostic,
             soft_nms: wanted.soft_nms,
             most: wanted.max_detections.unwrap_or(rule.per_image),
@@ -194,7 +194,8 @@ impl Candidates {
                     continue;
                 }
                 let bbox = coder.decode(proposal, deltas_of(deltas, class, rule.background, output.classes));
-                let mut bbox = bbox.clip(sizes.resized.1 as f32, sizes.resized.0 as f32);
+                let mut bbox =
+                    conventions.corners.clip(&bbox, sizes.resized.1 as f32, sizes.resized.0 as f32);
                 if rule.min_side.is_some_and(|least| !least.allows(bbox.width(), bbox.height()))
                     || !bbox.is_finite()
                 {
@@ -250,7 +251,10 @@ pub(super) fn in_photo(
     let rule = &conventions.detections;
     let (back_x, back_y) = sizes.back();
     let found = kept.map(|one| match rule.nms_space {
-        NmsSpace::Resized => Prediction { bbox: one.bbox.scale(back_x, back_y), ..one },
+        NmsSpace::Resized => {
+            let scaled = conventions.corners.scaled(&one.bbox).scale(back_x, back_y);
+            Prediction { bbox: conventions.corners.edges(&scaled), ..one }
+        }
         NmsSpace::Photo => one,
     });
     if !rule.clip_to_photo {

@@ -2,7 +2,7 @@
 
 use super::anchors;
 use super::coder::Coder;
-use crate::family::{Conventions, RankBy};
+use crate::family::{Conventions, ProposalOrder, RankBy, TieOrder};
 use crate::geometry::{BBox, suppress};
 
 /// The RPN's two maps of one level, for one photo.
@@ -45,7 +45,7 @@ pub struct Proposal {
     pub score: f32,
 }
 
-/// Proposals of one photo, by falling score.
+/// Proposals of one photo, by falling score or in the order that the conventions give them.
 ///
 /// `strides` are the network's own, one a level; `resized` and `padded` are (height, width) of the input without
 /// and with padding.
@@ -60,13 +60,13 @@ pub fn proposals(
     let coder = Coder { weights: [1.0; 4], clamp: conventions.clamp };
     let (mut boxes, mut scores, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for (index, level) in levels.iter().enumerate() {
-        let cell = anchors::cell(&conventions.anchors, index);
+        let cell = anchors::cell(&conventions.anchors, index, strides[index]);
         let stride = anchors::stride(&conventions.anchors, strides[index], padded, level.map);
         for best in &level.best {
             let (at, anchor) = (best.place / cell.len(), best.place % cell.len());
             let anchor = anchors::at(&cell[anchor], at / level.map.1, at % level.map.1, stride);
             let bbox = coder.decode(&anchor, best.deltas);
-            let clipped = bbox.clip(resized.1 as f32, resized.0 as f32);
+            let clipped = conventions.corners.clip(&bbox, resized.1 as f32, resized.0 as f32);
             let stays = bbox.is_finite()
                 && rule.min_side.allows(clipped.width(), clipped.height())
                 && (rule.score_threshold <= 0.0 || sigmoid(best.logit) >= rule.score_threshold);
@@ -80,9 +80,24 @@ pub fn proposals(
             }
         }
     }
-    let mut kept = suppress(&boxes, &scores, &groups, rule.nms_threshold);
+    let threshold = conventions.overlap.threshold(rule.nms_threshold);
+    let mut kept = match rule.ties {
+        TieOrder::First => suppress(&boxes, &scores, &groups, threshold),
+        TieOrder::Last => suppress_last_first(&boxes, &scores, &groups, threshold),
+    };
+    if rule.order == ProposalOrder::ByLevel && kept.len() <= rule.post_nms_top_n {
+        kept.sort_by_key(|&place| groups[place]);
+    }
     kept.truncate(rule.post_nms_top_n);
     kept.into_iter().map(|i| Proposal { bbox: boxes[i], score: scores[i] }).collect()
+}
+
+/// As [`suppress`], but of equal scores the last goes first.
+fn suppress_last_first(boxes: &[BBox], scores: &[f32], groups: &[usize], threshold: f64) -> Vec<usize> {
+    let boxes: Vec<BBox> = boxes.iter().rev().copied().collect();
+    let scores: Vec<f32> = scores.iter().rev().copied().collect();
+    let groups: Vec<usize> = groups.iter().rev().copied().collect();
+    suppress(&boxes, &scores, &groups, threshold).into_iter().map(|place| boxes.len() - 1 - place).collect()
 }
 
 fn sigmoid(logit: f32) -> f32 {

@@ -161,7 +161,7 @@ fn anchors_of_all_maps() {
         let maps: Vec<(usize, usize)> = numbers(&case["maps"]);
         let mut all = Vec::new();
         for (level, &map) in maps.iter().enumerate() {
-            let cell = anchors::cell(&rule, level);
+            let cell = anchors::cell(&rule, level, 0);
             assert_eq!(flat(&cell), units.values(&format!("{name}.cell.{level}")), "{name}");
             let stride = anchors::stride(&rule, 0, padded, map);
             let places = (0..map.0).flat_map(|row| (0..map.1).map(move |column| (row, column)));

@@ -10,7 +10,10 @@ use super::load::{Error, Parameters, norm_eps, read_weights, surplus, unreadable
 use super::options::{ClassesOption, ImportOptions};
 use super::{Class, LayerNames, Naming};
 use crate::checkpoint::Checkpoint;
-use crate::network::{ClassifierNetwork, Hints, Layer, Weights};
+use crate::network::{BlockConv, ClassifierNetwork, Hints, Layer, Weights};
+
+/// More stages than any ResNet has.
+const MOST_STAGES: usize = 16;
 
 /// How a photo becomes a classifier's input: shorter side resized on 8 bits, centre cut out, 0 to 1, normalised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,24 +77,25 @@ fn last(checkpoint: &Checkpoint) -> Option<&'static str> {
 /// # Errors
 /// When tensors are missing, misshapen or not finite, or `options` contradict them.
 pub fn load_classifier(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<LoadedClassifier, Error> {
-    if checkpoint.tensor("conv1.0.weight").is_some() {
+    let style = ClassifierStyle::of(checkpoint);
+    if !style.pooled.is_empty() && options.dilation.is_some_and(|dilation| dilation > 1) {
         return Err(Error::Options(
-            "it is a ResNet-D (timm's deep stem, with pooling before the shortcuts), which is not supported"
-                .into(),
+            "a ResNet-D with a dilated stage is not supported: leave out dilation".into(),
         ));
     }
-    let last = last(checkpoint).unwrap_or("fc");
-    let naming: Naming = Box::new(move |layer| names(layer, last));
+    let hinted = style.pooled.clone();
+    let naming: Naming = Box::new(move |layer| style.names(layer));
     let hints = Hints {
         stride_in_1x1: options.stride_in_1x1.unwrap_or(false),
         last_stage_dilation: options.dilation.unwrap_or(1),
         first_block_dilated: false,
         shortcut: options.shortcut,
+        pooled_projections: hinted,
         extra_level: false,
         background_boxes: false,
         mask_resolution: 0,
     };
-    let shapes = |layer| checkpoint.tensor(&naming(layer).weight).map(|tensor| tensor.shape().to_vec());
+    let shapes = |layer| naming(layer).shape(checkpoint);
     let architecture =
         ClassifierNetwork::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
     architecture.check().map_err(|limit| Error::Options(limit.to_string()))?;
@@ -106,16 +110,48 @@ pub fn load_classifier(checkpoint: &Checkpoint, options: &ImportOptions) -> Resu
     Ok(LoadedClassifier { architecture, weights, classes, input, parameters, surplus })
 }
 
-fn names(layer: Layer, last: &str) -> LayerNames {
-    match layer {
-        Layer::Stem => LayerNames::torch_with_norm("conv1", "bn1"),
-        Layer::Block { stage, block, conv } => {
-            let block = format!("layer{}.{block}", stage + 1);
-            LayerNames::torch_block(&block, conv)
+/// The differences between torchvision's and timm's classifiers.
+struct ClassifierStyle {
+    /// The name of the last layer.
+    last: &'static str,
+    /// `conv1.0`, `conv1.3` and `conv1.6` (timm's deep stem) rather than `conv1`.
+    deep: bool,
+    /// Stages in whose first block a mean stands before the projection (timm's `avg_down`): it takes the place of the
+    /// projection's name, and has no tensor.
+    pooled: Vec<usize>,
+}
+
+impl ClassifierStyle {
+    fn of(checkpoint: &Checkpoint) -> ClassifierStyle {
+        let has = |name: String| checkpoint.tensor(&name).is_some();
+        ClassifierStyle {
+            last: last(checkpoint).unwrap_or("fc"),
+            deep: has("conv1.0.weight".into()),
+            pooled: (0..MOST_STAGES)
+                .filter(|stage| has(format!("layer{}.0.downsample.2.weight", stage + 1)))
+                .collect(),
         }
-        Layer::Classifier => LayerNames::torch(last),
-        // A detector's layers have no name here that could be there.
-        other => LayerNames::torch(&format!("no.{other}")),
+    }
+
+    fn names(&self, layer: Layer) -> LayerNames {
+        match layer {
+            Layer::StemConv(i) if self.deep => {
+                LayerNames::torch_with_norm(&format!("conv1.{}", 3 * i), &format!("conv1.{}", 3 * i + 1))
+            }
+            Layer::Stem if self.deep => LayerNames::torch_with_norm("conv1.6", "bn1"),
+            Layer::Stem => LayerNames::torch_with_norm("conv1", "bn1"),
+            Layer::Block { stage, block: 0, conv: BlockConv::Projection } if self.pooled.contains(&stage) => {
+                let place = format!("layer{}.0.downsample", stage + 1);
+                LayerNames::torch_with_norm(&format!("{place}.1"), &format!("{place}.2"))
+            }
+            Layer::Block { stage, block, conv } => {
+                let block = format!("layer{}.{block}", stage + 1);
+                LayerNames::torch_block(&block, conv)
+            }
+            Layer::Classifier => LayerNames::torch(self.last),
+            // A detector's layers have no name here that could be there.
+            other => LayerNames::torch(&format!("no.{other}")),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::box_rules::{Corners, OverlapPrecision, ProposalOrder, TieOrder};
 use crate::network::Architecture;
 use crate::photo::WideGrey;
 
@@ -35,6 +36,9 @@ pub enum Scaling {
     Divide,
     /// `(v - mean) * (1 / std)` (mmdetection 2).
     MultiplyByInverse,
+    /// As `divide`, but both steps in float64, each rounded to float32; 0 to 1 is `f32(v) * f32(1 / 255)`
+    /// (PaddleDetection's NormalizeImage).
+    DivideInDouble,
 }
 
 /// From the size of the photo to the size that the network sees.
@@ -48,6 +52,9 @@ pub enum SizeRule {
     ShortestEdge,
     /// `s` as for `floor`, each side rounded half up (mmdetection's keep_ratio).
     HalfUp,
+    /// The shorter side becomes `min_size`, or, where the longer one would not fit, a whole number with which it does,
+    /// rounded half to even; the longer side is `floor(shorter * long / short)` (maskrcnn-benchmark's Resize).
+    WholeShortestEdge,
 }
 
 /// The filter that resizes.
@@ -60,6 +67,10 @@ pub enum ResizeFilter {
     PillowBilinear,
     /// OpenCV's INTER_LINEAR on 8 bits (mmdetection).
     OpencvBilinear,
+    /// OpenCV's INTER_CUBIC on 8 bits as its wheels for x86 compute it, whose weights are not rounded (PaddleDetection).
+    OpencvBicubic,
+    /// OpenCV's INTER_CUBIC on 8 bits without Intel's IPP, as on other processors: weights of 11 bits.
+    OpencvBicubicFixed,
 }
 
 /// From pixels to the input tensor.
@@ -98,6 +109,9 @@ pub enum AnchorCell {
     RatioMajor,
     /// float64, for each size every ratio (detectron2).
     SizeMajor,
+    /// float64, for each ratio every size, made of a window of the level's stride whose sides are rounded for each ratio,
+    /// around its middle (Detectron, maskrcnn-benchmark); with [`Corners::LastPixel`].
+    Window,
 }
 
 /// How far apart the positions of anchors are.
@@ -149,7 +163,9 @@ impl InputRule {
     pub fn wide_grey(&self) -> WideGrey {
         match self.filter {
             ResizeFilter::NormalisedBilinear | ResizeFilter::PillowBilinear => WideGrey::Clipped,
-            ResizeFilter::OpencvBilinear => WideGrey::HighByte,
+            ResizeFilter::OpencvBilinear | ResizeFilter::OpencvBicubic | ResizeFilter::OpencvBicubicFixed => {
+                WideGrey::HighByte
+            }
         }
     }
 }
@@ -162,6 +178,11 @@ impl MinSide {
             MinSide::Above(bound) => width > bound && height > bound,
         }
     }
+}
+
+/// Whether a value is the usual one, which `model.json` leaves out.
+fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Proposals.
@@ -182,6 +203,12 @@ pub struct ProposalRule {
     pub top_n_by: RankBy,
     /// What NMS and the final choice go by.
     pub nms_by: RankBy,
+    /// Which of equal scores goes first in NMS.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub ties: TieOrder,
+    /// Order of the proposals.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub order: ProposalOrder,
 }
 
 /// From which end log-size changes are bounded at ln(1000 / 16).
@@ -377,6 +404,12 @@ pub struct Conventions {
     pub anchors: AnchorRule,
     /// Bounds of decoded sizes, in RPN and box head.
     pub clamp: Clamp,
+    /// What the far sides of boxes are.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub corners: Corners,
+    /// How overlaps are compared with their thresholds, in RPN and box head.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub overlap: OverlapPrecision,
     /// Proposals.
     pub proposals: ProposalRule,
     /// Pooling.

@@ -58,6 +58,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
             last_stage_dilation: 1,
             first_block_dilated: true,
             shortcut: None,
+            pooled_projections: Vec::new(),
             extra_level: true,
             background_boxes: true,
             mask_resolution: detectron2::MASK_RESOLUTION,
@@ -91,6 +92,7 @@ impl DetectronStyle {
     fn names(self, layer: Layer) -> LayerNames {
         let suffix = if self.pyramid { "_fpn2" } else { "" };
         match layer {
+            Layer::StemConv(_) => LayerNames::absent(layer),
             Layer::Stem => with_norm("conv1", "res_conv1_bn"),
             Layer::Block { stage, block, conv } => {
                 let branch = match conv {
@@ -136,7 +138,7 @@ impl DetectronStyle {
 }
 
 fn plain(name: &str) -> LayerNames {
-    LayerNames { weight: format!("{name}_w"), bias: format!("{name}_b"), norm: None }
+    LayerNames { weight: format!("{name}_w"), bias: format!("{name}_b"), norm: None, inputs_first: false }
 }
 
 fn with_norm(name: &str, norm: &str) -> LayerNames {

@@ -2,6 +2,7 @@
 //!
 //! The conventions are those of detectron2 0.6 on a CPU.
 
+use super::box_rules::{Corners, OverlapPrecision, ProposalOrder, TieOrder};
 use super::classes::coco_classes;
 use super::conventions::{
     AnchorCell, AnchorRule, AnchorStride, Background, CascadeRule, ChannelOrder, Clamp, Conventions,
@@ -48,6 +49,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
             last_stage_dilation: if style.pyramid || style.last_stage_in_head { 1 } else { 2 },
             first_block_dilated: true,
             shortcut: None,
+            pooled_projections: Vec::new(),
             extra_level: true,
             background_boxes: false,
             mask_resolution: MASK_RESOLUTION,
@@ -100,6 +102,7 @@ impl Detectron2Style {
     fn names(self, layer: Layer) -> LayerNames {
         let backbone = if self.pyramid { "backbone.bottom_up" } else { "backbone" };
         match layer {
+            Layer::StemConv(_) => LayerNames::absent(layer),
             Layer::Stem => with_norm(&format!("{backbone}.stem.conv1")),
             Layer::Block { stage, block, conv } => {
                 let home = if stage == 3 && self.last_stage_in_head { "roi_heads" } else { backbone };
@@ -182,6 +185,8 @@ pub(super) fn conventions(architecture: &Architecture) -> Conventions {
             stride: AnchorStride::Fixed,
         },
         clamp: Clamp::Upper,
+        corners: Corners::Edge,
+        overlap: OverlapPrecision::Double,
         proposals: ProposalRule {
             pre_nms_top_n: if pyramid { 1000 } else { 6000 },
             post_nms_top_n: 1000,
@@ -190,6 +195,8 @@ pub(super) fn conventions(architecture: &Architecture) -> Conventions {
             min_side: MinSide::Above(0.0),
             top_n_by: RankBy::Logit,
             nms_by: RankBy::Logit,
+            ties: TieOrder::First,
+            order: ProposalOrder::ByScore,
         },
         roi: RoiRule {
             sampling_ratio: 0,

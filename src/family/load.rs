@@ -156,7 +156,7 @@ pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, 
     hints.stride_in_1x1 = options.stride_in_1x1.unwrap_or(hints.stride_in_1x1);
     hints.last_stage_dilation = options.dilation.unwrap_or(hints.last_stage_dilation);
     hints.shortcut = options.shortcut.or(hints.shortcut);
-    let shapes = |layer| checkpoint.tensor(&naming(layer).weight).map(|tensor| tensor.shape().to_vec());
+    let shapes = |layer| naming(layer).shape(checkpoint);
     hints.extra_level = extra_level(options, &shapes).unwrap_or(hints.extra_level);
     let mut architecture =
         Architecture::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
@@ -327,7 +327,7 @@ pub(super) fn read_weights(
 /// The tensors that a layer needs, with their shapes: its weight, and a norm, or else a bias.
 fn tensors_of(checkpoint: &Checkpoint, layer: &LayerShape, names: &LayerNames) -> Vec<(String, Vec<usize>)> {
     let outputs = vec![layer.outputs()];
-    let mut tensors = vec![(names.weight.clone(), layer.weight.clone())];
+    let mut tensors = vec![(names.weight.clone(), names.stored(layer.weight.clone()))];
     let has_bias = checkpoint.tensor(&names.bias).is_some();
     match &names.norm {
         Some(norm) if !has_bias || checkpoint.tensor(&norm.scale).is_some() => {
@@ -399,8 +399,13 @@ fn list(names: impl ExactSizeIterator<Item = String>) -> String {
 fn read_layer(checkpoint: &Checkpoint, names: &LayerNames, eps: f64) -> Result<LayerWeights, Error> {
     let optional = |name: &str| checkpoint.tensor(name).map(|tensor| values(checkpoint, tensor)).transpose();
     let required = |name: &str| optional(name)?.ok_or_else(|| missing(name));
-    let weight = required(&names.weight)?;
+    let mut weight = required(&names.weight)?;
     let bias = optional(&names.bias)?;
+    if names.inputs_first
+        && let Some([_, outputs]) = checkpoint.tensor(&names.weight).map(Tensor::shape)
+    {
+        weight = LayerNames::outputs_first(&weight, *outputs);
+    }
     let norm = match &names.norm {
         Some(norm) if checkpoint.tensor(&norm.scale).is_some() => norm,
         _ => return Ok(LayerWeights { weight, bias: bias.unwrap_or_default() }),

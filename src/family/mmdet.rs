@@ -2,6 +2,7 @@
 //!
 //! The conventions are those of mmdetection 2.28 and 3.3 on a CPU.
 
+use super::box_rules::{Corners, OverlapPrecision, ProposalOrder, TieOrder};
 use super::classes::coco_names;
 use super::config::{self, ConfigError};
 use super::conventions::{
@@ -26,6 +27,7 @@ const HINTS: Hints = Hints {
     last_stage_dilation: 1,
     first_block_dilated: true,
     shortcut: None,
+    pooled_projections: Vec::new(),
     extra_level: true,
     background_boxes: false,
     mask_resolution: 14,
@@ -113,6 +115,7 @@ struct MmdetStyle {
 impl MmdetStyle {
     fn names(self, layer: Layer) -> LayerNames {
         match layer {
+            Layer::StemConv(_) => LayerNames::absent(layer),
             Layer::Stem => LayerNames::torch_with_norm("backbone.conv1", "backbone.bn1"),
             Layer::Block { stage, block, conv } => {
                 let home =
@@ -202,6 +205,8 @@ fn conventions(architecture: &Architecture) -> Conventions {
             stride: AnchorStride::Fixed,
         },
         clamp: Clamp::Both,
+        corners: Corners::Edge,
+        overlap: OverlapPrecision::Double,
         proposals: ProposalRule {
             pre_nms_top_n: if pyramid { 1000 } else { 6000 },
             post_nms_top_n: 1000,
@@ -210,6 +215,8 @@ fn conventions(architecture: &Architecture) -> Conventions {
             min_side: MinSide::Above(0.0),
             top_n_by: RankBy::Sigmoid,
             nms_by: RankBy::Sigmoid,
+            ties: TieOrder::First,
+            order: ProposalOrder::ByScore,
         },
         roi: RoiRule {
             sampling_ratio: 0,

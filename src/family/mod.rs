@@ -3,6 +3,7 @@
 //! A family says which checkpoints are its own, what it calls each layer's tensors, and its
 //! [`Conventions`]. Everything else (reading the architecture, checking, folding norms) is common.
 
+mod box_rules;
 mod chosen;
 mod classes;
 mod classifier;
@@ -13,10 +14,13 @@ mod detectron2;
 mod left_out;
 mod limits;
 mod load;
+mod maskrcnn_benchmark;
 mod mmdet;
 mod options;
+mod paddledet;
 mod torchvision;
 
+pub use box_rules::{Corners, OverlapPrecision, ProposalOrder, TieOrder};
 pub use classes::{Class, coco_classes};
 pub use classifier::{ClassifierFilter, ClassifierInput, LoadedClassifier, is_classifier, load_classifier};
 pub use config::{ConfigError, read as read_config, read_config_text};
@@ -43,12 +47,19 @@ pub(crate) struct LayerNames {
     pub bias: String,
     /// The norm that follows, where there is one.
     pub norm: Option<NormNames>,
+    /// The weight is stored as (inputs, outputs), as PaddlePaddle's linear layers are.
+    pub inputs_first: bool,
 }
 
 impl LayerNames {
     /// PyTorch's names of a layer.
     pub(crate) fn torch(layer: &str) -> LayerNames {
-        LayerNames { weight: format!("{layer}.weight"), bias: format!("{layer}.bias"), norm: None }
+        LayerNames {
+            weight: format!("{layer}.weight"),
+            bias: format!("{layer}.bias"),
+            norm: None,
+            inputs_first: false,
+        }
     }
 
     /// Names that no file has, of a layer that the family does not know.
@@ -65,6 +76,24 @@ impl LayerNames {
             BlockConv::Projection => ("downsample.0", "downsample.1"),
         };
         LayerNames::torch_with_norm(&format!("{block}.{layer}"), &format!("{block}.{norm}"))
+    }
+
+    /// The shape of the layer's weight in a checkpoint, outputs first.
+    fn shape(&self, checkpoint: &Checkpoint) -> Option<Vec<usize>> {
+        checkpoint.tensor(&self.weight).map(|tensor| self.stored(tensor.shape().to_vec()))
+    }
+
+    /// The shape in which a weight is stored of that with outputs first, and the other way round.
+    fn stored(&self, mut shape: Vec<usize>) -> Vec<usize> {
+        if self.inputs_first && shape.len() == 2 {
+            shape.reverse();
+        }
+        shape
+    }
+
+    /// The values of a matrix (inputs, outputs) as (outputs, inputs).
+    fn outputs_first(values: &[f32], outputs: usize) -> Vec<f32> {
+        (0..outputs).flat_map(|output| values.iter().skip(output).step_by(outputs.max(1)).copied()).collect()
     }
 
     /// PyTorch's names of a layer and of the norm behind it.
@@ -124,11 +153,12 @@ pub(crate) struct Recognised {
     pub warnings: Vec<String>,
 }
 
-/// Whether detectron2's or Detectron's YAML goes with a checkpoint: it would mislead beside another family's.
+/// Whether a YAML beside a checkpoint goes with it: detectron2's, Detectron's, maskrcnn-benchmark's or PaddleDetection's, which
+/// would mislead beside another family's.
 pub(crate) fn goes_with_yaml(checkpoint: &Checkpoint) -> bool {
-    [&detectron2::FAMILY, &detectron::FAMILY]
-        .iter()
-        .any(|family| matches!((family.recognise)(checkpoint), Ok(Some(_))))
+    let with_yaml =
+        [&detectron2::FAMILY, &detectron::FAMILY, &maskrcnn_benchmark::FAMILY, &paddledet::FAMILY];
+    with_yaml.iter().any(|family| matches!((family.recognise)(checkpoint), Ok(Some(_))))
 }
 
 /// A family, as plain data.
@@ -144,5 +174,11 @@ pub(crate) struct Family {
 }
 
 /// All families, in the order in which they are tried.
-pub(crate) const FAMILIES: [&Family; 4] =
-    [&torchvision::FAMILY, &detectron2::FAMILY, &detectron::FAMILY, &mmdet::FAMILY];
+pub(crate) const FAMILIES: [&Family; 6] = [
+    &maskrcnn_benchmark::FAMILY,
+    &torchvision::FAMILY,
+    &detectron2::FAMILY,
+    &detectron::FAMILY,
+    &mmdet::FAMILY,
+    &paddledet::FAMILY,
+];

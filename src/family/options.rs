@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conventions::{ChannelOrder, Conventions, ValueRange};
+use super::conventions::{ChannelOrder, Conventions, ResizeFilter, ValueRange};
 use crate::network::{Architecture, BlockKind, Shortcut};
 
 /// A class as the user gives it: a name, or a name with its category id.
@@ -74,6 +74,8 @@ pub struct ImportOptions {
     pub min_size: Option<u32>,
     /// Bound of the longer side.
     pub max_size: Option<u32>,
+    /// The filter that resizes.
+    pub resize_filter: Option<ResizeFilter>,
     /// Padding to multiples.
     pub pad_to: Option<u32>,
     /// Sizes, a list a level.
@@ -128,6 +130,7 @@ impl ImportOptions {
             std: Some(input.std),
             min_size: Some(input.min_size),
             max_size: Some(input.max_size),
+            resize_filter: Some(input.filter),
             pad_to: Some(input.pad_to),
             anchor_sizes: Some(conventions.anchors.sizes.clone()),
             anchor_ratios: Some(conventions.anchors.ratios.clone()),
@@ -185,6 +188,7 @@ impl ImportOptions {
             std,
             min_size,
             max_size,
+            resize_filter,
             pad_to,
             anchor_sizes,
             anchor_ratios,
@@ -217,6 +221,7 @@ impl ImportOptions {
         set(&mut input.std, &self.std);
         set(&mut input.min_size, &self.min_size);
         set(&mut input.max_size, &self.max_size);
+        set(&mut input.filter, &self.resize_filter);
         set(&mut input.pad_to, &self.pad_to);
         set(&mut conventions.anchors.sizes, &self.anchor_sizes);
         set(&mut conventions.anchors.ratios, &self.anchor_ratios);

@@ -2,6 +2,7 @@
 //!
 //! The conventions are those of `torchvision.models.detection` 0.29 on a CPU.
 
+use super::box_rules::{Corners, OverlapPrecision, ProposalOrder, TieOrder};
 use super::classes::coco_slots;
 use super::conventions::{
     AnchorCell, AnchorRule, AnchorStride, Background, ChannelOrder, Clamp, Conventions, DetectionRule,
@@ -22,6 +23,7 @@ const HINTS: Hints = Hints {
     last_stage_dilation: 1,
     first_block_dilated: false,
     shortcut: None,
+    pooled_projections: Vec::new(),
     extra_level: true,
     background_boxes: true,
     mask_resolution: 14,
@@ -29,7 +31,8 @@ const HINTS: Hints = Hints {
 
 fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     let has = |name: &str| checkpoint.tensor(name).is_some();
-    if !has("rpn.head.cls_logits.weight") {
+    // maskrcnn-benchmark calls its RPN the same.
+    if !has("rpn.head.cls_logits.weight") || has("backbone.body.stem.conv1.weight") {
         return Ok(None);
     }
     // `TwoMLPHead` always has both, and without the second the first would serve scores and boxes of the same shape.
@@ -96,6 +99,7 @@ struct TorchvisionStyle {
 impl TorchvisionStyle {
     fn names(self, layer: Layer) -> LayerNames {
         match layer {
+            Layer::StemConv(_) => LayerNames::absent(layer),
             Layer::Stem => match self.backbone {
                 StageNames::Named(prefix) => {
                     LayerNames::torch_with_norm(&format!("{prefix}.conv1"), &format!("{prefix}.bn1"))
@@ -183,6 +187,8 @@ fn conventions(architecture: &Architecture) -> Conventions {
             stride: AnchorStride::FromInput,
         },
         clamp: Clamp::Upper,
+        corners: Corners::Edge,
+        overlap: OverlapPrecision::Double,
         proposals: ProposalRule {
             pre_nms_top_n: 1000,
             post_nms_top_n: 1000,
@@ -191,6 +197,8 @@ fn conventions(architecture: &Architecture) -> Conventions {
             min_side: MinSide::AtLeast(1e-3),
             top_n_by: RankBy::Logit,
             nms_by: RankBy::Sigmoid,
+            ties: TieOrder::First,
+            order: ProposalOrder::ByScore,
         },
         roi: RoiRule {
             sampling_ratio: 2,

@@ -38,6 +38,10 @@ pub struct Stem {
     pub stride: usize,
     /// Whether a 3x3 max pooling of stride 2 follows.
     pub pool: bool,
+    /// Channels of two 3x3 convolutions before the one that is described here, the first of which then has the stride
+    /// (ResNet-C and ResNet-D).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deep: Option<[usize; 2]>,
 }
 
 /// One stage: blocks at one resolution.
@@ -60,6 +64,9 @@ pub struct Stage {
     pub first_dilation: usize,
     /// Blocks whose shortcut is a projection.
     pub projections: Vec<usize>,
+    /// Whether a 2x2 mean of stride 2 stands before the first block's projection, which then has stride 1 (ResNet-D).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pooled_projection: bool,
 }
 
 /// The feature pyramid.
@@ -193,7 +200,12 @@ impl Backbone {
 
     /// Every layer with weights, in the order of the computation.
     pub fn layers(&self) -> Vec<LayerShape> {
-        let mut layers = vec![conv(Layer::Stem, self.stem.channels, 3, self.stem.kernel)];
+        let (mut layers, mut inputs) = (Vec::new(), 3);
+        for (i, &channels) in self.stem.deep.iter().flatten().enumerate() {
+            layers.push(conv(Layer::StemConv(i), channels, inputs, 3));
+            inputs = channels;
+        }
+        layers.push(conv(Layer::Stem, self.stem.channels, inputs, self.stem.kernel));
         for (index, stage) in self.stages.iter().enumerate() {
             self.stage_layers(index, stage, &mut layers);
         }

@@ -68,7 +68,14 @@ impl<'a> GraphBuilder<'a> {
     }
 
     pub(super) fn stem(&mut self, backbone: &Backbone, x: &str) -> Edge {
-        let stem = self.conv(Layer::Stem, x, backbone.stem.stride, 1, 1);
+        let (mut x, mut stride) = (x.to_owned(), backbone.stem.stride);
+        for i in 0..backbone.stem.deep.map_or(0, |channels| channels.len()) {
+            let layer = Layer::StemConv(i);
+            x = self.conv(layer, &x, stride, 1, 1);
+            x = self.graph.relu(&format!("{layer}.relu"), &x);
+            stride = 1;
+        }
+        let stem = self.conv(Layer::Stem, &x, stride, 1, 1);
         let stem = self.graph.relu("backbone.stem.relu", &stem);
         if backbone.stem.pool { self.graph.max_pool("backbone.stem.pool", &stem, 3, 2, 1) } else { stem }
     }
@@ -135,6 +142,10 @@ impl<'a> GraphBuilder<'a> {
         }
         if stage.projections.contains(&block) {
             let layer = Layer::Block { stage: stage_index, block, conv: BlockConv::Projection };
+            if stage.pooled_projection && stride == 2 {
+                let mean = self.graph.average_pool(&format!("{layer}.mean"), x, stride);
+                return Some(self.conv(layer, &mean, 1, 1, 1));
+            }
             return Some(self.conv(layer, x, stride, 1, 1));
         }
         let mut x = x.to_owned();

@@ -42,9 +42,16 @@ impl Backbone {
     fn rows(&self, input: MapSize, stages: usize) -> (Vec<CostRow>, Vec<MapSize>) {
         let stem = &self.stem;
         let mut size = halved(input, stem.stride);
-        let weights = (stem.channels * 3 * stem.kernel * stem.kernel) as u64;
+        let of_stem = |shape: &LayerShape| matches!(shape.layer, Layer::StemConv(_) | Layer::Stem);
+        let weights = self
+            .layers()
+            .iter()
+            .filter(|&shape| of_stem(shape))
+            .map(|shape| numbers(&shape.weight))
+            .sum::<u64>();
         let pool = if stem.pool { "; 3x3 max pool, stride 2" } else { "" };
-        let layers = format!("{0}x{0}, {1}, stride {2}{pool}", stem.kernel, stem.channels, stem.stride);
+        let deep: String = stem.deep.iter().flatten().map(|channels| format!("3x3, {channels}; ")).collect();
+        let layers = format!("{deep}{0}x{0}, {1}, stride {2}{pool}", stem.kernel, stem.channels, stem.stride);
         let mut rows = vec![CostRow {
             name: "conv1".into(),
             stride: Some(stem.stride),
@@ -270,12 +277,13 @@ mod tests {
             dilation: 1,
             first_dilation: 1,
             projections: if i == 0 && expansion == 1 { vec![] } else { vec![0] },
+            pooled_projection: false,
         };
         Backbone {
             block,
             shortcut: Shortcut::Projection,
             stride_in_1x1: false,
-            stem: Stem { channels: 64, kernel: 7, stride: 2, pool: true },
+            stem: Stem { channels: 64, kernel: 7, stride: 2, pool: true, deep: None },
             stages: (0..4).map(stage).collect(),
         }
     }
@@ -297,6 +305,23 @@ mod tests {
             let network = ClassifierNetwork { backbone: resnet(block, blocks), classes: 1000 };
             assert_eq!(giga(&network.rows((224, 224))), published, "{block:?} {blocks:?}");
         }
+    }
+
+    /// timm publishes 25.58 million parameters for `resnet50d`: beside ResNet-50's 25,557,032 its stem has 19,104 more weights,
+    /// and 128 more numbers in norms. Those weights see 112 x 112 pixels.
+    #[test]
+    fn a_resnet_d_costs_more_in_its_stem() {
+        let plain = resnet(BlockKind::Bottleneck, [3, 4, 6, 3]);
+        let mut backbone = plain.clone();
+        backbone.stem = Stem { channels: 64, kernel: 3, stride: 2, pool: true, deep: Some([32, 32]) };
+        backbone.stages[1..].iter_mut().for_each(|stage| stage.pooled_projection = true);
+        let rows = |backbone| ClassifierNetwork { backbone, classes: 1000 }.rows((224, 224));
+        let (plain, rows) = (rows(plain), rows(backbone));
+        let work = |rows: &[CostRow]| rows.iter().map(|row| row.multiply_adds).sum::<u64>();
+        assert_eq!(work(&rows) - work(&plain), 19_104 * 112 * 112);
+        let weights = 25_557_032 - 53_120 - 1_000 + 19_104;
+        assert_eq!(rows.iter().map(|row| row.weights).sum::<u64>(), weights);
+        assert_eq!(rows[0].layers, "3x3, 32; 3x3, 32; 3x3, 64, stride 2; 3x3 max pool, stride 2");
     }
 
     /// torchvision publishes 134.38 for `fasterrcnn_resnet50_fpn`, 280.371 for its v2, and 333.577 for

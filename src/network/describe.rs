@@ -14,6 +14,11 @@ impl Backbone {
             _ => "ResNeXt",
         };
         let mut title = format!("{kind}-{}", self.depth());
+        if self.stages.iter().any(|stage| stage.pooled_projection) {
+            title += "-D";
+        } else if self.stem.deep.is_some() {
+            title += "-C";
+        }
         if groups > 1 {
             // Writing to a String cannot fail.
             let _ = write!(title, " ({groups} groups)");

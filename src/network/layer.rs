@@ -5,7 +5,9 @@ use std::fmt;
 /// One layer with weights of its own. Stages, blocks, levels, heads and positions count from 0, levels from the finest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
-    /// The first convolution.
+    /// A 3x3 convolution before the stem's last one (ResNet-C and ResNet-D).
+    StemConv(usize),
+    /// The first convolution, or the last of a deep stem.
     Stem,
     /// A convolution of a residual (or plain) block.
     Block {
@@ -75,6 +77,7 @@ pub enum BlockConv {
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Layer::StemConv(i) => write!(f, "backbone.stem.{i}"),
             Layer::Stem => f.write_str("backbone.stem"),
             Layer::Block { stage, block, conv } => {
                 let conv = match conv {

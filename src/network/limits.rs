@@ -55,6 +55,9 @@ impl Backbone {
         within("backbone.stem.channels", self.stem.channels, 1..=MOST_CHANNELS)?;
         within("backbone.stem.kernel", self.stem.kernel, 1..=63)?;
         within("backbone.stem.stride", self.stem.stride, 1..=8)?;
+        for &channels in self.stem.deep.iter().flatten() {
+            within("backbone.stem.deep", channels, 1..=MOST_CHANNELS)?;
+        }
         within("the number of backbone.stages", self.stages.len(), 1..=MOST_STAGES)?;
         for (index, stage) in self.stages.iter().enumerate() {
             check_stage(&format!("backbone.stages[{index}]"), stage)?;
@@ -76,6 +79,12 @@ fn check_stage(name: &str, stage: &Stage) -> Result<(), String> {
         return Err(format!(
             "{name}.groups is {}, which does not divide its width {}",
             stage.groups, stage.width
+        ));
+    }
+    if stage.pooled_projection && stage.stride != 2 {
+        return Err(format!(
+            "{name}.pooled_projection asks for a mean of stride 2, but the stage's is {}",
+            stage.stride
         ));
     }
     let ordered = stage.projections.is_sorted_by(|a, b| a < b);

@@ -19,6 +19,8 @@ pub struct Hints {
     pub first_block_dilated: bool,
     /// What the shortcuts are, where the user says so.
     pub shortcut: Option<Shortcut>,
+    /// Stages in whose first block a 2x2 mean stands before the projection (ResNet-D).
+    pub pooled_projections: Vec<usize>,
     /// Whether the pyramid has a level beyond its convolutions.
     pub extra_level: bool,
     /// Whether the box layer has rows for the background.
@@ -61,13 +63,16 @@ impl Backbone {
     /// When the stem or the first stage is missing, or a shape is impossible.
     pub fn read(shapes: &ShapeLookup<'_>, hints: &Hints) -> Result<Backbone, ArchitectureError> {
         let stem_shape = conv_shape(shapes, Layer::Stem)?;
-        // Three-channel stems of 7x7 are the paper's; 3x3 ones are its CIFAR networks', which do not pool.
-        let large = stem_shape[2] >= 5;
+        let deep = read_deep_stem(shapes)?;
+        // Three-channel stems of 7x7 are the paper's; 3x3 ones are its CIFAR networks', which do not pool, unless there
+        // are three of them.
+        let large = stem_shape[2] >= 5 || deep.is_some();
         let stem = Stem {
             channels: stem_shape[0],
             kernel: stem_shape[2],
             stride: if large { 2 } else { 1 },
             pool: large,
+            deep,
         };
         let counts: Vec<usize> =
             (0..MOST).map(|stage| blocks(shapes, stage)).take_while(|&n| n > 0).collect();
@@ -86,7 +91,9 @@ impl Backbone {
             let last = index + 1 == counts.len();
             let dilation = if last { hints.last_stage_dilation } else { 1 };
             let first_dilation = if hints.first_block_dilated { dilation } else { 1 };
-            let stage = Stage { first_dilation, ..read_stage(shapes, block, index, blocks, dilation)? };
+            let stage = read_stage(shapes, block, index, blocks, dilation)?;
+            let pooled_projection = stage.stride == 2 && hints.pooled_projections.contains(&index);
+            let stage = Stage { first_dilation, pooled_projection, ..stage };
             backbone.stages.push(stage);
         }
         backbone.shortcut = hints.shortcut.unwrap_or_else(|| read_shortcut(&backbone));
@@ -120,6 +127,15 @@ impl Architecture {
         let mask = read_mask(shapes, hints, last_stage)?;
         Ok(Architecture { backbone, fpn, rpn, heads, mask })
     }
+}
+
+/// Channels of the convolutions before the stem's last one, where there are any.
+fn read_deep_stem(shapes: &ShapeLookup<'_>) -> Result<Option<[usize; 2]>, ArchitectureError> {
+    if shapes(Layer::StemConv(0)).is_none() {
+        return Ok(None);
+    }
+    let channels = |i| Ok(conv_shape(shapes, Layer::StemConv(i))?[0]);
+    Ok(Some([channels(0)?, channels(1)?]))
 }
 
 fn read_block(shapes: &ShapeLookup<'_>, counts: &[usize]) -> BlockKind {
@@ -171,6 +187,7 @@ fn read_stage(
         dilation,
         first_dilation: dilation,
         projections: (0..blocks).filter(projected).collect(),
+        pooled_projection: false,
     })
 }
 

@@ -216,25 +216,6 @@ impl Graph {
         self.node("Add", name, &[a, b], vec![])
     }
 
-    /// Largest value of each window; padding never wins.
-    pub fn max_pool(&mut self, name: &str, x: &str, kernel: usize, stride: usize, pad: usize) -> Edge {
-        self.node(
-            "MaxPool",
-            name,
-            &[x],
-            vec![
-                ints("kernel_shape", vec![kernel as i64; 2]),
-                ints("pads", vec![pad as i64; 4]),
-                ints("strides", vec![stride as i64; 2]),
-            ],
-        )
-    }
-
-    /// Mean over each whole map: (N, C, H, W) to (N, C, 1, 1).
-    pub fn global_average_pool(&mut self, name: &str, x: &str) -> Edge {
-        self.node("GlobalAveragePool", name, &[x], vec![])
-    }
-
     /// Joins tensors along an axis.
     pub fn concat(&mut self, name: &str, edges: &[&str], axis: i64) -> Edge {
         self.node("Concat", name, edges, vec![int("axis", axis)])

@@ -5,6 +5,7 @@ mod cut;
 mod external;
 mod graph;
 mod half;
+mod pool;
 mod proto;
 mod read;
 mod upsample;

@@ -22,8 +22,9 @@ fn config(folder: &Path) -> serde_json::Value {
 
 /// What an importer is told: the framework's own config where there is one, else `import.json`.
 fn told(folder: &Path) -> PathBuf {
-    let yaml = folder.join("config.yaml");
-    if yaml.is_file() { yaml } else { folder.join("import.json") }
+    let yaml =
+        ["config.yaml", "config.yml"].map(|name| folder.join(name)).into_iter().find(|yaml| yaml.is_file());
+    yaml.unwrap_or_else(|| folder.join("import.json"))
 }
 
 /// What is told to the importer of a fixture.
@@ -97,7 +98,7 @@ fn all_agree(golden: &Path, prefixes: &[&str], telling: Telling) {
 fn own_fixtures() {
     all_agree(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"),
-        &["tv-", "d2-", "c2-", "mm-"],
+        &["tv-", "d2-", "c2-", "mm-", "pd-"],
         from_config,
     );
 }
@@ -130,11 +131,18 @@ fn mmdetection() {
     }
 }
 
+#[test]
+fn paddledetection() {
+    if let Some(golden) = shared() {
+        all_agree(&golden, &["pd-"], from_config);
+    }
+}
+
 /// Where a framework's own config stands beside the file, the JSON of options says the same.
 #[test]
 fn options_instead_of_the_frameworks_config() {
     if let Some(golden) = shared() {
-        all_agree(&golden, &["d2-", "c2-"], from_json);
+        all_agree(&golden, &["d2-", "c2-", "pd-"], from_json);
     }
 }
 

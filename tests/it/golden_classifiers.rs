@@ -83,7 +83,7 @@ fn judge(folder: &Path, images: &Path, runtime: &Runtime) -> Result<f64, String>
     Ok(worst)
 }
 
-fn all_agree(golden: &Path, unsupported: &[&str]) {
+fn all_agree(golden: &Path) {
     let runtime = crate::support::open();
     let mut folders: Vec<PathBuf> =
         fs::read_dir(golden).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -95,9 +95,6 @@ fn all_agree(golden: &Path, unsupported: &[&str]) {
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
         match judge(&folder, &golden.join("images"), &runtime) {
             Ok(worst) => println!("{name}: within {worst:.1e}"),
-            Err(error) if unsupported.contains(&name.as_str()) && error.contains("ResNet-D") => {
-                println!("{name}: refused by name");
-            }
             Err(error) => failures.push(format!("{name}: {error}")),
         }
     }
@@ -107,12 +104,12 @@ fn all_agree(golden: &Path, unsupported: &[&str]) {
 #[test]
 fn every_classifier() {
     if let Some(golden) = crate::support::shared("golden") {
-        all_agree(&golden, &["cls-timm-d"]);
+        all_agree(&golden);
     }
 }
 
 /// The fixtures of this repository: one crop, ten crops and several scales.
 #[test]
 fn own_fixtures() {
-    all_agree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"), &[]);
+    all_agree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"));
 }

@@ -21,6 +21,8 @@ pub(in crate::checkpoint) enum Callable {
     Dict,
     /// `getattr(class, name)`: the reference that records make to methods of their own class.
     Attribute,
+    /// `tuple` of a tuple, as PaddlePaddle writes tensors that stand deeper than at the root.
+    Tuple,
     /// Containers and records that hold data beside the tensors.
     Data,
 }
@@ -39,12 +41,10 @@ pub(super) fn callable(module: &str, name: &str) -> Option<Callable> {
             Callable::Dict
         }
         ("builtins" | "__builtin__", "getattr") => Callable::Attribute,
+        ("builtins" | "__builtin__", "tuple") => Callable::Tuple,
         ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar")
         | ("collections", "deque")
-        | (
-            "builtins" | "__builtin__",
-            "list" | "tuple" | "set" | "frozenset" | "slice" | "complex" | "bytearray",
-        )
+        | ("builtins" | "__builtin__", "list" | "set" | "frozenset" | "slice" | "complex" | "bytearray")
         | ("copy_reg" | "copyreg", "_reconstructor")
         | ("torch", "Size" | "device") => Callable::Data,
         _ => return None,

@@ -43,6 +43,11 @@ impl PickleMachine<'_> {
 
     fn called(&mut self, Global { module, name }: Global, args: &[ValueId]) -> Result<(), Error> {
         match callable(&module, &name) {
+            // `tuple` of a tuple is that tuple.
+            Some(Callable::Tuple) => match *args {
+                [all] if matches!(self.value(all), PickleValue::Tuple(_)) => self.share(all),
+                _ => self.note(format!("{module}.{name}")),
+            },
             Some(Callable::Data) => {
                 let class = self.class_of(&module, &name, args)?;
                 self.note(class)

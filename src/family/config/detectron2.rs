@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use super::tree::{find, get, yaml};
+use super::tree::{find, get, merge, yaml};
 use super::{ConfigError, read_text, unsupported};
 use crate::family::{ChannelOrder, ImportOptions, ValueRange};
 
@@ -55,20 +55,6 @@ fn known_base(name: &str) -> Result<Json, ConfigError> {
             "its `_BASE_`, `{}`, is not there: put it where it is looked for, or give the whole config",
             name.escape_debug()
         ))),
-    }
-}
-
-/// `upper` laid over `lower`, key by key.
-fn merge(lower: Json, upper: Json) -> Json {
-    match (lower, upper) {
-        (Json::Object(mut lower), Json::Object(upper)) => {
-            for (key, value) in upper {
-                let under = lower.remove(&key).unwrap_or(Json::Null);
-                lower.insert(key, merge(under, value));
-            }
-            Json::Object(lower)
-        }
-        (_, upper) => upper,
     }
 }
 

@@ -1,9 +1,11 @@
 //! Configs as the frameworks write them, read as data into import options: detectron2's and Detectron's YAML,
-//! mmdetection's Python, and our own JSON. Nothing in them is evaluated.
+//! maskrcnn-benchmark's and PaddleDetection's YAML, mmdetection's Python, and our own JSON. Nothing in them is evaluated.
 
 mod detectron;
 mod detectron2;
+mod maskrcnn_benchmark;
 mod mmdet;
+mod paddledet;
 mod python;
 mod tree;
 
@@ -37,7 +39,7 @@ pub enum ConfigError {
 const LONGEST: u64 = 16 << 20;
 
 /// Reads a config file; its kind is told by its name's end: `.yaml` and `.yml` are detectron2's or, where their keys
-/// are, Detectron's, `.py` is mmdetection's, anything else is a JSON of [`ImportOptions`].
+/// are, Detectron's, maskrcnn-benchmark's or PaddleDetection's, `.py` is mmdetection's, anything else is a JSON of [`ImportOptions`].
 ///
 /// # Errors
 /// When the file cannot be read, is no such config, or asks for what is not supported.
@@ -59,7 +61,15 @@ fn read_as(text: &str, extension: &str, path: &Path) -> Result<ImportOptions, Co
     match extension {
         "yaml" | "yml" => {
             let tree = tree::yaml(text)?;
-            if detectron::wrote(&tree) { detectron::read(&tree) } else { detectron2::options(tree, path) }
+            if detectron::wrote(&tree) {
+                detectron::read(&tree)
+            } else if maskrcnn_benchmark::wrote(&tree) {
+                maskrcnn_benchmark::options(&tree)
+            } else if paddledet::wrote(&tree) {
+                paddledet::options(tree, path)
+            } else {
+                detectron2::options(tree, path)
+            }
         }
         "py" => mmdet::from_file(text),
         _ => serde_json::from_str(text)

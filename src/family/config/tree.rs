@@ -46,6 +46,20 @@ pub(super) fn yaml(text: &str) -> Result<Json, ConfigError> {
     }
 }
 
+/// `upper` laid over `lower`, key by key.
+pub(super) fn merge(lower: Json, upper: Json) -> Json {
+    match (lower, upper) {
+        (Json::Object(mut lower), Json::Object(upper)) => {
+            for (key, value) in upper {
+                let under = lower.remove(&key).unwrap_or(Json::Null);
+                lower.insert(key, merge(under, value));
+            }
+            Json::Object(lower)
+        }
+        (_, upper) => upper,
+    }
+}
+
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }

@@ -2,8 +2,10 @@
 
 mod normalised;
 mod opencv;
+mod opencv_cubic;
 mod pillow;
 
 pub use normalised::{Planes, normalised};
 pub use opencv::opencv;
+pub use opencv_cubic::{opencv_cubic, opencv_cubic_fixed};
 pub use pillow::{pillow, pillow_bicubic};
