@@ -83,10 +83,10 @@ pub(crate) fn timed<T>(seconds: &mut f64, work: impl FnOnce() -> T) -> T {
 
 /// A clock that runs while at least one session is at work, however many overlap.
 #[derive(Debug, Default)]
-pub(crate) struct SessionClock(Mutex<State>);
+pub(crate) struct SessionClock(Mutex<ClockState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ClockState {
     at_work: usize,
     since: Option<Instant>,
     total: Duration,
@@ -118,7 +118,7 @@ impl SessionClock {
         total
     }
 
-    fn step(&self, change: impl FnOnce(&mut State)) {
+    fn step(&self, change: impl FnOnce(&mut ClockState)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -130,21 +130,23 @@ pub mod internal {
     }
 }
 
-pub use detector::{Augment, Detector, MergeRule};
+pub use checkpoint::CheckpointError;
+pub use detector::{Augment, Detector, DetectorError, MergeRule};
 #[cfg(feature = "draw")]
 pub use draw::{Fonts, Mark, annotate};
 #[cfg(feature = "convert")]
-pub use export::{ExportFormat, ExportOptions};
+pub use export::{ExportError, ExportFormat, ExportOptions};
 pub use facade::{
     Detection, DetectorBuilder, Error, Pending, PhotoDetections, PhotoInput, PhotoSource, Pipeline, Run,
     RunBuilder,
 };
-pub use family::Class;
+pub use family::{Class, ConfigError, FamilyError};
 pub use geometry::BBox;
-pub use model::Model;
-pub use photo::{DecodeOptions, Decoder, Exif, Limits, ListError, Photo};
+pub use model::{InvalidModelFile, Model, ModelError};
+pub use onnx::GraphError;
+pub use photo::{DecodeError, DecodeErrorKind, DecodeOptions, Decoder, Exif, Limits, ListError, Photo};
 pub use run::{
-    Annotated, AnnotatedError, Counts, Event, Exported, Failure, Machine, Progress, Record, RunOptions,
-    RunState, Settings, Shard, Truth,
+    Annotated, AnnotatedError, Counts, Event, Exported, Failure, Machine, Progress, Record, RunError,
+    RunOptions, RunState, Settings, Shard, Truth,
 };
-pub use runtime::{Device, Precision, bring_runtime};
+pub use runtime::{Device, Precision, RuntimeError, UnknownDevice, UnknownPrecision, bring_runtime};

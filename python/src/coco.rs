@@ -32,7 +32,8 @@ pub(crate) struct CocoRows(Arc<Vec<ResultRow>>);
 pub(crate) struct CocoPair(Evaluator);
 
 /// Precision (T, R, K, A, M), recall (T, K, A, M) and scores (T, R, K, A, M).
-type Arrays<'py> = (Bound<'py, PyArray5<f64>>, Bound<'py, PyArray4<f64>>, Bound<'py, PyArray5<f64>>);
+type EvaluationArrays<'py> =
+    (Bound<'py, PyArray5<f64>>, Bound<'py, PyArray4<f64>>, Bound<'py, PyArray5<f64>>);
 
 #[pymethods]
 impl CocoSet {
@@ -201,7 +202,7 @@ impl CocoPair {
         recall_thresholds: Vec<f64>,
         max_dets: Vec<usize>,
         area_ranges: Vec<(f64, f64)>,
-    ) -> PyResult<Arrays<'py>> {
+    ) -> PyResult<EvaluationArrays<'py>> {
         let limits = max_dets.len();
         let mut max_dets = max_dets;
         // The summary, which is not asked for here, needs three.

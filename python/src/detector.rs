@@ -9,25 +9,25 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rcnn::{Augment, Device, Precision};
 
-use crate::photo::{self, Found};
-use crate::pipeline::Pipeline;
+use crate::photo::{self, FoundArrays};
+use crate::pipeline::PyPipeline;
 use crate::{error, guard};
 
-#[pyclass(frozen, module = "rcnn._rcnn")]
-pub(crate) struct Detector {
+#[pyclass(frozen, name = "Detector", module = "rcnn._rcnn")]
+pub(crate) struct PyDetector {
     pub(crate) inner: Arc<rcnn::Detector>,
     threads: usize,
 }
 
 /// A word that is one of several.
-fn chosen<T: FromStr<Err = String>>(argument: &str, word: &str) -> PyResult<T> {
+fn chosen<T: FromStr<Err: std::fmt::Display>>(argument: &str, word: &str) -> PyResult<T> {
     word.parse().map_err(|known| PyValueError::new_err(format!("{argument}: `{word}`: {known}")))
 }
 
 /// What a detector is made by, as the package has checked it.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-struct Arguments {
+struct DetectorArguments {
     model: OsString,
     device: String,
     precision: String,
@@ -44,9 +44,9 @@ struct Arguments {
 }
 
 #[pymethods]
-impl Detector {
+impl PyDetector {
     #[new]
-    fn new(py: Python<'_>, arguments: Arguments) -> PyResult<Detector> {
+    fn new(py: Python<'_>, arguments: DetectorArguments) -> PyResult<PyDetector> {
         let device = chosen::<Device>("device", &arguments.device)?;
         let precision = chosen::<Precision>("precision", &arguments.precision)?;
         let augment = match arguments.augment.as_str() {
@@ -64,7 +64,7 @@ impl Detector {
             let builder = arguments.nms.into_iter().fold(builder, rcnn::DetectorBuilder::nms);
             arguments.max_detections.into_iter().fold(builder, rcnn::DetectorBuilder::max_detections).load()
         })?;
-        Ok(Detector { inner: Arc::new(loaded.map_err(|error| error::of(py, &error))?), threads })
+        Ok(PyDetector { inner: Arc::new(loaded.map_err(|error| error::of(py, &error))?), threads })
     }
 
     /// Ids and names of the classes.
@@ -96,15 +96,15 @@ impl Detector {
         (&origin.model, &origin.model_sha256, &origin.runtime, &origin.runtime_path)
     }
 
-    fn detect<'py>(&self, py: Python<'py>, photo: &Bound<'py, PyAny>) -> PyResult<Found<'py>> {
+    fn detect<'py>(&self, py: Python<'py>, photo: &Bound<'py, PyAny>) -> PyResult<FoundArrays<'py>> {
         let source = photo::source(photo)?;
         let found = guard::release(py, || self.inner.detect_in(&source))?;
         photo::found(py, &found.map_err(|error| error::of(py, &error))?)
     }
 
-    fn pipeline(&self, py: Python<'_>) -> PyResult<Pipeline> {
+    fn pipeline(&self, py: Python<'_>) -> PyResult<PyPipeline> {
         let made = guard::release(py, || rcnn::Pipeline::new(&self.inner, self.threads))?;
-        Ok(Pipeline(made.map_err(|error| error::of(py, &error))?))
+        Ok(PyPipeline(made.map_err(|error| error::of(py, &error))?))
     }
 }
 

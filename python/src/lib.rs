@@ -21,9 +21,9 @@ fn _rcnn(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<coco::CocoPair>()?;
     module.add_class::<coco::CocoRows>()?;
     module.add_class::<coco::CocoSet>()?;
-    module.add_class::<detector::Detector>()?;
-    module.add_class::<pipeline::Pipeline>()?;
-    module.add_class::<pipeline::Pending>()?;
+    module.add_class::<detector::PyDetector>()?;
+    module.add_class::<pipeline::PyPipeline>()?;
+    module.add_class::<pipeline::PyPending>()?;
     module.add_function(wrap_pyfunction!(coco::box_iou, module)?)?;
     module.add_function(wrap_pyfunction!(coco::match_boxes, module)?)?;
     module.add_function(wrap_pyfunction!(mask::mask_area, module)?)?;

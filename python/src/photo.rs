@@ -44,7 +44,7 @@ pub(crate) fn source(photo: &Bound<'_, PyAny>) -> PyResult<PhotoSource> {
 
 /// What Python gets of a photo: boxes (N, 4), scores (N), places of classes (N), width and height, and for each detection
 /// its mask, or nothing, as a dictionary of run lengths.
-pub(crate) type Found<'py> = (
+pub(crate) type FoundArrays<'py> = (
     Bound<'py, PyArray2<f32>>,
     Bound<'py, PyArray1<f32>>,
     Bound<'py, PyArray1<i64>>,
@@ -54,7 +54,7 @@ pub(crate) type Found<'py> = (
 );
 
 /// Moves detections into arrays.
-pub(crate) fn found<'py>(py: Python<'py>, photo: &rcnn::PhotoDetections) -> PyResult<Found<'py>> {
+pub(crate) fn found<'py>(py: Python<'py>, photo: &rcnn::PhotoDetections) -> PyResult<FoundArrays<'py>> {
     let all = &photo.detections;
     let side = |n: usize, i: usize| {
         let BBox { x1, y1, x2, y2 } = all[n].bbox;

@@ -6,37 +6,37 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
-use crate::photo::{self, Found};
+use crate::photo::{self, FoundArrays};
 use crate::{error, guard};
 
 /// How often somebody who waits looks for Ctrl-C.
 const LOOK: Duration = Duration::from_millis(50);
 
-#[pyclass(frozen, module = "rcnn._rcnn")]
-pub(crate) struct Pipeline(pub(crate) rcnn::Pipeline);
+#[pyclass(frozen, name = "Pipeline", module = "rcnn._rcnn")]
+pub(crate) struct PyPipeline(pub(crate) rcnn::Pipeline);
 
-#[pyclass(frozen, module = "rcnn._rcnn")]
-pub(crate) struct Pending(Mutex<Option<rcnn::Pending>>);
+#[pyclass(frozen, name = "Pending", module = "rcnn._rcnn")]
+pub(crate) struct PyPending(Mutex<Option<rcnn::Pending>>);
 
 #[pymethods]
-impl Pipeline {
+impl PyPipeline {
     /// How many photos keep all threads busy.
     #[getter]
     fn ahead(&self) -> usize {
         self.0.ahead()
     }
 
-    fn submit(&self, py: Python<'_>, photo: &Bound<'_, PyAny>) -> PyResult<Pending> {
+    fn submit(&self, py: Python<'_>, photo: &Bound<'_, PyAny>) -> PyResult<PyPending> {
         let source = photo::source(photo)?;
         let pending = guard::release(py, || self.0.submit(source))?;
-        Ok(Pending(Mutex::new(Some(pending))))
+        Ok(PyPending(Mutex::new(Some(pending))))
     }
 }
 
 #[pymethods]
-impl Pending {
+impl PyPending {
     /// Waits; gives what was found, once.
-    fn wait<'py>(&self, py: Python<'py>) -> PyResult<Found<'py>> {
+    fn wait<'py>(&self, py: Python<'py>) -> PyResult<FoundArrays<'py>> {
         let pending = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let pending = pending.ok_or_else(|| PyRuntimeError::new_err("the result has been taken"))?;
         loop {

@@ -8,11 +8,11 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rcnn::{Event, Run, Shard};
 
-use crate::detector::Detector;
+use crate::detector::PyDetector;
 use crate::{error, guard};
 
 #[pymethods]
-impl Detector {
+impl PyDetector {
     /// Does all photos; gives run.json. `progress` is called with (done, total, failed), `note` with sentences; what either
     /// raises ends the run after the photos under way.
     #[allow(clippy::too_many_arguments, reason = "Python's keywords")]

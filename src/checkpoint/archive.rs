@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::error::Error;
+use super::error::CheckpointError;
 
 /// Most members: checkpoints have a few thousand.
 const MOST: usize = 1 << 20;
@@ -18,10 +18,10 @@ pub(super) struct Member {
 }
 
 /// All members, in the directory's order.
-pub(super) fn members(file: &[u8]) -> Result<Vec<Member>, Error> {
+pub(super) fn members(file: &[u8]) -> Result<Vec<Member>, CheckpointError> {
     let (mut at, count) = directory(file).ok_or_else(|| cut("it has no directory at its end"))?;
     if count > MOST {
-        return Err(Error::ResourceLimit(format!("the zip archive has {count} members")));
+        return Err(CheckpointError::ResourceLimit(format!("the zip archive has {count} members")));
     }
     let mut members = Vec::new();
     for _ in 0..count {
@@ -32,8 +32,8 @@ pub(super) fn members(file: &[u8]) -> Result<Vec<Member>, Error> {
     Ok(members)
 }
 
-fn cut(what: &str) -> Error {
-    Error::Truncated(format!("the zip archive is cut off or damaged: {what}"))
+fn cut(what: &str) -> CheckpointError {
+    CheckpointError::Truncated(format!("the zip archive is cut off or damaged: {what}"))
 }
 
 /// Where the directory begins, and how many members it has.

@@ -28,7 +28,8 @@ impl fmt::Display for EscapedText {
 
 /// One variant a way to be wrong. Files are never named here; whoever opened them does.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[non_exhaustive]
+pub enum CheckpointError {
     /// The file cannot be read.
     #[error("cannot read the file: {0}")]
     Io(#[from] std::io::Error),
@@ -128,25 +129,27 @@ pub enum Error {
     ResourceLimit(String),
 }
 
-impl Error {
+impl CheckpointError {
     /// The sort of failure, for programs and tests.
     pub fn kind(&self) -> &'static str {
         match self {
-            Error::Io(_) => "io",
-            Error::NotACheckpoint(_) => "not_a_checkpoint",
-            Error::TorchScript => "torchscript",
-            Error::Truncated(_) => "truncated",
-            Error::UnsafeGlobal { .. } | Error::WholeModel { .. } | Error::Yolo { .. } => "unsafe_global",
-            Error::NoKey { .. } => "no_key",
-            Error::NoPrefix { .. } => "no_prefix",
-            Error::BadPickle { .. } => "bad_pickle",
-            Error::NoTensors(_) => "no_tensors",
-            Error::HeaderTooLong(_) => "header_too_long",
-            Error::BadHeader(_) => "bad_header",
-            Error::BadOffsets { .. } => "bad_offsets",
-            Error::BadTensor { .. } => "bad_tensor",
-            Error::BadDtype { .. } => "bad_dtype",
-            Error::ResourceLimit(_) => "resource_limit",
+            CheckpointError::Io(_) => "io",
+            CheckpointError::NotACheckpoint(_) => "not_a_checkpoint",
+            CheckpointError::TorchScript => "torchscript",
+            CheckpointError::Truncated(_) => "truncated",
+            CheckpointError::UnsafeGlobal { .. }
+            | CheckpointError::WholeModel { .. }
+            | CheckpointError::Yolo { .. } => "unsafe_global",
+            CheckpointError::NoKey { .. } => "no_key",
+            CheckpointError::NoPrefix { .. } => "no_prefix",
+            CheckpointError::BadPickle { .. } => "bad_pickle",
+            CheckpointError::NoTensors(_) => "no_tensors",
+            CheckpointError::HeaderTooLong(_) => "header_too_long",
+            CheckpointError::BadHeader(_) => "bad_header",
+            CheckpointError::BadOffsets { .. } => "bad_offsets",
+            CheckpointError::BadTensor { .. } => "bad_tensor",
+            CheckpointError::BadDtype { .. } => "bad_dtype",
+            CheckpointError::ResourceLimit(_) => "resource_limit",
         }
     }
 }

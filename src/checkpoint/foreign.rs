@@ -132,7 +132,7 @@ mod tests {
             (b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0a\0\0\0\x08\x05\x10\x40", ".pdiparams"),
             (b"{\"message\":\"Not Found\"}", "it is a text"),
             (b"Repository not found", "it is a text"),
-            (b"<?xml version=\"1.0\"?><Error/>", "XML"),
+            (b"<?xml version=\"1.0\"?><CheckpointError/>", "XML"),
             (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         ] {
             assert!(known(bytes).is_some_and(|what| what.contains(words)), "{words}");

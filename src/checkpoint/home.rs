@@ -1,7 +1,7 @@
 //! Where the named tensors stand in what a training program saved: at the root, or under any key. Knows nothing of what
 //! the tensors are.
 
-use super::error::{Error, EscapedText};
+use super::error::{CheckpointError, EscapedText};
 use super::pickle::{PickleValue, Pickled, ValueId};
 use super::torch::is_tensor;
 
@@ -44,15 +44,17 @@ impl StateDict<'_> {
 
 /// Finds the dict that holds the network's tensors: the one under `key`, a dotted path, where one is given; else of those
 /// that hold many the one under the most usual key.
-pub(super) fn find<'a>(pickled: &'a Pickled<'_>, key: Option<&str>) -> Result<Home<'a>, Error> {
+pub(super) fn find<'a>(pickled: &'a Pickled<'_>, key: Option<&str>) -> Result<Home<'a>, CheckpointError> {
     let PickleValue::Dict(root) = pickled.get(pickled.root) else { return Err(no_dict(pickled)) };
     let candidates = candidates(pickled, root);
     if let Some(key) = key {
         let known: Vec<String> =
             candidates.iter().map(StateDict::name).filter(|name| !name.is_empty()).collect();
         let found = candidates.into_iter().find(|candidate| candidate.name() == key);
-        let missing =
-            || Error::NoKey { key: EscapedText::new(key), known: EscapedText::new(&known.join(", ")) };
+        let missing = || CheckpointError::NoKey {
+            key: EscapedText::new(key),
+            known: EscapedText::new(&known.join(", ")),
+        };
         return Ok(Home { entries: found.ok_or_else(missing)?.entries, warnings: Vec::new() });
     }
     let most = candidates.iter().map(|candidate| candidate.tensors).max().unwrap_or(0);
@@ -101,16 +103,16 @@ fn candidates<'a>(pickled: &'a Pickled<'_>, root: &'a [(ValueId, ValueId)]) -> V
     found
 }
 
-fn no_dict(pickled: &Pickled<'_>) -> Error {
+fn no_dict(pickled: &Pickled<'_>) -> CheckpointError {
     match pickled.get(pickled.root) {
         PickleValue::Opaque(class) => whole_model(pickled, *class),
-        PickleValue::Call(_) => Error::NoTensors("it holds one bare tensor".into()),
-        PickleValue::List(_) | PickleValue::Tuple(_) => Error::NoTensors("it holds a list".into()),
-        _ => Error::NoTensors("it holds no dict".into()),
+        PickleValue::Call(_) => CheckpointError::NoTensors("it holds one bare tensor".into()),
+        PickleValue::List(_) | PickleValue::Tuple(_) => CheckpointError::NoTensors("it holds a list".into()),
+        _ => CheckpointError::NoTensors("it holds no dict".into()),
     }
 }
 
-fn no_tensors(pickled: &Pickled<'_>, root: &[(ValueId, ValueId)]) -> Error {
+fn no_tensors(pickled: &Pickled<'_>, root: &[(ValueId, ValueId)]) -> CheckpointError {
     let object = root.iter().find_map(|&(key, value)| match pickled.get(value) {
         PickleValue::Opaque(class) if HOMES.contains(&pickled.name(key)?.as_str()) => Some(*class),
         _ => None,
@@ -119,7 +121,7 @@ fn no_tensors(pickled: &Pickled<'_>, root: &[(ValueId, ValueId)]) -> Error {
         return whole_model(pickled, class);
     }
     let keys: Vec<_> = root.iter().take(8).filter_map(|&(key, _)| pickled.name(key)).collect();
-    Error::NoTensors(if keys.is_empty() {
+    CheckpointError::NoTensors(if keys.is_empty() {
         "its dict is empty".into()
     } else {
         format!("its keys are {}", EscapedText::new(&keys.join(", ")))
@@ -127,10 +129,10 @@ fn no_tensors(pickled: &Pickled<'_>, root: &[(ValueId, ValueId)]) -> Error {
 }
 
 /// `torch.save(model)` in place of its tensors.
-fn whole_model(pickled: &Pickled<'_>, class: Option<usize>) -> Error {
+fn whole_model(pickled: &Pickled<'_>, class: Option<usize>) -> CheckpointError {
     let class = class.and_then(|class| pickled.opaque.get(class)).map_or("", String::as_str);
     let yolo =
         ["ultralytics", "models.yolo", "yolov"].iter().any(|word| class.to_lowercase().starts_with(word));
     let class = EscapedText::new(class);
-    if yolo { Error::Yolo { class } } else { Error::WholeModel { class } }
+    if yolo { CheckpointError::Yolo { class } } else { CheckpointError::WholeModel { class } }
 }

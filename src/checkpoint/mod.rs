@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 
-pub use error::{Error, EscapedText};
+pub use error::{CheckpointError, EscapedText};
 pub(crate) use notes::Notes;
 pub use tensor::{Dtype, Tensor};
 
@@ -70,8 +70,8 @@ impl Checkpoint {
     /// Opens a file of any known format; it is told by its content.
     ///
     /// # Errors
-    /// When the file cannot be read, or is not a checkpoint; see [`Error`].
-    pub fn open(path: &Path) -> Result<Checkpoint, Error> {
+    /// When the file cannot be read, or is not a checkpoint; see [`CheckpointError`].
+    pub fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
         Checkpoint::open_at(path, None, None)
     }
 
@@ -79,9 +79,13 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::open`], and when there is no such key or prefix.
-    pub fn open_at(path: &Path, key: Option<&str>, prefix: Option<&str>) -> Result<Checkpoint, Error> {
+    pub fn open_at(
+        path: &Path,
+        key: Option<&str>,
+        prefix: Option<&str>,
+    ) -> Result<Checkpoint, CheckpointError> {
         if path.is_dir() {
-            return Err(Error::NotACheckpoint("it is a folder".into()));
+            return Err(CheckpointError::NotACheckpoint("it is a folder".into()));
         }
         let file = files::open(path)?;
         let bytes = if file.metadata()?.len() == 0 {
@@ -97,7 +101,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::open`].
-    pub fn from_static(bytes: &'static [u8]) -> Result<Checkpoint, Error> {
+    pub fn from_static(bytes: &'static [u8]) -> Result<Checkpoint, CheckpointError> {
         Checkpoint::read(CheckpointBytes::Static(bytes), false, None, None)
     }
 
@@ -105,7 +109,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// As [`Checkpoint::open`].
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint, Error> {
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Checkpoint, CheckpointError> {
         Checkpoint::read(CheckpointBytes::Owned(bytes), false, None, None)
     }
 
@@ -114,11 +118,11 @@ impl Checkpoint {
         named_safetensors: bool,
         key: Option<&str>,
         prefix: Option<&str>,
-    ) -> Result<Checkpoint, Error> {
+    ) -> Result<Checkpoint, CheckpointError> {
         let found = read_any(bytes.get(), named_safetensors, key)?;
         let NamedTensors { mut tensors, decoded, mut warnings, notes } = found;
         if tensors.is_empty() {
-            return Err(Error::NoTensors("it is empty".into()));
+            return Err(CheckpointError::NoTensors("it is empty".into()));
         }
         warnings.extend(prefix::strip(&mut tensors, prefix)?);
         let by_name = tensors.iter().enumerate().map(|(i, tensor)| (tensor.name().to_owned(), i)).collect();
@@ -156,7 +160,7 @@ impl Tensor {
     ///
     /// # Errors
     /// When they are not floats.
-    pub fn to_f32(&self, checkpoint: &Checkpoint) -> Result<Vec<f32>, Error> {
+    pub fn to_f32(&self, checkpoint: &Checkpoint) -> Result<Vec<f32>, CheckpointError> {
         self.read_f32(checkpoint.bytes.get(), &checkpoint.decoded)
     }
 }
@@ -169,23 +173,29 @@ fn map(file: &File) -> std::io::Result<memmap2::Mmap> {
     unsafe { memmap2::Mmap::map(file) }
 }
 
-fn read_any(bytes: &[u8], named_safetensors: bool, key: Option<&str>) -> Result<NamedTensors, Error> {
+fn read_any(
+    bytes: &[u8],
+    named_safetensors: bool,
+    key: Option<&str>,
+) -> Result<NamedTensors, CheckpointError> {
     let found = match bytes {
-        [] => return Err(Error::NotACheckpoint("it is empty".into())),
+        [] => return Err(CheckpointError::NotACheckpoint("it is empty".into())),
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return torch::read_zip(bytes, key),
         _ if torch::is_legacy(bytes) => return torch::read_legacy(bytes, key),
         _ if bytes.get(8) == Some(&b'{') && text::stand_in(bytes).is_none() => safetensors::read(bytes),
-        _ if let Some(what) = foreign::known(bytes) => return Err(Error::NotACheckpoint(what.into())),
+        _ if let Some(what) = foreign::known(bytes) => {
+            return Err(CheckpointError::NotACheckpoint(what.into()));
+        }
         _ if named_safetensors => safetensors::read(bytes),
         _ if is_pickle(bytes) => return numpy::read(bytes, key),
         _ => {
             let what = "it begins like no format that a framework saves";
-            return Err(Error::NotACheckpoint(what.into()));
+            return Err(CheckpointError::NotACheckpoint(what.into()));
         }
     };
     match key {
         Some(key) if found.is_ok() => {
-            Err(Error::NoKey { key: EscapedText::new(key), known: EscapedText::new("") })
+            Err(CheckpointError::NoKey { key: EscapedText::new(key), known: EscapedText::new("") })
         }
         _ => found,
     }

@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use super::NamedTensors;
-use super::error::{Error, EscapedText};
+use super::error::{CheckpointError, EscapedText};
 use super::pickle::{self, Call, Callable, PickleValue, Pickled, ValueId};
 use super::tensor::{Dtype, Tensor, View, contiguous};
 use super::torch;
 
 /// Reads a bare pickle.
-pub(super) fn read(bytes: &[u8], key: Option<&str>) -> Result<NamedTensors, Error> {
+pub(super) fn read(bytes: &[u8], key: Option<&str>) -> Result<NamedTensors, CheckpointError> {
     let pickled = pickle::read(bytes, 0..bytes.len())?;
     torch::found(pickled, &|_, _| Err("its numbers stand in another file".into()), key)
 }
@@ -29,8 +29,8 @@ pub(super) fn array_call<'a>(pickled: &'a Pickled<'_>, id: ValueId) -> Option<&'
 }
 
 /// An array as a view of the file.
-pub(super) fn array(pickled: &Pickled<'_>, name: &str, call: &Call) -> Result<Tensor, Error> {
-    let bad = |what: &str| Error::BadTensor { name: EscapedText::new(name), what: what.into() };
+pub(super) fn array(pickled: &Pickled<'_>, name: &str, call: &Call) -> Result<Tensor, CheckpointError> {
+    let bad = |what: &str| CheckpointError::BadTensor { name: EscapedText::new(name), what: what.into() };
     // `_reconstruct` is filled by BUILD with (version, shape, dtype, is_fortran, data);
     // `_frombuffer` is called with (data, dtype, shape, order).
     let (shape, dtype, data, fortran) = if call.what == Callable::NumpyBuffer {
@@ -91,7 +91,7 @@ fn dtype_of(pickled: &Pickled<'_>, id: ValueId) -> Option<Result<Dtype, &'static
 
 #[cfg(test)]
 mod tests {
-    use crate::checkpoint::{Checkpoint, Error};
+    use crate::checkpoint::{Checkpoint, CheckpointError};
 
     /// What `pickle.dumps({'model': {'w': array}})` of numpy 2.4 gives, from behind the array's class on.
     fn reconstructed(rest: &[u8]) -> Vec<u8> {
@@ -100,7 +100,7 @@ mod tests {
         all
     }
 
-    fn values(bytes: Vec<u8>) -> Result<(Vec<usize>, Vec<f32>), Error> {
+    fn values(bytes: Vec<u8>) -> Result<(Vec<usize>, Vec<f32>), CheckpointError> {
         let checkpoint = Checkpoint::from_bytes(bytes)?;
         let tensor = checkpoint.tensor("w").unwrap();
         Ok((tensor.shape().to_vec(), tensor.to_f32(&checkpoint)?))

@@ -1,6 +1,6 @@
 //! What training programs put before every tensor's name: `module.`, `net.`, `detector.model.` …
 
-use super::error::{Error, EscapedText};
+use super::error::{CheckpointError, EscapedText};
 use super::tensor::Tensor;
 
 /// What DataParallel, `torch.compile` and training programs put before every name.
@@ -20,11 +20,14 @@ const LAST: [&str; 2] = ["fc.weight", "linear.weight"];
 
 /// Takes the prefix off the names, the user's or else the one that is found, and leaves out the tensors beside those that
 /// have it; a sentence on what a person should know.
-pub(super) fn strip(tensors: &mut Vec<Tensor>, wanted: Option<&str>) -> Result<Vec<String>, Error> {
+pub(super) fn strip(tensors: &mut Vec<Tensor>, wanted: Option<&str>) -> Result<Vec<String>, CheckpointError> {
     if let Some(prefix) = wanted {
         if !tensors.iter().any(|tensor| tensor.name().starts_with(prefix)) {
             let first = tensors.first().map_or("", Tensor::name);
-            return Err(Error::NoPrefix { prefix: EscapedText::new(prefix), first: EscapedText::new(first) });
+            return Err(CheckpointError::NoPrefix {
+                prefix: EscapedText::new(prefix),
+                first: EscapedText::new(first),
+            });
         }
         take(tensors, prefix);
         return Ok(Vec::new());

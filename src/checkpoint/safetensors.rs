@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::NamedTensors;
-use super::error::{Error, EscapedText};
+use super::error::{CheckpointError, EscapedText};
 use super::notes::Notes;
 use super::tensor::{Dtype, Tensor, View, contiguous, element_count};
 
@@ -59,17 +59,17 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-pub(super) fn read(bytes: &[u8]) -> Result<NamedTensors, Error> {
-    let short = || Error::Truncated("it ends inside the header".into());
+pub(super) fn read(bytes: &[u8]) -> Result<NamedTensors, CheckpointError> {
+    let short = || CheckpointError::Truncated("it ends inside the header".into());
     let (length, rest) = bytes.split_first_chunk::<8>().ok_or_else(short)?;
     let length = u64::from_le_bytes(*length);
     if length > LONGEST_HEADER {
-        return Err(Error::HeaderTooLong(length));
+        return Err(CheckpointError::HeaderTooLong(length));
     }
-    let length = usize::try_from(length).map_err(|_| Error::HeaderTooLong(length))?;
+    let length = usize::try_from(length).map_err(|_| CheckpointError::HeaderTooLong(length))?;
     let header = rest.get(..length).ok_or_else(short)?;
     let header: Header =
-        serde_json::from_slice(header).map_err(|error| Error::BadHeader(error.to_string()))?;
+        serde_json::from_slice(header).map_err(|error| CheckpointError::BadHeader(error.to_string()))?;
     let data = 8 + length..bytes.len();
     check_cover(&header, data.len())?;
     let tensors = header.0.into_iter().map(|(name, entry)| tensor(&name, entry, data.clone()));
@@ -77,13 +77,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<NamedTensors, Error> {
     Ok(NamedTensors { tensors, decoded: Vec::new(), warnings: Vec::new(), notes: Notes::default() })
 }
 
-fn tensor(name: &str, entry: HeaderEntry, data: Range<usize>) -> Result<Tensor, Error> {
-    let dtype = dtype(&entry.dtype).ok_or_else(|| Error::BadDtype {
+fn tensor(name: &str, entry: HeaderEntry, data: Range<usize>) -> Result<Tensor, CheckpointError> {
+    let dtype = dtype(&entry.dtype).ok_or_else(|| CheckpointError::BadDtype {
         name: EscapedText::new(name),
         dtype: EscapedText::new(&entry.dtype),
     })?;
     let (start, end) = entry.data_offsets;
-    let bad = |what: String| Error::BadOffsets { name: EscapedText::new(name), what };
+    let bad = |what: String| CheckpointError::BadOffsets { name: EscapedText::new(name), what };
     let needed = element_count(&entry.shape).and_then(|count| count.checked_mul(dtype.size()));
     match needed {
         Some(needed) if needed == end - start => {}
@@ -97,12 +97,12 @@ fn tensor(name: &str, entry: HeaderEntry, data: Range<usize>) -> Result<Tensor, 
 }
 
 /// Every byte belongs to exactly one tensor.
-fn check_cover(header: &Header, length: usize) -> Result<(), Error> {
+fn check_cover(header: &Header, length: usize) -> Result<(), CheckpointError> {
     let mut places: Vec<_> = header.0.iter().map(|(name, entry)| (entry.data_offsets, name)).collect();
     places.sort();
     let mut reached = 0;
     for ((start, end), name) in places {
-        let bad = |what: String| Err(Error::BadOffsets { name: EscapedText::new(name), what });
+        let bad = |what: String| Err(CheckpointError::BadOffsets { name: EscapedText::new(name), what });
         if end < start {
             return bad("its end stands before its start".into());
         }
@@ -118,7 +118,10 @@ fn check_cover(header: &Header, length: usize) -> Result<(), Error> {
         reached = end;
     }
     if reached < length {
-        return Err(Error::BadHeader(format!("{} bytes at the end belong to no tensor", length - reached)));
+        return Err(CheckpointError::BadHeader(format!(
+            "{} bytes at the end belong to no tensor",
+            length - reached
+        )));
     }
     Ok(())
 }

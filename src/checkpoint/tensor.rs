@@ -2,14 +2,17 @@
 
 use std::ops::Range;
 
-use super::error::{Error, EscapedText};
+use super::error::{CheckpointError, EscapedText};
 
 /// Bytes of the longest name of a tensor, key or storage; real ones have a tenth of it.
 pub(super) const LONGEST_NAME: usize = 1024;
 
 /// Why a name is refused: it would be copied and printed again and again.
-pub(super) fn long_name(name: &str) -> Error {
-    Error::ResourceLimit(format!("the name `{}` is longer than any tensor's", EscapedText::new(name)))
+pub(super) fn long_name(name: &str) -> CheckpointError {
+    CheckpointError::ResourceLimit(format!(
+        "the name `{}` is longer than any tensor's",
+        EscapedText::new(name)
+    ))
 }
 
 /// Types of numbers that frameworks save.
@@ -75,11 +78,11 @@ pub(super) struct View {
 
 impl Tensor {
     /// Checks that every element lies inside the storage, and that the name is not too long.
-    pub(super) fn new(name: &str, view: View) -> Result<Tensor, Error> {
+    pub(super) fn new(name: &str, view: View) -> Result<Tensor, CheckpointError> {
         if name.len() > LONGEST_NAME {
             return Err(long_name(name));
         }
-        let bad = |what: &str| Error::BadTensor { name: EscapedText::new(name), what: what.into() };
+        let bad = |what: &str| CheckpointError::BadTensor { name: EscapedText::new(name), what: what.into() };
         let size = view.dtype.size().max(1);
         let held = view.bytes.len() / size;
         let count =
@@ -121,9 +124,11 @@ impl Tensor {
     }
 
     /// Its values, row-major, widened or rounded to float32.
-    pub(super) fn read_f32(&self, file: &[u8], decoded: &[u8]) -> Result<Vec<f32>, Error> {
-        let bad =
-            || Error::BadTensor { name: EscapedText::new(&self.name), what: "its storage is gone".into() };
+    pub(super) fn read_f32(&self, file: &[u8], decoded: &[u8]) -> Result<Vec<f32>, CheckpointError> {
+        let bad = || CheckpointError::BadTensor {
+            name: EscapedText::new(&self.name),
+            what: "its storage is gone".into(),
+        };
         // What was decoded has addresses behind the file's end.
         let bytes = match self.bytes.start.checked_sub(file.len()) {
             Some(start) if !self.bytes.is_empty() => decoded.get(start..start + self.bytes.len()),
@@ -135,7 +140,7 @@ impl Tensor {
             Dtype::Bf16 => Ok(self.gather(bytes, |b| half::bf16::from_le_bytes(b).to_f32())),
             Dtype::F32 => Ok(self.gather(bytes, f32::from_le_bytes)),
             Dtype::F64 => Ok(self.gather(bytes, |b| f64::from_le_bytes(b) as f32)),
-            other => Err(Error::BadDtype {
+            other => Err(CheckpointError::BadDtype {
                 name: EscapedText::new(&self.name),
                 dtype: EscapedText::new(other.name()),
             }),

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::NamedTensors;
 use super::archive::Member;
-use super::error::{Error, EscapedText};
+use super::error::{CheckpointError, EscapedText};
 use super::notes::Notes;
 use super::pickle::{self, Callable, PickleValue, Pickled, ValueId};
 use super::tensor::{Dtype, Tensor, View, long_name};
@@ -18,24 +18,26 @@ const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 
 const TENSOR_COST: usize = 128;
 
 /// Reads a zip archive of `torch.save`.
-pub(super) fn read_zip(bytes: &[u8], key: Option<&str>) -> Result<NamedTensors, Error> {
+pub(super) fn read_zip(bytes: &[u8], key: Option<&str>) -> Result<NamedTensors, CheckpointError> {
     let members: HashMap<String, Member> =
         archive::members(bytes)?.into_iter().map(|member| (member.name.clone(), member)).collect();
     let pickle_name = members.keys().find(|name| *name == "data.pkl" || name.ends_with("/data.pkl")).cloned();
     let Some(pickle_name) = pickle_name else {
-        return Err(Error::NotACheckpoint(foreign::of_zip(members.keys()).into()));
+        return Err(CheckpointError::NotACheckpoint(foreign::of_zip(members.keys()).into()));
     };
     let prefix = pickle_name.strip_suffix("data.pkl").unwrap_or_default();
     let code = format!("{prefix}code/");
     if members.keys().any(|name| name.starts_with(&code))
         || members.contains_key(&format!("{prefix}constants.pkl"))
     {
-        return Err(Error::TorchScript);
+        return Err(CheckpointError::TorchScript);
     }
     if let Some(order) = members.get(&format!("{prefix}byteorder"))
         && &bytes[order.place("byteorder", bytes)?] == b"big"
     {
-        return Err(Error::NotACheckpoint("its numbers are big-endian, which is not supported".into()));
+        return Err(CheckpointError::NotACheckpoint(
+            "its numbers are big-endian, which is not supported".into(),
+        ));
     }
     let place = members[&pickle_name].place(&pickle_name, bytes)?;
     let pickled = pickle::read(bytes, place)?;
@@ -52,19 +54,22 @@ pub(super) fn read_zip(bytes: &[u8], key: Option<&str>) -> Result<NamedTensors, 
 
 impl Member {
     /// Where a stored member lies in the file.
-    fn place(&self, name: &str, file: &[u8]) -> Result<Range<usize>, Error> {
+    fn place(&self, name: &str, file: &[u8]) -> Result<Range<usize>, CheckpointError> {
         if !self.stored {
             return Err(compressed(name));
         }
         let place = self.range.clone().filter(|range| range.start <= range.end && range.end <= file.len());
         place.ok_or_else(|| {
-            Error::Truncated(format!("the member `{}` reaches beyond the file", EscapedText::new(name)))
+            CheckpointError::Truncated(format!(
+                "the member `{}` reaches beyond the file",
+                EscapedText::new(name)
+            ))
         })
     }
 }
 
-fn compressed(name: &str) -> Error {
-    Error::ResourceLimit(format!(
+fn compressed(name: &str) -> CheckpointError {
+    CheckpointError::ResourceLimit(format!(
         "the member `{}` is compressed, as torch never does",
         EscapedText::new(name)
     ))
@@ -76,9 +81,9 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 }
 
 /// Reads the old format: magic number, protocol, system, the object, the keys of storages, and the storages.
-pub(super) fn read_legacy(bytes: &[u8], key: Option<&str>) -> Result<NamedTensors, Error> {
+pub(super) fn read_legacy(bytes: &[u8], key: Option<&str>) -> Result<NamedTensors, CheckpointError> {
     let mut at = 0;
-    let mut next = || -> Result<Pickled<'_>, Error> {
+    let mut next = || -> Result<Pickled<'_>, CheckpointError> {
         let pickled = pickle::read(bytes, at..bytes.len())?;
         at = pickled.end;
         Ok(pickled)
@@ -87,9 +92,11 @@ pub(super) fn read_legacy(bytes: &[u8], key: Option<&str>) -> Result<NamedTensor
     let sizes = storage_sizes(&object);
     let mut storages = HashMap::new();
     for &key in keys.items(keys.root).unwrap_or_default() {
-        let key =
-            keys.name(key).ok_or_else(|| Error::BadPickle { at, what: "a storage has no name".into() })?;
-        let cut = || Error::Truncated(format!("the storage `{}` is cut off", EscapedText::new(&key)));
+        let key = keys
+            .name(key)
+            .ok_or_else(|| CheckpointError::BadPickle { at, what: "a storage has no name".into() })?;
+        let cut =
+            || CheckpointError::Truncated(format!("the storage `{}` is cut off", EscapedText::new(&key)));
         let count = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(cut)?;
         let size = sizes.get(&key).copied().unwrap_or(1);
         let length =
@@ -122,11 +129,11 @@ pub(super) fn found(
     pickled: Pickled<'_>,
     storages: &Storages<'_>,
     key: Option<&str>,
-) -> Result<NamedTensors, Error> {
+) -> Result<NamedTensors, CheckpointError> {
     let home = home::find(&pickled, key)?;
     // PaddlePaddle's key for arrays above 1 GiB, which it cut for the protocols 2 and 3.
     if home.entries.iter().any(|&(key, _)| pickled.name(key).as_deref() == Some("UnpackBigParamInfor@@")) {
-        return Err(Error::NotACheckpoint(
+        return Err(CheckpointError::NotACheckpoint(
             "its large arrays are cut in slices, which is not supported: save it with protocol 4".into(),
         ));
     }
@@ -145,7 +152,7 @@ pub(super) fn found(
         };
         // The memo makes it cheap to name one tensor, and one name, again and again.
         left = left.checked_sub(name.len() + TENSOR_COST).ok_or_else(|| {
-            Error::ResourceLimit("the pickle names more tensors than its length allows".into())
+            CheckpointError::ResourceLimit("the pickle names more tensors than its length allows".into())
         })?;
         if let Some((what, args)) = call {
             tensors.push(tensor(&pickled, &name, what, args, storages)?);
@@ -154,7 +161,7 @@ pub(super) fn found(
         }
     }
     if let Some(what) = foreign::of_tensors(tensors.iter().map(Tensor::name)) {
-        return Err(Error::NotACheckpoint(what.into()));
+        return Err(CheckpointError::NotACheckpoint(what.into()));
     }
     let mut warnings = home.warnings;
     if !pickled.opaque.is_empty() {
@@ -190,8 +197,8 @@ fn tensor(
     what: Callable,
     args: &[ValueId],
     storages: &Storages<'_>,
-) -> Result<Tensor, Error> {
-    let bad = |what: &str| Error::BadTensor { name: EscapedText::new(name), what: what.into() };
+) -> Result<Tensor, CheckpointError> {
+    let bad = |what: &str| CheckpointError::BadTensor { name: EscapedText::new(name), what: what.into() };
     let [storage, offset, size, stride, ..] = args else {
         return Err(bad("it is described by too few values"));
     };

@@ -1,10 +1,10 @@
 //! From a photo to a classifier's input: resized, cut, normalised.
 
-use super::Error;
+use super::ClassifyError;
 use crate::family::{ClassifierFilter, ClassifierInput};
 use crate::photo::{Photo, resize};
 
-/// Views of one size: (views, 3, height, width).
+/// Crops of one size: (views, 3, height, width).
 pub(super) struct Batch {
     pub(super) shape: [usize; 4],
     pub(super) values: Vec<f32>,
@@ -25,14 +25,14 @@ struct Crop {
 }
 
 /// The centre, at `round((side - crop) / 2)`, half to even.
-pub(super) fn centre(rule: &ClassifierInput, photo: &Photo) -> Result<Batch, Error> {
+pub(super) fn centre(rule: &ClassifierInput, photo: &Photo) -> Result<Batch, ClassifyError> {
     let picture = fitting(rule, photo)?;
     let cut = middle(rule, &picture);
     Ok(cut_out(rule, &picture, &[cut]))
 }
 
 /// Corners and centre, and all five mirrored.
-pub(super) fn ten_crops(rule: &ClassifierInput, photo: &Photo) -> Result<Batch, Error> {
+pub(super) fn ten_crops(rule: &ClassifierInput, photo: &Photo) -> Result<Batch, ClassifyError> {
     let picture = fitting(rule, photo)?;
     let crop = rule.crop as usize;
     let (bottom, right) = (picture.size.0 - crop, picture.size.1 - crop);
@@ -48,17 +48,17 @@ pub(super) fn ten_crops(rule: &ClassifierInput, photo: &Photo) -> Result<Batch, 
 }
 
 /// The whole photo with this shorter side.
-pub(super) fn whole(rule: &ClassifierInput, photo: &Photo, side: u32) -> Result<Batch, Error> {
+pub(super) fn whole(rule: &ClassifierInput, photo: &Photo, side: u32) -> Result<Batch, ClassifyError> {
     let picture = resized(rule.filter, photo, side)?;
     let cut = Crop { top: 0, left: 0, mirrored: false };
     Ok(normalised(rule, &picture, picture.size, &[cut]))
 }
 
-fn fitting(rule: &ClassifierInput, photo: &Photo) -> Result<CropPixels, Error> {
+fn fitting(rule: &ClassifierInput, photo: &Photo) -> Result<CropPixels, ClassifyError> {
     let picture = resized(rule.filter, photo, rule.resize)?;
     let (height, width) = picture.size;
     if (rule.crop as usize) > height.min(width) {
-        return Err(Error::CropTooLarge { crop: rule.crop, width, height });
+        return Err(ClassifyError::CropTooLarge { crop: rule.crop, width, height });
     }
     Ok(picture)
 }
@@ -72,14 +72,14 @@ fn middle(rule: &ClassifierInput, picture: &CropPixels) -> Crop {
 const MOST: usize = 1 << 26;
 
 /// The shorter side becomes `side`, the longer `int(side * long / short)`.
-fn resized(filter: ClassifierFilter, photo: &Photo, side: u32) -> Result<CropPixels, Error> {
+fn resized(filter: ClassifierFilter, photo: &Photo, side: u32) -> Result<CropPixels, ClassifyError> {
     let (height, width) = (photo.height as usize, photo.width as usize);
     let side = side.max(1) as usize;
     let longer = |short: usize, long: usize| (side.saturating_mul(long) / short.max(1)).max(1);
     let size = if height < width { (side, longer(height, width)) } else { (longer(width, height), side) };
     if size.0.saturating_mul(size.1) > MOST {
         let (from, to) = ((photo.width, photo.height), (size.1, size.0));
-        return Err(Error::TooThin { from, to, most: MOST });
+        return Err(ClassifyError::TooThin { from, to, most: MOST });
     }
     let resize = match filter {
         ClassifierFilter::Bilinear => resize::pillow,
@@ -128,7 +128,9 @@ mod tests {
         for (width, height) in [(1_000_000, 1), (1, 1_000_000)] {
             let photo = Photo { width, height, pixels: vec![7; 3_000_000] };
             for refused in [centre(&rule, &photo), ten_crops(&rule, &photo), whole(&rule, &photo, 224)] {
-                assert!(matches!(refused, Err(Error::TooThin { from, .. }) if from == (width, height)));
+                assert!(
+                    matches!(refused, Err(ClassifyError::TooThin { from, .. }) if from == (width, height))
+                );
             }
         }
     }

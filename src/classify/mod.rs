@@ -13,7 +13,7 @@ use crate::runtime::{Runtime, Session, SessionOptions, Value};
 
 /// The parts of a photo that a classifier sees, and whose probabilities are averaged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Views {
+pub enum Crops {
     /// The centre.
     #[default]
     Centre,
@@ -23,14 +23,14 @@ pub enum Views {
     Scales(Vec<u32>),
 }
 
-impl Views {
+impl Crops {
     /// The five shorter sides of the paper's fully convolutional form.
     pub const PAPER: [u32; 5] = [224, 256, 384, 480, 640];
 }
 
 /// Why a photo could not be classified.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ClassifyError {
     /// The crop does not fit.
     #[error(
         "a crop of {crop} does not fit into a photo resized to {width}x{height}: give a smaller --crop or a larger --resize"
@@ -59,10 +59,10 @@ pub enum Error {
     },
     /// The session failed.
     #[error(transparent)]
-    Runtime(#[from] crate::runtime::Error),
+    Runtime(#[from] crate::runtime::RuntimeError),
     /// The model's graph cannot be read.
     #[error(transparent)]
-    Model(#[from] crate::model::Error),
+    Model(#[from] crate::model::ModelError),
 }
 
 /// What a classifier says of a photo.
@@ -100,7 +100,7 @@ impl Classifier {
         model: &ClassifierModel,
         runtime: &Runtime,
         options: &SessionOptions,
-    ) -> Result<Classifier, Error> {
+    ) -> Result<Classifier, ClassifyError> {
         let session = runtime.session(model.graph().as_graph()?, options)?;
         let manifest = model.manifest();
         Ok(Classifier {
@@ -131,11 +131,11 @@ impl Classifier {
     ///
     /// # Errors
     /// When the photo is too thin, the crop does not fit, or the session fails.
-    pub fn classify(&self, photo: &Photo, views: &Views) -> Result<Classification, Error> {
+    pub fn classify(&self, photo: &Photo, views: &Crops) -> Result<Classification, ClassifyError> {
         let inputs = match views {
-            Views::Centre => vec![input::centre(&self.input, photo)?],
-            Views::TenCrops => vec![input::ten_crops(&self.input, photo)?],
-            Views::Scales(sides) => {
+            Crops::Centre => vec![input::centre(&self.input, photo)?],
+            Crops::TenCrops => vec![input::ten_crops(&self.input, photo)?],
+            Crops::Scales(sides) => {
                 let whole = |&side| input::whole(&self.input, photo, side);
                 sides.iter().map(whole).collect::<Result<_, _>>()?
             }
@@ -156,7 +156,7 @@ impl Classifier {
         Ok(verdict)
     }
 
-    fn run(&self, input: input::Batch) -> Result<Vec<f32>, Error> {
+    fn run(&self, input: input::Batch) -> Result<Vec<f32>, ClassifyError> {
         let value = Value::from_f32(&input.shape, input.values)?;
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let found = session.run(&[("input", &value)], &["logits"])?;

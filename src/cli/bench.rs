@@ -31,7 +31,7 @@ use super::{Exit, output};
 First each photo goes through all stages alone, for the latencies; then all photos go through the pipeline
 that `rcnn detect --no-draw` uses, for the rate. Ratios above 1 are faster than FILE; the one of memory, less.
 Exit code 3: measured, but some photos failed.")]
-pub(crate) struct Args {
+pub(crate) struct BenchArgs {
     #[command(flatten)]
     both: ModelAndPhotos,
     /// Photos to measure, repeated if there are fewer; by default each once
@@ -62,7 +62,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
     let started = Instant::now();
     let (name, photos) = args.both.split()?;
     let against = args.against.as_deref().map(read).transpose()?;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use crate::classify::{Classification, Classifier, Views};
+use crate::classify::{Classification, Classifier, Crops};
 use crate::family::{Class, ClassifierFilter, ImportOptions};
 use crate::model::{ClassifierModel, read_config};
 use crate::photo::{self, DecodeOptions, Decoded, Photo};
@@ -26,19 +26,19 @@ use super::summary::tell_clipped;
   rcnn classify cat.jpg -m resnet50-0676ba61.pth
   rcnn classify val/ -m models/resnet50 --views ten --labels val.txt
   rcnn classify val/ -m models/resnet50 --views scales --scales 224,256,384,480,640")]
-pub(crate) struct Args {
+pub(crate) struct ClassifyArgs {
     /// Photos: files, folders, patterns, .txt files of paths, or - for paths on standard input
     #[arg(required = true, value_name = "PHOTOS")]
     photos: Vec<OsString>,
     /// A classifier's name or folder, or a checkpoint file
     #[arg(short, long, value_name = "MODEL")]
     model: PathBuf,
-    /// Views of a photo: its centre; ten crops (corners, centre, and their mirror images); or the whole photo at
+    /// Crops of a photo: its centre; ten crops (corners, centre, and their mirror images); or the whole photo at
     /// several scales. Probabilities are averaged
     #[arg(long, default_value = "centre", value_name = "VIEWS")]
     views: ViewsArg,
     /// Shorter sides of `--views scales`
-    #[arg(long, value_delimiter = ',', default_values_t = Views::PAPER, value_name = "N,N",
+    #[arg(long, value_delimiter = ',', default_values_t = Crops::PAPER, value_name = "N,N",
           value_parser = clap::value_parser!(u32).range(1..=8192))]
     scales: Vec<u32>,
     /// Shorter side after resizing; the model's own by default
@@ -79,15 +79,15 @@ enum ViewsArg {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: ClassifyArgs) -> anyhow::Result<Exit> {
     let options = args.config.as_deref().map(read_config).transpose()?.unwrap_or_default();
     let listing = super::list_photos(&args.photos, None)?;
     let (classifier, classes) = load(&args, &options)?;
     let labels = args.labels.as_deref().map(|path| read_labels(path, &classes)).transpose()?;
     let views = match args.views {
-        ViewsArg::Centre => Views::Centre,
-        ViewsArg::Ten => Views::TenCrops,
-        ViewsArg::Scales => Views::Scales(args.scales.clone()),
+        ViewsArg::Centre => Crops::Centre,
+        ViewsArg::Ten => Crops::TenCrops,
+        ViewsArg::Scales => Crops::Scales(args.scales.clone()),
     };
     let mut out = Out::of(args.json);
     let (mut tally, mut done) = (ClassTally::default(), 0);
@@ -145,9 +145,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     })
 }
 
-fn load(args: &Args, options: &ImportOptions) -> anyhow::Result<(Classifier, Vec<Class>)> {
+fn load(args: &ClassifyArgs, options: &ImportOptions) -> anyhow::Result<(Classifier, Vec<Class>)> {
     let model = match ClassifierModel::find(&args.model, options) {
-        Err(crate::model::Error::Unknown { .. })
+        Err(crate::model::ModelError::Unknown { .. })
             if let Some(wanted) = super::pull::absent(args.model.as_os_str()) =>
         {
             super::pull::bring_named(&wanted, args.machine.offline())?;

@@ -26,7 +26,7 @@ mod folder;
 mod page;
 mod row;
 
-use row::Row;
+use row::ComparedSetup;
 
 /// Compare models on the same photos: accuracy, cost, and whether the difference is significant
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ use row::Row;
 Differences are relative to the first. Intervals come from draws of the photos: they show how much the numbers vary with
 the choice of photos alone. With several trainings of a model (`--group`) their variance stands beside it, and a
 difference is called more than noise only if it is so against both.")]
-pub(crate) struct Args {
+pub(crate) struct CompareArgs {
     /// COCO annotations
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: PathBuf,
@@ -105,7 +105,7 @@ fn group(text: &str) -> Result<Trained, String> {
 }
 
 /// Runs the command.
-pub(crate) fn run(mut args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(mut args: CompareArgs) -> anyhow::Result<Exit> {
     let alone = args.models.len();
     args.models.extend(args.group.iter().flat_map(|group| group.models.iter().cloned()));
     let saved: Vec<bool> = args.models.iter().map(|model| is_results(model)).collect::<Result<_, _>>()?;
@@ -230,7 +230,7 @@ fn short(part: &OsStr) -> String {
 fn names(models: &[OsString]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for model in models {
-        let name = Row::parts(model).iter().map(|part| short(part)).collect::<Vec<_>>().join(" + ");
+        let name = ComparedSetup::parts(model).iter().map(|part| short(part)).collect::<Vec<_>>().join(" + ");
         let taken = |name: &str| {
             let name = name.to_lowercase();
             name == OWN || names.iter().any(|other| other.to_lowercase() == name)
@@ -242,7 +242,12 @@ fn names(models: &[OsString]) -> Vec<String> {
 }
 
 /// Runs the models on the photos.
-fn run_models(args: &Args, names: &[String], saved: &[bool], folder: &Path) -> anyhow::Result<Measured> {
+fn run_models(
+    args: &CompareArgs,
+    names: &[String],
+    saved: &[bool],
+    folder: &Path,
+) -> anyhow::Result<Measured> {
     if args.images.is_empty() {
         return Err(Usage("models need photos to run on: give them with -i".into()).into());
     }
@@ -272,14 +277,14 @@ fn run_models(args: &Args, names: &[String], saved: &[bool], folder: &Path) -> a
 fn contender(
     row: &OsStr,
     name: &str,
-    args: &Args,
+    args: &CompareArgs,
     annotated: &Annotated,
     runtime: &Runtime,
     tasks: &[Task],
     decode: &DecodeOptions,
 ) -> anyhow::Result<Contender> {
     let before = memory::resident();
-    let row = Row::read(row);
+    let row = ComparedSetup::read(row);
     let mut parameters = 0;
     let mut joined: Option<Detector> = None;
     for model in &row.models {

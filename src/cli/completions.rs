@@ -17,7 +17,7 @@ use super::output::Out;
   rcnn completions bash > ~/.local/share/bash-completion/completions/rcnn
   rcnn completions zsh > ~/.zfunc/_rcnn
   rcnn completions fish > ~/.config/fish/completions/rcnn.fish")]
-pub(crate) struct Args {
+pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_name = "SHELL")]
     shell: Shell,
@@ -35,7 +35,7 @@ pub(crate) struct ManArgs {
 }
 
 /// Runs `rcnn completions`.
-pub(crate) fn run(args: &Args, mut command: Command) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &CompletionsArgs, mut command: Command) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     generate(args.shell, &mut command, "rcnn", &mut script);
     write(&script)

@@ -22,7 +22,7 @@ COCO to COCO everything is kept; what another format has no place for (segmentat
 and named. In VOC's format pixels are counted from 1 and boxes end at their last one; difficult objects become crowds in COCO, which evaluation
 ignores, and the other way round. Boxes are cut at the photo's edges in all forms but COCO's. What cannot be converted is
 left out and named, and the exit code is then 3.")]
-pub(crate) struct Args {
+pub(crate) struct ConvertArgs {
     /// A run's folder, or annotations of any of these forms: a file, or the folder of a data set
     #[arg(value_name = "IN")]
     source: PathBuf,
@@ -70,7 +70,7 @@ enum FormArg {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: ConvertArgs) -> anyhow::Result<Exit> {
     let target = match args.to {
         Some(FormArg::Coco) => Target::Coco,
         Some(FormArg::Voc) => Target::Voc,

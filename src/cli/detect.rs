@@ -38,7 +38,7 @@ use models::Models;
 
 Continues where an interrupted run stopped. Exit codes: 0 done, 1 failed, 2 wrong usage,
 3 done, but some photos failed, 129, 130 and 143 stopped by SIGHUP, SIGINT and SIGTERM.")]
-pub(crate) struct Args {
+pub(crate) struct DetectArgs {
     /// Photos: files, folders (with all folders in them), patterns, .txt files of paths, or - for paths on
     /// standard input
     #[arg(required = true, value_name = "PHOTOS")]
@@ -176,7 +176,7 @@ const DEFAULT_KNOWS: &str = "the default model, fod-r18, knows 31 kinds of debri
      for everyday objects give -m coco (80 classes, a download of 167 MB; `rcnn models` lists others)";
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: DetectArgs) -> anyhow::Result<Exit> {
     if args.json_lines {
         return answer_lines(&args);
     }
@@ -298,7 +298,7 @@ fn say_tiles(detector: &Detector, listing: &photo::Listing, options: &DecodeOpti
 /// A detector of the models, with all that was chosen for it, and how its photos are decoded: for so many photos, of which so
 /// many at most go through the network together.
 fn load(
-    args: &Args,
+    args: &DetectArgs,
     models: &Models,
     photos: usize,
     batch: usize,
@@ -316,7 +316,7 @@ fn load(
 }
 
 /// A line of JSON for every path.
-fn answer_lines(args: &Args) -> anyhow::Result<Exit> {
+fn answer_lines(args: &DetectArgs) -> anyhow::Result<Exit> {
     if matches!(args.decode.decoder, DecoderArg::Reduced) {
         return Err(Usage(
             "--decoder reduced is for runs that write a folder: leave out --json-lines".into(),

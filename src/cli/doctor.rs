@@ -20,7 +20,7 @@ use super::Exit;
 #[command(after_help = "Examples:
   rcnn doctor
   rcnn doctor --model models/mine --json")]
-pub(crate) struct Args {
+pub(crate) struct DoctorArgs {
     /// The model to look at
     #[arg(short, long, default_value = DEFAULT)]
     model: OsString,
@@ -104,7 +104,7 @@ struct ModelState {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<Exit> {
     let findings = Findings::collect(&args);
     let healthy = findings.runtime.is_some() && findings.model.refused.is_none() && findings.cache.writable;
     if args.json {
@@ -116,7 +116,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 impl Findings {
-    fn collect(args: &Args) -> Findings {
+    fn collect(args: &DoctorArgs) -> Findings {
         let mut cures = Vec::new();
         let options = runtime::RuntimeOptions {
             library: args.runtime.clone(),
@@ -216,7 +216,11 @@ fn open(candidates: &[LibraryCandidate], cures: &mut Vec<String>) -> Option<Runt
 }
 
 /// A run of the model's trunk on each device, as that alone shows what works.
-fn devices(runtime: &Runtime, model: &Result<Model, model::Error>, cures: &mut Vec<String>) -> Vec<Provider> {
+fn devices(
+    runtime: &Runtime,
+    model: &Result<Model, model::ModelError>,
+    cures: &mut Vec<String>,
+) -> Vec<Provider> {
     let tried = [("cpu", Device::Cpu), ("openvino", Device::OpenVino), ("cuda", Device::Cuda(0))];
     let tried = tried.map(|(name, device)| {
         let outcome = match device {
@@ -259,7 +263,7 @@ fn packages(cures: &mut Vec<String>) -> Vec<InstalledPackage> {
 /// Nodes by provider; a device that computes none of them does not work.
 fn probe(
     runtime: &Runtime,
-    model: &Result<Model, model::Error>,
+    model: &Result<Model, model::ModelError>,
     device: Device,
 ) -> Result<BTreeMap<String, usize>, String> {
     let model = model.as_ref().map_err(|_| "there is no model to try it with".to_owned())?;
@@ -319,7 +323,11 @@ fn cache_state(cures: &mut Vec<String>) -> CacheState {
     CacheState { path: Some(root.display().to_string()), writable: trial.is_ok(), bytes }
 }
 
-fn model_state(name: &OsStr, found: &Result<Model, model::Error>, cures: &mut Vec<String>) -> ModelState {
+fn model_state(
+    name: &OsStr,
+    found: &Result<Model, model::ModelError>,
+    cures: &mut Vec<String>,
+) -> ModelState {
     let name = name.to_string_lossy().escape_debug().to_string();
     match found {
         Ok(model) => {

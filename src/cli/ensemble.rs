@@ -16,7 +16,7 @@ use super::{Exit, Usage};
 Categories are united by name: a run's folder and its detections.jsonl have names, a COCO results list takes those of the
 images.json beside it. Where there are none, ids count. Images are those of equal ids. `rcnn detect -m A -m B` does the same
 with models.")]
-pub(crate) struct Args {
+pub(crate) struct EnsembleArgs {
     /// Results: runs' folders, their detections.jsonl, COCO results lists
     #[arg(required = true, num_args = 2.., value_name = "RESULTS")]
     results: Vec<PathBuf>,
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &EnsembleArgs) -> anyhow::Result<Exit> {
     if let Some(weights) = args.weights.as_ref().filter(|weights| weights.len() != args.results.len()) {
         return Err(Usage(format!(
             "--weights has {} numbers for {} results: give one for each, in their order",

@@ -94,7 +94,7 @@ impl From<Compared> for IouType {
 /// they seem.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Args {
+pub(crate) struct EvaluateArgs {
     /// Annotations: a COCO data set (.json or .json.gz)
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: PathBuf,
@@ -199,7 +199,7 @@ const COMPARISON_DRAWS: u32 = 1000;
 const IOU: f64 = 0.5;
 
 /// Opens results; parameters that make no sense are wrong usage.
-fn open(args: &Args, results: &Path, params: &Params) -> anyhow::Result<Evaluator> {
+fn open(args: &EvaluateArgs, results: &Path, params: &Params) -> anyhow::Result<Evaluator> {
     let results = super::results_of(results)?;
     Evaluator::open(&args.annotations, &results, params, args.map_by_name).map_err(wrong_usage)
 }
@@ -212,7 +212,7 @@ fn wrong_usage(error: EvaluateError) -> anyhow::Error {
 }
 
 /// The results, and those that they are compared with.
-fn inputs(args: &Args, params: &Params) -> anyhow::Result<(Evaluator, Option<Evaluator>)> {
+fn inputs(args: &EvaluateArgs, params: &Params) -> anyhow::Result<(Evaluator, Option<Evaluator>)> {
     let input = open(args, &args.results, params)?;
     let other = args.versus.as_ref().map(|path| open(args, path, params)).transpose()?;
     if !args.seen_only {
@@ -230,7 +230,7 @@ fn inputs(args: &Args, params: &Params) -> anyhow::Result<(Evaluator, Option<Eva
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: EvaluateArgs) -> anyhow::Result<Exit> {
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }

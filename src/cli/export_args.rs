@@ -10,7 +10,7 @@ pub(crate) struct ExportArgs {
     /// Also write detections in these formats, into the folder for the results: detections.csv and detections.parquet
     /// with all of them, yolo/ and labelme/ with those that pictures show
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
-    format: Vec<FormatArg>,
+    format: Vec<ExportFormatArg>,
     /// Also cut out each object that pictures show, into crops/, in a folder for each class
     #[arg(long)]
     crops: bool,
@@ -20,7 +20,7 @@ pub(crate) struct ExportArgs {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum FormatArg {
+enum ExportFormatArg {
     Csv,
     Parquet,
     Yolo,
@@ -29,11 +29,11 @@ enum FormatArg {
 
 impl ExportArgs {
     pub(crate) fn options(&self) -> ExportOptions {
-        let format = |format: &FormatArg| match format {
-            FormatArg::Csv => ExportFormat::Csv,
-            FormatArg::Parquet => ExportFormat::Parquet,
-            FormatArg::Yolo => ExportFormat::Yolo,
-            FormatArg::Labelme => ExportFormat::LabelMe,
+        let format = |format: &ExportFormatArg| match format {
+            ExportFormatArg::Csv => ExportFormat::Csv,
+            ExportFormatArg::Parquet => ExportFormat::Parquet,
+            ExportFormatArg::Yolo => ExportFormat::Yolo,
+            ExportFormatArg::Labelme => ExportFormat::LabelMe,
         };
         ExportOptions {
             formats: self.format.iter().map(format).collect(),

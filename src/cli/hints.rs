@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn every_option_that_a_hint_names_is_one_of_detect() {
-        let detect = <crate::cli::detect::Args as clap::Args>::augment_args(Command::new("detect"));
+        let detect = <crate::cli::detect::DetectArgs as clap::Args>::augment_args(Command::new("detect"));
         let known = |name: &str| detect.get_arguments().any(|option| option.get_long() == Some(name));
         let words = ELSEWHERE.iter().flat_map(|(_, here)| here.split([' ', '`', ':', ',']));
         let options: Vec<&str> = words.filter_map(|word| word.strip_prefix("--")).collect();

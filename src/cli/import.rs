@@ -20,7 +20,7 @@ use super::output::{Out, tell};
   rcnn import model_final.pkl -o models/d2 --config config.yaml
   rcnn import model_final.pdparams -o models/pd --config infer_cfg.yml --names label_list.txt
   rcnn import mine.pth --template import.json      what was assumed, to be changed")]
-pub(crate) struct Args {
+pub(crate) struct ImportArgs {
     /// The checkpoint: .pth, .pkl, .safetensors or .pdparams
     file: PathBuf,
     /// Folder to write the model into
@@ -55,7 +55,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: ImportArgs) -> anyhow::Result<Exit> {
     let beside = if args.config.is_none() { config_beside(&args.file) } else { None };
     if let Some(path) = &beside {
         tell!("note: `{}` beside the checkpoint is read; --config takes another", path.display());
@@ -75,7 +75,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     let name = super::model_name(&folder);
     let imported = match Imported::from_file(&args.file, &options) {
         Ok(imported) => imported.named(&name),
-        Err(crate::model::Error::WrongKind { found: "classifier", .. }) if args.verify.is_none() => {
+        Err(crate::model::ModelError::WrongKind { found: "classifier", .. }) if args.verify.is_none() => {
             return classifier(&args, &folder, &options, &name);
         }
         Err(error) => return Err(error.into()),
@@ -105,7 +105,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 /// A bare ResNet: there is less to say of it.
-fn classifier(args: &Args, folder: &Path, options: &ImportOptions, name: &str) -> anyhow::Result<Exit> {
+fn classifier(args: &ImportArgs, folder: &Path, options: &ImportOptions, name: &str) -> anyhow::Result<Exit> {
     let model = ClassifierModel::import(&args.file, options)?.write(folder, name)?;
     let manifest = model.manifest();
     let mut to = Out::of(args.json);

@@ -19,7 +19,7 @@ use super::output::Out;
 
 The table is that of the paper \"Deep Residual Learning for Image Recognition\", a row a stage.
 Multiply-adds are what torchvision publishes as GFLOPS: products of a weight and a value, for one photo.")]
-pub(crate) struct Args {
+pub(crate) struct InspectArgs {
     /// A model's name or folder, or a checkpoint file
     model: OsString,
     /// Size of the input, height x width; 800x800 for detectors and 224x224 for classifiers by default
@@ -40,13 +40,13 @@ fn size(text: &str) -> Result<(usize, usize), String> {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: InspectArgs) -> anyhow::Result<Exit> {
     let sheet = match Model::find(&args.model) {
         Ok(model) => {
             super::say(model.warnings());
             detector(model.manifest(), model.hash(), &args)
         }
-        Err(crate::model::Error::WrongKind { .. }) => {
+        Err(crate::model::ModelError::WrongKind { .. }) => {
             let model = ClassifierModel::find(Path::new(&args.model), &ImportOptions::default())?;
             super::say(model.warnings());
             classifier(&model, &args)
@@ -79,7 +79,7 @@ struct Sheet {
     files: Vec<(String, FileHash)>,
 }
 
-fn detector(manifest: &Manifest, hash: &str, args: &Args) -> Sheet {
+fn detector(manifest: &Manifest, hash: &str, args: &InspectArgs) -> Sheet {
     let input = args.size.unwrap_or((800, 800));
     let proposals = args.proposals.map_or(manifest.conventions.proposals.post_nms_top_n, usize::from);
     let network = &manifest.network;
@@ -106,7 +106,7 @@ fn detector(manifest: &Manifest, hash: &str, args: &Args) -> Sheet {
     }
 }
 
-fn classifier(model: &ClassifierModel, args: &Args) -> Sheet {
+fn classifier(model: &ClassifierModel, args: &InspectArgs) -> Sheet {
     let manifest = model.manifest();
     let backbone: &Backbone = &manifest.network.backbone;
     let input = args.size.unwrap_or((manifest.input.crop as usize, manifest.input.crop as usize));

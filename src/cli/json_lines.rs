@@ -125,7 +125,8 @@ fn row(
             let (kind, stage, detail) = match &error {
                 Error::PhotoFile { source, .. } => (source.kind.as_str(), "decode", source.detail.clone()),
                 Error::Detector(
-                    cause @ (detector::Error::TooThin { .. } | detector::Error::TooLong { .. }),
+                    cause @ (detector::DetectorError::TooThin { .. }
+                    | detector::DetectorError::TooLong { .. }),
                 ) => ("too_thin", "prepare", cause.to_string()),
                 other => ("session", "infer", other.to_string()),
             };

@@ -15,7 +15,7 @@ use super::{Exit, say, summary};
 
 leaves in out what `rcnn detect photos/ -o out` would have left there. Pictures are hard links to the parts' pictures
 where the file system has them. Exit codes are those of detect.")]
-pub(crate) struct Args {
+pub(crate) struct MergeArgs {
     /// Folders of all parts, in any order
     #[arg(required = true, value_name = "PART")]
     parts: Vec<PathBuf>,
@@ -31,7 +31,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: MergeArgs) -> anyhow::Result<Exit> {
     let Merged { record, warnings } =
         run::merge(&args.parts, &args.out, args.overwrite, super::command_line())?;
     say(&warnings);

@@ -97,24 +97,24 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Detect(detect::Args),
-    Merge(merge::Args),
-    Ensemble(ensemble::Args),
-    Classify(classify::Args),
-    Compare(compare::Args),
-    Evaluate(evaluate::Args),
-    Report(report::Args),
-    Convert(convert::Args),
-    Import(import::Args),
-    Inspect(inspect::Args),
-    Quantize(quantize::Args),
-    Pull(pull::Args),
-    Models(models::Args),
-    Synth(synth::Args),
-    Bench(bench::Args),
-    Doctor(doctor::Args),
-    Runtime(runtime::Args),
-    Completions(completions::Args),
+    Detect(detect::DetectArgs),
+    Merge(merge::MergeArgs),
+    Ensemble(ensemble::EnsembleArgs),
+    Classify(classify::ClassifyArgs),
+    Compare(compare::CompareArgs),
+    Evaluate(evaluate::EvaluateArgs),
+    Report(report::ReportArgs),
+    Convert(convert::ConvertArgs),
+    Import(import::ImportArgs),
+    Inspect(inspect::InspectArgs),
+    Quantize(quantize::QuantizeArgs),
+    Pull(pull::PullArgs),
+    Models(models::ModelsArgs),
+    Synth(synth::SynthArgs),
+    Bench(bench::BenchArgs),
+    Doctor(doctor::DoctorArgs),
+    Runtime(runtime::RuntimeCommandArgs),
+    Completions(completions::CompletionsArgs),
     Man(completions::ManArgs),
 }
 
@@ -267,7 +267,7 @@ fn weight(text: &str) -> Result<f64, String> {
 /// one that is not here is brought, unless `offline`.
 pub(crate) fn find_model(name: &OsStr, offline: bool) -> anyhow::Result<Model> {
     let model = match Model::find(name) {
-        Err(crate::model::Error::Unknown { .. }) if let Some(wanted) = pull::absent(name) => {
+        Err(crate::model::ModelError::Unknown { .. }) if let Some(wanted) = pull::absent(name) => {
             pull::bring_named(&wanted, offline)?;
             Model::find(&wanted.name)?
         }

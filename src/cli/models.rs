@@ -14,7 +14,7 @@ use super::output::{Out, brief};
 #[command(after_help = "Examples:
   rcnn models --all
   rcnn detect photos -m coco -o out      brings the model, where it is not here")]
-pub(crate) struct Args {
+pub(crate) struct ModelsArgs {
     /// List all published checkpoints, not only the recommended ones
     #[arg(long)]
     all: bool,
@@ -24,7 +24,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: ModelsArgs) -> anyhow::Result<Exit> {
     let here = list();
     let known: Vec<_> =
         published().iter().filter(|known| here.iter().all(|model| model.name != known.name)).collect();

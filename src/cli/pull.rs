@@ -24,7 +24,7 @@ use super::progress::ProgressLine;
 Names are those of `rcnn models --all`. A broken download goes on where it stopped; a server that falls silent for 30
 seconds counts as broken. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are honoured; RCNN_MIRROR is the address
 of a mirror that takes the place of the publishers' hosts.")]
-pub(crate) struct Args {
+pub(crate) struct PullArgs {
     /// A name that `rcnn models --all` lists, or a URL
     name: String,
     /// Name of the model; by default that of the checkpoint or file
@@ -51,7 +51,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: PullArgs) -> anyhow::Result<Exit> {
     let wanted = wanted(&args)?;
     let (name, folder) = (&wanted.name, wanted.folder()?);
     if folder.join("model.json").is_file() && !args.again {
@@ -96,7 +96,7 @@ struct Pulled<'a> {
     checkpoint: Option<&'a Path>,
 }
 
-fn ended(args: &Args, text: &str, pulled: &Pulled<'_>) -> anyhow::Result<Exit> {
+fn ended(args: &PullArgs, text: &str, pulled: &Pulled<'_>) -> anyhow::Result<Exit> {
     if args.json {
         super::print_json(pulled)?;
     } else {
@@ -106,7 +106,7 @@ fn ended(args: &Args, text: &str, pulled: &Pulled<'_>) -> anyhow::Result<Exit> {
 }
 
 /// What the arguments ask for.
-fn wanted(args: &Args) -> anyhow::Result<Wanted> {
+fn wanted(args: &PullArgs) -> anyhow::Result<Wanted> {
     let mut wanted = match find_published(&args.name) {
         Some(known) => Wanted::published(known),
         None if args.name.starts_with("https://") || args.name.starts_with("http://") => address(&args.name),

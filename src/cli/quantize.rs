@@ -34,7 +34,7 @@ use super::{Exit, Usage, say};
 Ranges of the network's values are taken from the photos, which should be of the kind that the model is for.
 The table shows how far each layer's output is from float32 when that layer alone is int8, as a signal-to-noise
 ratio; layers below --min-snr stay float32. With -a, both models run on the annotated photos.")]
-pub(crate) struct Args {
+pub(crate) struct QuantizeArgs {
     #[command(flatten)]
     both: ModelAndPhotos,
     /// Folder to write the model into
@@ -100,7 +100,7 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: QuantizeArgs) -> anyhow::Result<Exit> {
     if args.min_snr.is_nan() {
         return Err(Usage("--min-snr is a number of decibels".into()).into());
     }
@@ -190,7 +190,7 @@ fn calibrate(
 
 /// Runs the model before and after on the annotated photos, in turns.
 fn judge_both(
-    args: &Args,
+    args: &QuantizeArgs,
     annotated: &Annotated,
     runtime: &Runtime,
     tasks: &[Task],

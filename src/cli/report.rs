@@ -21,7 +21,7 @@ use super::{Exit, Usage};
   rcnn report judged.json -o report.html
 
 The page is one file with its pictures inside, and needs no other. With annotations it shows where results go wrong.")]
-pub(crate) struct Args {
+pub(crate) struct ReportArgs {
     /// A run's folder, or a file that `rcnn evaluate --json` printed
     #[arg(value_name = "RUN|EVALUATION")]
     source: PathBuf,
@@ -49,7 +49,7 @@ pub(crate) struct Args {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: ReportArgs) -> anyhow::Result<Exit> {
     let is_run = args.source.is_dir();
     if !is_run && (args.annotations.is_some() || !args.input.is_empty()) {
         return Err(Usage("-a and -i are for a run's folder: an evaluation has been judged".into()).into());

@@ -17,7 +17,7 @@ use super::output::tell;
 Packages come through pip and are checked against hashes that are part of this program. They are stored in the
 cache, which RCNN_CACHE moves. The one for CUDA has NVIDIA's libraries under their own licences, which are stored beside
 them; a driver that supports CUDA 13 is needed as well.")]
-pub(crate) struct Args {
+pub(crate) struct RuntimeCommandArgs {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -46,7 +46,7 @@ enum Verb {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: RuntimeCommandArgs) -> anyhow::Result<Exit> {
     match args.verb {
         Verb::Install { package } => {
             runtime::install(package, &RuntimeOptions::default(), &mut |line| tell!("{line}"))?;

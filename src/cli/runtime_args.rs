@@ -42,7 +42,7 @@ impl RuntimeArgs {
     }
 
     /// Finds or installs ONNX Runtime.
-    pub(crate) fn open(&self) -> Result<Runtime, runtime::Error> {
+    pub(crate) fn open(&self) -> Result<Runtime, runtime::RuntimeError> {
         Runtime::open(&self.options(), &mut |line| tell!("{line}"))
     }
 

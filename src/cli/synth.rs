@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use rcnn_synth::{self as synth, Error, PictureFormat, RenderOptions};
+use rcnn_synth::{self as synth, PictureFormat, RenderOptions, SceneError};
 
 use super::output::{self, tell};
 use super::progress::ProgressLine;
@@ -22,7 +22,7 @@ run in the folder are replaced. The same seed, size and version give the same by
 machine, and the first scenes of a long run are those of a short one. A box holds the whole
 silhouette of its object, hidden parts included, cut at the picture's edges; an object of which
 less than half shows is left out.")]
-pub(crate) struct Args {
+pub(crate) struct SynthArgs {
     /// Folder for the scenes: new, empty, or of an earlier `rcnn synth`
     #[arg(short, long, value_name = "FOLDER")]
     out: PathBuf,
@@ -38,7 +38,7 @@ pub(crate) struct Args {
     size: (u32, u32),
     /// How pictures are stored: jpg (quality 92) or png
     #[arg(long, default_value = "jpg", value_name = "FORMAT")]
-    format: FormatArg,
+    format: PictureFormatArg,
     /// Threads; 0 for one a core. The scenes do not depend on it
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1024))]
     threads: u16,
@@ -48,7 +48,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum FormatArg {
+enum PictureFormatArg {
     Jpg,
     Png,
 }
@@ -68,15 +68,15 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: SynthArgs) -> anyhow::Result<Exit> {
     let options = RenderOptions {
         seed: args.seed,
         count: args.count as usize,
         width: args.size.0,
         height: args.size.1,
         format: match args.format {
-            FormatArg::Jpg => PictureFormat::Jpeg,
-            FormatArg::Png => PictureFormat::Png,
+            PictureFormatArg::Jpg => PictureFormat::Jpeg,
+            PictureFormatArg::Png => PictureFormat::Png,
         },
         threads: args.threads.into(),
     };
@@ -94,8 +94,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         progress.end();
     }
     let written = match outcome {
-        Err(Error::Stopped) => {
-            tell!("{}", Error::Stopped);
+        Err(SceneError::Stopped) => {
+            tell!("{}", SceneError::Stopped);
             return Ok(signals::asked().unwrap_or(Exit::Interrupted));
         }
         outcome => outcome?,

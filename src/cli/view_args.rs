@@ -10,10 +10,10 @@ use super::Usage;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "More accuracy for more time")]
 pub(crate) struct ViewArgs {
-    /// Views of each photo: flip adds its mirror image, in twice the time; full has three sizes around the model's own,
+    /// AugmentArg of each photo: flip adds its mirror image, in twice the time; full has three sizes around the model's own,
     /// each mirrored as well, in about eight times
     #[arg(long, value_enum, default_value_t, value_name = "VIEWS")]
-    augment: Views,
+    augment: AugmentArg,
     /// Sizes at which the network sees each photo, in multiples of the model's own, separated by commas
     #[arg(long, value_delimiter = ',', value_parser = scale, value_name = "S,S", conflicts_with = "augment")]
     scales: Option<Vec<f64>>,
@@ -30,7 +30,7 @@ pub(crate) struct ViewArgs {
 
 /// What `--augment` takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Views {
+enum AugmentArg {
     #[default]
     None,
     Flip,
@@ -51,9 +51,9 @@ impl ViewArgs {
     /// The views that the options name, for a number of models.
     pub(crate) fn augment(&self, models: usize) -> Result<Augment, Usage> {
         let mut augment = match self.augment {
-            Views::None => Augment::default(),
-            Views::Flip => Augment::flip(),
-            Views::Full => Augment::full(),
+            AugmentArg::None => Augment::default(),
+            AugmentArg::Flip => Augment::flip(),
+            AugmentArg::Full => Augment::full(),
         };
         augment.flip |= self.flip;
         if let Some(scales) = &self.scales {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::trainings::{self, Trainings};
-use super::{Costs, Error};
+use super::{CompareError, Costs};
 use coco_eval::ResultId;
 use coco_eval::{
     Clusters, Draws, Evaluator, Interval, IntervalKind, IouType, Moved, Params, Reading, Resampling, Warning,
@@ -111,7 +111,7 @@ pub fn judge(
     annotations: &Path,
     candidates: &[Candidate],
     how: &Judging<'_>,
-) -> Result<Vec<JudgedModel>, Error> {
+) -> Result<Vec<JudgedModel>, CompareError> {
     let image_ids = how.image_ids.map(|ids| ids.iter().map(written).collect());
     let params = Params { image_ids, ..Params::of(how.iou_type) };
     let mut first: Option<Contest> = None;
@@ -135,7 +135,7 @@ fn one(
     candidate: &Candidate,
     params: &Params,
     how: &Judging<'_>,
-) -> Result<(Contest, JudgedModel), Error> {
+) -> Result<(Contest, JudgedModel), CompareError> {
     let reading = Reading::default();
     let mut judged =
         JudgedModel { name: candidate.name.clone(), costs: candidate.costs, ..JudgedModel::default() };
@@ -163,7 +163,7 @@ fn one(
     }
     let mean = |of: &[Draws]| Draws::mean(&of.iter().collect::<Vec<_>>());
     let (Some(input), Some(draws)) = (input, mean(&draws)) else {
-        return Err(Error::NoResults { name: candidate.name.clone() });
+        return Err(CompareError::NoResults { name: candidate.name.clone() });
     };
     let by_cluster = mean(&by_cluster);
     judged.stats = if stats.len() == 1 { stats.swap_remove(0) } else { draws.stats().to_vec() };
@@ -187,7 +187,7 @@ pub fn warnings(judged: &[JudgedModel]) -> Vec<String> {
     said.iter().map(|(message, names)| format!("{}: {message}", names.join(", ").escape_debug())).collect()
 }
 
-fn difference(first: &Contest, own: &Contest) -> Result<Difference, Error> {
+fn difference(first: &Contest, own: &Contest) -> Result<Difference, CompareError> {
     let gain = own.draws.less(&first.draws);
     let intervals = gain.intervals();
     let by_cluster = own

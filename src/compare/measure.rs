@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::Error;
+use super::CompareError;
 use crate::atomic;
 use crate::detector::{Detector, Prediction};
 use crate::photo::{self, DecodeOptions, Decoded, Limits};
@@ -67,12 +67,12 @@ pub fn measure(
     folder: &Path,
     stop: &AtomicBool,
     watch: &mut dyn FnMut(usize),
-) -> Result<Measured, Error> {
+) -> Result<Measured, CompareError> {
     let (mut image_ids, mut failed, mut clipped) = (Vec::new(), Vec::new(), 0);
     let mut tallies: Vec<CostTally> = contenders.iter().map(|_| CostTally::default()).collect();
     for (number, task) in tasks.iter().enumerate() {
         if stop.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
+            return Err(CompareError::Interrupted);
         }
         match by_all(contenders, task, decode, number) {
             Ok(all) => {
@@ -90,13 +90,13 @@ pub fn measure(
     }
     if let (true, Some(first)) = (image_ids.is_empty(), failed.first()) {
         let (file, cause) = (first.file.clone(), first.error.detail.clone());
-        return Err(Error::AllFailed { count: failed.len(), file, cause });
+        return Err(CompareError::AllFailed { count: failed.len(), file, cause });
     }
     let mut costs = Vec::new();
     for (contender, tally) in contenders.iter().zip(tallies) {
         let path = folder.join(format!("{}.json", contender.name));
         let written = atomic::write(&path, |out| Ok(serde_json::to_writer(out, &tally.results)?));
-        written.map_err(|cause| Error::Write { path, cause })?;
+        written.map_err(|cause| CompareError::Write { path, cause })?;
         costs.push(Costs {
             parameters: contender.parameters,
             multiply_adds: tally.multiply_adds / image_ids.len().max(1) as f64,
@@ -160,7 +160,7 @@ fn look(
     contender: &Contender,
     task: &Task,
     decoded: &Decoded,
-) -> Result<PhotoOutcome, crate::detector::Error> {
+) -> Result<PhotoOutcome, crate::detector::DetectorError> {
     let started = Instant::now();
     let input = contender.detector.prepare(&decoded.photo)?;
     let prepared = started.elapsed();

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 /// Why models cannot be compared.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum CompareError {
     /// All photos fail.
     #[error("none of the {count} photos can be used, `{}` among them: {cause}", file.escape_debug())]
     AllFailed {
@@ -35,6 +35,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The system's words.
+        #[source]
         cause: std::io::Error,
     },
     /// Results cannot be judged.

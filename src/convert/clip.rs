@@ -9,7 +9,7 @@ pub(super) struct ClippedObject<'a> {
 }
 
 /// Cuts boxes at their photos' edges, and counts what a form has no place for.
-pub(super) struct Cutter {
+pub(super) struct BoxClipper {
     /// Name of the form that is written, and whether it has a place for crowds.
     form: &'static str,
     with_crowds: bool,
@@ -18,9 +18,9 @@ pub(super) struct Cutter {
     crowds: usize,
 }
 
-impl Cutter {
-    pub(super) fn new(form: &'static str, with_crowds: bool) -> Cutter {
-        Cutter { form, with_crowds, outside: 0, cut: 0, crowds: 0 }
+impl BoxClipper {
+    pub(super) fn new(form: &'static str, with_crowds: bool) -> BoxClipper {
+        BoxClipper { form, with_crowds, outside: 0, cut: 0, crowds: 0 }
     }
 
     pub(super) fn cut<'b>(&mut self, photo: &'b LabelledPhoto, size: (u32, u32)) -> Vec<ClippedObject<'b>> {

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::error::io_error;
 use super::{
-    Annotations, Error, LabelCategory, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, ReadOptions,
-    Whose, outline,
+    Annotations, ConvertError, LabelCategory, LabelFailure, LabelSource, LabelledObject, LabelledPhoto,
+    ReadOptions, Whose, outline,
 };
 use crate::run::{JournalRow, ResultItem, journal_rows};
 use coco_eval::{
@@ -19,7 +19,7 @@ use coco_eval::{
 };
 
 /// Reads a data set, with everything that stands in it where that is to be kept.
-pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<LabelSource, Error> {
+pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<LabelSource, ConvertError> {
     let keep = options.keep;
     let mut set = WholeSet::read(path, keep || options.outlines)?;
     let mut outlines = HashMap::new();
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<LabelSource, Er
     }
     let missing = |key: &str| {
         let what = format!("has no `{key}`: COCO annotations have images, annotations and categories");
-        Error::Shape { path: path.to_owned(), what }
+        ConvertError::Shape { path: path.to_owned(), what }
     };
     let images = set.images.ok_or_else(|| missing("images"))?;
     let annotations = set.annotations.ok_or_else(|| missing("annotations"))?;
@@ -102,12 +102,12 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<LabelSource, Er
 }
 
 /// Lines around annotations, by their places in the file.
-type Outlines = HashMap<u64, Vec<outline::Line>>;
+type OutlinesById = HashMap<u64, Vec<outline::Line>>;
 
 /// Reads what of the annotations' further members are shapes, and forgets these members; shapes count no more as something
 /// that has no place.
-fn take_outlines(set: &mut WholeSet) -> Outlines {
-    let mut found = Outlines::new();
+fn take_outlines(set: &mut WholeSet) -> OutlinesById {
+    let mut found = OutlinesById::new();
     let Some(annotations) = &mut set.annotations else { return found };
     for (place, row) in &mut annotations.good {
         let more: Option<serde_json::Value> =
@@ -129,7 +129,7 @@ fn take_outlines(set: &mut WholeSet) -> Outlines {
 fn objects(
     source: &mut LabelSource,
     annotations: Vec<(u64, WholeAnnotation)>,
-    mut outlines: Outlines,
+    mut outlines: OutlinesById,
     ids: &Ids,
     (photos, categories): (&HashMap<Id, usize>, &HashMap<Id, usize>),
 ) {
@@ -243,7 +243,7 @@ impl WholeIds {
 }
 
 /// Reads what a run found, from a score up. Photos that failed are not annotated.
-pub(super) fn read_run(folder: &Path, options: &ReadOptions) -> Result<LabelSource, Error> {
+pub(super) fn read_run(folder: &Path, options: &ReadOptions) -> Result<LabelSource, ConvertError> {
     let tables = folder.join("images.json");
     let set = DataSet::read(&tables, Want::Tables)?;
     let (categories, places, mut warnings) = run_categories(&set, &tables)?;
@@ -307,12 +307,12 @@ fn masked(item: &ResultItem, options: &ReadOptions) -> LabelledObject {
     }
 }
 
-fn shape(path: &Path, what: String) -> Error {
-    Error::Shape { path: path.to_owned(), what }
+fn shape(path: &Path, what: String) -> ConvertError {
+    ConvertError::Shape { path: path.to_owned(), what }
 }
 
 /// Categories of a run, their places by their ids, and a note where these are not taken over.
-fn run_categories(set: &DataSet, path: &Path) -> Result<RunCategories, Error> {
+fn run_categories(set: &DataSet, path: &Path) -> Result<RunCategories, ConvertError> {
     let numbers = WholeIds::of(set.ids(), set.categories().iter().map(|category| category.id));
     let mut categories = Vec::new();
     let mut places = HashMap::new();

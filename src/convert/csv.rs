@@ -8,7 +8,7 @@ use std::path::Path;
 use super::builder::{SourceBuilder, side};
 use super::clip::ClippedObject;
 use super::files::read_large;
-use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto};
+use super::{Annotations, ConvertError, LabelSource, LabelledObject, LabelledPhoto};
 
 /// What stands in which column.
 #[derive(Default)]
@@ -109,9 +109,9 @@ impl Columns {
 }
 
 /// Reads one file.
-pub(super) fn read(path: &Path) -> Result<LabelSource, Error> {
+pub(super) fn read(path: &Path) -> Result<LabelSource, ConvertError> {
     let text = read_large(path)?;
-    read_text(&text).map_err(|what| Error::Shape { path: path.to_owned(), what })
+    read_text(&text).map_err(|what| ConvertError::Shape { path: path.to_owned(), what })
 }
 
 /// Reads the text of one file.

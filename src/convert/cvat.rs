@@ -10,7 +10,7 @@ use quick_xml::events::{BytesStart, Event};
 use super::builder::{SourceBuilder, around, side, turned};
 use super::clip::ClippedObject;
 use super::files::{read_large, said};
-use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto};
+use super::{Annotations, ConvertError, LabelSource, LabelledObject, LabelledPhoto};
 
 /// The name of a document's outermost element.
 pub(super) fn root_of(head: &str) -> Option<String> {
@@ -27,9 +27,9 @@ pub(super) fn root_of(head: &str) -> Option<String> {
 }
 
 /// Reads one file.
-pub(super) fn read(path: &Path) -> Result<LabelSource, Error> {
+pub(super) fn read(path: &Path) -> Result<LabelSource, ConvertError> {
     let text = read_large(path)?;
-    read_text(&text).map_err(|what| Error::Shape { path: path.to_owned(), what })
+    read_text(&text).map_err(|what| ConvertError::Shape { path: path.to_owned(), what })
 }
 
 /// Reads the text of one file.

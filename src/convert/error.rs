@@ -8,7 +8,7 @@ use coco_eval::ReadError;
 
 /// One variant a way to fail as a whole.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ConvertError {
     /// There is nothing at the path.
     #[error("no annotations at `{}`: no such file or folder", .0.display())]
     Missing(PathBuf),
@@ -105,6 +105,6 @@ pub enum Error {
 #[error("{0}")]
 pub struct TextError(pub(super) String);
 
-pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io { action, path: path.to_owned(), source }
+pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ConvertError {
+    move |source| ConvertError::Io { action, path: path.to_owned(), source }
 }

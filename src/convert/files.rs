@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::Error;
+use super::ConvertError;
 use super::error::io_error;
 use coco_eval::last_part;
 
@@ -27,11 +27,11 @@ pub(super) fn read_small(path: &Path) -> Result<String, String> {
 const LARGEST: u64 = 4 << 30;
 
 /// The text of a file that holds a whole data set.
-pub(super) fn read_large(path: &Path) -> Result<String, Error> {
+pub(super) fn read_large(path: &Path) -> Result<String, ConvertError> {
     let length = std::fs::metadata(path).map_err(io_error("read", path))?.len();
     if length > LARGEST {
         let what = format!("has more than {} GiB, more than can be read at once", LARGEST >> 30);
-        return Err(Error::Shape { path: path.to_owned(), what });
+        return Err(ConvertError::Shape { path: path.to_owned(), what });
     }
     coco_eval::text::read(path).map_err(io_error("read", path))
 }
@@ -52,7 +52,7 @@ pub(super) fn head(path: &Path) -> String {
 }
 
 /// The files of a folder and of those in it that have an extension, in any case, in the order of their names.
-pub(super) fn with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, ConvertError> {
     let mut files = Vec::new();
     for entry in WalkDir::new(folder).sort_by_file_name() {
         let entry = entry.map_err(|error| io_error("read", folder)(error.into()))?;
@@ -65,8 +65,8 @@ pub(super) fn with_extension(folder: &Path, extension: &str) -> Result<Vec<PathB
 }
 
 /// The text of a small file that stands for the whole source.
-pub(super) fn read_whole(path: &Path) -> Result<String, Error> {
-    read_small(path).map_err(|what| Error::Shape { path: path.to_owned(), what })
+pub(super) fn read_whole(path: &Path) -> Result<String, ConvertError> {
+    read_small(path).map_err(|what| ConvertError::Shape { path: path.to_owned(), what })
 }
 
 /// A path below another as a name with `/` between parts; the whole path, but for its root, where it lies elsewhere.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::builder::{SourceBuilder, around, side, turned};
 use super::clip::ClippedObject;
 use super::files::{read_large, said};
-use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto};
+use super::{Annotations, ConvertError, LabelSource, LabelledObject, LabelledPhoto};
 use coco_eval::JsonList;
 
 /// Whether JSON's beginning is that of a list of tasks.
@@ -26,9 +26,9 @@ pub(super) fn is_here(head: &str) -> bool {
 }
 
 /// Reads one file.
-pub(super) fn read(path: &Path) -> Result<LabelSource, Error> {
+pub(super) fn read(path: &Path) -> Result<LabelSource, ConvertError> {
     let text = read_large(path)?;
-    read_text(&text).map_err(|what| Error::Shape { path: path.to_owned(), what })
+    read_text(&text).map_err(|what| ConvertError::Shape { path: path.to_owned(), what })
 }
 
 /// Reads the text of one file.

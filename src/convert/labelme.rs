@@ -10,7 +10,9 @@ use super::builder::{ReadPhoto, ReadShape, SourceBuilder, around, side};
 use super::clip::ClippedObject;
 use super::files::{name_below, photo_name, read_small, said, with_extension};
 use super::outline::joined;
-use super::{Annotations, Error, LabelFailure, LabelSource, LabelledPhoto, ReadOptions, Whose, read_each};
+use super::{
+    Annotations, ConvertError, LabelFailure, LabelSource, LabelledPhoto, ReadOptions, Whose, read_each,
+};
 use coco_eval::last_part;
 
 #[derive(Deserialize)]
@@ -105,7 +107,7 @@ pub(super) fn read(
     path: &Path,
     _: &ReadOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<LabelSource, Error> {
+) -> Result<LabelSource, ConvertError> {
     let root = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
     let files = if path.is_dir() { with_extension(path, "json")? } else { vec![path.to_owned()] };
     let (texts, failed) = read_each(path, &files, progress, |file| {

@@ -30,7 +30,7 @@ pub use builder::{ReadPhoto, ReadShape};
 pub use data::{
     Annotations, LabelCategory, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, Whose,
 };
-pub use error::{Error, TextError};
+pub use error::{ConvertError, TextError};
 pub(crate) use outline::of_mask as outlines_of;
 pub use photos::SizePolicy;
 pub(crate) use target::write_labels;
@@ -84,10 +84,10 @@ pub fn read(
     path: &Path,
     options: &ReadOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<LabelSource, Error> {
+) -> Result<LabelSource, ConvertError> {
     let (form, place) = form_of(path)?;
     if let (Some(split), false) = (&options.split, matches!(form, SourceForm::Yolo | SourceForm::Voc)) {
-        return Err(Error::NoSplits { path: path.to_owned(), split: split.clone() });
+        return Err(ConvertError::NoSplits { path: path.to_owned(), split: split.clone() });
     }
     match form {
         SourceForm::Run => coco::read_run(&place, options),
@@ -103,17 +103,17 @@ pub fn read(
 }
 
 /// The form of what is at a path, and where the annotations are: a folder may hold them in one file.
-fn form_of(path: &Path) -> Result<(SourceForm, PathBuf), Error> {
+fn form_of(path: &Path) -> Result<(SourceForm, PathBuf), ConvertError> {
     let here = |form| Ok((form, path.to_owned()));
     if path.is_file() {
         return match form_of_file(path) {
             Some(form) => here(form),
-            None => Err(Error::Unknown(path.to_owned())),
+            None => Err(ConvertError::Unknown(path.to_owned())),
         };
     }
     if !path.is_dir() {
         let there = std::fs::metadata(path).is_ok();
-        return Err(if there { Error::NoFile } else { Error::Missing }(path.to_owned()));
+        return Err(if there { ConvertError::NoFile } else { ConvertError::Missing }(path.to_owned()));
     }
     if path.join("detections.jsonl").is_file() {
         return here(SourceForm::Run);
@@ -187,7 +187,7 @@ fn read_each<T: Sync, R: Send>(
     entries: &[T],
     progress: &(dyn Fn(usize, usize) + Sync),
     read: impl Fn(&T) -> Result<R, LabelFailure> + Sync,
-) -> Result<(Vec<R>, Vec<LabelFailure>), Error> {
+) -> Result<(Vec<R>, Vec<LabelFailure>), ConvertError> {
     let done = AtomicUsize::new(0);
     let read: Vec<Result<R, LabelFailure>> = entries
         .par_iter()
@@ -207,7 +207,7 @@ fn read_each<T: Sync, R: Send>(
     match failed.first() {
         Some(LabelFailure { file, detail }) if good.is_empty() => {
             let (path, file, detail) = (source.to_owned(), file.clone(), detail.clone());
-            Err(Error::AllFailed { path, file, detail })
+            Err(ConvertError::AllFailed { path, file, detail })
         }
         _ => Ok((good, failed)),
     }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::builder::SourceBuilder;
 use super::clip::ClippedObject;
 use super::files::read_large;
-use super::{Annotations, Error, LabelSource, LabelledObject, LabelledPhoto, ReadOptions};
+use super::{Annotations, ConvertError, LabelSource, LabelledObject, LabelledPhoto, ReadOptions};
 use crate::photo::{self, DecodeOptions};
 use coco_eval::last_part;
 
@@ -36,8 +36,8 @@ pub(super) fn is_here(head: &str) -> bool {
 }
 
 /// Reads one file. Photos are in the folder that the user named, or beside the file.
-pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<LabelSource, Error> {
-    let shape = |what: String| Error::Shape { path: path.to_owned(), what };
+pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<LabelSource, ConvertError> {
+    let shape = |what: String| ConvertError::Shape { path: path.to_owned(), what };
     let text = read_large(path)?;
     let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut source = read_text(&text, &class_names(beside)).map_err(shape)?;
@@ -76,7 +76,7 @@ pub(super) fn read(path: &Path, options: &ReadOptions) -> Result<LabelSource, Er
         }
     }
     match source.failed.first() {
-        Some(first) if source.annotations.photos.is_empty() => Err(Error::AllFailed {
+        Some(first) if source.annotations.photos.is_empty() => Err(ConvertError::AllFailed {
             path: path.to_owned(),
             file: first.file.clone(),
             detail: first.detail.clone(),

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::clip::{ClippedObject, Cutter};
+use super::clip::{BoxClipper, ClippedObject};
 use super::error::io_error;
 use super::photos::{SizePolicy, settle};
 use super::{
-    Annotations, Error, LabelCategory, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto,
-    Whose, coco, csv, cvat, folder, label_studio, labelme, open_images, voc, yolo,
+    Annotations, ConvertError, LabelCategory, LabelCounts, LabelFailure, LabelSource, LabelledObject,
+    LabelledPhoto, Whose, coco, csv, cvat, folder, label_studio, labelme, open_images, voc, yolo,
 };
 use crate::atomic;
 use crate::photo;
@@ -156,7 +156,7 @@ pub fn write(
     target: Target,
     out: &Path,
     options: &WriteOptions,
-) -> Result<Written, Error> {
+) -> Result<Written, ConvertError> {
     let form = target.form();
     match target {
         Target::Coco => folder::refuse_other_kind(out, coco::OPENING)?,
@@ -207,7 +207,7 @@ fn write_file(
     form: &FormPlaces,
     out: &Path,
     written: &mut Written,
-) -> Result<(), Error> {
+) -> Result<(), ConvertError> {
     if target == Target::Coco {
         let sizeless = annotations.photos.iter().filter(|photo| photo.size.is_none()).count();
         if sizeless > 0 {
@@ -219,7 +219,7 @@ fn write_file(
         written.objects = annotations.photos.iter().map(|photo| photo.objects.len()).sum();
         return Ok(());
     }
-    let mut cutter = Cutter::new(form.name, form.crowds);
+    let mut cutter = BoxClipper::new(form.name, form.crowds);
     let photos = annotations.photos.iter().filter_map(|photo| match photo.size {
         Some(size) => {
             let cuts = cutter.cut(photo, size);
@@ -260,8 +260,8 @@ fn write_folder(
     (pictures, labels, with_photos): (&str, LabelFiles, bool),
     fresh: &Path,
     written: &mut Written,
-) -> Result<(), Error> {
-    let mut cutter = Cutter::new(form.name, form.crowds);
+) -> Result<(), ConvertError> {
+    let mut cutter = BoxClipper::new(form.name, form.crowds);
     let mut taken = HashSet::new();
     for photo in &annotations.photos {
         let mut fail = |detail: String| written.failed.push(LabelFailure::new(photo.file.clone(), detail));
@@ -293,7 +293,7 @@ fn write_folder(
         };
         match put.and_then(link) {
             Ok(()) => {}
-            Err(Error::Io { source, .. }) if is_a_name(&source) => {
+            Err(ConvertError::Io { source, .. }) if is_a_name(&source) => {
                 fail(format!("has a name that no file can have here: {source}"));
                 continue;
             }
@@ -321,7 +321,7 @@ pub(crate) fn write_labels(
 ) -> io::Result<()> {
     let size = photo.size.ok_or_else(|| io::Error::other(NO_SIZE))?;
     let form = target.form();
-    let cuts = Cutter::new(form.name, form.crowds).cut(photo, size);
+    let cuts = BoxClipper::new(form.name, form.crowds).cut(photo, size);
     write_clipped(target, annotations, photo, size, &cuts, out)
 }
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::clip::ClippedObject;
 use super::files::{name_below, photo_name, read_small, read_whole, said, stays_inside, with_extension};
 use super::{
-    Annotations, Error, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, ReadOptions,
-    Whose, read_each,
+    Annotations, ConvertError, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto,
+    ReadOptions, Whose, read_each,
 };
 use coco_eval::last_part;
 
@@ -46,7 +46,7 @@ struct VocObject {
     truncated: String,
     #[serde(default)]
     difficult: String,
-    bndbox: Option<Corners>,
+    bndbox: Option<VocCorners>,
     #[serde(default, skip_serializing)]
     occluded: String,
     #[serde(default, rename = "part", skip_serializing)]
@@ -62,7 +62,7 @@ struct VocObject {
 struct Anything {}
 
 #[derive(Debug, Deserialize, Serialize)]
-struct Corners {
+struct VocCorners {
     xmin: String,
     ymin: String,
     xmax: String,
@@ -155,7 +155,7 @@ pub(super) fn read(
     root: &Path,
     options: &ReadOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<LabelSource, Error> {
+) -> Result<LabelSource, ConvertError> {
     let inner = root.join("Annotations");
     let folder = if inner.is_dir() { inner } else { root.to_owned() };
     let mut failed = Vec::new();
@@ -164,7 +164,7 @@ pub(super) fn read(
         Some(split) => files_of(root, &folder, split, &mut failed)?,
     };
     if files.is_empty() {
-        return Err(Error::Nothing(root.to_owned()));
+        return Err(ConvertError::Nothing(root.to_owned()));
     }
     let (texts, mut unread) = read_each(root, &files, progress, |path| {
         let name = name_below(&folder, path);
@@ -270,7 +270,7 @@ fn files_of(
     folder: &Path,
     split: &str,
     failed: &mut Vec<LabelFailure>,
-) -> Result<Vec<PathBuf>, Error> {
+) -> Result<Vec<PathBuf>, ConvertError> {
     let lists = root.join("ImageSets/Main");
     let list = lists.join(format!("{split}.txt"));
     if !list.is_file() || split.contains(['/', '\\']) {
@@ -280,7 +280,7 @@ fn files_of(
             names.filter_map(|name| Some(format!("`{}`", name.strip_suffix(".txt")?))).collect();
         known.sort();
         known.truncate(10);
-        return Err(Error::NoSplit { path: lists, split: split.to_owned(), known });
+        return Err(ConvertError::NoSplit { path: lists, split: split.to_owned(), known });
     }
     let text = read_whole(&list)?;
     let words = text.lines().filter_map(|line| line.split_whitespace().next());
@@ -316,7 +316,7 @@ pub(super) fn write(
             pose: "Unspecified".into(),
             truncated: "0".into(),
             difficult: u8::from(cut.object.crowd).to_string(),
-            bndbox: Some(Corners { xmin, ymin, xmax, ymax }),
+            bndbox: Some(VocCorners { xmin, ymin, xmax, ymax }),
             ..VocObject::default()
         }
     };

@@ -13,18 +13,18 @@ pub(super) const BLOCK: usize = 2;
 
 /// Memory that a thread keeps for the next part.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(super) struct ThreadBuffers {
     pub(super) inputs: Vec<f32>,
     pub(super) products: Vec<f32>,
     pub(super) rows: Vec<f32>,
 }
 
 /// Calls `work` with the thread's own memory.
-fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
-    thread_local!(static SCRATCH: RefCell<Scratch> = RefCell::default());
+fn with_scratch<T>(work: impl FnOnce(&mut ThreadBuffers) -> T) -> T {
+    thread_local!(static SCRATCH: RefCell<ThreadBuffers> = RefCell::default());
     SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
         Ok(mut scratch) => work(&mut scratch),
-        Err(_) => work(&mut Scratch::default()),
+        Err(_) => work(&mut ThreadBuffers::default()),
     })
 }
 
@@ -32,7 +32,7 @@ fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
 pub(super) fn share_out<P: Send>(
     parts: Vec<P>,
     each: impl FnOnce(usize, &(dyn Fn(usize) + Sync)),
-    work: impl Fn(&mut P, &mut Scratch) + Sync,
+    work: impl Fn(&mut P, &mut ThreadBuffers) + Sync,
 ) {
     let parts: Vec<Mutex<P>> = parts.into_iter().map(Mutex::new).collect();
     each(parts.len(), &|number| {

@@ -3,7 +3,7 @@
 use bytemuck::{cast_slice, pod_read_unaligned};
 use pulp::{Arch, Simd, WithSimd};
 
-use super::panel::{BLOCK, Lanes, PANEL, Scratch, aligned, panel_sums, share_out};
+use super::panel::{BLOCK, Lanes, PANEL, ThreadBuffers, aligned, panel_sums, share_out};
 use super::{BatchSize, ConvolutionLayer};
 
 /// Bytes of gathered pixels that a thread's cache is to hold beside the weights.
@@ -98,23 +98,23 @@ pub fn convolve(
         let of_map = &mut parts[plane / filter.outputs() * per_map..];
         values.chunks_mut(pixels).zip(of_map).for_each(|(values, part)| part.outputs.push(values));
     }
-    share_out(parts, each, |part, scratch| arch.dispatch(Gathered { layer, part, scratch }));
+    share_out(parts, each, |part, scratch| arch.dispatch(PointwiseTask { layer, part, scratch }));
     true
 }
 
 /// A part of a layer, to be computed.
-struct Gathered<'a, 'b> {
+struct PointwiseTask<'a, 'b> {
     layer: &'b ConvolutionLayer<'b, PointwiseFilter<'b>>,
     part: &'b mut PointwisePart<'a>,
-    scratch: &'b mut Scratch,
+    scratch: &'b mut ThreadBuffers,
 }
 
-impl WithSimd for Gathered<'_, '_> {
+impl WithSimd for PointwiseTask<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Gathered { layer, part, scratch } = self;
+        let PointwiseTask { layer, part, scratch } = self;
         let lanes = BLOCK * S::F32_LANES;
         let inputs = layer.filter.inputs;
         let count = part.outputs.first().map_or(0, |pixels| pixels.len());

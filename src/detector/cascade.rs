@@ -4,7 +4,7 @@ use super::coder::Coder;
 use super::postprocess::{deltas_of, softmax_rows};
 use super::rois::{self, Rois};
 use super::streams::Stream;
-use super::{Detector, Error, Input, trunk, unexpected, unsort};
+use super::{Detector, DetectorError, Input, trunk, unexpected, unsort};
 use crate::family::ScoreMean;
 use crate::geometry::BBox;
 use crate::network::BoxHead;
@@ -30,11 +30,11 @@ impl Detector {
     pub(super) fn run_heads(
         &self,
         stream: &Stream,
-        trunk: &trunk::Output,
+        trunk: &trunk::TrunkOutput,
         inputs: &[Input],
         suggested: Vec<Vec<BBox>>,
         seconds: &mut f64,
-    ) -> Result<BoxOutput, Error> {
+    ) -> Result<BoxOutput, DetectorError> {
         let mut found = BoxOutput { boxes: suggested, scores: Vec::new(), deltas: Vec::new() };
         if found.boxes.iter().all(Vec::is_empty) {
             return Ok(found);
@@ -97,7 +97,12 @@ impl Detector {
     }
 
     /// Boxes on the maps that RoIAlign takes their features from.
-    pub(super) fn place(&self, trunk: &trunk::Output, inputs: &[Input], suggested: &[Vec<BBox>]) -> Rois {
+    pub(super) fn place(
+        &self,
+        trunk: &trunk::TrunkOutput,
+        inputs: &[Input],
+        suggested: &[Vec<BBox>],
+    ) -> Rois {
         let strides = self.architecture.roi_strides();
         let height = |level| trunk.features.shape(level).map_or(0, |[_, _, height, _]| height);
         let heights: Vec<usize> = (0..strides.len()).map(height).collect();

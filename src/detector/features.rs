@@ -1,7 +1,7 @@
 //! Maps of features on their way from the trunk to the head.
 
 use super::roi_align::channels_first;
-use super::{Error, unexpected};
+use super::{DetectorError, unexpected};
 use crate::runtime::{self, Value};
 
 /// The maps of a batch, finest first; perhaps on a device.
@@ -17,7 +17,7 @@ impl Features {
     ///
     /// # Errors
     /// When the map has not four dimensions.
-    pub(super) fn shape(&self, level: usize) -> Result<[usize; 4], Error> {
+    pub(super) fn shape(&self, level: usize) -> Result<[usize; 4], DetectorError> {
         let shape = self.maps.get(level).map(Value::shape).unwrap_or_default();
         let mut shape: [usize; 4] =
             shape.try_into().map_err(|shape: Vec<usize>| unexpected("features", &shape))?;
@@ -31,7 +31,7 @@ impl Features {
     ///
     /// # Errors
     /// When one is no float32 tensor on the host.
-    pub(super) fn channels_first(self) -> Result<Vec<Value>, runtime::Error> {
+    pub(super) fn channels_first(self) -> Result<Vec<Value>, runtime::RuntimeError> {
         if !self.channels_last {
             return Ok(self.maps);
         }

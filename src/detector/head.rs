@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::Error;
+use super::DetectorError;
 use super::features::Features;
 use super::layout::{GraphLayout, changed};
 use super::roi_align::{RoiAlign, RoiAlignRule};
@@ -42,7 +42,7 @@ impl Head {
         runtime: &Runtime,
         options: &SessionOptions,
         layout: GraphLayout,
-    ) -> Result<Head, Error> {
+    ) -> Result<Head, DetectorError> {
         let (architecture, file) = (&manifest.network, source.file_name());
         // There is nothing in it that could be optimised.
         let options = SessionOptions { keep: false, ..*options };
@@ -57,7 +57,7 @@ impl Head {
         let (channels, bins) = (architecture.feature_channels(), head.resolution);
         let dims = ["boxes".into(), channels.into(), bins.into(), bins.into()];
         let after = onnx::after(&bytes, &pooled, &dims)
-            .map_err(|cause| Error::Graph(format!("{file} cannot be cut in two: {cause}")))?;
+            .map_err(|cause| DetectorError::Graph(format!("{file} cannot be cut in two: {cause}")))?;
         drop(bytes);
         let (after, channels_last) = changed(after, &file, |graph| graph.channels_last(&pooled))?;
         let name = format!("{file}, after RoIAlign");
@@ -73,7 +73,7 @@ impl Head {
         features: &Features,
         rois: &mut Rois,
         outputs: &[&str],
-    ) -> Result<Vec<Value>, runtime::Error> {
+    ) -> Result<Vec<Value>, runtime::RuntimeError> {
         match self {
             Head::Whole { session, inputs } => {
                 let mut placed = Vec::new();

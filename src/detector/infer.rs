@@ -3,7 +3,7 @@
 use super::cascade::BoxOutput;
 use super::postprocess::{Candidates, ScoredRows};
 use super::streams::Stream;
-use super::{Detector, Error, Input, Prediction, Proposal, Ranked, proposals, trunk};
+use super::{Detector, DetectorError, Input, Prediction, Proposal, Ranked, proposals, trunk};
 use crate::clock::{StageTimes, timed};
 use crate::runtime::Value;
 
@@ -14,9 +14,9 @@ impl Detector {
     /// # Errors
     /// When a session fails, or the inputs are not of one size.
     #[doc(hidden)]
-    pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
+    pub fn infer(&self, inputs: Vec<Input>) -> Result<(Vec<Vec<Prediction>>, StageTimes), DetectorError> {
         if inputs.windows(2).any(|two| two[0].padded != two[1].padded) {
-            return Err(Error::Sizes);
+            return Err(DetectorError::Sizes);
         }
         self.infer_all(inputs)
     }
@@ -25,7 +25,7 @@ impl Detector {
     pub(super) fn infer_all(
         &self,
         mut inputs: Vec<Input>,
-    ) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
+    ) -> Result<(Vec<Vec<Prediction>>, StageTimes), DetectorError> {
         let partners = inputs.iter_mut().map(|input| std::mem::take(&mut input.partners)).collect();
         let (shown, mut times) = self.look(inputs)?;
         let own = timed(&mut times.postprocess, || {
@@ -40,7 +40,7 @@ impl Detector {
         &self,
         stream: &Stream,
         mut inputs: Vec<Input>,
-    ) -> Result<(Vec<Vec<Prediction>>, StageTimes), Error> {
+    ) -> Result<(Vec<Vec<Prediction>>, StageTimes), DetectorError> {
         let mut times = StageTimes::default();
         let Some(first) = inputs.first() else { return Ok((Vec::new(), times)) };
         let padded = first.padded;
@@ -49,7 +49,9 @@ impl Detector {
         let (trunk, _) = stream.trunk.run(&input, None, &self.sessions, &mut times.trunk)?;
         let suggested = timed(&mut times.proposals, || {
             let boxes = |found: Vec<Proposal>| found.into_iter().map(|proposal| proposal.bbox).collect();
-            Ok::<_, Error>(self.suggest(stream, &inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<_>>())
+            Ok::<_, DetectorError>(
+                self.suggest(stream, &inputs, &trunk)?.into_iter().map(boxes).collect::<Vec<_>>(),
+            )
         })?;
         let output = self.run_heads(stream, &trunk, &inputs, suggested, &mut times.head)?;
         let found = timed(&mut times.postprocess, || self.candidates(&inputs, &output));
@@ -71,8 +73,8 @@ impl Detector {
         &self,
         stream: &Stream,
         inputs: &[Input],
-        trunk: &trunk::Output,
-    ) -> Result<Vec<Vec<Proposal>>, Error> {
+        trunk: &trunk::TrunkOutput,
+    ) -> Result<Vec<Vec<Proposal>>, DetectorError> {
         let strides = self.architecture.rpn_strides();
         let ranked = stream.trunk.ranked(trunk, inputs.len())?;
         let of_photo = |(input, levels): (&Input, Vec<Ranked>)| {
@@ -119,6 +121,6 @@ pub(super) fn unsort(values: &[f32], columns: usize, order: &[usize]) -> Vec<f32
     out
 }
 
-pub(super) fn unexpected(what: &str, shape: &[usize]) -> Error {
-    Error::Graph(format!("{what} of the shape {shape:?}"))
+pub(super) fn unexpected(what: &str, shape: &[usize]) -> DetectorError {
+    DetectorError::Graph(format!("{what} of the shape {shape:?}"))
 }

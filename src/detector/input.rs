@@ -1,6 +1,6 @@
 //! From a photo to the trunk's input: resized, normalised, padded.
 
-use super::{Error, Sizes};
+use super::{DetectorError, Sizes};
 use crate::family::{ChannelOrder, InputRule, MOST_PIXELS, ResizeFilter, Scaling, SizeRule, ValueRange};
 use crate::photo::resize::{self, Planes};
 use crate::photo::{Photo, WideGrey};
@@ -27,7 +27,7 @@ pub struct Input {
 
 impl Input {
     /// Its tensor (1, 3, height, width), which it then is without.
-    pub(super) fn take(&mut self) -> Result<Value, Error> {
+    pub(super) fn take(&mut self) -> Result<Value, DetectorError> {
         let shape = [1, 3, self.padded.0, self.padded.1];
         Ok(Value::from_f32(&shape, std::mem::take(&mut self.tensor))?)
     }
@@ -116,16 +116,16 @@ impl Preprocessor {
     }
 
     /// `full` are the width and height that boxes refer to; the photo may have been decoded smaller.
-    pub(super) fn prepare(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, Error> {
+    pub(super) fn prepare(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, DetectorError> {
         let size = (photo.height as usize, photo.width as usize);
         let (width, height) = full;
         let full = (height as usize, width as usize);
         let resized = self.size(full);
         if resized.0 == 0 || resized.1 == 0 {
-            return Err(Error::TooThin { width, height });
+            return Err(DetectorError::TooThin { width, height });
         }
         if resized.0 as u64 * resized.1 as u64 > MOST_PIXELS && (self.rule.min_size > 0 || self.scale > 1.0) {
-            return Err(Error::TooLong { width, height, resized: (resized.1, resized.0) });
+            return Err(DetectorError::TooLong { width, height, resized: (resized.1, resized.0) });
         }
         let padded = padded(&self.rule, resized);
         let order = match self.rule.channel_order {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Error;
+use super::DetectorError;
 use crate::model::{GraphSource, Model};
 use crate::onnx;
 use crate::runtime::{Device, Precision, SessionOptions};
@@ -40,13 +40,15 @@ impl GraphLayout {
     }
 
     /// A graph's bytes, in float16 where that is wanted and can be.
-    pub(super) fn bytes<'a>(self, source: &'a GraphSource<'a>) -> Result<Cow<'a, [u8]>, Error> {
+    pub(super) fn bytes<'a>(self, source: &'a GraphSource<'a>) -> Result<Cow<'a, [u8]>, DetectorError> {
         let bytes = source.bytes()?;
         if self != GraphLayout::DeviceHalf {
             return Ok(bytes);
         }
         match onnx::Graph::from_bytes(&bytes).map(|graph| graph.to_half()) {
-            Ok(Some(half)) => Ok(half.to_bytes().map_err(|cause| Error::Graph(cause.to_string()))?.into()),
+            Ok(Some(half)) => {
+                Ok(half.to_bytes().map_err(|cause| DetectorError::Graph(cause.to_string()))?.into())
+            }
             Ok(None) => Ok(bytes),
             Err(cause) => {
                 tracing::debug!("not in float16: {cause}");
@@ -61,8 +63,9 @@ pub(super) fn changed(
     bytes: Vec<u8>,
     file: &str,
     change: impl FnOnce(&mut onnx::Graph) -> bool,
-) -> Result<(Vec<u8>, bool), Error> {
-    let unreadable = |cause: &dyn std::fmt::Display| Error::Graph(format!("{file} cannot be read: {cause}"));
+) -> Result<(Vec<u8>, bool), DetectorError> {
+    let unreadable =
+        |cause: &dyn std::fmt::Display| DetectorError::Graph(format!("{file} cannot be read: {cause}"));
     let mut graph = onnx::Graph::from_bytes(&bytes).map_err(|cause| unreadable(&cause))?;
     if !change(&mut graph) {
         return Ok((bytes, false));

@@ -55,7 +55,7 @@ use layout::GraphLayout;
 use partners::Partner;
 use streams::{Stream, Streams};
 use trunk::Trunk;
-use views::Views;
+use views::ViewPreprocessors;
 
 /// One found object, as the network gives it: its class by number.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +72,8 @@ pub struct Prediction {
 
 /// Why a photo could not be processed.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[non_exhaustive]
+pub enum DetectorError {
     /// The resize rule leaves no pixel of one side.
     #[error("a photo of {width}x{height} pixels would be resized to nothing: a side comes out as 0")]
     TooThin {
@@ -97,10 +98,10 @@ pub enum Error {
     },
     /// The session failed.
     #[error(transparent)]
-    Runtime(#[from] crate::runtime::Error),
+    Runtime(#[from] crate::runtime::RuntimeError),
     /// A graph of the model cannot be read.
     #[error(transparent)]
-    Model(#[from] crate::model::Error),
+    Model(#[from] crate::model::ModelError),
     /// Photos of different sizes are to be computed at once.
     #[error("the inputs of one batch differ in size, and all must be padded to the same")]
     Sizes,
@@ -160,7 +161,7 @@ pub struct Detector {
     origin: Origin,
     /// At the model's own size.
     preprocessor: Preprocessor,
-    views: Views,
+    views: ViewPreprocessors,
     streams: Streams,
     sessions: Arc<SessionClock>,
 }
@@ -182,7 +183,11 @@ impl Detector {
     /// # Errors
     /// When the runtime cannot use them.
     #[doc(hidden)]
-    pub fn new(model: &Model, runtime: &Runtime, options: &SessionOptions) -> Result<Detector, Error> {
+    pub fn new(
+        model: &Model,
+        runtime: &Runtime,
+        options: &SessionOptions,
+    ) -> Result<Detector, DetectorError> {
         Detector::with_streams(model, runtime, options, NonZeroUsize::MIN)
     }
 
@@ -198,7 +203,7 @@ impl Detector {
         runtime: &Runtime,
         options: &SessionOptions,
         streams: NonZeroUsize,
-    ) -> Result<Detector, Error> {
+    ) -> Result<Detector, DetectorError> {
         runtime.on_first(options, |options| {
             let streams = if options.device == Device::Cpu { streams } else { NonZeroUsize::MIN };
             let threads = (options.thread_count() / streams).max(1);
@@ -223,7 +228,7 @@ impl Detector {
         runtime: &Runtime,
         options: &SessionOptions,
         streams: NonZeroUsize,
-    ) -> Result<Detector, Error> {
+    ) -> Result<Detector, DetectorError> {
         let (score, postprocess, augment) = (self.score, self.postprocess.clone(), self.augment.clone());
         let (refine, masks) = (self.refine, self.masks);
         // Its memory goes before the other one's comes.
@@ -243,19 +248,19 @@ impl Detector {
         options: &SessionOptions,
         streams: NonZeroUsize,
         layout: GraphLayout,
-    ) -> Result<Detector, Error> {
+    ) -> Result<Detector, DetectorError> {
         let manifest = model.manifest();
         let stream = || {
             let trunk = || Trunk::new(model, runtime, options, layout);
             let heads = || {
                 let both = manifest.network.heads.iter().zip(model.heads());
                 both.map(|(head, source)| Head::new(head, &source, manifest, runtime, options, layout))
-                    .collect::<Result<Vec<Head>, Error>>()
+                    .collect::<Result<Vec<Head>, DetectorError>>()
             };
             // The files are hashed before they are used: the smaller ones while the other is loaded.
             let (trunk, heads) =
                 if options.device == Device::Cpu { rayon::join(trunk, heads) } else { (trunk(), heads()) };
-            Ok::<_, Error>(Stream { trunk: trunk?, heads: heads? })
+            Ok::<_, DetectorError>(Stream { trunk: trunk?, heads: heads? })
         };
         let selection = Selection::new(
             &manifest.conventions,
@@ -283,7 +288,7 @@ impl Detector {
                 runtime_path: runtime.path().to_owned(),
             },
             preprocessor: Preprocessor::new(&manifest.conventions.input, 1.0),
-            views: Views::new(&manifest.conventions.input, &Augment::default()),
+            views: ViewPreprocessors::new(&manifest.conventions.input, &Augment::default()),
             streams: Streams::new(streams, stream)?,
             sessions: Arc::default(),
             partners: Vec::new(),
@@ -345,9 +350,9 @@ impl Detector {
     /// # Errors
     /// When a class is named that the model does not have.
     #[doc(hidden)]
-    pub fn set_postprocess(&mut self, wanted: Postprocess) -> Result<(), Error> {
+    pub fn set_postprocess(&mut self, wanted: Postprocess) -> Result<(), DetectorError> {
         if let Some(name) = wanted.unknown_class(&self.classes) {
-            return Err(Error::UnknownClass(name.to_owned()));
+            return Err(DetectorError::UnknownClass(name.to_owned()));
         }
         self.postprocess = wanted;
         self.select();
@@ -365,14 +370,14 @@ impl Detector {
     /// # Errors
     /// When a size is not one that a network may be given, or there is none.
     #[doc(hidden)]
-    pub fn set_augment(&mut self, augment: Augment) -> Result<(), Error> {
+    pub fn set_augment(&mut self, augment: Augment) -> Result<(), DetectorError> {
         if let Some(&scale) = augment.scales.iter().find(|&&scale| !Augment::allows(scale)) {
-            return Err(Error::Scale(scale));
+            return Err(DetectorError::Scale(scale));
         }
         if augment.scales.is_empty() {
-            return Err(Error::NoScale);
+            return Err(DetectorError::NoScale);
         }
-        self.views = Views::new(&self.conventions.input, &augment);
+        self.views = ViewPreprocessors::new(&self.conventions.input, &augment);
         for partner in &mut self.partners {
             partner.detector.set_augment(augment.clone())?;
         }
@@ -432,7 +437,7 @@ impl Detector {
     /// # Errors
     /// When the resize rule leaves nothing of the photo.
     #[doc(hidden)]
-    pub fn prepare(&self, photo: &Photo) -> Result<Input, Error> {
+    pub fn prepare(&self, photo: &Photo) -> Result<Input, DetectorError> {
         self.prepare_reduced(photo, (photo.width, photo.height))
     }
 
@@ -442,7 +447,7 @@ impl Detector {
     /// # Errors
     /// As [`Detector::prepare`].
     #[doc(hidden)]
-    pub fn prepare_reduced(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, Error> {
+    pub fn prepare_reduced(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, DetectorError> {
         let own = self.views.prepare(photo, full)?;
         let of_partner = |partner: &Partner| partner.detector.prepare_reduced(photo, full);
         Ok(Input { partners: self.partners.iter().map(of_partner).collect::<Result<_, _>>()?, ..own })
@@ -473,7 +478,7 @@ impl Detector {
     /// # Errors
     /// As [`Detector::prepare`] and [`Detector::infer`].
     #[doc(hidden)]
-    pub fn predict(&self, photo: &Photo) -> Result<Vec<Prediction>, Error> {
+    pub fn predict(&self, photo: &Photo) -> Result<Vec<Prediction>, DetectorError> {
         let (mut found, _) = self.infer(vec![self.prepare(photo)?])?;
         Ok(found.pop().unwrap_or_default())
     }

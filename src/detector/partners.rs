@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::merge::merge;
-use super::{Detector, Error, Input, MergeRule, Prediction, Selection};
+use super::{Detector, DetectorError, Input, MergeRule, Prediction, Selection};
 use crate::clock::{StageTimes, timed};
 use crate::family::Class;
 
@@ -37,9 +37,9 @@ impl Detector {
     /// # Errors
     /// When the weight is not above 0.
     #[doc(hidden)]
-    pub fn join(&mut self, mut other: Detector, weight: f64) -> Result<(), Error> {
+    pub fn join(&mut self, mut other: Detector, weight: f64) -> Result<(), DetectorError> {
         if !(weight > 0.0 && weight.is_finite()) {
-            return Err(Error::Weight(weight));
+            return Err(DetectorError::Weight(weight));
         }
         let classes = other.classes.iter().map(|class| unite(&mut self.classes, class)).collect();
         self.labels = self.classes.iter().map(|class| class.name.as_str().into()).collect();
@@ -86,7 +86,7 @@ impl Detector {
         own: Vec<Vec<Prediction>>,
         partners: Vec<Vec<Input>>,
         times: &mut StageTimes,
-    ) -> Result<Vec<Vec<Prediction>>, Error> {
+    ) -> Result<Vec<Vec<Prediction>>, DetectorError> {
         if self.partners.is_empty() {
             return Ok(own);
         }

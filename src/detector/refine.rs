@@ -3,7 +3,7 @@
 
 use super::postprocess::{Candidates, in_photo};
 use super::streams::Stream;
-use super::{Detector, Error, Input, Prediction, trunk};
+use super::{Detector, DetectorError, Input, Prediction, trunk};
 use crate::clock::{StageTimes, timed};
 use crate::family::NmsSpace;
 use crate::geometry::{BBox, ScoredBox, vote};
@@ -32,11 +32,11 @@ impl Detector {
     pub(super) fn refined(
         &self,
         stream: &Stream,
-        trunk: &trunk::Output,
+        trunk: &trunk::TrunkOutput,
         inputs: &[Input],
         first: Vec<Candidates>,
         times: &mut StageTimes,
-    ) -> Result<Vec<Vec<Prediction>>, Error> {
+    ) -> Result<Vec<Vec<Prediction>>, DetectorError> {
         let again: Vec<Vec<BBox>> = timed(&mut times.postprocess, || {
             inputs.iter().zip(&first).map(|(input, first)| self.boxes_of(input, first)).collect()
         });

@@ -8,7 +8,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Detector, Error, Prediction, Selection};
+use super::{Detector, DetectorError, Prediction, Selection};
 use crate::clock::{StageTimes, timed};
 use crate::geometry::BBox;
 use crate::photo::Photo;
@@ -87,7 +87,7 @@ impl Detector {
         whole: Vec<Prediction>,
         batch: usize,
         watch: &dyn Fn(usize) -> ControlFlow<()>,
-    ) -> Result<Option<(Vec<Prediction>, StageTimes)>, Error> {
+    ) -> Result<Option<(Vec<Prediction>, StageTimes)>, DetectorError> {
         let size = (photo.width, photo.height);
         let (tiles, mut times) = (self.tiles(size), StageTimes::default());
         if tiles.is_empty() {
@@ -101,7 +101,7 @@ impl Detector {
                 tiles
                     .iter()
                     .map(|tile| self.prepare(&photo.part(tile.x, tile.y, tile.width, tile.height)))
-                    .collect::<Result<Vec<_>, Error>>()
+                    .collect::<Result<Vec<_>, DetectorError>>()
             })?;
             let (of_tiles, spent) = self.infer(inputs)?;
             times += spent;
@@ -125,7 +125,7 @@ impl Detector {
     /// # Errors
     /// As [`Detector::detect`].
     #[doc(hidden)]
-    pub fn detect_in_tiles(&self, photo: &Photo) -> Result<Vec<Prediction>, Error> {
+    pub fn detect_in_tiles(&self, photo: &Photo) -> Result<Vec<Prediction>, DetectorError> {
         let found = self.infer_tiles(photo, self.predict(photo)?, 1, &|_| ControlFlow::Continue(()))?;
         Ok(found.map(|(found, _)| found).unwrap_or_default())
     }

@@ -9,7 +9,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::cascade::RowsOfHead;
 use super::streams::Stream;
-use super::{Detector, Error, Input, Proposal, trunk, unexpected, unsort};
+use super::{Detector, DetectorError, Input, Proposal, trunk, unexpected, unsort};
 use crate::geometry::BBox;
 use crate::runtime::Value;
 
@@ -44,7 +44,7 @@ impl HeadTrace {
     ///
     /// # Errors
     /// When it is no float32 tensor on the host with a row for each box.
-    pub fn rows(&self, name: &str) -> Result<Option<ArrayD<f32>>, Error> {
+    pub fn rows(&self, name: &str) -> Result<Option<ArrayD<f32>>, DetectorError> {
         let Some(value) = self.tensors.get(name) else { return Ok(None) };
         let shape = value.shape();
         let wrong = || unexpected(name, &shape);
@@ -82,7 +82,7 @@ impl Detector {
         boxes: Option<&[BBox]>,
         trunk: &[String],
         head: &[String],
-    ) -> Result<Trace, Error> {
+    ) -> Result<Trace, DetectorError> {
         self.streams.with(|stream| self.trace_on(stream, input, boxes, trunk, head))
     }
 
@@ -93,7 +93,7 @@ impl Detector {
         boxes: Option<&[BBox]>,
         trunk: &[String],
         head: &[String],
-    ) -> Result<Trace, Error> {
+    ) -> Result<Trace, DetectorError> {
         let tensor = input.take()?;
         let inputs = [input];
         let given: Vec<&str> = stream.trunk.own_outputs().collect();
@@ -122,11 +122,11 @@ impl Detector {
         &self,
         stream: &Stream,
         place: usize,
-        output: &trunk::Output,
+        output: &trunk::TrunkOutput,
         inputs: &[Input],
         boxes: Vec<BBox>,
         asked: &[String],
-    ) -> Result<HeadTrace, Error> {
+    ) -> Result<HeadTrace, DetectorError> {
         let mut names: Vec<&str> = asked.iter().map(String::as_str).collect();
         if stream.heads.len() > 1 {
             names.extend(DECISIVE.into_iter().filter(|name| !asked.iter().any(|asked| asked == name)));
@@ -140,11 +140,18 @@ impl Detector {
     }
 
     /// The boxes that the head after one at a place sees; none after the last.
-    fn boxes_behind(&self, place: usize, inputs: &[Input], of_head: &HeadTrace) -> Result<Vec<BBox>, Error> {
+    fn boxes_behind(
+        &self,
+        place: usize,
+        inputs: &[Input],
+        of_head: &HeadTrace,
+    ) -> Result<Vec<BBox>, DetectorError> {
         if place + 1 >= self.architecture.heads.len() {
             return Ok(Vec::new());
         }
-        let rows = |name| Ok::<_, Error>(of_head.rows(name)?.unwrap_or_default().into_raw_vec_and_offset().0);
+        let rows = |name| {
+            Ok::<_, DetectorError>(of_head.rows(name)?.unwrap_or_default().into_raw_vec_and_offset().0)
+        };
         let rows = RowsOfHead { logits: rows(DECISIVE[0])?, deltas: rows(DECISIVE[1])? };
         let shape = &self.architecture.heads[place];
         let boxes = std::slice::from_ref(&of_head.boxes);

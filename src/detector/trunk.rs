@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use super::features::Features;
 use super::layout::{GraphLayout, changed};
 use super::proposals::{Ranked, RpnCandidate, RpnLevel};
-use super::{Error, unexpected};
+use super::{DetectorError, unexpected};
 use crate::clock::SessionClock;
 use crate::family::RankBy;
 use crate::model::Model;
@@ -46,7 +46,7 @@ struct LevelNames {
 }
 
 /// What comes out.
-pub(super) struct Output {
+pub(super) struct TrunkOutput {
     /// Perhaps on a device.
     pub(super) features: Features,
     rpn: RpnOutput,
@@ -67,7 +67,7 @@ impl Trunk {
         runtime: &Runtime,
         options: &SessionOptions,
         layout: GraphLayout,
-    ) -> Result<Trunk, Error> {
+    ) -> Result<Trunk, DetectorError> {
         let manifest = model.manifest();
         let proposals = &manifest.conventions.proposals;
         let rule = RankRule {
@@ -84,7 +84,7 @@ impl Trunk {
         options: &SessionOptions,
         layout: GraphLayout,
         rule: RankRule,
-    ) -> Result<Trunk, Error> {
+    ) -> Result<Trunk, DetectorError> {
         let network = &model.manifest().network;
         let source = model.trunk();
         let session = if layout == GraphLayout::Host {
@@ -101,7 +101,7 @@ impl Trunk {
             }
             if layout.on_device() {
                 let best = network::top_k(network, rule.count, rule.by == RankBy::Sigmoid);
-                best.append_to(&mut bytes).map_err(|cause| Error::Graph(cause.to_string()))?;
+                best.append_to(&mut bytes).map_err(|cause| DetectorError::Graph(cause.to_string()))?;
             }
             runtime.session(GraphBytes::Memory("trunk.onnx", &bytes), options)?
         };
@@ -137,7 +137,7 @@ impl Trunk {
         watched: Option<&[String]>,
         sessions: &SessionClock,
         seconds: &mut f64,
-    ) -> Result<(Output, Vec<Value>), Error> {
+    ) -> Result<(TrunkOutput, Vec<Value>), DetectorError> {
         let stays = self.layout.on_device() && watched.is_none();
         let features = self.names.iter().map(|names| names.given.as_str());
         let rpn = self.names.iter().flat_map(|names| if stays { &names.best[..] } else { &names.maps[..] });
@@ -157,11 +157,11 @@ impl Trunk {
         let more = rpn.split_off(levels * if stays { 3 } else { 2 });
         let features = Features { maps, channels_last: self.layout == GraphLayout::HostChannelsLast };
         let rpn = if stays { RpnOutput::Best(grouped(rpn)) } else { RpnOutput::Maps(grouped(rpn)) };
-        Ok((Output { features, rpn }, more))
+        Ok((TrunkOutput { features, rpn }, more))
     }
 
     /// What came out whole, by the names in the graph: (photos, channels, height, width).
-    pub(super) fn named(&self, output: Output) -> Result<Vec<(String, Value)>, Error> {
+    pub(super) fn named(&self, output: TrunkOutput) -> Result<Vec<(String, Value)>, DetectorError> {
         let features = output.features.channels_first()?;
         let mut named: Vec<(String, Value)> =
             self.names.iter().map(|names| names.features.clone()).zip(features).collect();
@@ -174,7 +174,11 @@ impl Trunk {
     }
 
     /// The RPN's best positions of each photo, level by level.
-    pub(super) fn ranked(&self, output: &Output, photos: usize) -> Result<Vec<Vec<Ranked>>, Error> {
+    pub(super) fn ranked(
+        &self,
+        output: &TrunkOutput,
+        photos: usize,
+    ) -> Result<Vec<Vec<Ranked>>, DetectorError> {
         let mut found = vec![Vec::new(); photos];
         for level in 0..self.names.len() {
             let shape @ [count, _, height, width] = output.features.shape(level)?;
@@ -218,11 +222,12 @@ impl Trunk {
             (logits.as_f32()?, places.as_i64()?, deltas.as_f32()?.as_chunks::<4>().0);
         let candidate = |at: usize| {
             let place = usize::try_from(places[at]).ok().filter(|&place| place < positions);
-            let place = place.ok_or_else(|| Error::Graph(format!("best.places holds {}", places[at])))?;
+            let place =
+                place.ok_or_else(|| DetectorError::Graph(format!("best.places holds {}", places[at])))?;
             Ok(RpnCandidate { place, logit: logits[at], deltas: deltas[at] })
         };
         let of_photo = |photo: usize| {
-            let best: Result<Vec<RpnCandidate>, Error> =
+            let best: Result<Vec<RpnCandidate>, DetectorError> =
                 (photo * count..(photo + 1) * count).map(candidate).collect();
             let mut best = best?;
             best.retain(|candidate| !candidate.logit.is_nan());
@@ -232,7 +237,7 @@ impl Trunk {
     }
 }
 
-type Ranks = Result<Vec<Ranked>, Error>;
+type Ranks = Result<Vec<Ranked>, DetectorError>;
 
 /// What the features of a level are called.
 fn features(level: usize) -> String {

@@ -64,6 +64,20 @@ impl Verification {
     }
 }
 
+/// What is wrong with a file of a reference.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidReference {
+    /// It cannot be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// It is no JSON of that kind.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// It is no picture.
+    #[error("{}", .0.detail)]
+    Picture(#[from] photo::DecodeError),
+}
+
 /// Why nothing could be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
@@ -73,7 +87,8 @@ pub enum VerifyError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        cause: String,
+        #[source]
+        cause: InvalidReference,
     },
     /// The recorded tensors cannot be read.
     #[error("cannot read `{}`: {cause}", path.display())]
@@ -81,7 +96,8 @@ pub enum VerifyError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        cause: checkpoint::Error,
+        #[source]
+        cause: checkpoint::CheckpointError,
     },
     /// A picture is not where it is looked for.
     #[error(
@@ -90,7 +106,7 @@ pub enum VerifyError {
     NoPicture(String),
     /// The model failed.
     #[error(transparent)]
-    Detector(#[from] super::Error),
+    Detector(#[from] super::DetectorError),
 }
 
 #[derive(Deserialize)]
@@ -154,9 +170,9 @@ pub fn verify(detector: &Detector, folder: &Path) -> Result<Verification, Verify
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, VerifyError> {
-    let wrong = |cause: String| VerifyError::Reference { path: path.into(), cause };
-    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
+    let wrong = |cause| VerifyError::Reference { path: path.into(), cause };
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.into()))?;
+    serde_json::from_str(&text).map_err(|error| wrong(error.into()))
 }
 
 fn read_stages(path: &Path) -> Result<BTreeMap<String, ArrayD<f32>>, VerifyError> {
@@ -176,7 +192,7 @@ fn read_picture(detector: &Detector, folder: &Path, file: &str) -> Result<Photo,
     let path = homes.iter().map(|home| home.join(file)).find(|path| path.is_file());
     let path = path.ok_or_else(|| VerifyError::NoPicture(file.escape_debug().to_string()))?;
     let decoded = photo::decode(&path, &detector.reading(&photo::DecodeOptions::default()));
-    decoded.map_err(|error| VerifyError::Reference { path, cause: error.detail })
+    decoded.map_err(|error| VerifyError::Reference { path, cause: error.into() })
 }
 
 fn compare_stages(
@@ -211,7 +227,7 @@ fn compare_stages(
         for level in 0.. {
             let stage = format!("{kind}.{level}");
             let Some(map) = trace.trunk.get(&stage) else { break };
-            compare(&stage, map.view().map_err(super::Error::from)?, steps);
+            compare(&stage, map.view().map_err(super::DetectorError::from)?, steps);
         }
     }
     compare_proposals(config, file, &trace, recorded, steps);

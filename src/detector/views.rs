@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::input::Preprocessor;
 use super::merge::{MergeRule, merge};
-use super::{Detector, Error, Input, Prediction, Selection};
+use super::{Detector, DetectorError, Input, Prediction, Selection};
 use crate::clock::{StageTimes, timed};
 use crate::family::InputRule;
 use crate::geometry::BBox;
@@ -85,24 +85,24 @@ impl Augment {
 pub(super) type ViewLists = Vec<Vec<Prediction>>;
 
 /// What makes the views of a photo: a preprocessor for each size.
-pub(super) struct Views {
+pub(super) struct ViewPreprocessors {
     scaled: Vec<Preprocessor>,
     flip: bool,
 }
 
-impl Views {
+impl ViewPreprocessors {
     /// Those of a model's input; at the model's own size alone where no sizes are given.
-    pub(super) fn new(rule: &InputRule, augment: &Augment) -> Views {
+    pub(super) fn new(rule: &InputRule, augment: &Augment) -> ViewPreprocessors {
         let mut scaled: Vec<Preprocessor> =
             augment.scales.iter().map(|&scale| Preprocessor::new(rule, scale)).collect();
         if scaled.is_empty() {
             scaled.push(Preprocessor::new(rule, 1.0));
         }
-        Views { scaled, flip: augment.flip }
+        ViewPreprocessors { scaled, flip: augment.flip }
     }
 
     /// All views of a photo of which `full` are width and height: the first, which holds the others.
-    pub(super) fn prepare(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, Error> {
+    pub(super) fn prepare(&self, photo: &Photo, full: (u32, u32)) -> Result<Input, DetectorError> {
         let mut views = Vec::new();
         for preprocessor in &self.scaled {
             let input = preprocessor.prepare(photo, full)?;
@@ -115,7 +115,7 @@ impl Views {
         }
         let mut views = views.into_iter();
         let first = views.next();
-        first.map(|first| Input { further: views.collect(), ..first }).ok_or(Error::NoScale)
+        first.map(|first| Input { further: views.collect(), ..first }).ok_or(DetectorError::NoScale)
     }
 
     /// About the bytes that making a photo of a width and height ready takes, with the inputs that come of it.
@@ -149,7 +149,7 @@ impl Detector {
     }
 
     /// What all views of each photo show; a list a view, in the photos' own pixels.
-    pub(super) fn look(&self, mut inputs: Vec<Input>) -> Result<(Vec<ViewLists>, StageTimes), Error> {
+    pub(super) fn look(&self, mut inputs: Vec<Input>) -> Result<(Vec<ViewLists>, StageTimes), DetectorError> {
         let mut times = StageTimes::default();
         // All photos have equally many views.
         let mut further: Vec<_> =
@@ -168,7 +168,11 @@ impl Detector {
     }
 
     /// One view of each photo: those that follow one another and are of one padded size at once.
-    fn look_once(&self, view: Vec<Input>, times: &mut StageTimes) -> Result<Vec<Vec<Prediction>>, Error> {
+    fn look_once(
+        &self,
+        view: Vec<Input>,
+        times: &mut StageTimes,
+    ) -> Result<Vec<Vec<Prediction>>, DetectorError> {
         let mut found = Vec::with_capacity(view.len());
         let mut view = view.into_iter().peekable();
         while let Some(first) = view.next() {

@@ -15,8 +15,8 @@ const GROUND: u32 = 102;
 /// How dark the seam is, of 256.
 const SEAM: u32 = 110;
 
-/// Rows of one column, in rising order and apart.
-type Rows = Vec<Range<u32>>;
+/// RowRanges of one column, in rising order and apart.
+type RowRanges = Vec<Range<u32>>;
 
 /// Draws a mask, with a contour that suits boxes with lines of this width. A mask of another size than the picture's is left
 /// out.
@@ -29,7 +29,8 @@ pub(super) fn draw(picture: &mut RgbImage, mask: &Rle, line: i64, colour: [u8; 3
     let outside = contour / 2;
     let seam = (contour / 3).max(1);
     let set = columns(mask, width, height);
-    let unset: Vec<Rows> = set.iter().map(|rows| without(std::slice::from_ref(&(0..height)), rows)).collect();
+    let unset: Vec<RowRanges> =
+        set.iter().map(|rows| without(std::slice::from_ref(&(0..height)), rows)).collect();
     let (Some(first), Some(last)) =
         (set.iter().position(|rows| !rows.is_empty()), set.iter().rposition(|rows| !rows.is_empty()))
     else {
@@ -41,7 +42,7 @@ pub(super) fn draw(picture: &mut RgbImage, mask: &Rle, line: i64, colour: [u8; 3
         let outer = grown(&set, column, outside, height);
         let border = grown(&unset, column, contour - outside, height);
         let inner = without(&set[column], &border);
-        let mut paint = |rows: &Rows, colour, opacity| {
+        let mut paint = |rows: &RowRanges, colour, opacity| {
             for row in rows.iter().flat_map(Range::clone) {
                 mix(picture.get_pixel_mut(column as u32, row), colour, opacity);
             }
@@ -53,8 +54,8 @@ pub(super) fn draw(picture: &mut RgbImage, mask: &Rle, line: i64, colour: [u8; 3
 }
 
 /// The set rows of each column.
-fn columns(mask: &Rle, width: u32, height: u32) -> Vec<Rows> {
-    let mut columns: Vec<Rows> = vec![Rows::new(); width as usize];
+fn columns(mask: &Rle, width: u32, height: u32) -> Vec<RowRanges> {
+    let mut columns: Vec<RowRanges> = vec![RowRanges::new(); width as usize];
     for run in mask.intervals() {
         let mut start = run.start;
         while start < run.end {
@@ -70,12 +71,13 @@ fn columns(mask: &Rle, width: u32, height: u32) -> Vec<Rows> {
 }
 
 /// The rows of a column that are no farther than so many pixels, across and along, from those of any.
-fn grown(columns: &[Rows], column: usize, by: u32, height: u32) -> Rows {
+fn grown(columns: &[RowRanges], column: usize, by: u32, height: u32) -> RowRanges {
     let near = column.saturating_sub(by as usize)..(column + by as usize + 1).min(columns.len());
     let rows = columns[near].iter().flatten();
-    let mut all: Rows = rows.map(|row| row.start.saturating_sub(by)..(row.end + by).min(height)).collect();
+    let mut all: RowRanges =
+        rows.map(|row| row.start.saturating_sub(by)..(row.end + by).min(height)).collect();
     all.sort_unstable_by_key(|row| row.start);
-    let mut joined = Rows::new();
+    let mut joined = RowRanges::new();
     for row in all {
         match joined.last_mut() {
             Some(last) if row.start <= last.end => last.end = last.end.max(row.end),
@@ -86,8 +88,8 @@ fn grown(columns: &[Rows], column: usize, by: u32, height: u32) -> Rows {
 }
 
 /// What is in the one and not in the other.
-fn without(rows: &[Range<u32>], others: &[Range<u32>]) -> Rows {
-    let mut left = Rows::new();
+fn without(rows: &[Range<u32>], others: &[Range<u32>]) -> RowRanges {
+    let mut left = RowRanges::new();
     for row in rows {
         let mut start = row.start;
         for other in others.iter().filter(|other| other.end > row.start && other.start < row.end) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::folder::ExportFolder;
-use super::{Error, Source, class_folders};
+use super::{ExportError, Source, class_folders};
 use crate::atomic;
 use crate::photo::{self, Carried, LONGEST_JPEG_SIDE, Opened, Photo, encode_jpeg};
 use crate::run::{Exported, FoundPhoto, JournalRow, ResultItem, Room, Ticket, ordered, photos_under_way};
@@ -23,7 +23,7 @@ pub(super) fn write(
     root: &Path,
     key: &str,
     watch: &mut dyn FnMut(&'static str, usize),
-) -> Result<Exported, Error> {
+) -> Result<Exported, ExportError> {
     ExportFolder::fill("crops", root, key, |folder| fill(source, folder, watch))
 }
 
@@ -31,9 +31,9 @@ fn fill(
     source: &Source<'_>,
     folder: &mut ExportFolder,
     watch: &mut dyn FnMut(&'static str, usize),
-) -> Result<bool, Error> {
+) -> Result<bool, ExportError> {
     let names = class_folders::names(source.classes);
-    let cutter = Cutter {
+    let cutter = PhotoCutter {
         source,
         folders: source.classes.iter().map(|class| &class.id).zip(names).collect(),
         paths: source.tasks.iter().map(|task| (task.entry.name.as_str(), &*task.entry.path)).collect(),
@@ -43,12 +43,12 @@ fn fill(
     let rows = source.rows()?.take_while(|_| !source.is_stopped());
     let jobs = rows.map(|row| (row, room.ticket()));
     std::thread::scope(|scope| {
-        let cut = |(row, place): (Result<JournalRow, Error>, Ticket<'_>)| match row? {
+        let cut = |(row, place): (Result<JournalRow, ExportError>, Ticket<'_>)| match row? {
             JournalRow::Found(found) => Ok(cutter.cut(&found, place)),
             JournalRow::Failed(_) => Ok(Ok(Vec::new())),
         };
         let cuts = ordered(scope, threads, 2 * threads, jobs, cut);
-        for (done, cut) in cuts.map_err(Error::io("start threads for", folder.root()))?.enumerate() {
+        for (done, cut) in cuts.map_err(ExportError::io("start threads for", folder.root()))?.enumerate() {
             match cut? {
                 Ok(crops) => keep(folder, crops)?,
                 Err((file, why)) => folder.fail(&file, &why),
@@ -59,7 +59,7 @@ fn fill(
     })
 }
 
-fn keep(folder: &mut ExportFolder, crops: Vec<(String, io::Result<Vec<u8>>)>) -> Result<(), Error> {
+fn keep(folder: &mut ExportFolder, crops: Vec<(String, io::Result<Vec<u8>>)>) -> Result<(), ExportError> {
     for (name, jpeg) in crops {
         match jpeg {
             Ok(jpeg) => {
@@ -71,7 +71,7 @@ fn keep(folder: &mut ExportFolder, crops: Vec<(String, io::Result<Vec<u8>>)>) ->
     Ok(())
 }
 
-struct Cutter<'a> {
+struct PhotoCutter<'a> {
     source: &'a Source<'a>,
     /// Folders of classes.
     folders: HashMap<&'a ResultId, String>,
@@ -79,7 +79,7 @@ struct Cutter<'a> {
     paths: HashMap<&'a str, &'a Path>,
 }
 
-impl Cutter<'_> {
+impl PhotoCutter<'_> {
     /// The crops of a photo, which is decoded once more.
     fn cut(&self, found: &FoundPhoto, place: Ticket<'_>) -> Cut {
         let shown: Vec<&ResultItem> =
@@ -87,7 +87,7 @@ impl Cutter<'_> {
         let Some(path) = self.paths.get(found.file.as_str()).filter(|_| !shown.is_empty()) else {
             return Ok(Vec::new());
         };
-        let failed = |error: photo::Error| (found.file.clone(), error.to_string());
+        let failed = |error: photo::DecodeError| (found.file.clone(), error.to_string());
         let (options, whole) = (&self.source.run.decode, &|full| full);
         let opened = Opened::open(path, options, whole).map_err(failed)?;
         let _share = place.take(opened.decoding_bytes().max(opened.photo_bytes()));

@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::ExportError;
 use crate::run::Exported;
 use crate::within::within;
 
-/// The list's name. Its first line is a [`Key`], the others are names, and the last a [`Count`] when all is done.
+/// The list's name. Its first line is a [`ExportKey`], the others are names, and the last a [`ExportCounts`] when all is done.
 const LIST: &str = ".rcnn-files";
 
 /// What decided the files.
 #[derive(PartialEq, Serialize, Deserialize)]
-struct Key {
+struct ExportKey {
     key: String,
 }
 
 /// How many there are in the end.
 #[derive(Serialize, Deserialize)]
-struct Count {
+struct ExportCounts {
     files: usize,
     failed: usize,
     first_failure: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct ExportFolder {
 }
 
 /// What is to do for a folder.
-enum Begun {
+enum ExportStart {
     /// Its files are there already.
     Done(Exported),
     /// Its files are to be made.
@@ -50,11 +50,11 @@ impl ExportFolder {
         what: &'static str,
         root: &Path,
         key: &str,
-        fill: impl FnOnce(&mut ExportFolder) -> Result<bool, Error>,
-    ) -> Result<Exported, Error> {
+        fill: impl FnOnce(&mut ExportFolder) -> Result<bool, ExportError>,
+    ) -> Result<Exported, ExportError> {
         match ExportFolder::begin(what, root, key)? {
-            Begun::Done(made) => Ok(made),
-            Begun::New(mut folder) => {
+            ExportStart::Done(made) => Ok(made),
+            ExportStart::New(mut folder) => {
                 if fill(&mut folder)? {
                     folder.finish()
                 } else {
@@ -65,20 +65,20 @@ impl ExportFolder {
     }
 
     /// Begins the files of a folder, and removes what an earlier export made there, unless that is the same.
-    fn begin(what: &'static str, root: &Path, key: &str) -> Result<Begun, Error> {
-        fs::create_dir_all(root).map_err(Error::io("create", root))?;
+    fn begin(what: &'static str, root: &Path, key: &str) -> Result<ExportStart, ExportError> {
+        fs::create_dir_all(root).map_err(ExportError::io("create", root))?;
         let path = root.join(LIST);
         let made = Exported::new(what, root);
         if let Some(count) = done(&path, key) {
-            let Count { files, failed, first_failure } = count;
-            return Ok(Begun::Done(Exported { files, failed, first_failure, ..made }));
+            let ExportCounts { files, failed, first_failure } = count;
+            return Ok(ExportStart::Done(Exported { files, failed, first_failure, ..made }));
         }
-        remove_listed(root, &path).map_err(Error::io("clear", root))?;
+        remove_listed(root, &path).map_err(ExportError::io("clear", root))?;
         let list = OpenOptions::new().create(true).write(true).truncate(true).open(&path);
-        let list = list.map_err(Error::io("write", &path))?;
+        let list = list.map_err(ExportError::io("write", &path))?;
         let mut folder = ExportFolder { root: root.to_owned(), list, made };
-        folder.line(&Key { key: key.to_owned() })?;
-        Ok(Begun::New(folder))
+        folder.line(&ExportKey { key: key.to_owned() })?;
+        Ok(ExportStart::New(folder))
     }
 
     /// Makes a file of a name with `/` between parts, after the list names it: `make` writes it at its path, whose folder is
@@ -87,7 +87,7 @@ impl ExportFolder {
         &mut self,
         name: &str,
         make: impl FnOnce(&Path) -> io::Result<()>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ExportError> {
         let path = self.root.join(name);
         if fs::symlink_metadata(&path).is_ok() {
             self.fail(name, "a file of this name is there, and no export made it");
@@ -98,7 +98,7 @@ impl ExportFolder {
         match fs::create_dir_all(folder).and_then(|()| make(&path)) {
             Ok(()) => self.made.files += 1,
             Err(error) if is_of_one(&error) => self.fail(name, &error.to_string()),
-            Err(error) => return Err(Error::io("write", &path)(error)),
+            Err(error) => return Err(ExportError::io("write", &path)(error)),
         }
         Ok(())
     }
@@ -114,16 +114,16 @@ impl ExportFolder {
     }
 
     /// All files are made.
-    fn finish(mut self) -> Result<Exported, Error> {
+    fn finish(mut self) -> Result<Exported, ExportError> {
         let Exported { files, failed, first_failure, .. } = self.made.clone();
-        self.line(&Count { files, failed, first_failure })?;
+        self.line(&ExportCounts { files, failed, first_failure })?;
         Ok(self.made)
     }
 
-    fn line(&mut self, value: &impl Serialize) -> Result<(), Error> {
+    fn line(&mut self, value: &impl Serialize) -> Result<(), ExportError> {
         let line = serde_json::to_string(value).map_err(io::Error::other);
         let written = line.and_then(|line| self.list.write_all(format!("{line}\n").as_bytes()));
-        written.map_err(Error::io("write", &self.root.join(LIST)))
+        written.map_err(ExportError::io("write", &self.root.join(LIST)))
     }
 }
 
@@ -147,9 +147,9 @@ fn is_of_one(error: &io::Error) -> bool {
 }
 
 /// What an equal export has made, if it came to its end.
-fn done(list: &Path, key: &str) -> Option<Count> {
+fn done(list: &Path, key: &str) -> Option<ExportCounts> {
     let mut lines = BufReader::new(File::open(list).ok()?).lines();
-    let first: Key = serde_json::from_str(&lines.next()?.ok()?).ok()?;
+    let first: ExportKey = serde_json::from_str(&lines.next()?.ok()?).ok()?;
     if first.key != key {
         return None;
     }
@@ -202,8 +202,8 @@ mod tests {
 
     fn new(root: &Path, key: &str) -> ExportFolder {
         match ExportFolder::begin("files", root, key).unwrap() {
-            Begun::New(folder) => folder,
-            Begun::Done(made) => panic!("{made:?}"),
+            ExportStart::New(folder) => folder,
+            ExportStart::Done(made) => panic!("{made:?}"),
         }
     }
 
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(fs::read_to_string(root.join("4.txt")).unwrap(), "mine");
         assert_eq!(fs::read_to_string(root.join("a/own.txt")).unwrap(), "mine");
         assert!(
-            matches!(ExportFolder::begin("files", &root, "1").unwrap(), Begun::Done(again) if again == made)
+            matches!(ExportFolder::begin("files", &root, "1").unwrap(), ExportStart::Done(again) if again == made)
         );
         drop(new(&root, "2"));
         assert!(!root.join("b").exists());

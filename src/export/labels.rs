@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::folder::ExportFolder;
-use super::{Error, Source};
+use super::{ExportError, Source};
 use crate::atomic;
 use crate::convert::{
     Annotations, LabelCategory, LabelledObject, LabelledPhoto, Target, outlines_of, write_labels,
@@ -20,7 +20,7 @@ pub(super) fn write(
     root: &Path,
     key: &str,
     watch: &mut dyn FnMut(&'static str, usize),
-) -> Result<Exported, Error> {
+) -> Result<Exported, ExportError> {
     ExportFolder::fill("label files", root, key, |folder| fill(source, target, folder, watch))
 }
 
@@ -29,7 +29,7 @@ fn fill(
     target: Target,
     folder: &mut ExportFolder,
     watch: &mut dyn FnMut(&'static str, usize),
-) -> Result<bool, Error> {
+) -> Result<bool, ExportError> {
     let set = Annotations { categories: categories(source.classes), ..Annotations::default() };
     let places: HashMap<&ResultId, usize> =
         source.classes.iter().enumerate().map(|(place, class)| (&class.id, place)).collect();

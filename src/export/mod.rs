@@ -57,7 +57,7 @@ impl ExportOptions {
 /// Why nothing more can be exported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ExportError {
     /// A file cannot be read or written.
     #[error("cannot {doing} `{}`: {source}", path.display())]
     Io {
@@ -76,10 +76,10 @@ pub enum Error {
     LeftOut(&'static str),
 }
 
-impl Error {
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
+impl ExportError {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExportError + use<> {
         let path = path.to_owned();
-        move |source| Error::Io { doing, path, source }
+        move |source| ExportError::Io { doing, path, source }
     }
 }
 
@@ -104,10 +104,10 @@ impl Source<'_> {
     }
 
     /// The rows of the journal.
-    fn rows(&self) -> Result<impl Iterator<Item = Result<JournalRow, Error>> + use<>, Error> {
+    fn rows(&self) -> Result<impl Iterator<Item = Result<JournalRow, ExportError>> + use<>, ExportError> {
         let journal = self.journal();
-        let rows = run::rows(&self.run.out).map_err(Error::io("read", &journal))?;
-        Ok(rows.map(move |row| row.map_err(Error::io("read", &journal))))
+        let rows = run::rows(&self.run.out).map_err(ExportError::io("read", &journal))?;
+        Ok(rows.map(move |row| row.map_err(ExportError::io("read", &journal))))
     }
 
     fn journal(&self) -> PathBuf {
@@ -119,10 +119,10 @@ impl Source<'_> {
     }
 
     /// What decides an export: the journal's content, and from which score on detections are shown.
-    fn key(&self) -> Result<String, Error> {
+    fn key(&self) -> Result<String, ExportError> {
         let journal = self.journal();
         let digest = std::fs::File::open(&journal).and_then(hash::of_reader::<sha2::Sha256>);
-        let digest = digest.map_err(Error::io("read", &journal))?;
+        let digest = digest.map_err(ExportError::io("read", &journal))?;
         Ok(format!("{digest} {}", self.shown_from()))
     }
 }
@@ -137,7 +137,7 @@ pub(crate) fn export(
     source: &Source<'_>,
     options: &ExportOptions,
     watch: &mut dyn FnMut(&'static str, usize),
-) -> Result<Vec<Exported>, Error> {
+) -> Result<Vec<Exported>, ExportError> {
     let mut made = Vec::new();
     let out = &source.run.out;
     let mut formats = options.formats.clone();
@@ -158,7 +158,7 @@ pub(crate) fn export(
             #[cfg(feature = "parquet")]
             ExportFormat::Parquet => parquet::write(source, &out.join("detections.parquet"))?,
             #[cfg(not(feature = "parquet"))]
-            ExportFormat::Parquet => return Err(Error::LeftOut("parquet")),
+            ExportFormat::Parquet => return Err(ExportError::LeftOut("parquet")),
             ExportFormat::Yolo => {
                 let target = if source.masks { Target::YoloSeg } else { Target::Yolo };
                 labels::write(source, target, &out.join("yolo"), &key, watch)?
@@ -181,15 +181,15 @@ pub(crate) fn export(
 ///
 /// # Errors
 /// When something cannot be removed.
-pub(crate) fn remove_of_run(out: &Path) -> Result<(), Error> {
+pub(crate) fn remove_of_run(out: &Path) -> Result<(), ExportError> {
     let Ok(record) = Record::open(out) else { return Ok(()) };
     for Exported { place, .. } in &record.exports {
         let name = place.strip_prefix(out).ok().and_then(Path::to_str);
         let Some(place) = name.and_then(|name| within(out, name)) else { continue };
         if place.is_dir() {
-            folder::remove_made(&place).map_err(Error::io("clear", &place))?;
+            folder::remove_made(&place).map_err(ExportError::io("clear", &place))?;
         } else if place.exists() {
-            std::fs::remove_file(&place).map_err(Error::io("remove", &place))?;
+            std::fs::remove_file(&place).map_err(ExportError::io("remove", &place))?;
         }
     }
     Ok(())

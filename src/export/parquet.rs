@@ -12,7 +12,7 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
 
 use super::table::COLUMNS;
-use super::{Error, Source};
+use super::{ExportError, Source};
 use crate::atomic;
 use crate::run::{Exported, JournalRow};
 use coco_eval::ResultId;
@@ -20,13 +20,13 @@ use coco_eval::ResultId;
 /// Rows that are held until they are written together.
 const GROUP: usize = 100_000;
 
-/// Values of a column that are there, and for each row whether one is.
+/// ColumnValues of a column that are there, and for each row whether one is.
 struct Column {
-    values: Values,
+    values: ColumnValues,
     levels: Vec<i16>,
 }
 
-enum Values {
+enum ColumnValues {
     Text(Vec<ByteArray>),
     Long(Vec<i64>),
     Int(Vec<i32>),
@@ -34,7 +34,7 @@ enum Values {
 }
 
 /// One value to be.
-enum Cell<'a> {
+enum ColumnValue<'a> {
     Text(&'a str),
     Id(&'a ResultId),
     Side(u32),
@@ -43,14 +43,16 @@ enum Cell<'a> {
 }
 
 impl Column {
-    fn push(&mut self, cell: &Cell<'_>) {
+    fn push(&mut self, cell: &ColumnValue<'_>) {
         match (&mut self.values, cell) {
-            (Values::Text(values), Cell::Text(text)) => values.push((*text).into()),
-            (Values::Text(values), Cell::Id(id)) => values.push(id.to_string().as_str().into()),
-            (Values::Long(values), Cell::Id(ResultId::Number(id))) => values.push(*id),
+            (ColumnValues::Text(values), ColumnValue::Text(text)) => values.push((*text).into()),
+            (ColumnValues::Text(values), ColumnValue::Id(id)) => values.push(id.to_string().as_str().into()),
+            (ColumnValues::Long(values), ColumnValue::Id(ResultId::Number(id))) => values.push(*id),
             // Sides are bounded by what a picture may have.
-            (Values::Int(values), Cell::Side(side)) => values.push(i32::try_from(*side).unwrap_or(i32::MAX)),
-            (Values::Float(values), Cell::Float(value)) => values.push(*value),
+            (ColumnValues::Int(values), ColumnValue::Side(side)) => {
+                values.push(i32::try_from(*side).unwrap_or(i32::MAX))
+            }
+            (ColumnValues::Float(values), ColumnValue::Float(value)) => values.push(*value),
             _ => return self.levels.push(0),
         }
         self.levels.push(1);
@@ -60,19 +62,19 @@ impl Column {
     fn write(&mut self, mut column: SerializedColumnWriter<'_>) -> Result<()> {
         let levels = Some(self.levels.as_slice());
         match &mut self.values {
-            Values::Text(values) => {
+            ColumnValues::Text(values) => {
                 column.typed::<ByteArrayType>().write_batch(values, levels, None)?;
                 values.clear();
             }
-            Values::Long(values) => {
+            ColumnValues::Long(values) => {
                 column.typed::<Int64Type>().write_batch(values, levels, None)?;
                 values.clear();
             }
-            Values::Int(values) => {
+            ColumnValues::Int(values) => {
                 column.typed::<Int32Type>().write_batch(values, levels, None)?;
                 values.clear();
             }
-            Values::Float(values) => {
+            ColumnValues::Float(values) => {
                 column.typed::<FloatType>().write_batch(values, levels, None)?;
                 values.clear();
             }
@@ -83,19 +85,19 @@ impl Column {
 }
 
 /// The rows that are held, by columns.
-struct Group {
+struct RowGroup {
     columns: Vec<Column>,
     rows: usize,
 }
 
-impl Group {
-    fn push(&mut self, cells: [Cell<'_>; COLUMNS.len()]) {
+impl RowGroup {
+    fn push(&mut self, cells: [ColumnValue<'_>; COLUMNS.len()]) {
         self.columns.iter_mut().zip(&cells).for_each(|(column, cell)| column.push(cell));
         self.rows += 1;
     }
 
     fn add(&mut self, row: &JournalRow) {
-        use Cell::{Float, Id, Nothing, Side, Text};
+        use ColumnValue::{Float, Id, Nothing, Side, Text};
         let (file, id) = (Text(row.file()), Id(row.image_id()));
         let found = match row {
             JournalRow::Found(found) => found,
@@ -139,7 +141,7 @@ impl Group {
 }
 
 /// Writes the table, whole or not at all. Ids are 64-bit numbers, or text where one of them is.
-pub(super) fn write(source: &Source<'_>, path: &Path) -> std::result::Result<Exported, Error> {
+pub(super) fn write(source: &Source<'_>, path: &Path) -> std::result::Result<Exported, ExportError> {
     let mut made = Exported::new("rows", path);
     let text = |mut ids: Box<dyn Iterator<Item = &ResultId> + '_>| ids.any(|id| id.number().is_none());
     let text_ids = [
@@ -151,59 +153,59 @@ pub(super) fn write(source: &Source<'_>, path: &Path) -> std::result::Result<Exp
     let written = atomic::write(path, |out| {
         let outcome = table(rows, text_ids, out, &mut made.files);
         outcome.map_err(|error| match error {
-            Failure::Source(error) => {
+            ParquetFailure::Source(error) => {
                 failed = Some(error);
                 io::ErrorKind::InvalidData.into()
             }
-            Failure::Parquet(ParquetError::External(error)) => match error.downcast::<io::Error>() {
+            ParquetFailure::Parquet(ParquetError::External(error)) => match error.downcast::<io::Error>() {
                 Ok(error) => *error,
                 Err(error) => io::Error::other(error),
             },
-            Failure::Parquet(error) => io::Error::other(error),
+            ParquetFailure::Parquet(error) => io::Error::other(error),
         })
     });
     // What the journal says goes before what became of the table.
     failed.map_or(Ok(()), Err)?;
-    written.map_err(Error::io("write", path))?;
+    written.map_err(ExportError::io("write", path))?;
     Ok(made)
 }
 
 /// Whose failure it is.
-enum Failure {
-    Source(Error),
+enum ParquetFailure {
+    Source(ExportError),
     Parquet(ParquetError),
 }
 
-impl From<ParquetError> for Failure {
-    fn from(error: ParquetError) -> Failure {
-        Failure::Parquet(error)
+impl From<ParquetError> for ParquetFailure {
+    fn from(error: ParquetError) -> ParquetFailure {
+        ParquetFailure::Parquet(error)
     }
 }
 
 fn table(
-    rows: impl Iterator<Item = std::result::Result<JournalRow, Error>>,
+    rows: impl Iterator<Item = std::result::Result<JournalRow, ExportError>>,
     [image_texts, category_texts]: [bool; 2],
     out: impl Write + Send,
     written: &mut usize,
-) -> std::result::Result<(), Failure> {
-    let id = |text: bool| if text { Values::Text(Vec::new()) } else { Values::Long(Vec::new()) };
+) -> std::result::Result<(), ParquetFailure> {
+    let id = |text: bool| if text { ColumnValues::Text(Vec::new()) } else { ColumnValues::Long(Vec::new()) };
     let column = |name: &str| {
         let values = match name {
             "image_id" => id(image_texts),
             "category_id" => id(category_texts),
-            "width" | "height" => Values::Int(Vec::new()),
-            "score" | "x1" | "y1" | "x2" | "y2" => Values::Float(Vec::new()),
-            _ => Values::Text(Vec::new()),
+            "width" | "height" => ColumnValues::Int(Vec::new()),
+            "score" | "x1" | "y1" | "x2" | "y2" => ColumnValues::Float(Vec::new()),
+            _ => ColumnValues::Text(Vec::new()),
         };
         Column { values, levels: Vec::new() }
     };
     let columns: Vec<Column> = COLUMNS.iter().map(|name| column(name)).collect();
     let field = |(name, column): (&&str, &Column)| {
         let (kind, logical) = match column.values {
-            Values::Text(_) => ("binary", " (STRING)"),
-            Values::Long(_) => ("int64", ""),
-            Values::Int(_) => ("int32", ""),
-            Values::Float(_) => ("float", ""),
+            ColumnValues::Text(_) => ("binary", " (STRING)"),
+            ColumnValues::Long(_) => ("int64", ""),
+            ColumnValues::Int(_) => ("int32", ""),
+            ColumnValues::Float(_) => ("float", ""),
         };
         format!("optional {kind} {name}{logical};")
     };
@@ -211,10 +213,10 @@ fn table(
     let schema = Arc::new(parse_message_type(&format!("message detections {{ {fields} }}"))?);
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let mut writer = SerializedFileWriter::new(out, schema, Arc::new(properties))?;
-    let mut group = Group { columns, rows: 0 };
+    let mut group = RowGroup { columns, rows: 0 };
     for row in rows {
         let before = group.rows;
-        group.add(&row.map_err(Failure::Source)?);
+        group.add(&row.map_err(ParquetFailure::Source)?);
         *written += group.rows - before;
         if group.rows >= GROUP {
             group.write(&mut writer)?;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::folder::ExportFolder;
-use super::{Error, Source, class_folders};
+use super::{ExportError, Source, class_folders};
 use crate::photo;
 use crate::run::{Exported, JournalRow, ResultItem};
 
@@ -18,7 +18,7 @@ pub(super) fn write(
     root: &Path,
     key: &str,
     watch: &mut dyn FnMut(&'static str, usize),
-) -> Result<Exported, Error> {
+) -> Result<Exported, ExportError> {
     ExportFolder::fill("links to photos", root, key, |folder| fill(source, folder, watch))
 }
 
@@ -26,7 +26,7 @@ fn fill(
     source: &Source<'_>,
     folder: &mut ExportFolder,
     watch: &mut dyn FnMut(&'static str, usize),
-) -> Result<bool, Error> {
+) -> Result<bool, ExportError> {
     let names = class_folders::names(source.classes);
     let folders: HashMap<_, &str> =
         source.classes.iter().map(|class| &class.id).zip(names.iter().map(String::as_str)).collect();

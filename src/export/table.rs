@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::{Error, Source};
+use super::{ExportError, Source};
 use crate::atomic;
 use crate::run::{Exported, JournalRow, ResultItem};
 
@@ -12,7 +12,7 @@ pub(super) const COLUMNS: [&str; 12] =
     ["file", "image_id", "width", "height", "category_id", "label", "score", "x1", "y1", "x2", "y2", "error"];
 
 /// Writes the table as CSV, whole or not at all. Numbers are the shortest that read back as the same float32.
-pub(super) fn csv(source: &Source<'_>, path: &Path) -> Result<Exported, Error> {
+pub(super) fn csv(source: &Source<'_>, path: &Path) -> Result<Exported, ExportError> {
     let mut made = Exported::new("rows", path);
     let rows = source.rows()?;
     let mut failed = None;
@@ -32,7 +32,7 @@ pub(super) fn csv(source: &Source<'_>, path: &Path) -> Result<Exported, Error> {
     });
     // What the journal says goes before what became of the table.
     failed.map_or(Ok(()), Err)?;
-    written.map_err(Error::io("write", path))?;
+    written.map_err(ExportError::io("write", path))?;
     Ok(made)
 }
 

@@ -46,24 +46,24 @@ pub struct Detection {
 pub enum Error {
     /// The model could not be had.
     #[error(transparent)]
-    Model(#[from] model::Error),
+    Model(#[from] model::ModelError),
     /// ONNX Runtime could not be had.
     #[error(transparent)]
-    Runtime(#[from] runtime::Error),
+    Runtime(#[from] runtime::RuntimeError),
     /// A photo given as bytes could not be decoded.
     #[error(transparent)]
-    Photo(#[from] photo::Error),
+    Photo(#[from] photo::DecodeError),
     /// A photo's file could not be read or decoded.
     #[error("`{}`: {source}", path.display())]
     PhotoFile {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: photo::Error,
+        source: photo::DecodeError,
     },
     /// The network failed.
     #[error(transparent)]
-    Detector(#[from] detector::Error),
+    Detector(#[from] detector::DetectorError),
     /// The photos of a run could not be listed.
     #[error(transparent)]
     List(#[from] photo::ListError),
@@ -72,14 +72,14 @@ pub enum Error {
     Annotations(#[from] runs::AnnotatedError),
     /// The run could not begin or go on.
     #[error(transparent)]
-    Run(#[from] runs::Error),
+    Run(#[from] runs::RunError),
     /// A finished run could not be exported.
     #[cfg(feature = "convert")]
     #[error(transparent)]
-    Export(#[from] crate::export::Error),
+    Export(#[from] crate::export::ExportError),
     /// The system gives no threads.
     #[error("cannot start a thread: {0}: allow this process more threads or memory")]
-    Threads(std::io::Error),
+    Threads(#[source] std::io::Error),
     /// A thread that had the photo is gone.
     #[error("a mistake in rcnn itself ended the thread that had the photo: please report it")]
     Worker,

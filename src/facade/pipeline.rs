@@ -46,24 +46,24 @@ pub struct PhotoDetections {
     pub detections: Vec<Detection>,
 }
 
-type Outcome = Result<PhotoDetections, Error>;
+type PhotoResult = Result<PhotoDetections, Error>;
 
 /// Threads that decode and threads that wait on the network, for as long as it lives.
 #[derive(Debug)]
 pub struct Pipeline {
-    jobs: Sender<(PhotoSource, Sender<Outcome>)>,
+    jobs: Sender<(PhotoSource, Sender<PhotoResult>)>,
     ahead: usize,
 }
 
 /// A photo on its way through a [`Pipeline`].
 #[derive(Debug)]
-pub struct Pending(Receiver<Outcome>);
+pub struct Pending(Receiver<PhotoResult>);
 
 /// A photo before the network.
-struct Prepared {
+struct PipelinePhoto {
     size: (u32, u32),
     input: Input,
-    done: Sender<Outcome>,
+    done: Sender<PhotoResult>,
 }
 
 impl Pipeline {
@@ -88,16 +88,16 @@ impl Pipeline {
         // One a stream; two where there is one stream, as one is between its sessions while the other uses one.
         let callers = detector.streams().max(2);
         let ahead = threads + 2 * callers;
-        let (jobs, to_decode) = bounded::<(PhotoSource, Sender<Outcome>)>(ahead);
+        let (jobs, to_decode) = bounded::<(PhotoSource, Sender<PhotoResult>)>(ahead);
         let options = detector.reading(&options);
-        let (decoded, to_infer) = bounded::<Prepared>(callers);
+        let (decoded, to_infer) = bounded::<PipelinePhoto>(callers);
         spawn(threads, || {
             let (detector, to_decode, decoded) = (Arc::clone(detector), to_decode.clone(), decoded.clone());
             move || {
                 for (source, done) in to_decode {
                     match prepare(&detector, &source, &options) {
                         Ok((size, input)) => {
-                            if decoded.send(Prepared { size, input, done }).is_err() {
+                            if decoded.send(PipelinePhoto { size, input, done }).is_err() {
                                 return;
                             }
                         }
@@ -110,7 +110,7 @@ impl Pipeline {
         spawn(callers, || {
             let (detector, to_infer) = (Arc::clone(detector), to_infer.clone());
             move || {
-                for Prepared { size, input, done } in to_infer {
+                for PipelinePhoto { size, input, done } in to_infer {
                     drop(done.send(infer(&detector, size, input)));
                 }
             }
@@ -173,7 +173,7 @@ fn prepare(
     Ok(((photo.width, photo.height), detector.prepare(&photo)?))
 }
 
-fn infer(detector: &Detector, (width, height): (u32, u32), input: Input) -> Outcome {
+fn infer(detector: &Detector, (width, height): (u32, u32), input: Input) -> PhotoResult {
     let (mut found, _) = detector.infer(vec![input])?;
     let found = found.pop().unwrap_or_default();
     let detections =

@@ -1,7 +1,7 @@
 //! The classes that a checkpoint's options choose, or its family's own. Knows no tensors.
 
 use super::classes::{known_lists, layout_classes, unnamed_classes};
-use super::load::Error;
+use super::load::FamilyError;
 use super::options::{ClassOption, ClassesOption, ImportOptions};
 use super::{Class, Family, coco_classes};
 use crate::checkpoint::EscapedText;
@@ -12,9 +12,9 @@ pub(super) fn classes(
     count: usize,
     family: &Family,
     warnings: &mut Vec<String>,
-) -> Result<Vec<Class>, Error> {
+) -> Result<Vec<Class>, FamilyError> {
     let wrong = |said: usize| {
-        Err(Error::Options(format!("the options name {said} classes, but the checkpoint has {count}")))
+        Err(FamilyError::Options(format!("the options name {said} classes, but the checkpoint has {count}")))
     };
     match &options.classes {
         None => Ok((family.classes)(count).unwrap_or_else(|| unnamed_classes(count))),
@@ -24,7 +24,7 @@ pub(super) fn classes(
         Some(ClassesOption::Known(name)) => {
             let Some(known) = layout_classes(name) else {
                 let (name, known) = (EscapedText::new(name), known_lists());
-                return Err(Error::Options(format!(
+                return Err(FamilyError::Options(format!(
                     "the class list `{name}` is unknown: one of {known} or a list of names expected"
                 )));
             };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chosen::named;
 use super::limits;
-use super::load::{Error, Parameters, norm_eps, read_weights, surplus, unreadable};
+use super::load::{FamilyError, Parameters, norm_eps, read_weights, surplus, unreadable};
 use super::options::{ClassesOption, ImportOptions};
 use super::{Class, LayerNames, Naming};
 use crate::checkpoint::Checkpoint;
@@ -76,10 +76,13 @@ fn last(checkpoint: &Checkpoint) -> Option<&'static str> {
 ///
 /// # Errors
 /// When tensors are missing, misshapen or not finite, or `options` contradict them.
-pub fn load_classifier(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<LoadedClassifier, Error> {
+pub fn load_classifier(
+    checkpoint: &Checkpoint,
+    options: &ImportOptions,
+) -> Result<LoadedClassifier, FamilyError> {
     let style = ClassifierStyle::of(checkpoint);
     if !style.pooled.is_empty() && options.dilation.is_some_and(|dilation| dilation > 1) {
-        return Err(Error::Options(
+        return Err(FamilyError::Options(
             "a ResNet-D with a dilated stage is not supported: leave out dilation".into(),
         ));
     }
@@ -98,11 +101,11 @@ pub fn load_classifier(checkpoint: &Checkpoint, options: &ImportOptions) -> Resu
     let shapes = |layer| naming(layer).shape(checkpoint);
     let architecture =
         ClassifierNetwork::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
-    architecture.check().map_err(|limit| Error::Options(limit.to_string()))?;
+    architecture.check().map_err(|limit| FamilyError::Options(limit.to_string()))?;
     let eps = norm_eps(options, 1e-5)?;
     let classes = classes(options, architecture.classes)?;
     let input = input(options, architecture.backbone.stem.pool);
-    limits::check_classifier(&input, &classes, architecture.classes).map_err(Error::Options)?;
+    limits::check_classifier(&input, &classes, architecture.classes).map_err(FamilyError::Options)?;
     let mut used = BTreeSet::new();
     let weights = read_weights(checkpoint, &architecture.layers(), &naming, eps, &mut used)?;
     let parameters = Parameters::of(checkpoint, &architecture.layers(), &naming);
@@ -167,12 +170,12 @@ fn input(options: &ImportOptions, imagenet: bool) -> ClassifierInput {
     }
 }
 
-fn classes(options: &ImportOptions, count: usize) -> Result<Vec<Class>, Error> {
+fn classes(options: &ImportOptions, count: usize) -> Result<Vec<Class>, FamilyError> {
     match &options.classes {
         Some(ClassesOption::List(list)) if list.len() == count => {
             Ok(list.iter().zip(0..).map(named).collect())
         }
-        Some(_) => Err(Error::Options(format!(
+        Some(_) => Err(FamilyError::Options(format!(
             "the options do not name {count} classes, as many as the checkpoint has"
         ))),
         None => Ok((0..count as u64).map(|id| Class { id, name: format!("class {id}") }).collect()),

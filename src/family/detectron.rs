@@ -6,9 +6,9 @@
 use super::config::{self, ConfigError};
 use super::conventions::Conventions;
 use super::detectron2::{self, coco};
-use super::left_out::LeftOut;
+use super::left_out::LeftOutTensors;
 use super::load::missing;
-use super::{Error, Family, ImportOptions, LayerNames, NormNames, Recognised};
+use super::{Family, FamilyError, ImportOptions, LayerNames, NormNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
@@ -16,7 +16,7 @@ use crate::network::{Architecture, BlockConv, Hints, Layer};
 /// to that, which the recorded features show.
 pub(super) const FAMILY: Family = Family { name: "detectron", recognise, norm_eps: 1e-5, classes: coco };
 
-fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
+fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError> {
     let has = |name: &str| checkpoint.tensor(name).is_some();
     let pyramid = has("rpn_cls_logits_fpn2_w");
     if !has("conv1_w") || !pyramid && !has("rpn_cls_logits_w") {
@@ -43,7 +43,9 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     let said = match checkpoint.notes().text("cfg").map(config::detectron) {
         Some(Ok(said)) => said,
         Some(Err(error @ ConfigError::Unsupported { .. })) => {
-            return Err(Error::Options(format!("the cfg text in the file is not for this program: {error}")));
+            return Err(FamilyError::Options(format!(
+                "the cfg text in the file is not for this program: {error}"
+            )));
         }
         Some(Err(error)) => {
             warnings.push(format!("the cfg text in the file was passed over: {error}"));
@@ -72,8 +74,8 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
             let part = name.strip_suffix("_w").or_else(|| name.strip_suffix("_b"))?;
             let starts = |parts: &[&str]| parts.iter().any(|start| part.starts_with(start));
             match () {
-                () if starts(&["_[mask]_", "conv5_mask", "mask_fcn_logits"]) => Some(LeftOut::Masks),
-                () if starts(&["conv_fcn", "kps_"]) => Some(LeftOut::Keypoints),
+                () if starts(&["_[mask]_", "conv5_mask", "mask_fcn_logits"]) => Some(LeftOutTensors::Masks),
+                () if starts(&["conv_fcn", "kps_"]) => Some(LeftOutTensors::Keypoints),
                 () => None,
             }
         },

@@ -9,8 +9,8 @@ use super::conventions::{
     DetectionRule, FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter,
     RoiRule, RoiScale, Scaling, ScoreMean, SizeRule, ValueRange, usual_sizes,
 };
-use super::left_out::LeftOut;
-use super::{Class, Error, Family, ImportOptions, LayerNames, Recognised};
+use super::left_out::LeftOutTensors;
+use super::{Class, Family, FamilyError, ImportOptions, LayerNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
@@ -24,7 +24,7 @@ pub(super) fn coco(count: usize) -> Option<Vec<Class>> {
     if count == 80 { coco_classes(count) } else { None }
 }
 
-fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
+fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError> {
     let shape = |name: &str| checkpoint.tensor(name).map(|tensor| tensor.shape());
     if shape("proposal_generator.rpn_head.objectness_logits.weight").is_none() {
         return Ok(None);
@@ -68,8 +68,8 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
                 .any(|part| name.starts_with(part))
         },
         left_out: |name| match name.split('.').nth(1)? {
-            "keypoint_head" => Some(LeftOut::Keypoints),
-            "mask_head" => Some(LeftOut::Masks),
+            "keypoint_head" => Some(LeftOutTensors::Keypoints),
+            "mask_head" => Some(LeftOutTensors::Masks),
             _ => None,
         },
         warnings: Vec::new(),
@@ -77,8 +77,8 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
 }
 
 /// Older files hold the mean and the standard deviation as tensors.
-fn said(checkpoint: &Checkpoint) -> Result<ImportOptions, Error> {
-    let three = |name: &str| -> Result<Option<[f32; 3]>, Error> {
+fn said(checkpoint: &Checkpoint) -> Result<ImportOptions, FamilyError> {
+    let three = |name: &str| -> Result<Option<[f32; 3]>, FamilyError> {
         let Some(tensor) = checkpoint.tensor(name) else { return Ok(None) };
         Ok(<[f32; 3]>::try_from(tensor.to_f32(checkpoint)?).ok())
     };

@@ -2,7 +2,7 @@
 
 /// A part of a checkpoint that boxes do not depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum LeftOut {
+pub(crate) enum LeftOutTensors {
     /// Keypoint R-CNN's own head.
     Keypoints,
     /// A mask head.
@@ -11,13 +11,13 @@ pub(crate) enum LeftOut {
     MaskScores,
 }
 
-impl LeftOut {
+impl LeftOutTensors {
     /// A sentence for whoever imports the checkpoint.
     pub(super) fn told(self) -> String {
         match self {
-            LeftOut::Keypoints => "its keypoint head is left out: boxes are found, and no key points",
-            LeftOut::Masks => "its mask head is left out: boxes are found, and no masks",
-            LeftOut::MaskScores => {
+            LeftOutTensors::Keypoints => "its keypoint head is left out: boxes are found, and no key points",
+            LeftOutTensors::Masks => "its mask head is left out: boxes are found, and no masks",
+            LeftOutTensors::MaskScores => {
                 "its head that scores masks is left out: boxes are found, and no such scores"
             }
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chosen::classes;
 use super::conventions::Conventions;
-use super::left_out::LeftOut;
+use super::left_out::LeftOutTensors;
 use super::limits;
 use super::options::ImportOptions;
 use super::{Class, FAMILIES, Family, LayerNames, Naming, OutputOrder, Recognised};
@@ -17,7 +17,8 @@ use crate::network::{
 
 /// Why a checkpoint did not become a network.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[non_exhaustive]
+pub enum FamilyError {
     /// Its tensors are no detector that is known.
     #[error("no Faster R-CNN of a known family ({known}): its tensors begin with {found}")]
     UnknownModel {
@@ -76,21 +77,21 @@ pub enum Error {
     Options(String),
     /// A tensor cannot be read.
     #[error(transparent)]
-    Checkpoint(#[from] checkpoint::Error),
+    Checkpoint(#[from] checkpoint::CheckpointError),
 }
 
-impl Error {
+impl FamilyError {
     /// The sort of failure, for programs and tests.
     pub fn kind(&self) -> &'static str {
         match self {
-            Error::UnknownModel { .. } | Error::OtherModel(_) => "unknown_model",
-            Error::UnknownBackbone { .. } => "unknown_backbone",
-            Error::Incomplete { missing, .. } if !missing.is_empty() => "missing_tensor",
-            Error::Incomplete { .. } => "shape_mismatch",
-            Error::UnknownLayers { .. } => "surplus_tensor",
-            Error::NotFinite(_) | Error::NotFiniteFolded { .. } => "not_finite",
-            Error::Options(_) => "options",
-            Error::Checkpoint(error) => error.kind(),
+            FamilyError::UnknownModel { .. } | FamilyError::OtherModel(_) => "unknown_model",
+            FamilyError::UnknownBackbone { .. } => "unknown_backbone",
+            FamilyError::Incomplete { missing, .. } if !missing.is_empty() => "missing_tensor",
+            FamilyError::Incomplete { .. } => "shape_mismatch",
+            FamilyError::UnknownLayers { .. } => "surplus_tensor",
+            FamilyError::NotFinite(_) | FamilyError::NotFiniteFolded { .. } => "not_finite",
+            FamilyError::Options(_) => "options",
+            FamilyError::Checkpoint(error) => error.kind(),
         }
     }
 }
@@ -148,7 +149,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// When no family knows it, tensors are missing, misshapen or not finite, or `options` contradict them.
-pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, Error> {
+pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, FamilyError> {
     let (family, recognised) = recognise(checkpoint, options)?;
     let Recognised { naming, mut hints, said, conventions, rows, idle, needed, left_out, mut warnings } =
         recognised;
@@ -165,7 +166,7 @@ pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, 
         warnings
             .push("the box head has one linear layer, where most have two: a second may be missing".into());
     }
-    architecture.check().map_err(|limit| Error::Options(limit.to_string()))?;
+    architecture.check().map_err(|limit| FamilyError::Options(limit.to_string()))?;
     let norm_eps = norm_eps(options, family.norm_eps)?;
     if options.norm_eps.is_none() && family.name == "torchvision" && has_frozen_norms(checkpoint, &naming) {
         warnings.push(FROZEN.into());
@@ -174,7 +175,7 @@ pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, 
     options.apply(&mut conventions);
     check_options(options, &mut architecture)?;
     let classes = classes(options, architecture.box_head().classes, family, &mut warnings)?;
-    limits::check(&architecture, &conventions, &classes).map_err(Error::Options)?;
+    limits::check(&architecture, &conventions, &classes).map_err(FamilyError::Options)?;
     let mut used = BTreeSet::new();
     let mut weights = read_weights(checkpoint, &architecture.layers(), &naming, norm_eps, &mut used)?;
     let parameters = Parameters::of(checkpoint, &architecture.layers(), &naming);
@@ -183,11 +184,11 @@ pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, 
     }
     let (left, surplus): (Vec<String>, Vec<String>) =
         surplus(checkpoint, &used, idle).into_iter().partition(|name| left_out(name).is_some());
-    let parts: BTreeSet<LeftOut> = left.iter().filter_map(|name| left_out(name)).collect();
-    warnings.extend(parts.into_iter().map(LeftOut::told));
+    let parts: BTreeSet<LeftOutTensors> = left.iter().filter_map(|name| left_out(name)).collect();
+    warnings.extend(parts.into_iter().map(LeftOutTensors::told));
     let unknown: Vec<String> = surplus.iter().filter(|name| needed(name)).map(|name| quoted(name)).collect();
     if !unknown.is_empty() {
-        return Err(Error::UnknownLayers { unknown });
+        return Err(FamilyError::UnknownLayers { unknown });
     }
     let assumed = ImportOptions::of(&architecture, &conventions, norm_eps).unsaid(options);
     Ok(Loaded {
@@ -206,11 +207,14 @@ pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, 
 fn recognise(
     checkpoint: &Checkpoint,
     options: &ImportOptions,
-) -> Result<(&'static Family, Recognised), Error> {
+) -> Result<(&'static Family, Recognised), FamilyError> {
     let wanted = |family: &&&'static Family| options.family.as_deref().is_none_or(|name| name == family.name);
     if FAMILIES.iter().filter(wanted).count() == 0 {
         let name = options.family.as_deref().unwrap_or_default().escape_debug().to_string();
-        return Err(Error::Options(format!("the family `{name}` is unknown: one of {} expected", known())));
+        return Err(FamilyError::Options(format!(
+            "the family `{name}` is unknown: one of {} expected",
+            known()
+        )));
     }
     for family in FAMILIES.iter().filter(wanted) {
         if let Some(recognised) = (family.recognise)(checkpoint)? {
@@ -219,9 +223,9 @@ fn recognise(
     }
     let has = |name: &&(&str, &str)| checkpoint.tensors().any(|tensor| tensor.name().contains(name.0));
     if let Some((_, other)) = OTHERS.iter().find(has) {
-        return Err(Error::OtherModel(other));
+        return Err(FamilyError::OtherModel(other));
     }
-    Err(Error::UnknownModel { known: known(), found: first_parts(checkpoint) })
+    Err(FamilyError::UnknownModel { known: known(), found: first_parts(checkpoint) })
 }
 
 /// Parts of names that other detectors' tensors have, the telling ones first.
@@ -280,7 +284,7 @@ fn extra_level(options: &ImportOptions, shapes: &dyn Fn(Layer) -> Option<Vec<usi
     options.anchor_sizes.as_ref().map(|sizes| sizes.len() > convs)
 }
 
-pub(super) fn unreadable(error: ArchitectureError, naming: &Naming, checkpoint: &Checkpoint) -> Error {
+pub(super) fn unreadable(error: ArchitectureError, naming: &Naming, checkpoint: &Checkpoint) -> FamilyError {
     match error {
         ArchitectureError::Missing(layer) => {
             let expected = naming(layer).weight;
@@ -289,7 +293,7 @@ pub(super) fn unreadable(error: ArchitectureError, naming: &Naming, checkpoint: 
             let other = checkpoint.tensors().find(|tensor| tensor.name().starts_with(prefix));
             match other {
                 Some(other) if backbone => {
-                    Error::UnknownBackbone { expected, found: other.name().escape_debug().to_string() }
+                    FamilyError::UnknownBackbone { expected, found: other.name().escape_debug().to_string() }
                 }
                 _ => missing(&expected),
             }
@@ -297,7 +301,7 @@ pub(super) fn unreadable(error: ArchitectureError, naming: &Naming, checkpoint: 
         ArchitectureError::Shape { layer, shape, expected } => {
             let name = naming(layer).weight;
             let misshapen = vec![format!("`{name}` has the shape {shape:?}, {expected} expected")];
-            Error::Incomplete { missing: Vec::new(), misshapen }
+            FamilyError::Incomplete { missing: Vec::new(), misshapen }
         }
     }
 }
@@ -308,7 +312,7 @@ pub(super) fn read_weights(
     naming: &Naming,
     eps: f64,
     used: &mut BTreeSet<String>,
-) -> Result<Weights, Error> {
+) -> Result<Weights, FamilyError> {
     let mut problems = Problems::default();
     for layer in layers {
         for (name, shape) in tensors_of(checkpoint, layer, &naming(layer.layer)) {
@@ -364,18 +368,18 @@ impl Problems {
         }
     }
 
-    fn verdict(self) -> Result<(), Error> {
+    fn verdict(self) -> Result<(), FamilyError> {
         let Problems { missing, misshapen } = self;
         if missing.is_empty() && misshapen.is_empty() {
             Ok(())
         } else {
-            Err(Error::Incomplete { missing, misshapen })
+            Err(FamilyError::Incomplete { missing, misshapen })
         }
     }
 }
 
-pub(super) fn missing(name: &str) -> Error {
-    Error::Incomplete { missing: vec![format!("`{name}`")], misshapen: Vec::new() }
+pub(super) fn missing(name: &str) -> FamilyError {
+    FamilyError::Incomplete { missing: vec![format!("`{name}`")], misshapen: Vec::new() }
 }
 
 fn told(missing: &[String], misshapen: &[String]) -> String {
@@ -396,7 +400,7 @@ fn list(names: impl ExactSizeIterator<Item = String>) -> String {
     text
 }
 
-fn read_layer(checkpoint: &Checkpoint, names: &LayerNames, eps: f64) -> Result<LayerWeights, Error> {
+fn read_layer(checkpoint: &Checkpoint, names: &LayerNames, eps: f64) -> Result<LayerWeights, FamilyError> {
     let optional = |name: &str| checkpoint.tensor(name).map(|tensor| values(checkpoint, tensor)).transpose();
     let required = |name: &str| optional(name)?.ok_or_else(|| missing(name));
     let mut weight = required(&names.weight)?;
@@ -419,22 +423,22 @@ fn read_layer(checkpoint: &Checkpoint, names: &LayerNames, eps: f64) -> Result<L
     if folded.weight.iter().chain(&folded.bias).all(|value| value.is_finite()) {
         return Ok(folded);
     }
-    Err(Error::NotFiniteFolded { weight: names.weight.escape_debug().to_string(), eps })
+    Err(FamilyError::NotFiniteFolded { weight: names.weight.escape_debug().to_string(), eps })
 }
 
-fn values(checkpoint: &Checkpoint, tensor: &Tensor) -> Result<Vec<f32>, Error> {
+fn values(checkpoint: &Checkpoint, tensor: &Tensor) -> Result<Vec<f32>, FamilyError> {
     let values = tensor.to_f32(checkpoint)?;
     if values.iter().all(|value| value.is_finite()) {
         Ok(values)
     } else {
-        Err(Error::NotFinite(tensor.name().escape_debug().to_string()))
+        Err(FamilyError::NotFinite(tensor.name().escape_debug().to_string()))
     }
 }
 
 /// What is added to variances, as the user or else the family says.
-pub(super) fn norm_eps(options: &ImportOptions, usual: f64) -> Result<f64, Error> {
+pub(super) fn norm_eps(options: &ImportOptions, usual: f64) -> Result<f64, FamilyError> {
     let eps = options.norm_eps.unwrap_or(usual);
-    limits::within("norm_eps", eps, 0.0..=1.0).map_err(Error::Options)?;
+    limits::within("norm_eps", eps, 0.0..=1.0).map_err(FamilyError::Options)?;
     Ok(eps)
 }
 
@@ -450,9 +454,9 @@ fn has_frozen_norms(checkpoint: &Checkpoint, naming: &Naming) -> bool {
 }
 
 /// Compares what the user says with what the tensors show.
-fn check_options(options: &ImportOptions, architecture: &mut Architecture) -> Result<(), Error> {
+fn check_options(options: &ImportOptions, architecture: &mut Architecture) -> Result<(), FamilyError> {
     let differ = |what: &str, said: usize, shown: usize| {
-        Err(Error::Options(format!("the option {what} is {said}, but the tensors show {shown}")))
+        Err(FamilyError::Options(format!("the option {what} is {said}, but the tensors show {shown}")))
     };
     let groups = architecture.backbone.stages.first().map_or(1, |stage| stage.groups);
     match options.groups {
@@ -469,7 +473,7 @@ fn check_options(options: &ImportOptions, architecture: &mut Architecture) -> Re
         }
     }
     if options.cascade_box_weights.is_some() && architecture.heads.len() < 2 {
-        return Err(Error::Options(
+        return Err(FamilyError::Options(
             "the option cascade_box_weights is given, but there is one box head".into(),
         ));
     }

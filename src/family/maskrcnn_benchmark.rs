@@ -10,8 +10,8 @@ use super::conventions::{
     RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
 };
 use super::detectron2::{MASK_RESOLUTION, coco};
-use super::left_out::LeftOut;
-use super::{Error, Family, ImportOptions, LayerNames, Recognised};
+use super::left_out::LeftOutTensors;
+use super::{Family, FamilyError, ImportOptions, LayerNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
@@ -19,7 +19,7 @@ use crate::network::{Architecture, BlockConv, Hints, Layer};
 pub(super) const FAMILY: Family =
     Family { name: "maskrcnn_benchmark", recognise, norm_eps: 0.0, classes: coco };
 
-fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
+fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError> {
     let shape = |name: &str| checkpoint.tensor(name).map(|tensor| tensor.shape());
     // The RPN is called as torchvision's; the stem is not.
     if shape("rpn.head.cls_logits.weight").is_none() || shape("backbone.body.stem.conv1.weight").is_none() {
@@ -58,8 +58,8 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         idle: |name| name.starts_with("rpn.anchor_generator."),
         needed: |name| ["backbone.", "rpn.head.", "roi_heads.box."].iter().any(|part| name.starts_with(part)),
         left_out: |name| match name.strip_prefix("roi_heads.")?.split('.').next()? {
-            "mask" => Some(LeftOut::Masks),
-            "keypoint" => Some(LeftOut::Keypoints),
+            "mask" => Some(LeftOutTensors::Masks),
+            "keypoint" => Some(LeftOutTensors::Keypoints),
             _ => None,
         },
         warnings,

@@ -11,8 +11,8 @@ use super::conventions::{
     RoiRule, RoiScale, Scaling, ScoreMean, SizeRule, ValueRange, usual_sizes,
 };
 use super::detectron2::coco;
-use super::left_out::LeftOut;
-use super::{ClassOption, ClassesOption, Error, Family, ImportOptions, LayerNames, Recognised};
+use super::left_out::LeftOutTensors;
+use super::{ClassOption, ClassesOption, Family, FamilyError, ImportOptions, LayerNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, Hints, Layer};
 
@@ -33,14 +33,14 @@ const HINTS: Hints = Hints {
     mask_resolution: 14,
 };
 
-fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
+fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError> {
     let has = |name: &str| checkpoint.tensor(name).is_some();
     let starts = |part: &str| checkpoint.tensors().any(|tensor| tensor.name().starts_with(part));
     if !has("rpn_head.rpn_cls.weight") {
         return Ok(None);
     }
     if has("bbox_head.fc_cls.weight") || has("bbox_head.0.fc_cls.weight") {
-        return Err(Error::Options(
+        return Err(FamilyError::Options(
             "the file is of mmdetection 1, whose boxes are computed otherwise: convert it with mmdetection 2's \
              upgrade_model_version.py"
                 .into(),
@@ -52,7 +52,9 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
     match text.map(config::mmdet) {
         Some(Ok(options)) => said = options,
         Some(Err(error @ ConfigError::Unsupported { .. })) => {
-            return Err(Error::Options(format!("the config in the file is not for this program: {error}")));
+            return Err(FamilyError::Options(format!(
+                "the config in the file is not for this program: {error}"
+            )));
         }
         Some(Err(error)) => warnings.push(format!("the config in the file was passed over: {error}")),
         None => warnings
@@ -81,8 +83,8 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         idle: |_| false,
         needed: |name| ["neck.", "rpn_head.", "roi_head."].iter().any(|part| name.starts_with(part)),
         left_out: |name| match name.strip_prefix("roi_head.")?.split('.').next()? {
-            "mask_head" | "point_head" => Some(LeftOut::Masks),
-            "mask_iou_head" => Some(LeftOut::MaskScores),
+            "mask_head" | "point_head" => Some(LeftOutTensors::Masks),
+            "mask_iou_head" => Some(LeftOutTensors::MaskScores),
             _ => None,
         },
         warnings,

@@ -30,10 +30,10 @@ pub use conventions::{
     ProposalRule, RankBy, ResizeFilter, RoiRule, RoiScale, Scaling, ScoreMean, SizeRule, ValueRange,
 };
 pub(crate) use limits::{MOST_PIXELS, check as check_conventions, check_classifier};
-pub use load::{Error, Loaded, Parameters, load};
+pub use load::{FamilyError, Loaded, Parameters, load};
 pub use options::{ClassOption, ClassesOption, ImportOptions};
 
-use left_out::LeftOut;
+use left_out::LeftOutTensors;
 
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
@@ -148,7 +148,7 @@ pub(crate) struct Recognised {
     /// Whether a tensor of this name decides boxes: it must not be left over.
     pub needed: fn(&str) -> bool,
     /// The part that a tensor of this name belongs to, if it is one that the network does without.
-    pub left_out: fn(&str) -> Option<LeftOut>,
+    pub left_out: fn(&str) -> Option<LeftOutTensors>,
     /// What a person should know, a sentence each.
     pub warnings: Vec<String>,
 }
@@ -166,7 +166,7 @@ pub(crate) struct Family {
     /// What users and `model.json` call it.
     pub name: &'static str,
     /// Whether a checkpoint is of this family, and how it is to be read.
-    pub recognise: fn(&Checkpoint) -> Result<Option<Recognised>, Error>,
+    pub recognise: fn(&Checkpoint) -> Result<Option<Recognised>, FamilyError>,
     /// What is added to variances.
     pub norm_eps: f64,
     /// The classes of checkpoints that are known by their number of classes, else nothing.

@@ -9,20 +9,20 @@ use super::conventions::{
     RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
 };
 use super::detectron2::{MASK_RESOLUTION, coco};
-use super::left_out::LeftOut;
-use super::{Error, Family, ImportOptions, LayerNames, NormNames, Recognised};
+use super::left_out::LeftOutTensors;
+use super::{Family, FamilyError, ImportOptions, LayerNames, NormNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
 pub(super) const FAMILY: Family = Family { name: "paddledet", recognise, norm_eps: 1e-5, classes: coco };
 
-fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
+fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError> {
     let has = |name: &str| checkpoint.tensor(name).is_some();
     if !has("rpn_head.rpn_rois_score.weight") {
         return Ok(None);
     }
     if has("bbox_head.bbox_score0.weight") {
-        return Err(Error::OtherModel("Cascade R-CNN of PaddleDetection"));
+        return Err(FamilyError::OtherModel("Cascade R-CNN of PaddleDetection"));
     }
     let pooled = |stage: usize| has(&format!("backbone.res{0}.res{0}a.short.conv.conv.weight", stage + 2));
     let style = PaddleStyle {
@@ -57,7 +57,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
         needed: |name| {
             ["backbone.", "neck.", "rpn_head.", "bbox_head."].iter().any(|part| name.starts_with(part))
         },
-        left_out: |name| name.starts_with("mask_head.").then_some(LeftOut::Masks),
+        left_out: |name| name.starts_with("mask_head.").then_some(LeftOutTensors::Masks),
         warnings: Vec::new(),
     }))
 }

@@ -9,9 +9,9 @@ use super::conventions::{
     FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter, RoiRule,
     RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
 };
-use super::left_out::LeftOut;
+use super::left_out::LeftOutTensors;
 use super::load::missing;
-use super::{Error, Family, ImportOptions, LayerNames, Recognised};
+use super::{Family, FamilyError, ImportOptions, LayerNames, Recognised};
 use crate::checkpoint::Checkpoint;
 use crate::network::{Architecture, BlockConv, Hints, Layer};
 
@@ -29,7 +29,7 @@ const HINTS: Hints = Hints {
     mask_resolution: 14,
 };
 
-fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
+fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError> {
     let has = |name: &str| checkpoint.tensor(name).is_some();
     // maskrcnn-benchmark calls its RPN the same.
     if !has("rpn.head.cls_logits.weight") || has("backbone.body.stem.conv1.weight") {
@@ -65,8 +65,8 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, Error> {
             parts.iter().any(|part| name.starts_with(part))
         },
         left_out: |name| match name.strip_prefix("roi_heads.")?.split('.').next()? {
-            "keypoint_head" | "keypoint_predictor" => Some(LeftOut::Keypoints),
-            "mask_head" | "mask_predictor" => Some(LeftOut::Masks),
+            "keypoint_head" | "keypoint_predictor" => Some(LeftOutTensors::Keypoints),
+            "mask_head" | "mask_predictor" => Some(LeftOutTensors::Masks),
             _ => None,
         },
         warnings: Vec::new(),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::pull::{ExpectedDigest, PullError, check_file, download, mirrored};
-use super::{ClassifierModel, Error, Imported, Publication, Published};
+use super::{ClassifierModel, Imported, ModelError, Publication, Published};
 use crate::cache;
 use crate::family::ImportOptions;
 
@@ -45,7 +45,7 @@ impl Wanted {
     ///
     /// # Errors
     /// When there is no place for a cache.
-    pub fn folder(&self) -> Result<PathBuf, Error> {
+    pub fn folder(&self) -> Result<PathBuf, ModelError> {
         Ok(cache::root()?.join("models").join(&self.name))
     }
 }
@@ -93,14 +93,14 @@ pub fn bring(
 }
 
 /// Makes the model; whether it is a classifier, and what to say of it.
-fn import(wanted: &Wanted, checkpoint: &Path, folder: &Path) -> Result<(bool, Vec<String>), Error> {
+fn import(wanted: &Wanted, checkpoint: &Path, folder: &Path) -> Result<(bool, Vec<String>), ModelError> {
     match Imported::from_file(checkpoint, &wanted.options) {
         Ok(imported) => {
             let warnings = imported.warnings().to_vec();
             imported.named(&wanted.name).from(wanted.origin.clone()).write(folder)?;
             Ok((false, warnings))
         }
-        Err(Error::WrongKind { found: "classifier", .. }) => {
+        Err(ModelError::WrongKind { found: "classifier", .. }) => {
             let model = ClassifierModel::import(checkpoint, &wanted.options)?;
             let warnings = model.warnings().to_vec();
             model.write(folder, &wanted.name)?;

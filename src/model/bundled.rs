@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Error, Imported, Model};
+use super::{Imported, Model, ModelError};
 use crate::checkpoint::Checkpoint;
 
 /// The model that is used where none is named.
@@ -18,7 +18,7 @@ const FOD_R18: (&[u8], &str) = (
 );
 
 /// A bundled model by its name. Its graphs are made anew each time, which takes milliseconds.
-pub(super) fn bundled(name: &str) -> Option<Result<Model, Error>> {
+pub(super) fn bundled(name: &str) -> Option<Result<Model, ModelError>> {
     let (weights, options) = match name {
         "fod-r18" => FOD_R18,
         _ => return None,
@@ -26,12 +26,12 @@ pub(super) fn bundled(name: &str) -> Option<Result<Model, Error>> {
     Some(open(name, weights, options))
 }
 
-fn open(name: &str, weights: &'static [u8], options: &str) -> Result<Model, Error> {
+fn open(name: &str, weights: &'static [u8], options: &str) -> Result<Model, ModelError> {
     let path = || PathBuf::from(format!("the bundled model {name}"));
-    let options =
-        serde_json::from_str(options).map_err(|e| Error::Options { path: path(), cause: e.to_string() })?;
+    let options = serde_json::from_str(options)
+        .map_err(|error| ModelError::Options { path: path(), cause: error.into() })?;
     let checkpoint =
-        Checkpoint::from_static(weights).map_err(|cause| Error::Checkpoint { path: path(), cause })?;
+        Checkpoint::from_static(weights).map_err(|cause| ModelError::Checkpoint { path: path(), cause })?;
     let imported = Imported::new(&checkpoint, &options, name, "model.safetensors");
-    imported.map_err(|cause| Error::Family { path: path(), cause })?.into_memory()
+    imported.map_err(|cause| ModelError::Family { path: path(), cause })?.into_memory()
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{FileHash, Provenance, Publication, check_texts};
-use super::{BUNDLED, Error, GraphFile, GraphSource, config_beside, find, read_config, store};
+use super::{
+    BUNDLED, GraphFile, GraphSource, InvalidModelFile, ModelError, config_beside, find, read_config, store,
+};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Class, ClassifierInput, ImportOptions, LoadedClassifier, Parameters};
 use crate::hash::sha256;
 use crate::network::{self, ClassifierNetwork};
-use coco_eval::text;
 
 const GRAPH: &str = "classifier.onnx";
 
@@ -47,14 +48,14 @@ impl ClassifierManifest {
     ///
     /// # Errors
     /// When it is no `model.json` of a classifier, or one of its values is impossible or beyond its limit.
-    pub fn from_text(text: &str, path: &Path) -> Result<ClassifierManifest, Error> {
-        let wrong = |cause: String| Error::Manifest { path: path.into(), cause };
-        let manifest: ClassifierManifest =
-            serde_json::from_str(text).map_err(|error| wrong(text::sentence(&error.to_string())))?;
+    pub fn from_text(text: &str, path: &Path) -> Result<ClassifierManifest, ModelError> {
+        let wrong = |cause| ModelError::Manifest { path: path.into(), cause };
+        let value = |what| wrong(InvalidModelFile::Value(what));
+        let manifest: ClassifierManifest = serde_json::from_str(text).map_err(|error| wrong(error.into()))?;
         if manifest.format != FORMAT {
-            return Err(wrong(format!("its format is {}, and {FORMAT} is known", manifest.format)));
+            return Err(value(format!("its format is {}, and {FORMAT} is known", manifest.format)));
         }
-        manifest.check().map_err(wrong)?;
+        manifest.check().map_err(value)?;
         Ok(manifest)
     }
 
@@ -95,7 +96,7 @@ impl ClassifierModel {
     ///
     /// # Errors
     /// When it is none of these, or a detector.
-    pub fn find(path: &Path, options: &ImportOptions) -> Result<ClassifierModel, Error> {
+    pub fn find(path: &Path, options: &ImportOptions) -> Result<ClassifierModel, ModelError> {
         if path.is_dir() {
             return ClassifierModel::open(path);
         }
@@ -117,7 +118,7 @@ impl ClassifierModel {
     ///
     /// # Errors
     /// When its `model.json` cannot be read or is a detector's, or the graph is missing.
-    pub fn open(folder: &Path) -> Result<ClassifierModel, Error> {
+    pub fn open(folder: &Path) -> Result<ClassifierModel, ModelError> {
         let json = folder.join("model.json");
         let text = store::read_text(&json)?;
         if !says_classifier(&text) {
@@ -132,11 +133,11 @@ impl ClassifierModel {
     ///
     /// # Errors
     /// When the file cannot be read, or does not make a classifier.
-    pub fn import(path: &Path, options: &ImportOptions) -> Result<ClassifierModel, Error> {
+    pub fn import(path: &Path, options: &ImportOptions) -> Result<ClassifierModel, ModelError> {
         let checkpoint = Checkpoint::open_at(path, options.key.as_deref(), options.prefix.as_deref())
-            .map_err(|cause| Error::Checkpoint { path: path.into(), cause })?;
+            .map_err(|cause| ModelError::Checkpoint { path: path.into(), cause })?;
         if !family::is_classifier(&checkpoint) {
-            return Err(Error::WrongKind {
+            return Err(ModelError::WrongKind {
                 path: path.into(),
                 found: "checkpoint without a bare ResNet's layers (`conv1`, `layer1` …, `fc`)",
                 wanted: "classifier",
@@ -144,7 +145,7 @@ impl ClassifierModel {
             });
         }
         let loaded = family::load_classifier(&checkpoint, options);
-        let loaded = loaded.map_err(|cause| Error::Family { path: path.into(), cause })?;
+        let loaded = loaded.map_err(|cause| ModelError::Family { path: path.into(), cause })?;
         let LoadedClassifier { architecture, mut weights, classes, input, parameters, surplus } = loaded;
         let mut warnings = checkpoint.warnings().to_vec();
         if !surplus.is_empty() {
@@ -179,12 +180,12 @@ impl ClassifierModel {
     ///
     /// # Errors
     /// When the folder holds something else, or cannot be written.
-    pub fn write(mut self, folder: &Path, name: &str) -> Result<ClassifierModel, Error> {
+    pub fn write(mut self, folder: &Path, name: &str) -> Result<ClassifierModel, ModelError> {
         self.manifest.name = name.into();
         let bytes = self.graph().bytes()?.into_owned();
         store::write(folder, |fresh| {
             let graph = fresh.join(GRAPH);
-            fs::write(&graph, &bytes).map_err(Error::io("write", &graph))?;
+            fs::write(&graph, &bytes).map_err(ModelError::io("write", &graph))?;
             // Plain data with text keys and finite numbers: it always has a text.
             Ok(serde_json::to_string_pretty(&self.manifest).unwrap_or_default() + "\n")
         })?;
@@ -212,9 +213,9 @@ impl ClassifierModel {
 }
 
 /// That a detector stands where a classifier is wanted.
-fn detector(path: &Path) -> Error {
+fn detector(path: &Path) -> ModelError {
     let hint = ": `rcnn detect` takes it";
-    Error::WrongKind { path: path.into(), found: "detector", wanted: "classifier", hint }
+    ModelError::WrongKind { path: path.into(), found: "detector", wanted: "classifier", hint }
 }
 
 /// Whether the text of a `model.json` is a classifier's.

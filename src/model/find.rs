@@ -12,8 +12,8 @@ use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
 use super::zoo::{RECOMMENDED, full_name, published};
 use super::{
-    Error, FileHash, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, config_beside, read_config,
-    store,
+    FileHash, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, ModelError, config_beside,
+    read_config, store,
 };
 use crate::cache;
 use crate::family::{ClassOption, ClassesOption, ImportOptions};
@@ -37,7 +37,7 @@ impl Model {
     ///
     /// # Errors
     /// When there is no such model, or it cannot be read.
-    pub fn find(name: impl AsRef<OsStr>) -> Result<Model, Error> {
+    pub fn find(name: impl AsRef<OsStr>) -> Result<Model, ModelError> {
         let name = name.as_ref();
         let path = Path::new(name);
         if path.is_dir() {
@@ -62,7 +62,7 @@ impl Model {
         path: &Path,
         config: Option<&Path>,
         names: Option<Vec<String>>,
-    ) -> Result<Model, Error> {
+    ) -> Result<Model, ModelError> {
         import_once(path, config, names)
     }
 
@@ -71,7 +71,7 @@ impl Model {
     ///
     /// # Errors
     /// When its `model.json` cannot be read, a graph is missing, or the checkpoint makes no network.
-    pub fn open(folder: &Path) -> Result<Model, Error> {
+    pub fn open(folder: &Path) -> Result<Model, ModelError> {
         let json = folder.join("model.json");
         if !json.exists() && is_checkpoint(folder) {
             let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
@@ -80,7 +80,7 @@ impl Model {
         }
         let text = store::read_text(&json)?;
         if says_classifier(&text) {
-            return Err(Error::WrongKind {
+            return Err(ModelError::WrongKind {
                 path: folder.into(),
                 found: "classifier",
                 wanted: "detector",
@@ -96,7 +96,7 @@ impl Model {
 }
 
 /// The folder of the model that has this name.
-pub(super) fn named(name: &OsStr) -> Result<PathBuf, Error> {
+pub(super) fn named(name: &OsStr) -> Result<PathBuf, ModelError> {
     let full = name.to_str().map_or(name, |name| full_name(name).as_ref());
     let mut folders = homes().into_iter().map(|(_, home)| home.join(full));
     let folder = if is_plain(name) { folders.find(|folder| is_model(folder)) } else { None };
@@ -107,16 +107,19 @@ pub(super) fn named(name: &OsStr) -> Result<PathBuf, Error> {
 const ENDINGS: [&str; 8] = ["pth", "pt", "pkl", "ckpt", "safetensors", "pdparams", "onnx", "json"];
 
 /// Why there is no model of a name, or at a path.
-fn missing(name: &OsStr) -> Error {
+fn missing(name: &OsStr) -> ModelError {
     let path = Path::new(name);
     let ends_as_file =
         path.extension().is_some_and(|end| ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known)));
     if path.exists() {
         let cause = "it is a pipe or a device, and a model is a folder or a file";
-        return Error::io("read", path)(io::Error::other(cause));
+        return ModelError::io("read", path)(io::Error::other(cause));
     }
     if ends_as_file || !is_plain(name) {
-        return Error::io("find", path)(io::Error::new(io::ErrorKind::NotFound, "no such file or folder"));
+        return ModelError::io("find", path)(io::Error::new(
+            io::ErrorKind::NotFound,
+            "no such file or folder",
+        ));
     }
     let (name, known) = (name.to_string_lossy(), known());
     let pull = |name: &str| format!("`rcnn pull {name}` brings it");
@@ -129,7 +132,7 @@ fn missing(name: &OsStr) -> Error {
         Some(near) => format!("the nearest name is `{near}`: {}", pull(near)),
         None => format!("give a model folder, a checkpoint file, or one of {}", known.join(", ")),
     };
-    Error::Unknown { name: name.escape_debug().to_string(), cure }
+    ModelError::Unknown { name: name.escape_debug().to_string(), cure }
 }
 
 /// The name that is most like another, if one is so much like it that it may be meant.
@@ -271,7 +274,7 @@ fn known() -> Vec<String> {
 
 /// Imports a checkpoint into the cache, or finds it there. A config that is given replaces the one beside it, and names
 /// those that any config gives to the classes.
-fn import_once(path: &Path, config: Option<&Path>, names: Option<Vec<String>>) -> Result<Model, Error> {
+fn import_once(path: &Path, config: Option<&Path>, names: Option<Vec<String>>) -> Result<Model, ModelError> {
     let beside = if config.is_some() { None } else { config_beside(path) };
     let mut options = config.or(beside.as_deref()).map(read_config).transpose()?.unwrap_or_default();
     if let Some(names) = names {
@@ -279,14 +282,18 @@ fn import_once(path: &Path, config: Option<&Path>, names: Option<Vec<String>>) -
     }
     let beside = beside.as_deref();
     match import_into_cache(path, &options, beside) {
-        Err(cause @ (Error::Io { .. } | Error::NoCache(_))) if path.is_file() => {
+        Err(cause @ (ModelError::Io { .. } | ModelError::NoCache(_))) if path.is_file() => {
             Imported::from_file(path, &options)?.into_memory_noted(beside, &cause)
         }
         outcome => outcome,
     }
 }
 
-fn import_into_cache(path: &Path, options: &ImportOptions, beside: Option<&Path>) -> Result<Model, Error> {
+fn import_into_cache(
+    path: &Path,
+    options: &ImportOptions,
+    beside: Option<&Path>,
+) -> Result<Model, ModelError> {
     let home = cache::root()?.join("imported");
     let folder = home.join(key(path, options)?);
     if let Some(model) = cached(&folder) {
@@ -311,10 +318,10 @@ fn import_into_cache(path: &Path, options: &ImportOptions, beside: Option<&Path>
 
 /// The name of a checkpoint's import: of the file's path, size and time and of the options, so that a start need not
 /// read the whole checkpoint.
-fn key(path: &Path, options: &ImportOptions) -> Result<String, Error> {
-    let metadata = fs::metadata(path).map_err(Error::io("read", path))?;
+fn key(path: &Path, options: &ImportOptions) -> Result<String, ModelError> {
+    let metadata = fs::metadata(path).map_err(ModelError::io("read", path))?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let full = fs::canonicalize(path).map_err(Error::io("read", path))?;
+    let full = fs::canonicalize(path).map_err(ModelError::io("read", path))?;
     let (full, bytes, version) = (full.display(), metadata.len(), env!("CARGO_PKG_VERSION"));
     let key = format!("{full}\n{bytes}\n{modified:?}\n{options:?}\n{version}\n{IMPORTS}");
     Ok(sha256(key.as_bytes())[..32].to_owned())
@@ -335,10 +342,10 @@ fn cached(folder: &Path) -> Option<Model> {
 }
 
 /// Waits until no other process imports; the lock ends with the file.
-fn lock(home: &Path) -> Result<File, Error> {
-    fs::create_dir_all(home).map_err(Error::io("create the folder", home))?;
+fn lock(home: &Path) -> Result<File, ModelError> {
+    fs::create_dir_all(home).map_err(ModelError::io("create the folder", home))?;
     let path = home.join(".lock");
-    let file = File::create(&path).map_err(Error::io("create", &path))?;
+    let file = File::create(&path).map_err(ModelError::io("create", &path))?;
     if let Err(error) = file.lock() {
         tracing::debug!("`{}` cannot be locked: {error}", path.display());
     }

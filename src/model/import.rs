@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::manifest::{Files, Manifest, Provenance, Publication};
-use super::{Error, Model, OfGraphs, store, zoo};
+use super::{Model, ModelError, OfGraphs, store, zoo};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, ImportOptions, Loaded};
 use crate::hash::sha256;
 use crate::network;
 use crate::onnx::Graph;
-use coco_eval::text;
 
 /// A checkpoint made into a model, not written yet.
 #[derive(Debug)]
@@ -26,10 +25,10 @@ pub struct Imported {
 ///
 /// # Errors
 /// When the file cannot be read, or holds an unknown key or a value of the wrong kind.
-pub fn read_options(path: &Path) -> Result<ImportOptions, Error> {
+pub fn read_options(path: &Path) -> Result<ImportOptions, ModelError> {
     let text = store::read_text(path)?;
     serde_json::from_str(&text)
-        .map_err(|error| Error::Options { path: path.into(), cause: text::sentence(&error.to_string()) })
+        .map_err(|error| ModelError::Options { path: path.into(), cause: error.into() })
 }
 
 /// The config beside a checkpoint file, which tells what its tensors cannot: `import.json`, or, for detectron2's and
@@ -55,9 +54,8 @@ pub fn config_beside(checkpoint: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// As [`read_options`], and when the config asks for what is not supported.
-pub fn read_config(path: &Path) -> Result<ImportOptions, Error> {
-    family::read_config(path)
-        .map_err(|error| Error::Options { path: path.into(), cause: text::sentence(&error.to_string()) })
+pub fn read_config(path: &Path) -> Result<ImportOptions, ModelError> {
+    family::read_config(path).map_err(|error| ModelError::Options { path: path.into(), cause: error.into() })
 }
 
 impl Imported {
@@ -65,11 +63,11 @@ impl Imported {
     ///
     /// # Errors
     /// When the file cannot be read, or does not make a network.
-    pub fn from_file(path: &Path, options: &ImportOptions) -> Result<Imported, Error> {
+    pub fn from_file(path: &Path, options: &ImportOptions) -> Result<Imported, ModelError> {
         let checkpoint = Checkpoint::open_at(path, options.key.as_deref(), options.prefix.as_deref())
-            .map_err(|cause| Error::Checkpoint { path: path.into(), cause })?;
+            .map_err(|cause| ModelError::Checkpoint { path: path.into(), cause })?;
         if family::is_classifier(&checkpoint) {
-            return Err(Error::WrongKind {
+            return Err(ModelError::WrongKind {
                 path: path.into(),
                 found: "classifier",
                 wanted: "detector",
@@ -79,7 +77,7 @@ impl Imported {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
         Imported::new(&checkpoint, options, &stem, &name)
-            .map_err(|cause| Error::Family { path: path.into(), cause })
+            .map_err(|cause| ModelError::Family { path: path.into(), cause })
     }
 
     /// Makes a model called `name` of the checkpoint file `file`.
@@ -88,7 +86,7 @@ impl Imported {
         options: &ImportOptions,
         name: &str,
         file: &str,
-    ) -> Result<Imported, family::Error> {
+    ) -> Result<Imported, family::FamilyError> {
         let hash = sha256(checkpoint.bytes());
         // Of a published file more is known than its tensors show; what the user says goes before it.
         let published = zoo::by_hash(&hash);
@@ -183,7 +181,7 @@ impl Imported {
     ///
     /// # Errors
     /// When a graph is beyond what ONNX can hold.
-    pub fn into_memory(self) -> Result<Model, Error> {
+    pub fn into_memory(self) -> Result<Model, ModelError> {
         let model = Model::in_memory(self.manifest, self.graphs)?;
         Ok(Model { warnings: self.warnings, ..model })
     }
@@ -192,19 +190,23 @@ impl Imported {
     ///
     /// # Errors
     /// When the folder holds something else, or cannot be written.
-    pub fn write(self, folder: &Path) -> Result<Model, Error> {
+    pub fn write(self, folder: &Path) -> Result<Model, ModelError> {
         Model::write(self.manifest, &self.graphs, folder)
     }
 
     /// The same for an import that nobody asked for by name: warnings, and a word on what was assumed, are kept in the
     /// folder, so that whoever opens it hears of them. `config` was read beside the checkpoint.
-    pub(super) fn write_noted(mut self, folder: &Path, config: Option<&Path>) -> Result<Model, Error> {
+    pub(super) fn write_noted(mut self, folder: &Path, config: Option<&Path>) -> Result<Model, ModelError> {
         let warnings = self.noted(config);
         Model::write_noted(self.manifest, &self.graphs, folder, warnings)
     }
 
     /// The same in memory, where the cache cannot be written.
-    pub(super) fn into_memory_noted(mut self, config: Option<&Path>, why: &Error) -> Result<Model, Error> {
+    pub(super) fn into_memory_noted(
+        mut self,
+        config: Option<&Path>,
+        why: &ModelError,
+    ) -> Result<Model, ModelError> {
         let mut warnings = self.noted(config);
         warnings
             .push(format!("the checkpoint is imported anew every time, as the cache cannot be used: {why}"));

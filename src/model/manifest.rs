@@ -4,11 +4,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, OfGraphs};
+use super::{InvalidModelFile, ModelError, OfGraphs};
 use crate::checkpoint::EscapedText;
 use crate::family::{self, Class, Conventions, Parameters};
 use crate::network::Architecture;
-use coco_eval::text;
 
 use super::format1::Manifest1;
 
@@ -167,16 +166,17 @@ impl Manifest {
     ///
     /// # Errors
     /// When it is no `model.json` of a detector, or one of its values is impossible or beyond its limit.
-    pub fn from_text(text: &str, path: &Path) -> Result<Manifest, Error> {
-        let wrong = |cause: String| Error::Manifest { path: path.into(), cause };
-        let unread = |error: serde_json::Error| wrong(text::sentence(&error.to_string()));
+    pub fn from_text(text: &str, path: &Path) -> Result<Manifest, ModelError> {
+        let wrong = |cause| ModelError::Manifest { path: path.into(), cause };
+        let unread = |error: serde_json::Error| wrong(error.into());
+        let value = |what| wrong(InvalidModelFile::Value(what));
         let Version { format } = serde_json::from_str(text).map_err(unread)?;
         let manifest = match format {
             1 => serde_json::from_str::<Manifest1>(text).map_err(unread)?.into(),
             FORMAT => serde_json::from_str(text).map_err(unread)?,
-            other => return Err(wrong(format!("its format is {other}, and 1 to {FORMAT} are known"))),
+            other => return Err(value(format!("its format is {other}, and 1 to {FORMAT} are known"))),
         };
-        Manifest::check(&manifest).map_err(wrong)?;
+        Manifest::check(&manifest).map_err(value)?;
         Ok(manifest)
     }
 

@@ -34,6 +34,7 @@ pub use zoo::{Published, RECOMMENDED, Recommended, find_published, published};
 use crate::hash::sha256;
 use crate::runtime::GraphBytes;
 use crate::{cache, checkpoint, family, onnx};
+use coco_eval::text;
 
 /// A model: `model.json` and two graphs, from a folder or from memory.
 #[derive(Debug)]
@@ -82,9 +83,25 @@ impl Graphs {
     }
 }
 
+/// What is wrong with a `model.json` or with an import's options.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidModelFile {
+    /// It is no JSON of that kind; said with line and column.
+    #[error("{}", text::sentence(&.0.to_string()))]
+    Json(#[from] serde_json::Error),
+    /// It is no config of a framework that can be taken.
+    #[error("{}", text::sentence(&.0.to_string()))]
+    Config(#[from] family::ConfigError),
+    /// A value is impossible or beyond its limit.
+    #[error("{0}")]
+    Value(String),
+}
+
 /// Why a model could not be had.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[non_exhaustive]
+pub enum ModelError {
     /// Nothing has that name.
     #[error("no model `{name}`: {cure}")]
     Unknown {
@@ -101,6 +118,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The system's words.
+        #[source]
         cause: std::io::Error,
     },
     /// `model.json` is not what it should be.
@@ -108,16 +126,18 @@ pub enum Error {
     Manifest {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with line and column.
-        cause: String,
+        /// What is wrong.
+        #[source]
+        cause: InvalidModelFile,
     },
     /// The import options are not what they should be.
     #[error("`{}` is no import configuration: {cause}", path.display())]
     Options {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with line and column.
-        cause: String,
+        /// What is wrong.
+        #[source]
+        cause: InvalidModelFile,
     },
     /// The checkpoint file cannot be read.
     #[error("cannot import `{}`: {cause}", path.display())]
@@ -125,7 +145,8 @@ pub enum Error {
         /// The checkpoint.
         path: PathBuf,
         /// Why.
-        cause: checkpoint::Error,
+        #[source]
+        cause: checkpoint::CheckpointError,
     },
     /// The checkpoint does not make a network.
     #[error("cannot import `{}`: {cause}", path.display())]
@@ -133,7 +154,8 @@ pub enum Error {
         /// The checkpoint.
         path: PathBuf,
         /// Why.
-        cause: family::Error,
+        #[source]
+        cause: family::FamilyError,
     },
     /// A classifier stands where a detector is wanted, or the other way round.
     #[error("`{}` is a {found}, and a {wanted} is wanted{hint}", path.display())]
@@ -149,7 +171,7 @@ pub enum Error {
     },
     /// The graphs cannot be written.
     #[error("cannot write the model: {0}")]
-    Graph(#[from] onnx::Error),
+    Graph(#[from] onnx::GraphError),
     /// The folder to write to holds something else.
     #[error("`{}` holds other files: give a new folder or one that an import made", .0.display())]
     NotOurs(PathBuf),
@@ -186,10 +208,10 @@ pub enum Error {
     NoCache(#[from] cache::NoCache),
 }
 
-impl Error {
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+impl ModelError {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ModelError + use<> {
         let path = path.to_owned();
-        move |cause| Error::Io { doing, path, cause }
+        move |cause| ModelError::Io { doing, path, cause }
     }
 }
 
@@ -198,7 +220,10 @@ impl Model {
     ///
     /// # Errors
     /// When a graph is beyond what ONNX can hold.
-    pub(crate) fn in_memory(mut manifest: Manifest, graphs: OfGraphs<onnx::Graph>) -> Result<Model, Error> {
+    pub(crate) fn in_memory(
+        mut manifest: Manifest,
+        graphs: OfGraphs<onnx::Graph>,
+    ) -> Result<Model, ModelError> {
         let OfGraphs { trunk, heads, mask } = graphs;
         // Each graph goes when its bytes are there.
         let bytes = |graph: onnx::Graph| graph.to_bytes();
@@ -223,8 +248,8 @@ impl Model {
     /// # Errors
     /// When it holds something else.
     #[doc(hidden)]
-    pub fn check_folder(folder: &Path) -> Result<(), Error> {
-        if store::is_for_us(folder) { Ok(()) } else { Err(Error::NotOurs(folder.into())) }
+    pub fn check_folder(folder: &Path) -> Result<(), ModelError> {
+        if store::is_for_us(folder) { Ok(()) } else { Err(ModelError::NotOurs(folder.into())) }
     }
 
     /// Writes a model into a folder; an earlier model there is replaced. The files of the manifest are set anew.
@@ -235,7 +260,7 @@ impl Model {
         manifest: Manifest,
         graphs: &OfGraphs<onnx::Graph>,
         folder: &Path,
-    ) -> Result<Model, Error> {
+    ) -> Result<Model, ModelError> {
         Model::write_noted(manifest, graphs, folder, Vec::new())
     }
 
@@ -245,7 +270,7 @@ impl Model {
         graphs: &OfGraphs<onnx::Graph>,
         folder: &Path,
         warnings: Vec<String>,
-    ) -> Result<Model, Error> {
+    ) -> Result<Model, ModelError> {
         let text = store::write(folder, |fresh| {
             let write = |name: &str, graph: &onnx::Graph| store::write_graph(graph, &fresh.join(name));
             let OfGraphs { trunk, heads, mask } = graphs.try_map(write)?;
@@ -340,7 +365,7 @@ impl<'a> GraphSource<'a> {
     ///
     /// # Errors
     /// When its file cannot be read, or is not the one that `model.json` names.
-    pub fn bytes(&self) -> Result<Cow<'a, [u8]>, Error> {
+    pub fn bytes(&self) -> Result<Cow<'a, [u8]>, ModelError> {
         match self {
             GraphSource::File(file) => Ok(file.read()?.into()),
             GraphSource::Memory(_, bytes) => Ok((*bytes).into()),
@@ -351,7 +376,7 @@ impl<'a> GraphSource<'a> {
     ///
     /// # Errors
     /// As [`GraphSource::bytes`].
-    pub fn as_graph(&self) -> Result<GraphBytes<'_>, Error> {
+    pub fn as_graph(&self) -> Result<GraphBytes<'_>, ModelError> {
         match self {
             GraphSource::File(file) => {
                 let (path, sha256) = file.checked()?;

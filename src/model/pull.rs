@@ -8,7 +8,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 
-use super::{Error, Published};
+use super::{ModelError, Published};
 use crate::cache;
 use crate::hash::{of_reader, sha256};
 use crate::http;
@@ -19,6 +19,40 @@ const MOST_BYTES: u64 = 8 << 30;
 /// How often a broken connection is taken up again.
 const ATTEMPTS: usize = 5;
 
+/// Why a download did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// The connection, or what came over it.
+    #[error("{}", http::reason(.0.as_ref()))]
+    Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The server's answer is none that brings a file.
+    #[error("the server answers with status {0}")]
+    Status(u16),
+    /// More is here than the server has.
+    #[error("the server has less than was loaded before: try again")]
+    LessThanBefore,
+    /// The file is larger than any checkpoint.
+    #[error("the server announces more than {MOST_BYTES} bytes")]
+    TooLarge,
+    /// Some of the file is missing.
+    #[error("the connection ended after {done} of {all} bytes")]
+    Short {
+        /// Bytes that came.
+        done: u64,
+        /// Bytes that the server announced.
+        all: u64,
+    },
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+}
+
+impl DownloadError {
+    fn connection(error: impl std::error::Error + Send + Sync + 'static) -> DownloadError {
+        DownloadError::Connection(Box::new(error))
+    }
+}
+
 /// Why a checkpoint could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum PullError {
@@ -28,7 +62,8 @@ pub enum PullError {
         /// The address.
         url: String,
         /// What went wrong.
-        cause: String,
+        #[source]
+        cause: DownloadError,
     },
     /// Not the bytes that were published.
     #[error(
@@ -49,7 +84,7 @@ pub enum PullError {
     Busy(String),
     /// The cache.
     #[error(transparent)]
-    Model(#[from] Error),
+    Model(#[from] ModelError),
 }
 
 /// The digest that a file must begin with, in hexadecimal.
@@ -112,18 +147,18 @@ pub fn download(
     let name = if name.trim_matches('.').is_empty() { "checkpoint".to_owned() } else { name };
     // Files of one name from different places must not meet: `model_final.pkl` is a common one.
     let place = &sha256(url.as_bytes())[..16];
-    let folder = cache::root().map_err(Error::from)?.join("downloads").join(place);
-    fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+    let folder = cache::root().map_err(ModelError::from)?.join("downloads").join(place);
+    fs::create_dir_all(&folder).map_err(ModelError::io("create the folder", &folder))?;
     let part = folder.join(format!("{name}.part"));
     let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&part);
-    let file = file.as_mut().map_err(|error| Error::io("open", &part)(copy(error)))?;
+    let file = file.as_mut().map_err(|error| ModelError::io("open", &part)(copy(error)))?;
     if file.try_lock().is_err() {
         return Err(PullError::Busy(name));
     }
     fetch(url, file, progress)?;
     check(url, file, &part, expected)?;
     let whole = folder.join(name);
-    fs::rename(&part, &whole).map_err(Error::io("rename", &part))?;
+    fs::rename(&part, &whole).map_err(ModelError::io("rename", &part))?;
     Ok(whole)
 }
 
@@ -134,13 +169,13 @@ fn copy(error: &io::Error) -> io::Error {
 /// Loads what is missing of a file, trying again where a connection breaks off after some progress.
 fn fetch(url: &str, file: &mut File, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<(), PullError> {
     let agent = http::agent(false);
-    let failed = |cause: String| PullError::Network { url: url.into(), cause };
+    let failed = |cause| PullError::Network { url: url.into(), cause };
     let mut attempts = 0;
     loop {
-        let before = file.seek(SeekFrom::End(0)).map_err(|error| failed(error.to_string()))?;
+        let before = file.seek(SeekFrom::End(0)).map_err(|error| failed(error.into()))?;
         let outcome = fetch_once(&agent, url, file, before, progress);
         let Err(cause) = outcome else { return Ok(()) };
-        let after = file.seek(SeekFrom::End(0)).map_err(|error| failed(error.to_string()))?;
+        let after = file.seek(SeekFrom::End(0)).map_err(|error| failed(error.into()))?;
         attempts += 1;
         if after <= before || attempts >= ATTEMPTS {
             return Err(failed(cause));
@@ -154,13 +189,12 @@ fn fetch_once(
     file: &mut File,
     have: u64,
     progress: &mut dyn FnMut(u64, Option<u64>),
-) -> Result<(), String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
+) -> Result<(), DownloadError> {
     let mut request = agent.get(url);
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
     }
-    let mut response = request.call().map_err(|error| http::reason(&error))?;
+    let mut response = request.call().map_err(DownloadError::connection)?;
     let header =
         |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let length = header("content-length").and_then(|length| length.parse::<u64>().ok());
@@ -174,30 +208,30 @@ fn fetch_once(
         // All there was is here already; or what is here is no part of it.
         416 if all_of_range == Some(have) => return Ok(()),
         416 => {
-            file.set_len(0).map_err(|error| text(&error))?;
-            return Err("the server has less than was loaded before: try again".into());
+            file.set_len(0)?;
+            return Err(DownloadError::LessThanBefore);
         }
-        status => return Err(format!("the server answers with status {status}")),
+        status => return Err(DownloadError::Status(status)),
     };
     if all.is_some_and(|all| all > MOST_BYTES) {
-        return Err(format!("the server announces more than {MOST_BYTES} bytes"));
+        return Err(DownloadError::TooLarge);
     }
-    file.set_len(start).map_err(|error| text(&error))?;
-    file.seek(SeekFrom::Start(start)).map_err(|error| text(&error))?;
+    file.set_len(start)?;
+    file.seek(SeekFrom::Start(start))?;
     let mut body = response.body_mut().with_config().limit(MOST_BYTES).reader();
     let mut block = vec![0; 1 << 16];
     let mut done = start;
     loop {
-        let count = body.read(&mut block).map_err(|error| http::reason(&error))?;
+        let count = body.read(&mut block).map_err(DownloadError::connection)?;
         if count == 0 {
             break;
         }
-        file.write_all(&block[..count]).map_err(|error| text(&error))?;
+        file.write_all(&block[..count])?;
         done += count as u64;
         progress(done, all);
     }
     match all {
-        Some(all) if all != done => Err(format!("the connection ended after {done} of {all} bytes")),
+        Some(all) if all != done => Err(DownloadError::Short { done, all }),
         _ => Ok(()),
     }
 }
@@ -218,7 +252,7 @@ fn check(
 
 /// Checks a file that came by other means.
 pub(super) fn check_file(path: &Path, expected: Option<&ExpectedDigest>) -> Result<(), PullError> {
-    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let mut file = File::open(path).map_err(ModelError::io("read", path))?;
     compare(&path.display().to_string(), &mut file, path, expected)
 }
 
@@ -233,7 +267,7 @@ fn compare(
         ExpectedDigest::Sha256(prefix) => ("SHA-256", prefix, hash::<Sha256>(file)),
         ExpectedDigest::Md5(prefix) => ("MD5", prefix, hash::<Md5>(file)),
     };
-    let digest = digest.map_err(Error::io("read", part))?;
+    let digest = digest.map_err(ModelError::io("read", part))?;
     if !prefix.is_empty() && digest.starts_with(&prefix.to_lowercase()) {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use super::Error;
+use super::ModelError;
 use super::manifest::{FileHash, MASK, TRUNK, head_file};
 use crate::checkpoint::EscapedText;
 use crate::hash::{hexadecimal, of_reader, sha256};
@@ -38,24 +38,24 @@ fn ours() -> impl Iterator<Item = String> {
 /// there is replaced, file by file; other files stay.
 pub(super) fn write(
     folder: &Path,
-    fill: impl FnOnce(&Path) -> Result<String, Error>,
-) -> Result<String, Error> {
+    fill: impl FnOnce(&Path) -> Result<String, ModelError>,
+) -> Result<String, ModelError> {
     if !is_for_us(folder) {
-        return Err(Error::NotOurs(folder.into()));
+        return Err(ModelError::NotOurs(folder.into()));
     }
     let there = folder.is_dir();
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let home = if there { folder } else { parent };
-    fs::create_dir_all(home).map_err(Error::io("create the folder", home))?;
+    fs::create_dir_all(home).map_err(ModelError::io("create the folder", home))?;
     let fresh = tempfile::Builder::new().prefix(".rcnn-import-").tempdir_in(home);
-    let fresh = fresh.map_err(Error::io("create a folder in", home))?;
+    let fresh = fresh.map_err(ModelError::io("create a folder in", home))?;
     let text = fill(fresh.path())?;
     let json = fresh.path().join("model.json");
-    fs::write(&json, &text).map_err(Error::io("write", &json))?;
+    fs::write(&json, &text).map_err(ModelError::io("write", &json))?;
     if there {
         replace(fresh.path(), folder)?;
     } else {
-        fs::rename(fresh.path(), folder).map_err(Error::io("move the finished model to", folder))?;
+        fs::rename(fresh.path(), folder).map_err(ModelError::io("move the finished model to", folder))?;
     }
     Ok(text)
 }
@@ -74,11 +74,11 @@ pub(super) fn is_for_us(folder: &Path) -> bool {
 }
 
 /// Moves a finished model's files over an earlier one's, and removes those that the new one has not.
-fn replace(fresh: &Path, folder: &Path) -> Result<(), Error> {
+fn replace(fresh: &Path, folder: &Path) -> Result<(), ModelError> {
     let (new, old): (Vec<String>, Vec<String>) = ours().partition(|name| fresh.join(name).is_file());
     for name in &new {
         let to = folder.join(name);
-        fs::rename(fresh.join(name), &to).map_err(Error::io("move the finished model to", &to))?;
+        fs::rename(fresh.join(name), &to).map_err(ModelError::io("move the finished model to", &to))?;
     }
     for name in old {
         // Most often it is not there.
@@ -88,14 +88,14 @@ fn replace(fresh: &Path, folder: &Path) -> Result<(), Error> {
 }
 
 /// Keeps warnings on an import beside the model, if there are any.
-pub(super) fn write_notes(warnings: &[String], folder: &Path) -> Result<(), Error> {
+pub(super) fn write_notes(warnings: &[String], folder: &Path) -> Result<(), ModelError> {
     if warnings.is_empty() {
         return Ok(());
     }
     let path = folder.join(NOTES);
     // Texts always have a text.
     let text = serde_json::to_string_pretty(warnings).unwrap_or_default() + "\n";
-    fs::write(&path, text).map_err(Error::io("write", &path))
+    fs::write(&path, text).map_err(ModelError::io("write", &path))
 }
 
 /// The warnings that are kept beside a model; what cannot be read is no reason to do without the model.
@@ -106,9 +106,9 @@ pub(super) fn read_notes(folder: &Path) -> Vec<String> {
 }
 
 /// The text of a `model.json` or of what stands beside it.
-pub(super) fn read_text(path: &Path) -> Result<String, Error> {
+pub(super) fn read_text(path: &Path) -> Result<String, ModelError> {
     let text = files::read(path, LONGEST_TEXT).and_then(text::decode);
-    text.map_err(Error::io("read", path))
+    text.map_err(ModelError::io("read", path))
 }
 
 /// A graph's file, which is used only when it is the one that `model.json` names.
@@ -126,16 +126,16 @@ impl GraphFile {
     }
 
     /// Fails where the file is missing or has another size than `model.json` says, as half-copied ones have.
-    pub(super) fn open(path: PathBuf, expected: &FileHash) -> Result<GraphFile, Error> {
-        let found = fs::metadata(&path).map_err(Error::io("read", &path))?.len();
+    pub(super) fn open(path: PathBuf, expected: &FileHash) -> Result<GraphFile, ModelError> {
+        let found = fs::metadata(&path).map_err(ModelError::io("read", &path))?.len();
         let bytes = expected.bytes;
         if found != bytes {
             // What else a file cannot be read for is told by its size.
             let mut head = Vec::new();
             let read = files::open(&path).and_then(|file| file.take(512).read_to_end(&mut head));
             return Err(match text::stand_in(&head).filter(|_| read.is_ok()) {
-                Some(what) => Error::io("read", &path)(io::Error::other(what)),
-                None => Error::Damaged { path, found, expected: bytes },
+                Some(what) => ModelError::io("read", &path)(io::Error::other(what)),
+                None => ModelError::Damaged { path, found, expected: bytes },
             });
         }
         Ok(GraphFile::new(path, expected))
@@ -145,11 +145,11 @@ impl GraphFile {
     ///
     /// # Errors
     /// When it cannot be read, or is another file.
-    pub(super) fn checked(&self) -> Result<(&Path, &str), Error> {
+    pub(super) fn checked(&self) -> Result<(&Path, &str), ModelError> {
         let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
         if !*compared {
-            let file = files::open(&self.path).map_err(Error::io("read", &self.path))?;
-            self.compare(of_reader::<Sha256>(file).map_err(Error::io("read", &self.path))?)?;
+            let file = files::open(&self.path).map_err(ModelError::io("read", &self.path))?;
+            self.compare(of_reader::<Sha256>(file).map_err(ModelError::io("read", &self.path))?)?;
             *compared = true;
         }
         Ok((&self.path, &self.expected.sha256))
@@ -161,8 +161,9 @@ impl GraphFile {
     }
 
     /// Its bytes.
-    pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
-        let bytes = files::read(&self.path, self.expected.bytes).map_err(Error::io("read", &self.path))?;
+    pub(super) fn read(&self) -> Result<Vec<u8>, ModelError> {
+        let bytes =
+            files::read(&self.path, self.expected.bytes).map_err(ModelError::io("read", &self.path))?;
         let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
         if !*compared {
             self.compare(sha256(&bytes))?;
@@ -171,18 +172,18 @@ impl GraphFile {
         Ok(bytes)
     }
 
-    fn compare(&self, found: String) -> Result<(), Error> {
+    fn compare(&self, found: String) -> Result<(), ModelError> {
         let (path, expected) = (self.path.clone(), &self.expected.sha256);
         if found.eq_ignore_ascii_case(expected) {
             return Ok(());
         }
-        Err(Error::Changed { path, found, expected: EscapedText::new(expected) })
+        Err(ModelError::Changed { path, found, expected: EscapedText::new(expected) })
     }
 }
 
 /// Writes a graph, and tells its size and hash.
-pub(super) fn write_graph(graph: &Graph, path: &Path) -> Result<FileHash, Error> {
-    let file = File::create(path).map_err(Error::io("create", path))?;
+pub(super) fn write_graph(graph: &Graph, path: &Path) -> Result<FileHash, ModelError> {
+    let file = File::create(path).map_err(ModelError::io("create", path))?;
     let mut out = Hashing { out: BufWriter::new(file), hash: Sha256::new(), bytes: 0 };
     graph.write(&mut out)?;
     Ok(FileHash { bytes: out.bytes, sha256: hexadecimal(&out.hash.finalize()) })

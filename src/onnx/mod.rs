@@ -17,4 +17,4 @@ pub(crate) use graph::int;
 pub use graph::{ConvWindow, Dim, Edge, Element, Graph, Initializer, OPSET, RoiAlignAttributes, Values};
 pub(crate) use proto::NodeProto;
 pub use read::GraphReadError;
-pub use write::Error;
+pub use write::GraphError;

@@ -21,7 +21,7 @@ pub enum GraphReadError {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Model {
+struct StoredModel {
     #[prost(message, optional, tag = "7")]
     graph: Option<Whole>,
     #[prost(message, repeated, tag = "8")]
@@ -36,7 +36,7 @@ struct Whole {
     #[prost(string, tag = "2")]
     name: String,
     #[prost(message, repeated, tag = "5")]
-    initializer: Vec<Tensor>,
+    initializer: Vec<StoredTensor>,
     #[prost(string, tag = "10")]
     doc: String,
     #[prost(message, repeated, tag = "11")]
@@ -47,7 +47,7 @@ struct Whole {
 
 /// [`proto::TensorProto`] with its values.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Tensor {
+struct StoredTensor {
     #[prost(int64, repeated, tag = "1")]
     dims: Vec<i64>,
     #[prost(int32, tag = "2")]
@@ -65,7 +65,8 @@ impl Graph {
     /// When they are none, or hold what this library does not write (other operator sets, weights in other files).
     pub fn from_bytes(bytes: &[u8]) -> Result<Graph, GraphReadError> {
         refuse_external(bytes)?;
-        let model = Model::decode(bytes).map_err(|error| GraphReadError::Unreadable(error.to_string()))?;
+        let model =
+            StoredModel::decode(bytes).map_err(|error| GraphReadError::Unreadable(error.to_string()))?;
         let sets = &model.opset_import;
         if sets.len() != 1 || !sets[0].domain.is_empty() || sets[0].version != OPSET {
             return Err(GraphReadError::Foreign(format!("its operator set is not {OPSET}")));
@@ -87,8 +88,8 @@ impl Graph {
     }
 }
 
-fn constant(tensor: Tensor) -> Result<Initializer, GraphReadError> {
-    let Tensor { dims, element, name, raw } = tensor;
+fn constant(tensor: StoredTensor) -> Result<Initializer, GraphReadError> {
+    let StoredTensor { dims, element, name, raw } = tensor;
     let foreign =
         |what: &str| GraphReadError::Foreign(format!("the tensor `{}` {what}", name.escape_debug()));
     let dims: Option<Vec<usize>> = dims.iter().map(|&size| usize::try_from(size).ok()).collect();

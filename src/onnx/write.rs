@@ -24,7 +24,8 @@ const TENSOR_RAW_DATA: u32 = 9;
 
 /// Why a graph could not be written.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[non_exhaustive]
+pub enum GraphError {
     /// More than protobuf can hold in one file.
     #[error("the graph `{graph}` needs {bytes} bytes, more than the 2 GiB that an ONNX file can hold")]
     TooLarge {
@@ -39,6 +40,7 @@ pub enum Error {
         /// Name of the graph.
         graph: String,
         /// The system's words.
+        #[source]
         cause: io::Error,
     },
 }
@@ -48,19 +50,19 @@ impl Graph {
     ///
     /// # Errors
     /// When the file would pass 2 GiB, or `out` fails.
-    pub fn write(&self, mut out: impl Write) -> Result<(), Error> {
+    pub fn write(&self, mut out: impl Write) -> Result<(), GraphError> {
         let size = self.file_size();
         if size > LARGEST_FILE {
-            return Err(Error::TooLarge { graph: self.body.name.clone(), bytes: size });
+            return Err(GraphError::TooLarge { graph: self.body.name.clone(), bytes: size });
         }
-        self.stream(&mut out).map_err(|cause| Error::Io { graph: self.body.name.clone(), cause })
+        self.stream(&mut out).map_err(|cause| GraphError::Io { graph: self.body.name.clone(), cause })
     }
 
     /// The graph as the bytes of an ONNX file.
     ///
     /// # Errors
     /// As [`Graph::write`].
-    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+    pub fn to_bytes(&self) -> Result<Vec<u8>, GraphError> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.file_size()).unwrap_or(0));
         self.write(&mut bytes)?;
         Ok(bytes)
@@ -71,12 +73,12 @@ impl Graph {
     ///
     /// # Errors
     /// As [`Graph::write`].
-    pub fn append_to(&self, model: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn append_to(&self, model: &mut Vec<u8>) -> Result<(), GraphError> {
         let size = model.len() as u64 + field_len(MODEL_GRAPH, self.graph_len());
         if size > LARGEST_FILE {
-            return Err(Error::TooLarge { graph: self.body.name.clone(), bytes: size });
+            return Err(GraphError::TooLarge { graph: self.body.name.clone(), bytes: size });
         }
-        self.stream_graph(model).map_err(|cause| Error::Io { graph: self.body.name.clone(), cause })
+        self.stream_graph(model).map_err(|cause| GraphError::Io { graph: self.body.name.clone(), cause })
     }
 
     fn file_size(&self) -> u64 {

@@ -3,7 +3,7 @@
 use image::metadata::Orientation;
 
 use super::Photo;
-use super::decode::{Decoded, Error, ErrorKind, upright};
+use super::decode::{DecodeError, DecodeErrorKind, Decoded, upright};
 
 /// Rows that a decoder may give at a time: as many as a row of a JPEG's units holds. More at once turn quicker.
 pub(super) const STRIP: usize = 16;
@@ -26,11 +26,14 @@ pub(super) fn lies(orientation: Orientation) -> bool {
 
 impl RowCanvas {
     /// For a picture that is stored with a width and height, both at least 1.
-    pub(super) fn new((width, height): (u32, u32), orientation: Orientation) -> Result<RowCanvas, Error> {
+    pub(super) fn new(
+        (width, height): (u32, u32),
+        orientation: Orientation,
+    ) -> Result<RowCanvas, DecodeError> {
         let stored = (width as usize, height as usize);
         let bytes = stored.0.checked_mul(stored.1).and_then(|pixels| pixels.checked_mul(3));
         let pixels = bytes.and_then(|bytes| bytemuck::try_zeroed_slice_box(bytes).ok());
-        let pixels = pixels.ok_or_else(|| Error::out_of_memory(width, height))?;
+        let pixels = pixels.ok_or_else(|| DecodeError::out_of_memory(width, height))?;
         Ok(RowCanvas { stored, orientation, pixels: pixels.into_vec(), rows: 0 })
     }
 
@@ -97,10 +100,14 @@ impl RowCanvas {
 }
 
 /// The upright photo of a whole picture as stored.
-pub(super) fn whole(stored: (u32, u32), orientation: Orientation, pixels: Vec<u8>) -> Result<Decoded, Error> {
+pub(super) fn whole(
+    stored: (u32, u32),
+    orientation: Orientation,
+    pixels: Vec<u8>,
+) -> Result<Decoded, DecodeError> {
     let (width, height) = stored;
     if pixels.len() as u64 != 3 * u64::from(width) * u64::from(height) {
-        return Err(Error::new(ErrorKind::Corrupt, "the picture has other sizes than it says"));
+        return Err(DecodeError::new(DecodeErrorKind::Corrupt, "the picture has other sizes than it says"));
     }
     if orientation == Orientation::NoTransforms {
         return Ok(Decoded { photo: Photo { width, height, pixels }, full: stored, clipped: false });
@@ -110,11 +117,11 @@ pub(super) fn whole(stored: (u32, u32), orientation: Orientation, pixels: Vec<u8
     Ok(Decoded { photo: canvas.finish(), full: upright(stored, orientation), clipped: false })
 }
 
-impl Error {
+impl DecodeError {
     /// The machine, or what limits the process, has no memory for the pixels now.
-    pub(super) fn out_of_memory(width: u32, height: u32) -> Error {
+    pub(super) fn out_of_memory(width: u32, height: u32) -> DecodeError {
         let detail = format!("there is not enough memory for {width}x{height} pixels");
-        Error::new(ErrorKind::OutOfMemory, detail)
+        DecodeError::new(DecodeErrorKind::OutOfMemory, detail)
     }
 }
 
@@ -149,6 +156,6 @@ mod tests {
     fn what_no_memory_holds_is_an_error() {
         let most = (u32::MAX, u32::MAX);
         let error = RowCanvas::new(most, Orientation::NoTransforms).err().unwrap();
-        assert_eq!(error.kind, ErrorKind::OutOfMemory);
+        assert_eq!(error.kind, DecodeErrorKind::OutOfMemory);
     }
 }

@@ -5,9 +5,9 @@ use std::io::{BufRead, Read, Seek, SeekFrom};
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageFormat, ImageReader};
 
-use super::decode::{DecodeOptions, Error, ErrorKind, TargetSize, divisor};
+use super::decode::{DecodeError, DecodeErrorKind, DecodeOptions, TargetSize, divisor};
 use super::ifd::{self, Directory};
-use super::markers::Outline;
+use super::markers::MarkerFacts;
 use super::{kinds, png, tiff};
 
 /// Most bytes at the start of a file that are read for its header at first; JPEGs with large segments need more.
@@ -83,7 +83,7 @@ fn pixels(width: u32, height: u32, bytes: u64) -> u64 {
 /// Reads on until the first scan begins.
 fn of_jpeg(file: &mut impl Read, mut head: Vec<u8>, options: &DecodeOptions) -> Option<((u32, u32), u64)> {
     loop {
-        let outline = Outline::of(&head);
+        let outline = MarkerFacts::of(&head);
         if outline.has_begun() {
             return Some((outline.size(options).ok()?, outline.decoder_bytes()));
         }
@@ -147,7 +147,11 @@ fn of_tiff(file: &mut (impl Read + Seek), options: &DecodeOptions) -> Option<((u
 }
 
 /// Refuses what never fits.
-pub(super) fn check(bytes: u64, (width, height): (u32, u32), options: &DecodeOptions) -> Result<(), Error> {
+pub(super) fn check(
+    bytes: u64,
+    (width, height): (u32, u32),
+    options: &DecodeOptions,
+) -> Result<(), DecodeError> {
     let most = options.limits.memory;
     if bytes <= most {
         return Ok(());
@@ -159,7 +163,7 @@ pub(super) fn check(bytes: u64, (width, height): (u32, u32), options: &DecodeOpt
         mb(bytes),
         most / 1_000_000
     );
-    Err(Error::new(ErrorKind::TooLarge, detail))
+    Err(DecodeError::new(DecodeErrorKind::TooLarge, detail))
 }
 
 #[cfg(test)]
@@ -190,7 +194,7 @@ mod tests {
             // What is known to be too little is refused, from memory as from a file.
             let limits = Limits { memory: cost.photo, ..Limits::default() };
             let error = decode_bytes(&bytes, &DecodeOptions { limits, ..options }).unwrap_err();
-            assert_eq!(error.kind, ErrorKind::TooLarge, "{}", path.display());
+            assert_eq!(error.kind, DecodeErrorKind::TooLarge, "{}", path.display());
             seen += 1;
         }
         assert!(seen > 20, "{seen}");

@@ -90,7 +90,7 @@ pub enum WideGrey {
 
 /// Why a picture could not be decoded, as the `kind` of a failure row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
+pub enum DecodeErrorKind {
     /// The file could not be read.
     Unreadable,
     /// The file has no bytes.
@@ -109,18 +109,18 @@ pub enum ErrorKind {
     Unsupported,
 }
 
-impl ErrorKind {
+impl DecodeErrorKind {
     /// The kind as it stands in results.
     pub fn as_str(self) -> &'static str {
         match self {
-            ErrorKind::Unreadable => "unreadable",
-            ErrorKind::Empty => "empty",
-            ErrorKind::NotAPicture => "not_a_picture",
-            ErrorKind::Truncated => "truncated",
-            ErrorKind::Corrupt => "corrupt",
-            ErrorKind::TooLarge => "too_large",
-            ErrorKind::OutOfMemory => "out_of_memory",
-            ErrorKind::Unsupported => "unsupported",
+            DecodeErrorKind::Unreadable => "unreadable",
+            DecodeErrorKind::Empty => "empty",
+            DecodeErrorKind::NotAPicture => "not_a_picture",
+            DecodeErrorKind::Truncated => "truncated",
+            DecodeErrorKind::Corrupt => "corrupt",
+            DecodeErrorKind::TooLarge => "too_large",
+            DecodeErrorKind::OutOfMemory => "out_of_memory",
+            DecodeErrorKind::Unsupported => "unsupported",
         }
     }
 }
@@ -128,25 +128,25 @@ impl ErrorKind {
 /// Why one picture could not be decoded. The file is not named here; whoever opened it does.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
-pub struct Error {
+pub struct DecodeError {
     /// What sort of failure.
-    pub kind: ErrorKind,
+    pub kind: DecodeErrorKind,
     /// One sentence for a person.
     pub detail: String,
 }
 
-impl Error {
-    pub(super) fn new(kind: ErrorKind, detail: impl Into<String>) -> Error {
-        Error { kind, detail: detail.into() }
+impl DecodeError {
+    pub(super) fn new(kind: DecodeErrorKind, detail: impl Into<String>) -> DecodeError {
+        DecodeError { kind, detail: detail.into() }
     }
 
-    pub(super) fn truncated(options: &DecodeOptions) -> Error {
+    pub(super) fn truncated(options: &DecodeOptions) -> DecodeError {
         let detail = if options.allow_truncated {
             "the picture is cut off, and what is left of it cannot be decoded"
         } else {
             "the picture is cut off: --allow-truncated takes what is there"
         };
-        Error::new(ErrorKind::Truncated, detail)
+        DecodeError::new(DecodeErrorKind::Truncated, detail)
     }
 }
 
@@ -208,12 +208,12 @@ impl Opened {
         path: &Path,
         options: &DecodeOptions,
         target: &dyn Fn((u32, u32)) -> (u32, u32),
-    ) -> Result<Opened, Error> {
+    ) -> Result<Opened, DecodeError> {
         // Before it is opened: a pipe that nobody writes into lets whoever opens it wait.
         let metadata = fs::metadata(path).map_err(|error| unreadable(&error))?;
         if !metadata.is_file() {
             let what = if metadata.is_dir() { "a folder" } else { "a pipe or a device" };
-            return Err(Error::new(ErrorKind::Unreadable, format!("it is {what}, no file")));
+            return Err(DecodeError::new(DecodeErrorKind::Unreadable, format!("it is {what}, no file")));
         }
         let length = metadata.len();
         if length > options.limits.file_bytes {
@@ -250,16 +250,16 @@ impl Opened {
         self,
         options: &DecodeOptions,
         target: &dyn Fn((u32, u32)) -> (u32, u32),
-    ) -> Result<Decoded, Error> {
+    ) -> Result<Decoded, DecodeError> {
         from_bytes(&self.read(options)?, options, target)
     }
 
-    fn read(mut self, options: &DecodeOptions) -> Result<Vec<u8>, Error> {
+    fn read(mut self, options: &DecodeOptions) -> Result<Vec<u8>, DecodeError> {
         let most = options.limits.file_bytes;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(usize::try_from(self.length).unwrap_or(usize::MAX)).map_err(|_| {
             let detail = format!("there is not enough memory for the file's {} bytes", self.length);
-            Error::new(ErrorKind::OutOfMemory, detail)
+            DecodeError::new(DecodeErrorKind::OutOfMemory, detail)
         })?;
         // A growing file has no length that could be trusted.
         let file = self.file.by_ref().take(most.saturating_add(1));
@@ -272,8 +272,8 @@ impl Opened {
 /// Reads and decodes one picture file; its format is told by its content.
 ///
 /// # Errors
-/// One [`Error`] a way to fail; never a panic, whatever the bytes.
-pub fn decode(path: &Path, options: &DecodeOptions) -> Result<Photo, Error> {
+/// One [`DecodeError`] a way to fail; never a panic, whatever the bytes.
+pub fn decode(path: &Path, options: &DecodeOptions) -> Result<Photo, DecodeError> {
     decode_for(path, options, &|whole| whole).map(|decoded| decoded.photo)
 }
 
@@ -281,7 +281,7 @@ pub fn decode(path: &Path, options: &DecodeOptions) -> Result<Photo, Error> {
 ///
 /// # Errors
 /// As [`decode`], but for what only the pixels tell.
-pub fn size(path: &Path, options: &DecodeOptions) -> Result<(u32, u32), Error> {
+pub fn size(path: &Path, options: &DecodeOptions) -> Result<(u32, u32), DecodeError> {
     // No pixels, no memory for them.
     let limits = Limits { memory: u64::MAX, ..options.limits };
     let options = &DecodeOptions { limits, ..*options };
@@ -300,7 +300,7 @@ pub fn decode_for(
     path: &Path,
     options: &DecodeOptions,
     target: &dyn Fn((u32, u32)) -> (u32, u32),
-) -> Result<Decoded, Error> {
+) -> Result<Decoded, DecodeError> {
     Opened::open(path, options, target)?.decode(options, target)
 }
 
@@ -308,7 +308,7 @@ pub fn decode_for(
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<Photo, Error> {
+pub fn decode_bytes(bytes: &[u8], options: &DecodeOptions) -> Result<Photo, DecodeError> {
     let target: TargetSize<'_> = &|whole| whole;
     let cost = guarded(|| Ok(cost::of(&mut io::Cursor::new(bytes), options, target)))?.unwrap_or_default();
     cost::check(cost.bytes(bytes.len() as u64), cost.stored, options)?;
@@ -324,22 +324,27 @@ pub fn is_decoding() -> bool {
     DECODING.get()
 }
 
-fn from_bytes(bytes: &[u8], options: &DecodeOptions, target: TargetSize<'_>) -> Result<Decoded, Error> {
+fn from_bytes(bytes: &[u8], options: &DecodeOptions, target: TargetSize<'_>) -> Result<Decoded, DecodeError> {
     guarded(|| upright_photo(bytes, options, target))
 }
 
 /// A decoder that panics on a hostile file costs that file only.
-fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+fn guarded<T>(work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
     DECODING.set(true);
     let outcome = catch_unwind(AssertUnwindSafe(work));
     DECODING.set(false);
-    outcome
-        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Corrupt, "the picture's data made the decoder fail")))
+    outcome.unwrap_or_else(|_| {
+        Err(DecodeError::new(DecodeErrorKind::Corrupt, "the picture's data made the decoder fail"))
+    })
 }
 
-fn upright_photo(bytes: &[u8], options: &DecodeOptions, target: TargetSize<'_>) -> Result<Decoded, Error> {
+fn upright_photo(
+    bytes: &[u8],
+    options: &DecodeOptions,
+    target: TargetSize<'_>,
+) -> Result<Decoded, DecodeError> {
     if bytes.is_empty() {
-        return Err(Error::new(ErrorKind::Empty, "the file is empty"));
+        return Err(DecodeError::new(DecodeErrorKind::Empty, "the file is empty"));
     }
     if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
         jpeg::decode(bytes, options, target)
@@ -349,29 +354,32 @@ fn upright_photo(bytes: &[u8], options: &DecodeOptions, target: TargetSize<'_>) 
 }
 
 /// Refuses what has no pixels or too many, before anything is allocated.
-pub(super) fn check_size(width: u32, height: u32, limits: &Limits) -> Result<(), Error> {
+pub(super) fn check_size(width: u32, height: u32, limits: &Limits) -> Result<(), DecodeError> {
     if width == 0 || height == 0 {
-        return Err(Error::new(ErrorKind::Corrupt, format!("the picture has {width}x{height} pixels")));
+        return Err(DecodeError::new(
+            DecodeErrorKind::Corrupt,
+            format!("the picture has {width}x{height} pixels"),
+        ));
     }
     if u64::from(width) * u64::from(height) > limits.pixels {
         let most = limits.pixels;
         let detail =
             format!("the picture has {width}x{height} pixels, more than the limit of {most} (--max-pixels)");
-        return Err(Error::new(ErrorKind::TooLarge, detail));
+        return Err(DecodeError::new(DecodeErrorKind::TooLarge, detail));
     }
     Ok(())
 }
 
-fn unreadable(error: &io::Error) -> Error {
+fn unreadable(error: &io::Error) -> DecodeError {
     let detail = match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         io::ErrorKind::PermissionDenied => "the file may not be read: permission denied".to_owned(),
         _ => format!("the file cannot be read: {error}"),
     };
-    Error::new(ErrorKind::Unreadable, detail)
+    DecodeError::new(DecodeErrorKind::Unreadable, detail)
 }
 
-fn too_long(length: u64, most: u64) -> Error {
+fn too_long(length: u64, most: u64) -> DecodeError {
     let detail = format!("the file has {length} bytes, more than the limit of {most} (--max-file-size)");
-    Error::new(ErrorKind::TooLarge, detail)
+    DecodeError::new(DecodeErrorKind::TooLarge, detail)
 }

@@ -8,11 +8,13 @@ use image::error::{ImageError, LimitErrorKind};
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, WideGrey, check_size, orientation};
-use super::markers::Outline;
+use super::decode::{
+    DecodeError, DecodeErrorKind, DecodeOptions, Decoded, WideGrey, check_size, orientation,
+};
+use super::markers::MarkerFacts;
 use super::{canvas, heif, kinds, png, tiff};
 
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Error> {
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
     if tiff::is_tiff(bytes) {
         return tiff::decode(bytes, options);
     }
@@ -27,11 +29,11 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, E
             match decoder.and_then(|decoder| read(decoder, format, orientation(bytes, options), options)) {
                 // This decoder calls wrong what is only missing.
                 Err(error)
-                    if error.kind == ErrorKind::Corrupt
+                    if error.kind == DecodeErrorKind::Corrupt
                         && format == ImageFormat::WebP
                         && is_cut_webp(bytes) =>
                 {
-                    Err(Error::truncated(options))
+                    Err(DecodeError::truncated(options))
                 }
                 outcome => outcome,
             }
@@ -40,23 +42,23 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, E
 }
 
 /// A JPEG by `image`'s decoder; nothing where it stumbles.
-pub(super) fn decode_jpeg(bytes: &[u8], options: &DecodeOptions) -> Option<Result<Decoded, Error>> {
+pub(super) fn decode_jpeg(bytes: &[u8], options: &DecodeOptions) -> Option<Result<Decoded, DecodeError>> {
     let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|error| failure(&error, options));
     match decoder.and_then(|decoder| read(decoder, ImageFormat::Jpeg, orientation(bytes, options), options)) {
         // This decoder fills up what is missing without a word.
-        _ if !ends_as_jpeg(bytes) && !options.allow_truncated => Some(Err(Error::truncated(options))),
+        _ if !ends_as_jpeg(bytes) && !options.allow_truncated => Some(Err(DecodeError::truncated(options))),
         Err(_) => None,
         outcome => Some(outcome),
     }
 }
 
 /// Width, height and orientation as stored, of any picture.
-pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32), Orientation), Error> {
+pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32), Orientation), DecodeError> {
     if bytes.is_empty() {
-        return Err(Error::new(ErrorKind::Empty, "the file is empty"));
+        return Err(DecodeError::new(DecodeErrorKind::Empty, "the file is empty"));
     }
     if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
-        let size = Outline::of(bytes).size(options)?;
+        let size = MarkerFacts::of(bytes).size(options)?;
         return Ok((size, orientation(bytes, options)));
     }
     if tiff::is_tiff(bytes) {
@@ -78,7 +80,7 @@ fn read(
     format: ImageFormat,
     orientation: Orientation,
     options: &DecodeOptions,
-) -> Result<Decoded, Error> {
+) -> Result<Decoded, DecodeError> {
     let (width, height) = decoder.dimensions();
     check_size(width, height, &options.limits)?;
     let mut limits = image::Limits::default();
@@ -89,9 +91,9 @@ fn read(
     // Zeros that the system gives only when something is written to them.
     let samples =
         usize::try_from(decoder.total_bytes()).ok().and_then(|length| bytemuck::try_zeroed_vec(length).ok());
-    let mut samples = samples.ok_or_else(|| Error::out_of_memory(width, height))?;
+    let mut samples = samples.ok_or_else(|| DecodeError::out_of_memory(width, height))?;
     if let Err(error) = decoder.read_image(&mut samples).map_err(|error| failure(&error, options)) {
-        let allowed = error.kind == ErrorKind::Truncated && options.allow_truncated;
+        let allowed = error.kind == DecodeErrorKind::Truncated && options.allow_truncated;
         if !allowed || !keeps_part(format, colours, &mut samples) {
             return Err(error);
         }
@@ -128,7 +130,7 @@ pub(super) fn to_rgb(
     mut samples: Vec<u8>,
     colours: ColorType,
     wide_grey: WideGrey,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<u8>, DecodeError> {
     let high = |low: u8, high: u8| (u16::from_ne_bytes([low, high]) >> 8) as u8;
     let all = &mut samples;
     match colours {
@@ -146,8 +148,8 @@ pub(super) fn to_rgb(
             replace(all, |[a, b, c, d, e, f, ..]: [u8; 8]| [high(a, b), high(c, d), high(e, f)])?;
         }
         other => {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
+            return Err(DecodeError::new(
+                DecodeErrorKind::Unsupported,
                 format!("pixels of the kind {other:?} are not supported"),
             ));
         }
@@ -156,12 +158,18 @@ pub(super) fn to_rgb(
 }
 
 /// Makes pixels of samples without a second copy: from the front where they get smaller, else from the back.
-fn replace<const N: usize>(samples: &mut Vec<u8>, pixel: impl Fn([u8; N]) -> [u8; 3]) -> Result<(), Error> {
+fn replace<const N: usize>(
+    samples: &mut Vec<u8>,
+    pixel: impl Fn([u8; N]) -> [u8; 3],
+) -> Result<(), DecodeError> {
     let count = samples.len() / N;
     if N < 3 {
         let more = (3 * count).saturating_sub(samples.len());
         samples.try_reserve_exact(more).map_err(|_| {
-            Error::new(ErrorKind::OutOfMemory, format!("there is not enough memory for {count} pixels"))
+            DecodeError::new(
+                DecodeErrorKind::OutOfMemory,
+                format!("there is not enough memory for {count} pixels"),
+            )
         })?;
         samples.resize(3 * count, 0);
     }
@@ -179,27 +187,29 @@ fn replace<const N: usize>(samples: &mut Vec<u8>, pixel: impl Fn([u8; N]) -> [u8
     Ok(())
 }
 
-fn failure(error: &ImageError, options: &DecodeOptions) -> Error {
+fn failure(error: &ImageError, options: &DecodeOptions) -> DecodeError {
     if ends_early(error) {
-        return Error::truncated(options);
+        return DecodeError::truncated(options);
     }
     let text = error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
     match error {
         ImageError::Limits(limit) => match limit.kind() {
             LimitErrorKind::DimensionError => {
-                Error::new(ErrorKind::TooLarge, format!("the picture is too large: {text}"))
+                DecodeError::new(DecodeErrorKind::TooLarge, format!("the picture is too large: {text}"))
             }
             LimitErrorKind::InsufficientMemory => {
                 let most = options.limits.memory / 1_000_000;
                 let detail = format!(
                     "the picture takes more memory than the {most} MB that photos may take (--memory)"
                 );
-                Error::new(ErrorKind::TooLarge, detail)
+                DecodeError::new(DecodeErrorKind::TooLarge, detail)
             }
-            _ => Error::new(ErrorKind::Unsupported, text),
+            _ => DecodeError::new(DecodeErrorKind::Unsupported, text),
         },
-        ImageError::Unsupported(_) => Error::new(ErrorKind::Unsupported, format!("not supported: {text}")),
-        _ => Error::new(ErrorKind::Corrupt, format!("the picture is damaged: {text}")),
+        ImageError::Unsupported(_) => {
+            DecodeError::new(DecodeErrorKind::Unsupported, format!("not supported: {text}"))
+        }
+        _ => DecodeError::new(DecodeErrorKind::Corrupt, format!("the picture is damaged: {text}")),
     }
 }
 

@@ -12,7 +12,7 @@ use image::metadata::Orientation;
 use libloading::Library;
 
 use super::canvas;
-use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, check_size};
+use super::decode::{DecodeError, DecodeErrorKind, DecodeOptions, Decoded, check_size};
 use crate::loader;
 
 /// The oldest version that is used, 1.12.0: as old as the oldest system that is still looked after.
@@ -166,14 +166,15 @@ struct HeifImage<'a> {
 }
 
 #[allow(unsafe_code)]
-fn picture<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Result<HeifImage<'a>, Error> {
-    let heif = heif().ok_or_else(|| Error::new(ErrorKind::Unsupported, "libheif is not there"))?;
+fn picture<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Result<HeifImage<'a>, DecodeError> {
+    let heif =
+        heif().ok_or_else(|| DecodeError::new(DecodeErrorKind::Unsupported, "libheif is not there"))?;
     // SAFETY: the context reads `bytes` as long as it is there, which the lifetime says; libheif checks them. What it
     // gives is freed once, the handle before the context.
     unsafe {
         let pointer = (heif.context_alloc)();
         if pointer.is_null() {
-            return Err(Error::new(ErrorKind::OutOfMemory, "there is no memory for the picture"));
+            return Err(DecodeError::new(DecodeErrorKind::OutOfMemory, "there is no memory for the picture"));
         }
         let context = Context { heif, pointer, _bytes: bytes };
         // A side of a square of so many pixels.
@@ -191,13 +192,13 @@ fn picture<'a>(bytes: &'a [u8], options: &DecodeOptions) -> Result<HeifImage<'a>
 }
 
 /// Width and height as decoded; nothing is left to be turned.
-pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32), Orientation), Error> {
+pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32), Orientation), DecodeError> {
     Ok((picture(bytes, options)?.size, Orientation::NoTransforms))
 }
 
 /// Decodes to an upright photo, without its alpha.
 #[allow(unsafe_code)]
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Error> {
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
     let picture = picture(bytes, options)?;
     let heif = picture.heif;
     // SAFETY: the options are libheif's own, and its version says whether they have the last field. A plane has as many
@@ -205,7 +206,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, E
     unsafe {
         let how = (heif.options_alloc)();
         if how.is_null() {
-            return Err(Error::new(ErrorKind::OutOfMemory, "there is no memory for the picture"));
+            return Err(DecodeError::new(DecodeErrorKind::OutOfMemory, "there is no memory for the picture"));
         }
         (*how).ignore_transformations = u8::from(options.ignore_orientation);
         if (*how).version >= 2 {
@@ -225,10 +226,10 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, E
         let row = 3 * width as usize;
         let stride = usize::try_from(stride).unwrap_or(0);
         if plane.is_null() || stride < row {
-            return Err(Error::new(ErrorKind::Corrupt, "libheif gives no pixels of the picture"));
+            return Err(DecodeError::new(DecodeErrorKind::Corrupt, "libheif gives no pixels of the picture"));
         }
         let pixels = bytemuck::try_zeroed_vec(row * height as usize);
-        let mut pixels: Vec<u8> = pixels.map_err(|()| Error::out_of_memory(width, height))?;
+        let mut pixels: Vec<u8> = pixels.map_err(|()| DecodeError::out_of_memory(width, height))?;
         for (y, out) in pixels.chunks_exact_mut(row).enumerate() {
             out.copy_from_slice(std::slice::from_raw_parts(plane.add(y * stride), row));
         }
@@ -238,7 +239,7 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, E
 
 /// What libheif says, as a failure of the photo.
 #[allow(unsafe_code)]
-fn check(status: Status, options: &DecodeOptions) -> Result<(), Error> {
+fn check(status: Status, options: &DecodeOptions) -> Result<(), DecodeError> {
     if status.code == 0 {
         return Ok(());
     }
@@ -247,17 +248,19 @@ fn check(status: Status, options: &DecodeOptions) -> Result<(), Error> {
     let words = words.map_or_else(String::new, |words| words.to_string_lossy().escape_debug().to_string());
     Err(match (status.code, status.subcode) {
         // Invalid input, the end of the data.
-        (2, 100) => Error::truncated(options),
+        (2, 100) => DecodeError::truncated(options),
         // A limit of libheif's own, or too little memory.
-        (6, 1000) => Error::new(ErrorKind::TooLarge, format!("the picture is too large: {words}")),
-        (6, _) => Error::new(ErrorKind::OutOfMemory, words),
+        (6, 1000) => {
+            DecodeError::new(DecodeErrorKind::TooLarge, format!("the picture is too large: {words}"))
+        }
+        (6, _) => DecodeError::new(DecodeErrorKind::OutOfMemory, words),
         (3 | 4, _) => {
             let detail = format!(
                 "the system's libheif cannot decode the picture ({words}): install its plugins, or convert the picture to \
                  JPEG or PNG"
             );
-            Error::new(ErrorKind::Unsupported, detail)
+            DecodeError::new(DecodeErrorKind::Unsupported, detail)
         }
-        _ => Error::new(ErrorKind::Corrupt, format!("the picture's data is wrong: {words}")),
+        _ => DecodeError::new(DecodeErrorKind::Corrupt, format!("the picture's data is wrong: {words}")),
     })
 }

@@ -8,9 +8,10 @@ use mozjpeg::{ColorSpace, Decompress};
 
 use super::canvas::{RowCanvas, STRIP};
 use super::decode::{
-    DecodeOptions, Decoded, Decoder, Error, ErrorKind, TargetSize, check_size, divisor, orientation, upright,
+    DecodeError, DecodeErrorKind, DecodeOptions, Decoded, Decoder, TargetSize, check_size, divisor,
+    orientation, upright,
 };
-use super::markers::Outline;
+use super::markers::MarkerFacts;
 use super::{cmyk, formats, libjpeg};
 
 /// Decodes a JPEG to an upright photo, as Pillow's `convert("RGB")` does, after its `draft` where the photo is
@@ -19,8 +20,8 @@ pub(super) fn decode(
     bytes: &[u8],
     options: &DecodeOptions,
     target: TargetSize<'_>,
-) -> Result<Decoded, Error> {
-    let outline = Outline::of(bytes);
+) -> Result<Decoded, DecodeError> {
+    let outline = MarkerFacts::of(bytes);
     outline.check(options)?;
     if options.decoder == Decoder::Fast
         && let Some(outcome) = formats::decode_jpeg(bytes, options)
@@ -32,20 +33,23 @@ pub(super) fn decode(
     let job = Job { ended: &ended, options, orientation, progressive: outline.is_progressive() };
     match libjpeg::guarded(|| job.decompress(bytes, target)) {
         Ok(outcome) => outcome,
-        Err(_) if ended.get() => Err(Error::truncated(options)),
+        Err(_) if ended.get() => Err(DecodeError::truncated(options)),
         Err(cause) => Err(refused(&cause)),
     }
 }
 
 /// libjpeg's words as an error.
-fn refused(cause: &str) -> Error {
+fn refused(cause: &str) -> DecodeError {
     if cause.starts_with("Maximum supported image dimension") {
-        return Error::new(ErrorKind::TooLarge, format!("the picture is too large: {cause}"));
+        return DecodeError::new(DecodeErrorKind::TooLarge, format!("the picture is too large: {cause}"));
     }
     if cause.starts_with("Insufficient memory") {
-        return Error::new(ErrorKind::OutOfMemory, "there is not enough memory to decode the JPEG");
+        return DecodeError::new(
+            DecodeErrorKind::OutOfMemory,
+            "there is not enough memory to decode the JPEG",
+        );
     }
-    Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {cause}"))
+    DecodeError::new(DecodeErrorKind::Corrupt, format!("the JPEG is damaged: {cause}"))
 }
 
 /// What one picture is decoded with.
@@ -58,9 +62,10 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn decompress(&self, bytes: &[u8], target: TargetSize<'_>) -> Result<Decoded, Error> {
-        let damaged =
-            |error: io::Error| Error::new(ErrorKind::Corrupt, format!("the JPEG is damaged: {error}"));
+    fn decompress(&self, bytes: &[u8], target: TargetSize<'_>) -> Result<Decoded, DecodeError> {
+        let damaged = |error: io::Error| {
+            DecodeError::new(DecodeErrorKind::Corrupt, format!("the JPEG is damaged: {error}"))
+        };
         let builder = Decompress::builder().with_err(libjpeg::error_manager());
         let mut header = builder.from_reader(JpegSource { bytes, ended: self.ended }).map_err(damaged)?;
         let stored = (side(header.width()), side(header.height()));
@@ -97,9 +102,9 @@ impl Job<'_> {
     }
 
     /// Refuses data that end early, which make libjpeg invent pixels; a missing end marker alone harms none.
-    fn check_whole(&self) -> Result<(), Error> {
+    fn check_whole(&self) -> Result<(), DecodeError> {
         let cut = self.ended.get() && (libjpeg::warnings() > 0 || self.progressive);
-        if cut && !self.options.allow_truncated { Err(Error::truncated(self.options)) } else { Ok(()) }
+        if cut && !self.options.allow_truncated { Err(DecodeError::truncated(self.options)) } else { Ok(()) }
     }
 }
 

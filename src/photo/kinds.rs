@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use coco_eval::text;
 use serde::{Deserialize, Serialize};
 
-use super::decode::{Error, ErrorKind};
+use super::decode::{DecodeError, DecodeErrorKind};
 
 /// One form.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,16 +66,19 @@ kinds! {
 
 impl FileKind {
     /// Why such a picture cannot be decoded.
-    fn error(&self) -> Error {
+    fn error(&self) -> DecodeError {
         if self == &VIDEO {
-            return Error::new(ErrorKind::NotAPicture, "the file is a video, not a picture");
+            return DecodeError::new(DecodeErrorKind::NotAPicture, "the file is a video, not a picture");
         }
-        Error::new(ErrorKind::Unsupported, format!("{} are not supported: {}", self.what, self.cure))
+        DecodeError::new(
+            DecodeErrorKind::Unsupported,
+            format!("{} are not supported: {}", self.what, self.cure),
+        )
     }
 }
 
 /// That a TIFF is a camera raw file.
-pub(super) fn raw() -> Error {
+pub(super) fn raw() -> DecodeError {
     RAW.error()
 }
 
@@ -88,7 +91,7 @@ pub(super) fn of_name(path: &Path) -> Option<&'static FileKind> {
 }
 
 /// Says what a file that is no picture that could be read looks like.
-pub(super) fn unknown(bytes: &[u8]) -> Error {
+pub(super) fn unknown(bytes: &[u8]) -> DecodeError {
     let start = bytes.trim_ascii_start();
     let what = match bytes {
         _ if let Some(kind) = of_content(bytes) => return kind.error(),
@@ -97,7 +100,7 @@ pub(super) fn unknown(bytes: &[u8]) -> Error {
         _ if start.first() == Some(&b'<') => "the file is a web page, not a picture",
         _ => "the file is not a picture in a known format (JPEG, PNG, WebP, BMP, TIFF, GIF)",
     };
-    Error::new(ErrorKind::NotAPicture, what)
+    DecodeError::new(DecodeErrorKind::NotAPicture, what)
 }
 
 /// Whether it is HEIC or AVIF, by its first bytes.
@@ -178,7 +181,7 @@ fn is_pnm(bytes: &[u8]) -> bool {
 }
 
 /// Refuses JPEGs of a process, named by the marker of the frame, that is not decoded: lossless, hierarchical, of other than 8 bits, JPEG-LS.
-pub(super) fn check_jpeg(process: u8, precision: u8) -> Result<(), Error> {
+pub(super) fn check_jpeg(process: u8, precision: u8) -> Result<(), DecodeError> {
     let (what, cure) = match process {
         0xf7 => return Err(JPEG_LS.error()),
         0xc3 | 0xcb => (
@@ -194,7 +197,7 @@ pub(super) fn check_jpeg(process: u8, precision: u8) -> Result<(), Error> {
         ),
         _ => return Ok(()),
     };
-    Err(Error::new(ErrorKind::Unsupported, format!("{what}: {cure}")))
+    Err(DecodeError::new(DecodeErrorKind::Unsupported, format!("{what}: {cure}")))
 }
 
 /// Pictures or films of one kind in folders, which are not read.

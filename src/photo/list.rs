@@ -63,28 +63,28 @@ pub enum ListError {
     #[error("no photos at `{}`: no such file or folder", shown(.0))]
     Missing(PathBuf),
     /// A list of paths cannot be read.
-    #[error("cannot read the list of photos `{}`: {cause}", shown(list))]
+    #[error("cannot read the list of photos `{}`: {source}", shown(list))]
     List {
         /// Its file, `-` for standard input.
         list: PathBuf,
         /// The system's words.
-        cause: io::Error,
+        source: io::Error,
     },
     /// A pattern cannot be understood.
-    #[error("`{}` is neither a file nor a pattern: {cause}", shown(pattern))]
+    #[error("`{}` is neither a file nor a pattern: {source}", shown(pattern))]
     Pattern {
         /// As the user gave it.
         pattern: PathBuf,
         /// What is wrong.
-        cause: PatternError,
+        source: PatternError,
     },
     /// A folder cannot be read.
-    #[error("cannot read the folder `{}`: {cause}", shown(path))]
+    #[error("cannot read the folder `{}`: {source}", shown(path))]
     Folder {
         /// The folder.
         path: PathBuf,
         /// The system's words.
-        cause: io::Error,
+        source: io::Error,
     },
     /// There is nothing to do.
     #[error("no photos in {0}: pictures end in .jpg, .png, .webp, .bmp, .tif or .gif, in any case")]
@@ -100,7 +100,8 @@ pub enum ListError {
 /// # Errors
 /// When a named path is missing, a pattern is malformed, or nothing is found at all.
 pub fn list(inputs: &[impl AsRef<OsStr>], skip: Option<&Path>) -> Result<Listing, ListError> {
-    let mut found = Found { skip: skip.and_then(|path| fs::canonicalize(path).ok()), ..Found::default() };
+    let mut found =
+        ListedPhotos { skip: skip.and_then(|path| fs::canonicalize(path).ok()), ..ListedPhotos::default() };
     for input in inputs {
         found.add(input.as_ref())?;
     }
@@ -122,7 +123,7 @@ pub fn list(inputs: &[impl AsRef<OsStr>], skip: Option<&Path>) -> Result<Listing
 }
 
 #[derive(Default)]
-struct Found {
+struct ListedPhotos {
     entries: Vec<PhotoEntry>,
     warnings: Vec<String>,
     unread: Vec<Unread>,
@@ -132,7 +133,7 @@ struct Found {
     not_read: Vec<(&'static FileKind, PathBuf)>,
 }
 
-impl Found {
+impl ListedPhotos {
     fn add(&mut self, input: &OsStr) -> Result<(), ListError> {
         let path = Path::new(input);
         if input == "-" {
@@ -175,7 +176,7 @@ impl Found {
         beside: &Path,
         lines: io::Result<Vec<PathBuf>>,
     ) -> Result<(), ListError> {
-        for path in lines.map_err(|cause| ListError::List { list: list.into(), cause })? {
+        for path in lines.map_err(|source| ListError::List { list: list.into(), source })? {
             let near = beside.join(&path);
             let path = if !path.exists() && near.exists() { near } else { path };
             self.entries.push(PhotoEntry { name: cleaned(&path), path, depth: 1 });
@@ -195,7 +196,7 @@ impl Found {
             place.push(part);
         }
         let fits = Pattern::new(&with_slashes(&below))
-            .map_err(|cause| ListError::Pattern { pattern: pattern.into(), cause })?;
+            .map_err(|source| ListError::Pattern { pattern: pattern.into(), source })?;
         let root = if fixed.as_os_str().is_empty() { PathBuf::from(".") } else { fixed };
         if !root.is_dir() {
             return Err(ListError::Missing(pattern.into()));
@@ -210,7 +211,7 @@ impl Found {
 
     /// All pictures below a folder, or those whose path from there fits a pattern, whatever they are called.
     fn add_folder(&mut self, folder: &Path, pattern: Option<&Pattern>) -> Result<(), ListError> {
-        fs::read_dir(folder).map_err(|cause| ListError::Folder { path: folder.into(), cause })?;
+        fs::read_dir(folder).map_err(|source| ListError::Folder { path: folder.into(), source })?;
         let (mut files, mut skipped) = (Vec::new(), Vec::new());
         let skip = self.skip.clone();
         let wanted = |entry: &DirEntry| {

@@ -3,7 +3,7 @@
 
 use memchr::memchr;
 
-use super::decode::{DecodeOptions, Error, ErrorKind, check_size};
+use super::decode::{DecodeError, DecodeErrorKind, DecodeOptions, check_size};
 use super::kinds;
 
 /// Most scans; libjpeg-turbo's own tools stop there too. Cameras and encoders write about ten.
@@ -31,7 +31,7 @@ struct JpegFrame {
 
 /// What the markers of a file tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Outline {
+pub(super) struct MarkerFacts {
     /// Nothing where the markers end before a frame.
     frame: Option<JpegFrame>,
     /// Whether the first scan lacks components, so that libjpeg keeps all coefficients until the last one.
@@ -84,10 +84,10 @@ impl JpegFrame {
     }
 }
 
-impl Outline {
+impl MarkerFacts {
     /// Everything up to the end marker or the end of the bytes.
-    pub(super) fn of(bytes: &[u8]) -> Outline {
-        let mut outline = Outline::default();
+    pub(super) fn of(bytes: &[u8]) -> MarkerFacts {
+        let mut outline = MarkerFacts::default();
         let mut at = 2;
         while let Some(next) = outline.step(bytes, at) {
             at = next;
@@ -144,30 +144,30 @@ impl Outline {
     }
 
     /// Width and height as stored, of a frame that may be decoded.
-    pub(super) fn size(&self, options: &DecodeOptions) -> Result<(u32, u32), Error> {
-        let frame = self.frame.as_ref().ok_or_else(|| Error::truncated(options))?;
+    pub(super) fn size(&self, options: &DecodeOptions) -> Result<(u32, u32), DecodeError> {
+        let frame = self.frame.as_ref().ok_or_else(|| DecodeError::truncated(options))?;
         kinds::check_jpeg(frame.process, frame.precision)?;
         check_size(frame.size.0, frame.size.1, &options.limits)?;
         Ok(frame.size)
     }
 
     /// Refuses processes that are not decoded, what is too large, what would cost far more time than its bytes are worth, and what cannot be whole.
-    pub(super) fn check(&self, options: &DecodeOptions) -> Result<(), Error> {
+    pub(super) fn check(&self, options: &DecodeOptions) -> Result<(), DecodeError> {
         let Some(frame) = &self.frame else { return Ok(()) };
         kinds::check_jpeg(frame.process, frame.precision)?;
         check_size(frame.size.0, frame.size.1, &options.limits)?;
         if self.scans > MOST_SCANS {
             let scans = self.scans;
             let detail = format!("the JPEG is damaged: it has {scans} scans, where {MOST_SCANS} are allowed");
-            return Err(Error::new(ErrorKind::Corrupt, detail));
+            return Err(DecodeError::new(DecodeErrorKind::Corrupt, detail));
         }
         if self.visits > MOST_VISITS + VISITS_A_BYTE * self.data {
             let (scans, data) = (self.scans, self.data);
             let detail = format!("the JPEG is damaged: its {scans} scans have only {data} bytes of data");
-            return Err(Error::new(ErrorKind::Corrupt, detail));
+            return Err(DecodeError::new(DecodeErrorKind::Corrupt, detail));
         }
         if self.scans > 0 && 8 * self.data < frame.least_bits() && !options.allow_truncated {
-            return Err(Error::truncated(options));
+            return Err(DecodeError::truncated(options));
         }
         Ok(())
     }
@@ -219,14 +219,14 @@ mod tests {
         file
     }
 
-    fn kind(file: &[u8]) -> Option<ErrorKind> {
-        Outline::of(file).check(&DecodeOptions::default()).err().map(|error| error.kind)
+    fn kind(file: &[u8]) -> Option<DecodeErrorKind> {
+        MarkerFacts::of(file).check(&DecodeOptions::default()).err().map(|error| error.kind)
     }
 
     #[test]
     fn frame_scans_and_data_are_counted() {
         let file = jpeg(0xc0, 100, 2, 50);
-        let outline = Outline::of(&file);
+        let outline = MarkerFacts::of(&file);
         let frame = outline.frame.clone().unwrap();
         assert_eq!((frame.size, frame.is_progressive()), ((100, 100), false));
         // Seven units of 16 pixels each way, of four blocks and twice one.
@@ -245,30 +245,30 @@ mod tests {
     fn data_that_cannot_hold_the_picture_are_cut_off() {
         // 294 blocks of two bits.
         assert_eq!(kind(&jpeg(0xc0, 100, 1, 74)), None);
-        assert_eq!(kind(&jpeg(0xc0, 100, 1, 73)), Some(ErrorKind::Truncated));
+        assert_eq!(kind(&jpeg(0xc0, 100, 1, 73)), Some(DecodeErrorKind::Truncated));
         // Of one bit where the other coefficients come later; arithmetic coding may need none.
         assert_eq!(kind(&jpeg(0xc2, 100, 1, 37)), None);
-        assert_eq!(kind(&jpeg(0xc2, 100, 1, 36)), Some(ErrorKind::Truncated));
+        assert_eq!(kind(&jpeg(0xc2, 100, 1, 36)), Some(DecodeErrorKind::Truncated));
         assert_eq!(kind(&jpeg(0xca, 100, 1, 1)), None);
         let lenient = DecodeOptions { allow_truncated: true, ..Default::default() };
-        assert_eq!(Outline::of(&jpeg(0xc0, 100, 1, 1)).check(&lenient), Ok(()));
+        assert_eq!(MarkerFacts::of(&jpeg(0xc0, 100, 1, 1)).check(&lenient), Ok(()));
     }
 
     #[test]
     fn scans_are_bounded_by_number_and_by_what_they_go_over() {
         assert_eq!(kind(&jpeg(0xc2, 8, 500, 10)), None);
-        assert_eq!(kind(&jpeg(0xc2, 8, 501, 10)), Some(ErrorKind::Corrupt));
+        assert_eq!(kind(&jpeg(0xc2, 8, 501, 10)), Some(DecodeErrorKind::Corrupt));
         // 14,000 x 14,000 pixels are 875 x 875 units of six blocks, and all may be gone over 14 times for nothing.
         assert_eq!(kind(&jpeg(0xc2, 14_000, 14, 100_000)), None);
         assert_eq!(kind(&jpeg(0xc2, 14_000, 15, 60_000)), None);
-        assert_eq!(kind(&jpeg(0xc2, 14_000, 40, 20_000)), Some(ErrorKind::Corrupt));
+        assert_eq!(kind(&jpeg(0xc2, 14_000, 40, 20_000)), Some(DecodeErrorKind::Corrupt));
     }
 
     #[test]
     fn any_bytes_have_an_outline() {
         let file = jpeg(0xc2, 100, 2, 5);
         for length in 0..file.len() {
-            let _ = Outline::of(&file[..length]).check(&DecodeOptions::default());
+            let _ = MarkerFacts::of(&file[..length]).check(&DecodeOptions::default());
         }
     }
 }

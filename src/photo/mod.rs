@@ -21,11 +21,11 @@ impl Photo {
     ///
     /// # Errors
     /// When the array has another shape or no pixel, or a side of more than 2^32 - 1.
-    pub fn from_array(array: ArrayView3<'_, u8>) -> Result<Photo, Error> {
+    pub fn from_array(array: ArrayView3<'_, u8>) -> Result<Photo, DecodeError> {
         let shape = array.shape();
         let wrong = || {
             let detail = format!("an array of the shape {shape:?} is no photo: height x width x 3 is needed");
-            Error::new(ErrorKind::Unsupported, detail)
+            DecodeError::new(DecodeErrorKind::Unsupported, detail)
         };
         let (height, width, 3) = array.dim() else { return Err(wrong()) };
         let side = |side: usize| u32::try_from(side).ok().filter(|&side| side > 0).ok_or_else(wrong);
@@ -80,8 +80,8 @@ mod tiff_data;
 
 pub(crate) use carried::Carried;
 pub use decode::{
-    DecodeOptions, Decoded, Decoder, Error, ErrorKind, Limits, Opened, USUAL_MEMORY, WideGrey, decode,
-    decode_bytes, decode_for, is_decoding, size,
+    DecodeError, DecodeErrorKind, DecodeOptions, Decoded, Decoder, Limits, Opened, USUAL_MEMORY, WideGrey,
+    decode, decode_bytes, decode_for, is_decoding, size,
 };
 pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
 pub use exif::Exif;

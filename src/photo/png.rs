@@ -7,7 +7,7 @@ use image::ColorType;
 use png::{BitDepth, Decoder, DecodingError, Limits, Reader, Transformations};
 
 use super::canvas::{RowCanvas, STRIP};
-use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, check_size, orientation, upright};
+use super::decode::{DecodeError, DecodeErrorKind, DecodeOptions, Decoded, check_size, orientation, upright};
 use super::formats;
 
 /// Width, height, and the bytes that a decoder needs beside the photo: all samples where the picture is interlaced.
@@ -29,7 +29,7 @@ pub(super) fn cost(head: &[u8]) -> Option<((u32, u32), u64)> {
 }
 
 /// Reads a PNG; nothing if it is interlaced or grey of 16 bits.
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Option<Result<Decoded, Error>> {
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Option<Result<Decoded, DecodeError>> {
     let failure = |error| failure(&error, options);
     // What has no row to keep is not read from here.
     let most = usize::try_from(options.limits.pixels.saturating_mul(16)).unwrap_or(usize::MAX);
@@ -62,7 +62,7 @@ fn rows(
     stored: (u32, u32),
     bytes: &[u8],
     options: &DecodeOptions,
-) -> Result<Decoded, Error> {
+) -> Result<Decoded, DecodeError> {
     let orientation = orientation(bytes, options);
     let mut canvas = RowCanvas::new(stored, orientation)?;
     let mut strip = Vec::new();
@@ -84,8 +84,10 @@ fn rows(
     }
     let nothing = canvas.missing() == stored.1 as usize;
     match outcome {
-        Err(error) if nothing || error.kind != ErrorKind::Truncated || !options.allow_truncated => Err(error),
-        Ok(()) if canvas.missing() > 0 => Err(Error::truncated(options)),
+        Err(error) if nothing || error.kind != DecodeErrorKind::Truncated || !options.allow_truncated => {
+            Err(error)
+        }
+        Ok(()) if canvas.missing() > 0 => Err(DecodeError::truncated(options)),
         _ => Ok(Decoded { photo: canvas.finish(), full: upright(stored, orientation), clipped: false }),
     }
 }
@@ -114,17 +116,18 @@ fn colours((colours, depth): (png::ColorType, BitDepth)) -> ColorType {
     }
 }
 
-fn failure(error: &DecodingError, options: &DecodeOptions) -> Error {
+fn failure(error: &DecodingError, options: &DecodeOptions) -> DecodeError {
     match error {
         DecodingError::IoError(cause) if cause.kind() == IoErrorKind::UnexpectedEof => {
-            Error::truncated(options)
+            DecodeError::truncated(options)
         }
-        DecodingError::LimitsExceeded => {
-            Error::new(ErrorKind::TooLarge, "the picture is too large: its rows take too much memory")
-        }
+        DecodingError::LimitsExceeded => DecodeError::new(
+            DecodeErrorKind::TooLarge,
+            "the picture is too large: its rows take too much memory",
+        ),
         _ if ["eof", "unexpected end"].iter().any(|end| error.to_string().to_lowercase().contains(end)) => {
-            Error::truncated(options)
+            DecodeError::truncated(options)
         }
-        _ => Error::new(ErrorKind::Corrupt, format!("the picture is damaged: {error}")),
+        _ => DecodeError::new(DecodeErrorKind::Corrupt, format!("the picture is damaged: {error}")),
     }
 }

@@ -7,7 +7,9 @@ use image::metadata::Orientation;
 
 use super::canvas::{RowCanvas, STRIP};
 use super::cmyk;
-use super::decode::{DecodeOptions, Decoded, Error, ErrorKind, WideGrey, check_size, orientation, upright};
+use super::decode::{
+    DecodeError, DecodeErrorKind, DecodeOptions, Decoded, WideGrey, check_size, orientation, upright,
+};
 use super::ifd::{Directory, Fault};
 use super::tiff_data::{Packing, unpack};
 
@@ -56,7 +58,7 @@ pub(super) fn is_tiff(bytes: &[u8]) -> bool {
 }
 
 /// Width, height and orientation as stored.
-pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32), Orientation), Error> {
+pub(super) fn size(bytes: &[u8], options: &DecodeOptions) -> Result<((u32, u32), Orientation), DecodeError> {
     let tags = Tags { tags: Directory::first(bytes).map_err(|fault| failure(fault, options))?, options };
     let (width, height) = (tags.side(256)?, tags.side(257)?);
     check_size(width, height, &options.limits)?;
@@ -76,7 +78,7 @@ pub(super) fn cost(bytes: &[u8], options: &DecodeOptions) -> Option<((u32, u32),
 }
 
 /// Decodes to an upright photo.
-pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Error> {
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, DecodeError> {
     let tags = Tags { tags: Directory::first(bytes).map_err(|fault| failure(fault, options))?, options };
     let layout = TiffLayout::read(&tags)?;
     let packing = Packing::read(&tags.tags, layout.colours == Colours::Luma, layout.planar)
@@ -105,24 +107,26 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, E
     Ok(Decoded { photo: canvas.finish(), full: upright(stored, orientation), clipped })
 }
 
-fn failure(fault: Fault, options: &DecodeOptions) -> Error {
+fn failure(fault: Fault, options: &DecodeOptions) -> DecodeError {
     match fault {
-        Fault::NotTiff => Error::new(ErrorKind::Corrupt, "the TIFF is damaged: its header is none"),
-        Fault::Cut => Error::truncated(options),
+        Fault::NotTiff => {
+            DecodeError::new(DecodeErrorKind::Corrupt, "the TIFF is damaged: its header is none")
+        }
+        Fault::Cut => DecodeError::truncated(options),
     }
 }
 
-fn corrupt(what: &str) -> Error {
-    Error::new(ErrorKind::Corrupt, format!("the TIFF is damaged: {what}"))
+fn corrupt(what: &str) -> DecodeError {
+    DecodeError::new(DecodeErrorKind::Corrupt, format!("the TIFF is damaged: {what}"))
 }
 
 /// A refusal with the cure.
-pub(super) fn unsupported(what: &str) -> Error {
+pub(super) fn unsupported(what: &str) -> DecodeError {
     let detail = format!(
         "TIFFs {what} are not supported: convert them to PNG or to a plain TIFF, as `gdal_translate -ot Byte -scale \
          photo.tif photo.png` does"
     );
-    Error::new(ErrorKind::Unsupported, detail)
+    DecodeError::new(DecodeErrorKind::Unsupported, detail)
 }
 
 struct Tags<'a> {
@@ -131,21 +135,21 @@ struct Tags<'a> {
 }
 
 impl Tags<'_> {
-    fn numbers(&self, tag: u16) -> Result<Option<Vec<u64>>, Error> {
+    fn numbers(&self, tag: u16) -> Result<Option<Vec<u64>>, DecodeError> {
         self.tags.numbers(tag).map_err(|fault| failure(fault, self.options))
     }
 
-    fn number(&self, tag: u16) -> Result<Option<u64>, Error> {
+    fn number(&self, tag: u16) -> Result<Option<u64>, DecodeError> {
         self.tags.first_number(tag).map_err(|fault| failure(fault, self.options))
     }
 
-    fn side(&self, tag: u16) -> Result<u32, Error> {
+    fn side(&self, tag: u16) -> Result<u32, DecodeError> {
         let side = self.number(tag)?.ok_or_else(|| corrupt("it does not say how large it is"))?;
         u32::try_from(side).map_err(|_| corrupt("it is larger than a TIFF can be"))
     }
 
     /// The colours of the palette, whose values have 16 bits.
-    fn palette(&self, bits: u32) -> Result<Vec<[u8; 3]>, Error> {
+    fn palette(&self, bits: u32) -> Result<Vec<[u8; 3]>, DecodeError> {
         let palette = self.numbers(320)?.unwrap_or_default();
         let size = 1 << bits;
         if palette.len() < 3 * size {
@@ -168,7 +172,7 @@ fn divided(samples: &[u8]) -> Vec<u8> {
 }
 
 impl TiffLayout {
-    fn read(tags: &Tags<'_>) -> Result<TiffLayout, Error> {
+    fn read(tags: &Tags<'_>) -> Result<TiffLayout, DecodeError> {
         let (width, height) = (tags.side(256)?, tags.side(257)?);
         check_size(width, height, &tags.options.limits)?;
         refuse_raw(tags)?;
@@ -197,7 +201,7 @@ impl TiffLayout {
                 "TIFFs of {samples} bands that are no colours are not supported: choose three of them, as \
                  `gdal_translate -b 1 -b 2 -b 3 -colorinterp red,green,blue -ot Byte photo.tif rgb.tif` does"
             );
-            return Err(Error::new(ErrorKind::Unsupported, detail));
+            return Err(DecodeError::new(DecodeErrorKind::Unsupported, detail));
         }
         let same = bits.windows(2).all(|pair| pair[0] == pair[1]);
         let bits = u32::try_from(bits[0]).ok().filter(|bits| same && (1..=64).contains(bits));
@@ -240,7 +244,7 @@ impl TiffLayout {
         Ok(layout)
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), DecodeError> {
         let wide = matches!(self.colours, Colours::Grey { .. });
         match (self.number, self.bits) {
             (SampleFormat::Unsigned, 1..=8) => {}
@@ -303,7 +307,7 @@ impl TiffLayout {
         packing: &Packing,
         options: &DecodeOptions,
         take: &mut dyn FnMut(&[u8], bool),
-    ) -> Result<(), Error> {
+    ) -> Result<(), DecodeError> {
         let (width, kept) = (self.width as usize, self.kept());
         let (planes, inside) = self.planes();
         let (chunk_width, chunk_height) = (self.chunk.0 as usize, self.chunk.1 as usize);
@@ -344,16 +348,16 @@ impl TiffLayout {
         bytes: &'a [u8],
         index: usize,
         options: &DecodeOptions,
-    ) -> Result<Option<&'a [u8]>, Error> {
-        let start = usize::try_from(self.offsets[index]).map_err(|_| Error::truncated(options))?;
+    ) -> Result<Option<&'a [u8]>, DecodeError> {
+        let start = usize::try_from(self.offsets[index]).map_err(|_| DecodeError::truncated(options))?;
         let length = self.lengths.get(index).map(|&length| usize::try_from(length).unwrap_or(usize::MAX));
         if length == Some(0) && start == 0 {
             return Ok(None);
         }
-        let rest = bytes.get(start..).ok_or_else(|| Error::truncated(options))?;
+        let rest = bytes.get(start..).ok_or_else(|| DecodeError::truncated(options))?;
         match length {
             None | Some(0) => Ok(Some(rest)),
-            Some(length) => rest.get(..length).map(Some).ok_or_else(|| Error::truncated(options)),
+            Some(length) => rest.get(..length).map(Some).ok_or_else(|| DecodeError::truncated(options)),
         }
     }
 
@@ -442,7 +446,7 @@ impl Colours {
 }
 
 /// Camera raw files are TIFFs whose first picture is a thumbnail, or mosaics of single colours.
-fn refuse_raw(tags: &Tags<'_>) -> Result<(), Error> {
+fn refuse_raw(tags: &Tags<'_>) -> Result<(), DecodeError> {
     let mosaic = matches!(tags.number(262)?, Some(32_803 | 34_892));
     let thumbnail = tags.number(254)?.is_some_and(|kind| kind & 1 == 1) && tags.tags.bytes(330) != Ok(None);
     let digital_negative = tags.tags.bytes(50_706) != Ok(None);

@@ -8,11 +8,11 @@ use image::codecs::webp::WebPDecoder;
 use image::{ColorType, ImageDecoder};
 use mozjpeg::{ColorSpace, Decompress};
 
-use super::decode::{DecodeOptions, Error, ErrorKind, check_size};
+use super::decode::{DecodeError, DecodeErrorKind, DecodeOptions, check_size};
 use super::fax::{self, Fax};
 use super::ifd::{ByteOrder, Directory, Fault};
 use super::libjpeg;
-use super::markers::Outline;
+use super::markers::MarkerFacts;
 use super::tiff::unsupported;
 
 /// How strips and tiles are packed.
@@ -50,11 +50,11 @@ impl Chunk<'_> {
     }
 }
 
-fn damaged(what: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Corrupt, format!("the TIFF is damaged: {what}"))
+fn damaged(what: impl std::fmt::Display) -> DecodeError {
+    DecodeError::new(DecodeErrorKind::Corrupt, format!("the TIFF is damaged: {what}"))
 }
 
-fn short() -> Error {
+fn short() -> DecodeError {
     damaged("a strip or tile has fewer pixels than it should")
 }
 
@@ -170,7 +170,7 @@ pub(super) fn unpack<'a>(
     samples: usize,
     bits: u32,
     options: &DecodeOptions,
-) -> Result<Chunk<'a>, Error> {
+) -> Result<Chunk<'a>, DecodeError> {
     if packing.compression == 7 {
         return jpeg(packed, packing, (width, height), samples, bits, options);
     }
@@ -238,13 +238,13 @@ fn method(compression: u64) -> String {
 }
 
 /// So many bytes; more are left.
-fn read(source: impl Read, length: usize) -> Result<Vec<u8>, Error> {
+fn read(source: impl Read, length: usize) -> Result<Vec<u8>, DecodeError> {
     let mut bytes = Vec::new();
     source.take(length as u64).read_to_end(&mut bytes).map_err(damaged)?;
     if bytes.len() < length { Err(short()) } else { Ok(bytes) }
 }
 
-fn lzw(packed: &[u8], length: usize) -> Result<Vec<u8>, Error> {
+fn lzw(packed: &[u8], length: usize) -> Result<Vec<u8>, DecodeError> {
     if packed.first() == Some(&0) && packed.get(1).is_some_and(|byte| byte & 1 == 1) {
         return Err(unsupported("packed by the old kind of LZW"));
     }
@@ -264,7 +264,7 @@ fn lzw(packed: &[u8], length: usize) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-fn pack_bits(mut packed: &[u8], length: usize) -> Result<Vec<u8>, Error> {
+fn pack_bits(mut packed: &[u8], length: usize) -> Result<Vec<u8>, DecodeError> {
     let mut bytes = Vec::new();
     while bytes.len() < length {
         let (&head, rest) = packed.split_first().ok_or_else(short)?;
@@ -287,7 +287,7 @@ fn pack_bits(mut packed: &[u8], length: usize) -> Result<Vec<u8>, Error> {
 }
 
 /// Lines of black and white, where ones are black.
-fn fax(packed: &[u8], size: (usize, usize), fax: Fax) -> Result<Vec<u8>, Error> {
+fn fax(packed: &[u8], size: (usize, usize), fax: Fax) -> Result<Vec<u8>, DecodeError> {
     fax::decode(packed, size, fax).map_err(|damage| match damage {
         fax::Damage::Wrong => damaged("a strip or tile of fax has a code that is none, or too few lines"),
         fax::Damage::Uncompressed => unsupported("packed by fax with parts that are not packed"),
@@ -295,7 +295,7 @@ fn fax(packed: &[u8], size: (usize, usize), fax: Fax) -> Result<Vec<u8>, Error> 
 }
 
 /// Bytes of an XZ stream, whose dictionary has 64 MiB at most, as the strongest of `xz`'s presets has.
-fn lzma(packed: &[u8], length: usize) -> Result<Vec<u8>, Error> {
+fn lzma(packed: &[u8], length: usize) -> Result<Vec<u8>, DecodeError> {
     const MOST_KIB: u32 = 66 << 10;
     let mut bytes = Vec::new();
     let reader = lzma_rust2::XzReader::new_mem_limit(packed, false, MOST_KIB);
@@ -305,7 +305,7 @@ fn lzma(packed: &[u8], length: usize) -> Result<Vec<u8>, Error> {
         Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
             let detail =
                 "the TIFF is packed by LZMA with a dictionary of more than 64 MiB: pack it in another way";
-            Err(Error::new(ErrorKind::TooLarge, detail))
+            Err(DecodeError::new(DecodeErrorKind::TooLarge, detail))
         }
         Err(error) => Err(damaged(error)),
     }
@@ -325,7 +325,13 @@ fn spread(units: &[u8], (width, height): (usize, usize), (across, down): (usize,
 }
 
 /// Turns differences between neighbours into values.
-fn undo(packing: &Packing, bytes: &mut [u8], row: usize, samples: usize, bits: u32) -> Result<(), Error> {
+fn undo(
+    packing: &Packing,
+    bytes: &mut [u8],
+    row: usize,
+    samples: usize,
+    bits: u32,
+) -> Result<(), DecodeError> {
     let width = bits as usize / 8;
     match packing.predictor {
         1 => {}
@@ -373,7 +379,7 @@ fn jpeg(
     samples: usize,
     bits: u32,
     options: &DecodeOptions,
-) -> Result<Chunk<'static>, Error> {
+) -> Result<Chunk<'static>, DecodeError> {
     let joined: Vec<u8>;
     // Both begin with a marker of their own, and the tables end with one.
     let stream = match (packing.tables.strip_suffix(&[0xff, 0xd9]), packed) {
@@ -383,7 +389,7 @@ fn jpeg(
         }
         _ => packed,
     };
-    Outline::of(stream).check(options)?;
+    MarkerFacts::of(stream).check(options)?;
     if bits != 8 {
         return Err(unsupported("packed by JPEG of other than 8 bits a sample"));
     }
@@ -418,7 +424,7 @@ fn jpeg(
 fn grey_with_alpha(
     header: Decompress<impl std::io::BufRead>,
     (width, height): (usize, usize),
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<u8>, DecodeError> {
     let Some(row) = header.components().first().map(|plane| 8 * plane.width_in_blocks as usize) else {
         return Err(short());
     };
@@ -440,7 +446,7 @@ fn webp(
     (width, height): (usize, usize),
     samples: usize,
     bits: u32,
-) -> Result<Chunk<'static>, Error> {
+) -> Result<Chunk<'static>, DecodeError> {
     let decoder = WebPDecoder::new(Cursor::new(packed)).map_err(damaged)?;
     let (stored_width, stored_height) = decoder.dimensions();
     let has = if decoder.color_type() == ColorType::Rgba8 { 4 } else { 3 };
@@ -472,10 +478,10 @@ mod tests {
     #[test]
     fn a_dictionary_is_bounded_before_it_is_made() {
         assert_eq!(lzma(USUAL, 3).unwrap(), b"abc");
-        assert_eq!(lzma(LARGE, 3).unwrap_err().kind, ErrorKind::TooLarge);
+        assert_eq!(lzma(LARGE, 3).unwrap_err().kind, DecodeErrorKind::TooLarge);
         for wrong in [&USUAL[..28], b"", b"abc"] {
-            assert_eq!(lzma(wrong, 3).unwrap_err().kind, ErrorKind::Corrupt);
+            assert_eq!(lzma(wrong, 3).unwrap_err().kind, DecodeErrorKind::Corrupt);
         }
-        assert_eq!(lzma(USUAL, 4).unwrap_err().kind, ErrorKind::Corrupt);
+        assert_eq!(lzma(USUAL, 4).unwrap_err().kind, DecodeErrorKind::Corrupt);
     }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::histogram::{Histogram, NotFinite};
 use super::rewrite::{Scales, ShadowOutputs, shadow_graph};
 use super::wiring::{WiredLayer, Wiring};
-use super::{Error, Side};
+use super::{GraphPart, QuantizeError};
 use crate::detector::{Detector, Trace};
 use crate::hash::sha256;
 use crate::model::{Model, OfGraphs};
@@ -57,7 +57,7 @@ pub(super) fn shuffled(entries: &[PhotoEntry], seed: u64) -> Vec<PhotoEntry> {
 
 impl Calibrator<'_> {
     /// A detector of the model with other graphs, on the processor: numbers must not depend on the device.
-    fn detector(&self, trunk: Graph, head: Graph) -> Result<Detector, Error> {
+    fn detector(&self, trunk: Graph, head: Graph) -> Result<Detector, QuantizeError> {
         let graphs = OfGraphs { trunk, heads: vec![head], mask: None };
         let model = Model::in_memory(self.model.manifest().clone(), graphs)?;
         let options = SessionOptions { device: Device::Cpu, threads: self.threads, ..Default::default() };
@@ -71,7 +71,7 @@ impl Calibrator<'_> {
         entries: &[PhotoEntry],
         count: usize,
         watch: &mut dyn FnMut(usize),
-    ) -> Result<CalibrationRun, Error> {
+    ) -> Result<CalibrationRun, QuantizeError> {
         let mut found = CalibrationRun::default();
         let mut names = [Vec::new(), Vec::new()];
         let mut graphs = [parts[0].graph.clone(), parts[1].graph.clone()];
@@ -109,7 +109,7 @@ impl Calibrator<'_> {
                 }
             };
             if let Some(histogram) = found.tensors[0].get_mut("input") {
-                histogram.add(&input.tensor).map_err(|NotFinite| Error::NotFinite("input".into()))?;
+                histogram.add(&input.tensor).map_err(|NotFinite| QuantizeError::NotFinite("input".into()))?;
             }
             let seen = detector.trace(input, None, &names[0], &names[1])?;
             for (side, histograms) in found.tensors.iter_mut().enumerate() {
@@ -127,12 +127,12 @@ impl Calibrator<'_> {
     pub(super) fn noise(
         &self,
         parts: &[WiredGraph; 2],
-        side: Side,
+        side: GraphPart,
         scales: &Scales,
         layers: &[&WiredLayer],
         photos: &[PhotoEntry],
         watch: &mut dyn FnMut(),
-    ) -> Result<BTreeMap<String, Noise>, Error> {
+    ) -> Result<BTreeMap<String, Noise>, QuantizeError> {
         let mut found = BTreeMap::new();
         for group in layers.chunks(SHADOWS) {
             let WiredGraph { graph, wiring } = &parts[side as usize];
@@ -141,13 +141,17 @@ impl Calibrator<'_> {
                 shown.iter().flat_map(|one| one.outputs.iter().chain(&one.sums)).cloned().collect();
             let names: Vec<String> = all.into_iter().collect();
             let (detector, trunk, head) = match side {
-                Side::Trunk => (self.detector(shadowed, parts[1].graph.clone())?, names.as_slice(), &[][..]),
-                Side::Head => (self.detector(parts[0].graph.clone(), shadowed)?, &[][..], names.as_slice()),
+                GraphPart::Trunk => {
+                    (self.detector(shadowed, parts[1].graph.clone())?, names.as_slice(), &[][..])
+                }
+                GraphPart::Head => {
+                    (self.detector(parts[0].graph.clone(), shadowed)?, &[][..], names.as_slice())
+                }
             };
             let mut sums = vec![NoiseSums::default(); group.len()];
             for entry in photos {
                 self.go_on()?;
-                let photo = self.decode(entry, &detector).map_err(Error::Changed)?;
+                let photo = self.decode(entry, &detector).map_err(QuantizeError::Changed)?;
                 let seen = detector.trace(detector.prepare(&photo)?, None, trunk, head)?;
                 sums.par_iter_mut().zip(&shown).try_for_each(|(sums, shown)| sums.add(shown, &seen))?;
                 watch();
@@ -157,8 +161,8 @@ impl Calibrator<'_> {
         Ok(found)
     }
 
-    fn go_on(&self) -> Result<(), Error> {
-        if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    fn go_on(&self) -> Result<(), QuantizeError> {
+        if self.stop.load(Ordering::Relaxed) { Err(QuantizeError::Interrupted) } else { Ok(()) }
     }
 
     /// As the model's framework reads photos.
@@ -168,10 +172,10 @@ impl Calibrator<'_> {
     }
 }
 
-fn add(histogram: &mut Histogram, name: &str, seen: &Trace) -> Result<(), Error> {
+fn add(histogram: &mut Histogram, name: &str, seen: &Trace) -> Result<(), QuantizeError> {
     let Some(value) = seen.tensor(name) else { return Ok(()) };
-    let values = value.as_f32().map_err(crate::detector::Error::from)?;
-    histogram.add(values).map_err(|NotFinite| Error::NotFinite(name.into()))
+    let values = value.as_f32().map_err(crate::detector::DetectorError::from)?;
+    histogram.add(values).map_err(|NotFinite| QuantizeError::NotFinite(name.into()))
 }
 
 /// What int8 does to a layer.
@@ -197,7 +201,7 @@ struct NoiseSums {
 }
 
 impl NoiseSums {
-    fn add(&mut self, shown: &ShadowOutputs, seen: &Trace) -> Result<(), crate::runtime::Error> {
+    fn add(&mut self, shown: &ShadowOutputs, seen: &Trace) -> Result<(), crate::runtime::RuntimeError> {
         let both = |[own, shadow]: &[String; 2]| seen.tensor(own).zip(seen.tensor(shadow));
         let (Some(outputs), Some(sums)) = (both(&shown.outputs), both(&shown.sums)) else { return Ok(()) };
         self.add_powers(powers(outputs.0.as_f32()?, outputs.1.as_f32()?));

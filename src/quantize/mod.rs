@@ -35,7 +35,7 @@ const NOISE_PHOTOS: usize = 8;
 
 /// Why a model cannot be quantised.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum QuantizeError {
     /// It is int8 already.
     #[error("`{0}` is quantised already: give the float32 model that it was made from")]
     Already(String),
@@ -48,6 +48,7 @@ pub enum Error {
         /// Which.
         file: &'static str,
         /// Why.
+        #[source]
         cause: onnx::GraphReadError,
     },
     /// No photo can be used.
@@ -68,13 +69,13 @@ pub enum Error {
     NotFinite(String),
     /// The model cannot be read or written.
     #[error(transparent)]
-    Model(#[from] crate::model::Error),
+    Model(#[from] crate::model::ModelError),
     /// The model cannot be run.
     #[error(transparent)]
-    Detector(#[from] crate::detector::Error),
+    Detector(#[from] crate::detector::DetectorError),
     /// A session fails.
     #[error(transparent)]
-    Runtime(#[from] crate::runtime::Error),
+    Runtime(#[from] crate::runtime::RuntimeError),
     /// The user stopped it.
     #[error("interrupted: nothing was written")]
     Interrupted,
@@ -131,7 +132,7 @@ pub fn saturates() -> bool {
 /// One of a model's two graphs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Side {
+pub enum GraphPart {
     /// The trunk.
     Trunk = 0,
     /// The head.
@@ -144,7 +145,7 @@ pub struct LayerReport {
     /// Its node's name.
     pub name: String,
     /// Its graph.
-    pub graph: Side,
+    pub graph: GraphPart,
     /// Its operator.
     pub op: String,
     /// Signal-to-noise ratio of its output when it alone is int8, in decibels; nothing where no photo reached it, or
@@ -189,12 +190,12 @@ pub fn quantize(
     options: &QuantizeOptions,
     stop: &AtomicBool,
     watch: &mut dyn FnMut(QuantizeStep, usize, usize),
-) -> Result<Quantized, Error> {
+) -> Result<Quantized, QuantizeError> {
     if model.manifest().provenance.quantization.is_some() {
-        return Err(Error::Already(model.name().escape_debug().to_string()));
+        return Err(QuantizeError::Already(model.name().escape_debug().to_string()));
     }
     let heads = model.heads();
-    let [head] = heads.as_slice() else { return Err(Error::Heads(heads.len())) };
+    let [head] = heads.as_slice() else { return Err(QuantizeError::Heads(heads.len())) };
     let parts = [part("trunk.onnx", &model.trunk())?, part("head.onnx", head)?];
     let machine = Calibrator { model, runtime, threads: options.threads, decode: options.decode, stop };
     let count = options.photos.min(photos.len());
@@ -203,7 +204,7 @@ pub fn quantize(
     let found = machine.distributions(&parts, &order, count, &mut done)?;
     if found.used.is_empty() {
         let first = found.skipped.first().cloned().unwrap_or_default();
-        return Err(Error::NoPhotos { count: photos.len(), first });
+        return Err(QuantizeError::NoPhotos { count: photos.len(), first });
     }
     let few = &found.used[..found.used.len().min(NOISE_PHOTOS)];
     let largest = if options.reduce_range { 63 } else { 127 };
@@ -211,7 +212,7 @@ pub fn quantize(
     let total =
         parts.iter().map(|part| calibrate::groups(part.wiring.layers.len())).sum::<usize>() * few.len();
     let mut noise_done = 0;
-    for (side, histograms) in [Side::Trunk, Side::Head].into_iter().zip(&found.tensors) {
+    for (side, histograms) in [GraphPart::Trunk, GraphPart::Head].into_iter().zip(&found.tensors) {
         let known = histograms.iter().filter(|(_, histogram)| !histogram.is_empty());
         let tensors: BTreeMap<String, Affine> = known
             .map(|(name, histogram)| {
@@ -268,14 +269,14 @@ pub fn quantize(
     Ok(Quantized { manifest, graphs, mask, layers, skipped: found.skipped })
 }
 
-fn part(file: &'static str, source: &GraphSource<'_>) -> Result<WiredGraph, Error> {
+fn part(file: &'static str, source: &GraphSource<'_>) -> Result<WiredGraph, QuantizeError> {
     let graph = wiring::relu_behind_pool(&graph_of(file, source)?);
     let wiring = Wiring::of(&graph);
     Ok(WiredGraph { graph, wiring })
 }
 
-fn graph_of(file: &'static str, source: &GraphSource<'_>) -> Result<Graph, Error> {
-    Graph::from_bytes(&source.bytes()?).map_err(|cause| Error::Graph { file, cause })
+fn graph_of(file: &'static str, source: &GraphSource<'_>) -> Result<Graph, QuantizeError> {
+    Graph::from_bytes(&source.bytes()?).map_err(|cause| QuantizeError::Graph { file, cause })
 }
 
 impl Quantized {
@@ -305,7 +306,7 @@ impl Quantized {
     ///
     /// # Errors
     /// When the folder holds something else, or cannot be written.
-    pub fn write(self, folder: &Path) -> Result<Model, Error> {
+    pub fn write(self, folder: &Path) -> Result<Model, QuantizeError> {
         let [trunk, head] = self.graphs;
         let graphs = OfGraphs { trunk, heads: vec![head], mask: self.mask };
         Ok(Model::write(self.manifest, &graphs, folder)?)

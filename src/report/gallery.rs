@@ -30,7 +30,7 @@ pub(super) enum Album {
         lost: RefCell<BTreeMap<String, String>>,
     },
     /// Those that the run has drawn on.
-    Drawn(Pictures),
+    DrawnPlot(Pictures),
 }
 
 /// The file of a photo that a run has seen.
@@ -143,7 +143,7 @@ impl GalleryBox {
 impl Album {
     /// Whether boxes are in the pictures already.
     pub(super) fn is_drawn(&self) -> bool {
-        matches!(self, Album::Drawn(_))
+        matches!(self, Album::DrawnPlot(_))
     }
 
     /// A photo for the page; none where it cannot be had any more.
@@ -180,7 +180,9 @@ impl Album {
                 photo.map_err(|why| lost.borrow_mut().insert(name.to_owned(), why)).ok()
             }
             // The name is what the run's folder says, which somebody else may have given.
-            Album::Drawn(pictures) => photo::decode(&pictures.inside(name)?, &DecodeOptions::default()).ok(),
+            Album::DrawnPlot(pictures) => {
+                photo::decode(&pictures.inside(name)?, &DecodeOptions::default()).ok()
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::lines::{Drawn, Lines};
+use super::lines::{DrawnPlot, Lines};
 use super::plot;
 use coco_eval::{
     ClassRow, Closed, Errors, EvaluateError, Evaluation, Evaluator, Interval, IntervalKind, IouType,
@@ -166,7 +166,7 @@ impl EvaluationReport {
     }
 
     /// Precision over recall as SVG; none where it was not measured.
-    pub(super) fn precision_plot(&self) -> Result<Option<Drawn>, plot::Error> {
+    pub(super) fn precision_plot(&self) -> Result<Option<DrawnPlot>, plot::PlotError> {
         if self.curves.is_empty() {
             return Ok(None);
         }
@@ -187,7 +187,7 @@ impl EvaluationReport {
     }
 
     /// The share of right detections over their score as SVG.
-    pub(super) fn calibration_plot(&self) -> Result<Option<Drawn>, plot::Error> {
+    pub(super) fn calibration_plot(&self) -> Result<Option<DrawnPlot>, plot::PlotError> {
         let Some(NamedErrors { errors, .. }) = &self.errors else { return Ok(None) };
         let bins = errors.calibration.bins.iter().filter(|bin| bin.count > 0);
         let series = vec![

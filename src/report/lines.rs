@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use plotters::prelude::*;
 
-use super::plot::{Error, use_own_font};
+use super::plot::{PlotError, use_own_font};
 
 /// Size in pixels.
 const SIZE: (u32, u32) = (520, 380);
@@ -19,7 +19,7 @@ pub(super) struct Lines<'a> {
 }
 
 /// A plot that was drawn.
-pub(super) struct Drawn {
+pub(super) struct DrawnPlot {
     /// SVG text.
     pub(super) svg: String,
     /// Colour, such as `#0072b2`, and name of each curve.
@@ -40,11 +40,11 @@ fn hex(RGBColor(red, green, blue): RGBColor) -> String {
 
 impl Lines<'_> {
     /// As SVG text, with the legend apart, so that it covers nothing.
-    pub(super) fn svg(&self) -> Result<Drawn, Error> {
+    pub(super) fn svg(&self) -> Result<DrawnPlot, PlotError> {
         let mut svg = String::new();
-        self.draw(&mut svg).map_err(|error| Error(error.to_string()))?;
+        self.draw(&mut svg).map_err(|error| PlotError(error.to_string()))?;
         let key = |(number, (name, _)): (usize, &(String, _))| (hex(colour(number)), name.clone());
-        Ok(Drawn { svg, legend: self.series.iter().enumerate().map(key).collect() })
+        Ok(DrawnPlot { svg, legend: self.series.iter().enumerate().map(key).collect() })
     }
 
     fn draw(&self, text: &mut String) -> Result<(), Box<dyn std::error::Error>> {

@@ -12,13 +12,13 @@ pub(super) struct Matrix {
     /// What stands above the columns: names, and at last that of truths which were missed.
     pub(super) heads: Vec<String>,
     /// Name and cells of each row; the last row is of detections of nothing.
-    pub(super) rows: Vec<(String, Vec<Cell>)>,
+    pub(super) rows: Vec<(String, Vec<MatrixCell>)>,
     /// How many categories are left out.
     pub(super) more: usize,
 }
 
 /// One count.
-pub(super) struct Cell {
+pub(super) struct MatrixCell {
     pub(super) count: u64,
     /// Of the largest count of its kind (right, or confused), in per cent.
     pub(super) share: f64,
@@ -60,7 +60,7 @@ impl Matrix {
         let cell = |truth: Option<usize>, detection: Option<usize>| {
             let (count, right) = (count(truth, detection), truth == detection);
             let share = 100.0 * count as f64 / if right { most_right } else { most_confused };
-            Cell { count, share, right }
+            MatrixCell { count, share, right }
         };
         let name = |place: Option<usize>, none: &str| match place {
             Some(place) => named.categories.get(place).cloned().unwrap_or_default(),

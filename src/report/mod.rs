@@ -14,4 +14,4 @@ mod plot;
 pub use comparison::{ColumnHead, ComparisonPage, Gain, MovedRow};
 pub use judged::EvaluationReport;
 pub use page::{PageError, Sources, page};
-pub use plot::{Error, Plot, PlotPoint};
+pub use plot::{Plot, PlotError, PlotPoint};

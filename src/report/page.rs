@@ -10,7 +10,7 @@ use askama::Template;
 use super::found::{Bar, DOUBT, RunFindings, bars};
 use super::gallery::{Album, GalleryBox, GalleryPhoto, SeenPhoto};
 use super::judged::{Bootstrap, EvaluationReport, NamedErrors};
-use super::lines::Drawn;
+use super::lines::DrawnPlot;
 use super::matrix::Matrix;
 use super::plot;
 use crate::photo::{DecodeOptions, Limits, PhotoEntry};
@@ -47,11 +47,12 @@ pub enum PageError {
         /// The file.
         file: PathBuf,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// A plot could not be drawn.
     #[error(transparent)]
-    Plot(#[from] plot::Error),
+    Plot(#[from] plot::PlotError),
     /// The page could not be written down.
     #[error("cannot make the page: {0}")]
     Template(#[from] askama::Error),
@@ -74,7 +75,7 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
         let record = Record::open(folder).map_err(failed("run.json"))?;
         let journal = "detections.jsonl";
         let album = if photos.is_empty() {
-            record.settings.draw_score.map(|_| Album::Drawn(Pictures::recorded(folder)))
+            record.settings.draw_score.map(|_| Album::DrawnPlot(Pictures::recorded(folder)))
         } else {
             let (album, left_out) = album(folder, &record, photos).map_err(failed(journal))?;
             notes.extend(left_out);
@@ -257,10 +258,10 @@ struct JudgedPart {
     drawn: Option<String>,
     by_cluster: Option<String>,
     warnings: Vec<String>,
-    precision: Option<Drawn>,
+    precision: Option<DrawnPlot>,
     /// Precision at IoU 0.5 of each class at recalls from 0 to 1, as JSON; empty where it was not measured.
     class_curves: String,
-    calibration: Option<(Drawn, String)>,
+    calibration: Option<(DrawnPlot, String)>,
     classes: Vec<ClassLine>,
     tide: Vec<(Bar, String)>,
     tide_ap: Option<String>,
@@ -299,7 +300,7 @@ impl JudgedPart {
         album: Option<&Album>,
         files: &HashMap<ResultId, String>,
         pictures: usize,
-    ) -> Result<JudgedPart, plot::Error> {
+    ) -> Result<JudgedPart, plot::PlotError> {
         let errors = judged.errors.as_ref();
         let calibration = judged.calibration_plot()?.zip(errors);
         let shown = judged.mistakes.len();

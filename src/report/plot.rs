@@ -52,7 +52,7 @@ pub struct Plot {
 /// A plot could not be drawn.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot draw the plot: {0}")]
-pub struct Error(pub(super) String);
+pub struct PlotError(pub(super) String);
 
 /// Has plots written in a font of our own, so that they are the same on every machine.
 pub(super) fn use_own_font() {
@@ -68,7 +68,7 @@ impl Plot {
     ///
     /// # Errors
     /// When there is no point, or numbers cannot be drawn.
-    pub fn svg(&self) -> Result<String, Error> {
+    pub fn svg(&self) -> Result<String, PlotError> {
         let mut text = String::new();
         self.draw(&SVGBackend::with_string(&mut text, SIZE).into_drawing_area())?;
         Ok(text)
@@ -78,21 +78,22 @@ impl Plot {
     ///
     /// # Errors
     /// When there is no point, or numbers cannot be drawn.
-    pub fn png(&self) -> Result<Vec<u8>, Error> {
+    pub fn png(&self) -> Result<Vec<u8>, PlotError> {
         let mut pixels = vec![0; 3 * SIZE.0 as usize * SIZE.1 as usize];
         self.draw(&BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area())?;
-        let picture = RgbImage::from_raw(SIZE.0, SIZE.1, pixels).ok_or_else(|| Error("no picture".into()))?;
+        let picture =
+            RgbImage::from_raw(SIZE.0, SIZE.1, pixels).ok_or_else(|| PlotError("no picture".into()))?;
         let mut bytes = Cursor::new(Vec::new());
-        picture.write_to(&mut bytes, ImageFormat::Png).map_err(|error| Error(error.to_string()))?;
+        picture.write_to(&mut bytes, ImageFormat::Png).map_err(|error| PlotError(error.to_string()))?;
         Ok(bytes.into_inner())
     }
 
-    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), Error>
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), PlotError>
     where
         B::ErrorType: 'static,
     {
         use_own_font();
-        self.draw_on(area).map_err(|error| Error(error.to_string()))
+        self.draw_on(area).map_err(|error| PlotError(error.to_string()))
     }
 
     fn draw_on<B: DrawingBackend>(

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Machine, Record, RunOptions, RunState, Task, categories, run, stages};
+use super::{Machine, Record, RunError, RunOptions, RunState, Task, categories, run, stages};
 use crate::clock::StageTimes;
 use crate::detector::{self, Detector};
 use crate::memory;
@@ -70,12 +70,12 @@ pub struct BenchReport {
 /// When the journal cannot be written, no photo can be processed, `widen` fails, or `stop` is set.
 pub fn bench(
     detector: Detector,
-    widen: impl FnOnce(Detector) -> Result<Detector, detector::Error>,
+    widen: impl FnOnce(Detector) -> Result<Detector, detector::DetectorError>,
     tasks: &[Task],
     options: &RunOptions,
     record: Record,
     course: &Course<'_>,
-) -> Result<BenchReport, Error> {
+) -> Result<BenchReport, RunError> {
     let mut first_boxes = None;
     let mut times = Vec::new();
     let mut failed = 0;
@@ -84,7 +84,7 @@ pub fn bench(
     let warming = tasks.iter().cycle().take(if tasks.is_empty() { 0 } else { course.warm_up.max(1) });
     for (task, measured) in warming.map(|task| (task, false)).chain(tasks.iter().map(|task| (task, true))) {
         if course.stop.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
+            return Err(RunError::Interrupted);
         }
         match one(task) {
             Ok(spent) => {
@@ -101,14 +101,14 @@ pub fn bench(
         }
     }
     let Some(first_boxes) = first_boxes.filter(|_| !times.is_empty()) else {
-        return Err(Error::NothingToMeasure(tasks.len()));
+        return Err(RunError::NothingToMeasure(tasks.len()));
     };
     let detector = widen(detector)?;
     let record = Record { machine: Machine { streams: detector.streams(), ..record.machine }, ..record };
     let classes = categories(detector.classes());
     let record = run(&detector, &classes, tasks, options, record, course.stop, &mut |_| {})?;
     if record.state != RunState::Finished {
-        return Err(Error::Interrupted);
+        return Err(RunError::Interrupted);
     }
     let done = (tasks.len() - record.counts.failed.min(tasks.len())) as f64;
     Ok(BenchReport {

@@ -116,7 +116,7 @@ struct FusedImage {
 }
 
 /// A result of an image, with its mask where it has one.
-type Masked = (Prediction, Option<Rle>);
+type MaskedResult = (Prediction, Option<Rle>);
 
 /// Fuses results, each a run's folder, its journal or a COCO results list, and writes a COCO results list.
 ///
@@ -130,7 +130,7 @@ pub fn ensemble(results: &[PathBuf], out: &Path, how: &Fusing<'_>) -> Result<Fus
     let mut united = United::default();
     let mut images: BTreeMap<ResultId, FusedImage> = BTreeMap::new();
     for (number, path) in results.iter().enumerate() {
-        let mut add = |id: &ResultId, file: Option<&str>, found: Vec<Masked>| {
+        let mut add = |id: &ResultId, file: Option<&str>, found: Vec<MaskedResult>| {
             let image = images.entry(id.clone()).or_default();
             match (&image.file, file) {
                 (Some(one), Some(other)) if one != other => {
@@ -186,7 +186,7 @@ pub fn ensemble(results: &[PathBuf], out: &Path, how: &Fusing<'_>) -> Result<Fus
 }
 
 /// What is done with an image's results: its id, its file where that is known, and the results.
-type Add<'a> = dyn FnMut(&ResultId, Option<&str>, Vec<Masked>) -> Result<(), EnsembleError> + 'a;
+type Add<'a> = dyn FnMut(&ResultId, Option<&str>, Vec<MaskedResult>) -> Result<(), EnsembleError> + 'a;
 
 fn unread(path: &Path) -> impl Fn(io::Error) -> EnsembleError + '_ {
     move |source| EnsembleError::Read { path: path.to_owned(), source }
@@ -227,7 +227,7 @@ enum ListedMask {
 
 /// The tables that a run leaves beside its results.
 #[derive(Deserialize)]
-struct Tables {
+struct RunTables {
     images: Vec<TableImage>,
     categories: Vec<TableCategory>,
 }
@@ -251,7 +251,7 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, EnsembleE
 
 fn read_list(path: &Path, united: &mut United, add: &mut Add<'_>) -> Result<(), EnsembleError> {
     let beside = path.with_file_name("images.json");
-    let tables: Option<Tables> = if beside.is_file() { Some(read_json(&beside)?) } else { None };
+    let tables: Option<RunTables> = if beside.is_file() { Some(read_json(&beside)?) } else { None };
     let tables = tables.as_ref();
     let names: BTreeMap<&ResultId, &str> = tables
         .iter()

@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 use super::journal::{self, Journal, JournalRow};
 use super::pictures::{self, Pictures};
 use super::record::{Record, RunState};
-use super::{Error, RunOptions, Task, plan, stamps};
+use super::{RunError, RunOptions, Task, plan, stamps};
 use crate::atomic;
 
 /// What a run leaves beside its journal.
@@ -18,7 +18,7 @@ const BESIDE_JOURNAL: [&str; 5] =
     ["detections.json", "images.json", pictures::FOLDER, "run.json", stamps::FILE];
 
 /// Refuses photos that lie where the run's pictures go: they would be replaced.
-pub(super) fn refuse_photos_inside(tasks: &[Task], options: &RunOptions) -> Result<(), Error> {
+pub(super) fn refuse_photos_inside(tasks: &[Task], options: &RunOptions) -> Result<(), RunError> {
     if options.draw_score.is_none() && !options.overwrite {
         return Ok(());
     }
@@ -27,13 +27,13 @@ pub(super) fn refuse_photos_inside(tasks: &[Task], options: &RunOptions) -> Resu
     let Ok(place) = fs::canonicalize(&folder) else { return Ok(()) };
     let inside = |task: &&Task| fs::canonicalize(&task.entry.path).is_ok_and(|path| path.starts_with(&place));
     match tasks.iter().find(inside) {
-        Some(task) => Err(Error::PhotoInside { photo: task.entry.path.clone(), folder }),
+        Some(task) => Err(RunError::PhotoInside { photo: task.entry.path.clone(), folder }),
         None => Ok(()),
     }
 }
 
 /// Refuses a folder with files of the names that a run writes, where no run wrote them.
-pub(super) fn refuse_foreign(out: &Path) -> Result<(), Error> {
+pub(super) fn refuse_foreign(out: &Path) -> Result<(), RunError> {
     let journal = fs::metadata(out.join("detections.jsonl"));
     if journal.as_ref().is_ok_and(|journal| journal.len() > 0) {
         return Ok(());
@@ -44,13 +44,13 @@ pub(super) fn refuse_foreign(out: &Path) -> Result<(), Error> {
         journal.is_ok()
             || state == RunState::Running && [pictures::FOLDER, "run.json", stamps::FILE].contains(&name)
     });
-    if stopped { Ok(()) } else { Err(Error::Foreign(out.join(name))) }
+    if stopped { Ok(()) } else { Err(RunError::Foreign(out.join(name))) }
 }
 
 /// Refuses a folder in which any run, or anything else, has left files of the names that a run writes.
-pub(super) fn refuse_anything(out: &Path) -> Result<(), Error> {
+pub(super) fn refuse_anything(out: &Path) -> Result<(), RunError> {
     match ["detections.jsonl"].into_iter().chain(BESIDE_JOURNAL).find(|name| is_there(out, name)) {
-        Some(name) => Err(Error::Taken(out.join(name))),
+        Some(name) => Err(RunError::Taken(out.join(name))),
         None => Ok(()),
     }
 }
@@ -61,14 +61,14 @@ fn is_there(out: &Path, name: &str) -> bool {
 
 /// Removes what an earlier run wrote, its pictures too. The journal goes first: a run that is killed meanwhile leaves
 /// nothing that looks done.
-pub(super) fn clear(out: &Path, journal: &mut Journal) -> Result<(), Error> {
+pub(super) fn clear(out: &Path, journal: &mut Journal) -> Result<(), RunError> {
     let path = out.join("detections.jsonl");
     let drew = Record::read(&out.join("run.json")).is_some_and(|(_, settings)| settings.draw_score.is_some());
-    let rows = journal::rows(&path).map_err(Error::io("read", &path))?;
+    let rows = journal::rows(&path).map_err(RunError::io("read", &path))?;
     let found = rows.map_while(Result::ok).filter(|row| drew && matches!(row, JournalRow::Found(_)));
     let names: Vec<String> = found.map(|row| row.file().to_owned()).collect();
     let pictures = Pictures::recorded(out);
-    journal.cut(0).map_err(Error::io("write", &path))?;
+    journal.cut(0).map_err(RunError::io("write", &path))?;
     for name in ["detections.json", "images.json", plan::FILLED] {
         remove(&out.join(name))?;
     }
@@ -77,7 +77,7 @@ pub(super) fn clear(out: &Path, journal: &mut Journal) -> Result<(), Error> {
 }
 
 /// Removes what a run that was killed had half written.
-pub(super) fn remove_strays(out: &Path) -> Result<(), Error> {
+pub(super) fn remove_strays(out: &Path) -> Result<(), RunError> {
     let pictures = WalkDir::new(out.join(pictures::FOLDER)).into_iter().flatten();
     let files = WalkDir::new(out).max_depth(1).into_iter().flatten().chain(pictures);
     let strays =
@@ -86,7 +86,7 @@ pub(super) fn remove_strays(out: &Path) -> Result<(), Error> {
 }
 
 /// Removes a picture, and the folders that it leaves empty, as another picture may be called so.
-pub(super) fn remove_picture(out: &Path, path: &Path) -> Result<(), Error> {
+pub(super) fn remove_picture(out: &Path, path: &Path) -> Result<(), RunError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -99,9 +99,9 @@ pub(super) fn remove_picture(out: &Path, path: &Path) -> Result<(), Error> {
 }
 
 /// Removes a file, if it is there.
-pub(super) fn remove(path: &Path) -> Result<(), Error> {
+pub(super) fn remove(path: &Path) -> Result<(), RunError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(RunError::io("remove", path)(error)),
         _ => Ok(()),
     }
 }

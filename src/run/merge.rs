@@ -12,7 +12,7 @@ use super::pictures::{self, Pictures};
 use super::record::{Counts, Machine, Record, RunState, Settings};
 use super::shard::{Shard, ShardListing};
 use super::stamps::{self, StampLine};
-use super::{Error, ResultCategory, folder, open, results, write_record};
+use super::{ResultCategory, RunError, folder, open, results, write_record};
 use crate::photo::{PassedOver, Unread};
 
 /// Why folders cannot be joined.
@@ -20,13 +20,14 @@ use crate::photo::{PassedOver, Unread};
 pub enum MergeError {
     /// The result cannot be written.
     #[error(transparent)]
-    Run(#[from] Error),
+    Run(#[from] RunError),
     /// There is no run.
     #[error("`{}` is not what a run leaves: {cause}", file.display())]
     NoRun {
         /// The file.
         file: PathBuf,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// Its photos are not all done.
@@ -79,6 +80,7 @@ pub enum MergeError {
         /// Which line.
         line: usize,
         /// Why.
+        #[source]
         cause: io::Error,
     },
     /// The rows are not those of the photos that the parts were shown.
@@ -115,7 +117,8 @@ pub fn merge(
     let parts = in_order(folders)?;
     let Some(first) = parts.first() else { return Err(MergeError::Missing(Shard { number: 1, of: 1 })) };
     refuse_parts(&parts, out)?;
-    let classes = Tables::read(&first.folder).map_err(not_a_run(&first.folder, "images.json"))?.categories;
+    let classes =
+        CategoryTable::read(&first.folder).map_err(not_a_run(&first.folder, "images.json"))?.categories;
     let photos = check_rows(&parts)?;
     let mut record = Record::new(command, first.settings.clone(), first.machine.clone());
     for unread in parts.iter().flat_map(|part| &part.unread) {
@@ -125,7 +128,7 @@ pub fn merge(
     }
     record.passed_over.clone_from(&first.passed_over);
     let path = out.join("detections.jsonl");
-    fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
+    fs::create_dir_all(out).map_err(RunError::io("create the folder", out))?;
     if !overwrite {
         folder::refuse_anything(out)?;
     }
@@ -134,9 +137,9 @@ pub fn merge(
     folder::clear(out, &mut journal)?;
     write_record(out, &record)?;
     for_each_row(&parts, |_, row| {
-        journal.write(&row).map_err(Error::io("write", &path)).map_err(Into::into)
+        journal.write(&row).map_err(RunError::io("write", &path)).map_err(Into::into)
     })?;
-    journal.sync().map_err(Error::io("write", &path))?;
+    journal.sync().map_err(RunError::io("write", &path))?;
     let warnings =
         Vec::from_iter(bring_pictures(&parts, out, &photos, record.settings.draw_score.is_some())?);
     let (mut counts, shown_from) = (Counts::default(), record.settings.shown_from());
@@ -144,7 +147,7 @@ pub fn merge(
         counts.add(row, shown_from);
         record.note(row);
     };
-    results::write(out, &classes, &mut see).map_err(Error::io("write the results in", out))?;
+    results::write(out, &classes, &mut see).map_err(RunError::io("write the results in", out))?;
     record.state = RunState::Finished;
     record.photos_before = counts.photos;
     record.counts = counts;
@@ -206,12 +209,12 @@ fn not_a_run(folder: &Path, name: &str) -> impl FnOnce(io::Error) -> MergeError 
 
 /// What `images.json` tells of the model.
 #[derive(Deserialize)]
-struct Tables {
+struct CategoryTable {
     categories: Vec<ResultCategory>,
 }
 
-impl Tables {
-    fn read(folder: &Path) -> io::Result<Tables> {
+impl CategoryTable {
+    fn read(folder: &Path) -> io::Result<CategoryTable> {
         serde_json::from_slice(&fs::read(folder.join("images.json"))?).map_err(io::Error::other)
     }
 }
@@ -256,7 +259,7 @@ fn check_rows(parts: &[ShardFolder]) -> Result<Vec<Merging>, MergeError> {
     for part in parts {
         let file = part.journal();
         let mut count = 0;
-        for row in journal::rows(&file).map_err(Error::io("read", &file))? {
+        for row in journal::rows(&file).map_err(RunError::io("read", &file))? {
             count += 1;
             row.map_err(|cause| MergeError::Row { file: file.clone(), line: count, cause })?;
         }
@@ -287,12 +290,12 @@ fn for_each_row(
     mut take: impl FnMut(&ShardFolder, JournalRow) -> Result<(), MergeError>,
 ) -> Result<(), MergeError> {
     let rows =
-        |part: &ShardFolder| journal::rows(&part.journal()).map_err(Error::io("read", &part.journal()));
+        |part: &ShardFolder| journal::rows(&part.journal()).map_err(RunError::io("read", &part.journal()));
     let mut all = parts.iter().map(rows).collect::<Result<Vec<_>, _>>()?;
     loop {
         for (part, rows) in parts.iter().zip(&mut all) {
             let Some(row) = rows.next() else { return Ok(()) };
-            take(part, row.map_err(Error::io("read", &part.journal()))?)?;
+            take(part, row.map_err(RunError::io("read", &part.journal()))?)?;
         }
     }
 }
@@ -303,11 +306,11 @@ fn bring_pictures(
     out: &Path,
     photos: &[Merging],
     drawn: bool,
-) -> Result<Option<String>, Error> {
+) -> Result<Option<String>, RunError> {
     let names = || photos.iter().map(|photo| photo.name.as_str()).take(if drawn { usize::MAX } else { 0 });
     if drawn {
         let folder = out.join(pictures::FOLDER);
-        fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+        fs::create_dir_all(&folder).map_err(RunError::io("create the folder", &folder))?;
     }
     let pictures = Pictures::plan(out, names());
     let theirs: Vec<Pictures> = parts.iter().map(|part| Pictures::plan(&part.folder, names())).collect();
@@ -337,7 +340,7 @@ fn bring_stamps(
     out: &Path,
     photos: &[Merging],
     pictures: &Pictures,
-) -> Result<(), Error> {
+) -> Result<(), RunError> {
     let Some(mut lines) = parts.iter().map(|part| stamps::lines(&part.folder)).collect::<Option<Vec<_>>>()
     else {
         return Ok(());
@@ -348,18 +351,18 @@ fn bring_stamps(
         let Some(line) = line.filter(|line| line.file == photo.name) else { return Ok(()) };
         stamps.push(StampLine::new(&photo.name, line.stamp(), pictures.unusual(&photo.name)));
     }
-    stamps::write_lines(out, stamps.into_iter()).map_err(Error::io("write", &out.join(stamps::FILE)))
+    stamps::write_lines(out, stamps.into_iter()).map_err(RunError::io("write", &out.join(stamps::FILE)))
 }
 
 /// Whether there was a picture to link.
-fn link(from: &Path, to: &Path) -> Result<bool, Error> {
+fn link(from: &Path, to: &Path) -> Result<bool, RunError> {
     if !from.is_file() {
         return Ok(false);
     }
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
+        fs::create_dir_all(folder).map_err(RunError::io("create the folder", folder))?;
     }
     folder::remove(to)?;
-    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)).map_err(Error::io("write", to))?;
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)).map_err(RunError::io("write", to))?;
     Ok(true)
 }

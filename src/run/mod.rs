@@ -170,7 +170,8 @@ pub enum Event<'a> {
 
 /// Why a run cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[non_exhaustive]
+pub enum RunError {
     /// A file of the results cannot be written.
     #[error("cannot {doing} `{}`: {cause}{}", path.display(), cure(cause))]
     Io {
@@ -179,11 +180,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The system's words.
+        #[source]
         cause: std::io::Error,
     },
     /// The model cannot be loaded once more.
     #[error(transparent)]
-    Detector(#[from] detector::Error),
+    Detector(#[from] detector::DetectorError),
     /// The system gives no threads.
     #[error("cannot start a thread: {0}: allow this process more threads or memory")]
     Threads(std::io::Error),
@@ -240,10 +242,10 @@ fn cure(cause: &std::io::Error) -> &'static str {
     }
 }
 
-impl Error {
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+impl RunError {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RunError + use<> {
         let path = path.to_owned();
-        move |cause| Error::Io { doing, path, cause }
+        move |cause| RunError::Io { doing, path, cause }
     }
 }
 
@@ -264,14 +266,14 @@ pub(crate) fn run(
     mut record: Record,
     stop: &AtomicBool,
     watch: &mut dyn FnMut(Event<'_>),
-) -> Result<Record, Error> {
+) -> Result<Record, RunError> {
     let (started, session_before) = (Instant::now(), detector.session_seconds());
     let (out, all) = (&options.out, tasks);
     let selected = options.shard.map(|shard| shard.select(all));
     let tasks = selected.as_deref().unwrap_or(all);
     record.settings.listing = options.shard.map(|_| shard::listing(all));
     let lettering = lettering(classes, options)?;
-    let Begun { plan, to_do, journal, pictures } = begin(tasks, all, options, &record)?;
+    let RunStart { plan, to_do, journal, pictures } = begin(tasks, all, options, &record)?;
     lettering.note.iter().for_each(|note| watch(Event::Warning(note)));
     plan.warnings.iter().for_each(|note| watch(Event::Warning(note)));
     let before = tasks.len() - to_do.len();
@@ -288,14 +290,14 @@ pub(crate) fn run(
         stop,
         tiles: TileCounts::default(),
     };
-    let mut rows = Fill::new(out, journal, plan.rows, &to_do).map_err(Error::io("write into", out))?;
+    let mut rows = Fill::new(out, journal, plan.rows, &to_do).map_err(RunError::io("write into", out))?;
     let drawn = options.draw_score.map(|_| &pictures);
     let (outcome, written) = std::thread::scope(|scope| {
         let (queue, waiting) = crossbeam_channel::bounded(writer::WAITING);
         let rows = &mut rows;
         let writer = Builder::new()
             .spawn_scoped(scope, move || writer::write(&waiting, rows, drawn, out))
-            .map_err(Error::Threads);
+            .map_err(RunError::Threads);
         let writer = match writer {
             Ok(writer) => writer,
             Err(error) => return (Ok(()), Err(error)),
@@ -323,17 +325,17 @@ pub(crate) fn run(
         (outcome, writer.join().unwrap_or_else(|panic| resume_unwind(panic)))
     });
     if !rows.is_in_place() {
-        return Err(Error::Removed(out.clone()));
+        return Err(RunError::Removed(out.clone()));
     }
     // What is done stays done, whatever ended the run.
-    let finished = rows.finish().map_err(Error::io("write into", out));
+    let finished = rows.finish().map_err(RunError::io("write into", out));
     written.and(outcome).and(finished)?;
     let (mut counts, shown_from) = (Counts::default(), record.settings.shown_from());
     let mut see = |row: &JournalRow| {
         counts.add(row, shown_from);
         record.note(row);
     };
-    results::write(out, classes, &mut see).map_err(Error::io("write the results in", out))?;
+    results::write(out, classes, &mut see).map_err(RunError::io("write the results in", out))?;
     let stopped = progress.done < tasks.len() && stop.load(Ordering::Relaxed);
     record.state = if stopped { RunState::Interrupted } else { RunState::Finished };
     record.photos_before = before;
@@ -344,17 +346,17 @@ pub(crate) fn run(
 }
 
 /// What stands beside boxes; nothing has to be known where none are drawn.
-fn lettering(classes: &[ResultCategory], options: &RunOptions) -> Result<Lettering, Error> {
+fn lettering(classes: &[ResultCategory], options: &RunOptions) -> Result<Lettering, RunError> {
     let (classes, font) = match options.draw_score {
         Some(_) => (classes, options.font.as_deref()),
         None => (&[][..], None),
     };
     let named = font.unwrap_or(Path::new("the system's fonts"));
-    Lettering::new(classes, font).map_err(Error::io("take the font", named))
+    Lettering::new(classes, font).map_err(RunError::io("take the font", named))
 }
 
 /// A run before its first photo.
-struct Begun {
+struct RunStart {
     plan: ResumePlan,
     /// Places of the photos to do.
     to_do: Vec<usize>,
@@ -363,13 +365,13 @@ struct Begun {
 }
 
 /// Makes the folder ready for the photos, which are a share of all.
-fn begin(tasks: &[Task], all: &[Task], options: &RunOptions, record: &Record) -> Result<Begun, Error> {
+fn begin(tasks: &[Task], all: &[Task], options: &RunOptions, record: &Record) -> Result<RunStart, RunError> {
     let out = &options.out;
     if options.draw_score.is_some() && cfg!(not(feature = "draw")) {
-        return Err(Error::NoPictures);
+        return Err(RunError::NoPictures);
     }
     folder::refuse_photos_inside(tasks, options)?;
-    std::fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
+    std::fs::create_dir_all(out).map_err(RunError::io("create the folder", out))?;
     if !options.overwrite {
         folder::refuse_foreign(out)?;
     }
@@ -388,11 +390,11 @@ fn begin(tasks: &[Task], all: &[Task], options: &RunOptions, record: &Record) ->
     };
     write_record(out, record)?;
     if options.draw_score.is_some() {
-        std::fs::create_dir_all(&folder).map_err(Error::io("create the folder", &folder))?;
+        std::fs::create_dir_all(&folder).map_err(RunError::io("create the folder", &folder))?;
     }
     let pictures = known.unwrap_or_else(|| plan_pictures(all, options));
-    stamps::write(out, tasks, &stamps, &pictures).map_err(Error::io("write", &out.join(stamps::FILE)))?;
-    Ok(Begun { to_do: plan.to_do(), plan, journal, pictures })
+    stamps::write(out, tasks, &stamps, &pictures).map_err(RunError::io("write", &out.join(stamps::FILE)))?;
+    Ok(RunStart { to_do: plan.to_do(), plan, journal, pictures })
 }
 
 /// Where the pictures of all photos go, of whatever share: as in one run over all of them.
@@ -410,18 +412,18 @@ pub fn rows(folder: &Path) -> std::io::Result<impl Iterator<Item = std::io::Resu
     journal::rows(&folder.join("detections.jsonl"))
 }
 
-fn open(journal: &Path, out: &Path) -> Result<Journal, Error> {
+fn open(journal: &Path, out: &Path) -> Result<Journal, RunError> {
     Journal::open(journal).map_err(|error| match error.kind() {
-        std::io::ErrorKind::WouldBlock => Error::Busy(out.to_owned()),
-        _ => Error::io("write", journal)(error),
+        std::io::ErrorKind::WouldBlock => RunError::Busy(out.to_owned()),
+        _ => RunError::io("write", journal)(error),
     })
 }
 
-pub(crate) fn write_record(out: &Path, record: &Record) -> Result<(), Error> {
+pub(crate) fn write_record(out: &Path, record: &Record) -> Result<(), RunError> {
     let path = out.join("run.json");
     let content = |file: &mut std::io::BufWriter<std::fs::File>| {
         serde_json::to_writer_pretty(&mut *file, record)?;
         std::io::Write::write_all(file, b"\n")
     };
-    atomic::write(&path, content).map_err(Error::io("write", &path))
+    atomic::write(&path, content).map_err(RunError::io("write", &path))
 }

@@ -15,8 +15,8 @@ use super::pictures::Pictures;
 use super::places::Places;
 use super::record::Record;
 use super::stamps::{self, Stamp};
-use super::{Error, RunOptions, Task};
-use crate::photo::ErrorKind;
+use super::{RunError, RunOptions, Task};
+use crate::photo::DecodeErrorKind;
 
 /// Rows that are being put between others (`fill.rs`); a run that was killed leaves them.
 pub(super) const FILLED: &str = ".rcnn-detections.jsonl";
@@ -62,10 +62,10 @@ pub(super) fn earlier(
     stamps: &[Option<Stamp>],
     pictures: &Pictures,
     journal: &mut Journal,
-) -> Result<ResumePlan, Error> {
+) -> Result<ResumePlan, RunError> {
     let out = &options.out;
     let path = out.join("detections.jsonl");
-    let other = |difference: String| Error::OtherRun { folder: out.clone(), difference };
+    let other = |difference: String| RunError::OtherRun { folder: out.clone(), difference };
     let Some((_, settings)) = Record::read(&out.join("run.json")) else {
         // Made just now, or by a run that came no further than that.
         let empty = fs::metadata(&path).is_ok_and(|journal| journal.len() == 0);
@@ -135,7 +135,7 @@ struct Left {
 }
 
 impl Left {
-    fn read(out: &Path, tasks: &[Task], places: &mut Places<'_>) -> Result<Left, Error> {
+    fn read(out: &Path, tasks: &[Task], places: &mut Places<'_>) -> Result<Left, RunError> {
         let files = ["detections.jsonl", FILLED].map(|name| out.join(name)).to_vec();
         let rows = vec![None; tasks.len()];
         let (gone, changed, without_picture) = (Vec::new(), Vec::new(), Vec::new());
@@ -144,7 +144,7 @@ impl Left {
             let path = left.files[file].clone();
             let mut rows = match journal::rows(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                rows => rows.map_err(Error::io("read", &path))?,
+                rows => rows.map_err(RunError::io("read", &path))?,
             };
             places.rewind();
             while let Some(row) = rows.next() {
@@ -167,7 +167,7 @@ impl Left {
         let end = match row.failure() {
             None => RowEnd::Done,
             // The header tells at once, and there may be more memory now.
-            Some(failure) if failure.may_pass() || failure.kind == ErrorKind::TooLarge.as_str() => {
+            Some(failure) if failure.may_pass() || failure.kind == DecodeErrorKind::TooLarge.as_str() => {
                 RowEnd::MayPass
             }
             Some(_) => RowEnd::Failed,
@@ -212,7 +212,7 @@ impl Left {
     }
 
     /// Removes pictures of rows that stand no more.
-    fn remove_pictures(&self, out: &Path, tasks: &[Task], pictures: &Pictures) -> Result<(), Error> {
+    fn remove_pictures(&self, out: &Path, tasks: &[Task], pictures: &Pictures) -> Result<(), RunError> {
         let mut names = self.gone.iter().chain(&self.changed).chain(&self.without_picture).peekable();
         if names.peek().is_none() {
             return Ok(());
@@ -256,7 +256,12 @@ impl Left {
     }
 
     /// Brings the rows into the journal, and tells where they are.
-    fn settle(&self, out: &Path, tasks: &[Task], journal: &mut Journal) -> Result<Vec<Option<Span>>, Error> {
+    fn settle(
+        &self,
+        out: &Path,
+        tasks: &[Task],
+        journal: &mut Journal,
+    ) -> Result<Vec<Option<Span>>, RunError> {
         let path = out.join("detections.jsonl");
         let mut end = 0;
         let in_order = self.rows.iter().flatten().all(|row| {
@@ -265,13 +270,13 @@ impl Left {
             follows
         });
         let spans = if in_order {
-            journal.cut(end).and_then(|()| journal.sync()).map_err(Error::io("write", &path))?;
+            journal.cut(end).and_then(|()| journal.sync()).map_err(RunError::io("write", &path))?;
             self.rows.iter().map(|row| row.map(|row| row.span)).collect()
         } else {
             let fresh = out.join(STANDING);
-            let (standing, spans) = self.write(&fresh, tasks).map_err(Error::io("write", &fresh))?;
+            let (standing, spans) = self.write(&fresh, tasks).map_err(RunError::io("write", &fresh))?;
             *journal = standing;
-            journal.replace(&path).map_err(Error::io("write", &path))?;
+            journal.replace(&path).map_err(RunError::io("write", &path))?;
             spans
         };
         remove(&out.join(STANDING))?;

@@ -11,7 +11,7 @@ use super::picture;
 use super::picture::Lettering;
 use super::pictures::Pictures;
 use super::room::{MemoryShare, Room, Ticket};
-use super::{Error, ResultCategory, RunOptions, Task};
+use super::{ResultCategory, RunError, RunOptions, Task};
 use crate::clock::{StageTimes, timed};
 use crate::detector::{Detector, Input, Prediction};
 use crate::photo::{self, Decoded, Opened, Photo};
@@ -51,7 +51,7 @@ pub(super) struct Done {
 }
 
 /// A photo before the network.
-struct Prepared<'a> {
+struct StagedPhoto<'a> {
     task: &'a Task,
     /// Width and height of the upright photo.
     size: (u32, u32),
@@ -84,7 +84,7 @@ impl Stages<'_> {
         &self,
         tasks: impl Iterator<Item = &'t Task> + Send,
         take: &mut dyn FnMut(Option<Done>) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RunError> {
         let threads = self.options.threads.max(1);
         let batch = self.options.batch.max(1);
         // One a stream; two where there is one stream, as one is between its sessions while the other uses one.
@@ -95,12 +95,12 @@ impl Stages<'_> {
             let going = going.map(|task| (task, room.ticket()));
             let ahead = threads + callers * batch;
             let prepared = ordered(scope, threads, ahead, going, |(task, place)| self.prepare(task, place));
-            let prepared = prepared.map_err(Error::Threads)?;
+            let prepared = prepared.map_err(RunError::Threads)?;
             let batches = Batches { prepared, next: None, most: batch, room };
             let inferred = ordered(scope, callers, callers, batches, |batch| self.infer(batch));
-            let inferred = inferred.map_err(Error::Threads)?.flatten();
+            let inferred = inferred.map_err(RunError::Threads)?.flatten();
             let done = ordered(scope, threads, threads + batch, inferred, |one| self.finish(one));
-            let mut done = done.map_err(Error::Threads)?;
+            let mut done = done.map_err(RunError::Threads)?;
             // Whoever waits is told so, and decides nothing by it.
             while let Some(done) = done.next_watched(&mut || {
                 let _ = take(None);
@@ -115,11 +115,11 @@ impl Stages<'_> {
     }
 
     /// Takes its share of the memory as soon as the header has told how much it is.
-    fn prepare<'t>(&self, task: &'t Task, place: Ticket<'t>) -> Prepared<'t> {
+    fn prepare<'t>(&self, task: &'t Task, place: Ticket<'t>) -> StagedPhoto<'t> {
         let mut times = StageTimes::default();
         let failed = |failure, times| {
             let input = Err(failure);
-            Prepared { task, size: (0, 0), clipped: false, photo: None, input, share: None, times }
+            StagedPhoto { task, size: (0, 0), clipped: false, photo: None, input, share: None, times }
         };
         let options = &self.detector.reading(&self.options.decode);
         let target = |full| self.detector.resized(full);
@@ -141,21 +141,21 @@ impl Stages<'_> {
                 let kept = self.options.draw_score.is_some() || self.options.tile;
                 let photo = kept.then_some(photo);
                 share.shrink(of_input.saturating_add(if kept { of_photo } else { 0 }));
-                Prepared { task, size, clipped, photo, input: Ok(input), share: Some(share), times }
+                StagedPhoto { task, size, clipped, photo, input: Ok(input), share: Some(share), times }
             }
             Err(error) => failed(failure("too_thin", "prepare", error), times),
         }
     }
 
     /// Runs one batch; where it fails as a whole, its photos are tried one by one.
-    fn infer<'t>(&self, batch: Vec<Prepared<'t>>) -> Vec<Inferred<'t>> {
+    fn infer<'t>(&self, batch: Vec<StagedPhoto<'t>>) -> Vec<Inferred<'t>> {
         let alone = batch.len() == 1;
         let copies: Vec<Option<Input>> =
             batch.iter().map(|one| one.input.as_ref().ok().filter(|_| !alone).cloned()).collect();
         let mut inputs = Vec::new();
         let mut waiting = Vec::new();
         for one in batch {
-            let Prepared { task, size, clipped, photo, input, share, times } = one;
+            let StagedPhoto { task, size, clipped, photo, input, share, times } = one;
             let input = input.map(|input| inputs.push(input));
             waiting.push((
                 Inferred { task, size, clipped, photo, found: Ok(Vec::new()), given_up: false, share, times },
@@ -224,7 +224,7 @@ impl Stages<'_> {
     }
 
     /// Draws and encodes, and makes the row; none of a photo that was given up.
-    fn finish(&self, one: Inferred<'_>) -> Result<Option<Done>, Error> {
+    fn finish(&self, one: Inferred<'_>) -> Result<Option<Done>, RunError> {
         let Inferred { task, size, clipped, photo, found, given_up, share: _share, mut times } = one;
         if given_up {
             return Ok(None);
@@ -261,7 +261,7 @@ impl Stages<'_> {
                 picture::write(&drawn, carried, &path, &self.options.out)
             });
             if let Err(cause) = written {
-                error = Some(picture_failure(cause).map_err(Error::io("write", &path))?);
+                error = Some(picture_failure(cause).map_err(RunError::io("write", &path))?);
             }
         }
         let most = self.options.decode.limits.file_bytes;
@@ -317,15 +317,15 @@ pub(super) fn alone(
 
 /// Photos that follow one another and have one padded size, up to a number; a failed photo goes along with any.
 struct Batches<'t> {
-    prepared: Ordered<Prepared<'t>>,
-    next: Option<Prepared<'t>>,
+    prepared: Ordered<StagedPhoto<'t>>,
+    next: Option<StagedPhoto<'t>>,
     most: usize,
     room: &'t Room,
 }
 
 impl<'t> Batches<'t> {
     /// The next photo; nothing at the end, or where it waits for the memory that a batch has.
-    fn another(&mut self, waiting: bool) -> Option<Prepared<'t>> {
+    fn another(&mut self, waiting: bool) -> Option<StagedPhoto<'t>> {
         if self.next.is_some() {
             return self.next.take();
         }
@@ -334,10 +334,10 @@ impl<'t> Batches<'t> {
 }
 
 impl<'t> Iterator for Batches<'t> {
-    type Item = Vec<Prepared<'t>>;
+    type Item = Vec<StagedPhoto<'t>>;
 
-    fn next(&mut self) -> Option<Vec<Prepared<'t>>> {
-        let mut batch: Vec<Prepared<'t>> = Vec::new();
+    fn next(&mut self) -> Option<Vec<StagedPhoto<'t>>> {
+        let mut batch: Vec<StagedPhoto<'t>> = Vec::new();
         let mut padded = None;
         while batch.len() < self.most {
             let Some(one) = self.another(!batch.is_empty()) else { break };
@@ -360,7 +360,7 @@ fn decode(task: &Task, options: &photo::DecodeOptions, detector: &Detector) -> R
         .map_err(|error| refused(&error))
 }
 
-fn refused(error: &photo::Error) -> Failure {
+fn refused(error: &photo::DecodeError) -> Failure {
     failure(error.kind.as_str(), "decode", &error.detail)
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use super::Error;
+use super::RunError;
 use super::fill::Fill;
 use super::journal::JournalRow;
 use super::pictures::Pictures;
@@ -31,7 +31,7 @@ pub(super) fn write(
     rows: &mut Fill,
     pictures: Option<&Pictures>,
     out: &Path,
-) -> Result<(), Error> {
+) -> Result<(), RunError> {
     let path = out.join("detections.jsonl");
     let mut due = Instant::now();
     while let Ok(first) = queue.recv() {
@@ -47,14 +47,14 @@ pub(super) fn write(
             let drawn = |row: &JournalRow| matches!(row, JournalRow::Found(found) if found.error.is_none());
             let drawn = group.iter().filter(|(_, row)| drawn(row));
             let paths: Vec<PathBuf> = drawn.map(|(_, row)| pictures.path(row.file())).collect();
-            bring_to_disk(&paths).map_err(Error::io("bring to the disk the pictures in", out))?;
+            bring_to_disk(&paths).map_err(RunError::io("bring to the disk the pictures in", out))?;
         }
         for (place, row) in &group {
             // A file that has been removed takes rows, too.
             if !rows.is_in_place() {
-                return Err(Error::Removed(out.to_owned()));
+                return Err(RunError::Removed(out.to_owned()));
             }
-            rows.write(*place, row).map_err(Error::io("write", &path))?;
+            rows.write(*place, row).map_err(RunError::io("write", &path))?;
         }
     }
     Ok(())

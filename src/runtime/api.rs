@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ort::sys::{OrtApi, OrtExecutionProviderDevicePolicy, OrtSessionOptions, OrtStatusPtr, stub};
 
-use super::{Error, loader};
+use super::{RuntimeError, loader};
 
 /// The newest release whose functions `ort` has been compiled with.
 const NEWEST_MINOR: u32 = ort::MINOR_VERSION;
@@ -55,8 +55,8 @@ pub(super) fn load(path: &Path, minor: u32) -> Result<(), String> {
 }
 
 /// Whether `ort` may be asked for anything.
-pub(super) fn ready() -> Result<(), Error> {
-    if READY.load(Ordering::Acquire) { Ok(()) } else { Err(Error::NotOpen) }
+pub(super) fn ready() -> Result<(), RuntimeError> {
+    if READY.load(Ordering::Acquire) { Ok(()) } else { Err(RuntimeError::NotOpen) }
 }
 
 /// `ort` asks for an automatic choice of devices in every session that it builds. Once a plugin is registered, that

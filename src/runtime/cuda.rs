@@ -10,7 +10,7 @@ use libloading::Library;
 use ort::session::builder::SessionBuilder;
 
 use super::device::Precision;
-use super::{Error, LibraryPlace, Runtime, install, loader};
+use super::{LibraryPlace, Runtime, RuntimeError, install, loader};
 
 /// Why CUDA cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -172,7 +172,7 @@ impl Runtime {
         builder: SessionBuilder,
         number: u32,
         precision: Precision,
-    ) -> Result<SessionBuilder, Error> {
+    ) -> Result<SessionBuilder, RuntimeError> {
         driver()?.device(number)?;
         if !self.has_cuda() {
             return Err(self.without_cuda());
@@ -185,15 +185,15 @@ impl Runtime {
             .build()
             .error_on_failure();
         let builder = builder.with_execution_providers([provider]);
-        builder.map_err(|error| Error::ort("using CUDA", &error))
+        builder.map_err(|error| RuntimeError::ort("using CUDA", &error))
     }
 
     /// Why a library without CUDA is used.
-    fn without_cuda(&self) -> Error {
+    fn without_cuda(&self) -> RuntimeError {
         let not_built = || NoCuda::NotBuilt(self.path().to_owned());
         match install::cuda() {
             _ if self.place() == LibraryPlace::Named => not_built().into(),
-            None => Error::NotInstalled("cuda"),
+            None => RuntimeError::NotInstalled("cuda"),
             // It was passed over, which has a reason; or a session for the processor opened the library.
             Some(library) => ready(&library).err().unwrap_or_else(not_built).into(),
         }

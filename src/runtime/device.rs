@@ -39,21 +39,36 @@ impl fmt::Display for Device {
     }
 }
 
-impl FromStr for Device {
-    type Err = String;
+/// Why a text names no device.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnknownDevice {
+    /// What follows `cuda:` is no number.
+    #[error("`{0}` is no number of a device")]
+    Number(String),
+    /// No such kind of device is known.
+    #[error("known are auto, cpu, cuda (the first NVIDIA GPU), cuda:N (another) and openvino")]
+    Kind,
+}
 
-    fn from_str(text: &str) -> Result<Device, String> {
+/// A text that names no precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("known are exact and fast")]
+pub struct UnknownPrecision;
+
+impl FromStr for Device {
+    type Err = UnknownDevice;
+
+    fn from_str(text: &str) -> Result<Device, UnknownDevice> {
         match text.split_once(':') {
             None if text == "auto" => Ok(Device::Auto),
             None if text == "cpu" => Ok(Device::Cpu),
             None if text == "openvino" => Ok(Device::OpenVino),
             None if text == "cuda" => Ok(Device::Cuda(0)),
             Some(("cuda", number)) => {
-                number.parse().map(Device::Cuda).map_err(|_| format!("`{number}` is no number of a device"))
+                number.parse().map(Device::Cuda).map_err(|_| UnknownDevice::Number(number.into()))
             }
-            _ => {
-                Err("known are auto, cpu, cuda (the first NVIDIA GPU), cuda:N (another) and openvino".into())
-            }
+            _ => Err(UnknownDevice::Kind),
         }
     }
 }
@@ -68,13 +83,13 @@ impl fmt::Display for Precision {
 }
 
 impl FromStr for Precision {
-    type Err = String;
+    type Err = UnknownPrecision;
 
-    fn from_str(text: &str) -> Result<Precision, String> {
+    fn from_str(text: &str) -> Result<Precision, UnknownPrecision> {
         match text {
             "exact" => Ok(Precision::Exact),
             "fast" => Ok(Precision::Fast),
-            _ => Err("known are exact and fast".into()),
+            _ => Err(UnknownPrecision),
         }
     }
 }
@@ -89,7 +104,7 @@ mod tests {
             assert_eq!(device.to_string().parse(), Ok(device));
         }
         assert_eq!("cuda".parse(), Ok(Device::Cuda(0)));
-        assert_eq!("cuda:x".parse::<Device>(), Err("`x` is no number of a device".into()));
+        assert_eq!("cuda:x".parse::<Device>(), Err(UnknownDevice::Number("x".into())));
         assert!("tpu".parse::<Device>().is_err() && "cpu:1".parse::<Device>().is_err());
     }
 }

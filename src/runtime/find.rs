@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::probe::{self, Unusable};
 use super::subprocess;
-use super::{Device, Error, RuntimeOptions, cuda, install};
+use super::{Device, RuntimeError, RuntimeOptions, cuda, install};
 
 /// The places, in the order in which they are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,15 +158,15 @@ fn paths(place: LibraryPlace) -> Vec<PathBuf> {
 pub(super) fn find(
     options: &RuntimeOptions,
     notice: &mut dyn FnMut(&str),
-) -> Result<LibraryCandidate, Error> {
+) -> Result<LibraryCandidate, RuntimeError> {
     let mut seen = search(options);
     match seen.pop() {
         Some(candidate) if candidate.is_usable() => Ok(candidate),
         Some(LibraryCandidate { place: LibraryPlace::Named, path, unusable: Some(why), .. }) => {
-            Err(Error::Named { path, why })
+            Err(RuntimeError::Named { path, why })
         }
         // ONNX Runtime for processors would be no use.
-        _ if matches!(options.device, Device::Cuda(_)) => Err(Error::NotInstalled("cuda")),
+        _ if matches!(options.device, Device::Cuda(_)) => Err(RuntimeError::NotInstalled("cuda")),
         last => {
             seen.extend(last);
             install::install(options, &seen, notice)

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub use crate::loader::relative_folders;
 pub use cuda::NoCuda;
-pub use device::{Device, Precision};
+pub use device::{Device, Precision, UnknownDevice, UnknownPrecision};
 pub use find::{LibraryCandidate, LibraryPlace, bring_runtime, search};
 pub use install::{Installed, Package};
 pub use probe::{OLDEST_MINOR, Unusable};
@@ -32,7 +32,8 @@ pub use session::{GraphBytes, Session, SessionOptions, Value};
 
 /// Why ONNX Runtime could not be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+#[non_exhaustive]
+pub enum RuntimeError {
     /// Anything that ONNX Runtime itself reports.
     #[error("{what}: {cause}")]
     Ort {
@@ -50,6 +51,7 @@ pub enum Error {
         /// The library.
         path: PathBuf,
         /// Why.
+        #[source]
         why: Unusable,
     },
     /// No library was found anywhere, and none could be installed.
@@ -97,19 +99,20 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The system's words.
+        #[source]
         cause: std::io::Error,
     },
 }
 
-impl Error {
-    fn ort(what: &str, cause: &dyn std::fmt::Display) -> Error {
+impl RuntimeError {
+    fn ort(what: &str, cause: &dyn std::fmt::Display) -> RuntimeError {
         let cause = cause.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        Error::Ort { what: what.into(), cause }
+        RuntimeError::Ort { what: what.into(), cause }
     }
 
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RuntimeError + use<> {
         let path = path.to_owned();
-        move |cause| Error::Io { doing, path, cause }
+        move |cause| RuntimeError::Io { doing, path, cause }
     }
 }
 
@@ -138,7 +141,7 @@ impl Runtime {
     ///
     /// # Errors
     /// When no usable library is found or it cannot be loaded.
-    pub fn open(options: &RuntimeOptions, notice: &mut dyn FnMut(&str)) -> Result<Runtime, Error> {
+    pub fn open(options: &RuntimeOptions, notice: &mut dyn FnMut(&str)) -> Result<Runtime, RuntimeError> {
         Runtime::opened_or(|| {
             if let Device::Cuda(_) = options.device {
                 // Before anything is looked for or installed that would be of no use.
@@ -152,20 +155,23 @@ impl Runtime {
     ///
     /// # Errors
     /// When it cannot be loaded.
-    pub fn load(found: &LibraryCandidate) -> Result<Runtime, Error> {
+    pub fn load(found: &LibraryCandidate) -> Result<Runtime, RuntimeError> {
         Runtime::opened_or(|| Ok(found.clone()))
     }
 
     /// The runtime that is loaded already, or the one that is found now.
-    fn opened_or(find: impl FnOnce() -> Result<LibraryCandidate, Error>) -> Result<Runtime, Error> {
+    fn opened_or(
+        find: impl FnOnce() -> Result<LibraryCandidate, RuntimeError>,
+    ) -> Result<Runtime, RuntimeError> {
         static OPENED: std::sync::Mutex<Option<Runtime>> = std::sync::Mutex::new(None);
         let mut opened = OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(runtime) = opened.as_ref() {
             return Ok(runtime.clone());
         }
         let found = find()?;
-        let loading =
-            |error: &dyn std::fmt::Display| Error::ort(&format!("loading `{}`", found.path.display()), error);
+        let loading = |error: &dyn std::fmt::Display| {
+            RuntimeError::ort(&format!("loading `{}`", found.path.display()), error)
+        };
         api::load(&found.path, minor(&found)).map_err(|error| loading(&error))?;
         let builder = ort::init().with_name("rcnn").with_telemetry(false);
         let environment = builder.build().map_err(|error| loading(&error))?;
@@ -234,7 +240,7 @@ pub fn install(
     package: Package,
     options: &RuntimeOptions,
     notice: &mut dyn FnMut(&str),
-) -> Result<Installed, Error> {
+) -> Result<Installed, RuntimeError> {
     install::install_package(package, options, notice)
 }
 
@@ -242,6 +248,6 @@ pub fn install(
 ///
 /// # Errors
 /// When its files cannot be removed.
-pub fn remove(package: Package) -> Result<Vec<Installed>, Error> {
+pub fn remove(package: Package) -> Result<Vec<Installed>, RuntimeError> {
     install::remove(package)
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use ort::session::builder::SessionBuilder;
 
 use super::device::Precision;
-use super::{Error, Runtime, install};
+use super::{Runtime, RuntimeError, install};
 
 /// The name under which OpenVINO's plugin presents its devices.
 const OPENVINO: &str = "OpenVINOExecutionProvider";
@@ -33,9 +33,9 @@ impl Runtime {
         builder: SessionBuilder,
         precision: Precision,
         threads: usize,
-    ) -> Result<SessionBuilder, Error> {
+    ) -> Result<SessionBuilder, RuntimeError> {
         self.register_openvino()?;
-        let failed = |error: &dyn std::fmt::Display| Error::ort("using OpenVINO", error);
+        let failed = |error: &dyn std::fmt::Display| RuntimeError::ort("using OpenVINO", error);
         let processors = || {
             let devices = self.environment.devices();
             devices.filter(|device| device.hardware_device().ty() == ort::memory::DeviceType::CPU)
@@ -43,14 +43,14 @@ impl Runtime {
         // Several names may stand for the processor; the first is the plain one.
         let Some(device) = processors().find(|device| device.ep().is_ok_and(|name| name == OPENVINO)) else {
             let maker = processors().find_map(|device| device.hardware_device().vendor().ok());
-            return Err(Error::ForeignProcessor(maker.unwrap_or("unknown").to_owned()));
+            return Err(RuntimeError::ForeignProcessor(maker.unwrap_or("unknown").to_owned()));
         };
         let options = [(format!("{OPENVINO}.load_config"), load_config(precision, threads))];
         builder.with_devices([device], Some(&options)).map_err(|error| failed(&error))
     }
 
     /// Loads the plugin into the process; once.
-    fn register_openvino(&self) -> Result<(), Error> {
+    fn register_openvino(&self) -> Result<(), RuntimeError> {
         static REGISTERED: Mutex<bool> = Mutex::new(false);
         let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
         if *registered {
@@ -58,15 +58,15 @@ impl Runtime {
         }
         // Before anything of the plugin's functions is called: an older library has none.
         if self.minor() < PLUGIN_MINOR {
-            return Err(Error::PluginNeedsNewer {
+            return Err(RuntimeError::PluginNeedsNewer {
                 found: self.version().to_owned(),
                 needed: format!("1.{PLUGIN_MINOR}"),
             });
         }
-        let library = openvino().ok_or(Error::NotInstalled("openvino"))?;
+        let library = openvino().ok_or(RuntimeError::NotInstalled("openvino"))?;
         let doing = format!("loading `{}`", library.display());
         let outcome = self.environment.register_ep_library("openvino", &library);
-        outcome.map_err(|error| Error::ort(&doing, &error))?;
+        outcome.map_err(|error| RuntimeError::ort(&doing, &error))?;
         *registered = true;
         Ok(())
     }

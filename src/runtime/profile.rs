@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::session::load;
-use super::{Device, Error, GraphBytes, Runtime, SessionOptions, Value};
+use super::{Device, GraphBytes, Runtime, RuntimeError, SessionOptions, Value};
 
 /// One entry of the profile, as far as it matters.
 #[derive(Deserialize)]
@@ -15,12 +15,12 @@ struct ProfileEvent {
     #[serde(default)]
     name: String,
     #[serde(default)]
-    args: Arguments,
+    args: EventArguments,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Arguments {
+struct EventArguments {
     provider: String,
 }
 
@@ -35,10 +35,10 @@ impl Runtime {
         graph: GraphBytes<'_>,
         options: &SessionOptions,
         inputs: &[(&str, Value)],
-    ) -> Result<BTreeMap<String, usize>, Error> {
+    ) -> Result<BTreeMap<String, usize>, RuntimeError> {
         let what = "profiling a graph";
-        let failed = |error: &dyn std::fmt::Display| Error::ort(what, error);
-        let folder = tempfile::tempdir().map_err(Error::io("write in", &std::env::temp_dir()))?;
+        let failed = |error: &dyn std::fmt::Display| RuntimeError::ort(what, error);
+        let folder = tempfile::tempdir().map_err(RuntimeError::io("write in", &std::env::temp_dir()))?;
         let builder = self.builder(options, options.device)?;
         let builder =
             builder.with_profiling(folder.path().join("profile")).map_err(|error| failed(&error))?;
@@ -47,7 +47,7 @@ impl Runtime {
         session.run(inputs).map_err(|error| failed(&error))?;
         let path = session.end_profiling().map_err(|error| failed(&error))?;
         let path = std::path::PathBuf::from(path);
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let text = std::fs::read_to_string(&path).map_err(RuntimeError::io("read", &path))?;
         count(&text).map_err(|error| failed(&error))
     }
 }

@@ -9,7 +9,7 @@ use ort::session::SessionInputValue;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{DynValue, Tensor};
 
-use super::{Device, Error, Precision, Runtime, api, convolution};
+use super::{Device, Precision, Runtime, RuntimeError, api, convolution};
 use crate::onnx;
 
 /// Where a graph's bytes are.
@@ -67,20 +67,24 @@ impl Value {
     ///
     /// # Errors
     /// When the shape does not hold `data.len()` values, or no runtime is open.
-    pub fn from_f32(shape: &[usize], data: Vec<f32>) -> Result<Value, Error> {
+    pub fn from_f32(shape: &[usize], data: Vec<f32>) -> Result<Value, RuntimeError> {
         api::ready()?;
         let tensor = Tensor::from_array((shape.to_vec(), data));
-        tensor.map(|tensor| Value(tensor.into_dyn())).map_err(|error| Error::ort("making a tensor", &error))
+        tensor
+            .map(|tensor| Value(tensor.into_dyn()))
+            .map_err(|error| RuntimeError::ort("making a tensor", &error))
     }
 
     /// An int64 tensor that owns `data`.
     ///
     /// # Errors
     /// When the shape does not hold `data.len()` values, or no runtime is open.
-    pub fn from_i64(shape: &[usize], data: Vec<i64>) -> Result<Value, Error> {
+    pub fn from_i64(shape: &[usize], data: Vec<i64>) -> Result<Value, RuntimeError> {
         api::ready()?;
         let tensor = Tensor::from_array((shape.to_vec(), data));
-        tensor.map(|tensor| Value(tensor.into_dyn())).map_err(|error| Error::ort("making a tensor", &error))
+        tensor
+            .map(|tensor| Value(tensor.into_dyn()))
+            .map_err(|error| RuntimeError::ort("making a tensor", &error))
     }
 
     /// Its dimensions.
@@ -95,37 +99,37 @@ impl Value {
     ///
     /// # Errors
     /// When it is not an int64 tensor on the host.
-    pub fn as_i64(&self) -> Result<&[i64], Error> {
+    pub fn as_i64(&self) -> Result<&[i64], RuntimeError> {
         let extracted = self.0.try_extract_tensor::<i64>();
-        extracted.map(|(_, values)| values).map_err(|error| Error::ort("reading a tensor", &error))
+        extracted.map(|(_, values)| values).map_err(|error| RuntimeError::ort("reading a tensor", &error))
     }
 
     /// Its values, row-major, without a copy.
     ///
     /// # Errors
     /// When it is not a float32 tensor on the host.
-    pub fn as_f32(&self) -> Result<&[f32], Error> {
+    pub fn as_f32(&self) -> Result<&[f32], RuntimeError> {
         let extracted = self.0.try_extract_tensor::<f32>();
-        extracted.map(|(_, values)| values).map_err(|error| Error::ort("reading a tensor", &error))
+        extracted.map(|(_, values)| values).map_err(|error| RuntimeError::ort("reading a tensor", &error))
     }
 
     /// Its dimensions and values, without a copy.
     ///
     /// # Errors
     /// When it is not a float32 tensor on the host.
-    pub fn view(&self) -> Result<ArrayViewD<'_, f32>, Error> {
+    pub fn view(&self) -> Result<ArrayViewD<'_, f32>, RuntimeError> {
         let shape = self.shape();
         ArrayViewD::from_shape(IxDyn(&shape), self.as_f32()?)
-            .map_err(|error| Error::ort("reading a tensor", &error))
+            .map_err(|error| RuntimeError::ort("reading a tensor", &error))
     }
 
     /// Its values, row-major, to be changed.
     ///
     /// # Errors
     /// When it is not a float32 tensor on the host.
-    pub(crate) fn as_f32_mut(&mut self) -> Result<&mut [f32], Error> {
+    pub(crate) fn as_f32_mut(&mut self) -> Result<&mut [f32], RuntimeError> {
         let extracted = self.0.try_extract_tensor_mut::<f32>();
-        extracted.map(|(_, values)| values).map_err(|error| Error::ort("reading a tensor", &error))
+        extracted.map(|(_, values)| values).map_err(|error| RuntimeError::ort("reading a tensor", &error))
     }
 }
 
@@ -141,12 +145,13 @@ impl Session {
     ///
     /// # Errors
     /// What ONNX Runtime reports, with the graph's name.
-    pub fn run(&mut self, inputs: &[(&str, &Value)], outputs: &[&str]) -> Result<Vec<Value>, Error> {
+    pub fn run(&mut self, inputs: &[(&str, &Value)], outputs: &[&str]) -> Result<Vec<Value>, RuntimeError> {
         let doing = || format!("running the graph `{}`", self.name);
         let inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> =
             inputs.iter().map(|(name, value)| (Cow::Borrowed(*name), (&value.0).into())).collect();
-        let mut found = self.session.run(inputs).map_err(|error| Error::ort(&doing(), &error))?;
-        let missing = |name: &str| Error::Ort { what: doing(), cause: format!("it has no output `{name}`") };
+        let mut found = self.session.run(inputs).map_err(|error| RuntimeError::ort(&doing(), &error))?;
+        let missing =
+            |name: &str| RuntimeError::Ort { what: doing(), cause: format!("it has no output `{name}`") };
         outputs.iter().map(|name| found.remove(name).map(Value).ok_or_else(|| missing(name))).collect()
     }
 
@@ -159,8 +164,9 @@ impl Session {
         &mut self,
         inputs: &[(&str, &Value)],
         outputs: &[(&str, bool)],
-    ) -> Result<Vec<Value>, Error> {
-        let failed = |error: ort::Error| Error::ort(&format!("running the graph `{}`", self.name), &error);
+    ) -> Result<Vec<Value>, RuntimeError> {
+        let failed =
+            |error: ort::Error| RuntimeError::ort(&format!("running the graph `{}`", self.name), &error);
         let host = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput);
         let (host, own) = (host.map_err(failed)?, memory(self.device).map_err(failed)?);
         let mut binding = self.session.create_binding().map_err(failed)?;
@@ -174,7 +180,7 @@ impl Session {
         let values = outputs.iter().map(|(name, _)| found.remove(name).map(Value));
         let values: Option<Vec<Value>> = values.collect();
         drop(found);
-        values.ok_or_else(|| Error::Ort {
+        values.ok_or_else(|| RuntimeError::Ort {
             what: format!("running the graph `{}`", self.name),
             cause: "an output is missing".into(),
         })
@@ -222,7 +228,7 @@ impl Runtime {
     ///
     /// # Errors
     /// What ONNX Runtime reports.
-    pub fn session(&self, graph: GraphBytes<'_>, options: &SessionOptions) -> Result<Session, Error> {
+    pub fn session(&self, graph: GraphBytes<'_>, options: &SessionOptions) -> Result<Session, RuntimeError> {
         self.on_first(options, |options| self.commit(graph, options, options.device))
     }
 
@@ -252,7 +258,7 @@ impl Runtime {
         graph: GraphBytes<'_>,
         options: &SessionOptions,
         device: Device,
-    ) -> Result<Session, Error> {
+    ) -> Result<Session, RuntimeError> {
         let name = graph.name();
         if options.keep
             && device == Device::Cpu
@@ -260,14 +266,19 @@ impl Runtime {
         {
             return Ok(Session { session, name, device });
         }
-        let error = |error: &dyn std::fmt::Display| Error::ort(&format!("loading the graph `{name}`"), error);
+        let error =
+            |error: &dyn std::fmt::Display| RuntimeError::ort(&format!("loading the graph `{name}`"), error);
         let session = load(self.builder(options, device)?, graph, device).map_err(|cause| error(&cause))?;
         Ok(Session { session, name: name.clone(), device })
     }
 
-    pub(super) fn builder(&self, options: &SessionOptions, device: Device) -> Result<SessionBuilder, Error> {
+    pub(super) fn builder(
+        &self,
+        options: &SessionOptions,
+        device: Device,
+    ) -> Result<SessionBuilder, RuntimeError> {
         let threads = options.thread_count();
-        let failed = |error: ort::Error| Error::ort("preparing a session", &error);
+        let failed = |error: ort::Error| RuntimeError::ort("preparing a session", &error);
         match device {
             // OpenVINO has threads of its own.
             Device::OpenVino => {

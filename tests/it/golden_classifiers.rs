@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcnn::internal::classify::{Classifier, Views};
+use rcnn::internal::classify::{Classifier, Crops};
 use rcnn::internal::family::{ClassifierFilter, ClassifierInput, ImportOptions};
 use rcnn::internal::model::ClassifierModel;
 use rcnn::internal::photo::{DecodeOptions, decode};
@@ -48,9 +48,9 @@ fn judge(folder: &Path, images: &Path, runtime: &Runtime) -> Result<f64, String>
             decode(&images.join(file), &DecodeOptions::default()).map_err(|error| error.to_string())?;
         // Other views than the centre are recorded in fixtures of our own.
         let views = [
-            ("", Views::Centre),
-            ("ten_crops.", Views::TenCrops),
-            ("scales.", Views::Scales(Views::PAPER.to_vec())),
+            ("", Crops::Centre),
+            ("ten_crops.", Crops::TenCrops),
+            ("scales.", Crops::Scales(Crops::PAPER.to_vec())),
         ];
         for (prefix, views) in views {
             let record = if prefix.is_empty() { image } else { &image[prefix.trim_end_matches('.')] };

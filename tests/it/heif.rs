@@ -6,13 +6,13 @@
 use std::path::Path;
 
 use crate::support::{Place, fixtures};
-use rcnn::internal::photo::{self, DecodeOptions, ErrorKind, Limits, decode, decode_bytes};
+use rcnn::internal::photo::{self, DecodeErrorKind, DecodeOptions, Limits, decode, decode_bytes};
 
 /// The bytes of a picture; nothing where this machine's libheif cannot decode it, which is said.
 fn picture(name: &str) -> Option<Vec<u8>> {
     let bytes = std::fs::read(fixtures().join("heif").join(name)).unwrap();
     match decode_bytes(&bytes, &DecodeOptions::default()) {
-        Err(error) if error.kind == ErrorKind::Unsupported => {
+        Err(error) if error.kind == DecodeErrorKind::Unsupported => {
             // Without a decoder it says so; without libheif there must be none.
             let folders =
                 ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
@@ -53,10 +53,10 @@ fn limits_hold_and_damage_is_told() {
         let Some(bytes) = picture(name) else { continue };
         let few =
             DecodeOptions { limits: Limits { pixels: 1000, ..Limits::default() }, ..Default::default() };
-        assert_eq!(decode_bytes(&bytes, &few).unwrap_err().kind, ErrorKind::TooLarge, "{name}");
+        assert_eq!(decode_bytes(&bytes, &few).unwrap_err().kind, DecodeErrorKind::TooLarge, "{name}");
         for length in [12, 40, bytes.len() / 2, bytes.len() - 40] {
             let error = decode_bytes(&bytes[..length], &DecodeOptions::default()).unwrap_err();
-            let kinds = [ErrorKind::Truncated, ErrorKind::Corrupt];
+            let kinds = [DecodeErrorKind::Truncated, DecodeErrorKind::Corrupt];
             assert!(kinds.contains(&error.kind), "{name} of {length} bytes: {:?}, {error}", error.kind);
         }
         // No damage is more than a failure of its photo.

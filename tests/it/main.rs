@@ -55,4 +55,5 @@ mod signals;
 mod synth;
 mod tiles;
 mod told;
+mod type_names;
 mod wide_grey;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rcnn::internal::photo::{
-    DecodeOptions, Decoded, Decoder, ErrorKind, Limits, WideGrey, decode, decode_bytes, decode_for,
+    DecodeErrorKind, DecodeOptions, Decoded, Decoder, Limits, WideGrey, decode, decode_bytes, decode_for,
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -114,7 +114,7 @@ fn tiffs_that_are_not_read_are_unsupported_with_the_cure() {
         tags.extend(changes.iter().copied());
         let tags: Vec<(u16, u32)> = tags.into_iter().collect();
         let error = decode_bytes(&tiff(&tags), &DecodeOptions::default()).unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Unsupported, "{changes:?}: {error}");
+        assert_eq!(error.kind, DecodeErrorKind::Unsupported, "{changes:?}: {error}");
         error.detail
     };
     // Old JPEG, fax of 8 bits, JPEG 2000, LERC, JPEG XL and a method of nobody's.
@@ -134,11 +134,11 @@ fn tiffs_that_are_not_read_are_unsupported_with_the_cure() {
 fn limits_hold_for_tiffs() {
     let kind = |tags: &[(u16, u32)]| decode_bytes(&tiff(tags), &DecodeOptions::default()).unwrap_err().kind;
     let huge = [(256, 60_000), (257, 60_000), (258, 8), (259, 1), (262, 1), (273, 200), (279, 64)];
-    assert_eq!(kind(&huge), ErrorKind::TooLarge);
+    assert_eq!(kind(&huge), DecodeErrorKind::TooLarge);
     let tile = [(256, 8), (257, 8), (258, 8), (262, 1), (322, 60_000), (323, 60_000), (324, 200), (325, 64)];
-    assert_eq!(kind(&tile), ErrorKind::TooLarge);
+    assert_eq!(kind(&tile), DecodeErrorKind::TooLarge);
     let behind = [(256, 8), (257, 8), (258, 8), (262, 1), (273, 1 << 30), (279, 64)];
-    assert_eq!(kind(&behind), ErrorKind::Truncated);
+    assert_eq!(kind(&behind), DecodeErrorKind::Truncated);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn the_fast_decoder_is_near() {
     assert!(mean < 1.0, "{mean}");
 }
 
-fn kind(bytes: &[u8], options: &DecodeOptions) -> ErrorKind {
+fn kind(bytes: &[u8], options: &DecodeOptions) -> DecodeErrorKind {
     decode_bytes(bytes, options).unwrap_err().kind
 }
 
@@ -212,7 +212,7 @@ fn a_truncated_picture_is_refused_unless_allowed() {
         for decoder in [Decoder::Exact, Decoder::Fast] {
             assert_eq!(
                 kind(cut, &DecodeOptions { decoder, ..Default::default() }),
-                ErrorKind::Truncated,
+                DecodeErrorKind::Truncated,
                 "{name}"
             );
         }
@@ -222,7 +222,7 @@ fn a_truncated_picture_is_refused_unless_allowed() {
     for name in ["plain.png", "lossless.webp", "plain.bmp", "plain.tif", "plain.gif"] {
         let cut = cut(name, 66);
         let error = decode_bytes(&cut, &DecodeOptions::default()).unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Truncated, "{name}: {error}");
+        assert_eq!(error.kind, DecodeErrorKind::Truncated, "{name}: {error}");
         assert!(error.detail.ends_with("--allow-truncated takes what is there"), "{name}: {error}");
     }
 }
@@ -274,7 +274,7 @@ fn what_cannot_be_shown_in_part_is_refused_without_advice_that_was_taken() {
     let lenient = DecodeOptions { allow_truncated: true, ..Default::default() };
     let refused = |bytes: &[u8], options: &DecodeOptions, what: &str| {
         let error = decode_bytes(bytes, options).expect_err(what);
-        assert_eq!(error.kind, ErrorKind::Truncated, "{what}: {error}");
+        assert_eq!(error.kind, DecodeErrorKind::Truncated, "{what}: {error}");
         assert!(!error.detail.contains("--allow-truncated"), "{what}: {error}");
     };
     for name in ["plain.tif", "packed.tif", "cmyk.tif", "plain.gif", "lossless.webp", "alpha.webp"] {
@@ -301,16 +301,19 @@ fn a_missing_end_marker_harms_nothing() {
 #[test]
 fn what_is_no_picture_is_named() {
     let options = DecodeOptions::default();
-    assert_eq!(kind(b"", &options), ErrorKind::Empty);
-    assert_eq!(kind(b"<html>404</html>", &options), ErrorKind::NotAPicture);
-    assert_eq!(kind(b"%PDF-1.7", &options), ErrorKind::NotAPicture);
-    assert_eq!(kind(&[0; 4096], &options), ErrorKind::NotAPicture);
+    assert_eq!(kind(b"", &options), DecodeErrorKind::Empty);
+    assert_eq!(kind(b"<html>404</html>", &options), DecodeErrorKind::NotAPicture);
+    assert_eq!(kind(b"%PDF-1.7", &options), DecodeErrorKind::NotAPicture);
+    assert_eq!(kind(&[0; 4096], &options), DecodeErrorKind::NotAPicture);
     for picture in [&b"\0\0\0\x18ftypheic\0\0\0\0"[..], b"\xff\x0a\xfa\x1f", b"P6\n2 2\n255\n"] {
-        assert_eq!(kind(picture, &options), ErrorKind::Unsupported);
+        assert_eq!(kind(picture, &options), DecodeErrorKind::Unsupported);
     }
-    assert_eq!(kind(b"\xff\xd8\xff\xe0nonsense", &options), ErrorKind::Truncated);
+    assert_eq!(kind(b"\xff\xd8\xff\xe0nonsense", &options), DecodeErrorKind::Truncated);
     let missing = decode(Path::new("no/such.jpg"), &options).unwrap_err();
-    assert_eq!((missing.kind, missing.detail.as_str()), (ErrorKind::Unreadable, "there is no such file"));
+    assert_eq!(
+        (missing.kind, missing.detail.as_str()),
+        (DecodeErrorKind::Unreadable, "there is no such file")
+    );
 }
 
 #[test]
@@ -328,7 +331,7 @@ fn whole_jpegs_of_rare_processes_are_not_called_damaged() {
             [(0xc3, 8), (0xc5, 8), (0xcb, 8), (0xcd, 8), (0xf7, 8), (0xc0, 12), (0xc1, 12), (0xc2, 12)]
         {
             let error = refused(marker, precision, decoder);
-            assert_eq!(error.kind, ErrorKind::Unsupported, "{marker:x}, {precision}: {error}");
+            assert_eq!(error.kind, DecodeErrorKind::Unsupported, "{marker:x}, {precision}: {error}");
         }
     }
     assert!(refused(0xc1, 12, Decoder::Exact).detail.contains("12 bits"));
@@ -339,22 +342,22 @@ fn limits_hold_before_anything_is_allocated() {
     let path = folder().join("plain.png");
     let few = DecodeOptions { limits: Limits { pixels: 1000, ..Limits::default() }, ..Default::default() };
     let error = decode(&path, &few).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::TooLarge);
+    assert_eq!(error.kind, DecodeErrorKind::TooLarge);
     assert!(error.detail.contains("61x43") && error.detail.contains("--max-pixels"), "{error}");
     let small =
         DecodeOptions { limits: Limits { file_bytes: 100, ..Limits::default() }, ..Default::default() };
-    assert_eq!(decode(&path, &small).unwrap_err().kind, ErrorKind::TooLarge);
+    assert_eq!(decode(&path, &small).unwrap_err().kind, DecodeErrorKind::TooLarge);
     // A header that claims 65,535 x 65,535 pixels.
     let mut huge = std::fs::read(folder().join("baseline-444.jpg")).unwrap();
     let frame = huge.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     huge[frame + 5..frame + 9].fill(0xff);
-    assert_eq!(kind(&huge, &DecodeOptions::default()), ErrorKind::TooLarge);
+    assert_eq!(kind(&huge, &DecodeOptions::default()), DecodeErrorKind::TooLarge);
 }
 
 #[test]
 fn a_header_that_claims_more_than_the_data_can_hold_is_refused_at_once() {
     // The coefficients of a progressive one, 1.2 GB, would have to be held whole.
-    let [short, large] = [ErrorKind::Truncated, ErrorKind::TooLarge];
+    let [short, large] = [DecodeErrorKind::Truncated, DecodeErrorKind::TooLarge];
     for (name, frame, expected) in [("baseline-444.jpg", 0xc0, short), ("progressive-444.jpg", 0xc2, large)] {
         let mut huge = std::fs::read(folder().join(name)).unwrap();
         let frame = huge.windows(2).position(|pair| pair == [0xff, frame]).unwrap();
@@ -371,6 +374,6 @@ fn a_jpeg_of_a_thousand_scans_is_refused_at_once() {
     let (scan, end) = bytes[start..].split_at(bytes.len() - start - 2);
     let many = [&bytes[..start], &scan.repeat(1000), end].concat();
     let error = decode_bytes(&many, &DecodeOptions::default()).unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Corrupt, "{error}");
+    assert_eq!(error.kind, DecodeErrorKind::Corrupt, "{error}");
     assert!(error.detail.contains("scans"), "{error}");
 }

@@ -3,7 +3,7 @@
 use super::canvas::{Canvas, Colour};
 use super::maths::{Point, at, direction, mix, ramp};
 use super::paint::Light;
-use super::random::Random;
+use super::random::SceneRandom;
 
 /// A camera and the weather of one scene.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Camera {
 }
 
 impl Camera {
-    pub(super) fn any(random: &mut Random) -> Camera {
+    pub(super) fn any(random: &mut SceneRandom) -> Camera {
         let sunny = random.chance(0.4);
         let light = Light {
             from: random.unit(),
@@ -48,7 +48,7 @@ impl Camera {
     }
 
     /// Light, lens, sensor: to 8 bits a channel.
-    pub(super) fn take(&self, mut canvas: Canvas, random: &mut Random) -> Vec<u8> {
+    pub(super) fn take(&self, mut canvas: Canvas, random: &mut SceneRandom) -> Vec<u8> {
         canvas.blur(self.blur);
         let (width, height) = (canvas.width as f32, canvas.height as f32);
         let diagonal = (width * width + height * height).sqrt();
@@ -85,7 +85,7 @@ fn shoulder(value: f32) -> f32 {
 }
 
 /// Reflections of lamps in a sealed floor.
-pub(super) fn glare(canvas: &mut Canvas, random: &mut Random) {
+pub(super) fn glare(canvas: &mut Canvas, random: &mut SceneRandom) {
     let (width, height) = (canvas.width as f32, canvas.height as f32);
     for _ in 0..1 + random.below(2) {
         let centre = at(random.unit() * width, random.unit() * height);

@@ -93,7 +93,7 @@ fn bell(deviation: f32) -> Vec<f32> {
 
 /// How much of each pixel something covers, from 0 to 1, in a window of the picture that may reach outside.
 #[derive(Clone, Debug)]
-pub(super) struct Mask {
+pub(super) struct Coverage {
     pub(super) left: i32,
     pub(super) top: i32,
     pub(super) width: usize,
@@ -101,9 +101,9 @@ pub(super) struct Mask {
     pub(super) cover: Vec<f32>,
 }
 
-impl Mask {
-    pub(super) fn new(left: i32, top: i32, width: usize, height: usize) -> Mask {
-        Mask { left, top, width, height, cover: vec![0.0; width * height] }
+impl Coverage {
+    pub(super) fn new(left: i32, top: i32, width: usize, height: usize) -> Coverage {
+        Coverage { left, top, width, height, cover: vec![0.0; width * height] }
     }
 
     /// Cover at a pixel of the picture; 0 outside the window.
@@ -117,13 +117,13 @@ impl Mask {
 
     /// The mask smeared along a vector, in a window that has room for it, and `room` pixels more on each side.
     /// Cover fades by `fade` (0 to 1) towards the far end.
-    pub(super) fn sweep(&self, along: Point, fade: f32, room: i32) -> Mask {
+    pub(super) fn sweep(&self, along: Point, fade: f32, room: i32) -> Coverage {
         let (dx, dy) = (along.x.round() as i32, along.y.round() as i32);
         let left = self.left + dx.min(0) - room;
         let top = self.top + dy.min(0) - room;
         let width = self.width + (dx.abs() + 2 * room) as usize;
         let height = self.height + (dy.abs() + 2 * room) as usize;
-        let mut swept = Mask::new(left, top, width, height);
+        let mut swept = Coverage::new(left, top, width, height);
         let steps = dx.abs().max(dy.abs()).max(1);
         for step in 0..=steps {
             let share = step as f32 / steps as f32;
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_swept_mask_reaches_as_far_as_the_vector() {
-        let mut dot = Mask::new(5, 5, 1, 1);
+        let mut dot = Coverage::new(5, 5, 1, 1);
         dot.cover[0] = 1.0;
         let swept = dot.sweep(at(4.0, -2.0), 0.5, 1);
         assert_eq!((swept.get(5, 5), swept.get(9, 3), swept.get(10, 3)), (1.0, 0.5, 0.0));
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn softening_spreads_cover_and_keeps_its_sum() {
-        let mut mask = Mask::new(0, 0, 15, 15);
+        let mut mask = Coverage::new(0, 0, 15, 15);
         mask.cover[7 * 15 + 7] = 1.0;
         mask.soften(2);
         assert!((mask.cover.iter().sum::<f32>() - 1.0).abs() < 1e-4);

@@ -1,11 +1,11 @@
-//! Random fields: smooth noise over a picture or at a point. Knows nothing of what it is used for.
+//! SceneRandom fields: smooth noise over a picture or at a point. Knows nothing of what it is used for.
 
 use super::maths::Point;
-use super::random::Random;
+use super::random::SceneRandom;
 
 /// Smooth noise over a whole picture: random levels from -1 to 1 on a lattice of this cell in pixels, eased
 /// between. Added to what is there, times the amount.
-pub(super) fn add_noise(field: &mut [f32], width: usize, cell: f32, amount: f32, random: &mut Random) {
+pub(super) fn add_noise(field: &mut [f32], width: usize, cell: f32, amount: f32, random: &mut SceneRandom) {
     let height = field.len() / width;
     // A lattice that starts somewhere within a cell, so that octaves do not line up.
     let (start_x, start_y) = (random.unit(), random.unit());
@@ -40,7 +40,7 @@ pub(super) fn clouds(
     cell: f32,
     octaves: usize,
     fall: f32,
-    random: &mut Random,
+    random: &mut SceneRandom,
 ) -> Vec<f32> {
     let mut field = vec![0.0; width * height];
     let (mut cell, mut amount) = (cell, 1.0);
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn noise_keeps_its_range_and_is_smooth() {
-        let field = clouds(64, 48, 16.0, 1, 0.5, &mut Random::new(3));
+        let field = clouds(64, 48, 16.0, 1, 0.5, &mut SceneRandom::new(3));
         assert!(field.iter().all(|value| (-1.0..=1.0).contains(value)));
         assert!(
             field

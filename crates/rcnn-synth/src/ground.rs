@@ -3,7 +3,7 @@
 use super::canvas::{Canvas, Colour, blend, times};
 use super::field::{add_noise, clouds};
 use super::maths::{Point, at, direction, ramp};
-use super::random::Random;
+use super::random::SceneRandom;
 
 /// What the ground is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) enum Ground {
 
 impl Ground {
     /// One of them, as often as pavement has them.
-    pub(super) fn any(random: &mut Random) -> Ground {
+    pub(super) fn any(random: &mut SceneRandom) -> Ground {
         use Ground::*;
         random.pick(&[
             Concrete, Concrete, Concrete, Concrete, Concrete, Concrete, Floor, Floor, Floor, Pebbles,
@@ -35,7 +35,7 @@ impl Ground {
     }
 
     /// A picture of nothing but the ground, evenly lit.
-    pub(super) fn lay(self, width: usize, height: usize, random: &mut Random) -> Canvas {
+    pub(super) fn lay(self, width: usize, height: usize, random: &mut SceneRandom) -> Canvas {
         match self {
             Ground::Concrete => concrete(width, height, random),
             Ground::Floor => floor(width, height, random),
@@ -58,7 +58,7 @@ fn tone(canvas: &mut Canvas, field: &[f32], warm: f32) {
 }
 
 /// Grain: noise whose cells are about a pixel up to a few.
-fn grain(canvas: &mut Canvas, cell: f32, amount: f32, random: &mut Random) {
+fn grain(canvas: &mut Canvas, cell: f32, amount: f32, random: &mut SceneRandom) {
     let mut field = vec![0.0; canvas.pixels.len()];
     add_noise(&mut field, canvas.width, cell, amount, random);
     add_noise(&mut field, canvas.width, cell * 2.3, amount * 0.7, random);
@@ -66,7 +66,7 @@ fn grain(canvas: &mut Canvas, cell: f32, amount: f32, random: &mut Random) {
 }
 
 /// Slow changes of shade over the picture.
-fn cloud(canvas: &mut Canvas, cell: f32, amount: f32, random: &mut Random) {
+fn cloud(canvas: &mut Canvas, cell: f32, amount: f32, random: &mut SceneRandom) {
     let field: Vec<f32> =
         clouds(canvas.width, canvas.height, cell, 4, 0.6, random).iter().map(|v| v * amount).collect();
     tone(canvas, &field, 0.15);
@@ -79,7 +79,7 @@ fn specks(
     size: (f32, f32),
     colours: &[Colour],
     strength: f32,
-    random: &mut Random,
+    random: &mut SceneRandom,
 ) {
     for _ in 0..count {
         let centre = at(random.unit() * canvas.width as f32, random.unit() * canvas.height as f32);
@@ -119,13 +119,13 @@ fn number(canvas: &Canvas, wide: f32, share: f32) -> usize {
     (canvas.pixels.len() as f32 * share / (wide * wide * 0.8)) as usize
 }
 
-fn grey(random: &mut Random, low: f32, high: f32, warm: f32) -> Colour {
+fn grey(random: &mut SceneRandom, low: f32, high: f32, warm: f32) -> Colour {
     let level = random.range(low, high);
     let tint = random.range(-0.25 * warm, warm);
     [level * (1.0 + tint), level, level * (1.0 - 1.4 * tint)]
 }
 
-fn concrete(width: usize, height: usize, random: &mut Random) -> Canvas {
+fn concrete(width: usize, height: usize, random: &mut SceneRandom) -> Canvas {
     let base = grey(random, 0.5, 0.68, 0.08);
     let mut canvas = Canvas::new(width, height, base);
     cloud(&mut canvas, 110.0, random.range(0.02, 0.07), random);
@@ -143,7 +143,7 @@ fn concrete(width: usize, height: usize, random: &mut Random) -> Canvas {
     canvas
 }
 
-fn floor(width: usize, height: usize, random: &mut Random) -> Canvas {
+fn floor(width: usize, height: usize, random: &mut SceneRandom) -> Canvas {
     let base = grey(random, 0.42, 0.62, 0.06);
     let mut canvas = Canvas::new(width, height, base);
     cloud(&mut canvas, 90.0, random.range(0.05, 0.13), random);
@@ -161,7 +161,7 @@ fn floor(width: usize, height: usize, random: &mut Random) -> Canvas {
     canvas
 }
 
-fn asphalt(width: usize, height: usize, random: &mut Random) -> Canvas {
+fn asphalt(width: usize, height: usize, random: &mut SceneRandom) -> Canvas {
     let base = grey(random, 0.28, 0.48, 0.05);
     let mut canvas = Canvas::new(width, height, times(base, 0.85));
     cloud(&mut canvas, 80.0, random.range(0.04, 0.1), random);
@@ -173,7 +173,7 @@ fn asphalt(width: usize, height: usize, random: &mut Random) -> Canvas {
     canvas
 }
 
-fn pebbles(width: usize, height: usize, random: &mut Random) -> Canvas {
+fn pebbles(width: usize, height: usize, random: &mut SceneRandom) -> Canvas {
     let red = random.chance(0.65);
     let base: Colour = if red { [0.76, 0.61, 0.47] } else { [0.58, 0.57, 0.55] };
     let base = times(base, random.range(0.85, 1.12));
@@ -188,7 +188,7 @@ fn pebbles(width: usize, height: usize, random: &mut Random) -> Canvas {
     canvas
 }
 
-fn brick(width: usize, height: usize, random: &mut Random) -> Canvas {
+fn brick(width: usize, height: usize, random: &mut SceneRandom) -> Canvas {
     let joint = grey(random, 0.4, 0.55, 0.05);
     let base: Colour = [random.range(0.54, 0.68), random.range(0.31, 0.39), random.range(0.25, 0.32)];
     let mut canvas = Canvas::new(width, height, joint);
@@ -216,7 +216,7 @@ fn brick(width: usize, height: usize, random: &mut Random) -> Canvas {
     canvas
 }
 
-fn cream(width: usize, height: usize, random: &mut Random) -> Canvas {
+fn cream(width: usize, height: usize, random: &mut SceneRandom) -> Canvas {
     let base: Colour = random.pick(&[[0.93, 0.92, 0.86], [0.9, 0.9, 0.87], [0.88, 0.86, 0.78]]);
     let mut canvas = Canvas::new(width, height, base);
     cloud(&mut canvas, 90.0, random.range(0.01, 0.03), random);
@@ -233,7 +233,7 @@ fn cream(width: usize, height: usize, random: &mut Random) -> Canvas {
     canvas
 }
 
-fn marking(width: usize, height: usize, random: &mut Random) -> Canvas {
+fn marking(width: usize, height: usize, random: &mut SceneRandom) -> Canvas {
     let mut canvas =
         if random.chance(0.6) { asphalt(width, height, random) } else { concrete(width, height, random) };
     let paint = random.pick(&[[0.86, 0.68, 0.12], [0.88, 0.88, 0.85], [0.72, 0.16, 0.13]]);

@@ -24,7 +24,7 @@ mod wear;
 mod write;
 
 pub use scene::{Scene, SceneObject, render};
-pub use write::{Error, PictureFormat, RenderOptions, RenderedFiles, scene, write};
+pub use write::{PictureFormat, RenderOptions, RenderedFiles, SceneError, scene, write};
 
 /// Names of the classes; the id in annotations is the index plus one.
 pub fn classes() -> impl ExactSizeIterator<Item = &'static str> {

@@ -1,6 +1,6 @@
 //! From an object's parts to its pixels: placing, covering, shading. Knows no object and no ground.
 
-use super::canvas::{Colour, Mask, blend, times};
+use super::canvas::{Colour, Coverage, blend, times};
 use super::field::noise_at;
 use super::maths::{Point, at, direction, mix, ramp, sine};
 use super::shape::{Near, Shape, high, low};
@@ -112,7 +112,7 @@ pub(super) struct Light {
 /// An object's pixels before they are put on the ground.
 #[derive(Clone, Debug)]
 pub(super) struct Patch {
-    pub(super) mask: Mask,
+    pub(super) mask: Coverage,
     pub(super) colours: Vec<Colour>,
 }
 
@@ -138,7 +138,7 @@ fn blank(thing: &Thing, pose: &Pose) -> Patch {
     let (left, top) = (least.x.floor() as i32 - 1, least.y.floor() as i32 - 1);
     let width = (most.x.floor() as i32 + 2 - left).clamp(1, 8192) as usize;
     let height = (most.y.floor() as i32 + 2 - top).clamp(1, 8192) as usize;
-    Patch { mask: Mask::new(left, top, width, height), colours: vec![[0.0; 3]; width * height] }
+    Patch { mask: Coverage::new(left, top, width, height), colours: vec![[0.0; 3]; width * height] }
 }
 
 fn paint_part(patch: &mut Patch, part: &PaintPart, pose: &Pose, light: &Light, seed: u32) {
@@ -239,7 +239,7 @@ fn add_wall(face: &Patch, rise: f32, light: &Light) -> Patch {
     let mask = &face.mask;
     let (width, height) = (mask.width, mask.height + lift as usize);
     let mut raised = Patch {
-        mask: Mask::new(mask.left, mask.top - lift, width, height),
+        mask: Coverage::new(mask.left, mask.top - lift, width, height),
         colours: vec![[0.0; 3]; width * height],
     };
     // The wall faces down the picture: lit when the light comes from there.

@@ -5,7 +5,7 @@
 
 /// A stream of random numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Random {
+pub(super) struct SceneRandom {
     state: u64,
 }
 
@@ -19,15 +19,15 @@ fn scramble(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-impl Random {
+impl SceneRandom {
     /// The stream of a seed.
-    pub(super) fn new(seed: u64) -> Random {
-        Random { state: seed }
+    pub(super) fn new(seed: u64) -> SceneRandom {
+        SceneRandom { state: seed }
     }
 
     /// A stream of its own for one part of a scene, so that a change to one part leaves the others as they were.
-    pub(super) fn fork(&self, part: u64) -> Random {
-        Random { state: scramble(self.state ^ scramble(part.wrapping_add(STEP))) }
+    pub(super) fn fork(&self, part: u64) -> SceneRandom {
+        SceneRandom { state: scramble(self.state ^ scramble(part.wrapping_add(STEP))) }
     }
 
     /// 64 random bits.
@@ -78,14 +78,14 @@ mod tests {
     #[test]
     fn the_stream_is_splitmix64() {
         // The first numbers for the seed 1234567, as other implementations of the generator give them.
-        let mut random = Random::new(1_234_567);
+        let mut random = SceneRandom::new(1_234_567);
         assert_eq!(random.bits(), 6_457_827_717_110_365_317);
         assert_eq!(random.bits(), 3_203_168_211_198_807_973);
     }
 
     #[test]
     fn numbers_keep_to_their_ranges() {
-        let mut random = Random::new(7);
+        let mut random = SceneRandom::new(7);
         let bells: Vec<f32> = (0..10_000).map(|_| random.bell()).collect();
         let mean = bells.iter().sum::<f32>() / 10_000.0;
         let spread = (bells.iter().map(|bell| bell * bell).sum::<f32>() / 10_000.0).sqrt();
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn forks_differ_and_leave_the_stream_alone() {
-        let random = Random::new(7);
+        let random = SceneRandom::new(7);
         let (mut a, mut b) = (random.fork(0), random.fork(1));
         assert_ne!(a.bits(), b.bits());
         assert_eq!(random.state, 7);

@@ -3,12 +3,12 @@
 use image::RgbImage;
 
 use super::camera::{Camera, glare};
-use super::canvas::{Canvas, Mask, blend, times};
+use super::canvas::{Canvas, Coverage, blend, times};
 use super::ground::Ground;
 use super::maths::{at, direction, mix};
 use super::objects::KINDS;
 use super::paint::{Light, Patch, Pose, Thing, paint};
-use super::random::Random;
+use super::random::SceneRandom;
 use super::wear::{age, outside_shadow};
 
 /// A rendered scene.
@@ -36,10 +36,10 @@ pub struct SceneObject {
 }
 
 /// An object painted but not yet in the picture.
-struct Placed {
+struct PaintedObject {
     class: usize,
     patch: Patch,
-    shadow: Mask,
+    shadow: Coverage,
 }
 
 /// A pixel belongs to a silhouette from this cover up.
@@ -51,7 +51,7 @@ const LEAST_PIXELS: usize = 20;
 
 /// Renders a scene of a size in pixels (at least 1 x 1). The same seed and size give the same scene everywhere.
 pub fn render(seed: u64, width: u32, height: u32) -> Scene {
-    let random = Random::new(seed);
+    let random = SceneRandom::new(seed);
     let camera = Camera::any(&mut random.fork(1));
     let ground = Ground::any(&mut random.fork(2));
     let (wide, tall) = (width as usize, height as usize);
@@ -78,11 +78,11 @@ pub fn render(seed: u64, width: u32, height: u32) -> Scene {
 }
 
 /// Chooses and paints one to four objects, and takes out those that hardly show.
-fn place(light: &Light, width: usize, height: usize, random: &mut Random) -> Vec<Placed> {
+fn place(light: &Light, width: usize, height: usize, random: &mut SceneRandom) -> Vec<PaintedObject> {
     let count = random.pick(&[1, 1, 1, 1, 1, 2, 2, 2, 3, 4]);
     // One camera sees the whole scene at one slant.
     let squash = random.range(0.68, 1.0);
-    let mut placed: Vec<Placed> = Vec::new();
+    let mut placed: Vec<PaintedObject> = Vec::new();
     for index in 0..count {
         let mut random = random.fork(index);
         let class = random.below(KINDS.len());
@@ -101,7 +101,7 @@ fn place(light: &Light, width: usize, height: usize, random: &mut Random) -> Vec
         };
         let patch = paint(&thing, &pose, light, random.bits() as u32);
         let shadow = cast(&thing, &pose, &patch.mask, light);
-        placed.push(Placed { class, patch, shadow });
+        placed.push(PaintedObject { class, patch, shadow });
     }
     drop_hidden(&mut placed, width as i32, height as i32);
     placed
@@ -109,7 +109,7 @@ fn place(light: &Light, width: usize, height: usize, random: &mut Random) -> Vec
 
 /// Takes out objects that are mostly hidden or outside. What lies on top is judged first, so that nothing goes for
 /// the sake of an object that goes itself.
-fn drop_hidden(placed: &mut Vec<Placed>, width: i32, height: i32) {
+fn drop_hidden(placed: &mut Vec<PaintedObject>, width: i32, height: i32) {
     for index in (0..placed.len()).rev() {
         let mask = &placed[index].patch.mask;
         let (mut whole, mut seen) = (0usize, 0usize);
@@ -130,7 +130,7 @@ fn drop_hidden(placed: &mut Vec<Placed>, width: i32, height: i32) {
 }
 
 /// The rectangle around a silhouette, hidden parts included, cut at the picture's edges.
-fn outline(placed: &Placed, width: usize, height: usize) -> Option<SceneObject> {
+fn outline(placed: &PaintedObject, width: usize, height: usize) -> Option<SceneObject> {
     let mask = &placed.patch.mask;
     let (mut x1, mut y1, mut x2, mut y2) = (i32::MAX, i32::MAX, i32::MIN, i32::MIN);
     for (at, _) in mask.cover.iter().enumerate().filter(|(_, cover)| **cover >= COVERED) {
@@ -149,7 +149,7 @@ fn outline(placed: &Placed, width: usize, height: usize) -> Option<SceneObject> 
 }
 
 /// An object's shadow on the ground: its silhouette drawn out away from the light, softer under a dull sky.
-fn cast(thing: &Thing, pose: &Pose, mask: &Mask, light: &Light) -> Mask {
+fn cast(thing: &Thing, pose: &Pose, mask: &Coverage, light: &Light) -> Coverage {
     let height = thing.height * pose.scale;
     let level = (1.0 - light.height * light.height).max(0.0).sqrt() / light.height.max(0.2);
     let long = (height * level * mix(0.4, 0.9, light.direct)).min(mask.width.max(mask.height) as f32);
@@ -161,7 +161,7 @@ fn cast(thing: &Thing, pose: &Pose, mask: &Mask, light: &Light) -> Mask {
 }
 
 /// Darkens what lies in a shadow; sunlight casts deeper and bluer ones.
-fn darken(canvas: &mut Canvas, shadow: &Mask, direct: f32) {
+fn darken(canvas: &mut Canvas, shadow: &Coverage, direct: f32) {
     let depth = mix(0.42, 0.72, direct);
     for (index, cover) in shadow.cover.iter().enumerate() {
         let x = shadow.left + (index % shadow.width) as i32;
@@ -191,14 +191,14 @@ mod tests {
     use super::*;
 
     /// A full square of this side with its corner here.
-    fn square(left: i32, top: i32, side: usize) -> Placed {
-        let mut mask = Mask::new(left, top, side, side);
+    fn square(left: i32, top: i32, side: usize) -> PaintedObject {
+        let mut mask = Coverage::new(left, top, side, side);
         mask.cover.fill(1.0);
         let patch = Patch { mask, colours: vec![[0.5; 3]; side * side] };
-        Placed { class: 0, patch, shadow: Mask::new(0, 0, 0, 0) }
+        PaintedObject { class: 0, patch, shadow: Coverage::new(0, 0, 0, 0) }
     }
 
-    fn left(mut placed: Vec<Placed>) -> Vec<i32> {
+    fn left(mut placed: Vec<PaintedObject>) -> Vec<i32> {
         drop_hidden(&mut placed, 100, 100);
         placed.iter().map(|placed| placed.patch.mask.left).collect()
     }

@@ -1,13 +1,13 @@
 //! What happened to the ground: stains, wet patches, cracks, joints, skid marks, shadows from outside the picture.
 
-use super::canvas::{Canvas, Colour, Mask, blend, times};
+use super::canvas::{Canvas, Colour, Coverage, blend, times};
 use super::field::clouds;
 use super::ground::{Ground, dab};
 use super::maths::{Point, at, direction, ramp};
-use super::random::Random;
+use super::random::SceneRandom;
 
 /// Ages the ground, each kind of wear with its own chance.
-pub(super) fn age(canvas: &mut Canvas, ground: Ground, random: &mut Random) {
+pub(super) fn age(canvas: &mut Canvas, ground: Ground, random: &mut SceneRandom) {
     // A clean, pale floor shows little of it.
     let often = if ground == Ground::Cream { 0.3 } else { 1.0 };
     if random.chance(0.5 * often) {
@@ -30,7 +30,7 @@ pub(super) fn age(canvas: &mut Canvas, ground: Ground, random: &mut Random) {
 }
 
 /// Oil, rust or soil: an uneven patch that lets the ground show through.
-fn stain(canvas: &mut Canvas, random: &mut Random) {
+fn stain(canvas: &mut Canvas, random: &mut SceneRandom) {
     let colour: Colour =
         random.pick(&[[0.62, 0.52, 0.4], [0.5, 0.46, 0.42], [0.75, 0.62, 0.48], [0.45, 0.43, 0.42]]);
     let shape = clouds(canvas.width, canvas.height, random.range(40.0, 140.0), 5, 0.6, random);
@@ -44,7 +44,7 @@ fn stain(canvas: &mut Canvas, random: &mut Random) {
 }
 
 /// Water: darker, smoother, with a sky in it.
-fn wet(canvas: &mut Canvas, random: &mut Random) {
+fn wet(canvas: &mut Canvas, random: &mut SceneRandom) {
     let shape = clouds(canvas.width, canvas.height, random.range(70.0, 180.0), 4, 0.45, random);
     let start = random.range(0.0, 0.6);
     let shine = clouds(canvas.width, canvas.height, 60.0, 3, 0.5, random);
@@ -57,7 +57,7 @@ fn wet(canvas: &mut Canvas, random: &mut Random) {
 }
 
 /// A dark band that a tyre left.
-fn skid(canvas: &mut Canvas, random: &mut Random) {
+fn skid(canvas: &mut Canvas, random: &mut SceneRandom) {
     let across = direction(random.unit());
     let side = canvas.width.min(canvas.height) as f32;
     let middle = at(random.unit() * canvas.width as f32, random.unit() * canvas.height as f32);
@@ -73,7 +73,7 @@ fn skid(canvas: &mut Canvas, random: &mut Random) {
 }
 
 /// A straight joint between two slabs, with a lighter lip.
-fn joint(canvas: &mut Canvas, random: &mut Random) {
+fn joint(canvas: &mut Canvas, random: &mut SceneRandom) {
     let across = direction(random.unit());
     let middle = at(random.unit() * canvas.width as f32, random.unit() * canvas.height as f32);
     let half = random.range(1.0, 3.5);
@@ -86,7 +86,7 @@ fn joint(canvas: &mut Canvas, random: &mut Random) {
 }
 
 /// A crack that wanders and thins out.
-fn crack(canvas: &mut Canvas, random: &mut Random) {
+fn crack(canvas: &mut Canvas, random: &mut SceneRandom) {
     let mut point = at(random.unit() * canvas.width as f32, random.unit() * canvas.height as f32);
     let mut way = random.unit();
     let mut wide = random.range(0.2, 0.8);
@@ -111,11 +111,11 @@ fn hill(x: f32) -> f32 {
 }
 
 /// The shadow of somebody or something outside, over a corner or an edge.
-pub(super) fn outside_shadow(width: usize, height: usize, random: &mut Random) -> Mask {
+pub(super) fn outside_shadow(width: usize, height: usize, random: &mut SceneRandom) -> Coverage {
     // Larger than the picture, or softening would brighten its border.
     const ROOM: usize = 12;
     let (wide, tall) = (width + 2 * ROOM, height + 2 * ROOM);
-    let mut mask = Mask::new(-(ROOM as i32), -(ROOM as i32), wide, tall);
+    let mut mask = Coverage::new(-(ROOM as i32), -(ROOM as i32), wide, tall);
     let inward = direction(random.unit());
     let centre = at(wide as f32, tall as f32) * 0.5;
     let side = width.min(height) as f32;

@@ -11,7 +11,7 @@ use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::random::Random;
+use super::random::SceneRandom;
 use super::scene::{Scene, SceneObject, render};
 
 /// What to render.
@@ -61,7 +61,7 @@ pub struct RenderedFiles {
 
 /// Why scenes could not be written. The folder is as it was before.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum SceneError {
     /// The folder holds something that an earlier run did not make.
     #[error(
         "`{}` holds `{entry}`, which no earlier `rcnn synth` made: name a folder that is new or empty",
@@ -109,13 +109,13 @@ pub enum Error {
     Stopped,
 }
 
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io { action, path: path.to_owned(), source }
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SceneError {
+    move |source| SceneError::Io { action, path: path.to_owned(), source }
 }
 
 /// The scene of a series at a place, counted from 0.
 pub fn scene(options: &RenderOptions, index: usize) -> Scene {
-    let seed = Random::new(options.seed).fork(index as u64).bits();
+    let seed = SceneRandom::new(options.seed).fork(index as u64).bits();
     render(seed, options.width, options.height)
 }
 
@@ -130,7 +130,7 @@ pub fn write(
     folder: &Path,
     stop: &AtomicBool,
     progress: &(dyn Fn(usize) + Sync),
-) -> Result<RenderedFiles, Error> {
+) -> Result<RenderedFiles, SceneError> {
     refuse_foreign(folder)?;
     let target = std::path::absolute(folder).map_err(io_error("find", folder))?;
     // As near to the result as can be: only a move within one file system is one step, and an existing folder may
@@ -164,17 +164,17 @@ fn render_all(
     images: &Path,
     stop: &AtomicBool,
     progress: &(dyn Fn(usize) + Sync),
-) -> Result<Vec<Vec<SceneObject>>, Error> {
+) -> Result<Vec<Vec<SceneObject>>, SceneError> {
     let threads = options.threads;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
-        .map_err(|source| Error::Threads { threads, source })?;
+        .map_err(|source| SceneError::Threads { threads, source })?;
     let done = AtomicUsize::new(0);
     pool.install(|| {
         let one = |index: usize| {
             if stop.load(Ordering::Relaxed) {
-                return Err(Error::Stopped);
+                return Err(SceneError::Stopped);
             }
             let scene = scene(options, index);
             let path = images.join(file_name(index, options.format));
@@ -190,7 +190,7 @@ fn file_name(index: usize, format: PictureFormat) -> String {
     format!("{:06}.{}", index + 1, format.extension())
 }
 
-fn encode(picture: &RgbImage, format: PictureFormat) -> Result<Vec<u8>, Error> {
+fn encode(picture: &RgbImage, format: PictureFormat) -> Result<Vec<u8>, SceneError> {
     let (width, height) = picture.dimensions();
     let mut bytes = Vec::new();
     match format {
@@ -204,19 +204,19 @@ fn encode(picture: &RgbImage, format: PictureFormat) -> Result<Vec<u8>, Error> {
             PngEncoder::new(&mut bytes).write_image(picture.as_raw(), width, height, ExtendedColorType::Rgb8)
         }
     }
-    .map_err(|source| Error::Encode { width, height, source })?;
+    .map_err(|source| SceneError::Encode { width, height, source })?;
     Ok(bytes)
 }
 
 /// Refuses a folder with anything in it that this module does not write, before any work is done.
-fn refuse_foreign(folder: &Path) -> Result<(), Error> {
+fn refuse_foreign(folder: &Path) -> Result<(), SceneError> {
     if folder.is_file() {
-        return Err(Error::IsAFile(folder.to_owned()));
+        return Err(SceneError::IsAFile(folder.to_owned()));
     }
     if !folder.exists() {
         return Ok(());
     }
-    let foreign = |entry: String| Error::Foreign { folder: folder.to_owned(), entry };
+    let foreign = |entry: String| SceneError::Foreign { folder: folder.to_owned(), entry };
     let mut entries = names(folder)?;
     entries.retain(|name| !name.starts_with(WORKSHOP));
     if let Some(entry) = entries.iter().find(|name| ![ANNOTATIONS, "images"].contains(&name.as_str())) {
@@ -241,7 +241,7 @@ fn refuse_foreign(folder: &Path) -> Result<(), Error> {
 }
 
 /// Names in a folder, sorted; none where there is no folder.
-fn names(folder: &Path) -> Result<Vec<String>, Error> {
+fn names(folder: &Path) -> Result<Vec<String>, SceneError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(io_error("read", folder))?,
@@ -263,7 +263,7 @@ const MADE_BY: &str = "rcnn synth";
 /// Whether annotations say that they are ours.
 fn made_here(path: &Path) -> bool {
     #[derive(Deserialize)]
-    struct AnnotationsFile {
+    struct OwnMark {
         info: About,
     }
     #[derive(Deserialize)]
@@ -272,13 +272,13 @@ fn made_here(path: &Path) -> bool {
     }
     fs::read(path)
         .ok()
-        .and_then(|bytes| serde_json::from_slice::<AnnotationsFile>(&bytes).ok())
+        .and_then(|bytes| serde_json::from_slice::<OwnMark>(&bytes).ok())
         .is_some_and(|dataset| dataset.info.made_by == MADE_BY)
 }
 
 /// Moves fresh scenes into a folder that stays where it is, as somebody may stand in it; what was there is moved out
 /// of the way first, and back again if the new scenes cannot come in. Annotations come last: where they are, all pictures are.
-fn replace(fresh: &Path, folder: &Path, earlier: &Path) -> Result<(), Error> {
+fn replace(fresh: &Path, folder: &Path, earlier: &Path) -> Result<(), SceneError> {
     fs::create_dir(earlier).map_err(io_error("create", earlier))?;
     // Better the earlier scenes than none. Where putting them back fails too, the first failure is the one to tell.
     move_entries(folder, earlier).inspect_err(|_| {
@@ -291,7 +291,7 @@ fn replace(fresh: &Path, folder: &Path, earlier: &Path) -> Result<(), Error> {
 }
 
 /// Moves what this module writes, as far as it is there.
-fn move_entries(from: &Path, to: &Path) -> Result<(), Error> {
+fn move_entries(from: &Path, to: &Path) -> Result<(), SceneError> {
     for entry in ["images", ANNOTATIONS] {
         let (source, target) = (from.join(entry), to.join(entry));
         if source.exists() {
@@ -302,7 +302,7 @@ fn move_entries(from: &Path, to: &Path) -> Result<(), Error> {
 }
 
 #[derive(Serialize)]
-struct AnnotationsFile {
+struct SceneAnnotations {
     info: Info,
     licenses: [License; 1],
     images: Vec<ImageRow>,
@@ -370,7 +370,7 @@ fn dataset(options: &RenderOptions, scenes: &[Vec<SceneObject>]) -> Vec<u8> {
         iscrowd: 0,
     });
     let categories = super::classes().enumerate();
-    let dataset = AnnotationsFile {
+    let dataset = SceneAnnotations {
         info: Info {
             description: "rendered scenes of runway debris",
             made_by: MADE_BY,

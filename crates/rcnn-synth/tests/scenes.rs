@@ -6,14 +6,14 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use rcnn_synth::{self as synth, Error, PictureFormat, RenderOptions, Scene};
+use rcnn_synth::{self as synth, PictureFormat, RenderOptions, Scene, SceneError};
 use sha2::{Digest, Sha256};
 
 fn options(count: usize, threads: usize) -> RenderOptions {
     RenderOptions { seed: 5, count, width: 96, height: 80, format: PictureFormat::Png, threads }
 }
 
-fn write(options: &RenderOptions, folder: &Path) -> Result<synth::RenderedFiles, Error> {
+fn write(options: &RenderOptions, folder: &Path) -> Result<synth::RenderedFiles, SceneError> {
     synth::write(options, folder, &AtomicBool::new(false), &|_| {})
 }
 
@@ -165,7 +165,7 @@ fn a_stopped_run_leaves_nothing() {
     let stop = AtomicBool::new(false);
     let progress = |_| stop.store(true, std::sync::atomic::Ordering::SeqCst);
     let outcome = synth::write(&options(500, 1), &out, &stop, &progress);
-    assert!(matches!(outcome, Err(Error::Stopped)));
+    assert!(matches!(outcome, Err(SceneError::Stopped)));
     assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 0);
 }
 

@@ -120,5 +120,5 @@ fn is_plain(name: &str) -> bool {
         "sum",
         "abs",
     ];
-    PLAIN.contains(&name) || name.ends_with("Error") || name.ends_with("Exception")
+    PLAIN.contains(&name) || name.ends_with("CheckpointError") || name.ends_with("Exception")
 }

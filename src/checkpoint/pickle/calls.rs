@@ -3,14 +3,14 @@
 use super::allowed::{Callable, callable, may_be_noted};
 use super::machine::{EMPTY, PickleMachine, refused};
 use super::{Call, Global, PickleValue, ValueId};
-use crate::checkpoint::error::Error;
+use crate::checkpoint::error::CheckpointError;
 
 /// Most classes that are told by name.
 const MOST_NOTED: usize = 64;
 
 impl PickleMachine<'_> {
     /// REDUCE, NEWOBJ, NEWOBJ_EX, INST and OBJ: notes what would be called, or refuses.
-    pub(super) fn call(&mut self, opcode: u8) -> Result<(), Error> {
+    pub(super) fn call(&mut self, opcode: u8) -> Result<(), CheckpointError> {
         if opcode == b'i' {
             let (module, name) = (self.line()?, self.line()?);
             let args = self.pop_mark()?;
@@ -41,7 +41,7 @@ impl PickleMachine<'_> {
         self.called(global, &args)
     }
 
-    fn called(&mut self, Global { module, name }: Global, args: &[ValueId]) -> Result<(), Error> {
+    fn called(&mut self, Global { module, name }: Global, args: &[ValueId]) -> Result<(), CheckpointError> {
         match callable(&module, &name) {
             // `tuple` of a tuple is that tuple.
             Some(Callable::Tuple) => match *args {
@@ -73,7 +73,7 @@ impl PickleMachine<'_> {
 
     /// Objects beside the tensors are noted and never made, whatever their class; but a file that names what runs programs
     /// is no checkpoint.
-    fn refuse_programs(&self, module: &str, name: &str, args: &[ValueId]) -> Result<(), Error> {
+    fn refuse_programs(&self, module: &str, name: &str, args: &[ValueId]) -> Result<(), CheckpointError> {
         if !may_be_noted(module, name) {
             return Err(refused(module, name));
         }
@@ -89,7 +89,7 @@ impl PickleMachine<'_> {
     }
 
     /// What is called. In files from before 2019 a network's class stands behind a persistent id, ('module', class, …).
-    fn name_of(&self, function: ValueId) -> Result<Global, Error> {
+    fn name_of(&self, function: ValueId) -> Result<Global, CheckpointError> {
         let named = match self.value(function) {
             PickleValue::Persistent(id) => match self.value(*id) {
                 PickleValue::Tuple(items) => items.get(1).map(|&class| self.value(class)),
@@ -104,12 +104,12 @@ impl PickleMachine<'_> {
     }
 
     /// `copyreg._reconstructor(class, base, state)` makes an object of `class`.
-    fn class_of(&self, module: &str, name: &str, args: &[ValueId]) -> Result<String, Error> {
+    fn class_of(&self, module: &str, name: &str, args: &[ValueId]) -> Result<String, CheckpointError> {
         if name == "_reconstructor" { self.class_argument(args) } else { Ok(format!("{module}.{name}")) }
     }
 
     /// The class that a call's first argument names, if its objects may stand in a file.
-    fn class_argument(&self, args: &[ValueId]) -> Result<String, Error> {
+    fn class_argument(&self, args: &[ValueId]) -> Result<String, CheckpointError> {
         match args.first().map(|&class| self.value(class)) {
             Some(PickleValue::Global(global)) if may_be_noted(&global.module, &global.name) => {
                 Ok(format!("{}.{}", global.module, global.name))
@@ -120,7 +120,7 @@ impl PickleMachine<'_> {
     }
 
     /// A dict, empty or from a list of pairs.
-    fn dict(&mut self, args: &[ValueId]) -> Result<(), Error> {
+    fn dict(&mut self, args: &[ValueId]) -> Result<(), CheckpointError> {
         let is_list = |arg: &ValueId| matches!(self.value(*arg), PickleValue::List(_));
         let list = args.iter().copied().find(is_list).unwrap_or(EMPTY);
         // Charged before it is walked, as what is no pair takes its time too.
@@ -134,7 +134,7 @@ impl PickleMachine<'_> {
     }
 
     /// Bytes as Python 3 writes them with protocols below 3: `_codecs.encode(text, 'latin1')`, or `bytes()` of none.
-    fn bytes(&mut self, args: &[ValueId]) -> Result<(), Error> {
+    fn bytes(&mut self, args: &[ValueId]) -> Result<(), CheckpointError> {
         let Some(&text) = args.first() else { return self.decoded(&[]) };
         let length = match self.value(text) {
             PickleValue::Str(text) => text.len(),
@@ -149,7 +149,7 @@ impl PickleMachine<'_> {
         self.decoded(&bytes)
     }
 
-    fn note(&mut self, class: String) -> Result<(), Error> {
+    fn note(&mut self, class: String) -> Result<(), CheckpointError> {
         let known = self.opaque.iter().position(|other| *other == class);
         let place = known.or_else(|| {
             let new = self.opaque.len();

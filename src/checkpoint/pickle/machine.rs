@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::text::{raw_unicode, unquoted};
 use super::{Global, PickleValue, Pickled, ValueId};
-use crate::checkpoint::error::{Error, EscapedText};
+use crate::checkpoint::error::{CheckpointError, EscapedText};
 
 /// Most values, memo entries and open marks; checkpoints have a few hundred thousand at most.
 const MOST: usize = 1 << 22;
@@ -23,7 +23,7 @@ const TRUE: ValueId = 2;
 pub(super) const EMPTY: ValueId = 3;
 
 /// Interprets the pickle that begins at `place.start` of a file and ends before `place.end`.
-pub(in crate::checkpoint) fn read(file: &[u8], place: Range<usize>) -> Result<Pickled<'_>, Error> {
+pub(in crate::checkpoint) fn read(file: &[u8], place: Range<usize>) -> Result<Pickled<'_>, CheckpointError> {
     let bytes = &file[..place.end.min(file.len())];
     let mut machine = PickleMachine {
         bytes,
@@ -65,7 +65,7 @@ pub(super) struct PickleMachine<'a> {
 }
 
 impl<'a> PickleMachine<'a> {
-    fn run(&mut self) -> Result<ValueId, Error> {
+    fn run(&mut self) -> Result<ValueId, CheckpointError> {
         loop {
             let opcode = self.byte()?;
             if opcode == b'.' {
@@ -75,7 +75,7 @@ impl<'a> PickleMachine<'a> {
         }
     }
 
-    fn step(&mut self, opcode: u8) -> Result<(), Error> {
+    fn step(&mut self, opcode: u8) -> Result<(), CheckpointError> {
         match opcode {
             0x80 => self.protocol(),
             0x95 => self.take(8).map(|_| ()),
@@ -110,14 +110,14 @@ impl<'a> PickleMachine<'a> {
         }
     }
 
-    fn protocol(&mut self) -> Result<(), Error> {
+    fn protocol(&mut self) -> Result<(), CheckpointError> {
         match self.byte()? {
             0..=5 => Ok(()),
             other => Err(self.damaged(format!("the protocol {other} is unknown"))),
         }
     }
 
-    fn number(&mut self, opcode: u8) -> Result<(), Error> {
+    fn number(&mut self, opcode: u8) -> Result<(), CheckpointError> {
         let value = match opcode {
             b'I' | b'L' => {
                 let line = self.line()?;
@@ -150,7 +150,7 @@ impl<'a> PickleMachine<'a> {
         self.push(value)
     }
 
-    fn string(&mut self, opcode: u8) -> Result<(), Error> {
+    fn string(&mut self, opcode: u8) -> Result<(), CheckpointError> {
         if opcode == b'V' {
             let text = raw_unicode(self.raw_line()?);
             return self.push(PickleValue::Str(text));
@@ -178,7 +178,7 @@ impl<'a> PickleMachine<'a> {
         self.push(value)
     }
 
-    fn container(&mut self, opcode: u8) -> Result<(), Error> {
+    fn container(&mut self, opcode: u8) -> Result<(), CheckpointError> {
         let value = match opcode {
             b']' | 0x8f => PickleValue::List(Vec::new()),
             b'}' => PickleValue::Dict(Vec::new()),
@@ -195,7 +195,7 @@ impl<'a> PickleMachine<'a> {
         self.push(value)
     }
 
-    fn append(&mut self, many: bool) -> Result<(), Error> {
+    fn append(&mut self, many: bool) -> Result<(), CheckpointError> {
         let items = if many { self.pop_mark()? } else { vec![self.pop()?] };
         let target = self.top()?;
         match self.values.get_mut(target as usize) {
@@ -207,7 +207,7 @@ impl<'a> PickleMachine<'a> {
         Ok(())
     }
 
-    fn set_items(&mut self, many: bool) -> Result<(), Error> {
+    fn set_items(&mut self, many: bool) -> Result<(), CheckpointError> {
         let items = if many {
             self.pop_mark()?
         } else {
@@ -223,7 +223,7 @@ impl<'a> PickleMachine<'a> {
         Ok(())
     }
 
-    fn fetch(&mut self, opcode: u8) -> Result<(), Error> {
+    fn fetch(&mut self, opcode: u8) -> Result<(), CheckpointError> {
         let key = match opcode {
             b'g' => self.line()?.parse().map_err(|_| self.damaged("a memo key is no number"))?,
             b'h' => u64::from(self.byte()?),
@@ -238,7 +238,7 @@ impl<'a> PickleMachine<'a> {
         Ok(())
     }
 
-    fn store(&mut self, opcode: u8) -> Result<(), Error> {
+    fn store(&mut self, opcode: u8) -> Result<(), CheckpointError> {
         if self.memo.len() >= MOST {
             return Err(too_many("stored values"));
         }
@@ -253,7 +253,7 @@ impl<'a> PickleMachine<'a> {
         Ok(())
     }
 
-    fn global(&mut self, opcode: u8) -> Result<(), Error> {
+    fn global(&mut self, opcode: u8) -> Result<(), CheckpointError> {
         let (module, name) = if opcode == b'c' {
             (self.line()?, self.line()?)
         } else {
@@ -276,7 +276,7 @@ impl<'a> PickleMachine<'a> {
         self.push(PickleValue::Global(Box::new(Global { module, name })))
     }
 
-    fn build(&mut self) -> Result<(), Error> {
+    fn build(&mut self) -> Result<(), CheckpointError> {
         let new = self.pop()?;
         let target = self.top()?;
         match self.values.get_mut(target as usize) {
@@ -289,7 +289,7 @@ impl<'a> PickleMachine<'a> {
         Ok(())
     }
 
-    fn persistent(&mut self, opcode: u8) -> Result<(), Error> {
+    fn persistent(&mut self, opcode: u8) -> Result<(), CheckpointError> {
         let id = if opcode == b'P' {
             let line = self.line()?;
             self.push(PickleValue::Str(line))?;
@@ -300,7 +300,7 @@ impl<'a> PickleMachine<'a> {
         self.push(PickleValue::Persistent(id))
     }
 
-    pub(super) fn tuple(&mut self, id: ValueId) -> Result<Vec<ValueId>, Error> {
+    pub(super) fn tuple(&mut self, id: ValueId) -> Result<Vec<ValueId>, CheckpointError> {
         let items = match self.value(id) {
             PickleValue::Tuple(items) => items.clone(),
             _ => return Err(self.damaged("arguments are no tuple")),
@@ -310,7 +310,7 @@ impl<'a> PickleMachine<'a> {
     }
 
     /// Charges a copy of that many items.
-    pub(super) fn copy(&mut self, items: usize) -> Result<(), Error> {
+    pub(super) fn copy(&mut self, items: usize) -> Result<(), CheckpointError> {
         self.copies = self.copies.checked_sub(items).ok_or_else(|| too_many("copies of its lists"))?;
         Ok(())
     }
@@ -327,12 +327,12 @@ impl<'a> PickleMachine<'a> {
         }
     }
 
-    pub(super) fn share(&mut self, id: ValueId) -> Result<(), Error> {
+    pub(super) fn share(&mut self, id: ValueId) -> Result<(), CheckpointError> {
         self.stack.push(id);
         Ok(())
     }
 
-    pub(super) fn push(&mut self, value: PickleValue) -> Result<(), Error> {
+    pub(super) fn push(&mut self, value: PickleValue) -> Result<(), CheckpointError> {
         if self.values.len() >= MOST {
             return Err(too_many("values"));
         }
@@ -348,75 +348,76 @@ impl<'a> PickleMachine<'a> {
         self.marks.last().copied().unwrap_or(0)
     }
 
-    fn top(&self) -> Result<ValueId, Error> {
+    fn top(&self) -> Result<ValueId, CheckpointError> {
         let top = self.stack.last().filter(|_| self.stack.len() > self.floor()).copied();
         top.ok_or_else(|| self.damaged("the stack is empty"))
     }
 
-    pub(super) fn pop(&mut self) -> Result<ValueId, Error> {
+    pub(super) fn pop(&mut self) -> Result<ValueId, CheckpointError> {
         let top = self.top()?;
         self.stack.pop();
         Ok(top)
     }
 
-    pub(super) fn pop_mark(&mut self) -> Result<Vec<ValueId>, Error> {
+    pub(super) fn pop_mark(&mut self) -> Result<Vec<ValueId>, CheckpointError> {
         let mark = self.marks.pop().filter(|&mark| mark <= self.stack.len());
         let mark = mark.ok_or_else(|| self.damaged("there is no mark"))?;
         Ok(self.stack.split_off(mark))
     }
 
-    fn byte(&mut self) -> Result<u8, Error> {
+    fn byte(&mut self) -> Result<u8, CheckpointError> {
         Ok(self.array::<1>()?[0])
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], CheckpointError> {
         let found = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
-        let found = found.ok_or_else(|| Error::Truncated("the pickle has no end".into()))?;
+        let found = found.ok_or_else(|| CheckpointError::Truncated("the pickle has no end".into()))?;
         self.at += N;
         Ok(*found)
     }
 
-    fn take(&mut self, length: impl TryInto<usize>) -> Result<&'a [u8], Error> {
+    fn take(&mut self, length: impl TryInto<usize>) -> Result<&'a [u8], CheckpointError> {
         let end = length.try_into().ok().and_then(|length| self.at.checked_add(length));
         let found = end.and_then(|end| self.bytes.get(self.at..end));
-        let found = found.ok_or_else(|| Error::Truncated("the pickle ends inside a value".into()))?;
+        let found =
+            found.ok_or_else(|| CheckpointError::Truncated("the pickle ends inside a value".into()))?;
         self.at += found.len();
         Ok(found)
     }
 
     /// A line of protocol 0, without its end.
-    fn raw_line(&mut self) -> Result<&'a [u8], Error> {
+    fn raw_line(&mut self) -> Result<&'a [u8], CheckpointError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let end = memchr::memchr(b'\n', rest);
-        let end = end.ok_or_else(|| Error::Truncated("the pickle ends inside a line".into()))?;
+        let end = end.ok_or_else(|| CheckpointError::Truncated("the pickle ends inside a line".into()))?;
         self.at += end + 1;
         Ok(&rest[..end])
     }
 
     /// A line that names something.
-    pub(super) fn line(&mut self) -> Result<String, Error> {
+    pub(super) fn line(&mut self) -> Result<String, CheckpointError> {
         let line = std::str::from_utf8(self.raw_line()?);
         Ok(line.map_err(|_| self.damaged("a line is not UTF-8"))?.to_owned())
     }
 
     /// Bytes that do not stand in the file as such.
-    pub(super) fn decoded(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn decoded(&mut self, bytes: &[u8]) -> Result<(), CheckpointError> {
         let start = self.base + self.decoded.len();
         self.decoded.extend_from_slice(bytes);
         self.push(PickleValue::Bytes(start..start + bytes.len()))
     }
 
-    pub(super) fn damaged(&self, what: impl Into<String>) -> Error {
-        Error::BadPickle { at: self.at, what: what.into() }
+    pub(super) fn damaged(&self, what: impl Into<String>) -> CheckpointError {
+        CheckpointError::BadPickle { at: self.at, what: what.into() }
     }
 }
 
-fn too_many(what: &str) -> Error {
-    Error::ResourceLimit(format!("the pickle makes more {what} than any checkpoint has"))
+fn too_many(what: &str) -> CheckpointError {
+    CheckpointError::ResourceLimit(format!("the pickle makes more {what} than any checkpoint has"))
 }
 
-pub(super) fn refused(module: &str, name: &str) -> Error {
-    Error::UnsafeGlobal { module: EscapedText::new(module), name: EscapedText::new(name) }
+pub(super) fn refused(module: &str, name: &str) -> CheckpointError {
+    CheckpointError::UnsafeGlobal { module: EscapedText::new(module), name: EscapedText::new(name) }
 }
 
 fn is_integer(digits: &str) -> bool {

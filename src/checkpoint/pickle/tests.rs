@@ -1,9 +1,9 @@
 //! What the interpreter makes of pickles, and what it refuses. Tests only.
 
 use super::{PickleValue, Pickled, machine};
-use crate::checkpoint::Error;
+use crate::checkpoint::CheckpointError;
 
-fn whole(bytes: &[u8]) -> Result<Pickled<'_>, Error> {
+fn whole(bytes: &[u8]) -> Result<Pickled<'_>, CheckpointError> {
     machine::read(bytes, 0..bytes.len())
 }
 

@@ -7,7 +7,7 @@ use crate::detector::Augment;
 
 /// Models and how they look.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Row {
+pub(super) struct ComparedSetup {
     /// Names, folders or checkpoints.
     pub(super) models: Vec<OsString>,
     /// The views of each photo.
@@ -16,11 +16,11 @@ pub(super) struct Row {
     pub(super) refine: bool,
 }
 
-impl Row {
+impl ComparedSetup {
     /// Reads `A`, `A+B`, `A+flip`.
-    pub(super) fn read(text: &OsStr) -> Row {
-        let mut row = Row::default();
-        for part in Row::parts(text) {
+    pub(super) fn read(text: &OsStr) -> ComparedSetup {
+        let mut row = ComparedSetup::default();
+        for part in ComparedSetup::parts(text) {
             match part.to_str() {
                 Some("flip") if !row.models.is_empty() => row.augment = Augment::flip(),
                 Some("full") if !row.models.is_empty() => row.augment = Augment::full(),
@@ -48,15 +48,18 @@ mod tests {
 
     #[test]
     fn rows_are_models_and_what_is_done_with_them() {
-        let read = |text: &str| Row::read(text.as_ref());
+        let read = |text: &str| ComparedSetup::read(text.as_ref());
         let models = |names: &[&str]| names.iter().map(Into::into).collect::<Vec<OsString>>();
-        assert_eq!(read("a"), Row { models: models(&["a"]), ..Row::default() });
-        assert_eq!(read("a + b"), Row { models: models(&["a", "b"]), ..Row::default() });
+        assert_eq!(read("a"), ComparedSetup { models: models(&["a"]), ..ComparedSetup::default() });
+        assert_eq!(read("a + b"), ComparedSetup { models: models(&["a", "b"]), ..ComparedSetup::default() });
         assert_eq!(
             read("a+b+flip"),
-            Row { models: models(&["a", "b"]), augment: Augment::flip(), refine: false }
+            ComparedSetup { models: models(&["a", "b"]), augment: Augment::flip(), refine: false }
         );
-        assert_eq!(read("a+full"), Row { models: models(&["a"]), augment: Augment::full(), refine: false });
+        assert_eq!(
+            read("a+full"),
+            ComparedSetup { models: models(&["a"]), augment: Augment::full(), refine: false }
+        );
         assert!(read("a+refine").refine && read("a + flip + refine").augment == Augment::flip());
         assert_eq!(read("flip").models, models(&["flip"]), "a model may be called so");
     }
@@ -66,6 +69,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a+b.pth");
         std::fs::write(&path, b"").unwrap();
-        assert_eq!(Row::read(path.as_os_str()).models, [path.into_os_string()]);
+        assert_eq!(ComparedSetup::read(path.as_os_str()).models, [path.into_os_string()]);
     }
 }

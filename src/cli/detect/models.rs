@@ -10,13 +10,13 @@ use crate::family::Class;
 use crate::model::{DEFAULT, Model};
 use crate::runtime::{Runtime, SessionOptions};
 
-use super::Args;
+use super::DetectArgs;
 
 /// The models that are named, each with its weight, or the default one.
 pub(super) struct Models(Vec<(Model, f64)>);
 
 impl Models {
-    pub(super) fn find(args: &Args) -> anyhow::Result<Models> {
+    pub(super) fn find(args: &DetectArgs) -> anyhow::Result<Models> {
         if args.config.is_some() || args.names.is_some() {
             let [name] = &args.model[..] else {
                 return Err(Usage("--config and --names go with one checkpoint file: -m FILE".into()).into());
@@ -66,7 +66,7 @@ impl Models {
 }
 
 /// What each model counts.
-fn weights(args: &Args) -> Result<Vec<f64>, Usage> {
+fn weights(args: &DetectArgs) -> Result<Vec<f64>, Usage> {
     match &args.weights {
         None => Ok(vec![1.0; args.model.len()]),
         Some(weights) if weights.len() == args.model.len() => Ok(weights.clone()),
@@ -79,7 +79,7 @@ fn weights(args: &Args) -> Result<Vec<f64>, Usage> {
 }
 
 /// The model of a checkpoint file with what the user says of it.
-fn checkpoint(name: &OsStr, args: &Args) -> anyhow::Result<Model> {
+fn checkpoint(name: &OsStr, args: &DetectArgs) -> anyhow::Result<Model> {
     let path = Path::new(name);
     if !path.is_file() {
         return Err(Usage("--config and --names go with a checkpoint file: -m FILE".into()).into());

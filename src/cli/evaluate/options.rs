@@ -2,7 +2,7 @@
 
 use coco_eval::{AreaRange, Params};
 
-use super::{Args, Compared, Metric, Usage};
+use super::{Compared, EvaluateArgs, Metric, Usage};
 
 fn number(text: &str) -> Result<f64, String> {
     let value: f64 = text.trim().parse().map_err(|_| "a number expected".to_string())?;
@@ -36,7 +36,7 @@ pub(super) fn area_range(text: &str) -> Result<AreaRange, String> {
     Ok(AreaRange { label: label.into(), low: number(low)?, high: number(high)? })
 }
 
-impl Args {
+impl EvaluateArgs {
     /// The parameters that options ask for.
     pub(super) fn params(&self) -> Result<Params, Usage> {
         if let Some(trouble) = self.trouble() {

@@ -10,7 +10,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::super::Error;
+use super::super::ConvertError;
 use super::super::files::{contains, inside, read_whole, said, stays_inside};
 use super::KeyPoints;
 
@@ -82,12 +82,12 @@ pub(super) fn config_of(folder: &Path) -> Option<PathBuf> {
 
 impl YoloConfig {
     /// Reads `data.yaml` or darknet's form of it, lines of `key = value`.
-    pub(super) fn read(path: &Path) -> Result<YoloConfig, Error> {
+    pub(super) fn read(path: &Path) -> Result<YoloConfig, ConvertError> {
         let text = read_whole(path)?;
         if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("data")) {
             return Ok(darknet(&text));
         }
-        serde_saphyr::from_str(&text).map_err(|error| Error::Shape {
+        serde_saphyr::from_str(&text).map_err(|error| ConvertError::Shape {
             path: path.to_owned(),
             what: format!("is no data.yaml: {}", said(&error)),
         })
@@ -101,13 +101,13 @@ impl YoloConfig {
     }
 
     /// Folders and lists of photos, by the names of their parts; those of one part only where it is asked for.
-    pub(super) fn parts(&self, path: &Path, split: Option<&str>) -> Result<Vec<&str>, Error> {
+    pub(super) fn parts(&self, path: &Path, split: Option<&str>) -> Result<Vec<&str>, ConvertError> {
         let parts = [("train", &self.train), ("val", &self.val), ("test", &self.test)];
         if let Some(split) = split
             && !parts.iter().any(|(name, part)| *name == split && part.is_some())
         {
             let known = parts.iter().filter(|(_, part)| part.is_some()).map(|(name, _)| format!("`{name}`"));
-            return Err(Error::NoSplit {
+            return Err(ConvertError::NoSplit {
                 path: path.to_owned(),
                 split: split.to_owned(),
                 known: known.collect(),
@@ -122,7 +122,12 @@ impl YoloConfig {
     }
 
     /// The data set's folder: that of the file, or the one in it or among `allowed` that its `path` names.
-    pub(super) fn root(&self, path: &Path, beside: &Path, allowed: &Allowed<'_>) -> Result<PathBuf, Error> {
+    pub(super) fn root(
+        &self,
+        path: &Path,
+        beside: &Path,
+        allowed: &Allowed<'_>,
+    ) -> Result<PathBuf, ConvertError> {
         // A path of the machine that trained, which is not here, is the same as none.
         let root = self.path.as_ref().map(|inner| allowed.place(path, beside, inner)).transpose()?.flatten();
         Ok(root.filter(|root| root.is_dir()).unwrap_or_else(|| beside.to_owned()))
@@ -138,7 +143,7 @@ pub(super) struct Allowed<'a> {
 
 impl Allowed<'_> {
     /// Where a path in the file `by` leads from a folder; `None` where there is nothing.
-    pub(super) fn place(&self, by: &Path, base: &Path, named: &str) -> Result<Option<PathBuf>, Error> {
+    pub(super) fn place(&self, by: &Path, base: &Path, named: &str) -> Result<Option<PathBuf>, ConvertError> {
         let direct = base.join(named.trim());
         let roots = || std::iter::once(self.own).chain(self.photos);
         if direct.exists() && (stays_inside(named.trim()) || roots().any(|root| contains(root, &direct))) {
@@ -148,7 +153,7 @@ impl Allowed<'_> {
         match near {
             Some(near) => Ok(Some(near)),
             None if direct.exists() => {
-                Err(Error::Outside { path: by.to_owned(), named: named.trim().to_owned() })
+                Err(ConvertError::Outside { path: by.to_owned(), named: named.trim().to_owned() })
             }
             None => Ok(None),
         }
@@ -171,7 +176,7 @@ pub(super) fn names(
     config: &mut YoloConfig,
     most: usize,
     warnings: &mut Vec<String>,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<String>, ConvertError> {
     let mut names = match config.names.take() {
         Some(YoloNames::List(names)) => names,
         Some(YoloNames::Table(table)) => {
@@ -179,7 +184,7 @@ pub(super) fn names(
             // A table of a few classes with one far out is a slip, not a reason to make a million.
             if count > table.len().saturating_mul(100).max(10_000) {
                 let what = format!("names a class {}, and only {} in all", count - 1, table.len());
-                return Err(Error::Shape { path: root.to_owned(), what });
+                return Err(ConvertError::Shape { path: root.to_owned(), what });
             }
             (0..count).map(|place| table.get(&place).cloned().unwrap_or_else(|| numbered(place))).collect()
         }
@@ -281,8 +286,8 @@ mod tests {
         assert_eq!(place(&alone, "images").unwrap(), Some(at("set/images")));
         assert_eq!(place(&alone, "../set/images").unwrap(), Some(own.join("../set/images")));
         assert_eq!(place(&alone, "none").unwrap(), None);
-        assert!(matches!(place(&alone, "../photos"), Err(Error::Outside { .. })));
-        assert!(matches!(place(&alone, photos.to_str().unwrap()), Err(Error::Outside { .. })));
+        assert!(matches!(place(&alone, "../photos"), Err(ConvertError::Outside { .. })));
+        assert!(matches!(place(&alone, photos.to_str().unwrap()), Err(ConvertError::Outside { .. })));
         // What lies here under the same last part is what the tool meant, as Ultralytics minds.
         assert_eq!(place(&alone, "../other/images").unwrap(), Some(at("set/images")));
         let named = Allowed { own: &own, photos: Some(&photos) };

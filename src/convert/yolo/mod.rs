@@ -12,8 +12,8 @@ use walkdir::WalkDir;
 use super::files::{inside, name_below, read_small, read_whole};
 use super::outline::area;
 use super::{
-    Annotations, Error, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto, ReadOptions,
-    Whose, read_each,
+    Annotations, ConvertError, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto,
+    ReadOptions, Whose, read_each,
 };
 use crate::photo::{self, DecodeOptions, Listing, PhotoEntry};
 use coco_eval::shown;
@@ -69,7 +69,7 @@ pub(super) fn read(
     path: &Path,
     options: &ReadOptions,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<LabelSource, Error> {
+) -> Result<LabelSource, ConvertError> {
     let config_path = if path.is_dir() { config_of(path) } else { Some(path.to_owned()) };
     let mut config = config_path.as_deref().map(YoloConfig::read).transpose()?.unwrap_or_default();
     let beside = config_path.as_deref().and_then(Path::parent).unwrap_or(path);
@@ -117,7 +117,7 @@ fn items(
     allowed: &Allowed<'_>,
     options: &ReadOptions,
     source: &mut LabelSource,
-) -> Result<Vec<YoloItem>, Error> {
+) -> Result<Vec<YoloItem>, ConvertError> {
     let mut places = Vec::new();
     for part in config.parts(by, options.split.as_deref())? {
         match allowed.place(by, root, part)? {
@@ -128,7 +128,7 @@ fn items(
                     "names photos at `{}`, where there is no such file or folder",
                     part.escape_debug()
                 );
-                return Err(Error::Shape { path, what });
+                return Err(ConvertError::Shape { path, what });
             }
             // Parts of a published data set that were not fetched are no reason to refuse the others.
             None => {}
@@ -171,7 +171,7 @@ fn items(
         let first = source.failed.first().cloned();
         let LabelFailure { file, detail } =
             first.unwrap_or_else(|| LabelFailure::new("", "no photos are named"));
-        return Err(Error::AllFailed { path: by.to_owned(), file, detail });
+        return Err(ConvertError::AllFailed { path: by.to_owned(), file, detail });
     }
     Ok(items)
 }
@@ -192,7 +192,7 @@ fn listed(
     allowed: &Allowed<'_>,
     items: &mut Vec<YoloItem>,
     failed: &mut Vec<LabelFailure>,
-) -> Result<(), Error> {
+) -> Result<(), ConvertError> {
     let text = read_whole(list)?;
     let beside = list.parent().unwrap_or(root);
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {

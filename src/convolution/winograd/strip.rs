@@ -10,13 +10,13 @@ use super::plan::WinogradPart;
 use super::points::{SIZE, TILE, pixels_of, rows_at_points, to_output};
 use super::{PRODUCTS, WinogradFilter};
 use crate::convolution::ConvolutionLayer;
-use crate::convolution::panel::{BLOCK, PANEL, Scratch, aligned, panel_sums};
+use crate::convolution::panel::{BLOCK, PANEL, ThreadBuffers, aligned, panel_sums};
 
 /// A part of a layer, to be computed.
 pub(super) struct Strip<'a, 'b> {
     pub(super) layer: &'a ConvolutionLayer<'a, WinogradFilter>,
     pub(super) part: &'b mut WinogradPart<'a>,
-    pub(super) scratch: &'b mut Scratch,
+    pub(super) scratch: &'b mut ThreadBuffers,
 }
 
 impl WithSimd for Strip<'_, '_> {

@@ -18,7 +18,7 @@ use self::pool::{FeatureMap, Pool};
 use self::turn::Turn;
 use super::features::Features;
 use super::rois::Rois;
-use crate::runtime::{Error, Value};
+use crate::runtime::{RuntimeError, Value};
 
 /// How boxes become bins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl RoiAlign {
     ///
     /// # Errors
     /// When a map is no float32 tensor on the host.
-    pub(super) fn run(&self, features: &Features, rois: &Rois) -> Result<Value, Error> {
+    pub(super) fn run(&self, features: &Features, rois: &Rois) -> Result<Value, RuntimeError> {
         let shape = |level| features.shape(level).unwrap_or_default();
         let [_, channels, ..] = shape(0);
         // A map without boxes is not looked at.
@@ -91,7 +91,7 @@ impl RoiAlign {
     }
 
     /// A result as (boxes, channels, bins, bins), whatever its order.
-    pub(super) fn channels_first(&self, pooled: Value) -> Result<Value, Error> {
+    pub(super) fn channels_first(&self, pooled: Value) -> Result<Value, RuntimeError> {
         if self.rule.channels_last { channels_first(&pooled) } else { Ok(pooled) }
     }
 
@@ -101,7 +101,7 @@ impl RoiAlign {
         maps: &[Value],
         shapes: &[[usize; 4]],
         memory: &'a mut Vec<f32>,
-    ) -> Result<Vec<Vec<FeatureMap<'a>>>, Error> {
+    ) -> Result<Vec<Vec<FeatureMap<'a>>>, RuntimeError> {
         let length: usize = shapes.iter().map(|shape| shape.iter().product::<usize>()).sum();
         if memory.len() < length {
             memory.resize(length, 0.0);
@@ -182,12 +182,15 @@ fn pictures<'a>(values: &'a [f32], &[count, channels, height, width]: &[usize; 4
 }
 
 /// Maps whose channels lie together already.
-fn as_they_are<'a>(maps: &'a [Value], shapes: &[[usize; 4]]) -> Result<Vec<Vec<FeatureMap<'a>>>, Error> {
+fn as_they_are<'a>(
+    maps: &'a [Value],
+    shapes: &[[usize; 4]],
+) -> Result<Vec<Vec<FeatureMap<'a>>>, RuntimeError> {
     maps.iter().zip(shapes).map(|(map, shape)| Ok(pictures(map.as_f32()?, shape))).collect()
 }
 
 /// (n, height, width, channels) to (n, channels, height, width).
-pub(super) fn channels_first(value: &Value) -> Result<Value, Error> {
+pub(super) fn channels_first(value: &Value) -> Result<Value, RuntimeError> {
     let shape = value.shape();
     let &[count, height, width, channels] = shape.as_slice() else {
         return Value::from_f32(&shape, value.as_f32()?.to_vec());

@@ -111,15 +111,15 @@ fn read(tree: &Json) -> Result<ImportOptions, ConfigError> {
 }
 
 /// Of dx, dy, dw, dh.
-type Weights = [f32; 4];
+type DeltaWeights = [f32; 4];
 
 /// Weights of deltas of the first box head, and of those after it in a cascade.
-fn box_weights(tree: &Json) -> Result<(Weights, Option<Vec<Weights>>), ConfigError> {
+fn box_weights(tree: &Json) -> Result<(DeltaWeights, Option<Vec<DeltaWeights>>), ConfigError> {
     if get::<String>(tree, "MODEL.ROI_HEADS.NAME")?.as_deref() != Some("CascadeROIHeads") {
         let one = get(tree, "MODEL.ROI_BOX_HEAD.BBOX_REG_WEIGHTS")?;
         return Ok((one.unwrap_or([10.0, 10.0, 5.0, 5.0]), None));
     }
-    let all: Option<Vec<Weights>> = get(tree, "MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS")?;
+    let all: Option<Vec<DeltaWeights>> = get(tree, "MODEL.ROI_BOX_CASCADE_HEAD.BBOX_REG_WEIGHTS")?;
     let mut all =
         all.unwrap_or_else(|| [1.0, 2.0, 3.0].map(|k| [10.0 * k, 10.0 * k, 5.0 * k, 5.0 * k]).into());
     if all.is_empty() {

@@ -21,6 +21,7 @@ pub(super) use mmdet::{options as mmdet, version as mmdet_version};
 
 /// Why a config could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// It is no config of that kind.
     #[error("{0}")]

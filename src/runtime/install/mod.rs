@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::find::{LibraryCandidate, LibraryPlace, inside, look, version_in};
-use super::{Error, RuntimeOptions};
+use super::{RuntimeError, RuntimeOptions};
 use crate::cache::{self, NoCache};
 use sources::InstallSource;
 #[cfg(feature = "fetch")]
@@ -60,7 +60,7 @@ pub(super) fn install(
     options: &RuntimeOptions,
     seen: &[LibraryCandidate],
     notice: &mut dyn FnMut(&str),
-) -> Result<LibraryCandidate, Error> {
+) -> Result<LibraryCandidate, RuntimeError> {
     let mut reasons: Vec<String> = seen.iter().filter_map(refusal).collect();
     if options.offline {
         reasons.push("--offline forbids to install it".into());
@@ -77,12 +77,12 @@ pub(super) fn install(
 }
 
 /// The folder of installations, created where it is missing, for this process alone until the file is dropped.
-fn locked_home() -> Result<(PathBuf, File), Error> {
+fn locked_home() -> Result<(PathBuf, File), RuntimeError> {
     let home = home()?;
-    fs::create_dir_all(&home).map_err(Error::io("create the folder", &home))?;
+    fs::create_dir_all(&home).map_err(RuntimeError::io("create the folder", &home))?;
     let path = home.join(".lock");
-    let lock = File::create(&path).map_err(Error::io("create", &path))?;
-    lock.lock().map_err(Error::io("lock", &path))?;
+    let lock = File::create(&path).map_err(RuntimeError::io("create", &path))?;
+    lock.lock().map_err(RuntimeError::io("lock", &path))?;
     sweep(&home);
     Ok((home, lock))
 }
@@ -103,7 +103,7 @@ fn install_runtime(
     home: &Path,
     mut reasons: Vec<String>,
     notice: &mut dyn FnMut(&str),
-) -> Result<LibraryCandidate, Error> {
+) -> Result<LibraryCandidate, RuntimeError> {
     let ways = sources::ways();
     if ways.is_empty() {
         let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
@@ -130,8 +130,8 @@ fn refusal(candidate: &LibraryCandidate) -> Option<String> {
     Some(format!("`{}`: {}", candidate.path.display(), candidate.unusable.as_ref()?))
 }
 
-fn not_found(reasons: &[String]) -> Error {
-    Error::NotFound(format!(
+fn not_found(reasons: &[String]) -> RuntimeError {
+    RuntimeError::NotFound(format!(
         "give its file with --runtime or ORT_DYLIB_PATH, or run `pip install onnxruntime` ({})",
         reasons.join("; ")
     ))

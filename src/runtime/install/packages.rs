@@ -11,7 +11,7 @@ use super::sources::{InstallSource, PINNED};
 use super::wheels::{self, Wheel};
 use super::{bring, fetch, home, install_runtime, locked_home};
 use crate::runtime::find::{inside, version_in};
-use crate::runtime::{Error, RuntimeOptions, loader, probe};
+use crate::runtime::{RuntimeError, RuntimeOptions, loader, probe};
 
 /// What can be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,12 +136,12 @@ pub(in crate::runtime) fn install(
     package: Package,
     options: &RuntimeOptions,
     notice: &mut dyn FnMut(&str),
-) -> Result<Installed, Error> {
+) -> Result<Installed, RuntimeError> {
     let wheels = wheels(package)?;
     let version = wheels.first().map_or(PINNED, |wheel| wheel.version);
     let of_version = || list().into_iter().find(|found| found.package == package && found.version == version);
     let usable = |found: &Installed| whole(found.package, &found.folder).is_ok();
-    let refused = |reason: String| Error::Install { what: package.to_string(), reason };
+    let refused = |reason: String| RuntimeError::Install { what: package.to_string(), reason };
     let present = |found: &Installed, notice: &mut dyn FnMut(&str)| {
         notice(&format!("{package} {version} is in `{}` already", found.folder.display()));
     };
@@ -197,14 +197,14 @@ fn announcement(package: Package, wheels: &[Wheel]) -> String {
 }
 
 /// What a package is made of; nothing for ONNX Runtime itself, which has ways of its own.
-fn wheels(package: Package) -> Result<Vec<Wheel>, Error> {
+fn wheels(package: Package) -> Result<Vec<Wheel>, RuntimeError> {
     let (os, processor) = (std::env::consts::OS, std::env::consts::ARCH);
     let found = match package {
         Package::Runtime => return Ok(Vec::new()),
         Package::OpenVino => wheels::openvino(os, processor),
         Package::Cuda => wheels::cuda(os, processor),
     };
-    found.ok_or_else(|| Error::Install {
+    found.ok_or_else(|| RuntimeError::Install {
         what: package.to_string(),
         reason: "its makers build it for Linux and Windows on x86_64 only".into(),
     })
@@ -231,12 +231,12 @@ fn loads(library: &Path) -> Result<(), String> {
 }
 
 /// Removes a package in all its versions; gives what was removed.
-pub(in crate::runtime) fn remove(package: Package) -> Result<Vec<Installed>, Error> {
+pub(in crate::runtime) fn remove(package: Package) -> Result<Vec<Installed>, RuntimeError> {
     let (home, _lock) = locked_home()?;
     let found: Vec<Installed> = list().into_iter().filter(|installed| installed.package == package).collect();
     for installed in &found {
         // Out of sight at once, so that nobody finds half of it.
-        let failed = |error| Error::io("remove", &installed.folder)(error);
+        let failed = |error| RuntimeError::io("remove", &installed.folder)(error);
         let grave = tempfile::Builder::new().prefix(".removing-").tempdir_in(&home).map_err(failed)?;
         fs::rename(&installed.folder, grave.path().join("libraries")).map_err(failed)?;
         grave.close().map_err(failed)?;

@@ -28,7 +28,7 @@ pub(super) struct Feed<'a> {
 }
 
 /// Why no more blocks were handed on.
-pub(super) enum Outcome {
+pub(super) enum BlocksEnd {
     /// The list is over.
     Closed,
     /// The next record is longer than a block, or a block did not end between two records.
@@ -80,7 +80,7 @@ pub(super) fn run<P: Default + Send>(
     feed: &mut Feed<'_>,
     parse: &(impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()> + Sync),
     sink: &mut (impl FnMut(P) + Send),
-) -> Outcome {
+) -> BlocksEnd {
     let source = Mutex::new(BlockSource { feed, next: 0, stopped: false, spare: Vec::new() });
     let line = Mutex::new(BlockQueue { next: 0, waiting: BTreeMap::new(), busy: false, stop: None });
     let sink = Mutex::new(sink);
@@ -158,9 +158,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Puts what was read and not used back in front.
-fn give_back<P>(feed: &mut Feed<'_>, line: BlockQueue<P>) -> Outcome {
+fn give_back<P>(feed: &mut Feed<'_>, line: BlockQueue<P>) -> BlocksEnd {
     let Some((end, block)) = line.stop else {
-        return if feed.finished && feed.ahead.is_empty() { Outcome::Ended } else { Outcome::Single };
+        return if feed.finished && feed.ahead.is_empty() { BlocksEnd::Ended } else { BlocksEnd::Single };
     };
     let from = match end {
         BlockEnd::Closed(at) | BlockEnd::Short(at) => at,
@@ -175,9 +175,9 @@ fn give_back<P>(feed: &mut Feed<'_>, line: BlockQueue<P>) -> Outcome {
     bytes.append(&mut feed.ahead);
     feed.ahead = bytes;
     match end {
-        BlockEnd::Closed(_) => Outcome::Closed,
-        BlockEnd::Bad(bad) => Outcome::Bad(bad),
-        BlockEnd::Comma | BlockEnd::Short(_) => Outcome::Single,
+        BlockEnd::Closed(_) => BlocksEnd::Closed,
+        BlockEnd::Bad(bad) => BlocksEnd::Bad(bad),
+        BlockEnd::Comma | BlockEnd::Short(_) => BlocksEnd::Single,
     }
 }
 
@@ -273,7 +273,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::super::error::ReadError;
-    use super::super::stream::Stream;
+    use super::super::stream::JsonStream;
     use super::super::value::JsonValue;
     use super::*;
 
@@ -285,7 +285,7 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let found = pool.install(|| {
             let mut all = Vec::new();
-            let mut stream = Stream::open(&path)?;
+            let mut stream = JsonStream::open(&path)?;
             stream.list(
                 |cursor, part: &mut Vec<usize>| {
                     cursor.next_byte()?;

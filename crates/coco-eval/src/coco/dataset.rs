@@ -12,7 +12,7 @@ use super::id::{Id, Ids};
 use super::rows::Rows;
 use super::scan::Cursor;
 use super::shapes::{IouType, Outlines, ShapeTroubles};
-use super::stream::Stream;
+use super::stream::JsonStream;
 use super::value::{JsonValue, Object};
 
 /// An image's entry.
@@ -93,7 +93,7 @@ impl DataSet {
 
     /// Reads what is wanted of a data set.
     pub fn read(path: &Path, want: Want) -> Result<DataSet, ReadError> {
-        let mut stream = Stream::open_set(path)?;
+        let mut stream = JsonStream::open_set(path)?;
         let mut set = DataSet { path: path.to_owned(), encoding: stream.encoding(), ..DataSet::default() };
         stream.object(|stream, key| set.member(stream, key, want))?;
         stream.end()?;
@@ -115,7 +115,7 @@ impl DataSet {
         }
     }
 
-    fn member(&mut self, stream: &mut Stream, key: &str, want: Want) -> Result<(), ReadError> {
+    fn member(&mut self, stream: &mut JsonStream, key: &str, want: Want) -> Result<(), ReadError> {
         match key {
             "images" => self.images = Some(self.entries(stream, "images", "image", image)?),
             "categories" => {
@@ -137,7 +137,7 @@ impl DataSet {
 
     fn entries<T: TableEntry + Send>(
         &mut self,
-        stream: &mut Stream,
+        stream: &mut JsonStream,
         key: &str,
         record: &'static str,
         read: impl Fn(&Object, &mut Ids) -> Result<T, String> + Sync,
@@ -178,7 +178,7 @@ impl DataSet {
         }
     }
 
-    fn read_annotations(&mut self, stream: &mut Stream, kind: IouType) -> Result<(), ReadError> {
+    fn read_annotations(&mut self, stream: &mut JsonStream, kind: IouType) -> Result<(), ReadError> {
         if stream.peek()? != Some(b'[') {
             stream.one("a value", |cursor| cursor.skip())?;
             return Err(ReadError::shape(stream.path(), "`annotations` is not a list"));

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::error::ReadError;
 use super::id::{Id, Ids};
 use super::scan::{Cursor, Scan};
-use super::stream::Stream;
+use super::stream::JsonStream;
 use super::value::{JsonValue, text};
 
 /// An entry of `images`.
@@ -86,14 +86,14 @@ pub struct WholeSet {
 impl WholeSet {
     /// Reads a file, packed with gzip or not. Only with `keep` are the other members' texts kept; they are counted anyway.
     pub fn read(path: &Path, keep: bool) -> Result<WholeSet, ReadError> {
-        let mut stream = Stream::open_set(path)?;
+        let mut stream = JsonStream::open_set(path)?;
         let mut set = WholeSet::default();
         stream.object(|stream, key| set.member(stream, key, keep))?;
         stream.end()?;
         Ok(set)
     }
 
-    fn member(&mut self, stream: &mut Stream, key: &str, keep: bool) -> Result<(), ReadError> {
+    fn member(&mut self, stream: &mut JsonStream, key: &str, keep: bool) -> Result<(), ReadError> {
         let ids = &mut self.ids;
         match key {
             "images" => self.images = Some(table(stream, key, ids, keep)?),
@@ -139,7 +139,7 @@ impl<T> Default for EntriesPart<T> {
 }
 
 fn table<T: RecordReader>(
-    stream: &mut Stream,
+    stream: &mut JsonStream,
     key: &str,
     ids: &mut Ids,
     keep: bool,

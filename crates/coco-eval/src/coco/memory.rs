@@ -6,7 +6,7 @@ use std::path::Path;
 use super::annotation::{Annotation, Traits};
 use super::dataset::{Category, DataSet, Image};
 use super::id::Id;
-use super::results::{Detection, Detections, Lookup, NOWHERE, Noticed, ResultsForm};
+use super::results::{Detections, Lookup, NOWHERE, Noticed, ResultDetection, ResultsForm};
 use super::rows::{Grouped, Rows};
 
 /// One result as a caller has it.
@@ -97,14 +97,16 @@ impl Detections {
                     // From now on all are listed, and those before had none of their own.
                     let mut before = vec![0.0; order];
                     let rows = kept.chunks().iter().flatten();
-                    rows.for_each(|row: &Detection| before[row.order as usize] = row.bbox[2] * row.bbox[3]);
+                    rows.for_each(|row: &ResultDetection| {
+                        before[row.order as usize] = row.bbox[2] * row.bbox[3]
+                    });
                     areas = before;
                     areas.push(area);
                 } else if !areas.is_empty() {
                     areas.push(area.unwrap_or(bbox[2] * bbox[3]));
                 }
                 let order = order as u32;
-                kept.push(group, Detection { bbox, score, image, order });
+                kept.push(group, ResultDetection { bbox, score, image, order });
             }
         }
         let mut made = Detections::named(name);

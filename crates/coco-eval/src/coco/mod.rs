@@ -38,7 +38,7 @@ pub use memory::ResultRow;
 pub use names::{ClassNames, DatasetNames, last_part};
 pub use number::shortest;
 pub use result_id::ResultId;
-pub use results::{Detection, Detections, Noticed, ResultsForm};
+pub use results::{Detections, Noticed, ResultDetection, ResultsForm};
 pub use results::{Lookup, NOWHERE};
 pub use rows::{Grouped, Rows};
 pub(crate) use shapes::{Among, Needed, Overlaps, TruthShapes};

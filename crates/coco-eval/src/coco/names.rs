@@ -174,10 +174,10 @@ pub(super) fn file_of(result: &Object) -> Option<&str> {
 }
 
 /// Ids of the data set with the names that the results file has for them.
-pub(super) type Called = Vec<(Id, String)>;
+pub(super) type ResultNames = Vec<(Id, String)>;
 
 /// What a results file calls those images and categories that have the same id in the data set.
-pub(super) fn called(tables: &DataSet, lookup: &Lookup) -> (Called, Called) {
+pub(super) fn called(tables: &DataSet, lookup: &Lookup) -> (ResultNames, ResultNames) {
     let own = |id| lookup.ids.translate(id, &tables.ids);
     let called = |(id, name): (Id, &str)| Some((own(id)?, name.to_owned()));
     (

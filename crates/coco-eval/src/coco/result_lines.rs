@@ -7,13 +7,13 @@ use super::error::{ReadError, quoted};
 use super::names::Map;
 use super::number::shortest;
 use super::result_record::{BoxSource, ResultsPart, shown};
-use super::results::{Detection, Detections, Lookup, NOWHERE, ResultsForm, bump};
+use super::results::{Detections, Lookup, NOWHERE, ResultDetection, ResultsForm, bump};
 use super::shapes::{Belongs, IouType};
-use super::stream::Stream;
+use super::stream::JsonStream;
 use super::value::{JsonValue, Object};
 
 impl Detections {
-    pub(super) fn lines(&mut self, mut stream: Stream, lookup: &Lookup) -> Result<(), ReadError> {
+    pub(super) fn lines(&mut self, mut stream: JsonStream, lookup: &Lookup) -> Result<(), ReadError> {
         self.noticed.form = ResultsForm::Lines;
         let map = match &lookup.names {
             Some(names) => Some(Map::of_files(files_in_lines(&self.path)?.iter().map(|name| &**name), names)),
@@ -50,7 +50,7 @@ impl Detections {
 /// The files that the lines of detections.jsonl name.
 fn files_in_lines(path: &Path) -> Result<HashSet<Box<str>>, ReadError> {
     let mut files = HashSet::new();
-    let mut stream = Stream::open(path)?;
+    let mut stream = JsonStream::open(path)?;
     while stream.peek()?.is_some() {
         // What is wrong with a line is said where it is read for good.
         let Ok(value) = stream.one("a line", JsonValue::read) else { break };
@@ -124,7 +124,7 @@ fn photo(object: &Object, part: &mut ResultsPart, lookup: &Lookup, map: Option<&
             };
             compared.map_err(|what| format!("has a detection that has {what}"))?;
         }
-        let row = Detection { bbox, score, image: rank, order: 0 };
+        let row = ResultDetection { bbox, score, image: rank, order: 0 };
         part.rows.push((category.unwrap_or(NOWHERE), row));
     }
     Ok(())

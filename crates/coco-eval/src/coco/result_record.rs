@@ -6,7 +6,7 @@ use super::annotation::{double, four, integer};
 use super::error::quoted;
 use super::id::Id;
 use super::names::Map;
-use super::results::{Detection, Lookup, NOWHERE, Noticed, bump};
+use super::results::{Lookup, NOWHERE, Noticed, ResultDetection, bump};
 use super::scan::{Cursor, Scan, Stop};
 use super::shapes::{Belongs, Comparer, IouType, OverlapsPart};
 use super::value::{JsonValue, Object};
@@ -23,7 +23,7 @@ pub(super) enum BoxSource {
 #[derive(Default)]
 pub(super) struct ResultsPart {
     /// Category and detection.
-    pub(super) rows: Vec<(u32, Detection)>,
+    pub(super) rows: Vec<(u32, ResultDetection)>,
     /// Areas that are not width times height; empty or as long as `rows`.
     pub(super) areas: Vec<f64>,
     /// Overlaps of masks or key points; empty or of as many results as `rows`.
@@ -144,7 +144,7 @@ fn keep(result: TypedResult, part: &mut ResultsPart, kind: BoxSource, lookup: &L
         }
         None => bbox.ok_or("has no `bbox`")?,
     };
-    part.rows.push((category, Detection { bbox, score, image: rank, order: 0 }));
+    part.rows.push((category, ResultDetection { bbox, score, image: rank, order: 0 }));
     Ok(())
 }
 
@@ -292,7 +292,7 @@ fn general(
             part.comparer.mask(truths, at, Some(bbox), &mut part.overlaps).map_err(has)?;
         }
     }
-    part.rows.push((found.unwrap_or(NOWHERE), Detection { bbox, score, image: rank, order: 0 }));
+    part.rows.push((found.unwrap_or(NOWHERE), ResultDetection { bbox, score, image: rank, order: 0 }));
     if let Some(area) = area.filter(|_| lookup.kind() != IouType::Segm) {
         part.areas.push(area);
     }

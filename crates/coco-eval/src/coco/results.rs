@@ -13,7 +13,7 @@ use super::names::{DatasetNames, Map, called, file_of, sibling_tables};
 use super::result_record::{BoxSource, ResultsPart, kind_of, read};
 use super::rows::{Grouped, MOST_GROUPS, Rows};
 use super::shapes::{Among, IouType, MaskNotes, Overlaps, TruthShapes};
-use super::stream::Stream;
+use super::stream::JsonStream;
 use super::value::{JsonValue, text};
 
 /// The place of an image or a category that is not asked for.
@@ -21,7 +21,7 @@ pub const NOWHERE: u32 = u32::MAX;
 
 /// One detection.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Detection {
+pub struct ResultDetection {
     /// Left, top, width and height.
     pub bbox: [f64; 4],
     /// Score; NaN is allowed.
@@ -80,7 +80,7 @@ pub struct Detections {
     pub(super) path: PathBuf,
     /// The detections of evaluated images, grouped by place of their category; those of other categories, if they
     /// are kept, in one group more.
-    pub rows: Grouped<Detection>,
+    pub rows: Grouped<ResultDetection>,
     /// Areas that are not width times height, in the file's order; else empty.
     pub areas: Rows<f64>,
     /// What their masks or key points have in common with annotations; none where boxes are compared.
@@ -182,7 +182,7 @@ pub(super) fn bump<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K, by: u64) {
 impl Detections {
     /// Reads a results file.
     pub fn open(path: &Path, lookup: &Lookup) -> Result<Detections, ReadError> {
-        let mut stream = Stream::open(path)?;
+        let mut stream = JsonStream::open(path)?;
         let groups = lookup.category_count + 1;
         if groups > MOST_GROUPS {
             return Err(ReadError::shape(
@@ -215,10 +215,10 @@ impl Detections {
     }
 
     /// The same detections with other boxes.
-    pub fn with_boxes(&self, change: impl Fn(&Detection) -> [f64; 4]) -> Detections {
+    pub fn with_boxes(&self, change: impl Fn(&ResultDetection) -> [f64; 4]) -> Detections {
         Detections {
             path: self.path.clone(),
-            rows: self.rows.map(|row| Detection { bbox: change(row), ..*row }),
+            rows: self.rows.map(|row| ResultDetection { bbox: change(row), ..*row }),
             areas: Rows::default(),
             overlaps: self.overlaps.clone(),
             noticed: self.noticed.clone(),
@@ -226,7 +226,10 @@ impl Detections {
     }
 
     /// Those detections that `change` gives for their categories' places and themselves.
-    pub fn changed(&self, change: impl FnMut(usize, &Detection) -> Option<(usize, Detection)>) -> Detections {
+    pub fn changed(
+        &self,
+        change: impl FnMut(usize, &ResultDetection) -> Option<(usize, ResultDetection)>,
+    ) -> Detections {
         Detections {
             path: self.path.clone(),
             rows: self.rows.filter_map(change),
@@ -236,7 +239,7 @@ impl Detections {
         }
     }
 
-    fn list(&mut self, path: &Path, mut stream: Stream, lookup: &Lookup) -> Result<(), ReadError> {
+    fn list(&mut self, path: &Path, mut stream: JsonStream, lookup: &Lookup) -> Result<(), ReadError> {
         let map = match (sibling_tables(path), &lookup.names) {
             (Some(tables), _) => self.name(&tables, lookup),
             (None, Some(names)) => {
@@ -250,7 +253,7 @@ impl Detections {
             return stream.end();
         }
         let kind = first_kind(path, &mut stream)?;
-        let mut stream = Stream::open(path)?;
+        let mut stream = JsonStream::open(path)?;
         self.records(&mut stream, kind, lookup, map.as_ref())?;
         stream.end()
     }
@@ -272,7 +275,7 @@ impl Detections {
 
     fn records(
         &mut self,
-        stream: &mut Stream,
+        stream: &mut JsonStream,
         kind: BoxSource,
         lookup: &Lookup,
         map: Option<&Map>,
@@ -311,7 +314,7 @@ impl Detections {
         let other = self.rows.groups() - 1;
         for &(category, row) in &part.rows {
             let order = self.rows.len() as u32;
-            self.rows.push((category as usize).min(other), Detection { order, ..row });
+            self.rows.push((category as usize).min(other), ResultDetection { order, ..row });
         }
         self.areas.extend(&part.areas);
         if let Some(overlaps) = self.overlaps.as_mut().and_then(Arc::get_mut) {
@@ -334,7 +337,7 @@ impl Detections {
         let tables = DataSet::read(path, Want::Tables)?;
         let map = self.name(&tables, lookup);
         self.noticed.form = ResultsForm::DataSet;
-        let mut stream = Stream::open(path)?;
+        let mut stream = JsonStream::open(path)?;
         let mut empty = true;
         stream.object(|stream, key| {
             empty = false;
@@ -370,7 +373,7 @@ impl Detections {
 }
 
 /// The first result decides what all of them are taken for.
-fn first_kind(path: &Path, stream: &mut Stream) -> Result<BoxSource, ReadError> {
+fn first_kind(path: &Path, stream: &mut JsonStream) -> Result<BoxSource, ReadError> {
     let first = stream.one("a result", JsonValue::read)?;
     let trouble =
         |what: String| ReadError::Record { path: path.to_owned(), record: "result", number: 1, what };
@@ -383,7 +386,7 @@ fn first_kind(path: &Path, stream: &mut Stream) -> Result<BoxSource, ReadError> 
 /// The files that a list's results name, each once.
 fn files_in_list(path: &Path) -> Result<HashSet<Box<str>>, ReadError> {
     let mut files = HashSet::new();
-    Stream::open(path)?.list(
+    JsonStream::open(path)?.list(
         |cursor, part: &mut HashSet<Box<str>>| {
             if let JsonValue::Object(object) = JsonValue::read(cursor)? {
                 part.extend(file_of(&object).map(Into::into));
@@ -401,7 +404,7 @@ fn is_lines(path: &Path) -> Result<bool, ReadError> {
     if name.ends_with(".jsonl") || name.ends_with(".jsonl.gz") {
         return Ok(true);
     }
-    let mut stream = Stream::open(path)?;
+    let mut stream = JsonStream::open(path)?;
     stream.one("the file", |cursor| cursor.expect(b'{', "`{`"))?;
     if stream.peek()? != Some(b'"') {
         return Ok(false);

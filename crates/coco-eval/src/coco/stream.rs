@@ -5,7 +5,7 @@
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::blocks::{self, Feed, Outcome, read_on};
+use super::blocks::{self, BlocksEnd, Feed, read_on};
 use super::error::ReadError;
 use super::scan::{Bad, Cursor, Scan, Stop};
 use super::value;
@@ -15,7 +15,7 @@ use crate::{source, text};
 pub(super) const LONGEST: usize = 64 << 20;
 
 /// An open file.
-pub(super) struct Stream {
+pub(super) struct JsonStream {
     path: PathBuf,
     reader: text::Reader,
     encoding: Option<&'static str>,
@@ -26,12 +26,12 @@ pub(super) struct Stream {
     finished: bool,
 }
 
-impl Stream {
+impl JsonStream {
     /// Opens a file, packed with gzip or not.
-    pub(super) fn open(path: &Path) -> Result<Stream, ReadError> {
+    pub(super) fn open(path: &Path) -> Result<JsonStream, ReadError> {
         let (reader, encoding) =
             open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-        let mut stream = Stream {
+        let mut stream = JsonStream {
             path: path.to_owned(),
             reader,
             encoding,
@@ -115,8 +115,8 @@ impl Stream {
     }
 
     /// Opens a file that holds a data set, an object and no list.
-    pub(super) fn open_set(path: &Path) -> Result<Stream, ReadError> {
-        let mut stream = Stream::open(path)?;
+    pub(super) fn open_set(path: &Path) -> Result<JsonStream, ReadError> {
+        let mut stream = JsonStream::open(path)?;
         match stream.peek()? {
             Some(b'{') => Ok(stream),
             Some(b'[') => Err(ReadError::shape(
@@ -136,7 +136,7 @@ impl Stream {
     /// Reads an object: `member` reads the value behind each key.
     pub(super) fn object(
         &mut self,
-        mut member: impl FnMut(&mut Stream, &str) -> Result<(), ReadError>,
+        mut member: impl FnMut(&mut JsonStream, &str) -> Result<(), ReadError>,
     ) -> Result<(), ReadError> {
         self.one("the file", |cursor| cursor.expect(b'{', "`{`"))?;
         if self.peek()? == Some(b'}') {
@@ -180,7 +180,9 @@ impl Stream {
             return Ok(());
         }
         loop {
-            if matches!(self.blocks(&parse, &mut sink)?, Outcome::Closed) || self.singly(&parse, &mut sink)? {
+            if matches!(self.blocks(&parse, &mut sink)?, BlocksEnd::Closed)
+                || self.singly(&parse, &mut sink)?
+            {
                 return Ok(());
             }
         }
@@ -223,7 +225,7 @@ impl Stream {
         &mut self,
         parse: &(impl Fn(&mut Cursor<'_>, &mut P) -> Scan<()> + Sync),
         sink: &mut (impl FnMut(P) + Send),
-    ) -> Result<Outcome, ReadError> {
+    ) -> Result<BlocksEnd, ReadError> {
         let mut feed = Feed {
             reader: &mut self.reader,
             ahead: self.buffer.split_off(self.at),
@@ -235,9 +237,9 @@ impl Stream {
         let Feed { ahead, base, finished, error, .. } = feed;
         (self.buffer, self.at, self.base, self.finished) = (ahead, 0, base, finished);
         match (outcome, error) {
-            (Outcome::Bad(bad), _) => Err(self.bad(&bad)),
-            (Outcome::Ended, _) => Err(self.ends_early()),
-            (Outcome::Single, Some(source)) => Err(ReadError::Io { path: self.path.clone(), source }),
+            (BlocksEnd::Bad(bad), _) => Err(self.bad(&bad)),
+            (BlocksEnd::Ended, _) => Err(self.ends_early()),
+            (BlocksEnd::Single, Some(source)) => Err(ReadError::Io { path: self.path.clone(), source }),
             (outcome, _) => Ok(outcome),
         }
     }

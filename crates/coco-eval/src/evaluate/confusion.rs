@@ -5,7 +5,7 @@
 
 use super::analysis::Verdicts;
 use super::mistakes::{Mistakes, by_image};
-use super::problem::{CategoryProblem, Problem, Truth};
+use super::problem::{CategoryProblem, EvaluatedTruth, Problem};
 
 /// One cell of the matrix that is not 0. A side that is absent is the background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,8 +39,10 @@ pub(super) fn confusion(
                 if detection.category == truth.category {
                     continue;
                 }
-                let object =
-                    Truth { crowd: false, ..categories[truth.category].truths[truth.place as usize] };
+                let object = EvaluatedTruth {
+                    crowd: false,
+                    ..categories[truth.category].truths[truth.place as usize]
+                };
                 let iou = problem.overlap(detection.place, &object);
                 if iou >= threshold {
                     pairs.push((iou, d, g));

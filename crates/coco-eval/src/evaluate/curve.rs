@@ -11,7 +11,7 @@ const EPSILON: f64 = f64::EPSILON;
 
 /// Which curves are wanted.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct WantedCurves {
     pub(super) recalls: Vec<f64>,
     /// For each range and limit: whether its precision is asked for.
     pub(super) precision: Vec<bool>,
@@ -21,7 +21,7 @@ pub(super) struct Wanted {
     pub(super) scores: bool,
 }
 
-impl Wanted {
+impl WantedCurves {
     /// For each range and limit its slot in the arrays of precision and scores.
     pub(super) fn slots(&self) -> Vec<Option<usize>> {
         let mut next = 0..;
@@ -39,7 +39,7 @@ pub(super) struct Curves {
 }
 
 /// Accumulates; `None` where no ground truth counts in any range.
-pub(super) fn run(matched: &Matched, rules: &Rules, wanted: &Wanted) -> Option<Curves> {
+pub(super) fn run(matched: &Matched, rules: &Rules, wanted: &WantedCurves) -> Option<Curves> {
     if matched.positives.iter().all(|&count| count == 0) {
         return None;
     }

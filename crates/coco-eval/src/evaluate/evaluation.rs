@@ -3,9 +3,9 @@
 use ndarray::{Array4, Array5};
 use rayon::prelude::*;
 
-use super::curve::{self, Curves, Wanted};
+use super::curve::{self, Curves, WantedCurves};
 use super::error::EvaluateError;
-use super::matching::{self, Matched, Rules, Scratch};
+use super::matching::{self, MatchBuffers, Matched, Rules};
 use super::mean::mean_of_valid;
 use super::params::{Params, Protocol};
 use super::problem::{CategoryProblem, Problem};
@@ -69,7 +69,7 @@ pub(super) fn run(
     let mut rules = rules(params, problem.images);
     let all_cells = rules.ranges.len() * rules.limits.len();
     let all = vec![true; all_cells];
-    let wanted = Wanted {
+    let wanted = WantedCurves {
         recalls: params.recall_thresholds.clone(),
         precision: if full { all.clone() } else { summary::needed(params, true) },
         recall: if full { all } else { summary::needed(params, false) },
@@ -117,7 +117,7 @@ pub(super) fn each_category<T: Send>(
     let mut made: Vec<(usize, T)> = order
         .into_par_iter()
         .with_max_len(1)
-        .map_init(Scratch::default, |scratch, k| {
+        .map_init(MatchBuffers::default, |scratch, k| {
             let category = problem.category(k);
             (k, make(&category, matching::run(&category, rules, scratch, keep)))
         })

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::matching::{Matched, Rules};
-use super::problem::Truth;
+use super::problem::EvaluatedTruth;
 
 /// AP over thresholds and 101 recalls of each image that has ground truth of this category, in the first area range.
-pub(super) fn of_category(truths: &[Truth], matched: &Matched, rules: &Rules) -> Vec<(u32, f64)> {
+pub(super) fn of_category(truths: &[EvaluatedTruth], matched: &Matched, rules: &Rules) -> Vec<(u32, f64)> {
     let mut positives: HashMap<u32, u32> = HashMap::new();
     for truth in truths.iter().filter(|truth| !truth.ignored && rules.outside(truth.area) & 1 == 0) {
         *positives.entry(truth.image).or_default() += 1;

@@ -9,7 +9,9 @@ use super::matching::falling;
 use super::problem::Chosen;
 use super::quirk::Reading;
 use super::scope::Scope;
-use crate::coco::{Annotation, DataSet, Detection, Detections, Grouped, Id, Image, IouType, NOWHERE, Traits};
+use crate::coco::{
+    Annotation, DataSet, Detections, Grouped, Id, Image, IouType, NOWHERE, ResultDetection, Traits,
+};
 
 /// The best detections of an image that are looked at, over all categories.
 pub(super) const PER_IMAGE: usize = 300;
@@ -138,7 +140,7 @@ pub(super) fn select(
 }
 
 /// Of images with too many detections those that are looked at; categories that are not evaluated take places, too.
-fn best_of_images(rows: &Grouped<Detection>, images: usize) -> HashMap<u32, HashSet<u32>> {
+fn best_of_images(rows: &Grouped<ResultDetection>, images: usize) -> HashMap<u32, HashSet<u32>> {
     let mut counts = vec![0usize; images];
     for detection in rows.chunks().iter().flatten() {
         counts[detection.image as usize] += 1;

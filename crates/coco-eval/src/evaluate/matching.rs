@@ -10,8 +10,8 @@
 )]
 
 use super::overlap::overlap;
-use super::problem::{CategoryProblem, Truth};
-use crate::coco::{Detection, Overlaps};
+use super::problem::{CategoryProblem, EvaluatedTruth};
+use crate::coco::{Overlaps, ResultDetection};
 
 /// What holds for every category.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub(super) struct Touched {
 
 /// Outcome for one range: a bit each threshold.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mask {
+pub(super) struct ThresholdBits {
     /// Matched, and read as matched.
     pub(super) hit: u64,
     /// Ignored.
@@ -89,7 +89,7 @@ pub(super) struct Matched {
     /// Those that reach something.
     pub(super) touched: Vec<Touched>,
     /// Their outcomes, `ranges` each.
-    pub(super) masks: Vec<Mask>,
+    pub(super) masks: Vec<ThresholdBits>,
     /// For each of them and each of the rules' `counted`: how many counted before it that reach nothing.
     pub(super) before: Vec<u32>,
     /// For each ground truth the score of the detection that took it first, in the first range; only if asked for.
@@ -98,7 +98,7 @@ pub(super) struct Matched {
 
 /// Memory that is used again for every category.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(super) struct MatchBuffers {
     /// Detections seen of each image.
     ranks: Vec<u32>,
     /// Place + 1 of each image's first ground truth.
@@ -113,13 +113,13 @@ pub(super) struct Scratch {
 pub(super) fn run(
     category: &CategoryProblem<'_>,
     rules: &Rules,
-    scratch: &mut Scratch,
+    scratch: &mut MatchBuffers,
     keep: bool,
 ) -> Matched {
     let (ranges, limits) = (rules.ranges.len(), rules.limits.len());
     scratch.ranks.resize(rules.images, 0);
     scratch.starts.resize(rules.images, 0);
-    let mut state = State::new(category, rules, keep);
+    let mut state = MatchState::new(category, rules, keep);
     let positives = |a: usize| state.ignored.iter().filter(|&&bits| bits >> a & 1 == 0).count() as u32;
     let mut matched = Matched { positives: (0..ranges).map(positives).collect(), ..Matched::default() };
     for (place, truth) in category.truths.iter().enumerate().rev() {
@@ -180,8 +180,8 @@ pub(super) fn run(
 }
 
 /// A category's ground truths while they are taken.
-struct State<'a> {
-    truths: &'a [Truth],
+struct MatchState<'a> {
+    truths: &'a [EvaluatedTruth],
     /// Overlaps of masks or key points; none where boxes are compared.
     overlaps: Option<&'a Overlaps>,
     rules: &'a Rules,
@@ -196,11 +196,12 @@ struct State<'a> {
     score: f64,
 }
 
-impl<'a> State<'a> {
-    fn new(category: &'a CategoryProblem<'_>, rules: &'a Rules, keep: bool) -> State<'a> {
+impl<'a> MatchState<'a> {
+    fn new(category: &'a CategoryProblem<'_>, rules: &'a Rules, keep: bool) -> MatchState<'a> {
         let truths = &category.truths;
-        let ignored = |truth: &Truth| if truth.ignored { u32::MAX } else { rules.outside(truth.area) };
-        State {
+        let ignored =
+            |truth: &EvaluatedTruth| if truth.ignored { u32::MAX } else { rules.outside(truth.area) };
+        MatchState {
             truths,
             overlaps: category.overlaps(),
             rules,
@@ -214,7 +215,7 @@ impl<'a> State<'a> {
 
     /// The overlap of a detection with a ground truth of its image.
     #[inline]
-    fn overlap(&self, detection: &Detection, truth: &Truth) -> f64 {
+    fn overlap(&self, detection: &ResultDetection, truth: &EvaluatedTruth) -> f64 {
         match self.overlaps {
             None => overlap(&detection.bbox, &truth.bbox, truth.crowd),
             Some(overlaps) => overlaps.of(detection.order, truth.shape, truth.crowd),
@@ -223,7 +224,7 @@ impl<'a> State<'a> {
 
     /// Whether some IoU is not below every floor.
     #[inline]
-    fn reaches(&self, detection: &Detection, first: usize) -> bool {
+    fn reaches(&self, detection: &ResultDetection, first: usize) -> bool {
         let alone =
             |overlaps: &Overlaps| overlaps.nothing || (self.lowest > 0.0 && !overlaps.any(detection.order));
         if self.overlaps.is_some_and(alone) {
@@ -235,7 +236,13 @@ impl<'a> State<'a> {
 
     /// The image's ground truths whose IoU is not below every floor, in their order.
     #[inline]
-    fn collect(&self, detection: &Detection, first: usize, all: &mut Vec<f64>, some: &mut Vec<(usize, f64)>) {
+    fn collect(
+        &self,
+        detection: &ResultDetection,
+        first: usize,
+        all: &mut Vec<f64>,
+        some: &mut Vec<(usize, f64)>,
+    ) {
         let own = self.truths[first..].iter().take_while(|truth| truth.image == detection.image);
         all.clear();
         some.clear();
@@ -249,8 +256,8 @@ impl<'a> State<'a> {
     /// Takes the best candidate at every threshold. A later equal is better, a regular ground truth is better than
     /// any ignored one, and only crowds are taken twice.
     #[inline]
-    fn take(&mut self, candidates: &[(usize, f64)], a: usize) -> Mask {
-        let mut mask = Mask::default();
+    fn take(&mut self, candidates: &[(usize, f64)], a: usize) -> ThresholdBits {
+        let mut mask = ThresholdBits::default();
         if let &[(place, iou)] = candidates {
             let mut bits = 0;
             for (t, &floor) in self.rules.floors.iter().enumerate() {
@@ -289,7 +296,7 @@ impl<'a> State<'a> {
     }
 
     #[inline]
-    fn mark(&mut self, place: usize, a: usize, bits: u64, mask: &mut Mask) {
+    fn mark(&mut self, place: usize, a: usize, bits: u64, mask: &mut ThresholdBits) {
         self.used[place * self.rules.ranges.len() + a] |= bits;
         if a == 0
             && bits != 0
@@ -342,7 +349,11 @@ const GATHER: usize = 256;
 type Order = Vec<(u64, u32, u32)>;
 
 /// Looks at the detections in the file's order, which is kind to memory, and puts them in order.
-fn by_score(category: &CategoryProblem<'_>, state: &State<'_>, scratch: &Scratch) -> (Order, Looks) {
+fn by_score(
+    category: &CategoryProblem<'_>,
+    state: &MatchState<'_>,
+    scratch: &MatchBuffers,
+) -> (Order, Looks) {
     let mut order = Vec::with_capacity(category.rows.len());
     let mut looks = Looks { codes: Vec::with_capacity(category.rows.len()), ..Looks::default() };
     let mut gathered = Vec::with_capacity(GATHER);

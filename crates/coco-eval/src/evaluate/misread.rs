@@ -6,7 +6,7 @@ use super::frame::Frame;
 use super::quirk::Reading;
 use super::sample::{Sample, Trial};
 use super::{Evaluation, Evaluator};
-use crate::coco::{Detection, Detections, Id, Index, IouType};
+use crate::coco::{Detections, Id, Index, IouType, ResultDetection};
 
 /// A box in another form, with the size of its image, as `[x, y, width, height]`.
 pub(super) type BoxForm = fn([f64; 4], (f64, f64)) -> [f64; 4];
@@ -15,7 +15,7 @@ pub(super) type BoxForm = fn([f64; 4], (f64, f64)) -> [f64; 4];
 #[derive(Clone, Copy)]
 enum Meaning {
     /// Ids of the results' categories.
-    Categories(Count),
+    Categories(CategoryNumbering),
     /// Ids of the results' images, which are so much higher than the annotations'.
     Images(i64),
     /// The results' boxes.
@@ -28,7 +28,7 @@ enum Meaning {
 
 /// How the results count categories.
 #[derive(Clone, Copy, PartialEq)]
-enum Count {
+enum CategoryNumbering {
     /// So much higher than the annotations' ids.
     Shifted(i64),
     /// By their place in the annotations' list, from this number on.
@@ -37,14 +37,14 @@ enum Count {
     Sorted(i64),
 }
 
-impl Count {
-    const ALL: [Count; 6] = [
-        Count::Shifted(-1),
-        Count::Shifted(1),
-        Count::Placed(0),
-        Count::Placed(1),
-        Count::Sorted(0),
-        Count::Sorted(1),
+impl CategoryNumbering {
+    const ALL: [CategoryNumbering; 6] = [
+        CategoryNumbering::Shifted(-1),
+        CategoryNumbering::Shifted(1),
+        CategoryNumbering::Placed(0),
+        CategoryNumbering::Placed(1),
+        CategoryNumbering::Sorted(0),
+        CategoryNumbering::Sorted(1),
     ];
 }
 
@@ -170,7 +170,7 @@ impl Evaluator {
         let mut all = Vec::new();
         // By name, ids do not matter.
         if self.lookup.names.is_none() {
-            all.extend(Count::ALL.map(Meaning::Categories));
+            all.extend(CategoryNumbering::ALL.map(Meaning::Categories));
             all.extend([-1, 1].map(Meaning::Images));
         }
         if boxes && self.params.iou_type == IouType::Bbox {
@@ -212,15 +212,17 @@ impl Evaluator {
     }
 
     /// The id that the results give each category, by its place, if they count in some way.
-    fn counted(&self, count: Count) -> Vec<Option<Id>> {
+    fn counted(&self, count: CategoryNumbering) -> Vec<Option<Id>> {
         let categories = &self.scope.categories;
         match count {
-            Count::Shifted(by) => {
+            CategoryNumbering::Shifted(by) => {
                 let shifted = |id: &Id| Id::new(id.integer()?.checked_add(by)?);
                 categories.iter().map(shifted).collect()
             }
-            Count::Placed(first) => (first..).zip(categories).map(|(id, _)| Id::new(id)).collect(),
-            Count::Sorted(first) => {
+            CategoryNumbering::Placed(first) => {
+                (first..).zip(categories).map(|(id, _)| Id::new(id)).collect()
+            }
+            CategoryNumbering::Sorted(first) => {
                 let mut ids = vec![None; categories.len()];
                 (first..).zip(self.alphabetical()).for_each(|(id, place)| ids[place] = Id::new(id));
                 ids
@@ -237,7 +239,7 @@ impl Evaluator {
     }
 
     /// How the results count categories, by their ids alone, where most of their rows are of unlisted ones.
-    fn likely_count(&self) -> Option<Count> {
+    fn likely_count(&self) -> Option<CategoryNumbering> {
         if self.lookup.names.is_some() {
             return None;
         }
@@ -251,7 +253,7 @@ impl Evaluator {
         if 2 * foreign < all {
             return None;
         }
-        let fits = |count: &Count| {
+        let fits = |count: &CategoryNumbering| {
             let ids: Vec<Id> = self.counted(*count).into_iter().flatten().collect();
             let index = Index::new(&ids);
             let own: u64 =
@@ -259,7 +261,10 @@ impl Evaluator {
             10 * own >= 9 * all
         };
         // Their order does not show in the ids.
-        Count::ALL.into_iter().filter(|count| !matches!(count, Count::Sorted(_))).find(fits)
+        CategoryNumbering::ALL
+            .into_iter()
+            .filter(|count| !matches!(count, CategoryNumbering::Sorted(_)))
+            .find(fits)
     }
 
     /// The evaluation as if the files meant that.
@@ -267,7 +272,7 @@ impl Evaluator {
         let with_boxes = |form: &dyn Fn([f64; 4], (f64, f64)) -> [f64; 4]| {
             let sizes = self.sizes();
             let detections =
-                self.detections.with_boxes(|row: &Detection| form(row.bbox, sizes[row.image as usize]));
+                self.detections.with_boxes(|row: &ResultDetection| form(row.bbox, sizes[row.image as usize]));
             self.evaluate_detections(&detections, reading, false).ok()
         };
         match meaning {
@@ -308,14 +313,16 @@ impl Evaluator {
             _ => ("high", "take 1 from"),
         };
         let (kind, what, cure) = match meaning {
-            Meaning::Categories(Count::Shifted(off)) => {
+            Meaning::Categories(CategoryNumbering::Shifted(off)) => {
                 let (way, cure) = by(off);
                 let what = format!("the results' category ids seem to be one too {way}");
                 ("category_ids_shifted", what, format!("{cure} each `category_id` of the results"))
             }
-            Meaning::Categories(count @ (Count::Placed(first) | Count::Sorted(first))) => {
+            Meaning::Categories(
+                count @ (CategoryNumbering::Placed(first) | CategoryNumbering::Sorted(first)),
+            ) => {
                 let (order, what) = match count {
-                    Count::Sorted(_) => (self.alphabetical(), "of their names"),
+                    CategoryNumbering::Sorted(_) => (self.alphabetical(), "of their names"),
                     _ => ((0..self.scope.categories.len()).collect(), "of the annotations' list"),
                 };
                 let id = |k: usize| {

@@ -3,7 +3,7 @@
 use super::analysis::Verdicts;
 use super::overlap::overlap;
 use super::params::AreaRange;
-use super::problem::{CategoryProblem, Problem, Truth};
+use super::problem::{CategoryProblem, EvaluatedTruth, Problem};
 
 /// Ground truths of one sort.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +43,7 @@ pub(super) fn missed(
     let mut by_size: Vec<MissedShare> = ranges.iter().map(|range| share(&range.label)).collect();
     let mut by_crowding: Vec<MissedShare> = CROWDING.iter().map(|&(_, label)| share(label)).collect();
     let mut by_category: Vec<MissedShare> = names.iter().map(|name| share(name)).collect();
-    let mut by_image: Vec<Vec<&Truth>> = vec![Vec::new(); problem.images];
+    let mut by_image: Vec<Vec<&EvaluatedTruth>> = vec![Vec::new(); problem.images];
     let categories: Vec<CategoryProblem<'_>> = (0..problem.len()).map(|k| problem.category(k)).collect();
     for category in &categories {
         for truth in &category.truths {

@@ -13,11 +13,13 @@ use super::overlap::overlap;
 use super::params::{Params, Protocol};
 use super::quirk::Reading;
 use super::scope::Scope;
-use crate::coco::{Annotation, DataSet, Detection, Detections, Id, IouType, Overlaps, ReadError, Traits};
+use crate::coco::{
+    Annotation, DataSet, Detections, Id, IouType, Overlaps, ReadError, ResultDetection, Traits,
+};
 
 /// A ground truth that is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Truth {
+pub(super) struct EvaluatedTruth {
     pub(super) bbox: [f64; 4],
     pub(super) area: f64,
     /// Place of its image.
@@ -51,7 +53,7 @@ pub(super) struct Problem<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct CategoryProblem<'a> {
     /// Ground truths by image.
-    pub(super) truths: Vec<Truth>,
+    pub(super) truths: Vec<EvaluatedTruth>,
     /// Rows of its detections.
     pub(super) rows: Cow<'a, [u32]>,
     pub(super) not_exhaustive: &'a [u32],
@@ -62,7 +64,7 @@ pub(super) struct CategoryProblem<'a> {
 
 impl CategoryProblem<'_> {
     #[inline]
-    pub(super) fn detection(&self, row: u32) -> &Detection {
+    pub(super) fn detection(&self, row: u32) -> &ResultDetection {
         self.detections.rows.at(row)
     }
 
@@ -163,7 +165,7 @@ impl<'a> Problem<'a> {
     }
 
     /// Overlap of a detection, by its row, with a ground truth that may be of another category.
-    pub(super) fn overlap(&self, row: u32, truth: &Truth) -> f64 {
+    pub(super) fn overlap(&self, row: u32, truth: &EvaluatedTruth) -> f64 {
         let detection = self.detections.rows.at(row);
         match self.detections.overlaps.as_deref() {
             Some(overlaps) => overlaps.of(detection.order, truth.shape, truth.crowd),
@@ -172,7 +174,7 @@ impl<'a> Problem<'a> {
     }
 
     /// What evaluation sees of an annotation.
-    fn truth(&self, image: u32, place: u32) -> Option<Truth> {
+    fn truth(&self, image: u32, place: u32) -> Option<EvaluatedTruth> {
         let annotation = self.set.annotation(place)?;
         let (traits, bbox) = (annotation.traits, annotation.bbox);
         let own = bbox[2] * bbox[3];
@@ -193,7 +195,7 @@ impl<'a> Problem<'a> {
             Protocol::Lvis => (traits.has(Traits::IGNORE_KEY), false),
         };
         let shape = annotation.shape;
-        Some(Truth { bbox, area, image, annotation: place, ignored, crowd, unread, shape })
+        Some(EvaluatedTruth { bbox, area, image, annotation: place, ignored, crowd, unread, shape })
     }
 }
 
@@ -341,7 +343,7 @@ fn group(chosen: Vec<Chosen>, scope: &Scope) -> (Vec<(u32, u32)>, Vec<usize>) {
 
 /// Rows of detections by category, in the file's order.
 fn by_category(detections: &Detections, scope: &Scope, reading: Reading) -> (Vec<u32>, Vec<usize>) {
-    let sane = |detection: &Detection| {
+    let sane = |detection: &ResultDetection| {
         detection.bbox.iter().chain([&detection.score]).all(|value| value.is_finite())
     };
     let all: Vec<u32> = (0..scope.categories.len() as u32).collect();

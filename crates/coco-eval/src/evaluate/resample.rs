@@ -29,7 +29,7 @@ struct Bits {
 
 /// A detection that reaches something.
 #[derive(Clone, Copy, Debug)]
-struct Touched {
+struct ResampleCandidate {
     image: u32,
     rank: u32,
     /// How many of the plain detections come before it.
@@ -43,7 +43,7 @@ struct Sorted {
     positives: Vec<Vec<u32>>,
     /// Image and code of each detection that reaches nothing.
     plain: Vec<(u32, u16)>,
-    touched: Vec<Touched>,
+    touched: Vec<ResampleCandidate>,
     bits: Vec<Bits>,
     /// For each code and cell whether such a detection counts there.
     counts: Vec<Vec<bool>>,
@@ -51,7 +51,7 @@ struct Sorted {
 
 /// A range and a limit whose curves some line needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Cell {
+struct CurveCell {
     a: usize,
     m: usize,
     precise: bool,
@@ -72,7 +72,7 @@ struct Plan {
 pub(super) struct Resampler {
     categories: Vec<Sorted>,
     groups: Option<Vec<usize>>,
-    cells: Vec<Cell>,
+    cells: Vec<CurveCell>,
     plans: Vec<Plan>,
     limits: Vec<u32>,
     recalls: Vec<f64>,
@@ -83,7 +83,7 @@ pub(super) struct Resampler {
 
 /// Memory that each thread uses again.
 #[derive(Default)]
-struct Scratch {
+struct ResampleBuffers {
     weights: Vec<u32>,
     sums: Vec<u32>,
     before: Vec<u32>,
@@ -134,13 +134,13 @@ impl Resampler {
             return Err(EvaluateError::Params("intervals need ascending recall thresholds".into()));
         }
         let rules = rules(params, problem.images);
-        let mut cells: Vec<Cell> = Vec::new();
+        let mut cells: Vec<CurveCell> = Vec::new();
         let mut plans = Vec::new();
         for line in summary::lines(params) {
             let mut places = Vec::new();
             for (a, m) in line.cells(params) {
                 let place = cells.iter().position(|cell| (cell.a, cell.m) == (a, m)).unwrap_or_else(|| {
-                    cells.push(Cell { a, m, precise: false });
+                    cells.push(CurveCell { a, m, precise: false });
                     cells.len() - 1
                 });
                 cells[place].precise |= line.precision;
@@ -183,16 +183,16 @@ impl Resampler {
             None => DrawnUnits { of: None, count: self.images },
         };
         let lines = self.plans.len();
-        let (stats, of_all) =
-            self.numbers(&mut Scratch { weights: vec![1; self.images], ..Scratch::default() });
+        let (stats, of_all) = self
+            .numbers(&mut ResampleBuffers { weights: vec![1; self.images], ..ResampleBuffers::default() });
         let numbers: Vec<u64> = (0..count as u64).collect();
         let blocks: Vec<Block> = numbers
             .par_chunks(BLOCK)
-            .map_init(Scratch::default, |scratch, numbers| {
+            .map_init(ResampleBuffers::default, |scratch, numbers| {
                 let mut block =
                     Block { values: Vec::new(), categories: vec![Tally::default(); of_all.len()] };
                 for &number in numbers {
-                    let Scratch { weights, drawing, .. } = scratch;
+                    let ResampleBuffers { weights, drawing, .. } = scratch;
                     units.draw((method, seed, number), self.images, drawing, weights);
                     let (values, own) = self.numbers(scratch);
                     block.values.push(values.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect());
@@ -261,13 +261,13 @@ impl Resampler {
 
     /// The numbers where each image has a given weight; images without one have none.
     pub(super) fn weighted(&self, weights: &[u32]) -> Vec<f64> {
-        let mut scratch = Scratch { weights: weights.to_vec(), ..Scratch::default() };
+        let mut scratch = ResampleBuffers { weights: weights.to_vec(), ..ResampleBuffers::default() };
         scratch.weights.resize(self.images, 0);
         self.numbers(&mut scratch).0.into_iter().map(|value| value.unwrap_or(-1.0)).collect()
     }
 
     /// The numbers under the weights in `scratch`, and those of each category, lines innermost.
-    fn numbers(&self, scratch: &mut Scratch) -> (Vec<Option<f64>>, Vec<Option<f64>>) {
+    fn numbers(&self, scratch: &mut ResampleBuffers) -> (Vec<Option<f64>>, Vec<Option<f64>>) {
         let mut sums = vec![Tally::default(); self.plans.len()];
         let mut of_categories = Vec::with_capacity(self.categories.len() * self.plans.len());
         for (k, category) in self.categories.iter().enumerate() {
@@ -283,7 +283,7 @@ impl Resampler {
     }
 
     /// Adds a category's values to its sums, a line each.
-    fn add(&self, category: &Sorted, k: usize, scratch: &mut Scratch, sums: &mut [Tally]) {
+    fn add(&self, category: &Sorted, k: usize, scratch: &mut ResampleBuffers, sums: &mut [Tally]) {
         let weights = &scratch.weights;
         let positives: Vec<u32> = category
             .positives
@@ -326,8 +326,8 @@ impl Resampler {
     }
 
     /// For each touched detection and precise cell: the weight of the plain ones that count before it.
-    fn count_plain(&self, category: &Sorted, scratch: &mut Scratch) {
-        let Scratch { weights, sums, before, .. } = scratch;
+    fn count_plain(&self, category: &Sorted, scratch: &mut ResampleBuffers) {
+        let ResampleBuffers { weights, sums, before, .. } = scratch;
         sums.clear();
         sums.resize(category.counts.len(), 0);
         before.clear();
@@ -345,7 +345,7 @@ impl Resampler {
     }
 
     /// Lists recall steps and precision at every true positive, and returns how many there are at each threshold.
-    fn walk(&self, category: &Sorted, c: usize, scratch: &mut Scratch) -> [u32; THRESHOLDS] {
+    fn walk(&self, category: &Sorted, c: usize, scratch: &mut ResampleBuffers) -> [u32; THRESHOLDS] {
         let cell = self.cells[c];
         let precise_cells = self.cells.iter().filter(|cell| cell.precise).count();
         let slot = self.cells[..c].iter().filter(|cell| cell.precise).count();
@@ -354,7 +354,7 @@ impl Resampler {
         let mut right = [0u32; THRESHOLDS];
         let mut off_before = [0u32; THRESHOLDS];
         let mut seen = 0u32;
-        let Scratch { weights, before, hits, .. } = scratch;
+        let ResampleBuffers { weights, before, hits, .. } = scratch;
         hits.resize_with(self.thresholds.max(hits.len()), Vec::new);
         hits.iter_mut().for_each(Vec::clear);
         for (k, touched) in category.touched.iter().enumerate() {
@@ -415,7 +415,7 @@ fn area(hits: &[(u32, f64)], needs: &[u32]) -> f64 {
     sum + best * reached as f64
 }
 
-fn compact(matched: &Matched, positives: Vec<Vec<u32>>, rules: &Rules, cells: &[Cell]) -> Sorted {
+fn compact(matched: &Matched, positives: Vec<Vec<u32>>, rules: &Rules, cells: &[CurveCell]) -> Sorted {
     let mut codes: Vec<(u32, usize)> = Vec::new();
     let mut sorted = Sorted {
         positives,
@@ -428,7 +428,7 @@ fn compact(matched: &Matched, positives: Vec<Vec<u32>>, rules: &Rules, cells: &[
     for kept in &matched.kept {
         if kept.touched {
             let plain = sorted.plain.len() as u32;
-            sorted.touched.push(Touched { image: kept.image, rank: kept.rank, plain });
+            sorted.touched.push(ResampleCandidate { image: kept.image, rank: kept.rank, plain });
             continue;
         }
         let outside = kept.outside & used as u32;

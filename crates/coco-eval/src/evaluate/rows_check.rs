@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::coco::{Detection, Detections};
+use crate::coco::{Detections, ResultDetection};
 
 /// What a look at all detections shows.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Look {
     /// Least and greatest score, NaN left out.
     pub(super) scores: (f64, f64),
     /// The rows of a few images.
-    pub(super) few: Vec<Detection>,
+    pub(super) few: Vec<ResultDetection>,
 }
 
 impl Default for Look {
@@ -62,7 +62,7 @@ impl Look {
     pub(super) fn at(detections: &Detections, sizes: &[(f64, f64)]) -> Look {
         let chunks = detections.rows.chunks().par_iter();
         let mask = mask(sizes.len());
-        let of_chunk = |chunk: &Vec<Detection>| {
+        let of_chunk = |chunk: &Vec<ResultDetection>| {
             let mut look = Look::default();
             chunk.iter().for_each(|row| look.add(row, sizes, mask));
             look
@@ -83,7 +83,7 @@ impl Look {
         })
     }
 
-    fn add(&mut self, row: &Detection, sizes: &[(f64, f64)], mask: u32) {
+    fn add(&mut self, row: &ResultDetection, sizes: &[(f64, f64)], mask: u32) {
         let [x, y, width, height] = row.bbox;
         let (wide, high) = sizes.get(row.image as usize).copied().unwrap_or((f64::NAN, f64::NAN));
         let sized = (wide > 0.0) & (high > 0.0);

@@ -6,7 +6,7 @@ use super::error::EvaluateError;
 use super::quirk::Reading;
 use super::scope::Scope;
 use super::{Evaluation, Evaluator};
-use crate::coco::{Detection, Detections, Id, NOWHERE, TruthShapes};
+use crate::coco::{Detections, Id, NOWHERE, ResultDetection, TruthShapes};
 
 /// How it is known which images were looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Evaluator {
         let places = self.places_in(&scope);
         let detections = self.detections.changed(|group, row| {
             let image = places[row.image as usize];
-            (image != NOWHERE).then_some((group, Detection { image, ..*row }))
+            (image != NOWHERE).then_some((group, ResultDetection { image, ..*row }))
         });
         (scope, detections)
     }

@@ -3,11 +3,11 @@
 //! Two masks that are written as usual are compared by their intervals, with the outcome of pycocotools' walk over all runs.
 
 use super::error::MaskError;
-use super::text::Reader;
+use super::text::CountsReader;
 
 /// Set pixels in a row, column by column: from the first to behind the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Interval {
+pub(crate) struct PixelRun {
     pub(crate) start: u32,
     pub(crate) end: u32,
 }
@@ -38,11 +38,11 @@ impl MaskFacts {
     pub(crate) fn read(
         text: &[u8],
         size: (u32, u32),
-        intervals: &mut Vec<Interval>,
+        intervals: &mut Vec<PixelRun>,
     ) -> Result<MaskFacts, MaskError> {
-        let mut reader = Reader::new(text);
+        let mut reader = CountsReader::new(text);
         intervals.reserve(text.len() / 2);
-        let mut gathered = Gathered::new(size, intervals);
+        let mut gathered = FactsBuilder::new(size, intervals);
         while let Some(run) = reader.next() {
             gathered.add(run?);
         }
@@ -53,17 +53,17 @@ impl MaskFacts {
     pub(crate) fn of_runs(
         runs: &[u32],
         size: (u32, u32),
-        intervals: &mut Vec<Interval>,
+        intervals: &mut Vec<PixelRun>,
     ) -> Result<MaskFacts, MaskError> {
-        let mut gathered = Gathered::new(size, intervals);
+        let mut gathered = FactsBuilder::new(size, intervals);
         runs.iter().for_each(|&run| gathered.add(run));
         gathered.facts()
     }
 }
 
 /// Facts while runs come in.
-struct Gathered<'a> {
-    intervals: &'a mut Vec<Interval>,
+struct FactsBuilder<'a> {
+    intervals: &'a mut Vec<PixelRun>,
     height: u32,
     width: u32,
     count: usize,
@@ -80,9 +80,9 @@ struct Gathered<'a> {
     edges: [u32; 4],
 }
 
-impl<'a> Gathered<'a> {
-    fn new((height, width): (u32, u32), intervals: &'a mut Vec<Interval>) -> Gathered<'a> {
-        Gathered {
+impl<'a> FactsBuilder<'a> {
+    fn new((height, width): (u32, u32), intervals: &'a mut Vec<PixelRun>) -> FactsBuilder<'a> {
+        FactsBuilder {
             intervals,
             height,
             width,
@@ -107,7 +107,7 @@ impl<'a> Gathered<'a> {
         self.count += 1;
         if set && run > 0 {
             self.area = self.area.wrapping_add(run);
-            self.intervals.push(Interval { start, end });
+            self.intervals.push(PixelRun { start, end });
             if self.height > 0 {
                 self.stretch(start, end.wrapping_sub(1));
             }
@@ -158,7 +158,7 @@ impl<'a> Gathered<'a> {
 
 /// How many pixels two masks have in common, by their intervals.
 #[inline]
-pub(crate) fn in_common(a: &[Interval], b: &[Interval]) -> u32 {
+pub(crate) fn in_common(a: &[PixelRun], b: &[PixelRun]) -> u32 {
     let (Some(first_a), Some(first_b)) = (a.first(), b.first()) else { return 0 };
     // What ends before the other begins is passed over at once.
     let mut i = a.partition_point(|own| own.end <= first_b.start);
@@ -175,7 +175,7 @@ pub(crate) fn in_common(a: &[Interval], b: &[Interval]) -> u32 {
 }
 
 /// The run lengths of a mask that is written as usual, of its intervals.
-pub(crate) fn runs_of(intervals: &[Interval], facts: &MaskFacts) -> Vec<u32> {
+pub(crate) fn runs_of(intervals: &[PixelRun], facts: &MaskFacts) -> Vec<u32> {
     let (mut runs, mut at) = (Vec::with_capacity(2 * intervals.len() + 1), 0);
     for interval in intervals {
         runs.extend([interval.start - at, interval.end - interval.start]);

@@ -16,24 +16,26 @@ impl Serialize for Rle {
 }
 
 #[derive(Deserialize)]
-struct Written {
+struct JsonRle {
     size: [u32; 2],
-    counts: Counts,
+    counts: JsonCounts,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Counts {
+enum JsonCounts {
     Text(String),
     Numbers(Vec<u32>),
 }
 
 impl<'de> Deserialize<'de> for Rle {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Rle, D::Error> {
-        let Written { size: [height, width], counts } = Written::deserialize(from)?;
+        let JsonRle { size: [height, width], counts } = JsonRle::deserialize(from)?;
         match counts {
-            Counts::Text(text) => Rle::from_text(height, width, text.as_bytes()).map_err(D::Error::custom),
-            Counts::Numbers(runs) => Ok(Rle::new(height, width, runs)),
+            JsonCounts::Text(text) => {
+                Rle::from_text(height, width, text.as_bytes()).map_err(D::Error::custom)
+            }
+            JsonCounts::Numbers(runs) => Ok(Rle::new(height, width, runs)),
         }
     }
 }

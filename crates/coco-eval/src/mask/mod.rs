@@ -17,7 +17,7 @@ mod walk;
 pub use error::MaskError;
 pub use rle::{MOST_PIXELS, Rle};
 
-pub(crate) use facts::{Interval, MaskFacts, in_common, runs_of};
+pub(crate) use facts::{MaskFacts, PixelRun, in_common, runs_of};
 pub(crate) use packed::{pack, unpack};
 pub(crate) use polygon::CornerPlace;
 pub(crate) use walk::common;

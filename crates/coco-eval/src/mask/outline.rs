@@ -14,7 +14,7 @@ type Corner = [u32; 2];
 pub(super) fn outlines(set: impl Iterator<Item = Range<u32>>, height: u32) -> Vec<Vec<Corner>> {
     let mut edges = Edges::default();
     let mut before = (0, Vec::new());
-    for (column, rows) in (Columns { set: set.peekable(), height }) {
+    for (column, rows) in (OutlineColumns { set: set.peekable(), height }) {
         if before.0 != column {
             // There is nothing between the two.
             edges.between(before.0, &before.1, &[]);
@@ -28,13 +28,13 @@ pub(super) fn outlines(set: impl Iterator<Item = Range<u32>>, height: u32) -> Ve
     edges.lines()
 }
 
-/// Columns that have set pixels, each with its rows in rising order.
-struct Columns<I: Iterator<Item = Range<u32>>> {
+/// OutlineColumns that have set pixels, each with its rows in rising order.
+struct OutlineColumns<I: Iterator<Item = Range<u32>>> {
     set: std::iter::Peekable<I>,
     height: u32,
 }
 
-impl<I: Iterator<Item = Range<u32>>> Iterator for Columns<I> {
+impl<I: Iterator<Item = Range<u32>>> Iterator for OutlineColumns<I> {
     type Item = (u32, Vec<Range<u32>>);
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,12 +1,12 @@
 //! Intervals of many masks in a quarter to half of their memory: distances in 16 bits, and more where one does not fit.
 
-use super::facts::Interval;
+use super::facts::PixelRun;
 
 /// Behind this follow the lower and the upper half of a distance that does not fit.
 const LONG: u16 = u16::MAX;
 
 /// Appends the intervals of a mask: for each the distance from the end of the one before, and its length.
-pub(crate) fn pack(intervals: &[Interval], packed: &mut Vec<u16>) {
+pub(crate) fn pack(intervals: &[PixelRun], packed: &mut Vec<u16>) {
     let mut at = 0;
     for interval in intervals {
         put(interval.start - at, packed);
@@ -23,13 +23,13 @@ fn put(distance: u32, packed: &mut Vec<u16>) {
 }
 
 /// Puts the intervals of a mask in the place of others.
-pub(crate) fn unpack(packed: &[u16], intervals: &mut Vec<Interval>) {
+pub(crate) fn unpack(packed: &[u16], intervals: &mut Vec<PixelRun>) {
     intervals.clear();
     let (mut rest, mut at) = (packed, 0);
     while let (Some(start), Some(length)) = (take(&mut rest), take(&mut rest)) {
         let start = at + start;
         at = start + length;
-        intervals.push(Interval { start, end: at });
+        intervals.push(PixelRun { start, end: at });
     }
 }
 
@@ -59,10 +59,10 @@ mod tests {
             (131_136, 131_136 + 65_534),
             (3_000_000_000, u32::MAX),
         ];
-        let intervals: Vec<Interval> = bounds.map(|(start, end)| Interval { start, end }).into();
+        let intervals: Vec<PixelRun> = bounds.map(|(start, end)| PixelRun { start, end }).into();
         let mut packed = Vec::new();
         pack(&intervals, &mut packed);
-        let mut found = vec![Interval { start: 7, end: 8 }];
+        let mut found = vec![PixelRun { start: 7, end: 8 }];
         unpack(&packed, &mut found);
         assert_eq!(found, intervals);
         unpack(&[], &mut found);

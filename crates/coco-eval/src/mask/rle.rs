@@ -31,7 +31,7 @@ impl Rle {
     /// # Errors
     /// When the text ends inside a number.
     pub fn from_text(height: u32, width: u32, text: &[u8]) -> Result<Rle, MaskError> {
-        let mut reader = text::Reader::new(text);
+        let mut reader = text::CountsReader::new(text);
         let mut runs = Vec::new();
         while let Some(run) = reader.next() {
             runs.push(run?);

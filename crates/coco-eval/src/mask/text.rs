@@ -5,7 +5,7 @@ use super::error::MaskError;
 
 /// Reads run lengths one after the other (`rleFrString`).
 #[derive(Clone, Debug)]
-pub(crate) struct Reader<'a> {
+pub(crate) struct CountsReader<'a> {
     text: &'a [u8],
     at: usize,
     count: usize,
@@ -13,10 +13,10 @@ pub(crate) struct Reader<'a> {
     before: [u32; 2],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> CountsReader<'a> {
     /// Reads a text up to its end or to a zero byte, where C's strings end.
-    pub(crate) fn new(text: &'a [u8]) -> Reader<'a> {
-        Reader { text, at: 0, count: 0, before: [0; 2] }
+    pub(crate) fn new(text: &'a [u8]) -> CountsReader<'a> {
+        CountsReader { text, at: 0, count: 0, before: [0; 2] }
     }
 
     /// The next run length; `None` at the end.

@@ -3,16 +3,16 @@
 //! This is the definition. Masks that are written in the usual way are compared faster by their intervals.
 
 /// A mask's runs while they are walked.
-struct Side<'a> {
+struct RunWalk<'a> {
     left: u32,
     set: bool,
     rest: std::slice::Iter<'a, u32>,
 }
 
-impl<'a> Side<'a> {
-    fn new(runs: &'a [u32]) -> Side<'a> {
+impl<'a> RunWalk<'a> {
+    fn new(runs: &'a [u32]) -> RunWalk<'a> {
         let mut rest = runs.iter();
-        Side { left: rest.next().copied().unwrap_or(0), set: false, rest }
+        RunWalk { left: rest.next().copied().unwrap_or(0), set: false, rest }
     }
 
     /// Nothing is left.
@@ -47,14 +47,14 @@ struct Piece {
 ///
 /// With masks of different numbers of pixels pycocotools' loop has no end; here the shorter one goes on without set pixels.
 struct Walk<'a> {
-    a: Side<'a>,
-    b: Side<'a>,
+    a: RunWalk<'a>,
+    b: RunWalk<'a>,
     over: bool,
 }
 
 impl<'a> Walk<'a> {
     fn new(a: &'a [u32], b: &'a [u32]) -> Walk<'a> {
-        Walk { a: Side::new(a), b: Side::new(b), over: false }
+        Walk { a: RunWalk::new(a), b: RunWalk::new(b), over: false }
     }
 }
 

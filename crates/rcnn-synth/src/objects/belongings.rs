@@ -4,7 +4,7 @@ use super::super::maths::{arc, curve};
 use super::*;
 
 /// A round cell on its side: a body of two colours and a nub.
-pub(super) fn battery(random: &mut Random) -> Thing {
+pub(super) fn battery(random: &mut SceneRandom) -> Thing {
     let thick = random.range(0.09, 0.12);
     let dark = near(random, BLACK, 0.3);
     let other = random.pick(&[[0.72, 0.42, 0.2], [0.86, 0.86, 0.88], [0.72, 0.74, 0.78], [0.75, 0.15, 0.12]]);
@@ -38,13 +38,13 @@ pub(super) fn battery(random: &mut Random) -> Thing {
 }
 
 /// A crushed drink can: bright ends, a coloured, dented body.
-pub(super) fn soda_can(random: &mut Random) -> Thing {
+pub(super) fn soda_can(random: &mut SceneRandom) -> Thing {
     let colour = random.pick(&[[0.05, 0.5, 0.25], [0.08, 0.55, 0.3], [0.75, 0.1, 0.12], [0.1, 0.25, 0.65]]);
     let colour = near(random, colour, 0.12);
     let crush = random.range(0.0, 1.0);
     let bright = near(random, [0.8, 0.81, 0.83], 0.06);
     let (half, radius) = (0.38 - 0.1 * crush, 0.29);
-    let bump = |random: &mut Random| radius * random.range(1.0 - 0.3 * crush, 1.0 + 0.08 * crush);
+    let bump = |random: &mut SceneRandom| radius * random.range(1.0 - 0.3 * crush, 1.0 + 0.08 * crush);
     let corners: Vec<Point> = [
         (-1.0, -1.0),
         (-0.4, -1.0),
@@ -112,7 +112,7 @@ pub(super) fn soda_can(random: &mut Random) -> Thing {
 }
 
 /// A ballpoint pen: a clear or dark barrel, a cap with a clip, a tip.
-pub(super) fn pen(random: &mut Random) -> Thing {
+pub(super) fn pen(random: &mut SceneRandom) -> Thing {
     let ink = random.pick(&[BLACK, BLACK, [0.1, 0.15, 0.5], [0.65, 0.1, 0.12]]);
     let ink = near(random, ink, 0.2);
     let clear = near(random, [0.7, 0.72, 0.74], 0.1);
@@ -153,7 +153,7 @@ pub(super) fn pen(random: &mut Random) -> Thing {
 }
 
 /// A roll of tape seen from its side: the wound tape around a core.
-pub(super) fn tape(random: &mut Random) -> Thing {
+pub(super) fn tape(random: &mut SceneRandom) -> Thing {
     let colours =
         [[0.14, 0.14, 0.15], [0.14, 0.14, 0.15], [0.12, 0.12, 0.13], [0.6, 0.61, 0.63], [0.7, 0.58, 0.38]];
     let colour = random.pick(&colours);
@@ -179,7 +179,7 @@ pub(super) fn tape(random: &mut Random) -> Thing {
 }
 
 /// A red streamer with a row of white letters and a ring: the kind that is removed before flight.
-pub(super) fn label(random: &mut Random) -> Thing {
+pub(super) fn label(random: &mut SceneRandom) -> Thing {
     let red = near(random, [0.84, 0.1, 0.22], 0.14);
     let half = random.range(0.085, 0.12);
     let curl = random.range(-0.1, 0.1);
@@ -226,7 +226,7 @@ pub(super) fn label(random: &mut Random) -> Thing {
 }
 
 /// A white card with ruled lines in a frame, and a strap.
-pub(super) fn luggage_tag(random: &mut Random) -> Thing {
+pub(super) fn luggage_tag(random: &mut SceneRandom) -> Thing {
     let paper = near(random, [0.9, 0.91, 0.93], 0.05);
     let strap = random.pick(&[[0.25, 0.28, 0.34], [0.85, 0.84, 0.8], [0.15, 0.15, 0.17]]);
     let half = random.range(0.15, 0.25);
@@ -282,7 +282,7 @@ pub(super) fn luggage_tag(random: &mut Random) -> Thing {
 }
 
 /// A piece off a suitcase: a length of its pull-out handle, or a handle with its rivets.
-pub(super) fn luggage_part(random: &mut Random) -> Thing {
+pub(super) fn luggage_part(random: &mut SceneRandom) -> Thing {
     if random.chance(0.55) {
         let blue = near(random, [0.27, 0.31, 0.38], 0.2);
         let thick = random.range(0.03, 0.055);

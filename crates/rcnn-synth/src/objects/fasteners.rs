@@ -3,7 +3,7 @@
 use super::*;
 
 /// A hexagonal ring, or a round one with flats, seen from above.
-pub(super) fn nut(random: &mut Random) -> Thing {
+pub(super) fn nut(random: &mut SceneRandom) -> Thing {
     let (colour, pattern) = metal(random);
     let bore = random.range(0.27, 0.36);
     let middle = at(0.0, 0.0);
@@ -19,7 +19,7 @@ pub(super) fn nut(random: &mut Random) -> Thing {
 }
 
 /// A hexagonal head on a rod with a thread, lying on its side.
-pub(super) fn bolt(random: &mut Random) -> Thing {
+pub(super) fn bolt(random: &mut SceneRandom) -> Thing {
     let (colour, pattern) = metal(random);
     let thick = random.range(0.055, 0.1);
     let mut parts = rod(random, -0.5, 0.5, thick, colour, pattern);
@@ -29,7 +29,7 @@ pub(super) fn bolt(random: &mut Random) -> Thing {
 
 /// A smooth shank that becomes a thread.
 fn rod(
-    random: &mut Random,
+    random: &mut SceneRandom,
     from: f32,
     to: f32,
     thick: f32,
@@ -60,7 +60,7 @@ fn head(x: f32, thick: f32, colour: Colour, pattern: PaintPattern) -> Vec<PaintP
 }
 
 /// A bolt with one or two nuts and washers on it.
-pub(super) fn bolt_nut_set(random: &mut Random) -> Thing {
+pub(super) fn bolt_nut_set(random: &mut SceneRandom) -> Thing {
     let (colour, pattern) = metal(random);
     let thick = random.range(0.1, 0.14);
     let mut parts = rod(random, -0.45, 0.5, thick, colour, pattern);
@@ -76,7 +76,7 @@ pub(super) fn bolt_nut_set(random: &mut Random) -> Thing {
 }
 
 /// A bolt whose head carries a wide washer; usually blackened.
-pub(super) fn bolt_washer(random: &mut Random) -> Thing {
+pub(super) fn bolt_washer(random: &mut SceneRandom) -> Thing {
     let (mut colour, pattern) = metal(random);
     if random.chance(0.7) {
         colour = near(random, BLACK, 0.3);
@@ -93,7 +93,7 @@ pub(super) fn bolt_washer(random: &mut Random) -> Thing {
 }
 
 /// A thin pin with a flat head and a point.
-pub(super) fn nail(random: &mut Random) -> Thing {
+pub(super) fn nail(random: &mut SceneRandom) -> Thing {
     let (colour, pattern) = metal(random);
     let thick = random.range(0.024, 0.036);
     let bend = random.range(-0.05, 0.05);
@@ -123,7 +123,7 @@ pub(super) fn nail(random: &mut Random) -> Thing {
 }
 
 /// A pan or countersunk head on a pointed thread.
-pub(super) fn screw(random: &mut Random) -> Thing {
+pub(super) fn screw(random: &mut SceneRandom) -> Thing {
     let (colour, _) = metal(random);
     let thick = random.range(0.045, 0.065);
     let mut parts = vec![
@@ -167,7 +167,7 @@ pub(super) fn screw(random: &mut Random) -> Thing {
 }
 
 /// A flat ring; some black ones have a serrated face.
-pub(super) fn washer(random: &mut Random) -> Thing {
+pub(super) fn washer(random: &mut SceneRandom) -> Thing {
     let (mut colour, pattern) = metal(random);
     let middle = at(0.0, 0.0);
     let bore = random.range(0.16, 0.3);

@@ -4,7 +4,7 @@ use super::super::maths::{curve, direction};
 use super::*;
 
 /// A stone: an uneven outline, faceted, earthy.
-pub(super) fn rock(random: &mut Random) -> Thing {
+pub(super) fn rock(random: &mut SceneRandom) -> Thing {
     let colour = random.pick(&[
         [0.62, 0.55, 0.45],
         [0.5, 0.43, 0.33],
@@ -46,7 +46,7 @@ pub(super) fn rock(random: &mut Random) -> Thing {
 }
 
 /// A broken branch with stubs of twigs, or a splintered slat.
-pub(super) fn wood(random: &mut Random) -> Thing {
+pub(super) fn wood(random: &mut SceneRandom) -> Thing {
     if random.chance(0.15) {
         let colour = near(random, [0.7, 0.55, 0.36], 0.12);
         let half = random.range(0.04, 0.07);
@@ -113,7 +113,7 @@ pub(super) fn wood(random: &mut Random) -> Thing {
 }
 
 /// A flake of dark, gritty coating.
-pub(super) fn paint_chip(random: &mut Random) -> Thing {
+pub(super) fn paint_chip(random: &mut SceneRandom) -> Thing {
     let colour = random.pick(&[[0.17, 0.17, 0.18], [0.2, 0.2, 0.21], [0.24, 0.25, 0.27], [0.2, 0.18, 0.17]]);
     let colour = near(random, colour, 0.12);
     let half = random.range(0.2, 0.46);

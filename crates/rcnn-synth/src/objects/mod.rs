@@ -11,7 +11,7 @@ mod tools;
 use super::canvas::Colour;
 use super::maths::{Point, at};
 use super::paint::{Finish, PaintPart, PaintPattern, Thing};
-use super::random::Random;
+use super::random::SceneRandom;
 use super::shape::Shape;
 
 /// A class of debris.
@@ -19,12 +19,12 @@ pub(super) struct DebrisKind {
     /// Its name in the annotations.
     pub(super) name: &'static str,
     /// Draws one, each time another.
-    pub(super) make: fn(&mut Random) -> Thing,
+    pub(super) make: fn(&mut SceneRandom) -> Thing,
     /// Usual pixels a unit, from small to large, as shares of the picture's shorter side.
     pub(super) size: (f32, f32),
 }
 
-const fn kind(name: &'static str, size: (f32, f32), make: fn(&mut Random) -> Thing) -> DebrisKind {
+const fn kind(name: &'static str, size: (f32, f32), make: fn(&mut SceneRandom) -> Thing) -> DebrisKind {
     DebrisKind { name, make, size }
 }
 
@@ -71,13 +71,13 @@ const BLACK: Colour = [0.13, 0.13, 0.14];
 const HOLE: Colour = [0.05, 0.05, 0.055];
 
 /// A colour of the same kind, a little off.
-fn near(random: &mut Random, colour: Colour, spread: f32) -> Colour {
+fn near(random: &mut SceneRandom, colour: Colour, spread: f32) -> Colour {
     let level = 1.0 + spread * random.range(-1.0, 1.0);
     colour.map(|channel| (channel * level * (1.0 + 0.4 * spread * random.range(-1.0, 1.0))).clamp(0.02, 1.0))
 }
 
 /// The metal that small hardware is made of: bright, galvanised, brassy, blackened, or rusting.
-fn metal(random: &mut Random) -> (Colour, PaintPattern) {
+fn metal(random: &mut SceneRandom) -> (Colour, PaintPattern) {
     let rust = PaintPattern::Blotches { size: 0.12, depth: 0.85, colour: [0.42, 0.24, 0.13] };
     let (colour, pattern) = match random.below(10) {
         0..3 => (STEEL, PaintPattern::Plain),
@@ -110,7 +110,7 @@ mod tests {
     fn every_object_is_about_one_unit_and_lies_around_its_origin() {
         for kind in &KINDS {
             for seed in 0..40 {
-                let thing = (kind.make)(&mut Random::new(seed));
+                let thing = (kind.make)(&mut SceneRandom::new(seed));
                 let bounds = Shape::Any(thing.parts.into_iter().map(|part| part.shape).collect()).bounds();
                 let (wide, tall) = (bounds.1.x - bounds.0.x, bounds.1.y - bounds.0.y);
                 let long = wide.max(tall);

@@ -4,7 +4,7 @@ use super::super::maths::{arc, curve, direction};
 use super::*;
 
 /// A hose clamp, sprung open: a band with slots, a screw in its housing.
-pub(super) fn adjustable_clamp(random: &mut Random) -> Thing {
+pub(super) fn adjustable_clamp(random: &mut SceneRandom) -> Thing {
     let steel = near(random, STEEL, 0.12);
     let open = random.range(0.62, 0.9);
     let band = arc(at(0.0, 0.0), 0.42, 0.02, open, 30);
@@ -36,7 +36,7 @@ pub(super) fn adjustable_clamp(random: &mut Random) -> Thing {
 }
 
 /// Half of a clamp: a threaded U, or a bent strap with two slots.
-pub(super) fn clamp_part(random: &mut Random) -> Thing {
+pub(super) fn clamp_part(random: &mut SceneRandom) -> Thing {
     let steel = near(random, ZINC, 0.12);
     if random.chance(0.4) {
         let half = random.range(0.17, 0.25);
@@ -82,7 +82,7 @@ pub(super) fn clamp_part(random: &mut Random) -> Thing {
 }
 
 /// A fuel cap: a dark rim, a coppery ring, a bright lid with a keyhole.
-pub(super) fn fuel_cap(random: &mut Random) -> Thing {
+pub(super) fn fuel_cap(random: &mut SceneRandom) -> Thing {
     let middle = at(0.0, 0.0);
     let off = at(0.02, -0.01);
     let rim = near(random, [0.2, 0.18, 0.18], 0.2);
@@ -110,7 +110,7 @@ pub(super) fn fuel_cap(random: &mut Random) -> Thing {
 }
 
 /// A length of rubber hose with fittings at its ends.
-pub(super) fn hose(random: &mut Random) -> Thing {
+pub(super) fn hose(random: &mut SceneRandom) -> Thing {
     let rubber = random.pick(&[[0.45, 0.2, 0.16], [0.5, 0.24, 0.18], [0.4, 0.17, 0.15], [0.16, 0.16, 0.17]]);
     let rubber = near(random, rubber, 0.12);
     let bow = random.range(0.06, 0.24);
@@ -158,7 +158,7 @@ fn to_unit(points: &[Point]) -> Vec<Point> {
 }
 
 /// A cable with a plug, or a bare length of wire.
-pub(super) fn wire(random: &mut Random) -> Thing {
+pub(super) fn wire(random: &mut SceneRandom) -> Thing {
     let colour = random.pick(&[
         BLACK,
         BLACK,
@@ -233,7 +233,7 @@ pub(super) fn wire(random: &mut Random) -> Thing {
 }
 
 /// A bracket with a bend and a hole, or a chromed socket.
-pub(super) fn metal_part(random: &mut Random) -> Thing {
+pub(super) fn metal_part(random: &mut SceneRandom) -> Thing {
     if random.chance(0.5) {
         let (colour, pattern) = metal(random);
         let half = random.range(0.18, 0.26);
@@ -290,7 +290,7 @@ pub(super) fn metal_part(random: &mut Random) -> Thing {
 }
 
 /// A drilled plate of aluminium or brass.
-pub(super) fn metal_sheet(random: &mut Random) -> Thing {
+pub(super) fn metal_sheet(random: &mut SceneRandom) -> Thing {
     let colour = random.pick(&[[0.8, 0.77, 0.6], [0.78, 0.75, 0.56], [0.8, 0.81, 0.82]]);
     let colour = near(random, colour, 0.08);
     let half = random.range(0.3, 0.46);
@@ -324,7 +324,7 @@ pub(super) fn metal_sheet(random: &mut Random) -> Thing {
 }
 
 /// A piece of a plastic housing: a coloured panel, or a grey lid with ribs.
-pub(super) fn plastic_part(random: &mut Random) -> Thing {
+pub(super) fn plastic_part(random: &mut SceneRandom) -> Thing {
     let colours = [
         [0.93, 0.76, 0.08],
         [0.5, 0.55, 0.62],

@@ -9,12 +9,12 @@ fn outline(corners: &[(f32, f32)], steps: usize) -> Shape {
 }
 
 /// Bright tool steel with a brushed look.
-fn tool_steel(random: &mut Random) -> (Colour, PaintPattern) {
+fn tool_steel(random: &mut SceneRandom) -> (Colour, PaintPattern) {
     (near(random, [0.7, 0.71, 0.73], 0.15), PaintPattern::Streaks { axis: 0.0, size: 0.012, depth: 0.05 })
 }
 
 /// A wrench with one jaw that moves: a hooked head, a worm, a handle, bare or in rubber.
-pub(super) fn adjustable_wrench(random: &mut Random) -> Thing {
+pub(super) fn adjustable_wrench(random: &mut SceneRandom) -> Thing {
     let (steel, brushed) = tool_steel(random);
     let bare = random.chance(0.35);
     let grip = if bare { steel } else { near(random, [0.19, 0.2, 0.24], 0.15) };
@@ -75,7 +75,7 @@ pub(super) fn adjustable_wrench(random: &mut Random) -> Thing {
 }
 
 /// A wrench with an open jaw at one end and a ring or another jaw at the other.
-pub(super) fn wrench(random: &mut Random) -> Thing {
+pub(super) fn wrench(random: &mut SceneRandom) -> Thing {
     let (steel, brushed) = tool_steel(random);
     let steel = if random.chance(0.2) { near(random, [0.36, 0.36, 0.37], 0.15) } else { steel };
     let slim = random.range(0.034, 0.05);
@@ -110,7 +110,7 @@ pub(super) fn wrench(random: &mut Random) -> Thing {
 }
 
 /// A claw hammer: a grip, a coloured shaft, a steel head across its end.
-pub(super) fn hammer(random: &mut Random) -> Thing {
+pub(super) fn hammer(random: &mut SceneRandom) -> Thing {
     let (steel, _) = tool_steel(random);
     let steel = if random.chance(0.3) { near(random, [0.24, 0.24, 0.26], 0.1) } else { steel };
     let wooden = random.chance(0.25);
@@ -190,7 +190,7 @@ pub(super) fn hammer(random: &mut Random) -> Thing {
 }
 
 /// Two crossing levers: coloured handles, steel jaws, a rivet.
-pub(super) fn pliers(random: &mut Random) -> Thing {
+pub(super) fn pliers(random: &mut SceneRandom) -> Thing {
     let (steel, brushed) = tool_steel(random);
     let handle = random.pick(&[[0.1, 0.2, 0.68], [0.13, 0.25, 0.6], [0.75, 0.12, 0.12], [0.12, 0.14, 0.4]]);
     let handle = near(random, handle, 0.12);
@@ -252,7 +252,7 @@ pub(super) fn pliers(random: &mut Random) -> Thing {
 const RED: Colour = [0.8, 0.1, 0.14];
 
 /// A clear, fluted handle and a steel shaft with a flat or pointed tip.
-pub(super) fn screwdriver(random: &mut Random) -> Thing {
+pub(super) fn screwdriver(random: &mut SceneRandom) -> Thing {
     let (steel, _) = tool_steel(random);
     let colour = random.pick(&[RED, RED, RED, RED, [0.85, 0.6, 0.08], [0.1, 0.25, 0.7]]);
     let colour = near(random, colour, 0.1);
@@ -301,7 +301,7 @@ pub(super) fn screwdriver(random: &mut Random) -> Thing {
 }
 
 /// A snap-off knife: a dark body with coloured ends, a slide, a blade that shows a little.
-pub(super) fn cutter(random: &mut Random) -> Thing {
+pub(super) fn cutter(random: &mut SceneRandom) -> Thing {
     let (steel, _) = tool_steel(random);
     let body = near(random, [0.17, 0.19, 0.24], 0.15);
     let colour = random.pick(&[[0.95, 0.83, 0.1], [0.93, 0.78, 0.06], [0.9, 0.35, 0.08]]);

@@ -6,7 +6,7 @@ use super::pairs::{OverlapsPart, Pair};
 use super::points::{self, TruthPoints, similarity};
 use super::segment::{Segment, SegmentKind};
 use super::truths::{MaskNotes, TruthShapes};
-use crate::mask::{Interval, MaskFacts, common, in_common, runs_of};
+use crate::mask::{MaskFacts, PixelRun, common, in_common, runs_of};
 use crate::overlap;
 
 /// A result's shape, and memory that is used again.
@@ -16,8 +16,8 @@ pub(in crate::coco) struct Comparer {
     pub(in crate::coco) segment: Segment,
     /// The key points that were read last.
     points: Vec<f64>,
-    intervals: Vec<Interval>,
-    others: Vec<Interval>,
+    intervals: Vec<PixelRun>,
+    others: Vec<PixelRun>,
     scratch: Vec<f64>,
     /// What was odd about masks.
     pub(in crate::coco) notes: MaskNotes,

@@ -1,13 +1,13 @@
 //! A `segmentation` as a mask: its intervals and what is known of it.
 
 use super::segment::{Segment, SegmentKind};
-use crate::mask::{Interval, MaskError, MaskFacts, Rle};
+use crate::mask::{MaskError, MaskFacts, PixelRun, Rle};
 
 /// Height and width of an image, where the file has them as whole numbers.
 pub(super) type ImageSize = Option<(u32, u32)>;
 
 /// A mask's facts, and its run lengths where it is not written as usual.
-pub(super) type Drawn = (MaskFacts, Option<Box<[u32]>>);
+pub(super) type ParsedMask = (MaskFacts, Option<Box<[u32]>>);
 
 /// Why a `segmentation` is no mask; words that follow "has".
 pub(super) fn words(error: &MaskError) -> String {
@@ -18,8 +18,8 @@ pub(super) fn words(error: &MaskError) -> String {
 pub(super) fn draw(
     segment: &Segment,
     image: ImageSize,
-    intervals: &mut Vec<Interval>,
-) -> Result<Drawn, String> {
+    intervals: &mut Vec<PixelRun>,
+) -> Result<ParsedMask, String> {
     let in_words = |error: MaskError| words(&error);
     match segment.kind {
         SegmentKind::Absent => Err("no `segmentation`".into()),
@@ -47,14 +47,14 @@ pub(super) fn draw(
 pub(super) fn draw_box(
     bbox: [f64; 4],
     image: ImageSize,
-    intervals: &mut Vec<Interval>,
-) -> Result<Drawn, String> {
+    intervals: &mut Vec<PixelRun>,
+) -> Result<ParsedMask, String> {
     let (height, width) = image.ok_or("no mask, and its image no whole numbers as `width` and `height`")?;
     let mask = Rle::from_box(bbox, height, width).map_err(|error| words(&error))?;
     of_rle(&mask, intervals)
 }
 
-fn of_rle(mask: &Rle, intervals: &mut Vec<Interval>) -> Result<Drawn, String> {
+fn of_rle(mask: &Rle, intervals: &mut Vec<PixelRun>) -> Result<ParsedMask, String> {
     let size = (mask.height(), mask.width());
     let facts = MaskFacts::of_runs(mask.runs(), size, intervals).map_err(|error| words(&error))?;
     Ok((facts, (!facts.plain).then(|| mask.runs().into())))

@@ -11,7 +11,7 @@ use crate::mask::CornerPlace;
 
 /// Where the shape of one annotation lies.
 #[derive(Clone, Debug)]
-enum Outline {
+enum ShapePlace {
     /// Polygons, by their places.
     Polygons(Range<u32>),
     /// Text of run lengths, and height and width.
@@ -25,7 +25,7 @@ enum Outline {
 /// Shapes of the annotations of a piece of a file, in their order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outlines {
-    rows: Vec<Outline>,
+    rows: Vec<ShapePlace>,
     /// Key points.
     numbers: Vec<f64>,
     /// Corners of polygons, x and y in turn, as far as they count.
@@ -82,8 +82,8 @@ impl Outlines {
                 let start = self.numbers.len() as u32;
                 let value = JsonValue::read(cursor)?;
                 match points::take(Some(&value), &mut self.numbers) {
-                    Some(()) => Outline::Points(start..self.numbers.len() as u32),
-                    None => Outline::Wrong(POINTLESS),
+                    Some(()) => ShapePlace::Points(start..self.numbers.len() as u32),
+                    None => ShapePlace::Wrong(POINTLESS),
                 }
             }
         };
@@ -105,28 +105,28 @@ impl Outlines {
             IouType::Keypoints => {
                 let start = self.numbers.len() as u32;
                 match points::take(object.get("keypoints"), &mut self.numbers) {
-                    Some(()) => Outline::Points(start..self.numbers.len() as u32),
-                    None => Outline::Wrong(POINTLESS),
+                    Some(()) => ShapePlace::Points(start..self.numbers.len() as u32),
+                    None => ShapePlace::Wrong(POINTLESS),
                 }
             }
         };
         self.rows.push(outline);
     }
 
-    fn keep(&mut self, segment: &Segment) -> Outline {
+    fn keep(&mut self, segment: &Segment) -> ShapePlace {
         match segment.kind {
-            SegmentKind::Absent => Outline::Wrong("no `segmentation`"),
-            SegmentKind::Wrong(what) => Outline::Wrong(what),
+            SegmentKind::Absent => ShapePlace::Wrong("no `segmentation`"),
+            SegmentKind::Wrong(what) => ShapePlace::Wrong(what),
             SegmentKind::Mask(height, width) => {
                 let start = self.text.len() as u32;
                 self.text.extend_from_slice(&segment.text);
-                Outline::Mask(start..self.text.len() as u32, (height, width))
+                ShapePlace::Mask(start..self.text.len() as u32, (height, width))
             }
             SegmentKind::Polygons => {
                 let (start, first) = (self.corners.len() as u32, self.ends.len() as u32);
                 self.corners.extend(segment.corners.iter().map(|&corner| CornerPlace::of(corner)));
                 self.ends.extend(segment.ends.iter().map(|end| start + end));
-                Outline::Polygons(first..self.ends.len() as u32)
+                ShapePlace::Polygons(first..self.ends.len() as u32)
             }
         }
     }
@@ -135,13 +135,13 @@ impl Outlines {
     pub(super) fn segment(&self, place: usize, segment: &mut Segment) {
         segment.clear();
         segment.kind = match &self.rows[place] {
-            Outline::Wrong(what) => SegmentKind::Wrong(what),
-            Outline::Points(_) => SegmentKind::Absent,
-            Outline::Mask(text, (height, width)) => {
+            ShapePlace::Wrong(what) => SegmentKind::Wrong(what),
+            ShapePlace::Points(_) => SegmentKind::Absent,
+            ShapePlace::Mask(text, (height, width)) => {
                 segment.text.extend_from_slice(&self.text[text.start as usize..text.end as usize]);
                 SegmentKind::Mask(*height, *width)
             }
-            Outline::Polygons(polygons) => {
+            ShapePlace::Polygons(polygons) => {
                 let ends = &self.ends[polygons.start as usize..polygons.end as usize];
                 let start = polygons.start.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
                 let end = ends.last().copied().unwrap_or(start);
@@ -156,8 +156,8 @@ impl Outlines {
     /// The key points of an annotation, by its place here.
     pub(super) fn points(&self, place: usize) -> Result<&[f64], &'static str> {
         match &self.rows[place] {
-            Outline::Points(span) => Ok(&self.numbers[span.start as usize..span.end as usize]),
-            Outline::Wrong(what) => Err(what),
+            ShapePlace::Points(span) => Ok(&self.numbers[span.start as usize..span.end as usize]),
+            ShapePlace::Wrong(what) => Err(what),
             _ => Err(POINTLESS),
         }
     }

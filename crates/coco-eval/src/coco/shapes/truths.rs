@@ -15,7 +15,7 @@ use super::drawn::{ImageSize, draw};
 use super::outlines::Outlines;
 use super::points;
 use super::segment::Segment;
-use crate::mask::{Interval, MaskFacts, pack, unpack};
+use crate::mask::{MaskFacts, PixelRun, pack, unpack};
 
 /// What is odd about masks, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -200,7 +200,7 @@ impl TruthShapes {
     }
 
     /// Puts the intervals of a mask that is written as usual in the place of others.
-    pub(super) fn intervals(&self, shape: &TruthShape, intervals: &mut Vec<Interval>) {
+    pub(super) fn intervals(&self, shape: &TruthShape, intervals: &mut Vec<PixelRun>) {
         let packed = &self.chunks[shape.chunk as usize].intervals;
         unpack(&packed[shape.span.0 as usize..shape.span.1 as usize], intervals);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Warning, WarningList, some};
-use crate::coco::Detection;
+use crate::coco::ResultDetection;
 use crate::evaluate::quirk::Reading;
 use crate::evaluate::rows_check::Look;
 use crate::evaluate::{Evaluation, Evaluator};
@@ -12,9 +12,9 @@ use crate::evaluate::{Evaluation, Evaluator};
 const LEAST: u64 = 10;
 
 /// What tells two detections apart but their categories.
-type Key = (u32, [u64; 5]);
+type DetectionKey = (u32, [u64; 5]);
 
-fn key(row: &Detection) -> Key {
+fn key(row: &ResultDetection) -> DetectionKey {
     let [x, y, width, height] = row.bbox.map(f64::to_bits);
     (row.image, [x, y, width, height, row.score.to_bits()])
 }
@@ -64,7 +64,7 @@ impl Evaluator {
         if (again as u64) < LEAST / 2 || 10 * again < look.few.len() {
             return;
         }
-        let mut met: HashSet<(usize, Key)> = HashSet::with_capacity(self.detections.rows.len());
+        let mut met: HashSet<(usize, DetectionKey)> = HashSet::with_capacity(self.detections.rows.len());
         let once =
             self.detections.changed(|group, row| met.insert((group, key(row))).then_some((group, *row)));
         let twice = (self.detections.rows.len() - once.rows.len()) as u64;
