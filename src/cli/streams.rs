@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use crate::detector::MASKS_AT_ONCE;
 use crate::memory;
 use crate::model::Model;
 
@@ -84,6 +85,10 @@ fn maps_of(model: &Model, scale: f64, batch: usize) -> u64 {
     let network = &manifest.network;
     let bins = (network.box_head().resolution as u64).pow(2);
     let crops = 4 * proposals.post_nms_top_n as u64 * network.feature_channels() as u64 * bins;
+    let mask = network.mask.as_ref().map_or(0, |mask| {
+        let cells = network.feature_channels() * mask.resolution.pow(2);
+        4 * (MASKS_AT_ONCE * (3 * cells + mask.heads * mask.masks * network.mask_side().pow(2))) as u64
+    });
     let pixels = ((height * width) as f64 * scale * scale) as u64;
-    batch.max(1) as u64 * (BYTES_A_PIXEL * pixels + 3 * crops)
+    batch.max(1) as u64 * (BYTES_A_PIXEL * pixels + 3 * crops) + mask
 }

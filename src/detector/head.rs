@@ -1,4 +1,4 @@
-//! A box head's session, with RoIAlign inside it, or apart where the features are on the host.
+//! The session of a box head, or of mask heads, with RoIAlign inside it, or apart where the features are on the host.
 //!
 //! Knows the head's graph by the names of its edges; knows nothing of boxes.
 
@@ -11,11 +11,11 @@ use super::roi_align::{RoiAlign, RoiAlignRule};
 use super::rois::Rois;
 use crate::family::RoiRule;
 use crate::model::{GraphSource, Manifest};
-use crate::network::{Architecture, BoxHead};
+use crate::network::Architecture;
 use crate::onnx;
 use crate::runtime::{self, GraphBytes, Runtime, Session, SessionOptions, Value};
 
-/// A box head that is ready to run.
+/// A box head, or mask heads, ready to run.
 pub(super) enum Head {
     /// The whole graph, on the device where the features are.
     Whole {
@@ -34,9 +34,11 @@ pub(super) enum Head {
 }
 
 impl Head {
-    /// Loads the graph of a box head for a trunk on the same device, so that features need not move.
+    /// Loads the graph of box or mask heads (`kind`: `head` or `mask`), which see so many bins a side, for a trunk on the same
+    /// device, so that features need not move.
     pub(super) fn new(
-        head: &BoxHead,
+        kind: &str,
+        bins: usize,
         source: &GraphSource<'_>,
         manifest: &Manifest,
         runtime: &Runtime,
@@ -53,8 +55,8 @@ impl Head {
             let session = Mutex::new(runtime.session(GraphBytes::Memory(&file, &bytes), &options)?);
             return Ok(Head::Whole { session, inputs });
         }
-        let pooled = pooled(architecture);
-        let (channels, bins) = (architecture.feature_channels(), head.resolution);
+        let pooled = pooled(architecture, kind);
+        let channels = architecture.feature_channels();
         let dims = ["boxes".into(), channels.into(), bins.into(), bins.into()];
         let after = onnx::after(&bytes, &pooled, &dims)
             .map_err(|cause| DetectorError::Graph(format!("{file} cannot be cut in two: {cause}")))?;
@@ -112,9 +114,9 @@ fn locked(session: &Mutex<Session>) -> std::sync::MutexGuard<'_, Session> {
 }
 
 /// The edge that holds what RoIAlign gives.
-fn pooled(architecture: &Architecture) -> String {
+fn pooled(architecture: &Architecture, kind: &str) -> String {
     match architecture.roi_strides().len() {
-        1 => "head.roi_align.0".into(),
-        _ => "head.pooled".into(),
+        1 => format!("{kind}.roi_align.0"),
+        _ => format!("{kind}.pooled"),
     }
 }

@@ -65,6 +65,7 @@ impl Detector {
                 inputs.iter().zip(found).map(finish).collect()
             })
         };
+        let found = self.with_masks(stream, &trunk, &inputs, found, &mut times.head)?;
         Ok((found, times))
     }
 

@@ -8,6 +8,7 @@ mod head;
 mod infer;
 mod input;
 mod layout;
+mod masks;
 mod merge;
 mod partners;
 mod postprocess;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use input::Input;
+pub(crate) use masks::AT_ONCE as MASKS_AT_ONCE;
 pub(crate) use merge::most_alike;
 pub use merge::{MergeRule, merge};
 pub use partners::{OtherModel, united};
@@ -44,7 +46,7 @@ pub use views::Augment;
 use crate::clock::SessionClock;
 use crate::family::{Class, Conventions};
 use crate::geometry::BBox;
-use crate::model::Model;
+use crate::model::{GraphSource, Model};
 use crate::network::Architecture;
 use crate::photo::{DecodeOptions, Photo};
 use crate::runtime::{Device, Precision, Runtime, SessionOptions};
@@ -252,15 +254,23 @@ impl Detector {
         let manifest = model.manifest();
         let stream = || {
             let trunk = || Trunk::new(model, runtime, options, layout);
+            let head = |kind: &str, bins, source: &GraphSource<'_>| {
+                Head::new(kind, bins, source, manifest, runtime, options, layout)
+            };
             let heads = || {
                 let both = manifest.network.heads.iter().zip(model.heads());
-                both.map(|(head, source)| Head::new(head, &source, manifest, runtime, options, layout))
-                    .collect::<Result<Vec<Head>, DetectorError>>()
+                let heads = both.map(|(shape, source)| head("head", shape.resolution, &source));
+                let heads = heads.collect::<Result<Vec<Head>, DetectorError>>()?;
+                let masks = manifest.network.mask.as_ref().zip(model.mask());
+                let masks =
+                    masks.map(|(shape, source)| head("mask", shape.resolution, &source)).transpose()?;
+                Ok::<_, DetectorError>((heads, masks))
             };
             // The files are hashed before they are used: the smaller ones while the other is loaded.
             let (trunk, heads) =
                 if options.device == Device::Cpu { rayon::join(trunk, heads) } else { (trunk(), heads()) };
-            Ok::<_, DetectorError>(Stream { trunk: trunk?, heads: heads? })
+            let (heads, masks) = heads?;
+            Ok::<_, DetectorError>(Stream { trunk: trunk?, heads, masks })
         };
         let selection = Selection::new(
             &manifest.conventions,

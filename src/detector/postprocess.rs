@@ -223,7 +223,7 @@ impl Candidates {
         conventions: &Conventions,
         selection: &Selection,
         sizes: Sizes,
-    ) -> Vec<Prediction> {
+    ) -> Vec<Placed> {
         let kept = self.chosen(selection).into_iter();
         let kept = kept.map(|(place, score)| Prediction {
             class: self.classes[place],
@@ -242,28 +242,39 @@ impl Candidates {
     }
 }
 
+/// A detection, and its box in the resized picture's pixels as it was found there, which mask heads see.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Placed {
+    pub(super) prediction: Prediction,
+    pub(super) roi: BBox,
+}
+
 /// Boxes that stay, in the pixels of the picture in which they were compared, as detections in the photo's own.
 pub(super) fn in_photo(
     conventions: &Conventions,
     kept: impl Iterator<Item = Prediction>,
     sizes: Sizes,
-) -> Vec<Prediction> {
+) -> Vec<Placed> {
     let rule = &conventions.detections;
-    let (back_x, back_y) = sizes.back();
-    let found = kept.map(|one| match rule.nms_space {
+    let ((back_x, back_y), (forth_x, forth_y)) = (sizes.back(), sizes.forth());
+    let (height, width) = (sizes.photo.0 as f32, sizes.photo.1 as f32);
+    let placed = kept.map(|one| match rule.nms_space {
         NmsSpace::Resized => {
             let scaled = conventions.corners.scaled(&one.bbox).scale(back_x, back_y);
-            Prediction { bbox: conventions.corners.edges(&scaled), ..one }
+            let bbox = conventions.corners.edges(&scaled);
+            Placed { roi: one.bbox, prediction: Prediction { bbox, ..one } }
         }
-        NmsSpace::Photo => one,
+        NmsSpace::Photo => Placed { roi: one.bbox.scale(forth_x, forth_y), prediction: one },
     });
     if !rule.clip_to_photo {
-        return found.collect();
+        return placed.collect();
     }
-    let (height, width) = (sizes.photo.0 as f32, sizes.photo.1 as f32);
-    found
-        .map(|d| Prediction { bbox: d.bbox.clip(width, height), ..d })
-        .filter(|d| d.bbox.width() > 0.0 && d.bbox.height() > 0.0)
+    placed
+        .map(|mut one| {
+            one.prediction.bbox = one.prediction.bbox.clip(width, height);
+            one
+        })
+        .filter(|one| one.prediction.bbox.width() > 0.0 && one.prediction.bbox.height() > 0.0)
         .collect()
 }
 
@@ -280,7 +291,8 @@ pub fn detections(
     let mut scores = logits.to_vec();
     softmax_rows(&mut scores, classes + 1);
     let output = ScoredRows { scores: &scores, deltas, classes, box_rows };
-    Candidates::new(conventions, selection, output, proposals, sizes).finish(conventions, selection, sizes)
+    let found = Candidates::new(conventions, selection, output, proposals, sizes);
+    found.finish(conventions, selection, sizes).into_iter().map(|one| one.prediction).collect()
 }
 
 /// Probabilities of rows of logits, in their place: `exp(x - max) / sum`, in float32.

@@ -1,7 +1,7 @@
 //! The head once more on its own boxes: the box refinement of He et al. (2016, "Deep Residual Learning for Image
 //! Recognition", appendix B), with box voting.
 
-use super::postprocess::{Candidates, in_photo};
+use super::postprocess::{Candidates, Placed, in_photo};
 use super::streams::Stream;
 use super::{Detector, DetectorError, Input, Prediction, trunk};
 use crate::clock::{StageTimes, timed};
@@ -36,7 +36,7 @@ impl Detector {
         inputs: &[Input],
         first: Vec<Candidates>,
         times: &mut StageTimes,
-    ) -> Result<Vec<Vec<Prediction>>, DetectorError> {
+    ) -> Result<Vec<Vec<Placed>>, DetectorError> {
         let again: Vec<Vec<BBox>> = timed(&mut times.postprocess, || {
             inputs.iter().zip(&first).map(|(input, first)| self.boxes_of(input, first)).collect()
         });

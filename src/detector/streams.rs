@@ -16,6 +16,8 @@ pub(super) struct Stream {
     pub(super) trunk: Trunk,
     /// In the order that boxes pass through them.
     pub(super) heads: Vec<Head>,
+    /// The mask heads, where there are any.
+    pub(super) masks: Option<Head>,
 }
 
 /// All streams, and which of the others nobody uses. The first is for whoever finds none of them free.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use ndarray::{ArrayD, IxDyn};
 
 use super::cascade::RowsOfHead;
+use super::masks::MaskLogits;
 use super::streams::Stream;
 use super::{Detector, DetectorError, Input, Proposal, trunk, unexpected, unsort};
 use crate::geometry::BBox;
@@ -115,6 +116,30 @@ impl Detector {
         }
         trace.trunk.extend(stream.trunk.named(output)?);
         Ok(trace)
+    }
+
+    /// What the mask heads give for boxes in the resized picture's pixels: for each head (boxes, masks, side, side).
+    ///
+    /// # Errors
+    /// When a session fails, or there is no mask head.
+    pub(super) fn trace_masks(
+        &self,
+        mut input: Input,
+        boxes: Vec<BBox>,
+    ) -> Result<Vec<ArrayD<f32>>, DetectorError> {
+        let tensor = input.take()?;
+        let inputs = [input];
+        self.streams.with(|stream| {
+            let (output, _) = stream.trunk.run(&tensor, None, &self.sessions, &mut 0.0)?;
+            let count = boxes.len();
+            let MaskLogits { heads, masks, side } =
+                self.mask_logits(stream, &output, &inputs, 0, boxes, &mut 0.0)?;
+            let shape = [count, masks, side, side];
+            let array = |values| {
+                ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|_| unexpected("mask.logits", &shape))
+            };
+            heads.into_iter().map(array).collect()
+        })
     }
 
     /// What was asked for of one head, and, where another one follows, what decides the boxes that it sees.

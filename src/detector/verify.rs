@@ -15,6 +15,7 @@ use super::{Detector, Input, Prediction, Trace};
 use crate::checkpoint::{self, Checkpoint};
 use crate::geometry::BBox;
 use crate::photo::{self, Photo};
+use coco_eval::Rle;
 
 /// Proposals further than this from every recorded one, in pixels, count as unmatched.
 const UNMATCHED: f64 = 0.25;
@@ -26,7 +27,8 @@ const OTHER_TOLERANCE: f64 = 1e-3;
 /// One comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StageComparison {
-    /// What was compared: `input`, `features.0` …, `proposals`, `box.logits`, `detections`, `scores`.
+    /// What was compared: `input`, `features.0` …, `proposals`, `box.logits`, `mask.logits`, `detections`, `scores`,
+    /// `masks` (pixels that differ, as a share of those that may).
     pub stage: String,
     /// The picture.
     pub file: String,
@@ -145,6 +147,10 @@ struct ExpectedDetection {
     score: f64,
     #[serde(rename = "box")]
     corners: [f64; 4],
+    /// Of a model with masks, in the picture's own pixels.
+    mask: Option<Rle>,
+    /// Pixels in which a mask may differ.
+    mask_pixels_allowed: Option<u32>,
 }
 
 /// Compares a model with a reference folder: the stages of one picture where they are recorded, and the detections
@@ -161,6 +167,9 @@ pub fn verify(detector: &Detector, folder: &Path) -> Result<Verification, Verify
         let recorded = read_stages(&stages)?;
         let photo = read_picture(detector, folder, file)?;
         compare_stages(detector, &config, file, &photo, &recorded, &mut verdict.steps)?;
+        if let Some(image) = expected.images.iter().find(|image| image.file == *file) {
+            compare_mask_logits(detector, &config, image, &photo, &recorded, &mut verdict.steps)?;
+        }
     }
     for image in &expected.images {
         let found = detector.predict(&read_picture(detector, folder, &image.file)?)?;
@@ -249,6 +258,36 @@ fn compare_stages(
     Ok(())
 }
 
+/// What the mask heads give for the recorded detections, in their order.
+fn compare_mask_logits(
+    detector: &Detector,
+    config: &ReferenceConfig,
+    image: &ExpectedImage,
+    photo: &Photo,
+    recorded: &BTreeMap<String, ArrayD<f32>>,
+    steps: &mut Vec<StageComparison>,
+) -> Result<(), VerifyError> {
+    let there = recorded.keys().any(|name| name.starts_with("mask.logits"));
+    if !there || image.detections.is_empty() {
+        return Ok(());
+    }
+    let input = detector.prepare(photo)?;
+    let (x, y) = input.on_its_way().forth();
+    let boxes = image.detections.iter().map(|one| {
+        let [x1, y1, x2, y2] = one.corners.map(|corner| corner as f32);
+        BBox::new(x1, y1, x2, y2).scale(x, y)
+    });
+    let heads = detector.trace_masks(input, boxes.collect())?;
+    for (place, logits) in heads.iter().enumerate() {
+        let stage = if heads.len() > 1 { format!("mask.logits.{place}") } else { "mask.logits".into() };
+        let Some(theirs) = recorded.get(&stage) else { continue };
+        let (difference, note) = compare_arrays(&logits.view(), &theirs.view());
+        let allowed = config.allowed_or(&stage, OTHER_TOLERANCE);
+        steps.push(StageComparison { stage, file: image.file.clone(), difference, allowed, note });
+    }
+    Ok(())
+}
+
 /// Boxes of an array of (boxes, 4); none of another.
 fn boxes(array: &ArrayD<f32>) -> Vec<BBox> {
     if array.ndim() != 2 {
@@ -323,6 +362,7 @@ fn compare_detections(
     steps: &mut Vec<StageComparison>,
 ) {
     let (mut box_worst, mut score_worst, mut note) = (0.0f64, 0.0f64, None);
+    let mut mask_worst: Option<f64> = None;
     let mut left: Vec<&Prediction> = found.iter().collect();
     if found.len() != image.detections.len() {
         note = Some(format!("{} detections, {} expected", found.len(), image.detections.len()));
@@ -339,7 +379,11 @@ fn compare_detections(
             same_class.map(|(i, d)| (i, apart(d))).min_by(|a, b| (a.1.0 + a.1.1).total_cmp(&(b.1.0 + b.1.1)));
         match nearest {
             Some((i, (far, score))) => {
-                left.remove(i);
+                let found = left.remove(i);
+                if let Some(mask) = &expected.mask {
+                    let share = share_of_allowed(mask, found, expected);
+                    mask_worst = Some(mask_worst.map_or(share, |worst| worst.max(share)));
+                }
                 box_worst = box_worst.max(far);
                 score_worst = score_worst.max(score);
             }
@@ -361,4 +405,14 @@ fn compare_detections(
     };
     steps.push(step("detections", box_worst, config.allowed_or("box_px", BOX_TOLERANCE), note));
     steps.push(step("scores", score_worst, config.allowed_or("score", OTHER_TOLERANCE), None));
+    steps.extend(mask_worst.map(|share| step("masks", share, 1.0, None)));
+}
+
+/// Pixels in which a mask differs from the expected one, as a share of those that may; infinite where there is none.
+fn share_of_allowed(mask: &Rle, found: &Prediction, expected: &ExpectedDetection) -> f64 {
+    let Some(own) = &found.mask else { return f64::INFINITY };
+    let own = own.paste((mask.width(), mask.height()));
+    let both = [own, mask.clone()];
+    let differing = Rle::merge(&both, false).area() - Rle::merge(&both, true).area();
+    f64::from(differing) / f64::from(expected.mask_pixels_allowed.unwrap_or(0).max(1))
 }

@@ -157,7 +157,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
     conventions
 }
 
-/// The file has the background first, among scores and boxes, and anchors of several sizes by ratio first;
+/// The file has the background first, among scores, boxes and masks, and anchors of several sizes by ratio first;
 /// the conventions have it last, and sizes first, as detectron2 does.
 fn rows(architecture: &Architecture, conventions: &Conventions, layer: Layer) -> Option<Vec<usize>> {
     let head = architecture.box_head();
@@ -169,6 +169,10 @@ fn rows(architecture: &Architecture, conventions: &Conventions, layer: Layer) ->
         Layer::RpnDeltas => Some(anchors().flat_map(|anchor| (0..4).map(move |i| 4 * anchor + i)).collect()),
         Layer::Scores(_) => Some((1..=head.classes).chain([0]).collect()),
         Layer::Boxes(_) => Some((4..head.box_rows).collect()),
+        Layer::MaskLogits(_) => {
+            let masks = architecture.mask.as_ref()?.masks;
+            (masks == head.classes + 1).then(|| (1..masks).collect())
+        }
         _ => None,
     }
 }

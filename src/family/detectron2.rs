@@ -6,8 +6,9 @@ use super::box_rules::{Corners, OverlapPrecision, ProposalOrder, TieOrder};
 use super::classes::coco_classes;
 use super::conventions::{
     AnchorCell, AnchorRule, AnchorStride, Background, CascadeRule, ChannelOrder, Clamp, Conventions,
-    DetectionRule, FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter,
-    RoiRule, RoiScale, Scaling, ScoreMean, SizeRule, ValueRange, usual_sizes,
+    DetectionRule, FinestLevel, InputRule, LevelRule, MaskRule, MaskThreshold, MinSide, NmsSpace, PasteRule,
+    ProposalRule, RankBy, ResizeFilter, RoiRule, RoiScale, Scaling, ScoreMean, SizeRule, ValueRange,
+    usual_sizes,
 };
 use super::left_out::LeftOutTensors;
 use super::{Class, Family, FamilyError, ImportOptions, LayerNames, Recognised};
@@ -225,6 +226,9 @@ pub(super) fn conventions(architecture: &Architecture) -> Conventions {
             &[[20.0, 20.0, 10.0, 10.0], [30.0, 30.0, 15.0, 15.0]],
             ScoreMean::Probabilities,
         ),
-        masks: None,
+        masks: architecture
+            .mask
+            .as_ref()
+            .map(|_| MaskRule { paste: PasteRule::Sample, threshold: MaskThreshold::AtLeast(0.5) }),
     }
 }

@@ -8,7 +8,8 @@ use std::ops::RangeInclusive;
 use super::Class;
 use super::classifier::ClassifierInput;
 use super::conventions::{
-    AnchorRule, CascadeRule, Conventions, DetectionRule, InputRule, LevelRule, MinSide, ProposalRule,
+    AnchorRule, CascadeRule, Conventions, DetectionRule, InputRule, LevelRule, MaskRule, MinSide,
+    ProposalRule,
 };
 use crate::checkpoint::EscapedText;
 use crate::network::{Architecture, BoxHead};
@@ -57,6 +58,7 @@ pub(crate) fn check(
     check_level(&conventions.roi.level)?;
     check_detections(&conventions.detections)?;
     check_cascade(conventions.cascade.as_ref(), architecture.heads.len())?;
+    check_masks(conventions.masks, architecture)?;
     check_values(architecture, &conventions.proposals)?;
     check_classes(classes, architecture.box_head().classes)
 }
@@ -160,6 +162,17 @@ fn check_cascade(rule: Option<&CascadeRule>, heads: usize) -> Result<(), String>
         ));
     }
     weights.iter().try_for_each(|weights| check_weights("cascade.box_weights", weights))
+}
+
+/// A rule where there are mask heads.
+fn check_masks(rule: Option<MaskRule>, architecture: &Architecture) -> Result<(), String> {
+    let Some(rule) = rule.filter(|_| architecture.mask.is_some()) else {
+        return match (rule, &architecture.mask) {
+            (None, None) => Ok(()),
+            _ => Err("a mask head is named in one of network.mask and conventions.masks only".into()),
+        };
+    };
+    within("masks.threshold", rule.threshold.value(), 0.0..=1.0)
 }
 
 fn check_weights(name: &str, weights: &[f32; 4]) -> Result<(), String> {

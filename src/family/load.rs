@@ -158,10 +158,10 @@ pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, 
     hints.last_stage_dilation = options.dilation.unwrap_or(hints.last_stage_dilation);
     hints.shortcut = options.shortcut.or(hints.shortcut);
     let shapes = |layer| naming(layer).shape(checkpoint);
+    hints.mask_resolution = options.mask_roi_resolution.unwrap_or(hints.mask_resolution);
     hints.extra_level = extra_level(options, &shapes).unwrap_or(hints.extra_level);
     let mut architecture =
         Architecture::read(&shapes, &hints).map_err(|error| unreadable(error, &naming, checkpoint))?;
-    architecture.mask = None;
     if architecture.heads.iter().any(|head| head.linears.len() == 1 && head.convs.is_empty()) {
         warnings
             .push("the box head has one linear layer, where most have two: a second may be missing".into());
@@ -186,7 +186,11 @@ pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, 
         surplus(checkpoint, &used, idle).into_iter().partition(|name| left_out(name).is_some());
     let parts: BTreeSet<LeftOutTensors> = left.iter().filter_map(|name| left_out(name)).collect();
     warnings.extend(parts.into_iter().map(LeftOutTensors::told));
-    let unknown: Vec<String> = surplus.iter().filter(|name| needed(name)).map(|name| quoted(name)).collect();
+    // What is left of a mask head that is known would change its masks.
+    let of_masks =
+        |name: &&String| left_out(name) == Some(LeftOutTensors::Masks) && architecture.mask.is_some();
+    let unknown = surplus.iter().filter(|name| needed(name)).chain(left.iter().filter(of_masks));
+    let unknown: Vec<String> = unknown.map(|name| quoted(name)).collect();
     if !unknown.is_empty() {
         return Err(FamilyError::UnknownLayers { unknown });
     }
@@ -252,11 +256,14 @@ fn rearrange(
     weights: &mut Weights,
 ) {
     let of_heads = (0..architecture.heads.len()).flat_map(|head| [Layer::Scores(head), Layer::Boxes(head)]);
-    for layer in [Layer::RpnLogits, Layer::RpnDeltas].into_iter().chain(of_heads) {
+    let others = [Layer::RpnLogits, Layer::RpnDeltas, Layer::MaskLogits(0)];
+    for layer in others.into_iter().chain(of_heads) {
         if let Some(order) = rows(architecture, conventions, layer) {
             weights.rearrange(layer, &order);
-            if let Layer::Boxes(head) = layer {
-                architecture.heads[head].box_rows = order.len();
+            match (layer, &mut architecture.mask) {
+                (Layer::Boxes(head), _) => architecture.heads[head].box_rows = order.len(),
+                (Layer::MaskLogits(_), Some(mask)) => mask.masks = order.len(),
+                _ => {}
             }
         }
     }

@@ -7,8 +7,9 @@ use super::classes::coco_names;
 use super::config::{self, ConfigError};
 use super::conventions::{
     AnchorCell, AnchorRule, AnchorStride, Background, CascadeRule, ChannelOrder, Clamp, Conventions,
-    DetectionRule, FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter,
-    RoiRule, RoiScale, Scaling, ScoreMean, SizeRule, ValueRange, usual_sizes,
+    DetectionRule, FinestLevel, InputRule, LevelRule, MaskRule, MaskThreshold, MinSide, NmsSpace, PasteRule,
+    ProposalRule, RankBy, ResizeFilter, RoiRule, RoiScale, Scaling, ScoreMean, SizeRule, ValueRange,
+    usual_sizes,
 };
 use super::detectron2::coco;
 use super::left_out::LeftOutTensors;
@@ -243,6 +244,9 @@ fn conventions(architecture: &Architecture) -> Conventions {
             clip_to_photo: false,
         },
         cascade: CascadeRule::of(architecture.heads.len(), &LATER_WEIGHTS, ScoreMean::Logits),
-        masks: None,
+        masks: architecture
+            .mask
+            .as_ref()
+            .map(|_| MaskRule { paste: PasteRule::SampleMiddle, threshold: MaskThreshold::AtLeast(0.5) }),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::conventions::{ChannelOrder, Conventions, ResizeFilter, ValueRange};
+use super::conventions::{ChannelOrder, Conventions, MaskThreshold, ResizeFilter, ValueRange};
 use crate::network::{Architecture, BlockKind, Shortcut};
 
 /// A class as the user gives it: a name, or a name with its category id.
@@ -101,6 +101,12 @@ pub struct ImportOptions {
     /// Of a cascade: weights of deltas of the box heads after the first, a list a head.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cascade_box_weights: Option<Vec<[f32; 4]>>,
+    /// Cells a side that mask heads see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_roi_resolution: Option<usize>,
+    /// Probability from which a mask's pixel is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_threshold: Option<f32>,
     /// Least score.
     pub score_threshold: Option<f32>,
     /// Overlap of detections.
@@ -143,6 +149,8 @@ impl ImportOptions {
             roi_aligned: Some(conventions.roi.aligned),
             box_weights: Some(detections.box_weights),
             cascade_box_weights: conventions.cascade.as_ref().map(|cascade| cascade.box_weights.clone()),
+            mask_roi_resolution: architecture.mask.as_ref().map(|mask| mask.resolution),
+            mask_threshold: conventions.masks.map(|masks| masks.threshold.value()),
             score_threshold: Some(detections.score_threshold),
             nms_threshold: Some(detections.nms_threshold),
             detections_per_image: Some(detections.per_image),
@@ -201,6 +209,8 @@ impl ImportOptions {
             roi_aligned,
             box_weights,
             cascade_box_weights,
+            mask_roi_resolution,
+            mask_threshold,
             score_threshold,
             nms_threshold,
             detections_per_image
@@ -236,6 +246,10 @@ impl ImportOptions {
         set(&mut detections.box_weights, &self.box_weights);
         if let Some(cascade) = &mut conventions.cascade {
             set(&mut cascade.box_weights, &self.cascade_box_weights);
+        }
+        if let Some(masks) = &mut conventions.masks {
+            let (MaskThreshold::Above(value) | MaskThreshold::AtLeast(value)) = &mut masks.threshold;
+            set(value, &self.mask_threshold);
         }
         let detections = &mut conventions.detections;
         set(&mut detections.score_threshold, &self.score_threshold);

@@ -6,8 +6,8 @@ use super::box_rules::{Corners, OverlapPrecision, ProposalOrder, TieOrder};
 use super::classes::coco_slots;
 use super::conventions::{
     AnchorCell, AnchorRule, AnchorStride, Background, ChannelOrder, Clamp, Conventions, DetectionRule,
-    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter, RoiRule,
-    RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
+    FinestLevel, InputRule, LevelRule, MaskRule, MaskThreshold, MinSide, NmsSpace, PasteRule, ProposalRule,
+    RankBy, ResizeFilter, RoiRule, RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
 };
 use super::left_out::LeftOutTensors;
 use super::load::missing;
@@ -223,6 +223,9 @@ fn conventions(architecture: &Architecture) -> Conventions {
             clip_to_photo: false,
         },
         cascade: None,
-        masks: None,
+        masks: architecture
+            .mask
+            .as_ref()
+            .map(|_| MaskRule { paste: PasteRule::Resize, threshold: MaskThreshold::Above(0.5) }),
     }
 }

@@ -287,7 +287,9 @@ fn read_mask(
     last_stage: bool,
 ) -> Result<Option<MaskHead>, ArchitectureError> {
     let present = |&head: &usize| {
-        [Layer::MaskUpsample(head), Layer::MaskLogits(head)].into_iter().any(|layer| shapes(layer).is_some())
+        [Layer::MaskUpsample(head), Layer::MaskLogits(head), Layer::MaskConv { head, index: 0 }]
+            .into_iter()
+            .any(|layer| shapes(layer).is_some())
     };
     let Some(last) = (0..MOST_HEADS).rev().find(present) else { return Ok(None) };
     let upsample = conv_shape(shapes, Layer::MaskUpsample(0))?;

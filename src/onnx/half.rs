@@ -8,11 +8,12 @@ use super::graph::{Edge, Element, Graph, Values};
 use super::proto::NodeProto;
 
 /// What computes in float16 where its first input is a float tensor; everything else stays as it is.
-const HALF: [&str; 12] = [
+const HALF: [&str; 13] = [
     "Add",
     "AveragePool",
     "Concat",
     "Conv",
+    "ConvTranspose",
     "Flatten",
     "Gemm",
     "GlobalAveragePool",

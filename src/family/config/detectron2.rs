@@ -103,11 +103,37 @@ fn read(tree: &Json) -> Result<ImportOptions, ConfigError> {
         roi_aligned: Some(aligned),
         box_weights: Some(box_weights),
         cascade_box_weights,
+        mask_roi_resolution: mask_resolution(tree)?,
         score_threshold: Some(get(tree, "MODEL.ROI_HEADS.SCORE_THRESH_TEST")?.unwrap_or(0.05)),
         nms_threshold: Some(get(tree, "MODEL.ROI_HEADS.NMS_THRESH_TEST")?.unwrap_or(0.5)),
         detections_per_image: Some(get(tree, "TEST.DETECTIONS_PER_IMAGE")?.unwrap_or(100)),
         ..ImportOptions::default()
     })
+}
+
+/// Cells a side that the mask head sees; a C4 model's sees what its box head does.
+fn mask_resolution(tree: &Json) -> Result<Option<usize>, ConfigError> {
+    if get::<bool>(tree, "MODEL.MASK_ON")? != Some(true) {
+        return Ok(None);
+    }
+    let heads = get::<String>(tree, "MODEL.ROI_HEADS.NAME")?;
+    if heads.as_deref().unwrap_or("Res5ROIHeads") == "Res5ROIHeads" {
+        return get(tree, "MODEL.ROI_BOX_HEAD.POOLER_RESOLUTION");
+    }
+    let differs = |key: &str, usual: Json| {
+        let of = |head: &str| find(tree, &format!("MODEL.{head}.{key}")).cloned().unwrap_or(usual.clone());
+        if of("ROI_MASK_HEAD") == of("ROI_BOX_HEAD") {
+            return Ok(());
+        }
+        Err(unsupported(&format!("MODEL.ROI_MASK_HEAD.{key}"), "another pooling than the box head's"))
+    };
+    differs("POOLER_SAMPLING_RATIO", 0.into())?;
+    differs("POOLER_TYPE", "ROIAlignV2".into())?;
+    if get::<String>(tree, "MODEL.ROI_MASK_HEAD.NAME")?.is_some_and(|name| name != "MaskRCNNConvUpsampleHead")
+    {
+        return Err(unsupported("MODEL.ROI_MASK_HEAD.NAME", "another mask head than the standard one"));
+    }
+    Ok(Some(get(tree, "MODEL.ROI_MASK_HEAD.POOLER_RESOLUTION")?.unwrap_or(14)))
 }
 
 /// Of dx, dy, dw, dh.
@@ -221,6 +247,10 @@ mod tests {
             ("MODEL: {RESNETS: {DEFORM_ON_PER_STAGE: [false, true, true, true]}}", "DEFORM_ON_PER_STAGE"),
             ("MODEL: {ANCHOR_GENERATOR: {OFFSET: 0.5}}", "OFFSET"),
             ("MODEL: {ROI_HEADS: {NAME: RROIHeads}}", "ROI_HEADS.NAME"),
+            (
+                "MODEL: {MASK_ON: true, ROI_HEADS: {NAME: StandardROIHeads}, ROI_MASK_HEAD: {POOLER_SAMPLING_RATIO: 2}}",
+                "ROI_MASK_HEAD.POOLER_SAMPLING_RATIO",
+            ),
             ("MODEL: {ROI_BOX_HEAD: {POOLER_TYPE: ROIPool}}", "POOLER_TYPE"),
             ("_BASE_: mine.yaml", "mine.yaml"),
             ("TASK: detection", "MODEL"),

@@ -159,6 +159,7 @@ fn roi(model: &Json, options: &mut ImportOptions) -> Result<(), ConfigError> {
     options.roi_sampling_ratio =
         get_either(model, &format!("{layer}.sampling_ratio"), &format!("{layer}.sample_num"))?;
     options.roi_aligned = get(model, &format!("{layer}.aligned"))?;
+    masks(model, options)?;
     let weights = |head: &&Json| {
         let deviations: Option<[f64; 4]> = get(head, "bbox_coder.target_stds")?;
         Ok::<_, ConfigError>(deviations.map(|stds| stds.map(|std| (1.0 / std) as f32)))
@@ -174,6 +175,23 @@ fn roi(model: &Json, options: &mut ImportOptions) -> Result<(), ConfigError> {
     let later = weights.split_off(1);
     options.box_weights = weights.first().copied();
     options.cascade_box_weights = Some(later).filter(|later| !later.is_empty());
+    Ok(())
+}
+
+/// What the mask heads see, and from which probability on a pixel is set.
+fn masks(model: &Json, options: &mut ImportOptions) -> Result<(), ConfigError> {
+    options.mask_threshold = get(model, "test_cfg.rcnn.mask_thr_binary")?;
+    let layer = "roi_head.mask_roi_extractor.roi_layer";
+    options.mask_roi_resolution =
+        get_either(model, &format!("{layer}.output_size"), &format!("{layer}.out_size"))?;
+    let sampling: Option<usize> =
+        get_either(model, &format!("{layer}.sampling_ratio"), &format!("{layer}.sample_num"))?;
+    if find(model, layer).is_some() && sampling.unwrap_or(0) != options.roi_sampling_ratio.unwrap_or(0) {
+        return Err(unsupported(
+            &format!("model.{layer}.sampling_ratio"),
+            "other samples than the box head's",
+        ));
+    }
     Ok(())
 }
 
