@@ -2,7 +2,11 @@
 """Times `rcnn evaluate` beside other evaluators on the same files in the same run.
 
     python evaluate.py GT.json DT.json --rcnn target/release/rcnn [--vernier BIN/vernier] [--hotcoco BIN/coco-eval]
-                       [--python VENV/bin/python] [--runs 5] [--threads 2]
+                       [--python VENV/bin/python] [--runs 5] [--threads 2] [--iou-type segm]
+    python evaluate.py GT.json MASKS.json --draw-masks --python VENV/bin/python
+
+The second line makes results with masks: for each annotation of GT.json, whose segmentations must be polygons, one that is moved a
+little, with pycocotools.
 
 The command lines of the others come from `cargo install vernier-cli hotcoco-cli --root DIR`; the Python ones
 (pycocotools, faster-coco-eval, ultrafast-pycocotools) from pip, and those that are installed are run. They take turns,
@@ -27,9 +31,31 @@ PYTHON = {
 BODY = """
 import contextlib, io, json, sys
 with contextlib.redirect_stdout(io.StringIO()):
-    g = COCO(sys.argv[1]); e = E(g, g.loadRes(sys.argv[2]), "bbox")
+    g = COCO(sys.argv[1]); e = E(g, g.loadRes(sys.argv[2]), sys.argv[3])
     e.evaluate(); e.accumulate(); e.summarize()
 print(json.dumps([float(x) for x in list(e.stats)[:12]]))
+"""
+
+
+DRAW = """
+import json, random, sys
+from pycocotools import mask
+r = random.Random(1)
+with open(sys.argv[1]) as file:
+    truth = json.load(file)
+sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
+results = []
+for row in truth["annotations"]:
+    if not isinstance(row["segmentation"], list) or row.get("iscrowd"):
+        continue
+    by = 0.03 * row["bbox"][2] + 1
+    moved = [[side + r.gauss(0, by) for side in polygon] for polygon in row["segmentation"]]
+    made = mask.merge(mask.frPyObjects(moved, *sizes[row["image_id"]]))
+    results.append({"image_id": row["image_id"], "category_id": row["category_id"], "score": round(r.random(), 4),
+                    "segmentation": {"size": made["size"], "counts": made["counts"].decode()}})
+with open(sys.argv[2], "w") as file:
+    json.dump(results, file)
+print(len(results), "masks")
 """
 
 
@@ -48,7 +74,9 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("gt")
     p.add_argument("dt")
-    p.add_argument("--rcnn", required=True)
+    p.add_argument("--rcnn")
+    p.add_argument("--iou-type", choices=["bbox", "segm"], default="bbox")
+    p.add_argument("--draw-masks", action="store_true", help="make DT.json")
     p.add_argument("--vernier")
     p.add_argument("--hotcoco")
     p.add_argument("--python")
@@ -56,24 +84,28 @@ def main():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--skip", default="", help="names to leave out, with commas")
     a = p.parse_args()
-    threads = str(a.threads)
+    if a.draw_masks:
+        sys.exit(subprocess.run([a.python or sys.executable, "-c", DRAW, a.gt, a.dt]).returncode)
+    if not a.rcnn:
+        p.error("--rcnn is needed")
+    threads, kind = str(a.threads), ["--iou-type", a.iou_type]
     with tempfile.TemporaryDirectory() as folder:
         result = os.path.join(folder, "out.json")
 
         def last_file(_):
             return [x for x in find_numbers(json.load(open(result))) if x is not None]
-        rivals = {"rcnn": ([a.rcnn, "evaluate", "-a", a.gt, "-r", a.dt, "--json", "--threads", threads],
+        rivals = {"rcnn": ([a.rcnn, "evaluate", "-a", a.gt, "-r", a.dt, "--json", "--threads", threads, *kind],
                            lambda out: json.loads(out)["stats"])}
         if a.vernier:
-            rivals["vernier-cli"] = ([a.vernier, "eval", "--gt", a.gt, "--dt", a.dt, "--iou-type", "bbox", "--emit", "json",
+            rivals["vernier-cli"] = ([a.vernier, "eval", "--gt", a.gt, "--dt", a.dt, *kind, "--emit", "json",
                                       "--threads", threads],
                                      lambda out: [line["value"] for line in json.loads(out)["lines"]])
         if a.hotcoco:
-            rivals["hotcoco-cli"] = ([a.hotcoco, "eval", "--gt", a.gt, "--dt", a.dt, "--iou-type", "bbox", "-o", result],
+            rivals["hotcoco-cli"] = ([a.hotcoco, "eval", "--gt", a.gt, "--dt", a.dt, *kind, "-o", result],
                                      last_file)
         for name, imports in PYTHON.items() if a.python else ():
             if subprocess.run([a.python, "-c", imports], capture_output=True).returncode == 0:
-                rivals[name] = ([a.python, "-c", imports + BODY, a.gt, a.dt], json.loads)
+                rivals[name] = ([a.python, "-c", imports + BODY, a.gt, a.dt, a.iou_type], json.loads)
         for name in filter(None, a.skip.split(",")):
             rivals.pop(name, None)
         times = {name: [] for name in rivals}
@@ -86,12 +118,13 @@ def main():
                 times[name].append((wall, cpu, memory))
                 numbers[name] = read(out)
     own = [statistics.median(column) for column in zip(*times["rcnn"])]
-    print("median of %d runs, %d threads; load %s; %s" % (a.runs, a.threads, os.getloadavg()[0], a.dt))
-    print("%-18s %8s %8s %9s %8s %8s  %s" % ("", "wall s", "CPU s", "peak MiB", "x wall", "x CPU", "numbers"))
+    print("median of %d runs, %d threads, %s; load %s; %s" % (a.runs, a.threads, a.iou_type, os.getloadavg()[0], a.dt))
+    print("%-18s %8s %8s %9s %8s %8s %8s  %s" % ("", "wall s", "CPU s", "peak MiB", "x wall", "x CPU", "x MiB", "numbers"))
     for name, rows in times.items():
         wall, cpu, memory = (statistics.median(column) for column in zip(*rows))
         same = "same" if list(numbers[name])[:12] == numbers["rcnn"] else "differ"
-        print("%-18s %8.2f %8.2f %9.0f %8.1f %8.1f  %s" % (name, wall, cpu, memory, wall / own[0], cpu / own[1], same))
+        print("%-18s %8.2f %8.2f %9.0f %8.1f %8.1f %8.1f  %s" % (
+            name, wall, cpu, memory, wall / own[0], cpu / own[1], memory / own[2], same))
 
 
 def find_numbers(value):

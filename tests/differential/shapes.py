@@ -287,4 +287,5 @@ def main():
             file.write(json.dumps(row, separators=(",", ":")) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

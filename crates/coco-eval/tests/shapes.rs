@@ -1,12 +1,16 @@
-//! Evaluation of masks and key points: the numbers and arrays of pycocotools 2.0.11, to the last bit, and tidecv's of masks.
+//! Evaluation of masks and key points: the numbers and arrays of pycocotools 2.0.11 and lvis 0.5.3, to the last bit, and tidecv's of
+//! masks.
 //!
-//! The stored cases are those of `tests/differential/shapes.py --small --cases 80`. `RCNN_SHAPE_CASES` names a file of more.
+//! The stored cases are those of `tests/differential/shapes.py --small --cases 80` and `lvis_masks.py --small --cases 40`.
+//! `RCNN_SHAPE_CASES` and `RCNN_LVIS_CASES` name files of more.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop")]
 
 use std::path::{Path, PathBuf};
 
-use coco_eval::{AreaRange, EvaluateError, Evaluator, IouType, Params, Reading, TIDE_KINDS, TideThresholds};
+use coco_eval::{
+    AreaRange, EvaluateError, Evaluator, IouType, Params, Protocol, Reading, TIDE_KINDS, TideThresholds,
+};
 use serde_json::Value;
 
 mod support;
@@ -17,9 +21,12 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
 
-fn params(given: &Value) -> Params {
+fn params(given: &Value, protocol: Protocol) -> Params {
     let kind = if given["iouType"] == "segm" { IouType::Segm } else { IouType::Keypoints };
-    let mut params = Params::of(kind);
+    let mut params = match protocol {
+        Protocol::Lvis => Params { iou_type: kind, ..Params::lvis() },
+        _ => Params::of(kind),
+    };
     for (key, value) in given.as_object().unwrap() {
         match key.as_str() {
             "kpt_oks_sigmas" => params.sigmas = numbers(value),
@@ -43,12 +50,12 @@ fn params(given: &Value) -> Params {
 }
 
 /// What is wrong with our answer to a case, if anything.
-fn check(case: &Value, folder: &Path) -> Option<String> {
+fn check(case: &Value, protocol: Protocol, folder: &Path) -> Option<String> {
     let (gt, dt) = (folder.join("gt.json"), folder.join("dt.json"));
     std::fs::write(&gt, case["gt"].as_str().unwrap()).unwrap();
     std::fs::write(&dt, case["dt"].as_str().unwrap()).unwrap();
     let evaluate = || -> Result<_, EvaluateError> {
-        let input = Evaluator::open(&gt, &dt, &params(&case["params"]), false)?;
+        let input = Evaluator::open(&gt, &dt, &params(&case["params"], protocol), false)?;
         let evaluation = input.evaluate_as(Reading::default(), true)?;
         let warnings = input.warnings(&evaluation, Reading::default()).len();
         let tide = match case["expected"].get("tide") {
@@ -86,10 +93,10 @@ fn check(case: &Value, folder: &Path) -> Option<String> {
             return Some(format!("TIDE differs: {tide:?}, expected {expected}"));
         }
     }
-    differing_array(&evaluation, folder, Params::default().protocol, expected)
+    differing_array(&evaluation, folder, protocol, expected)
 }
 
-fn cases(path: &Path, least: usize) {
+fn cases(path: &Path, protocol: Protocol, least: usize) {
     let folder = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(path).unwrap();
     let cases: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -98,7 +105,7 @@ fn cases(path: &Path, least: usize) {
     let wrong: Vec<String> = cases
         .iter()
         .filter_map(|case| {
-            Some(format!("{} {}: {}", case["number"], case["params"], check(case, folder.path())?))
+            Some(format!("{} {}: {}", case["number"], case["params"], check(case, protocol, folder.path())?))
         })
         .collect();
     let shown = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
@@ -107,8 +114,21 @@ fn cases(path: &Path, least: usize) {
 
 #[test]
 fn masks_and_key_points_are_judged_to_the_last_bit() {
-    cases(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/shapes.jsonl"), 60);
+    let protocol = Params::default().protocol;
+    cases(&fixture("shapes.jsonl"), protocol, 60);
     if let Some(path) = std::env::var_os("RCNN_SHAPE_CASES") {
-        cases(&PathBuf::from(path), 100);
+        cases(&PathBuf::from(path), protocol, 100);
     }
+}
+
+#[test]
+fn masks_of_federated_sets_are_judged_to_the_last_bit() {
+    cases(&fixture("lvis_masks.jsonl"), Protocol::Lvis, 40);
+    if let Some(path) = std::env::var_os("RCNN_LVIS_CASES") {
+        cases(&PathBuf::from(path), Protocol::Lvis, 100);
+    }
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }

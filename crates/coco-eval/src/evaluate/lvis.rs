@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::error::EvaluateError;
 use super::matching::falling;
-use super::problem::Chosen;
+use super::problem::{Chosen, area_of};
 use super::quirk::Reading;
 use super::scope::Scope;
 use crate::coco::{
@@ -90,6 +90,7 @@ pub(super) fn select(
     detections: &Detections,
     scope: &Scope,
     chosen: &[Chosen],
+    reading: Reading,
 ) -> Result<Selected, EvaluateError> {
     let entries: HashMap<Id, &Image> = set.images().iter().map(|image| (image.id, image)).collect();
     let mut looked_for: HashSet<(u32, u32)> =
@@ -124,7 +125,7 @@ pub(super) fn select(
     let mut selected = Selected { not_exhaustive, ..Selected::default() };
     for k in 0..scope.categories.len() {
         for (row, detection) in detections.rows.of_group(k) {
-            let area = detection.bbox[2] * detection.bbox[3];
+            let area = area_of(detections, detection, reading.has(Reading::MASK_AREAS));
             let sound = area > 0.0 && area < f64::INFINITY;
             let over = best.get(&detection.image).is_some_and(|best| !best.contains(&row));
             let verified = looked_for.contains(&(detection.image, k as u32));

@@ -76,18 +76,23 @@ impl CategoryProblem<'_> {
     /// The detection's own area.
     #[inline]
     pub(super) fn area(&self, row: u32) -> f64 {
-        let detection = self.detection(row);
-        if let Some(overlaps) = self.detections.overlaps.as_deref()
-            && overlaps.of_masks()
-            && (overlaps.own_areas || self.mask_areas)
-        {
-            return overlaps.area(detection.order);
-        }
-        if self.detections.areas.is_empty() {
-            detection.bbox[2] * detection.bbox[3]
-        } else {
-            *self.detections.areas.at(detection.order)
-        }
+        area_of(self.detections, self.detection(row), self.mask_areas)
+    }
+}
+
+/// The area of one of the detections; with `mask_areas` that of its mask, whatever box stands beside it.
+#[inline]
+pub(super) fn area_of(detections: &Detections, detection: &Detection, mask_areas: bool) -> f64 {
+    if let Some(overlaps) = detections.overlaps.as_deref()
+        && overlaps.of_masks()
+        && (overlaps.own_areas || mask_areas)
+    {
+        return overlaps.area(detection.order);
+    }
+    if detections.areas.is_empty() {
+        detection.bbox[2] * detection.bbox[3]
+    } else {
+        *detections.areas.at(detection.order)
     }
 }
 
@@ -114,7 +119,7 @@ impl<'a> Problem<'a> {
                 let (rows, ends) = by_category(detections, scope, reading);
                 Selected { rows, ends, ..Selected::default() }
             }
-            Protocol::Lvis => super::lvis::select(set, detections, scope, &chosen)?,
+            Protocol::Lvis => super::lvis::select(set, detections, scope, &chosen, reading)?,
         };
         let (chosen, chosen_ends) = group(chosen, scope);
         let images = scope.images.len();
