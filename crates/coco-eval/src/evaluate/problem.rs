@@ -82,7 +82,7 @@ impl CategoryProblem<'_> {
 
 /// The area of one of the detections; with `mask_areas` that of its mask, whatever box stands beside it.
 #[inline]
-pub(super) fn area_of(detections: &Detections, detection: &Detection, mask_areas: bool) -> f64 {
+pub(super) fn area_of(detections: &Detections, detection: &ResultDetection, mask_areas: bool) -> f64 {
     if let Some(overlaps) = detections.overlaps.as_deref()
         && overlaps.of_masks()
         && (overlaps.own_areas || mask_areas)
