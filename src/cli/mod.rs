@@ -41,6 +41,7 @@ mod progress;
 mod pull;
 mod quantize;
 mod report;
+mod reproduce;
 mod runtime;
 mod runtime_args;
 mod signals;
@@ -109,6 +110,7 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Quantize(quantize::QuantizeArgs),
     Pull(pull::PullArgs),
+    Reproduce(reproduce::ReproduceArgs),
     Models(models::ModelsArgs),
     Synth(synth::SynthArgs),
     Bench(bench::BenchArgs),
@@ -187,6 +189,7 @@ fn run(arguments: Vec<OsString>) -> u8 {
         Command::Inspect(args) => inspect::run(args),
         Command::Quantize(args) => quantize::run(args),
         Command::Pull(args) => pull::run(args),
+        Command::Reproduce(args) => reproduce::run(args),
         Command::Models(args) => models::run(args),
         Command::Synth(args) => synth::run(args),
         Command::Bench(args) => bench::run(args),

@@ -65,12 +65,6 @@ pub(crate) fn run(args: PullArgs) -> anyhow::Result<Exit> {
             &Pulled { name, folder: &folder, command, before: true, checkpoint: None },
         );
     }
-    if let Some(note) = find_published(&args.name).and_then(|known| known.note.as_deref()) {
-        tell!("{name}: {note}");
-    }
-    if wanted.expected.is_none() {
-        tell!("{name}: no hash is known, so that the file cannot be checked");
-    }
     let brought = load(&wanted, args.from.as_deref(), args.keep)?;
     if let Some(checkpoint) = &brought.checkpoint {
         tell!("{name}: the checkpoint is kept as `{}`", checkpoint.display());
@@ -150,6 +144,7 @@ fn address(url: &str) -> Wanted {
         url: url.to_owned(),
         expected: None,
         options: ImportOptions::default(),
+        note: None,
         origin: Publication { url: Some(url.to_owned()), ..Publication::default() },
     }
 }
@@ -179,6 +174,12 @@ fn load(wanted: &Wanted, from: Option<&Path>, keep: bool) -> anyhow::Result<Brou
     match from {
         Some(file) => tell!("{}: `{}`, licence {terms}", wanted.name, file.display()),
         None => tell!("{}: {}, licence {terms}", wanted.name, wanted.url),
+    }
+    if wanted.expected.is_none() {
+        tell!("{}: no hash is known, so that the file cannot be checked", wanted.name);
+    }
+    if let Some(note) = &wanted.note {
+        tell!("{}: {note}", wanted.name);
     }
     let mut shown: Option<ProgressLine> = None;
     let mib = |bytes: u64| bytes >> 20;

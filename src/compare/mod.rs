@@ -6,11 +6,13 @@
 
 mod judge;
 mod measure;
+mod published;
 mod table;
 mod trainings;
 
 pub use judge::{Candidate, Difference, JudgedModel, Judging, judge, warnings};
 pub use measure::{Contender, Costs, Measured, measure};
+pub use published::{Circumstances, NUMBERS, Reproduction, StatedNumber};
 pub use table::{SHOWN, ap, each, ends, gain, mib, table};
 pub use trainings::Trainings;
 

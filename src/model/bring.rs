@@ -21,6 +21,8 @@ pub struct Wanted {
     pub options: ImportOptions,
     /// What is known of where it comes from.
     pub origin: Publication,
+    /// What a person should know of it before it is taken.
+    pub note: Option<String>,
 }
 
 impl Wanted {
@@ -32,6 +34,7 @@ impl Wanted {
             name: known.name.clone(),
             expected: known.expected(),
             options: known.options.clone(),
+            note: known.note.clone(),
             origin: Publication {
                 url: Some(url.clone()),
                 licence: Some(known.licence.clone()),

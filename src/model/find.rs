@@ -97,9 +97,11 @@ impl Model {
 
 /// The folder of the model that has this name.
 pub(super) fn named(name: &OsStr) -> Result<PathBuf, ModelError> {
+    // A model of one's own may be called as a published one is for short.
     let full = name.to_str().map_or(name, |name| full_name(name).as_ref());
-    let mut folders = homes().into_iter().map(|(_, home)| home.join(full));
-    let folder = if is_plain(name) { folders.find(|folder| is_model(folder)) } else { None };
+    let of =
+        |name: &OsStr| homes().into_iter().map(|(_, home)| home.join(name)).find(|folder| is_model(folder));
+    let folder = if is_plain(name) { of(name).or_else(|| of(full)) } else { None };
     folder.ok_or_else(|| missing(name))
 }
 

@@ -1,5 +1,6 @@
 //! Checkpoints that others publish: where they are, what is known of them, and what no tensor of theirs shows.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -22,6 +23,9 @@ pub struct Published {
     pub box_ap: Option<f64>,
     /// Its publisher's mask AP on `dataset`, in percent, of models with masks.
     pub mask_ap: Option<f64>,
+    /// Others of the twelve numbers that its publisher states, in percent, by the names `AP50`, `APs` …
+    #[serde(default)]
+    pub box_stats: BTreeMap<String, f64>,
     /// Its publisher's top-1 accuracy on `dataset`, in percent.
     pub acc1: Option<f64>,
     /// What it was judged on.
@@ -45,6 +49,11 @@ impl Published {
     /// The name of its file.
     pub fn file(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or(&self.url)
+    }
+
+    /// One of the twelve numbers of COCO's evaluation that its publisher states, in percent.
+    pub fn stated(&self, name: &str) -> Option<f64> {
+        if name == "AP" { self.box_ap } else { self.box_stats.get(name).copied() }
     }
 }
 
@@ -102,6 +111,7 @@ static DERIVED: LazyLock<Vec<Published>> = LazyLock::new(|| {
         published.name = recommended.name.to_owned();
         (published.options.min_size, published.options.max_size) = (Some(min_size), Some(max_size));
         (published.box_ap, published.mask_ap) = (None, None);
+        published.box_stats.clear();
         Some(published)
     };
     RECOMMENDED.iter().filter_map(derive).collect()
@@ -112,7 +122,7 @@ pub fn published() -> &'static [Published] {
     &ALL
 }
 
-/// One by its name, or by a recommended one's.
+/// One by its name, by a recommended one's, or without its schedule (`pd-r34-fpn` for `pd-r34-fpn-1x`) where there is but one.
 pub fn find_published(name: &str) -> Option<&'static Published> {
     let name = full_name(name);
     one(name).or_else(|| DERIVED.iter().find(|published| published.name == name))
@@ -127,8 +137,18 @@ fn one(name: &str) -> Option<&'static Published> {
 pub(super) fn full_name(name: &str) -> &str {
     let recommended =
         RECOMMENDED.iter().find(|recommended| recommended.name == name && recommended.sides.is_none());
-    recommended.map_or(name, |recommended| recommended.of)
+    if let Some(recommended) = recommended {
+        return recommended.of;
+    }
+    let mut scheduled = SCHEDULES.iter().filter_map(|schedule| one(&format!("{name}{schedule}")));
+    match (scheduled.next(), scheduled.next()) {
+        (Some(only), None) => &only.name,
+        _ => name,
+    }
 }
+
+/// What ends names that differ in nothing but the length of the training.
+const SCHEDULES: [&str; 3] = ["-1x", "-2x", "-3x"];
 
 /// One by its file's SHA-256.
 pub(super) fn by_hash(sha256: &str) -> Option<&'static Published> {
@@ -146,13 +166,27 @@ mod tests {
         for (i, known) in list.iter().enumerate() {
             assert!(known.url.starts_with("https://"), "{known:?}");
             assert!(list[..i].iter().all(|other| other.name != known.name), "{} stands twice", known.name);
-            // Every publisher but Detectron and layoutparser puts a hash into the file's name.
+            // Every publisher but these puts a hash into the file's name.
             let prefixes = [&known.sha256_prefix, &known.md5_prefix];
             let hashes: Vec<&String> = prefixes.into_iter().flatten().collect();
-            let without = known.family == "detectron" || known.name.starts_with("lp-");
+            let without = ["detectron", "paddledet", "maskrcnn_benchmark"].contains(&known.family.as_str())
+                || known.name.starts_with("lp-");
             assert!(without || hashes.len() == 1, "{known:?}");
+            // Where no published file was ever seen, that is said.
+            assert!(known.family == "detectron" || !without || known.note.is_some(), "{known:?}");
             assert!(hashes.iter().all(|hash| known.file().contains(hash.as_str())), "{known:?}");
         }
+    }
+
+    /// The only schedule may be left out; `d2-r50-fpn` could be two.
+    #[test]
+    fn the_only_schedule_of_a_name_may_be_left_out() {
+        assert_eq!(find_published("pd-r34-fpn").unwrap().name, "pd-r34-fpn-1x");
+        assert_eq!(find_published("pd-r101-fpn").unwrap().name, "pd-r101-fpn-2x");
+        assert_eq!(find_published("mrb-r50-c4").unwrap().box_ap, Some(34.8));
+        assert_eq!(find_published("d2-r50-fpn"), None);
+        // Its AP is of a test at several sizes.
+        assert_eq!(find_published("pd-r34-fpn-mstest").unwrap().box_ap, None);
     }
 
     #[test]

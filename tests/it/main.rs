@@ -48,6 +48,7 @@ mod quantize;
 mod quiet;
 mod real_photos;
 mod report;
+mod reproduce;
 mod resume;
 mod rooms;
 mod runtime;

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 /// What the server does with a request.
 #[derive(Clone, Copy)]
-enum Manner {
+pub(crate) enum Manner {
     /// Serves the file, or the part that is asked for.
     Whole,
     /// Says how long the file is, and breaks off in the middle of the first request.
@@ -26,13 +26,13 @@ enum Manner {
 }
 
 /// A server of one file that notes what it was asked: the first line of each request and its range.
-struct Server {
-    address: String,
+pub(crate) struct Server {
+    pub(crate) address: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn new(file: Vec<u8>, manner: Manner) -> Server {
+    pub(crate) fn new(file: Vec<u8>, manner: Manner) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -45,7 +45,7 @@ impl Server {
         Server { address, asked }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -124,14 +124,14 @@ fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-struct Home(tempfile::TempDir);
+pub(crate) struct Home(tempfile::TempDir);
 
 impl Home {
-    fn new() -> Home {
+    pub(crate) fn new() -> Home {
         Home(tempfile::tempdir().unwrap())
     }
 
-    fn rcnn(&self, args: &[&str], variables: &[(&str, &str)]) -> Output {
+    pub(crate) fn rcnn(&self, args: &[&str], variables: &[(&str, &str)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rcnn"));
         for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
             command.env_remove(name);
@@ -152,7 +152,7 @@ impl Home {
     }
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

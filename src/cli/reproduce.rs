@@ -1,0 +1,215 @@
+//! `rcnn reproduce`: a published checkpoint is brought, run on annotated photos and judged, and its numbers stand beside
+//! its publisher's.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use coco_eval::{DataSet, Evaluator, Params, Reading};
+use sha2::Sha256;
+
+use crate::compare::{Circumstances, Reproduction};
+use crate::detector::Detector;
+use crate::hash::of_reader;
+use crate::model::{Model, Published, RECOMMENDED, find_published, nearest, published};
+use crate::photo::{DecodeOptions, Limits};
+use crate::run::{Event, Record, RunOptions, RunState};
+use crate::runtime::Precision;
+use crate::{Annotated, Run};
+
+use super::memory::MemoryArgs;
+use super::output::tell;
+use super::progress::ProgressLine;
+use super::runtime_args::RuntimeArgs;
+use super::signals::{self, stop_on_signal};
+use super::streams::StreamArgs;
+use super::{Exit, Usage, say};
+
+/// Judge a published checkpoint on annotated photos, and put the numbers beside its publisher's
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rcnn reproduce pd-r50-fpn-1x -a instances_val2017.json -i val2017/
+  rcnn reproduce d2-r50-fpn-3x -a instances_val2017.json -i val2017/ -o d2-r50 --json
+
+The checkpoint is pulled where it is not here. A run that is stopped goes on where it stopped.")]
+pub(crate) struct ReproduceArgs {
+    /// A name that `rcnn models --all` lists
+    name: String,
+    /// COCO annotations: those that the publisher judges with, instances_val2017.json for most
+    #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
+    annotations: PathBuf,
+    /// Photos, as for `rcnn detect`, with one -i for each folder, file or pattern
+    #[arg(short = 'i', long, alias = "input", required = true, value_name = "PHOTOS")]
+    images: Vec<OsString>,
+    /// Folder for the run and reproduce.json; by default reproduced/NAME
+    #[arg(short, long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// One JSON document on standard output
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    streams: StreamArgs,
+    #[command(flatten)]
+    memory: MemoryArgs,
+    #[command(flatten)]
+    machine: RuntimeArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: ReproduceArgs) -> anyhow::Result<Exit> {
+    let known = known(&args.name)?;
+    let out = args.out.clone().unwrap_or_else(|| Path::new("reproduced").join(&known.name));
+    // What is wrong with the annotations is said before hours of work.
+    let truth = DataSet::open(&args.annotations)?;
+    let annotated = Annotated::open(&args.annotations)?;
+    let model = super::find_model(known.name.as_ref(), args.machine.offline())?;
+    let record = detect(&args, &model, annotated, &out)?;
+    if record.state != RunState::Finished {
+        tell!("stopped: the same command goes on where this one ended, and judges when all photos are done");
+        return Ok(signals::asked().unwrap_or(Exit::Interrupted));
+    }
+    let found = judge(&args, known, &model, &truth, &record, &out)?;
+    let document = serde_json::to_string_pretty(&found)?;
+    let path = out.join("reproduce.json");
+    crate::atomic::write(&path, |to| std::io::Write::write_all(to, document.as_bytes()))
+        .with_context(|| format!("cannot write `{}`", path.display()))?;
+    if args.json {
+        super::print(&format!("{document}\n"))?;
+    } else {
+        super::show(&text(&found))?;
+    }
+    Ok(if record.counts.failed > 0 { Exit::PhotosFailed } else { Exit::Done })
+}
+
+/// The published detector of a name.
+fn known(name: &str) -> Result<&'static Published, Usage> {
+    let Some(known) = find_published(name) else {
+        let names = published().iter().map(|known| known.name.as_str());
+        let near = nearest(name, names.chain(RECOMMENDED.iter().map(|known| known.name)));
+        let near = near.map_or_else(String::new, |near| format!("the nearest name is `{near}`, and "));
+        return Err(Usage(format!(
+            "no published checkpoint is called `{}`: {near}`rcnn models --all` lists them; `rcnn compare -a GT.json -i PHOTOS \
+             MODEL` judges a model of your own",
+            name.escape_debug()
+        )));
+    };
+    if known.family == "classifier" {
+        return Err(Usage(format!(
+            "`{name}` is a classifier, and detectors are judged here: `rcnn models --all` lists some"
+        )));
+    }
+    Ok(known)
+}
+
+/// Runs the model on the photos into a folder, or goes on with that.
+fn detect(args: &ReproduceArgs, model: &Model, annotated: Annotated, out: &Path) -> anyhow::Result<Record> {
+    let listing = super::list_photos(&args.images, Some(&out.join("annotated")))?;
+    let runtime = args.machine.open()?;
+    let networks = [(model, 1.0)];
+    let streams = args.streams.count(&args.machine, &networks, listing.entries.len(), 1, args.memory.whole());
+    let detector = Detector::with_streams(model, &runtime, &args.machine.session(), streams)?;
+    let memory = args.memory.for_photos(&networks, streams.get(), 1);
+    let options = RunOptions {
+        out: out.into(),
+        draw_score: None,
+        decode: DecodeOptions { limits: Limits { memory, ..Limits::default() }, ..DecodeOptions::default() },
+        threads: args.machine.threads(),
+        ..RunOptions::default()
+    };
+    let stop = stop_on_signal();
+    let mut progress: Option<ProgressLine> = None;
+    let mut watch = |event: Event<'_>| match event {
+        Event::Warning(note) => tell!("note: {note}"),
+        Event::Progress(now) => {
+            let (done, total, failed) = (now.done as u64, now.total as u64, now.failed as u64);
+            progress.get_or_insert_with(|| ProgressLine::new("photos", done, total)).set(done, total, failed);
+        }
+        _ => {}
+    };
+    let run = Run::builder(&detector)
+        .listing(listing)
+        .annotated(Some(annotated))
+        .options(options)
+        .command(super::command_line())
+        .stop(&stop)
+        .prepare()?;
+    let outcome = run.start(&mut watch);
+    progress.into_iter().for_each(|line| line.end());
+    Ok(outcome?)
+}
+
+fn judge(
+    args: &ReproduceArgs,
+    known: &Published,
+    model: &Model,
+    truth: &DataSet,
+    record: &Record,
+    out: &Path,
+) -> anyhow::Result<Reproduction> {
+    let evaluator =
+        Evaluator::open(&args.annotations, &out.join("detections.json"), &Params::default(), false)?;
+    let reading = Reading::default();
+    let evaluation = evaluator.evaluate_as(reading, true)?;
+    let warnings = evaluator.warnings(&evaluation, reading);
+    say(&warnings.into_iter().map(|warning| warning.message).collect::<Vec<_>>());
+    let file = File::open(&args.annotations)
+        .with_context(|| format!("cannot read `{}`", args.annotations.display()))?;
+    let classes = &model.manifest().classes;
+    let categories = truth.named_categories_by_use();
+    let is_known = |name: &str| classes.iter().any(|class| class.is_called(name));
+    let circumstances = Circumstances {
+        annotations_sha256: of_reader::<Sha256>(file)?,
+        images: truth.images().len(),
+        annotations: truth.annotations().count(),
+        categories: categories.len(),
+        known_categories: categories.iter().filter(|(_, name)| is_known(name)).count(),
+        photos: record.counts.photos,
+        failed: record.counts.failed,
+        fast: args.machine.precision == Precision::Fast,
+    };
+    Ok(Reproduction::new(known, &model.manifest().conventions, &evaluation.stats, circumstances))
+}
+
+/// The numbers side by side, the verdict, and what may be why they differ.
+fn text(found: &Reproduction) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_all(&mut text, found);
+    text
+}
+
+fn write_all(text: &mut String, found: &Reproduction) -> std::fmt::Result {
+    let seen = &found.circumstances;
+    writeln!(text, "{}, which its publisher judged on {}", found.name, found.dataset)?;
+    writeln!(
+        text,
+        "{} photos; annotations of {} images, {} objects, {} categories, SHA-256 {}\n",
+        seen.photos, seen.images, seen.annotations, seen.categories, seen.annotations_sha256
+    )?;
+    let shown = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
+    writeln!(text, "{:8}{:>8}{:>11}{:>12}", "percent", "here", "published", "difference")?;
+    for number in &found.numbers {
+        let published = number.published.map_or_else(String::new, |value| format!("{value:.1}"));
+        let difference = number.difference.map_or_else(String::new, |value| format!("{value:+.2}"));
+        writeln!(text, "{:8}{:>8}{published:>11}{difference:>12}", number.name, shown(number.ours))?;
+    }
+    match found.reproduced {
+        Some(true) => {
+            return writeln!(text, "\nAP is the published number, as far as that is printed");
+        }
+        Some(false) => writeln!(text, "\nAP is not the published number; what may be why:")?,
+        None if found.numbers.iter().all(|number| number.ours.is_none()) => {
+            writeln!(
+                text,
+                "\nthere is no AP: the annotations have no objects of the model's classes; what may be why:"
+            )?;
+        }
+        None => return writeln!(text, "\nits publisher states no AP for it as it is"),
+    }
+    for cause in &found.causes {
+        writeln!(text, "  - {cause}")?;
+    }
+    Ok(())
+}
