@@ -54,6 +54,21 @@ def test_every_form_of_a_photo_gives_the_same_objects(detector: rcnn.Detector) -
     assert all("segmentation" not in result for result in found.to_coco(1))
 
 
+def test_a_model_with_masks_gives_those_of_the_program(tmp_path: Path) -> None:
+    golden = Path(__file__).parents[2] / "tests/fixtures/golden"
+    model, photo = str(tmp_path / "model"), str(golden / "images/cat-face.png")
+    rcnn.import_checkpoint(golden / "tv-mask-v2/model.pth", model, config=golden / "tv-mask-v2/import.json")
+    detector = rcnn.Detector(model, device="cpu")
+    detector.run(photo, tmp_path / "out", draw_score=None)
+    found = detector.detect(photo)
+    results = json.loads((tmp_path / "out/detections.json").read_text())
+    assert len(found) > 3 and found.to_coco(1) == results
+    assert found.masks is not None and found.masks.shape == (len(found), found.height, found.width)
+    assert found.rles is not None and found.masks.sum(axis=(1, 2)).tolist() == rcnn.mask.area(found.rles).tolist()
+    bare = rcnn.Detector(model, device="cpu", masks=False).detect(photo)
+    assert bare.masks is None and np.array_equal(bare.boxes, found.boxes)
+
+
 def test_detections_have_masks_where_the_model_has() -> None:
     pixels = np.zeros((2, 6, 8), dtype=bool)
     pixels[0, 1:5, 1:3], pixels[1, :2, 6:] = True, True

@@ -24,6 +24,9 @@ pub struct EvaluationReport {
     pub stats: Vec<f64>,
     /// Their names.
     pub names: Vec<String>,
+    /// pycocotools' word for what of objects is compared.
+    #[serde(default)]
+    pub iou_type: String,
     /// What the evaluator warns of.
     #[serde(default)]
     pub warnings: Vec<WarningReport>,
@@ -138,6 +141,7 @@ impl EvaluationReport {
         let tide = input.tide(TideThresholds::default())?;
         Ok(EvaluationReport {
             names: stat_names(&params),
+            iou_type: iou_type.name().into(),
             warnings: warnings
                 .into_iter()
                 .map(|warning| WarningReport { message: warning.message })

@@ -255,6 +255,7 @@ impl RunPart {
 /// What an evaluation says, ready to be read.
 struct JudgedPart {
     stats: Vec<Stat>,
+    masks: bool,
     drawn: Option<String>,
     by_cluster: Option<String>,
     warnings: Vec<String>,
@@ -306,6 +307,7 @@ impl JudgedPart {
         let shown = judged.mistakes.len();
         Ok(JudgedPart {
             stats: stats(judged),
+            masks: judged.iou_type == "segm",
             drawn: judged.bootstrap.as_ref().map(drawn),
             by_cluster: judged
                 .bootstrap
@@ -471,13 +473,7 @@ fn mistakes(
     worst.sort_by(|a, b| b.count().cmp(&a.count()).then(boldest(b).total_cmp(&boldest(a))));
     let picture = |image: &Mistakes| {
         let mark = |kind: &'static str| {
-            move |boxed: &Boxed| GalleryBox {
-                kind,
-                class: name(boxed),
-                score: boxed.score,
-                bbox: boxed.bbox,
-                path: String::new(),
-            }
+            move |boxed: &Boxed| GalleryBox::without_mask(kind, name(boxed), boxed.score, boxed.bbox)
         };
         let scored = |boxed: &Boxed| mark("wrong")(boxed).label();
         let lists = [

@@ -55,6 +55,116 @@ fn a_runs_masks_are_evaluated() {
     assert!((told["models"][0]["stats"][0].as_f64().unwrap() - 0.9).abs() < 1e-6, "{told}");
 }
 
+/// The golden model with masks, and two photos of it: one of torchvision's own fixture, and a rendered scene.
+fn with_photos(place: &Place) -> String {
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden");
+    for photo in ["cat-face.png", "scene-wide.png"] {
+        place.write(&format!("photos/{photo}"), &std::fs::read(golden.join("images").join(photo)).unwrap());
+    }
+    let file = |name: &str| golden.join("tv-mask-v2").join(name).to_string_lossy().into_owned();
+    place.rcnn(&["import", &file("model.pth"), "--config", &file("import.json"), "-o", "model"]).expect(0);
+    "model".into()
+}
+
+/// The detections of a row, each with its box and mask.
+fn detections(row: &Json) -> &Vec<Json> {
+    row["detections"].as_array().unwrap()
+}
+
+/// Set pixels of a mask, and the box around them.
+fn extent(mask: &Json) -> (u32, [f64; 4]) {
+    let rle: coco_eval::Rle = serde_json::from_value(mask.clone()).unwrap();
+    (rle.area(), rle.bbox().unwrap())
+}
+
+#[test]
+fn a_run_writes_masks_draws_them_and_goes_on_with_the_same_bytes() {
+    let place = Place::new();
+    let model = with_photos(&place);
+    let line = ["detect", "photos", "-m", &model, "--draw-score", "0.1", "-o"];
+    let detect = |out: &str, more: &[&str]| place.rcnn(&[&line[..], &[out], more].concat()).expect(0);
+    detect("whole", &["--format", "yolo,labelme"]);
+    let rows = place.rows("whole");
+    let results = place.json("whole/detections.json");
+    let mut written = results.as_array().unwrap().iter();
+    for row in &rows {
+        assert!(detections(row).len() > 3, "{row}");
+        for found in detections(row) {
+            assert_eq!(found["mask"]["size"], json!([row["height"], row["width"]]));
+            assert_eq!(written.next().unwrap()["segmentation"], found["mask"]);
+        }
+    }
+    // An outline for each shown detection whose mask has a pixel.
+    let labels = place.read("whole/yolo/labels/cat-face.txt");
+    assert!(labels.lines().all(|line| line.split(' ').count() >= 9), "{labels}");
+    // The box stands for a mask without a pixel.
+    let drawn = place.json("whole/labelme/cat-face.json")["shapes"].clone();
+    let shown = detections(&rows[0]).iter().filter(|found| found["score"].as_f64().unwrap() >= 0.1);
+    let kinds: Vec<&str> =
+        shown.map(|found| if extent(&found["mask"]).0 > 0 { "polygon" } else { "rectangle" }).collect();
+    let shapes: Vec<&str> =
+        drawn.as_array().unwrap().iter().map(|shape| shape["shape_type"].as_str().unwrap()).collect();
+    assert_eq!(shapes, kinds);
+    // Without masks: the same boxes, and other pictures.
+    detect("boxes", &["--no-masks"]);
+    let bare = |run: &str| place.read(&format!("{run}/detections.jsonl"));
+    let mut without = rows.clone();
+    for row in &mut without {
+        let found = row["detections"].as_array_mut().unwrap();
+        found.iter_mut().for_each(|found| drop(found.as_object_mut().unwrap().remove("mask")));
+    }
+    assert_eq!(place.rows("boxes"), without);
+    let picture = |run: &str| std::fs::read(place.at(&format!("{run}/annotated/cat-face.png"))).unwrap();
+    assert_ne!(picture("whole"), picture("boxes"));
+    let refused = place.rcnn(&[&line[..], &["whole", "--no-masks"]].concat()).expect(1);
+    assert!(refused.err.contains("--no-masks"), "{}", refused.err);
+    // Half of the journal, and shares of the photos.
+    let all = bare("whole");
+    detect("half", &[]);
+    place.write("half/detections.jsonl", &all.as_bytes()[..all.len() - 40]);
+    detect("half", &[]);
+    assert_eq!(bare("half"), all);
+    for share in ["1/2", "2/2"] {
+        detect(&share[..1], &["--shard", share]);
+    }
+    place.rcnn(&["merge", "1", "2", "-o", "merged"]).expect(0);
+    for file in ["detections.jsonl", "detections.json", "images.json"] {
+        assert_eq!(place.read(&format!("merged/{file}")), place.read(&format!("whole/{file}")), "{file}");
+    }
+    place.rcnn(&["report", "whole", "-i", "photos", "-o", "page.html"]).expect(0);
+    let page = place.read("page.html");
+    assert!(page.contains(r#"<path class="mask""#) && page.contains(r#"name="masks""#));
+}
+
+#[test]
+fn masks_lie_in_their_boxes_in_views_and_tiles() {
+    let place = Place::new();
+    let model = with_photos(&place);
+    for (name, way) in
+        [("flip", "--augment=flip"), ("nms", "--merge=nms"), ("tile", "--tile"), ("refine", "--refine")]
+    {
+        let more: &[&str] = if name == "nms" { &["--scales", "0.75,1"] } else { &[] };
+        let line = ["detect", "photos", "-m", &model, "--no-draw", way, "-o", name];
+        place.rcnn(&[&line[..], more].concat()).expect(0);
+        let mut count = 0;
+        for row in place.rows(name) {
+            for found in detections(&row) {
+                let corners: Vec<f64> = serde_json::from_value(found["box"].clone()).unwrap();
+                let (area, [x, y, width, height]) = extent(&found["mask"]);
+                if area == 0 {
+                    continue;
+                }
+                count += 1;
+                let beyond =
+                    [corners[0] - x, corners[1] - y, x + width - corners[2], y + height - corners[3]];
+                // torchvision grows a box by a fifteenth, and cuts it off to whole pixels.
+                assert!(beyond.iter().all(|&side| side < 2.0), "{name}: {found}");
+            }
+        }
+        assert!(count > 5, "{name}: {count}");
+    }
+}
+
 #[test]
 fn fused_results_have_the_masks_of_the_most_alike() {
     let place = Place::new();
