@@ -1,6 +1,6 @@
 //! `rcnn bench`: how fast a model is on this machine, and against an earlier measurement.
 
-use std::fmt::Write;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -10,15 +10,17 @@ use crate::photo::{DecodeOptions, Limits};
 use crate::run::{self, BenchReport, Course, Machine, Record, RunOptions, Settings};
 use crate::runtime::Device;
 use anyhow::Context;
+use serde::Serialize;
 
+use super::Exit;
 use super::memory::MemoryArgs;
 use super::model_and_photos::ModelAndPhotos;
+use super::output::print_watched_report;
 use super::postprocess_args::PostprocessArgs;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::streams::StreamArgs;
 use super::view_args::ViewArgs;
-use super::{Exit, output};
 
 /// Measure a model's speed on photos
 #[derive(Debug, clap::Args)]
@@ -105,13 +107,7 @@ pub(crate) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
         detector.widened(&model, &runtime, &args.machine.session(), streams)
     };
     let report = run::bench(detector, widen, &tasks, &options, record, &course)?;
-    let text = text(&report, against.as_ref());
-    if args.json {
-        output::aside(&text);
-        super::print_json(&report)?;
-    } else {
-        super::show(&text)?;
-    }
+    print_watched_report(&Measured { now: &report, then: against.as_ref() }, args.json)?;
     Ok(if report.failed > 0 || !listing.unread.is_empty() { Exit::PhotosFailed } else { Exit::Done })
 }
 
@@ -122,14 +118,22 @@ fn read(path: &Path) -> anyhow::Result<BenchReport> {
     })
 }
 
-fn text(report: &BenchReport, against: Option<&BenchReport>) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write_all(&mut text, report, against);
-    text
+/// What was measured, beside what was measured before.
+#[derive(Serialize)]
+struct Measured<'a> {
+    #[serde(flatten)]
+    now: &'a BenchReport,
+    #[serde(skip)]
+    then: Option<&'a BenchReport>,
 }
 
-fn write_all(text: &mut String, now: &BenchReport, then: Option<&BenchReport>) -> std::fmt::Result {
+impl fmt::Display for Measured<'_> {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_all(text, self.now, self.then)
+    }
+}
+
+fn write_all(text: &mut fmt::Formatter<'_>, now: &BenchReport, then: Option<&BenchReport>) -> fmt::Result {
     let heading = |report: &BenchReport| {
         let BenchReport { model, precision, machine, .. } = report;
         let Machine { device, threads, streams, runtime, .. } = machine;

@@ -1,20 +1,22 @@
 //! `rcnn compare`.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::compare::{Candidate, Contender, Judging, Measured, judge, measure, table, warnings};
+use crate::compare::{Candidate, Contender, JudgedModel, Judging, Measured, judge, measure, table, warnings};
 use crate::detector::Detector;
 use crate::memory;
 use crate::photo::{self, DecodeOptions};
-use crate::run::{Annotated, Task};
+use crate::run::{Annotated, FailedPhoto, Task};
 use crate::runtime::Runtime;
-use serde_json::json;
+use coco_eval::IntervalKind;
+use serde::Serialize;
 
 use super::interval_args::IntervalArgs;
 use super::iou_type::BoxesOrMasks;
 use super::memory::MemoryArgs;
-use super::output::tell;
+use super::output::{print_report, tell};
 use super::postprocess_args::PostprocessArgs;
 use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
@@ -148,19 +150,44 @@ pub(crate) fn run(mut args: CompareArgs) -> anyhow::Result<Exit> {
     }
     let text = table(&judged, failed);
     let compared = coco_eval::IouType::from(args.iou_type).name();
-    let document = json!({ "models": judged, "iou_type": compared, "resamples": args.bootstrap, "seed": args.seed,
-        "method": how.method, "results": run, "failed": failed });
-    let document = format!("{}\n", serde_json::to_string_pretty(&document)?);
+    let report = CompareReport {
+        models: &judged,
+        iou_type: compared,
+        resamples: args.bootstrap,
+        seed: args.seed,
+        method: how.method,
+        results: &run,
+        failed,
+        text: &text,
+    };
     if let Some(folder) = &args.out {
+        let document = format!("{}\n", serde_json::to_string_pretty(&report)?);
         folder::write(folder, scratch.path(), &text, &document, &judged, &run, failed)?;
         tell!("comparison in `{}`", folder.display());
     }
-    if args.json {
-        super::print(&document)?
-    } else {
-        super::show(&text)?
-    }
+    print_report(&report, args.json)?;
     Ok(if failed.is_empty() { Exit::Done } else { Exit::PhotosFailed })
+}
+
+/// Models side by side.
+#[derive(Serialize)]
+struct CompareReport<'a> {
+    models: &'a [JudgedModel],
+    iou_type: &'static str,
+    resamples: u32,
+    seed: u64,
+    method: IntervalKind,
+    results: &'a [&'a String],
+    failed: &'a [FailedPhoto],
+    /// The table, for a person.
+    #[serde(skip)]
+    text: &'a str,
+}
+
+impl fmt::Display for CompareReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
 }
 
 /// Entries of which those behind the first `alone` are trainings of the groups.

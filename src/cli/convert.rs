@@ -1,11 +1,13 @@
 //! `rcnn convert`.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
 use crate::convert::{self, LabelFailure, ReadOptions, SizePolicy, Target, WriteOptions, Written};
+use serde::Serialize;
 
-use super::output::{self, tell};
+use super::output::{print_watched_report, tell};
 use super::progress::ProgressLine;
 use super::{Exit, Usage, say};
 
@@ -69,6 +71,24 @@ enum FormArg {
     Csv,
 }
 
+/// What was converted.
+#[derive(Serialize)]
+struct ConvertReport<'a> {
+    out: String,
+    photos: usize,
+    objects: usize,
+    categories: usize,
+    notes: &'a [String],
+    failed: &'a [LabelFailure],
+}
+
+impl fmt::Display for ConvertReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ConvertReport { out, photos, objects, categories, .. } = self;
+        writeln!(f, "{objects} objects of {categories} categories in {photos} photos: `{out}`")
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(args: ConvertArgs) -> anyhow::Result<Exit> {
     let target = match args.to {
@@ -127,25 +147,14 @@ pub(crate) fn run(args: ConvertArgs) -> anyhow::Result<Exit> {
     if failed.len() > MOST_LINES {
         tell!("{} more are left out as well: --json names all", failed.len() - MOST_LINES);
     }
-    let text = format!(
-        "{} objects of {categories} categories in {} photos: `{}`\n",
-        written.objects,
-        written.photos,
-        args.out.display()
-    );
-    if args.json {
-        let summary = serde_json::json!({
-            "out": args.out.display().to_string(),
-            "photos": written.photos,
-            "objects": written.objects,
-            "categories": categories,
-            "notes": warnings,
-            "failed": failed,
-        });
-        output::aside(&text);
-        super::print_json(&summary)?;
-    } else {
-        super::show(&text)?;
-    }
+    let report = ConvertReport {
+        out: args.out.display().to_string(),
+        photos: written.photos,
+        objects: written.objects,
+        categories: *categories,
+        notes: warnings,
+        failed,
+    };
+    print_watched_report(&report, args.json)?;
     Ok(if failed.is_empty() { Exit::Done } else { Exit::PhotosFailed })
 }

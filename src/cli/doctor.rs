@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write;
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::cache;
@@ -14,6 +14,7 @@ use crate::runtime::{
 use serde::Serialize;
 
 use super::Exit;
+use super::output::print_report;
 
 /// Check what works on this machine, and how to fix what does not
 #[derive(Debug, clap::Args)]
@@ -107,11 +108,7 @@ struct ModelState {
 pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<Exit> {
     let findings = Findings::collect(&args);
     let healthy = findings.runtime.is_some() && findings.model.refused.is_none() && findings.cache.writable;
-    if args.json {
-        super::print_json(&findings)?;
-    } else {
-        super::show(&findings.text())?;
-    }
+    print_report(&findings, args.json)?;
     Ok(if healthy { Exit::Done } else { Exit::Failed })
 }
 
@@ -149,15 +146,10 @@ impl Findings {
             cures,
         }
     }
+}
 
-    fn text(&self) -> String {
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = self.write(&mut text);
-        text
-    }
-
-    fn write(&self, text: &mut String) -> std::fmt::Result {
+impl fmt::Display for Findings {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
         let features = self.processor.join(" ");
         writeln!(text, "{} on {}, {} cores, {features}", self.program, self.system, self.cores)?;
         if let Some(MemoryState { bytes, bound, bound_bytes }) = &self.memory {

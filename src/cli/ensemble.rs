@@ -1,11 +1,15 @@
 //! `rcnn ensemble`.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::detector::MergeRule;
 use crate::run::{self, Fused, Fusing};
+use serde::Serialize;
 
 use super::{Exit, Usage};
+
+use super::output::print_report;
 
 /// Merge the results of several models, or several runs, on the same photos
 #[derive(Debug, clap::Args)]
@@ -35,6 +39,28 @@ pub(crate) struct EnsembleArgs {
     /// Keep at most N detections of an image
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
     max_detections: u32,
+    /// One JSON document on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was fused.
+#[derive(Serialize)]
+struct EnsembleReport {
+    out: String,
+    /// How many results were fused.
+    results: usize,
+    images: usize,
+    /// Detections that were read, and that were written.
+    read: usize,
+    written: usize,
+}
+
+impl fmt::Display for EnsembleReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let EnsembleReport { out, results, images, read, written } = self;
+        writeln!(f, "{read} detections of {results} results on {images} images became {written}, in `{out}`")
+    }
 }
 
 /// Runs the command.
@@ -55,10 +81,13 @@ pub(crate) fn run(args: &EnsembleArgs) -> anyhow::Result<Exit> {
         most: args.max_detections as usize,
     };
     let Fused { images, read, written } = run::ensemble(&results, &args.out, &how)?;
-    super::show(&format!(
-        "{read} detections of {} results on {images} images became {written}, in `{}`\n",
-        args.results.len(),
-        args.out.display()
-    ))?;
+    let report = EnsembleReport {
+        out: args.out.display().to_string(),
+        results: args.results.len(),
+        images,
+        read,
+        written,
+    };
+    print_report(&report, args.json)?;
     Ok(Exit::Done)
 }

@@ -6,20 +6,21 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::ValueEnum;
 use coco_eval::{
-    AreaRange, Closed, EvaluateError, Evaluator, Interval, IouType, Params, Reading, Resampling, Sides,
-    TIDE_KINDS, Tide, TideThresholds, area_lines, per_class, stat_names, summary_lines,
+    AreaRange, Closed, Clusters, EvaluateError, Evaluation, Evaluator, Interval, IouType, Params, Reading,
+    Resampling, Sides, TideThresholds, area_lines, per_class, stat_names, summary_lines,
 };
-use serde_json::{Map, Value, json};
 
 use super::interval_args::IntervalArgs;
-use super::output::tell;
+use super::output::{self, tell};
 use super::{Exit, Usage};
 
 mod best_scores;
 mod options;
+mod report;
 mod text;
 
 use options::{area_range, iou, share, sigma};
+use report::{BootstrapReport, ClustersReport, ErrorsReport, EvaluateReport, VersusReport, VocReport};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -237,7 +238,7 @@ pub(crate) fn run(args: EvaluateArgs) -> anyhow::Result<Exit> {
     let params = args.params()?;
     let (input, other) = inputs(&args, &params)?;
     let reading = if args.corrected { Reading::CORRECTED } else { Reading::default() };
-    let (params, iou, seed) = (input.params(reading), args.iou.unwrap_or(IOU), args.seed.unwrap_or(0));
+    let params = input.params(reading);
     let full = args.arrays.is_some() || args.per_class;
     let evaluation = input.evaluate_as(reading, full)?;
     let clusters =
@@ -252,125 +253,156 @@ pub(crate) fn run(args: EvaluateArgs) -> anyhow::Result<Exit> {
     if let Some(folder) = &args.arrays {
         evaluation.arrays.write(folder, params.protocol)?;
     }
-    let names = stat_names(&params);
     // Proposals have recalls only.
     let skip = if args.metric == Metric::Proposals { 6 } else { 0 };
-    let mut document = Map::new();
-    document.insert("stats".into(), json!(evaluation.stats));
-    document.insert("names".into(), json!(names));
-    document.insert("iou_type".into(), json!(params.iou_type.name()));
-    document.insert("warnings".into(), serde_json::to_value(&warnings)?);
     let mut lines = summary_lines(&evaluation.stats, &params).split_off(skip);
-    if !evaluation.areas.is_empty() {
-        let own = area_lines(&evaluation.areas, &params);
-        lines.extend(
-            own.into_iter()
-                .enumerate()
-                .filter(|(place, _)| skip == 0 || place % 2 == 1)
-                .map(|(_, line)| line),
-        );
-        document.insert("areas".into(), serde_json::to_value(&evaluation.areas)?);
-    }
-    if args.metric == Metric::Voc {
-        let voc =
-            input.voc(reading, iou, if args.plus_one { Sides::LastLessFirst } else { Sides::Pixels })?;
-        lines = text::voc(&voc, &input.category_names(), iou, args.plus_one, args.per_class);
-        let mut value = serde_json::to_value(&voc)?;
-        value["names"] = json!(input.category_names());
-        document.insert("voc".into(), value);
-    } else if args.per_class {
-        let rows = per_class(&input, &evaluation, &params);
-        lines.extend(text::per_class(&rows));
-        document.insert("per_class".into(), serde_json::to_value(&rows)?);
-    }
-    let resampling = |clusters| Resampling {
-        count: args.bootstrap.unwrap_or(COMPARISON_DRAWS) as usize,
-        seed,
-        method: args.intervals.method(),
-        clusters,
+    let own = area_lines(&evaluation.areas, &params).into_iter().enumerate();
+    lines.extend(own.filter(|(place, _)| skip == 0 || place % 2 == 1).map(|(_, line)| line));
+    let mut report = EvaluateReport {
+        stats: evaluation.stats.clone(),
+        names: stat_names(&params),
+        iou_type: params.iou_type.name(),
+        warnings,
+        areas: evaluation.areas.clone(),
+        lines,
+        ..EvaluateReport::default()
     };
-    let drawn = text::DrawnLines { resampling: resampling(clusters.as_ref()), names: &names, skip };
-    let as_json = |intervals: &[Interval], by_cluster: Option<&Vec<Interval>>| {
-        let of_clusters = clusters.as_ref().zip(by_cluster).map(|(clusters, intervals)| {
-            json!({"key": clusters.key, "count": clusters.count, "images_alone": clusters.alone,
-                "intervals": intervals})
-        });
-        let Resampling { count, seed, method, .. } = drawn.resampling;
-        json!({"resamples": count, "seed": seed, "method": method, "intervals": intervals, "clusters": of_clusters})
-    };
+    let judged = Judged { args: &args, input: &input, reading, params: &params, evaluation: &evaluation };
+    judged.by_class(&mut report)?;
+    let draws = Draws { judged: &judged, clusters: clusters.as_ref(), names: stat_names(&params), skip };
     if args.bootstrap.is_some() {
-        let intervals = input.intervals(reading, &resampling(None))?;
-        let by_cluster = clusters.as_ref().map(|some| input.intervals(reading, &resampling(Some(some))));
-        let by_cluster = by_cluster.transpose()?;
-        lines.extend(text::intervals(&drawn, &evaluation.stats, &intervals, by_cluster.as_deref()));
-        document.insert("bootstrap".into(), as_json(&intervals, by_cluster.as_ref()));
+        draws.bootstrap(&mut report)?;
     }
     if let Some((path, other)) = args.versus.as_ref().zip(other) {
+        draws.versus(path, &other, &mut report)?;
+    }
+    judged.tide(&mut report)?;
+    judged.errors(&mut report)?;
+    output::print_report(&report, args.json)?;
+    Ok(Exit::Done)
+}
+
+/// Results that have been judged, and what was asked for of them.
+struct Judged<'a> {
+    args: &'a EvaluateArgs,
+    input: &'a Evaluator,
+    reading: Reading,
+    params: &'a Params,
+    evaluation: &'a Evaluation,
+}
+
+impl Judged<'_> {
+    /// VOC's numbers, or those of each class.
+    fn by_class(&self, report: &mut EvaluateReport) -> anyhow::Result<()> {
+        let Judged { args, input, .. } = self;
+        if args.metric == Metric::Voc {
+            let sides = if args.plus_one { Sides::LastLessFirst } else { Sides::Pixels };
+            let (iou, names) = (args.iou.unwrap_or(IOU), input.category_names());
+            let voc = input.voc(self.reading, iou, sides)?;
+            report.lines = text::voc(&voc, &names, iou, args.plus_one, args.per_class);
+            report.voc = Some(VocReport { voc, names });
+        } else if args.per_class {
+            let rows = per_class(input, self.evaluation, self.params);
+            report.lines.extend(text::per_class(&rows));
+            report.per_class = Some(rows);
+        }
+        Ok(())
+    }
+
+    fn tide(&self, report: &mut EvaluateReport) -> anyhow::Result<()> {
+        let args = self.args;
+        if !args.tide {
+            return Ok(());
+        }
+        let thresholds = TideThresholds { positive: args.tide_positive, background: args.tide_background };
+        let Some(tide) = self.input.tide(thresholds)? else {
+            bail!("TIDE needs at least one class with a box")
+        };
+        report.lines.extend(text::tide(&tide));
+        report.tide = Some(tide);
+        Ok(())
+    }
+
+    fn errors(&self, report: &mut EvaluateReport) -> anyhow::Result<()> {
+        let args = self.args;
+        if !args.errors {
+            return Ok(());
+        }
+        let categories = self.input.category_names();
+        let errors = self.input.errors(self.reading, args.iou.unwrap_or(IOU), args.bin_edges.into())?;
+        report.lines.extend(text::errors(&errors, &categories));
+        if let Some(path) = &args.best_scores {
+            best_scores::write(path, &errors, &categories)?;
+        }
+        report.errors = Some(ErrorsReport { errors, categories });
+        Ok(())
+    }
+}
+
+/// What is drawn again for intervals.
+struct Draws<'a> {
+    judged: &'a Judged<'a>,
+    clusters: Option<&'a Clusters>,
+    names: Vec<String>,
+    skip: usize,
+}
+
+impl Draws<'_> {
+    fn resampling<'c>(&self, clusters: Option<&'c Clusters>) -> Resampling<'c> {
+        let args = self.judged.args;
+        let count = args.bootstrap.unwrap_or(COMPARISON_DRAWS) as usize;
+        Resampling { count, seed: args.seed.unwrap_or(0), method: args.intervals.method(), clusters }
+    }
+
+    fn lines(&self) -> text::DrawnLines<'_> {
+        text::DrawnLines { resampling: self.resampling(self.clusters), names: &self.names, skip: self.skip }
+    }
+
+    /// Intervals of draws of images, and of whole groups where these are known.
+    fn both<T>(
+        &self,
+        of: impl Fn(&Resampling<'_>) -> Result<T, EvaluateError>,
+    ) -> Result<(T, Option<T>), EvaluateError> {
+        let by_image = of(&self.resampling(None))?;
+        let by_cluster = self.clusters.map(|some| of(&self.resampling(Some(some)))).transpose()?;
+        Ok((by_image, by_cluster))
+    }
+
+    fn of_clusters(&self, intervals: Option<Vec<Interval>>) -> Option<ClustersReport> {
+        let (clusters, intervals) = self.clusters.zip(intervals)?;
+        let Clusters { key, count, alone, .. } = clusters;
+        Some(ClustersReport { key: key.clone(), count: *count, images_alone: *alone, intervals })
+    }
+
+    fn bootstrap(&self, report: &mut EvaluateReport) -> anyhow::Result<()> {
+        let Judged { input, reading, .. } = *self.judged;
+        let (intervals, by_cluster) = self.both(|how| input.intervals(reading, how))?;
+        let lines = text::intervals(&self.lines(), &report.stats, &intervals, by_cluster.as_deref());
+        report.lines.extend(lines);
+        let Resampling { count, seed, method, .. } = self.resampling(None);
+        let clusters = self.of_clusters(by_cluster);
+        report.bootstrap = Some(BootstrapReport { resamples: count, seed, method, intervals, clusters });
+        Ok(())
+    }
+
+    fn versus(&self, path: &Path, other: &Evaluator, report: &mut EvaluateReport) -> anyhow::Result<()> {
+        let Judged { input, reading, .. } = *self.judged;
         let warnings = other.warnings(&other.evaluate_as(reading, false)?, reading);
         for warning in &warnings {
             tell!("warning: {}: {}", path.display(), warning.message);
         }
-        let comparison = input.compare(&other, reading)?;
-        let differences = |clusters| -> Result<Vec<Interval>, EvaluateError> {
-            let resampling = resampling(clusters);
-            Ok(other.draws(reading, &resampling)?.less(&input.draws(reading, &resampling)?).intervals())
-        };
-        let intervals = differences(None)?;
-        let by_cluster = clusters.as_ref().map(|some| differences(Some(some))).transpose()?;
-        lines.extend(text::comparison(
-            &drawn,
-            &evaluation.stats,
+        let comparison = input.compare(other, reading)?;
+        let (intervals, by_cluster) =
+            self.both(|how| Ok(other.draws(reading, how)?.less(&input.draws(reading, how)?).intervals()))?;
+        report.lines.extend(text::comparison(
+            &self.lines(),
+            &report.stats,
             &comparison,
             &intervals,
             by_cluster.as_deref(),
         ));
-        let mut value = serde_json::to_value(&comparison)?;
-        value["warnings"] = serde_json::to_value(&warnings)?;
-        let more = as_json(&intervals, by_cluster.as_ref());
-        for key in ["intervals", "clusters", "method"] {
-            value[key] = more[key].clone();
-        }
-        document.insert("versus".into(), value);
+        let (method, clusters) = (self.resampling(None).method, self.of_clusters(by_cluster));
+        report.versus = Some(VersusReport { comparison, warnings, intervals, clusters, method });
+        Ok(())
     }
-    if args.tide {
-        let thresholds = TideThresholds { positive: args.tide_positive, background: args.tide_background };
-        let Some(tide) = input.tide(thresholds)? else { bail!("TIDE needs at least one class with a box") };
-        lines.extend(text::tide(&tide));
-        document.insert("tide".into(), tide_json(&tide));
-    }
-    if args.errors {
-        let errors = input.errors(reading, iou, args.bin_edges.into())?;
-        lines.extend(text::errors(&errors, &input.category_names()));
-        if let Some(path) = &args.best_scores {
-            best_scores::write(path, &errors, &input.category_names())?;
-        }
-        let mut value = serde_json::to_value(&errors)?;
-        value["categories"] = json!(input.category_names());
-        document.insert("errors".into(), value);
-    }
-    if args.json {
-        lines = vec![serde_json::to_string_pretty(&Value::Object(document))?];
-    }
-    super::print(
-        &(lines.join(
-            "
-",
-        ) + "
-"),
-    )?;
-    Ok(Exit::Done)
-}
-
-/// TIDE by tidecv's names.
-fn tide_json(tide: &Tide) -> Value {
-    let main: Map<String, Value> =
-        TIDE_KINDS.iter().zip(tide.main).map(|(kind, gain)| ((*kind).into(), gain.into())).collect();
-    let counts: Map<String, Value> =
-        TIDE_KINDS.iter().zip(tide.counts).map(|(kind, count)| ((*kind).into(), count.into())).collect();
-    json!({
-        "ap": tide.ap,
-        "main": main,
-        "special": {"FalsePos": tide.false_positive, "FalseNeg": tide.false_negative},
-        "counts": counts,
-    })
 }

@@ -1,17 +1,19 @@
 //! `rcnn import`: a checkpoint becomes a model folder, and the user learns what was read and what was assumed.
 
-use std::io::{self, Write};
+use std::fmt;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::detector::{Detector, StageComparison, Verification, verify};
-use crate::family::{ClassOption, ClassesOption, ImportOptions};
-use crate::model::{ClassifierModel, Imported, Model, config_beside, read_config};
+use crate::family::{Class, ClassOption, ClassesOption, ImportOptions};
+use crate::model::{ClassifierManifest, ClassifierModel, Imported, Model, config_beside, read_config};
+use crate::network::Architecture;
 use crate::runtime::{self, Device, Runtime, SessionOptions};
 use anyhow::Context;
-use serde_json::json;
+use serde::{Serialize, Serializer};
 
 use super::Exit;
-use super::output::{Out, tell};
+use super::output::{print_report, tell};
 
 /// Import a checkpoint into a model folder
 #[derive(Debug, clap::Args)]
@@ -88,18 +90,24 @@ pub(crate) fn run(args: ImportArgs) -> anyhow::Result<Exit> {
     if args.out.is_none() {
         return Ok(Exit::Done);
     }
-    let report = Report::of(&imported);
+    let (read, assumed) = (imported.manifest().network.describe(), imported.assumed().to_vec());
+    let remarks = imported.warnings().to_vec();
     let model = imported.write(&folder)?;
     let verdict = args.verify.as_deref().map(|folder| compare(&model, folder)).transpose()?;
-    let mut out = Out::of(args.json);
-    if args.json {
-        writeln!(out, "{}", report.json(&model, &folder, verdict.as_ref()))?;
-    } else {
-        report.print(&mut out, &model, &folder)?;
-        if let Some(verdict) = &verdict {
-            print_verdict(&mut out, verdict)?;
-        }
-    }
+    let manifest = model.manifest();
+    let report = ImportReport {
+        model: folder.display().to_string(),
+        name: &manifest.name,
+        family: &manifest.family,
+        sha256: model.hash(),
+        network: &manifest.network,
+        classes: &manifest.classes,
+        read,
+        assumed,
+        remarks,
+        verify: verdict.as_ref().map(VerifyReport::from),
+    };
+    print_report(&report, args.json)?;
     let agrees = verdict.is_none_or(|verdict| verdict.first_difference().is_none());
     Ok(if agrees { Exit::Done } else { Exit::Failed })
 }
@@ -107,91 +115,133 @@ pub(crate) fn run(args: ImportArgs) -> anyhow::Result<Exit> {
 /// A bare ResNet: there is less to say of it.
 fn classifier(args: &ImportArgs, folder: &Path, options: &ImportOptions, name: &str) -> anyhow::Result<Exit> {
     let model = ClassifierModel::import(&args.file, options)?.write(folder, name)?;
-    let manifest = model.manifest();
-    let mut to = Out::of(args.json);
-    if args.json {
-        writeln!(
-            to,
-            "{}",
-            json!({"model": folder.display().to_string(), "manifest": manifest, "remarks": model.warnings()})
-        )?;
-    } else {
-        writeln!(to, "{}: {} classifier", folder.display(), manifest.network.backbone.title())?;
-        writeln!(
-            to,
-            "read from the tensors:\n  blocks {}, {} classes",
-            manifest.network.backbone.blocks(),
-            manifest.classes.len()
-        )?;
-        writeln!(to, "assumed: shorter side {}, crop {}", manifest.input.resize, manifest.input.crop)?;
-        for warning in model.warnings() {
-            writeln!(to, "note: {warning}")?;
-        }
-    }
+    let report = ClassifierReport {
+        model: folder.display().to_string(),
+        manifest: model.manifest(),
+        remarks: model.warnings(),
+    };
+    print_report(&report, args.json)?;
     Ok(Exit::Done)
 }
 
-/// What an import found, for a person.
-struct Report {
-    read: Vec<String>,
-    assumed: Vec<(String, String)>,
-    warnings: Vec<String>,
+/// What an import of a bare ResNet found.
+#[derive(Serialize)]
+struct ClassifierReport<'a> {
+    model: String,
+    manifest: &'a ClassifierManifest,
+    remarks: &'a [String],
 }
 
-impl Report {
-    fn of(imported: &Imported) -> Report {
-        let (assumed, warnings) = (imported.assumed().to_vec(), imported.warnings().to_vec());
-        Report { read: imported.manifest().network.describe(), assumed, warnings }
-    }
-
-    fn print(&self, to: &mut impl Write, model: &Model, out: &Path) -> io::Result<()> {
-        let manifest = model.manifest();
+impl fmt::Display for ClassifierReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ClassifierManifest { network, classes, input, .. } = self.manifest;
+        writeln!(f, "{}: {} classifier", self.model, network.backbone.title())?;
         writeln!(
-            to,
-            "{}: {} of the family {}",
-            out.display(),
-            manifest.network.backbone.title(),
-            manifest.family
+            f,
+            "read from the tensors:\n  blocks {}, {} classes",
+            network.backbone.blocks(),
+            classes.len()
         )?;
-        writeln!(to, "read from the tensors:")?;
-        for line in &self.read {
-            writeln!(to, "  {line}")?;
-        }
-        let names: Vec<_> =
-            manifest.classes.iter().take(6).map(|class| class.name.escape_debug().to_string()).collect();
-        let more = if manifest.classes.len() > 6 { ", …" } else { "" };
-        writeln!(to, "  classes: {} ({}{more})", manifest.classes.len(), names.join(", "))?;
-        if !self.assumed.is_empty() {
-            writeln!(to, "assumed, as no tensor and no config says it:")?;
-            for (key, value) in &self.assumed {
-                writeln!(to, "  {key} {value}")?;
-            }
-        }
-        for warning in &self.warnings {
-            writeln!(to, "note: {warning}")?;
-        }
-        Ok(())
+        writeln!(f, "assumed: shorter side {}, crop {}", input.resize, input.crop)?;
+        self.remarks.iter().try_for_each(|remark| writeln!(f, "note: {remark}"))
     }
+}
 
-    fn json(&self, model: &Model, out: &Path, verdict: Option<&Verification>) -> serde_json::Value {
-        let manifest = model.manifest();
-        let assumed: serde_json::Map<String, serde_json::Value> = self
-            .assumed
-            .iter()
-            .map(|(key, value)| (key.clone(), serde_json::from_str(value).unwrap_or_default()))
-            .collect();
-        json!({
-            "model": out.display().to_string(),
-            "name": manifest.name,
-            "family": manifest.family,
-            "sha256": model.hash(),
-            "network": manifest.network,
-            "classes": manifest.classes,
-            "read": self.read,
-            "assumed": assumed,
-            "remarks": self.warnings,
-            "verify": verdict.map(verdict_json),
-        })
+/// What an import of a detector found.
+#[derive(Serialize)]
+struct ImportReport<'a> {
+    model: String,
+    name: &'a str,
+    family: &'a str,
+    sha256: &'a str,
+    network: &'a Architecture,
+    classes: &'a [Class],
+    /// What the tensors say, a sentence each.
+    read: Vec<String>,
+    /// Options that neither tensors nor a config say, and their values as JSON.
+    #[serde(serialize_with = "by_key")]
+    assumed: Vec<(String, String)>,
+    remarks: Vec<String>,
+    /// What a comparison with a reference found, where there was one.
+    verify: Option<VerifyReport<'a>>,
+}
+
+/// Pairs as a map.
+fn by_key<S: Serializer>(assumed: &[(String, String)], to: S) -> Result<S::Ok, S::Error> {
+    let value = |text: &String| serde_json::from_str::<serde_json::Value>(text).unwrap_or_default();
+    to.collect_map(assumed.iter().map(|(key, text)| (key, value(text))))
+}
+
+impl fmt::Display for ImportReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {} of the family {}", self.model, self.network.backbone.title(), self.family)?;
+        writeln!(f, "read from the tensors:")?;
+        self.read.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
+        let names: Vec<_> =
+            self.classes.iter().take(6).map(|class| class.name.escape_debug().to_string()).collect();
+        let more = if self.classes.len() > 6 { ", …" } else { "" };
+        writeln!(f, "  classes: {} ({}{more})", self.classes.len(), names.join(", "))?;
+        if !self.assumed.is_empty() {
+            writeln!(f, "assumed, as no tensor and no config says it:")?;
+        }
+        self.assumed.iter().try_for_each(|(key, value)| writeln!(f, "  {key} {value}"))?;
+        self.remarks.iter().try_for_each(|remark| writeln!(f, "note: {remark}"))?;
+        self.verify.as_ref().map_or(Ok(()), |verify| verify.fmt(f))
+    }
+}
+
+/// What a comparison with a reference found.
+#[derive(Serialize)]
+struct VerifyReport<'a> {
+    agrees: bool,
+    first_difference: Option<StageReport<'a>>,
+    steps: Vec<StageReport<'a>>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct StageReport<'a> {
+    stage: &'a str,
+    file: &'a str,
+    /// JSON has no infinity: where there is no number, the note says why.
+    #[serde(serialize_with = "finite")]
+    difference: f64,
+    allowed: f64,
+    agrees: bool,
+    note: Option<&'a str>,
+}
+
+fn finite<S: Serializer>(number: &f64, to: S) -> Result<S::Ok, S::Error> {
+    number.is_finite().then_some(number).serialize(to)
+}
+
+impl<'a> From<&'a StageComparison> for StageReport<'a> {
+    fn from(step: &'a StageComparison) -> StageReport<'a> {
+        let (agrees, note) = (step.agrees(), step.note.as_deref());
+        let StageComparison { stage, file, difference, allowed, .. } = step;
+        StageReport { stage, file, difference: *difference, allowed: *allowed, agrees, note }
+    }
+}
+
+impl<'a> From<&'a Verification> for VerifyReport<'a> {
+    fn from(verdict: &'a Verification) -> VerifyReport<'a> {
+        let first_difference = verdict.first_difference().map(StageReport::from);
+        let steps = verdict.steps.iter().map(StageReport::from).collect();
+        VerifyReport { agrees: first_difference.is_none(), first_difference, steps }
+    }
+}
+
+impl fmt::Display for VerifyReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "compared with the reference (largest difference, allowed):")?;
+        for StageReport { stage, file, difference, allowed, agrees, note } in &self.steps {
+            let mark = if *agrees { "  " } else { "! " };
+            let note = note.map_or_else(String::new, |note| format!("  {note}"));
+            writeln!(f, "{mark}{stage:20} {difference:10.2e} {allowed:10.2e}  {file}{note}")?;
+        }
+        match &self.first_difference {
+            None => writeln!(f, "everything agrees: {} comparisons", self.steps.len()),
+            Some(step) => writeln!(f, "model and reference part first at `{}` of {}", step.stage, step.file),
+        }
     }
 }
 
@@ -202,40 +252,4 @@ fn compare(model: &Model, folder: &Path) -> anyhow::Result<Verification> {
     let detector =
         Detector::new(model, &runtime, &SessionOptions { device: Device::Cpu, ..SessionOptions::default() })?;
     Ok(verify(&detector, folder)?)
-}
-
-fn print_verdict(to: &mut impl Write, verdict: &Verification) -> io::Result<()> {
-    writeln!(to, "compared with the reference (largest difference, allowed):")?;
-    for step in &verdict.steps {
-        let mark = if step.agrees() { "  " } else { "! " };
-        let note = step.note.as_deref().map_or_else(String::new, |note| format!("  {note}"));
-        writeln!(
-            to,
-            "{mark}{:20} {:10.2e} {:10.2e}  {}{note}",
-            step.stage, step.difference, step.allowed, step.file
-        )?;
-    }
-    match verdict.first_difference() {
-        None => writeln!(to, "everything agrees: {} comparisons", verdict.steps.len()),
-        Some(step) => writeln!(to, "model and reference part first at `{}` of {}", step.stage, step.file),
-    }
-}
-
-fn verdict_json(verdict: &Verification) -> serde_json::Value {
-    let step = |step: &StageComparison| {
-        json!({
-            "stage": step.stage,
-            "file": step.file,
-            // JSON has no infinity: where there is no number, the note says why.
-            "difference": step.difference.is_finite().then_some(step.difference),
-            "allowed": step.allowed,
-            "agrees": step.agrees(),
-            "note": step.note,
-        })
-    };
-    json!({
-        "agrees": verdict.first_difference().is_none(),
-        "first_difference": verdict.first_difference().map(step),
-        "steps": verdict.steps.iter().map(step).collect::<Vec<_>>(),
-    })
 }

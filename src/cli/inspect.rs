@@ -1,16 +1,17 @@
 //! `rcnn inspect`: what a model is made of, what it costs, what surrounds it and where it comes from.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::fmt;
 use std::path::Path;
 
-use crate::family::ImportOptions;
+use crate::family::{ImportOptions, Parameters};
 use crate::model::{ClassifierModel, FileHash, Manifest, Model, Provenance};
 use crate::network::{Backbone, CostRow};
-use serde_json::{Value as Json, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
 use super::Exit;
-use super::output::Out;
+use super::output::print_report;
 
 /// Show a model's architecture, costs, conventions and origin
 #[derive(Debug, clap::Args)]
@@ -53,38 +54,58 @@ pub(crate) fn run(args: InspectArgs) -> anyhow::Result<Exit> {
         }
         Err(error) => return Err(error.into()),
     };
-    let mut out = Out::of(args.json);
-    if args.json {
-        writeln!(out, "{}", sheet.json())?;
-    } else {
-        sheet.print(&mut out)?;
-    }
+    print_report(&sheet, args.json)?;
     Ok(Exit::Done)
 }
 
 /// Everything that is shown.
-struct Sheet {
-    title: String,
-    kind: &'static str,
+#[derive(Serialize)]
+struct InspectReport {
     name: String,
-    hash: Option<String>,
+    kind: &'static str,
+    title: String,
+    sha256: Option<String>,
     input: (usize, usize),
     proposals: Option<usize>,
-    rows: Vec<CostRow>,
-    parameters: crate::family::Parameters,
+    table: Vec<CostRow>,
+    parameters: ParameterCounts,
+    multiply_adds: u64,
     stride: usize,
+    #[serde(serialize_with = "by_name")]
+    files: Vec<(String, FileHash)>,
     classes: Vec<String>,
     conventions: Json,
     provenance: Provenance,
-    files: Vec<(String, FileHash)>,
 }
 
-fn detector(manifest: &Manifest, hash: &str, args: &InspectArgs) -> Sheet {
+/// Pairs as a map.
+fn by_name<S: Serializer>(files: &[(String, FileHash)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(files.iter().map(|(name, hash)| (name, hash)))
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct ParameterCounts {
+    with_norms: u64,
+    without_norms: u64,
+}
+
+impl From<Parameters> for ParameterCounts {
+    fn from(Parameters { layers, norms }: Parameters) -> ParameterCounts {
+        ParameterCounts { with_norms: layers + norms, without_norms: layers }
+    }
+}
+
+fn multiply_adds(table: &[CostRow]) -> u64 {
+    table.iter().fold(0, |sum: u64, row| sum.saturating_add(row.multiply_adds))
+}
+
+fn detector(manifest: &Manifest, hash: &str, args: &InspectArgs) -> InspectReport {
     let input = args.size.unwrap_or((800, 800));
     let proposals = args.proposals.map_or(manifest.conventions.proposals.post_nms_top_n, usize::from);
     let network = &manifest.network;
+    let table = network.rows(input, proposals, manifest.conventions.detections.per_image);
     let features = if network.fpn.is_some() { " with a feature pyramid" } else { ", one feature map" };
-    Sheet {
+    InspectReport {
         title: format!(
             "{} on {}{features}, family {}",
             network.kind(),
@@ -93,11 +114,12 @@ fn detector(manifest: &Manifest, hash: &str, args: &InspectArgs) -> Sheet {
         ),
         kind: "detector",
         name: manifest.name.clone(),
-        hash: Some(hash.into()),
+        sha256: Some(hash.into()),
         input,
         proposals: Some(proposals),
-        rows: network.rows(input, proposals, manifest.conventions.detections.per_image),
-        parameters: manifest.parameters,
+        multiply_adds: multiply_adds(&table),
+        table,
+        parameters: manifest.parameters.into(),
         stride: network.rpn_strides().last().copied().unwrap_or(1),
         classes: manifest.classes.iter().map(|class| class.name.clone()).collect(),
         conventions: serde_json::to_value(&manifest.conventions).unwrap_or_default(),
@@ -106,19 +128,21 @@ fn detector(manifest: &Manifest, hash: &str, args: &InspectArgs) -> Sheet {
     }
 }
 
-fn classifier(model: &ClassifierModel, args: &InspectArgs) -> Sheet {
+fn classifier(model: &ClassifierModel, args: &InspectArgs) -> InspectReport {
     let manifest = model.manifest();
     let backbone: &Backbone = &manifest.network.backbone;
     let input = args.size.unwrap_or((manifest.input.crop as usize, manifest.input.crop as usize));
-    Sheet {
+    let table = manifest.network.rows(input);
+    InspectReport {
         title: format!("{} classifier", backbone.title()),
         kind: "classifier",
         name: manifest.name.clone(),
-        hash: None,
+        sha256: None,
         input,
         proposals: None,
-        rows: manifest.network.rows(input),
-        parameters: manifest.parameters,
+        multiply_adds: multiply_adds(&table),
+        table,
+        parameters: manifest.parameters.into(),
         stride: backbone.stride_after(backbone.stages.len()),
         classes: manifest.classes.iter().map(|class| class.name.clone()).collect(),
         conventions: serde_json::to_value(&manifest.input).unwrap_or_default(),
@@ -127,12 +151,8 @@ fn classifier(model: &ClassifierModel, args: &InspectArgs) -> Sheet {
     }
 }
 
-impl Sheet {
-    fn multiply_adds(&self) -> u64 {
-        self.rows.iter().fold(0, |sum: u64, row| sum.saturating_add(row.multiply_adds))
-    }
-
-    fn print(&self, out: &mut impl Write) -> io::Result<()> {
+impl fmt::Display for InspectReport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{}: {}", self.name.escape_debug(), self.title.escape_debug())?;
         let proposals = self.proposals.map_or_else(String::new, |count| format!(", {count} proposals"));
         writeln!(out, "\ninput {}x{}{proposals}", self.input.0, self.input.1)?;
@@ -141,7 +161,7 @@ impl Sheet {
             "{:11} {:>6} {:>9} {:>13} {:>15}  layers",
             "", "stride", "output", "weights", "multiply-adds"
         )?;
-        for row in &self.rows {
+        for row in &self.table {
             let stride = row.stride.map_or_else(String::new, |stride| stride.to_string());
             let output = row.output.map_or_else(String::new, |(h, w)| format!("{h}x{w}"));
             let (weights, cost) = (grouped(row.weights), grouped(row.multiply_adds));
@@ -151,14 +171,14 @@ impl Sheet {
                 row.name, row.layers
             )?;
         }
-        let (layers, norms) = (self.parameters.layers, self.parameters.norms);
+        let ParameterCounts { with_norms, without_norms } = self.parameters;
         writeln!(
             out,
             "\nparameters     {} with norms, {} without",
-            grouped(layers + norms),
-            grouped(layers)
+            grouped(with_norms),
+            grouped(without_norms)
         )?;
-        writeln!(out, "multiply-adds  {:.3} x 10^9", self.multiply_adds() as f64 / 1e9)?;
+        writeln!(out, "multiply-adds  {:.3} x 10^9", self.multiply_adds as f64 / 1e9)?;
         writeln!(out, "coarsest map   {} input pixels a pixel", self.stride)?;
         for (name, file) in &self.files {
             writeln!(
@@ -192,27 +212,6 @@ impl Sheet {
             imported_by.escape_debug()
         )
     }
-
-    fn json(&self) -> Json {
-        let row = |row: &CostRow| {
-            json!({"name": row.name, "stride": row.stride, "output": row.output, "layers": row.layers,
-                   "weights": row.weights, "multiply_adds": row.multiply_adds})
-        };
-        let files: serde_json::Map<String, Json> = self
-            .files
-            .iter()
-            .map(|(name, file)| (name.clone(), json!({"bytes": file.bytes, "sha256": file.sha256})))
-            .collect();
-        json!({
-            "name": self.name, "kind": self.kind, "title": self.title, "sha256": self.hash,
-            "input": self.input, "proposals": self.proposals,
-            "table": self.rows.iter().map(row).collect::<Vec<_>>(),
-            "parameters": {"with_norms": self.parameters.layers + self.parameters.norms,
-                           "without_norms": self.parameters.layers},
-            "multiply_adds": self.multiply_adds(), "stride": self.stride, "files": files,
-            "classes": self.classes, "conventions": self.conventions, "provenance": self.provenance,
-        })
-    }
 }
 
 /// `1234567` as `1,234,567`.
@@ -233,7 +232,7 @@ fn short(hash: &str) -> &str {
 }
 
 /// Nested values, a dotted key a line.
-fn print_values(out: &mut impl Write, prefix: &str, value: &Json) -> io::Result<()> {
+fn print_values(out: &mut fmt::Formatter<'_>, prefix: &str, value: &Json) -> fmt::Result {
     let Json::Object(entries) = value else { return writeln!(out, "  {prefix:32} {}", shortest(value)) };
     for (key, value) in entries {
         let dot = if prefix.is_empty() { "" } else { "." };

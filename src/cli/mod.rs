@@ -11,7 +11,7 @@ use crate::photo::{self, ListError, Listing};
 use anyhow::Context;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use output::{print, show, tell};
+use output::{print_json, show, tell};
 
 mod arguments;
 mod bench;
@@ -217,12 +217,6 @@ fn print_failure(sentence: &str, exit: u8) {
         // Who does not take it is not told either.
         let _ = print_json(&serde_json::json!({"error": sentence, "exit": exit}));
     }
-}
-
-/// Prints a value as JSON on standard output.
-pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    let json = serde_json::to_string_pretty(value).context("cannot write the result as JSON")?;
-    Ok(print(&format!("{json}\n"))?)
 }
 
 /// Reads the command line. A value may be a negative number, which is then refused as a value.

@@ -1,13 +1,13 @@
 //! `rcnn models`: what models there are here, and which could be had.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::fmt;
 
-use crate::model::{Listed, ModelPlace, Published, RECOMMENDED, list, published};
-use serde_json::json;
+use crate::model::{Listed, ModelPlace, Published, RECOMMENDED, Recommended, list, published};
+use serde::Serialize;
 
 use super::Exit;
-use super::output::{Out, brief};
+use super::output::{brief, print_report};
 
 /// List the models on this machine and those that can be pulled
 #[derive(Debug, clap::Args)]
@@ -28,11 +28,29 @@ pub(crate) fn run(args: ModelsArgs) -> anyhow::Result<Exit> {
     let here = list();
     let known: Vec<_> =
         published().iter().filter(|known| here.iter().all(|model| model.name != known.name)).collect();
-    let mut out = Out::of(args.json);
-    if args.json {
-        writeln!(out, "{}", document(&here, &known))?;
-        return Ok(Exit::Done);
+    let report = ModelsReport { models: here, known, recommended: RECOMMENDED, all: args.all };
+    print_report(&report, args.json)?;
+    Ok(Exit::Done)
+}
+
+/// The models here, those that could be had, and which of them to begin with.
+#[derive(Serialize)]
+struct ModelsReport {
+    models: Vec<Listed>,
+    known: Vec<&'static Published>,
+    recommended: [Recommended; RECOMMENDED.len()],
+    /// Whether the text tells of all that are known.
+    #[serde(skip)]
+    all: bool,
+}
+
+impl fmt::Display for ModelsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_all(f, self)
     }
+}
+
+fn write_all(out: &mut fmt::Formatter<'_>, report: &ModelsReport) -> fmt::Result {
     writeln!(
         out,
         "Recommended for everyday objects, the 80 classes of COCO (`-m NAME` brings what is not here):"
@@ -42,7 +60,7 @@ pub(crate) fn run(args: ModelsArgs) -> anyhow::Result<Exit> {
         writeln!(out, "  {name:10} {of:14} {megabytes} MB  {}", recommended.why)?;
     }
     writeln!(out, "\nOn this machine:")?;
-    for model in &here {
+    for model in &report.models {
         let place = match model.place {
             ModelPlace::Program => "in the program",
             ModelPlace::Cache => "in the cache",
@@ -57,12 +75,12 @@ pub(crate) fn run(args: ModelsArgs) -> anyhow::Result<Exit> {
             model.family, model.network
         )?;
     }
-    if !args.all {
-        writeln!(out, "\n{} more published checkpoints: `rcnn models --all`", known.len())?;
-        return Ok(Exit::Done);
+    if !report.all {
+        writeln!(out, "\n{} more published checkpoints: `rcnn models --all`", report.known.len())?;
+        return Ok(());
     }
     writeln!(out, "\nPublished (the publishers' numbers; MB where the publisher tells):")?;
-    for known in known {
+    for known in &report.known {
         let score = match (known.box_ap, known.acc1) {
             (Some(ap), _) => format!("AP {ap:.1}"),
             (None, Some(accuracy)) => format!("top-1 {accuracy:.1}"),
@@ -85,23 +103,5 @@ pub(crate) fn run(args: ModelsArgs) -> anyhow::Result<Exit> {
         let names: Vec<&str> = of.map(|known| known.name.as_str()).collect();
         writeln!(out, "\n{}: {note}", names.join(", "))?;
     }
-    Ok(Exit::Done)
-}
-
-fn document(here: &[Listed], known: &[&Published]) -> serde_json::Value {
-    let model = |model: &Listed| {
-        json!({"name": model.name, "place": model.place, "folder": model.folder.as_ref().map(|folder| folder.display().to_string()),
-               "family": model.family, "network": model.network, "classes": model.classes, "bytes": model.bytes,
-               "published_ap": model.published_ap, "licence": model.licence})
-    };
-    let here: Vec<_> = here.iter().map(model).collect();
-    let published = |known: &&Published| {
-        json!({"name": known.name, "family": known.family, "url": known.url, "size_mb": known.size_mb,
-               "box_ap": known.box_ap, "mask_ap": known.mask_ap, "acc1": known.acc1, "note": known.note, "dataset": known.dataset, "licence": known.licence})
-    };
-    let known: Vec<_> = known.iter().map(published).collect();
-    let recommended = RECOMMENDED.map(|recommended| {
-        json!({"name": recommended.name, "of": recommended.of, "megabytes": recommended.megabytes, "why": recommended.why})
-    });
-    json!({"models": here, "known": known, "recommended": recommended})
+    Ok(())
 }

@@ -8,6 +8,9 @@ use std::io::{self, IsTerminal, StdoutLock, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use anyhow::Context as _;
+use serde::Serialize;
+
 use crate::photo;
 
 use super::{Exit, arguments};
@@ -139,6 +142,28 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut out = Out::of(true);
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Prints what a command found on standard output: as one JSON document, or as text for a person.
+pub(crate) fn print_report(report: &(impl Serialize + fmt::Display), json: bool) -> anyhow::Result<()> {
+    if json { print_json(report) } else { Ok(show(&report.to_string())?) }
+}
+
+/// As [`print_report`], for commands that a person watches: beside JSON, the text is on standard error.
+pub(crate) fn print_watched_report(
+    report: &(impl Serialize + fmt::Display),
+    json: bool,
+) -> anyhow::Result<()> {
+    if json {
+        aside(&report.to_string());
+    }
+    print_report(report, json)
+}
+
+/// Prints a value as JSON on standard output.
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let json = serde_json::to_string_pretty(value).context("cannot write the result as JSON")?;
+    Ok(print(&format!("{json}\n"))?)
 }
 
 /// Standard output, or what stands in for it.

@@ -1,6 +1,7 @@
 //! `rcnn pull`: a published checkpoint becomes a model in the cache.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::family::ImportOptions;
@@ -11,7 +12,7 @@ use crate::model::{
 use anyhow::bail;
 
 use super::Exit;
-use super::output::tell;
+use super::output::{print_report, tell};
 use super::progress::ProgressLine;
 
 /// Download a published checkpoint and import it
@@ -56,28 +57,23 @@ pub(crate) fn run(args: PullArgs) -> anyhow::Result<Exit> {
     let (name, folder) = (&wanted.name, wanted.folder()?);
     if folder.join("model.json").is_file() && !args.again {
         let command = if ClassifierModel::open(&folder).is_ok() { "classify" } else { "detect" };
-        let text = format!(
-            "{name} is there already: `rcnn {command} -m {name}` takes it, and --again replaces it\n"
-        );
-        return ended(
-            &args,
-            &text,
-            &Pulled { name, folder: &folder, command, before: true, checkpoint: None },
-        );
+        let report = PullReport { name, folder: &folder, command, before: true, checkpoint: None };
+        print_report(&report, args.json)?;
+        return Ok(Exit::Done);
     }
     let brought = load(&wanted, args.from.as_deref(), args.keep)?;
     if let Some(checkpoint) = &brought.checkpoint {
         tell!("{name}: the checkpoint is kept as `{}`", checkpoint.display());
     }
     let command = if brought.classifier { "classify" } else { "detect" };
-    let text = format!("{name} is there: `rcnn {command} -m {name}` takes it\n");
     let checkpoint = brought.checkpoint.as_deref();
-    ended(&args, &text, &Pulled { name, folder: &folder, command, before: false, checkpoint })
+    print_report(&PullReport { name, folder: &folder, command, before: false, checkpoint }, args.json)?;
+    Ok(Exit::Done)
 }
 
-/// What `--json` prints.
+/// What was brought.
 #[derive(serde::Serialize)]
-struct Pulled<'a> {
+struct PullReport<'a> {
     name: &'a str,
     /// Where the model is.
     folder: &'a Path,
@@ -90,13 +86,18 @@ struct Pulled<'a> {
     checkpoint: Option<&'a Path>,
 }
 
-fn ended(args: &PullArgs, text: &str, pulled: &Pulled<'_>) -> anyhow::Result<Exit> {
-    if args.json {
-        super::print_json(pulled)?;
-    } else {
-        super::show(text)?;
+impl fmt::Display for PullReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PullReport { name, command, before, .. } = self;
+        if *before {
+            writeln!(
+                f,
+                "{name} is there already: `rcnn {command} -m {name}` takes it, and --again replaces it"
+            )
+        } else {
+            writeln!(f, "{name} is there: `rcnn {command} -m {name}` takes it")
+        }
     }
-    Ok(Exit::Done)
 }
 
 /// What the arguments ask for.

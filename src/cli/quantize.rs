@@ -1,23 +1,23 @@
 //! `rcnn quantize`: a float32 model becomes an int8 model folder, and the user learns what it costs in accuracy.
 
-use std::fmt::Write;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use crate::compare::{Candidate, Contender, JudgedModel, Judging, judge, measure, warnings};
 use crate::detector::Detector;
-use crate::model::Model;
+use crate::model::{Files, Model, Quantization};
 use crate::photo::{DecodeOptions, PhotoEntry};
 use crate::quantize::{LayerReport, Method, QuantizeOptions, QuantizeStep, Quantized, quantize, saturates};
 use crate::run::{Annotated, Task};
 use crate::runtime::Runtime;
 use coco_eval::IntervalKind;
-use serde_json::json;
+use serde::Serialize;
 
 use super::compare::warm_up;
 use super::memory::MemoryArgs;
 use super::model_and_photos::ModelAndPhotos;
-use super::output::{self, tell};
+use super::output::{print_watched_report, tell};
 use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
@@ -145,19 +145,17 @@ pub(crate) fn run(args: QuantizeArgs) -> anyhow::Result<Exit> {
     for warning in warnings(&judged) {
         tell!("warning: {warning}");
     }
-    let text = text(&args.out, &written, &layers, &judged);
-    if args.json {
-        output::aside(&text);
-        let manifest = written.manifest();
-        let document = json!({
-            "model": args.out.display().to_string(), "name": manifest.name, "sha256": written.hash(),
-            "quantization": manifest.provenance.quantization, "files": manifest.files,
-            "layers": layers, "models": judged,
-        });
-        super::print_json(&document)?;
-    } else {
-        super::show(&text)?;
-    }
+    let manifest = written.manifest();
+    let report = QuantizeReport {
+        model: args.out.display().to_string(),
+        name: &manifest.name,
+        sha256: written.hash(),
+        quantization: manifest.provenance.quantization.as_ref(),
+        files: &manifest.files,
+        layers: &layers,
+        models: &judged,
+    };
+    print_watched_report(&report, args.json)?;
     Ok(Exit::Done)
 }
 
@@ -245,32 +243,38 @@ fn judge_both(
     Ok(judge(path, &results, &how)?)
 }
 
-fn text(out: &Path, model: &Model, layers: &[LayerReport], judged: &[JudgedModel]) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write_all(&mut text, out, model, layers, judged);
-    text
+/// What became of a model, layer by layer, and what that costs or gains.
+#[derive(Serialize)]
+struct QuantizeReport<'a> {
+    model: String,
+    name: &'a str,
+    sha256: &'a str,
+    quantization: Option<&'a Quantization>,
+    files: &'a Files,
+    layers: &'a [LayerReport],
+    /// Before and after, where annotations tell.
+    models: &'a [JudgedModel],
 }
 
-fn write_all(
-    text: &mut String,
-    out: &Path,
-    model: &Model,
-    layers: &[LayerReport],
-    judged: &[JudgedModel],
-) -> std::fmt::Result {
+impl fmt::Display for QuantizeReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_all(f, self)
+    }
+}
+
+fn write_all(text: &mut fmt::Formatter<'_>, report: &QuantizeReport<'_>) -> fmt::Result {
+    let QuantizeReport { model, layers, models, .. } = report;
     let int8 = layers.iter().filter(|layer| layer.int8).count();
-    if let Some(how) = &model.manifest().provenance.quantization {
+    if let Some(how) = report.quantization {
         let (bits, method, photos) = (how.weight_bits, &how.method, how.photos);
         writeln!(
             text,
-            "{}: {int8} of {} layers int8, weights of {bits} bits, ranges by {method} from {photos} photos",
-            out.display(),
+            "{model}: {int8} of {} layers int8, weights of {bits} bits, ranges by {method} from {photos} photos",
             layers.len()
         )?;
     }
     writeln!(text, "signal-to-noise ratio of each layer, dB:")?;
-    for layer in layers {
+    for layer in *layers {
         let ratio = layer.snr_db.map_or_else(|| "     -".to_owned(), |ratio| format!("{ratio:6.1}"));
         let kind = match (layer.int8, layer.kept) {
             (true, _) => "int8".to_owned(),
@@ -279,7 +283,7 @@ fn write_all(
         };
         writeln!(text, "  {:34} {:5} {ratio}  {kind}", layer.name, layer.op)?;
     }
-    if let [before, after] = judged {
+    if let [before, after] = models {
         let ap = |model: &JudgedModel| model.stats.first().copied().unwrap_or(f64::NAN);
         write!(text, "AP {:.4} before, {:.4} after", ap(before), ap(after))?;
         let interval = after.difference.as_ref().and_then(|difference| difference.intervals.first());

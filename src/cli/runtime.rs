@@ -1,9 +1,11 @@
 //! `rcnn runtime`: what is in the cache of ONNX Runtime and its plugins.
 
 use crate::runtime::{self, Installed, Package, RuntimeOptions};
+use serde::Serialize;
+use std::fmt;
 
 use super::Exit;
-use super::output::tell;
+use super::output::{print_report, tell};
 
 /// Install, list and remove ONNX Runtime and its plugins
 #[derive(Debug, clap::Args)]
@@ -58,35 +60,50 @@ pub(crate) fn run(args: RuntimeCommandArgs) -> anyhow::Result<Exit> {
 }
 
 fn list(json: bool) -> anyhow::Result<()> {
-    let installed = runtime::installed();
-    if json {
-        let rows: Vec<serde_json::Value> = installed.iter().map(as_json).collect();
-        super::print_json(&rows)?;
-        return Ok(());
-    }
-    if installed.is_empty() {
+    let rows: Vec<InstalledRow> = runtime::installed().iter().map(InstalledRow::of).collect();
+    if rows.is_empty() && !json {
         tell!("nothing is installed: `rcnn runtime install` brings ONNX Runtime");
     }
-    for found in &installed {
-        let Installed { package, version, folder, bytes } = found;
-        let size = *bytes as f64 / 1e6;
-        let folder = folder.display();
-        super::show(&format!("{:12} {version:8} {size:6.1} MB  `{folder}`\n", package.name()))?;
-        if let Err(why) = runtime::check(found) {
-            super::show(&format!("  cannot be used: {why}\n"))?;
-        }
-    }
-    Ok(())
+    print_report(&InstalledReport(rows), json)
 }
 
-fn as_json(installed: &Installed) -> serde_json::Value {
-    serde_json::json!({
-        "name": installed.package.name(),
-        "version": installed.version,
-        "folder": installed.folder.display().to_string(),
-        "bytes": installed.bytes,
-        "refused": runtime::check(installed).err().map(|why| why.to_string()),
-    })
+/// What is installed.
+#[derive(Serialize)]
+struct InstalledReport(Vec<InstalledRow>);
+
+#[derive(Serialize)]
+struct InstalledRow {
+    name: &'static str,
+    version: String,
+    folder: String,
+    bytes: u64,
+    /// Why it cannot be used.
+    refused: Option<String>,
+}
+
+impl InstalledRow {
+    fn of(installed: &Installed) -> InstalledRow {
+        InstalledRow {
+            name: installed.package.name(),
+            version: installed.version.clone(),
+            folder: installed.folder.display().to_string(),
+            bytes: installed.bytes,
+            refused: runtime::check(installed).err().map(|why| why.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for InstalledReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for InstalledRow { name, version, folder, bytes, refused } in &self.0 {
+            let size = *bytes as f64 / 1e6;
+            writeln!(f, "{name:12} {version:8} {size:6.1} MB  `{folder}`")?;
+            if let Some(why) = refused {
+                writeln!(f, "  cannot be used: {why}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn remove(package: Package) -> anyhow::Result<Exit> {

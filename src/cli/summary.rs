@@ -1,10 +1,11 @@
 //! The closing words of a run.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt;
 use std::path::Path;
 
 use crate::run::{Record, RunState};
+use serde::Serialize;
 
 use super::output::brief;
 use super::progress::duration;
@@ -12,12 +13,8 @@ use super::{Exit, output, signals};
 
 /// Says how a run went, for a person or as JSON, and what to exit with.
 pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<Exit> {
-    let text = text(record, out);
-    if json {
-        output::aside(&text);
-        super::print_json(record)?;
-    } else if !output::is_quiet() {
-        super::show(&text)?;
+    if json || !output::is_quiet() {
+        output::print_watched_report(&RunReport { record, out }, json)?;
     }
     tell_clipped(record.counts.clipped, " (`clipped` in detections.jsonl)");
     Ok(match record.state {
@@ -45,15 +42,22 @@ pub(super) fn tell_clipped(photos: usize, place: &str) {
     }
 }
 
-/// What a person wants to know when a run is over.
-fn text(record: &Record, out: &Path) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write_all(&mut text, record, out);
-    text
+/// A run's record, and what a person wants to know when it is over.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct RunReport<'a> {
+    record: &'a Record,
+    #[serde(skip)]
+    out: &'a Path,
 }
 
-fn write_all(text: &mut String, record: &Record, out: &Path) -> std::fmt::Result {
+impl fmt::Display for RunReport<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_all(f, self.record, self.out)
+    }
+}
+
+fn write_all(text: &mut fmt::Formatter<'_>, record: &Record, out: &Path) -> fmt::Result {
     let (counts, settings) = (&record.counts, &record.settings);
     let new = counts.photos - record.photos_before;
     let interrupted = if record.state == RunState::Interrupted { "interrupted: " } else { "" };
@@ -103,7 +107,7 @@ fn write_all(text: &mut String, record: &Record, out: &Path) -> std::fmt::Result
 }
 
 /// Classes by falling number of boxes, the first ten.
-fn by_class(text: &mut String, counts: &BTreeMap<String, usize>) -> std::fmt::Result {
+fn by_class(text: &mut fmt::Formatter<'_>, counts: &BTreeMap<String, usize>) -> fmt::Result {
     let mut classes: Vec<(&String, &usize)> = counts.iter().collect();
     classes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
     let shown: Vec<(String, usize)> = classes
@@ -126,7 +130,7 @@ fn boxes(count: usize) -> String {
     if count == 1 { "1 box".into() } else { format!("{count} boxes") }
 }
 
-fn failures(text: &mut String, record: &Record) -> std::fmt::Result {
+fn failures(text: &mut fmt::Formatter<'_>, record: &Record) -> fmt::Result {
     if !record.unread.is_empty() {
         let folders = plural(record.unread.len(), "folder");
         writeln!(text, "{folders} could not be read: the photos in them are not among these")?;
@@ -159,7 +163,7 @@ fn failures(text: &mut String, record: &Record) -> std::fmt::Result {
     }
 }
 
-fn stages(text: &mut String, record: &Record) -> std::fmt::Result {
+fn stages(text: &mut fmt::Formatter<'_>, record: &Record) -> fmt::Result {
     let named = record.times.named();
     let spent: Vec<String> = named
         .iter()

@@ -1,12 +1,15 @@
 //! `rcnn synth`.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Instant;
 
 use rcnn_synth::{self as synth, PictureFormat, RenderOptions, SceneError};
+use serde::Serialize;
 
-use super::output::{self, tell};
+use super::output::{print_watched_report, tell};
 use super::progress::ProgressLine;
 use super::{Exit, signals};
 
@@ -102,35 +105,46 @@ pub(crate) fn run(args: SynthArgs) -> anyhow::Result<Exit> {
     };
     let seconds = started.elapsed().as_secs_f64();
     let objects: usize = written.objects.iter().sum();
-    let text = format!(
-        "{} scenes of {} x {} pixels with {objects} objects in {}, {:.0} a second\n",
-        written.images,
-        options.width,
-        options.height,
-        args.out.display(),
-        written.images as f64 / seconds.max(1e-6),
-    );
-    if !args.json {
-        super::show(&text)?;
-        return Ok(Exit::Done);
-    }
-    output::aside(&text);
-    let classes: serde_json::Map<String, serde_json::Value> = synth::classes()
-        .zip(&written.objects)
-        .map(|(name, &count)| (name.to_owned(), count.into()))
-        .collect();
-    let summary = serde_json::json!({
-        "folder": args.out.display().to_string(),
-        "annotations": args.out.join("annotations.json").display().to_string(),
-        "images": written.images,
-        "objects": objects,
-        "classes": classes,
-        "seed": options.seed,
-        "width": options.width,
-        "height": options.height,
-    });
-    super::print_json(&summary)?;
+    let report = SynthReport {
+        folder: args.out.display().to_string(),
+        annotations: args.out.join("annotations.json").display().to_string(),
+        images: written.images,
+        objects,
+        classes: synth::classes().zip(written.objects.iter().copied()).collect(),
+        seed: options.seed,
+        width: options.width,
+        height: options.height,
+        seconds,
+    };
+    print_watched_report(&report, args.json)?;
     Ok(Exit::Done)
+}
+
+/// What was rendered.
+#[derive(Serialize)]
+struct SynthReport {
+    folder: String,
+    annotations: String,
+    images: usize,
+    objects: usize,
+    /// Objects of each class.
+    classes: BTreeMap<&'static str, usize>,
+    seed: u64,
+    width: u32,
+    height: u32,
+    #[serde(skip)]
+    seconds: f64,
+}
+
+impl fmt::Display for SynthReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SynthReport { folder, images, objects, width, height, seconds, .. } = self;
+        let rate = *images as f64 / seconds.max(1e-6);
+        writeln!(
+            f,
+            "{images} scenes of {width} x {height} pixels with {objects} objects in {folder}, {rate:.0} a second"
+        )
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
@@ -174,13 +174,14 @@ pub enum ModelPlace {
 }
 
 /// A model that is here.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Listed {
     /// Its name.
     pub name: String,
     /// Where it is.
     pub place: ModelPlace,
     /// Its folder, where it has one.
+    #[serde(serialize_with = "shown")]
     pub folder: Option<PathBuf>,
     /// Its family, or `classifier`.
     pub family: String,
@@ -194,6 +195,11 @@ pub struct Listed {
     pub published_ap: Option<f64>,
     /// Its terms.
     pub licence: Option<String>,
+}
+
+/// A folder as text, whatever its bytes are.
+fn shown<S: Serializer>(folder: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    folder.as_ref().map(|folder| folder.display().to_string()).serialize(to)
 }
 
 /// All models that have a name here. Folders that cannot be read are left out.

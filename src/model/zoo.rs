@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::family::ImportOptions;
 
 /// One published checkpoint.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Published {
     /// What `rcnn pull` calls it.
@@ -41,7 +41,7 @@ pub struct Published {
     /// What whoever pulls it should know, a sentence.
     pub note: Option<String>,
     /// What no tensor of it shows.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     pub options: ImportOptions,
 }
 
@@ -58,13 +58,14 @@ impl Published {
 }
 
 /// A short name for a published checkpoint that suits most people who want everyday objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Recommended {
     /// What it is called.
     pub name: &'static str,
     /// The checkpoint's own name.
     pub of: &'static str,
     /// Shorter and longest side to which photos are resized, where these are not its publisher's.
+    #[serde(skip)]
     pub sides: Option<(u32, u32)>,
     /// Megabytes to download, about.
     pub megabytes: u32,

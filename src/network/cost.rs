@@ -1,11 +1,13 @@
 //! What a network costs: sizes of maps, weights, and multiply-adds for an input size, stage by stage.
 
+use serde::Serialize;
+
 use super::architecture::{Architecture, Backbone, BlockKind, LayerShape, MaskHead, Stage};
 use super::classifier::ClassifierNetwork;
 use super::layer::{BlockConv, Layer};
 
 /// One row of the table: a stage, or a part behind the backbone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CostRow {
     /// As in the paper's table 1: `conv1`, `conv2_x` …; then `fpn`, `rpn`, `box head`.
     pub name: String,
