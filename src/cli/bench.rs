@@ -107,7 +107,7 @@ pub(crate) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
         detector.widened(&model, &runtime, &args.machine.session(), streams)
     };
     let report = run::bench(detector, widen, &tasks, &options, record, &course)?;
-    print_watched_report(&Measured { now: &report, then: against.as_ref() }, args.json)?;
+    print_watched_report(&BenchReportView { now: &report, then: against.as_ref() }, args.json)?;
     Ok(if report.failed > 0 || !listing.unread.is_empty() { Exit::PhotosFailed } else { Exit::Done })
 }
 
@@ -120,14 +120,14 @@ fn read(path: &Path) -> anyhow::Result<BenchReport> {
 
 /// What was measured, beside what was measured before.
 #[derive(Serialize)]
-struct Measured<'a> {
+struct BenchReportView<'a> {
     #[serde(flatten)]
     now: &'a BenchReport,
     #[serde(skip)]
     then: Option<&'a BenchReport>,
 }
 
-impl fmt::Display for Measured<'_> {
+impl fmt::Display for BenchReportView<'_> {
     fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_all(text, self.now, self.then)
     }

@@ -193,7 +193,7 @@ pub(crate) struct EvaluateArgs {
     threads: Option<usize>,
 }
 
-/// Draws of a comparison if nothing else is asked for.
+/// EvaluateDraws of a comparison if nothing else is asked for.
 const COMPARISON_DRAWS: u32 = 1000;
 
 /// IoU threshold of errors and VOC if nothing else is asked for.
@@ -269,7 +269,7 @@ pub(crate) fn run(args: EvaluateArgs) -> anyhow::Result<Exit> {
     };
     let judged = Judged { args: &args, input: &input, reading, params: &params, evaluation: &evaluation };
     judged.by_class(&mut report)?;
-    let draws = Draws { judged: &judged, clusters: clusters.as_ref(), names: stat_names(&params), skip };
+    let draws = EvaluateDraws { judged: &judged, clusters: clusters.as_ref(), names: stat_names(&params), skip };
     if args.bootstrap.is_some() {
         draws.bootstrap(&mut report)?;
     }
@@ -340,14 +340,14 @@ impl Judged<'_> {
 }
 
 /// What is drawn again for intervals.
-struct Draws<'a> {
+struct EvaluateDraws<'a> {
     judged: &'a Judged<'a>,
     clusters: Option<&'a Clusters>,
     names: Vec<String>,
     skip: usize,
 }
 
-impl Draws<'_> {
+impl EvaluateDraws<'_> {
     fn resampling<'c>(&self, clusters: Option<&'c Clusters>) -> Resampling<'c> {
         let args = self.judged.args;
         let count = args.bootstrap.unwrap_or(COMPARISON_DRAWS) as usize;

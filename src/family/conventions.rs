@@ -73,6 +73,13 @@ pub enum ResizeFilter {
     OpencvBicubicFixed,
 }
 
+impl ResizeFilter {
+    /// Whether a model may have been trained with the same filter in another arithmetic, which no tensor shows.
+    pub(super) fn has_siblings(&self) -> bool {
+        matches!(self, ResizeFilter::OpencvBicubic | ResizeFilter::OpencvBicubicFixed)
+    }
+}
+
 /// From pixels to the input tensor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -136,7 +136,7 @@ impl ImportOptions {
             std: Some(input.std),
             min_size: Some(input.min_size),
             max_size: Some(input.max_size),
-            resize_filter: Some(input.filter),
+            resize_filter: Some(input.filter).filter(ResizeFilter::has_siblings),
             pad_to: Some(input.pad_to),
             anchor_sizes: Some(conventions.anchors.sizes.clone()),
             anchor_ratios: Some(conventions.anchors.ratios.clone()),
