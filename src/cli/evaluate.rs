@@ -269,7 +269,8 @@ pub(crate) fn run(args: EvaluateArgs) -> anyhow::Result<Exit> {
     };
     let judged = Judged { args: &args, input: &input, reading, params: &params, evaluation: &evaluation };
     judged.by_class(&mut report)?;
-    let draws = EvaluateDraws { judged: &judged, clusters: clusters.as_ref(), names: stat_names(&params), skip };
+    let draws =
+        EvaluateDraws { judged: &judged, clusters: clusters.as_ref(), names: stat_names(&params), skip };
     if args.bootstrap.is_some() {
         draws.bootstrap(&mut report)?;
     }

@@ -2,7 +2,7 @@
 //! its publisher's.
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ use crate::runtime::Precision;
 use crate::{Annotated, Run};
 
 use super::memory::MemoryArgs;
-use super::output::tell;
+use super::output::{print_report, tell};
 use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::{self, stop_on_signal};
@@ -75,11 +75,7 @@ pub(crate) fn run(args: ReproduceArgs) -> anyhow::Result<Exit> {
     let path = out.join("reproduce.json");
     crate::atomic::write(&path, |to| std::io::Write::write_all(to, document.as_bytes()))
         .with_context(|| format!("cannot write `{}`", path.display()))?;
-    if args.json {
-        super::print(&format!("{document}\n"))?;
-    } else {
-        super::show(&text(&found))?;
-    }
+    print_report(&found, args.json)?;
     Ok(if record.counts.failed > 0 { Exit::PhotosFailed } else { Exit::Done })
 }
 
@@ -173,14 +169,13 @@ fn judge(
 }
 
 /// The numbers side by side, the verdict, and what may be why they differ.
-fn text(found: &Reproduction) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write_all(&mut text, found);
-    text
+impl fmt::Display for Reproduction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_all(f, self)
+    }
 }
 
-fn write_all(text: &mut String, found: &Reproduction) -> std::fmt::Result {
+fn write_all(text: &mut fmt::Formatter<'_>, found: &Reproduction) -> fmt::Result {
     let seen = &found.circumstances;
     writeln!(text, "{}, which its publisher judged on {}", found.name, found.dataset)?;
     writeln!(

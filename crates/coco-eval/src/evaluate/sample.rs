@@ -17,7 +17,7 @@ const FOUND: f64 = 0.5;
 
 /// A box of some category in some image, by their places.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Placed {
+pub(super) struct SampledBox {
     pub(super) image: u32,
     pub(super) category: u32,
     pub(super) bbox: [f64; 4],
@@ -25,7 +25,7 @@ pub(super) struct Placed {
 
 /// The sample.
 pub(super) struct Sample {
-    pub(super) truths: Vec<Placed>,
+    pub(super) truths: Vec<SampledBox>,
     guesses: HashMap<(u32, u32), Vec<[f64; 4]>>,
     /// Width and height of all evaluated images, NaN where unknown.
     pub(super) sizes: Vec<(f64, f64)>,
@@ -56,7 +56,7 @@ impl Sample {
         let placed = |annotation: &Annotation| {
             let place = scope.image(annotation.image).zip(scope.category(annotation.category));
             let (image, category) = place.filter(|_| !annotation.traits.has(Traits::IGNORED))?;
-            Some(Placed { image, category, bbox: annotation.bbox })
+            Some(SampledBox { image, category, bbox: annotation.bbox })
         };
         let mut counts = vec![0u32; scope.images.len()];
         input.set.annotations().filter_map(placed).for_each(|truth| counts[truth.image as usize] += 1);
@@ -66,7 +66,7 @@ impl Sample {
         let mut chosen = vec![false; counts.len()];
         annotated.iter().step_by(step).for_each(|&image| chosen[image as usize] = true);
         let all = input.set.annotations().filter_map(placed);
-        let truths: Vec<Placed> = all.filter(|truth| chosen[truth.image as usize]).collect();
+        let truths: Vec<SampledBox> = all.filter(|truth| chosen[truth.image as usize]).collect();
         if truths.len() < LEAST {
             return None;
         }
@@ -96,7 +96,7 @@ impl Sample {
     }
 
     /// Annotations with the detections of their image and category.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&Placed, &[f64; 4])> {
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&SampledBox, &[f64; 4])> {
         self.truths.iter().flat_map(|truth| {
             let own = self.guesses.get(&(truth.image, truth.category));
             own.into_iter().flatten().map(move |guess| (truth, guess))
