@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::chosen::named;
 use super::limits;
-use super::load::{FamilyError, Parameters, norm_eps, read_weights, surplus, unreadable};
+use super::load::{FamilyError, Parameters, read_weights, surplus, unreadable};
 use super::options::{ClassesOption, ImportOptions};
+use super::said::norm_eps;
 use super::{Class, LayerNames, Naming};
 use crate::checkpoint::Checkpoint;
 use crate::network::{BlockConv, ClassifierNetwork, Hints, Layer, Weights};

@@ -9,11 +9,10 @@ use super::conventions::Conventions;
 use super::left_out::LeftOutTensors;
 use super::limits;
 use super::options::ImportOptions;
+use super::said::{FROZEN, check_options, extra_level, has_frozen_norms, norm_eps, other_norm};
 use super::{Class, FAMILIES, Family, LayerNames, Naming, OutputOrder, Recognised};
 use crate::checkpoint::{self, Checkpoint, EscapedText, Tensor};
-use crate::network::{
-    Architecture, ArchitectureError, Layer, LayerShape, LayerWeights, MOST_CELLS, Norm, Weights,
-};
+use crate::network::{Architecture, ArchitectureError, Layer, LayerShape, LayerWeights, Norm, Weights};
 
 /// Why a checkpoint did not become a network.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +50,18 @@ pub enum FamilyError {
     },
     /// The pyramid, the RPN or a head has layers that are not known here.
     #[error(
-        "the network has layers that are not known here, without which boxes would be wrong: {}",
+        "the network has layers that are not known here, without which boxes or masks would be wrong: {}",
         list(unknown.iter().cloned())
     )]
     UnknownLayers {
         /// Their tensors.
         unknown: Vec<String>,
     },
+    /// A norm that is no batch norm.
+    #[error(
+        "the norm `{0}` has no running mean and variance, as a batch norm has: group norm and layer norm are not supported"
+    )]
+    OtherNorm(String),
     /// A tensor holds NaN or infinity.
     #[error("the tensor `{0}` holds values that are not finite")]
     NotFinite(String),
@@ -89,6 +93,7 @@ impl FamilyError {
             FamilyError::Incomplete { missing, .. } if !missing.is_empty() => "missing_tensor",
             FamilyError::Incomplete { .. } => "shape_mismatch",
             FamilyError::UnknownLayers { .. } => "surplus_tensor",
+            FamilyError::OtherNorm(_) => "missing_tensor",
             FamilyError::NotFinite(_) | FamilyError::NotFiniteFolded { .. } => "not_finite",
             FamilyError::Options(_) => "options",
             FamilyError::Checkpoint(error) => error.kind(),
@@ -285,12 +290,6 @@ fn quoted(name: &str) -> String {
     format!("`{}`", EscapedText::new(name))
 }
 
-/// Whether the RPN has a level beyond the pyramid's, where the user's anchors tell.
-fn extra_level(options: &ImportOptions, shapes: &dyn Fn(Layer) -> Option<Vec<usize>>) -> Option<bool> {
-    let convs = (0..64).take_while(|&level| shapes(Layer::FpnLateral(level)).is_some()).count();
-    options.anchor_sizes.as_ref().map(|sizes| sizes.len() > convs)
-}
-
 pub(super) fn unreadable(error: ArchitectureError, naming: &Naming, checkpoint: &Checkpoint) -> FamilyError {
     match error {
         ArchitectureError::Missing(layer) => {
@@ -326,6 +325,9 @@ pub(super) fn read_weights(
             problems.check(checkpoint, &name, &shape);
             used.insert(name);
         }
+    }
+    if let Some(norm) = other_norm(checkpoint, layers, naming) {
+        return Err(FamilyError::OtherNorm(norm.escape_debug().to_string()));
     }
     problems.verdict()?;
     let mut weights = Weights::new();
@@ -440,51 +442,6 @@ fn values(checkpoint: &Checkpoint, tensor: &Tensor) -> Result<Vec<f32>, FamilyEr
     } else {
         Err(FamilyError::NotFinite(tensor.name().escape_debug().to_string()))
     }
-}
-
-/// What is added to variances, as the user or else the family says.
-pub(super) fn norm_eps(options: &ImportOptions, usual: f64) -> Result<f64, FamilyError> {
-    let eps = options.norm_eps.unwrap_or(usual);
-    limits::within("norm_eps", eps, 0.0..=1.0).map_err(FamilyError::Options)?;
-    Ok(eps)
-}
-
-/// Said where no tensor tells which of two numbers torchvision took.
-const FROZEN: &str = "its batch norms are frozen, and no tensor tells what is added to their variances: 0.00001 is taken, \
-    but where the detector was made from weights=\"DEFAULT\" (COCO) torchvision takes 0: then say {\"norm_eps\": 0.0} with \
-    --config or in import.json";
-
-/// Whether the backbone has norms, none of which counts its batches, as those that are trained do.
-fn has_frozen_norms(checkpoint: &Checkpoint, naming: &Naming) -> bool {
-    let stem = naming(Layer::Stem).norm.is_some_and(|norm| checkpoint.tensor(&norm.scale).is_some());
-    stem && !checkpoint.tensors().any(|tensor| tensor.name().ends_with("num_batches_tracked"))
-}
-
-/// Compares what the user says with what the tensors show.
-fn check_options(options: &ImportOptions, architecture: &mut Architecture) -> Result<(), FamilyError> {
-    let differ = |what: &str, said: usize, shown: usize| {
-        Err(FamilyError::Options(format!("the option {what} is {said}, but the tensors show {shown}")))
-    };
-    let groups = architecture.backbone.stages.first().map_or(1, |stage| stage.groups);
-    match options.groups {
-        Some(said) if said != groups => return differ("groups", said, groups),
-        _ => {}
-    }
-    if let Some(said) = options.roi_resolution {
-        for head in &mut architecture.heads {
-            if head.last_stage && (1..=MOST_CELLS).contains(&said) {
-                head.resolution = said;
-            } else if said != head.resolution {
-                return differ("roi_resolution", said, head.resolution);
-            }
-        }
-    }
-    if options.cascade_box_weights.is_some() && architecture.heads.len() < 2 {
-        return Err(FamilyError::Options(
-            "the option cascade_box_weights is given, but there is one box head".into(),
-        ));
-    }
-    Ok(())
 }
 
 /// Tensors that nothing uses, but for PyTorch's counters and what the family calls idle.

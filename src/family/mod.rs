@@ -18,6 +18,7 @@ mod maskrcnn_benchmark;
 mod mmdet;
 mod options;
 mod paddledet;
+mod said;
 mod torchvision;
 
 pub use box_rules::{Corners, OverlapPrecision, ProposalOrder, TieOrder};

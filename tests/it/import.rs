@@ -8,15 +8,15 @@ use std::process::{Command, Output};
 
 use rcnn::internal::checkpoint::Checkpoint;
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden").join(name)
 }
 
-fn rcnn(home: &Path, args: &[&Path]) -> Output {
+pub(crate) fn rcnn(home: &Path, args: &[&Path]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_rcnn")).args(args).env("RCNN_CACHE", home).output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -24,7 +24,7 @@ fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(output)))
 }
 
-fn path(text: &str) -> &Path {
+pub(crate) fn path(text: &str) -> &Path {
     Path::new(text)
 }
 
@@ -36,10 +36,10 @@ fn alone(home: &Path, name: &str) -> PathBuf {
 }
 
 /// A tensor: its name, shape and values.
-type Named = (String, Vec<usize>, Vec<f32>);
+pub(crate) type Named = (String, Vec<usize>, Vec<f32>);
 
 /// A fixture's tensors, each as `change` wants it (not at all, or several times), in a file of their own.
-fn changed(home: &Path, name: &str, change: impl Fn(Named) -> Vec<Named>) -> PathBuf {
+pub(crate) fn changed(home: &Path, name: &str, change: impl Fn(Named) -> Vec<Named>) -> PathBuf {
     let model = ["model.pth", "model.pkl"].map(|file| fixture(name).join(file));
     let checkpoint = Checkpoint::open(model.iter().find(|path| path.is_file()).unwrap()).unwrap();
     // Counters of whole numbers are no weights.
@@ -341,6 +341,10 @@ fn without_a_layer_that_shapes_do_not_miss_nothing_is_imported() {
         ("d2-x101", "proposal_generator.rpn_head.conv"),
         ("c2-r50-c4", "conv_rpn_"),
         ("mm-r50-fpn", "rpn_head.rpn_conv"),
+        ("tv-mask-v2", "roi_heads.mask_predictor.conv5_mask"),
+        ("mm-cascade-mask", "roi_head.bbox_head.1."),
+        ("mm-cascade-mask", "roi_head.bbox_head.2.fc_reg"),
+        ("mm-cascade-mask", "roi_head.mask_head.1.upsample"),
     ] {
         let model = changed(home.path(), fixture, |tensor| {
             if tensor.0.starts_with(missing) { Vec::new() } else { vec![tensor] }

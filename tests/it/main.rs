@@ -30,6 +30,7 @@ mod golden_classifiers;
 mod golden_resize;
 mod heif;
 mod import;
+mod import_heads;
 mod import_wrapped;
 mod install;
 mod json_lines;
