@@ -8,7 +8,7 @@ use crate::{ExportFormat, ExportOptions};
 #[command(next_help_heading = "More results")]
 pub(crate) struct ExportArgs {
     /// Also write detections in these formats, into the folder for the results: detections.csv and detections.parquet
-    /// with all of them, yolo/ and labelme/ with those that pictures show
+    /// with all of them, yolo/ and labelme/ with those that pictures show, as polygons where the model gives masks
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     format: Vec<ExportFormatArg>,
     /// Also cut out each object that pictures show, into crops/, in a folder for each class

@@ -57,7 +57,7 @@ impl FromStr for MergeRule {
 }
 
 /// One list of detections by falling score of several, each with its weight, chosen as the selection says. A detection has
-/// the mask of the one that it resembles most ([`most_alike`]).
+/// the mask of the one of its class that it overlaps most.
 pub fn merge(
     given: &[Vec<Prediction>],
     weights: &[f64],

@@ -35,8 +35,8 @@ pub struct Detection {
     pub score: f32,
     /// Where, in the photo's own pixels.
     pub bbox: BBox,
-    /// Its pixels in a mask of the photo's height and width, of a model with masks: COCO's run lengths, with `pixels()` for
-    /// bytes of 0 and 1 column by column, and `area()`.
+    /// Its pixels in a mask of the photo's height and width, of a model with masks: COCO's run lengths, of which
+    /// [`Rle::array`] makes an array.
     pub mask: Option<Rle>,
 }
 

@@ -118,6 +118,15 @@ fn masks_that_contradict_themselves_are_refused_or_bounded() {
 }
 
 #[test]
+fn a_mask_is_an_array_of_rows_and_columns() {
+    // The second column, and the first pixel of the third.
+    let array = Rle::new(2, 3, vec![2, 3, 1]).array().unwrap();
+    assert_eq!(array, ndarray::arr2(&[[false, true, true], [false, true, false]]));
+    let wrong = Rle::new(2, 3, vec![2, 3]).array();
+    assert_eq!(wrong, Err(MaskError::Contradicts { runs: 5, size: 6 }));
+}
+
+#[test]
 fn a_mask_is_made_of_its_intervals() {
     let runs = |set: &[std::ops::Range<u32>]| Rle::from_intervals(set.iter().cloned(), 3, 4).runs().to_vec();
     assert_eq!(runs(&[]), [12]);

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use ndarray::{Array2, ShapeBuilder};
+
 use super::error::MaskError;
 use super::facts::{MaskFacts, in_common};
 use super::{outline, polygon, text, walk};
@@ -173,6 +175,17 @@ impl Rle {
             pixels.resize(pixels.len() + run as usize, (place % 2) as u8);
         }
         Ok(pixels)
+    }
+
+    /// The pixels as an array of height x width, whose columns lie one after another in memory.
+    ///
+    /// # Errors
+    /// As [`Rle::pixels`].
+    pub fn array(&self) -> Result<Array2<bool>, MaskError> {
+        let pixels: Vec<bool> = self.pixels()?.into_iter().map(|pixel| pixel != 0).collect();
+        let (runs, size) = (pixels.len() as u64, u64::from(self.height) * u64::from(self.width));
+        Array2::from_shape_vec((self.height as usize, self.width as usize).f(), pixels)
+            .map_err(|_| MaskError::Contradicts { runs, size })
     }
 
     /// What is in any of the masks, or with `intersect` in all of them (`rleMerge`). Nothing, without a size, of no mask and of
