@@ -177,7 +177,10 @@ fn load(wanted: &Wanted, from: Option<&Path>, keep: bool) -> anyhow::Result<Brou
         None => tell!("{}: {}, licence {terms}", wanted.name, wanted.url),
     }
     if wanted.expected.is_none() {
-        tell!("{}: no hash is known, so that the file cannot be checked", wanted.name);
+        tell!(
+            "{}: no hash is known, so that the file can only be checked by what its server says of it",
+            wanted.name
+        );
     }
     if let Some(note) = &wanted.note {
         tell!("{}: {note}", wanted.name);

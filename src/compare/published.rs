@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::family::Conventions;
+use crate::family::{Conventions, ResizeFilter};
 use crate::model::Published;
 
 /// What the twelve numbers are called.
@@ -158,6 +158,10 @@ fn settings(published: &Published, conventions: &Conventions) -> Vec<String> {
             rule.per_image
         ));
     }
+    let usual = own.resize_filter.or_else(|| usual_filter(&published.family));
+    if usual.is_some_and(|usual| usual != conventions.input.filter) {
+        causes.push("photos are resized by another filter than the publisher's (`resize_filter`)".into());
+    }
     let sides = (own.min_size.unwrap_or(800), own.max_size.unwrap_or(1333));
     let input = &conventions.input;
     if published.dataset.starts_with("coco_201") && (input.min_size, input.max_size) != sides {
@@ -167,6 +171,17 @@ fn settings(published: &Published, conventions: &Conventions) -> Vec<String> {
         ));
     }
     causes
+}
+
+/// The filter with which a family resizes.
+fn usual_filter(family: &str) -> Option<ResizeFilter> {
+    Some(match family {
+        "torchvision" | "torchvision-v2" => ResizeFilter::NormalisedBilinear,
+        "detectron2" | "detectron" | "maskrcnn_benchmark" => ResizeFilter::PillowBilinear,
+        "mmdet" => ResizeFilter::OpencvBilinear,
+        "paddledet" => ResizeFilter::OpencvBicubic,
+        _ => return None,
+    })
 }
 
 /// What is known of each family's own numbers.

@@ -1,7 +1,6 @@
 //! maskrcnn-benchmark's Faster R-CNN and the box part of its Mask R-CNN: FPN and C4. Names and conventions.
 //!
-//! The conventions are read from its source (`maskrcnn_benchmark/` of 2019); no checkpoint of its own has been compared
-//! with what it computes itself.
+//! The conventions are those of its Python code at its last commit (57eec25b, 2019), with its C++ kernels replaced.
 
 use super::box_rules::{Corners, OverlapPrecision, ProposalOrder, TieOrder};
 use super::conventions::{
@@ -34,11 +33,6 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
         (Some([outputs, ..]), Some([_, inputs, ..])) => outputs != inputs,
         _ => false,
     };
-    let warnings = vec![
-        "maskrcnn-benchmark's boxes are computed as its source says; no checkpoint of its own was compared: compare a \
-         few of your detections with it"
-            .to_owned(),
-    ];
     Ok(Some(Recognised {
         naming: Box::new(move |layer| names(layer, last_stage_in_head)),
         hints: Hints {
@@ -62,7 +56,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
             "keypoint" => Some(LeftOutTensors::Keypoints),
             _ => None,
         },
-        warnings,
+        warnings: Vec::new(),
     }))
 }
 

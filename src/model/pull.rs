@@ -4,13 +4,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 
 use super::{ModelError, Published};
 use crate::cache;
-use crate::hash::{of_reader, sha256};
+use crate::hash::{hexadecimal, of_reader, sha256};
 use crate::http;
 
 /// More than any checkpoint of this kind has.
@@ -132,7 +134,8 @@ impl Published {
     }
 }
 
-/// Downloads a file into the cache's `downloads` folder, going on where an earlier attempt stopped, and checks it.
+/// Downloads a file into the cache's `downloads` folder, going on where an earlier attempt stopped, and checks it: by the
+/// digest that is expected, or else by the one that the server gives (`Content-MD5`).
 /// `progress` is told bytes done and, where known, all bytes.
 ///
 /// # Errors
@@ -155,8 +158,9 @@ pub fn download(
     if file.try_lock().is_err() {
         return Err(PullError::Busy(name));
     }
-    fetch(url, file, progress)?;
-    check(url, file, &part, expected)?;
+    let told = fetch(url, file, progress)?;
+    // Where no digest is published, the server's own tells at least whether all of it came over as it lies there.
+    check(url, file, &part, expected.or(told.as_ref()))?;
     let whole = folder.join(name);
     fs::rename(&part, &whole).map_err(ModelError::io("rename", &part))?;
     Ok(whole)
@@ -166,15 +170,20 @@ fn copy(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), error.to_string())
 }
 
-/// Loads what is missing of a file, trying again where a connection breaks off after some progress.
-fn fetch(url: &str, file: &mut File, progress: &mut dyn FnMut(u64, Option<u64>)) -> Result<(), PullError> {
+/// Loads what is missing of a file, trying again where a connection breaks off after some progress; the digest that the
+/// server gives of the whole file, if it does.
+fn fetch(
+    url: &str,
+    file: &mut File,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+) -> Result<Option<ExpectedDigest>, PullError> {
     let agent = http::agent(false);
     let failed = |cause| PullError::Network { url: url.into(), cause };
-    let mut attempts = 0;
+    let (mut attempts, mut told) = (0, None);
     loop {
         let before = file.seek(SeekFrom::End(0)).map_err(|error| failed(error.into()))?;
-        let outcome = fetch_once(&agent, url, file, before, progress);
-        let Err(cause) = outcome else { return Ok(()) };
+        let outcome = fetch_once(&agent, url, file, before, progress, &mut told);
+        let Err(cause) = outcome else { return Ok(told) };
         let after = file.seek(SeekFrom::End(0)).map_err(|error| failed(error.into()))?;
         attempts += 1;
         if after <= before || attempts >= ATTEMPTS {
@@ -189,6 +198,7 @@ fn fetch_once(
     file: &mut File,
     have: u64,
     progress: &mut dyn FnMut(u64, Option<u64>),
+    told: &mut Option<ExpectedDigest>,
 ) -> Result<(), DownloadError> {
     let mut request = agent.get(url);
     if have > 0 {
@@ -201,7 +211,11 @@ fn fetch_once(
     let range = header("content-range");
     let all_of_range = range.as_deref().and_then(|range| range.rsplit('/').next()?.parse::<u64>().ok());
     let (start, all) = match response.status().as_u16() {
-        200 => (0, length),
+        // Of a part it would be the part's digest.
+        200 => {
+            *told = header("content-md5").as_deref().and_then(of_header);
+            (0, length)
+        }
         206 if range.as_deref().is_some_and(|range| range.starts_with(&format!("bytes {have}-"))) => {
             (have, all_of_range.or(length.map(|length| have + length)))
         }
@@ -234,6 +248,12 @@ fn fetch_once(
         Some(all) if all != done => Err(DownloadError::Short { done, all }),
         _ => Ok(()),
     }
+}
+
+/// The digest in a `Content-MD5` header: 16 bytes in base64 (RFC 1864).
+fn of_header(text: &str) -> Option<ExpectedDigest> {
+    let digest = BASE64.decode(text.trim()).ok().filter(|digest| digest.len() == 16)?;
+    Some(ExpectedDigest::Md5(hexadecimal(&digest)))
 }
 
 /// Checks what was downloaded, and removes it where it is something else.
@@ -283,6 +303,14 @@ fn hash<D: Digest>(file: &mut File) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_of_a_header() {
+        let text = BASE64.encode([0x41, 0x20, 0x42, 0x43, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xfe, 0xff]);
+        let digits = "4120424300010203040506070809feff".to_owned();
+        assert_eq!(of_header(&text), Some(ExpectedDigest::Md5(digits)));
+        assert_eq!((of_header("QUJD"), of_header("no base64!")), (None, None));
+    }
 
     #[test]
     fn a_mirror_takes_the_place_of_the_host() {

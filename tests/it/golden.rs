@@ -101,7 +101,7 @@ fn all_agree(golden: &Path, prefixes: &[&str], telling: Telling) {
 fn own_fixtures() {
     all_agree(
         &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden"),
-        &["tv-", "d2-", "c2-", "mm-", "pd-"],
+        &["tv-", "d2-", "c2-", "mm-", "mrb-", "pd-"],
         from_config,
     );
 }

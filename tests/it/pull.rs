@@ -23,6 +23,10 @@ pub(crate) enum Manner {
     NoRanges,
     /// There is no such file.
     Missing,
+    /// Serves the file with another one's digest in its `Content-MD5`.
+    WrongDigest,
+    /// Serves the file with its own digest.
+    Digest,
 }
 
 /// A server of one file that notes what it was asked: the first line of each request and its range.
@@ -95,7 +99,12 @@ fn answer(
                 return Ok(());
             }
             (Manner::NoRanges, _) | (_, None) => {
-                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", file.len())?;
+                let digest = match manner {
+                    Manner::WrongDigest => format!("Content-MD5: {OTHER_MD5}\r\n"),
+                    Manner::Digest => format!("Content-MD5: {}\r\n", checkpoint_md5()),
+                    _ => String::new(),
+                };
+                write!(stream, "HTTP/1.1 200 OK\r\n{digest}Content-Length: {}\r\n\r\n", file.len())?;
                 stream.write_all(file)?;
             }
             (_, Some(start)) if start >= file.len() => {
@@ -225,6 +234,31 @@ fn other_bytes_than_published_are_thrown_away() {
         "{said}"
     );
     assert!(home.part().is_none() && !home.0.path().join("models").exists());
+}
+
+/// MD5 of nothing, in base64.
+const OTHER_MD5: &str = "1B2M2Y8AsgTpgAmY7PhCfg==";
+
+/// `md5sum` of the fixture, in base64.
+fn checkpoint_md5() -> &'static str {
+    "Y4IuKTrYZTnAy0Iz4nnFjg=="
+}
+
+/// Where no hash is published, the server's own word for the file is what it is held against.
+#[test]
+fn the_servers_digest_is_checked_where_no_other_is_known() {
+    let server = Server::new(checkpoint(), Manner::WrongDigest);
+    let home = Home::new();
+    let url = format!("{}/model.pth", server.address);
+    let output = home.rcnn(&["pull", &url, "--name", "mine"], &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("MD5") && text(&output).contains("d41d8cd98f00b204"), "{}", text(&output));
+    // The digest that is given goes before the server's.
+    let output = home.rcnn(&["pull", &url, "--name", "mine", "--sha256", &hash(&checkpoint())], &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    let server = Server::new(checkpoint(), Manner::Digest);
+    let output = Home::new().rcnn(&["pull", &format!("{}/model.pth", server.address), "--name", "mine"], &[]);
+    assert!(output.status.success(), "{}", text(&output));
 }
 
 #[test]

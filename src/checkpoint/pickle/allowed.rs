@@ -92,9 +92,9 @@ pub(super) fn may_be_noted(module: &str, name: &str) -> bool {
     !REFUSED.into_iter().any(within)
 }
 
-/// Python's own types and functions that only hold or count.
+/// Python's own types and functions that only hold, count, compare or show.
 fn is_plain(name: &str) -> bool {
-    const PLAIN: [&str; 24] = [
+    const PLAIN: [&str; 53] = [
         "int",
         "float",
         "str",
@@ -119,6 +119,35 @@ fn is_plain(name: &str) -> bool {
         "max",
         "sum",
         "abs",
+        "print",
+        "sorted",
+        "reversed",
+        "round",
+        "map",
+        "filter",
+        "zip",
+        "enumerate",
+        "any",
+        "all",
+        "pow",
+        "divmod",
+        "repr",
+        "hash",
+        "isinstance",
+        "issubclass",
+        "callable",
+        "iter",
+        "next",
+        "chr",
+        "ord",
+        "bin",
+        "hex",
+        "oct",
+        "format",
+        "property",
+        "staticmethod",
+        "classmethod",
+        "memoryview",
     ];
     PLAIN.contains(&name) || name.ends_with("CheckpointError") || name.ends_with("Exception")
 }

@@ -97,6 +97,7 @@ fn objects_are_records_unless_they_name_what_runs_programs() {
         &b"cpathlib\nPosixPath\n(V/\nVdata\ntR."[..],
         b"cdatetime\ndatetime\n(c_codecs\nencode\n(V\\u07ea\nVlatin1\ntRtR.",
         b"cfunctools\npartial\n(c__builtin__\nlong\ntR.",
+        b"cfunctools\npartial\n(c__builtin__\nprint\ntR.",
         b"ctypes\nSimpleNamespace\n)R}b.",
         b"(imine.old\nThing\n(dVx\nI1\nsb.",
         b"\x80\x02ctorch.nn.modules.loss\nCrossEntropyLoss\n)\x81}b.",
