@@ -148,7 +148,10 @@ pub(crate) fn run(mut args: CompareArgs) -> anyhow::Result<Exit> {
     for warning in warnings(&judged) {
         tell!("warning: {warning}");
     }
-    let text = table(&judged, failed);
+    let mut text = table(&judged, failed);
+    if args.iou_type.masks() {
+        text.push_str("\nThe numbers are of masks.\n");
+    }
     let compared = coco_eval::IouType::from(args.iou_type).name();
     let report = CompareReport {
         models: &judged,
