@@ -146,7 +146,7 @@ pub use model::{InvalidModelFile, Model, ModelError};
 pub use onnx::GraphError;
 pub use photo::{DecodeError, DecodeErrorKind, DecodeOptions, Decoder, Exif, Limits, ListError, Photo};
 pub use run::{
-    Annotated, AnnotatedError, Counts, Event, Exported, Failure, Machine, Progress, Record, RunError,
-    RunOptions, RunState, Settings, Shard, Truth,
+    Annotated, AnnotatedError, Counts, Event, Exported, Failure, LabelText, Machine, PictureStyle, Progress,
+    Record, RunError, RunOptions, RunState, Settings, Shard, Truth,
 };
 pub use runtime::{Device, Precision, RuntimeError, UnknownDevice, UnknownPrecision, bring_runtime};

@@ -4,7 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::compare::{Candidate, Contender, JudgedModel, Judging, Measured, judge, measure, table, warnings};
+use crate::compare::{
+    Candidate, Contender, JudgedModel, Judging, Measured, TableForm, judge, measure, table, warnings,
+};
 use crate::detector::Detector;
 use crate::memory;
 use crate::photo::{self, DecodeOptions};
@@ -71,6 +73,9 @@ pub(crate) struct CompareArgs {
     iou_type: BoxesOrMasks,
     #[command(flatten)]
     intervals: IntervalArgs,
+    /// Print the table as Markdown, to paste
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
     /// One JSON document on standard output
     #[arg(long)]
     json: bool,
@@ -148,10 +153,12 @@ pub(crate) fn run(mut args: CompareArgs) -> anyhow::Result<Exit> {
     for warning in warnings(&judged) {
         tell!("warning: {warning}");
     }
-    let mut text = table(&judged, failed);
-    if args.iou_type.masks() {
-        text.push_str("\nThe numbers are of masks.\n");
-    }
+    let in_form = |form| {
+        let masks = if args.iou_type.masks() { "\nThe numbers are of masks.\n" } else { "" };
+        table(&judged, failed, form) + masks
+    };
+    let markdown = in_form(TableForm::Markdown);
+    let text = if args.markdown { markdown.clone() } else { in_form(TableForm::Columns) };
     let compared = coco_eval::IouType::from(args.iou_type).name();
     let report = CompareReport {
         models: &judged,
@@ -165,7 +172,7 @@ pub(crate) fn run(mut args: CompareArgs) -> anyhow::Result<Exit> {
     };
     if let Some(folder) = &args.out {
         let document = format!("{}\n", serde_json::to_string_pretty(&report)?);
-        folder::write(folder, scratch.path(), &text, &document, &judged, &run, failed)?;
+        folder::write(folder, scratch.path(), &markdown, &document, &judged, &run, failed)?;
         tell!("comparison in `{}`", folder.display());
     }
     print_report(&report, args.json)?;

@@ -13,6 +13,7 @@ use crate::{Annotated, Run, Shard};
 use super::export_args::ExportArgs;
 use super::memory::MemoryArgs;
 use super::output::tell;
+use super::picture_args::PictureArgs;
 use super::postprocess_args::PostprocessArgs;
 use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
@@ -77,10 +78,8 @@ pub(crate) struct DetectArgs {
     /// object of the class), wrong, missed
     #[arg(long, requires = "annotations", conflicts_with = "no_draw")]
     show_truth: bool,
-    /// A TrueType or OpenType font for letters of class names that the embedded one lacks (it has Latin, Greek and
-    /// Cyrillic); by default one of the system's
-    #[arg(long, value_name = "FILE")]
-    font: Option<PathBuf>,
+    #[command(flatten)]
+    pictures: PictureArgs,
     /// Add to each row of detections.jsonl when, where and with what camera the photo was taken, as its EXIF data say
     #[arg(long)]
     exif: bool,
@@ -211,7 +210,8 @@ pub(crate) fn run(args: DetectArgs) -> anyhow::Result<Exit> {
         draw_score: (!args.no_draw).then_some(args.draw_score),
         exif: args.exif,
         truth: truth.map(Arc::new),
-        font: args.font.clone(),
+        font: args.pictures.font.clone(),
+        style: args.pictures.style(),
         decode,
         threads: args.machine.threads(),
         batch: args.batch.into(),

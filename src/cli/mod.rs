@@ -36,6 +36,7 @@ mod merge;
 mod model_and_photos;
 mod models;
 mod output;
+mod picture_args;
 mod postprocess_args;
 mod progress;
 mod pull;

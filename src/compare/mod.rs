@@ -13,7 +13,7 @@ mod trainings;
 pub use judge::{Candidate, Difference, JudgedModel, Judging, judge, warnings};
 pub use measure::{Contender, Costs, Measured, measure};
 pub use published::{Circumstances, NUMBERS, Reproduction, StatedNumber};
-pub use table::{SHOWN, ap, each, ends, gain, mib, table};
+pub use table::{SHOWN, TableForm, ap, each, ends, gain, mib, table};
 pub use trainings::Trainings;
 
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! A comparison as Markdown, to read and to paste.
+//! A comparison as text: in aligned columns, to read on a terminal, or as Markdown, to paste.
 
 use std::fmt::Write;
 
@@ -10,12 +10,21 @@ use coco_eval::{Interval, Moved};
 pub const SHOWN: [(&str, usize); 6] =
     [("AP", 0), ("AP50", 1), ("AP75", 2), ("small", 3), ("medium", 4), ("large", 5)];
 
+/// How tables are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableForm {
+    /// Columns that are aligned by blanks, in tables narrow enough for a terminal.
+    Columns,
+    /// A table of Markdown.
+    Markdown,
+}
+
 /// The table of all models and, for each but the first, what it gains and whether that is more than noise; photos that
 /// are left out.
-pub fn table(judged: &[JudgedModel], failed: &[FailedPhoto]) -> String {
+pub fn table(judged: &[JudgedModel], failed: &[FailedPhoto], form: TableForm) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_all(&mut text, judged).and_then(|()| left_out(&mut text, failed));
+    let _ = write_all(&mut text, judged, form).and_then(|()| left_out(&mut text, failed));
     text
 }
 
@@ -38,33 +47,84 @@ fn left_out(text: &mut String, failed: &[FailedPhoto]) -> std::fmt::Result {
     }
 }
 
-fn write_all(text: &mut String, judged: &[JudgedModel]) -> std::fmt::Result {
-    let head: Vec<&str> = SHOWN.iter().map(|(name, _)| *name).collect();
+/// The first row is the heading; in each, the first cell is a name.
+type TableRows = Vec<Vec<String>>;
+
+/// What each model finds.
+fn accuracy(judged: &[JudgedModel]) -> TableRows {
     let grouped = judged.iter().any(|model| model.by_cluster.is_some());
-    let intervals = if grouped { "AP in 95 %, by photo | by cluster" } else { "AP in 95 %" };
-    writeln!(
-        text,
-        "| model | {} | {intervals} | parameters | multiply-adds | ms a photo | MiB |",
-        head.join(" | ")
-    )?;
-    writeln!(text, "|---|{}", "---|".repeat(SHOWN.len() + 5 + usize::from(grouped)))?;
-    for model in judged {
-        let stats: Vec<String> = SHOWN.iter().map(|&(_, place)| ap(model.stats.get(place))).collect();
-        let mut interval = ends(model.intervals.first());
-        if grouped {
-            interval += &format!(" | {}", ends(model.by_cluster.as_ref().and_then(|all| all.first())));
-        }
+    let mut heading = vec!["model".to_owned()];
+    heading.extend(SHOWN.iter().map(|(name, _)| (*name).to_owned()));
+    heading.push(if grouped { "AP in 95 %, by photo" } else { "AP in 95 %" }.into());
+    heading.extend(grouped.then(|| "by cluster".to_owned()));
+    let row = |model: &JudgedModel| {
+        let mut row = vec![cell(&model.name)];
+        row.extend(SHOWN.iter().map(|&(_, place)| ap(model.stats.get(place))));
+        row.push(ends(model.intervals.first()));
+        let by_cluster = || ends(model.by_cluster.as_ref().and_then(|all| all.first()));
+        row.extend(grouped.then(by_cluster));
+        row
+    };
+    [heading].into_iter().chain(judged.iter().map(row)).collect()
+}
+
+/// What each model costs.
+fn costs(judged: &[JudgedModel]) -> TableRows {
+    let heading = ["model", "parameters", "multiply-adds", "ms a photo", "MiB"].map(str::to_owned);
+    let row = |model: &JudgedModel| {
         let costs = match &model.costs {
-            Some(costs) => format!(
-                "{} | {} | {:.1} | {}",
+            Some(costs) => [
                 large(costs.parameters as f64),
                 large(costs.multiply_adds),
-                costs.milliseconds,
-                mib(costs)
-            ),
-            None => "– | – | – | –".into(),
+                format!("{:.1}", costs.milliseconds),
+                mib(costs),
+            ],
+            None => [const { "–" }; 4].map(str::to_owned),
         };
-        writeln!(text, "| {} | {} | {interval} | {costs} |", cell(&model.name), stats.join(" | "))?;
+        [cell(&model.name)].into_iter().chain(costs).collect()
+    };
+    [heading.into()].into_iter().chain(judged.iter().map(row)).collect()
+}
+
+/// One table of Markdown.
+fn markdown(text: &mut String, rows: &TableRows) -> std::fmt::Result {
+    for (place, row) in rows.iter().enumerate() {
+        writeln!(text, "| {} |", row.join(" | "))?;
+        if place == 0 {
+            writeln!(text, "|{}", "---|".repeat(row.len()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Names to the left, numbers to the right.
+fn columns(text: &mut String, rows: &TableRows) -> std::fmt::Result {
+    let count = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..count).map(width).collect();
+    for row in rows {
+        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+            if column == 0 { write!(text, "{cell:width$}")? } else { write!(text, "  {cell:>width$}")? }
+        }
+        writeln!(text)?;
+    }
+    Ok(())
+}
+
+fn write_all(text: &mut String, judged: &[JudgedModel], form: TableForm) -> std::fmt::Result {
+    let (mut found, price) = (accuracy(judged), costs(judged));
+    match form {
+        TableForm::Markdown => {
+            found.iter_mut().zip(price).for_each(|(row, costs)| row.extend(costs.into_iter().skip(1)));
+            markdown(text, &found)?;
+        }
+        TableForm::Columns => {
+            columns(text, &found)?;
+            if judged.iter().any(|model| model.costs.is_some()) {
+                writeln!(text)?;
+                columns(text, &price)?;
+            }
+        }
     }
     if let Some(clusters) = judged.first().and_then(|model| model.clusters.as_ref()) {
         writeln!(text, "\n{clusters}")?;
@@ -212,13 +272,28 @@ mod tests {
             classes: vec![Moved { name: "a|b".into(), own: 0.5, other: 0.7 }],
             ..Difference::default()
         };
-        let shown = table(&[model("one", 0.4, None), model("two", 0.41, Some(difference))], &[]);
+        let models = [model("one", 0.4, None), model("two", 0.41, Some(difference))];
+        let shown = table(&models, &[], TableForm::Markdown);
         assert_eq!(
             shown,
             "| model | AP | AP50 | AP75 | small | medium | large | AP in 95 % | parameters | multiply-adds | ms a photo | MiB |\n\
              |---|---|---|---|---|---|---|---|---|---|---|---|\n\
              | one | 0.400 | 0.600 | 0.500 | – | 0.400 | 0.450 | 0.380 to 0.420 | 2.43 M | 1.30 G | 20.3 | – |\n\
              | two | 0.410 | 0.600 | 0.500 | – | 0.400 | 0.450 | 0.390 to 0.430 | 2.43 M | 1.30 G | 20.3 | – |\n\
+             \n\
+             two against one: AP +0.010 (+2.5 %), in 95 % from -0.005 to +0.030: within the noise of these photos\n  \
+             classes that moved most: a\\|b 0.50 to 0.70\n"
+        );
+        let shown = table(&models, &[], TableForm::Columns);
+        assert_eq!(
+            shown,
+            "model     AP   AP50   AP75  small  medium  large      AP in 95 %\n\
+             one    0.400  0.600  0.500      –   0.400  0.450  0.380 to 0.420\n\
+             two    0.410  0.600  0.500      –   0.400  0.450  0.390 to 0.430\n\
+             \n\
+             model  parameters  multiply-adds  ms a photo  MiB\n\
+             one        2.43 M         1.30 G        20.3    –\n\
+             two        2.43 M         1.30 G        20.3    –\n\
              \n\
              two against one: AP +0.010 (+2.5 %), in 95 % from -0.005 to +0.030: within the noise of these photos\n  \
              classes that moved most: a\\|b 0.50 to 0.70\n"
@@ -242,7 +317,7 @@ mod tests {
         first.by_cluster = Some(vec![interval(0.35, 0.42); 12]);
         first.clusters = Some("31 clusters by `sequence`".into());
         first.trainings = Some(crate::compare::Trainings { ap: vec![0.39, 0.41], deviation: 0.0141 });
-        let shown = table(&[first, model("two", 0.43, Some(difference))], &[]);
+        let shown = table(&[first, model("two", 0.43, Some(difference))], &[], TableForm::Markdown);
         assert!(shown.contains("| AP in 95 %, by photo | by cluster |"), "{shown}");
         assert!(shown.contains("| 0.380 to 0.420 | 0.350 to 0.420 |"), "{shown}");
         assert!(shown.contains("\n31 clusters by `sequence`\n"), "{shown}");

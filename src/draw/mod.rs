@@ -50,10 +50,14 @@ impl Mark {
 /// A box with a NaN corner or wholly outside is left out; one that is inside out is drawn with its corners
 /// swapped. Earlier marks choose the place of their label first. Labels stay inside the picture and never cover
 /// each other: where there is no room the text shrinks, and where that does not help the label is left out and
-/// the box stands alone. Letters that no font has are empty boxes: see [`Fonts::can_write`].
+/// the box stands alone, as it does where the label is empty. Letters that no font has are empty boxes: see [`Fonts::can_write`].
 pub fn annotate(photo: &mut Photo, marks: &[Mark], fonts: &Fonts) {
+    annotate_in(photo, marks, fonts, DrawSizes::of(photo.width, photo.height));
+}
+
+/// As [`annotate`], with lines and text of these sizes.
+pub(crate) fn annotate_in(photo: &mut Photo, marks: &[Mark], fonts: &Fonts, sizes: DrawSizes) {
     let (width, height) = (photo.width, photo.height);
-    let sizes = DrawSizes::of(width, height);
     if photo.pixels.len() as u64 != 3 * u64::from(width) * u64::from(height) {
         return;
     }
@@ -77,11 +81,11 @@ pub fn annotate(photo: &mut Photo, marks: &[Mark], fonts: &Fonts) {
 
 /// Lengths in pixels that suit a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct DrawSizes {
+pub(crate) struct DrawSizes {
     /// Width of a box's line.
-    line: i64,
+    pub(crate) line: i64,
     /// Height of a line of text.
-    text: i64,
+    pub(crate) text: i64,
 }
 
 /// Text of fewer pixels than this cannot be read.
@@ -89,7 +93,7 @@ const SMALLEST_TEXT: i64 = 9;
 
 impl DrawSizes {
     /// By the geometric mean of the sides: 2 and 13 for 300 x 300, 2 and 16 for 640 x 480, 10 and 55 for 12 MP.
-    fn of(width: u32, height: u32) -> DrawSizes {
+    pub(crate) fn of(width: u32, height: u32) -> DrawSizes {
         let mean = (f64::from(width) * f64::from(height)).sqrt();
         DrawSizes { line: (1.0 + mean / 400.0).round() as i64, text: (9.0 + mean / 75.0).round() as i64 }
     }
@@ -154,7 +158,7 @@ fn labels<'a>(page: Rect, frames: &[(Rect, &Mark)], sizes: DrawSizes, fonts: &'a
     let boxes: Vec<Rect> = frames.iter().map(|(frame, _)| *frame).collect();
     let mut place = LabelPlacer::new(page, &boxes);
     let mut placed = Vec::new();
-    for (index, (_, mark)) in frames.iter().enumerate() {
+    for (index, (_, mark)) in frames.iter().enumerate().filter(|(_, (_, mark))| !mark.label.is_empty()) {
         let font = fonts.of(&mark.label);
         let smaller = [sizes.text, sizes.text * 4 / 5, sizes.text * 3 / 5];
         let found = smaller.into_iter().filter(|&size| size >= SMALLEST_TEXT).find_map(|size| {

@@ -11,11 +11,11 @@ use crate::detector::Detector;
 #[cfg(feature = "convert")]
 use crate::export::{self, ExportOptions};
 use crate::photo::{self, Listing};
-#[cfg(feature = "convert")]
-use crate::run::RunState;
 use crate::run::{
     self, Annotated, Event, Machine, Record, ResultCategory, RunOptions, Settings, Shard, Task,
 };
+#[cfg(feature = "convert")]
+use crate::run::{PictureStyle, RunState};
 
 /// A run that is ready to start.
 #[derive(Debug)]
@@ -171,6 +171,12 @@ impl<'a> RunBuilder<'a> {
     #[must_use]
     pub fn out(mut self, out: impl AsRef<Path>) -> RunBuilder<'a> {
         self.options.out = out.as_ref().to_owned();
+        self
+    }
+
+    /// Lines and labels of the pictures; all follow each picture's size by default.
+    pub fn picture_style(mut self, style: PictureStyle) -> RunBuilder<'a> {
+        self.options.style = style;
         self
     }
 

@@ -26,6 +26,7 @@ mod room;
 mod shard;
 mod stages;
 mod stamps;
+mod style;
 mod truth;
 mod writer;
 
@@ -67,6 +68,7 @@ use picture::Lettering;
 pub(crate) use pictures::Pictures;
 use plan::ResumePlan;
 use stages::{Stages, TileCounts};
+pub use style::{LabelText, PictureStyle};
 
 /// What a run does with its photos; everything here that decides results is part of [`Settings`].
 #[derive(Clone, Debug)]
@@ -87,6 +89,8 @@ pub struct RunOptions {
     pub truth: Option<Arc<Truth>>,
     /// A font for the letters of class names that the embedded one lacks; the system's where none is given.
     pub font: Option<PathBuf>,
+    /// Lines and labels of pictures.
+    pub style: PictureStyle,
     /// How photos are decoded.
     pub decode: DecodeOptions,
     /// Threads that decode, and as many that draw.
@@ -111,6 +115,7 @@ impl Default for RunOptions {
             exif: false,
             truth: None,
             font: None,
+            style: PictureStyle::default(),
             decode: DecodeOptions::default(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             batch: 1,
@@ -352,7 +357,7 @@ fn lettering(classes: &[ResultCategory], options: &RunOptions) -> Result<Letteri
         None => (&[][..], None),
     };
     let named = font.unwrap_or(Path::new("the system's fonts"));
-    Lettering::new(classes, font).map_err(RunError::io("take the font", named))
+    Lettering::new(classes, font, options.style).map_err(RunError::io("take the font", named))
 }
 
 /// A run before its first photo.

@@ -8,10 +8,11 @@ use coco_eval::Rle;
 use png::{BitDepth, ColorType, Compression, EncodingError, Filter};
 
 use super::ResultCategory;
+use super::style::PictureStyle;
 use super::truth::{self, TruthBox, Verdict};
 use crate::atomic;
 use crate::detector::Prediction;
-use crate::draw::{self, Fonts, Mark};
+use crate::draw::{self, DrawSizes, Fonts, Mark};
 use crate::photo::{Carried, LONGEST_JPEG_SIDE, Photo, encode_jpeg};
 
 /// Quality of JPEG pictures: no visible loss around thin lines.
@@ -23,13 +24,18 @@ pub(super) struct Lettering {
     fonts: Fonts,
     /// By class: its name, or its id where the name cannot be read as it would be drawn.
     names: Vec<String>,
+    style: PictureStyle,
     /// What a person should know of it.
     pub(super) note: Option<String>,
 }
 
 impl Lettering {
     /// For these classes; letters that the embedded font lacks are taken from the user's font, or else the system's.
-    pub(super) fn new(classes: &[ResultCategory], font: Option<&Path>) -> io::Result<Lettering> {
+    pub(super) fn new(
+        classes: &[ResultCategory],
+        font: Option<&Path>,
+        style: PictureStyle,
+    ) -> io::Result<Lettering> {
         let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
         let fonts = font.map_or_else(|| Ok(Fonts::for_texts(&names)), Fonts::with_file)?;
         let odd: Vec<&str> = names.iter().copied().filter(|name| !fonts.can_write(name)).collect();
@@ -45,7 +51,24 @@ impl Lettering {
             if fonts.can_write(&class.name) { class.name.clone() } else { format!("class {}", class.id) }
         };
         let names = classes.iter().map(name).collect();
-        Ok(Lettering { fonts, names, note })
+        Ok(Lettering { fonts, names, style, note })
+    }
+
+    fn name(&self, class: usize) -> &str {
+        self.names.get(class).map_or("", String::as_str)
+    }
+
+    fn label(&self, detection: &Prediction) -> String {
+        self.style.label.of(self.name(detection.class), detection.score)
+    }
+
+    fn annotate(&self, photo: &mut Photo, marks: &[Mark]) {
+        let own = DrawSizes::of(photo.width, photo.height);
+        let sizes = DrawSizes {
+            line: self.style.line_width.map_or(own.line, i64::from),
+            text: self.style.text_size.map_or(own.text, i64::from),
+        };
+        draw::annotate_in(photo, marks, &self.fonts, sizes);
     }
 }
 
@@ -57,12 +80,11 @@ pub(super) fn draw(mut photo: Photo, found: &[Masked<'_>], lettering: &Lettering
     let shown = found.iter().filter(|(detection, _)| detection.score >= least);
     let marks: Vec<Mark> = shown
         .map(|(detection, mask)| {
-            let name = lettering.names.get(detection.class).map_or("", String::as_str);
-            let label = format!("{name} {:.2}", detection.score);
-            Mark { mask: mask.cloned(), ..Mark::new(detection.bbox, detection.class, label) }
+            let mark = Mark::new(detection.bbox, detection.class, lettering.label(detection));
+            Mark { mask: mask.cloned(), ..mark }
         })
         .collect();
-    draw::annotate(&mut photo, &marks, &lettering.fonts);
+    lettering.annotate(&mut photo, &marks);
     photo
 }
 
@@ -83,7 +105,7 @@ pub(super) fn draw_with_truth(
     lettering: &Lettering,
     least: f32,
 ) -> Photo {
-    let name = |class: usize| lettering.names.get(class).map_or("", String::as_str);
+    let text = lettering.style.label;
     let shown: Vec<&Masked<'_>> = found.iter().filter(|(detection, _)| detection.score >= least).collect();
     let known: Vec<_> = shown
         .iter()
@@ -91,11 +113,11 @@ pub(super) fn draw_with_truth(
         .collect();
     let (verdicts, missed) = truth::judge(&known, objects);
     let of_detection = |((detection, mask), verdict): (&&Masked<'_>, Verdict)| {
-        let label = format!("{} {:.2}", name(detection.class), detection.score);
+        let label = lettering.label(detection);
         let (label, colour) = match verdict {
             Verdict::Right => (label, RIGHT),
-            Verdict::Wrong => (format!("wrong: {label}"), WRONG),
-            Verdict::OnCrowd => (format!("crowd: {label}"), ON_CROWD),
+            Verdict::Wrong => (text.with("wrong", &label), WRONG),
+            Verdict::OnCrowd => (text.with("crowd", &label), ON_CROWD),
         };
         let mask = mask.cloned();
         Mark { colour: Some(colour), mask, ..Mark::new(detection.bbox, detection.class, label) }
@@ -104,12 +126,13 @@ pub(super) fn draw_with_truth(
         let object = &objects[place];
         let class = classes.iter().position(|class| class.id == object.category);
         // Of a category that the model has no class for, the name is drawn as far as letters go.
-        let label = format!("missed: {}", class.map_or(object.name.as_str(), name));
+        let name = class.map_or(object.name.as_str(), |class| lettering.name(class));
+        let label = text.with("missed", name);
         Mark { colour: Some(MISSED), ..Mark::new(object.bbox, 0, label) }
     };
     let detections = shown.iter().zip(verdicts).map(of_detection);
     let marks: Vec<Mark> = detections.chain(missed.iter().map(of_object)).collect();
-    draw::annotate(&mut photo, &marks, &lettering.fonts);
+    lettering.annotate(&mut photo, &marks);
     photo
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::journal::{FailedPhoto, JournalRow, may_pass};
+use super::style::PictureStyle;
 use super::{ResultCategory, RunOptions, Shard};
 use crate::clock::StageTimes;
 use crate::detector::{Augment, Detector, OtherModel, Postprocess};
@@ -57,6 +58,9 @@ pub struct Settings {
     /// Rows say when, where and with what photos were taken.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exif: bool,
+    /// How pictures look.
+    #[serde(default, skip_serializing_if = "PictureStyle::is_default")]
+    pub style: PictureStyle,
     /// Pictures show annotated objects as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub show_truth: bool,
@@ -137,6 +141,7 @@ impl Settings {
             allow_truncated: options.decode.allow_truncated,
             draw_score: options.draw_score,
             exif: options.exif,
+            style: options.style,
             show_truth: options.truth.is_some(),
             max_pixels: options.decode.limits.pixels,
             max_file_size: options.decode.limits.file_bytes,
@@ -173,6 +178,7 @@ impl Settings {
             (self.ignore_orientation != other.ignore_orientation, "another --ignore-orientation".into()),
             (self.allow_truncated != other.allow_truncated, "another --allow-truncated".into()),
             (self.draw_score != other.draw_score, "other pictures (--draw-score, --no-draw)".into()),
+            (self.style != other.style, "other pictures (--label, --line-width, --text-size)".into()),
             (self.exif != other.exif, if other.exif { "--exif" } else { "no --exif" }.into()),
             (
                 self.show_truth != other.show_truth,

@@ -6,6 +6,7 @@ use std::path::Path;
 use coco_eval::Rle;
 
 use super::ResultCategory;
+use super::style::PictureStyle;
 use super::truth::TruthBox;
 use crate::detector::Prediction;
 use crate::photo::{Carried, Photo};
@@ -17,7 +18,7 @@ pub(super) struct Lettering {
 }
 
 impl Lettering {
-    pub(super) fn new(_: &[ResultCategory], _: Option<&Path>) -> io::Result<Lettering> {
+    pub(super) fn new(_: &[ResultCategory], _: Option<&Path>, _: PictureStyle) -> io::Result<Lettering> {
         Ok(Lettering { note: None })
     }
 }

@@ -209,3 +209,31 @@ fn rows_say_when_a_photo_was_taken_and_pictures_keep_it() {
     // The picture's pixels are upright, and it says so.
     assert_eq!([&again[0]["width"], &again[0]["height"]], [&rows[0]["width"], &rows[0]["height"]]);
 }
+
+/// Differing pixels of two pictures of the same size.
+fn changed(place: &Place, one: &str, other: &str) -> usize {
+    let [one, other] = [one, other].map(|name| image::open(place.at(name)).unwrap().to_rgb8());
+    assert_eq!(one.dimensions(), other.dimensions());
+    one.pixels().zip(other.pixels()).filter(|(one, other)| one != other).count()
+}
+
+#[test]
+fn lines_and_labels_of_pictures_are_the_users() {
+    let place = Place::new();
+    let scene = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/debris/images/000002.jpg");
+    place.write("photos/1.png", b"");
+    image::open(scene).unwrap().save(place.at("photos/1.png")).unwrap();
+    let drawn = |out: &str, options: &[&str]| {
+        place.rcnn(&[&["detect", "photos", "-o", out], options].concat()).expect(0);
+        changed(&place, "photos/1.png", &format!("{out}/annotated/1.png"))
+    };
+    let usual = drawn("usual", &[]);
+    let (name, none) = (drawn("name", &["--label", "name"]), drawn("none", &["--label", "none"]));
+    let (thick, large) = (drawn("thick", &["--line-width", "9"]), drawn("large", &["--text-size", "30"]));
+    assert!(none < name && name < usual, "{none} {name} {usual}");
+    assert!(usual < thick && usual < large, "{usual} {thick} {large}");
+    // The boxes are the same, and pictures of two kinds are not mixed.
+    assert_eq!(place.read("none/detections.jsonl"), place.read("usual/detections.jsonl"));
+    let mixed = place.rcnn(&["detect", "photos", "-o", "none", "--label", "full"]).expect(1);
+    assert!(mixed.err.contains("--label"), "{}", mixed.err);
+}

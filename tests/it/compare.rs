@@ -222,7 +222,8 @@ fn what_cannot_be_measured_is_not_a_number() {
     let ended = place.rcnn(&["compare", "-a", "gt.json", "none.json", "good.json"]).expect(0);
     assert!(ended.out.contains("good against none: AP +1.000: "), "{}", ended.out);
     // There is nothing to find: no AP, and no interval of it.
-    let ended = place.rcnn(&["compare", "-a", "empty.json", "none.json", "good.json"]).expect(0);
+    let ended =
+        place.rcnn(&["compare", "-a", "empty.json", "none.json", "good.json", "--markdown"]).expect(0);
     assert!(ended.out.contains("| none | – | – | – | – | – | – | – |"), "{}", ended.out);
     assert!(ended.out.contains("good against none: there is no AP to compare"), "{}", ended.out);
     assert!(!ended.out.contains("noise"), "{}", ended.out);
