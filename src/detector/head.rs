@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use super::DetectorError;
 use super::features::Features;
 use super::layout::{GraphLayout, changed};
-use super::roi_align::{RoiAlign, RoiAlignRule};
+use super::roi_align::{RoiAlign, RoiAlignRule, TurnedMaps};
 use super::rois::Rois;
 use crate::family::RoiRule;
 use crate::model::{GraphSource, Manifest};
@@ -67,6 +67,14 @@ impl Head {
         let RoiRule { sampling_ratio: samples, aligned, .. } = manifest.conventions.roi;
         let rule = RoiAlignRule { bins, samples, aligned, channels_last };
         Ok(Head::Split { roi_align: RoiAlign::new(rule, options.thread_count()), session, pooled })
+    }
+
+    /// The same with memory for turned maps that other heads of its stream use too.
+    pub(super) fn sharing(mut self, turned: &TurnedMaps) -> Head {
+        if let Head::Split { roi_align, .. } = &mut self {
+            roi_align.share(turned);
+        }
+        self
     }
 
     /// Runs it on maps of features, finest first, and on the boxes of `rois`, which it takes.

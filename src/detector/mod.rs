@@ -55,6 +55,7 @@ use infer::{unexpected, unsort};
 use input::Preprocessor;
 use layout::GraphLayout;
 use partners::Partner;
+use roi_align::TurnedMaps;
 use streams::{Stream, Streams};
 use trunk::Trunk;
 use views::ViewPreprocessors;
@@ -254,8 +255,10 @@ impl Detector {
         let manifest = model.manifest();
         let stream = || {
             let trunk = || Trunk::new(model, runtime, options, layout);
+            let turned = TurnedMaps::default();
             let head = |kind: &str, bins, source: &GraphSource<'_>| {
-                Head::new(kind, bins, source, manifest, runtime, options, layout)
+                let head = Head::new(kind, bins, source, manifest, runtime, options, layout)?;
+                Ok::<_, DetectorError>(head.sharing(&turned))
             };
             let heads = || {
                 let both = manifest.network.heads.iter().zip(model.heads());

@@ -73,6 +73,32 @@ fn a_mask_head_that_is_not_known_is_left_out_and_half_of_a_known_one_refused() {
     assert!(told.contains("not known here") && told.contains("`roi_heads.mask_head.2.0.weight`"), "{told}");
 }
 
+/// Caffe2's names, as Detectron's mask heads have them; detectron2 leaves out the background's mask, which stands first.
+#[test]
+fn detectrons_masks_are_read_without_the_backgrounds() {
+    let home = tempfile::tempdir().unwrap();
+    let model = changed(home.path(), "c2-r50-c4", |tensor| {
+        let of = |name: &str, shape: &[usize], value: f32| {
+            (name.to_owned(), shape.to_vec(), vec![value; shape.iter().product()])
+        };
+        // Behind a last stage of 96 channels; 5 classes.
+        let more = match tensor.0.as_str() {
+            "cls_score_b" => vec![
+                of("conv5_mask_w", &[96, 4, 2, 2], 0.5),
+                of("conv5_mask_b", &[4], 0.0),
+                of("mask_fcn_logits_w", &[6, 4, 1, 1], 0.5),
+                of("mask_fcn_logits_b", &[6], 0.0),
+            ],
+            _ => Vec::new(),
+        };
+        more.into_iter().chain([tensor]).collect()
+    });
+    import(home.path(), &model, true);
+    let imported = Model::open(&home.path().join("m")).unwrap();
+    let mask = imported.manifest().network.mask.as_ref().unwrap();
+    assert_eq!((mask.masks, mask.last_stage, mask.upsampled), (5, true, 4));
+}
+
 #[test]
 fn what_a_cascade_cannot_do_without_is_asked_for() {
     let home = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@ mod pool;
 mod turn;
 
 use std::iter;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 
 use pulp::Arch;
@@ -37,22 +37,24 @@ pub(super) struct RoiAlignRule {
 pub(super) struct RoiAlign {
     rule: RoiAlignRule,
     threads: usize,
-    memory: Mutex<Memory>,
+    /// All maps, turned: what would take long to be given anew for each photo.
+    turned: TurnedMaps,
+    /// An earlier result that nobody needs any more.
+    spare: Mutex<Option<Value>>,
 }
 
-/// What would take long to be given anew for each photo.
-#[derive(Default)]
-struct Memory {
-    /// All maps, turned.
-    turned: Vec<f32>,
-    /// An earlier result that nobody needs any more.
-    spare: Option<Value>,
-}
+/// Memory for turned maps, which heads that run one after another share.
+pub(super) type TurnedMaps = Arc<Mutex<Vec<f32>>>;
 
 impl RoiAlign {
     /// On so many threads, at least one.
     pub(super) fn new(rule: RoiAlignRule, threads: usize) -> RoiAlign {
-        RoiAlign { rule, threads: threads.max(1), memory: Mutex::default() }
+        RoiAlign { rule, threads: threads.max(1), turned: TurnedMaps::default(), spare: Mutex::default() }
+    }
+
+    /// Turns maps in memory that others use too; those that would work at the same time wait for one another.
+    pub(super) fn share(&mut self, turned: &TurnedMaps) {
+        self.turned = Arc::clone(turned);
     }
 
     /// Pools boxes from maps of features: (boxes, channels, bins, bins), or with the channels last; the boxes of all
@@ -69,15 +71,15 @@ impl RoiAlign {
             looked_at.map(|(level, images)| if images.is_empty() { [0; 4] } else { shape(level) }).collect();
         let RoiAlignRule { bins, channels_last, .. } = self.rule;
         let count = rois.images.iter().map(Vec::len).sum();
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let Memory { turned, spare } = &mut *memory;
+        let mut turned = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
         let maps = if features.channels_last {
             as_they_are(&features.maps, &shapes)?
         } else {
-            self.turn(&features.maps, &shapes, turned)?
+            self.turn(&features.maps, &shapes, &mut turned)?
         };
         let shape = if channels_last { [count, bins, bins, channels] } else { [count, channels, bins, bins] };
-        let mut out = match spare.take().filter(|spare| spare.shape() == shape) {
+        let mut out = match spare.filter(|spare| spare.shape() == shape) {
             Some(spare) => spare,
             None => Value::from_f32(&shape, vec![0.0; shape.iter().product()])?,
         };
@@ -87,7 +89,7 @@ impl RoiAlign {
 
     /// Takes a result back, whose memory the next one may have.
     pub(super) fn take_back(&self, pooled: Value) {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).spare = Some(pooled);
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(pooled);
     }
 
     /// A result as (boxes, channels, bins, bins), whatever its order.
