@@ -214,7 +214,8 @@ def import_checkpoint(
     """Makes a model's folder of a checkpoint, as ``rcnn import`` does.
 
     Args:
-        checkpoint: A file of torchvision, detectron2, Detectron or mmdetection: .pth, .pkl or .safetensors.
+        checkpoint: A file of torchvision, detectron2, Detectron, mmdetection, PaddleDetection or maskrcnn-benchmark:
+            .pth, .pkl, .safetensors or .pdparams.
         out: The folder.
         config: What no tensor shows: the framework's own config, or a JSON of import options.
         family: The family, where the names of the tensors are ambiguous.

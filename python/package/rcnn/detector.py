@@ -31,7 +31,7 @@ class Detector:
 
     Args:
         model: A name (``rcnn models`` lists them), a model's folder, or a checkpoint of torchvision, detectron2,
-            Detectron or mmdetection, which is imported into the cache on first use.
+            Detectron, mmdetection or PaddleDetection, which is imported into the cache on first use.
         device: ``"auto"`` (CUDA where it works, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"openvino"``.
         precision: ``"exact"`` is float32 everywhere; ``"fast"`` lets the device use bfloat16, float16 or TF32.
         score: Gives detections above this score, 0 to 1; the model's own threshold by default.

@@ -18,7 +18,8 @@ const SECTIONS: [&str; 4] = ["MODEL", "INPUT", "VERSION", "_BASE_"];
 pub(super) fn options(mut tree: Json, path: &Path) -> Result<ImportOptions, ConfigError> {
     if SECTIONS.iter().all(|key| tree.get(key).is_none()) {
         return Err(ConfigError::Unreadable(format!(
-            "it is no config of detectron2's or Detectron's: it has none of {}",
+            "it is no config of detectron2's, Detectron's, maskrcnn-benchmark's or PaddleDetection's: of detectron2's it has \
+             none of {}",
             SECTIONS.join(", ")
         )));
     }

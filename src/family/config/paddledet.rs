@@ -12,17 +12,27 @@ use crate::family::{ClassOption, ClassesOption, ImportOptions, ResizeFilter, Val
 /// How many files may stand upon each other.
 const MOST_BASES: usize = 32;
 
+/// What the config of an exported program has (`infer_cfg.yml`), and no other.
+const EXPORTED: &str = "Preprocess";
+
 /// Whether a YAML is PaddleDetection's, or one of those that others stand upon.
 pub(super) fn wrote(tree: &Json) -> bool {
     let bases = find(tree, "_BASE_").is_some_and(Json::is_array);
     bases
-        || ["architecture", "TestReader", "EvalReader", "worker_num"]
+        || ["architecture", "TestReader", "EvalReader", "worker_num", EXPORTED]
             .iter()
             .any(|key| find(tree, key).is_some())
 }
 
 /// Reads a config; its `_BASE_` files and its class names are looked for from where `path` is.
 pub(super) fn options(tree: Json, path: &Path) -> Result<ImportOptions, ConfigError> {
+    if find(&tree, EXPORTED).is_some() {
+        return Err(ConfigError::Unreadable(
+            "it is the config of a program that PaddleDetection exported (infer_cfg.yml), which says too little: give the one \
+             that the model was trained with, merged or with its `_BASE_` files"
+                .into(),
+        ));
+    }
     let mut left = MOST_BASES;
     let tree = merged(tree, path, &mut left)?;
     refuse(&tree)?;
@@ -325,6 +335,7 @@ TestReader:
             ("architecture: FasterRCNN\nBBoxPostProcess: {nms: {nms_top_k: 400}}", "nms_top_k"),
             ("_BASE_: [not_there.yml]", "not_there.yml"),
             ("TestReader: {sample_transforms: 7}", "no list"),
+            ("mode: paddle\nPreprocess: [{type: Resize}]\nlabel_list: [a]", "infer_cfg.yml"),
         ] {
             let error = of_text(text).unwrap_err().to_string();
             assert!(error.contains(key), "{text}: {error}");
