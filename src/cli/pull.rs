@@ -177,10 +177,12 @@ fn load(wanted: &Wanted, from: Option<&Path>, keep: bool) -> anyhow::Result<Brou
         None => tell!("{}: {}, licence {terms}", wanted.name, wanted.url),
     }
     if wanted.expected.is_none() {
-        tell!(
-            "{}: no hash is known, so that the file can only be checked by what its server says of it",
-            wanted.name
-        );
+        let by = if from.is_some() {
+            "cannot be checked"
+        } else {
+            "can only be checked by what its server says of it"
+        };
+        tell!("{}: no hash is known, so that the file {by}", wanted.name);
     }
     if let Some(note) = &wanted.note {
         tell!("{}: {note}", wanted.name);
