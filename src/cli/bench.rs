@@ -28,7 +28,7 @@ use super::view_args::ViewArgs;
 #[command(after_help = "Examples:
   rcnn bench fod-r18 -i photos/
   rcnn bench fod-r18 -i photos/ --json > before.json
-  rcnn bench fod-r18 -i photos/ --device openvino --precision fast --against before.json
+  rcnn bench fod-r18 -i photos/ --precision fast --against before.json
 
 First each photo goes through all stages alone, for the latencies; then all photos go through the pipeline
 that `rcnn detect --no-draw` uses, for the rate. Ratios above 1 are faster than FILE; the one of memory, less.

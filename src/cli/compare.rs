@@ -35,11 +35,11 @@ use row::ComparedSetup;
 /// Compare models on the same photos: accuracy, cost, and whether the difference is significant
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rcnn compare -a gt.json -i photos/ fod-r18 models/mine checkpoint.pth -o comparison
-  rcnn compare -a gt.json -i photos/ fod-r18 fod-r18+flip fod-r18+full resnet-34 fod-r18+resnet-34
+  rcnn compare -a gt.json -i photos/ fod-r18 models/mine mine.pth -o both
+  rcnn compare -a gt.json -i photos/ fod-r18 fod-r18+flip fod-r18+resnet-34
   rcnn compare -a gt.json before.json after.json
   rcnn compare -a gt.json before.json after.json --cluster video_id
-  rcnn compare -a gt.json --group r18=a.json,b.json,c.json --group r34=d.json,e.json,f.json
+  rcnn compare -a gt.json --group r18=a.json,b.json --group r34=c.json,d.json
 
 Differences are relative to the first. Intervals come from draws of the photos: they show how much the numbers vary with
 the choice of photos alone. With several trainings of a model (`--group`) their variance stands beside it, and a

@@ -30,7 +30,7 @@ use models::Models;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rcnn detect holiday/ -m coco                   everyday objects, into rcnn-out
-  rcnn detect '*.jpg' -m fasterrcnn_resnet50_fpn_coco.pth -o out --score 0.3 --classes person,dog
+  rcnn detect '*.jpg' -m coco-best --score 0.3 --classes person,dog
   find . -name '*.png' | rcnn detect - -o out --no-draw --json
   rcnn detect aerial.tif -o out --tile           small objects in large photos
   find /data -name '*.jpg' | rcnn detect - --json-lines

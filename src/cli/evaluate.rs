@@ -31,7 +31,7 @@ Examples:
   rcnn evaluate -a annotations.json -r ours.json --tide --errors
   rcnn evaluate -a annotations.json -r masks.json --iou-type segm
   rcnn evaluate -a annotations.json -r ours.json --metric voc
-  rcnn evaluate -a annotations.json -r ours.json --max-dets 1,10,300 --area-ranges all=0:1e10,tiny=0:256
+  rcnn evaluate -a annotations.json -r ours.json --max-dets 1,10,300
 
 The numbers are pycocotools' to the last bit, its oddities included; warnings on standard error say which of them the
 files trigger and by how much they change AP. `--corrected` reads those files as they were meant.";

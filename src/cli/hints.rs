@@ -1,4 +1,7 @@
-//! What to use here for options that other detectors' programs have. Must not know any command.
+//! What to use here for options and verbs that other detectors' programs have, and help that suits any width. Must not know
+//! any command.
+
+use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -29,11 +32,41 @@ const ELSEWHERE: [(&[&str], &str); 17] = [
     (&["--tta", "--test-time-augmentation"], "--augment"),
 ];
 
-/// The same error, with what to use instead of another program's option.
-pub(super) fn with_hint(mut error: clap::Error) -> clap::Error {
-    if error.kind() != ErrorKind::UnknownArgument {
-        return error;
+/// Verbs of other programs, and what does the same here.
+const VERBS_ELSEWHERE: [(&[&str], &str); 3] = [
+    (&["predict", "infer", "inference", "test", "demo", "run"], "here it is `detect`"),
+    (&["val", "validate", "eval", "map"], "here it is `evaluate`"),
+    (&["train", "fit", "finetune"], "models are trained elsewhere: `import` takes their checkpoints"),
+];
+
+/// The same error, with what to use instead of another program's option or verb.
+pub(super) fn with_hint(error: clap::Error) -> clap::Error {
+    match error.kind() {
+        ErrorKind::UnknownArgument => with_option(error),
+        ErrorKind::InvalidSubcommand => with_verb(error),
+        _ => error,
     }
+}
+
+fn with_verb(error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidSubcommand) else { return error };
+    let elsewhere = VERBS_ELSEWHERE.iter().find(|(names, _)| names.contains(&unknown.as_str()));
+    let hint = match elsewhere {
+        Some((_, here)) => (*here).to_owned(),
+        None if Path::new(unknown).exists() => format!("`rcnn detect {unknown}` finds what is in photos"),
+        None => return error,
+    };
+    told(error, ContextKind::SuggestedSubcommand, hint)
+}
+
+/// The error with a hint in place of a suggestion.
+fn told(mut error: clap::Error, instead_of: ContextKind, hint: String) -> clap::Error {
+    error.remove(instead_of);
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+    error
+}
+
+fn with_option(error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg) else { return error };
     let name = unknown.split('=').next().unwrap_or(unknown);
     let Some((_, here)) = ELSEWHERE.iter().find(|(names, _)| names.contains(&name)) else { return error };
@@ -42,9 +75,30 @@ pub(super) fn with_hint(mut error: clap::Error) -> clap::Error {
     } else {
         (*here).to_owned()
     };
-    error.remove(ContextKind::SuggestedArg);
-    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
-    error
+    told(error, ContextKind::SuggestedArg, hint)
+}
+
+/// The command with a paragraph a line in what follows its options, so that it is wrapped once, at the terminal's width.
+/// Lines that begin with a blank stay as they are.
+pub(super) fn flowed(command: clap::Command) -> clap::Command {
+    let Some(text) = command.get_after_help().map(ToString::to_string) else { return command };
+    command.after_help(paragraphs(&text))
+}
+
+fn paragraphs(text: &str) -> String {
+    let mut flowed = String::new();
+    let goes_on = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+    let mut open = false;
+    for line in text.lines() {
+        if open && goes_on(line) {
+            flowed.push(' ');
+        } else if !flowed.is_empty() || line.is_empty() {
+            flowed.push('\n');
+        }
+        flowed.push_str(line);
+        open = goes_on(line);
+    }
+    flowed
 }
 
 #[cfg(test)]
@@ -53,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    fn told(line: &[&str]) -> String {
+    fn answer(line: &[&str]) -> String {
         let command =
             Command::new("rcnn").arg(Arg::new("config").long("config")).arg(Arg::new("score").long("score"));
         with_hint(command.try_get_matches_from(line).unwrap_err()).to_string()
@@ -73,9 +127,15 @@ mod tests {
 
     #[test]
     fn options_of_other_programs_are_answered() {
-        assert!(told(&["rcnn", "--conf", "0.3"]).contains("here it is `--score`"));
-        assert!(told(&["rcnn", "--conf=0.3"]).contains("here it is `--score`"));
-        assert!(told(&["rcnn", "--source", "photos"]).contains("without an option"));
-        assert!(told(&["rcnn", "--scoer", "1"]).contains("--score"));
+        assert!(answer(&["rcnn", "--conf", "0.3"]).contains("here it is `--score`"));
+        assert!(answer(&["rcnn", "--conf=0.3"]).contains("here it is `--score`"));
+        assert!(answer(&["rcnn", "--source", "photos"]).contains("without an option"));
+        assert!(answer(&["rcnn", "--scoer", "1"]).contains("--score"));
+    }
+
+    #[test]
+    fn paragraphs_are_lines() {
+        let text = "Examples:\n  rcnn a\n  rcnn b\n\nOne\nline.\n\nAnother\none.";
+        assert_eq!(paragraphs(text), "Examples:\n  rcnn a\n  rcnn b\n\nOne line.\n\nAnother one.");
     }
 }

@@ -20,7 +20,7 @@ use super::output::{print_report, tell};
 #[command(after_help = "Examples:
   rcnn import fasterrcnn.pth -o models/mine --config import.json
   rcnn import model_final.pkl -o models/d2 --config config.yaml
-  rcnn import model_final.pdparams -o models/pd --config config.yml --names label_list.txt
+  rcnn import model.pdparams -o models/pd --config cfg.yml --names labels.txt
   rcnn import mine.pth --template import.json      what was assumed, to be changed")]
 pub(crate) struct ImportArgs {
     /// The checkpoint: .pth, .pkl, .safetensors or .pdparams

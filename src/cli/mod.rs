@@ -226,7 +226,8 @@ fn parse() -> Result<Cli, clap::Error> {
         let takes = !option.is_positional() && option.get_action().takes_values();
         if takes { option.allow_negative_numbers(true) } else { option }
     };
-    let mut command = Cli::command().mut_subcommands(|verb| verb.mut_args(negative));
+    let verbs = |verb: clap::Command| hints::flowed(verb.mut_args(negative));
+    let mut command = hints::flowed(Cli::command().mut_subcommands(verbs));
     let found = command.try_get_matches_from_mut(arguments::all()).map_err(hints::with_hint)?;
     Cli::from_arg_matches(&found).map_err(|error| error.format(&mut command))
 }
@@ -238,6 +239,21 @@ fn sentence(error: &anyhow::Error) -> String {
         if !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }
+    }
+    plain(text)
+}
+
+/// The system's words for what happens every day, in plain ones.
+fn plain(mut text: String) -> String {
+    for (system, plain) in [
+        ("No such file or directory (os error 2)", "no such file or folder"),
+        ("Permission denied (os error 13)", "permission denied"),
+        ("File exists (os error 17)", "something else has that name"),
+        ("Not a directory (os error 20)", "a part of its path is no folder"),
+        ("Is a directory (os error 21)", "it is a folder"),
+        ("No space left on device (os error 28)", "the disk is full"),
+    ] {
+        text = text.replace(system, plain);
     }
     text
 }

@@ -105,6 +105,9 @@ fn wanted(args: &PullArgs) -> anyhow::Result<Wanted> {
     let mut wanted = match find_published(&args.name) {
         Some(known) => Wanted::published(known),
         None if args.name.starts_with("https://") || args.name.starts_with("http://") => address(&args.name),
+        None if BUNDLED.contains(&args.name.as_str()) => {
+            bail!("`{0}` is in the program already: `rcnn detect -m {0}` takes it", args.name)
+        }
         None => {
             let names = published().iter().map(|known| known.name.as_str());
             let near = nearest(&args.name, names.chain(RECOMMENDED.iter().map(|known| known.name)));

@@ -17,7 +17,7 @@ use super::{Exit, Usage};
 #[command(after_help = "Examples:
   rcnn report out -o report.html
   rcnn report out -a annotations.json -i photos/ -o report.html
-  rcnn evaluate -a annotations.json -r out/detections.json --per-class --tide --errors --json > judged.json
+  rcnn evaluate -a annotations.json -r out --errors --json > judged.json
   rcnn report judged.json -o report.html
 
 The page is one file with its pictures inside, and needs no other. With annotations it shows where results go wrong.")]

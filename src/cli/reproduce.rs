@@ -14,7 +14,7 @@ use crate::compare::{Circumstances, Reproduction};
 use crate::detector::Detector;
 use crate::hash::of_reader;
 use crate::model::{Model, Published, RECOMMENDED, find_published, nearest, published};
-use crate::photo::{DecodeOptions, Limits};
+use crate::photo::{DecodeOptions, Limits, Listing};
 use crate::run::{Event, Record, RunOptions, RunState};
 use crate::runtime::Precision;
 use crate::{Annotated, Run};
@@ -64,8 +64,9 @@ pub(crate) fn run(args: ReproduceArgs) -> anyhow::Result<Exit> {
     // What is wrong with the annotations is said before hours of work.
     let truth = DataSet::open(&args.annotations)?;
     let annotated = Annotated::open(&args.annotations)?;
+    let listing = super::list_photos(&args.images, Some(&out.join("annotated")))?;
     let model = super::find_model(known.name.as_ref(), args.machine.offline())?;
-    let record = detect(&args, &model, annotated, &out)?;
+    let record = detect(&args, &model, listing, annotated, &out)?;
     if record.state != RunState::Finished {
         tell!("stopped: the same command goes on where this one ended, and judges when all photos are done");
         return Ok(signals::asked().unwrap_or(Exit::Interrupted));
@@ -100,8 +101,13 @@ fn known(name: &str) -> Result<&'static Published, Usage> {
 }
 
 /// Runs the model on the photos into a folder, or goes on with that.
-fn detect(args: &ReproduceArgs, model: &Model, annotated: Annotated, out: &Path) -> anyhow::Result<Record> {
-    let listing = super::list_photos(&args.images, Some(&out.join("annotated")))?;
+fn detect(
+    args: &ReproduceArgs,
+    model: &Model,
+    listing: Listing,
+    annotated: Annotated,
+    out: &Path,
+) -> anyhow::Result<Record> {
     let runtime = args.machine.open()?;
     let networks = [(model, 1.0)];
     let streams = args.streams.count(&args.machine, &networks, listing.entries.len(), 1, args.memory.whole());

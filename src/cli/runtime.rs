@@ -10,13 +10,13 @@ use super::output::{print_report, tell};
 /// Install, list and remove ONNX Runtime and its plugins
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  rcnn runtime install              ONNX Runtime itself, which other commands also install when needed
-  rcnn runtime install openvino     then: rcnn detect photos/ -o out --device openvino --precision fast
-  rcnn runtime install cuda         then: rcnn detect photos/ -o out --device cuda
+  rcnn runtime install              ONNX Runtime itself
+  rcnn runtime install openvino     for detect --device openvino
+  rcnn runtime install cuda         for detect --device cuda
   rcnn runtime list
   rcnn runtime remove openvino
 
-Packages come through pip and are checked against hashes that are part of this program. They are stored in the
+Other commands install ONNX Runtime as well, where it is needed. Packages come through pip and are checked against hashes that are part of this program. They are stored in the
 cache, which RCNN_CACHE moves. The one for CUDA has NVIDIA's libraries under their own licences, which are stored beside
 them; a driver that supports CUDA 13 is needed as well.")]
 pub(crate) struct RuntimeCommandArgs {

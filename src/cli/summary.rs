@@ -70,7 +70,7 @@ fn write_all(text: &mut fmt::Formatter<'_>, record: &Record, out: &Path) -> fmt:
     )?;
     if new > 0 {
         write!(text, ", in {}", duration(record.wall))?;
-        if record.wall > 0.0 {
+        if record.wall > 0.0 && counts.photos > counts.failed {
             write!(text, " ({:.1} photos a second)", new as f64 / record.wall)?;
         }
     }
@@ -170,7 +170,9 @@ fn stages(text: &mut fmt::Formatter<'_>, record: &Record) -> fmt::Result {
         .filter(|(_, seconds)| *seconds >= 0.005)
         .map(|(name, seconds)| format!("{name} {seconds:.2}"))
         .collect();
-    writeln!(text, "seconds by stage: {}", spent.join(", "))?;
+    if !spent.is_empty() {
+        writeln!(text, "seconds by stage: {}", spent.join(", "))?;
+    }
     if let Some(bottleneck) = &record.bottleneck {
         let outside = 100.0 * record.overhead();
         writeln!(

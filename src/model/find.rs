@@ -132,7 +132,10 @@ fn missing(name: &OsStr) -> ModelError {
         Some(near) if near == name => pull(near),
         Some(near) if known.iter().any(|known| known == near) => format!("the nearest name is `{near}`"),
         Some(near) => format!("the nearest name is `{near}`: {}", pull(near)),
-        None => format!("give a model folder, a checkpoint file, or one of {}", known.join(", ")),
+        None => format!(
+            "give a model folder, a checkpoint file, or one of {} (`rcnn models --all` lists those that can be pulled)",
+            known.join(", ")
+        ),
     };
     ModelError::Unknown { name: name.escape_debug().to_string(), cure }
 }

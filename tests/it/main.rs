@@ -53,6 +53,9 @@ mod reproduce;
 mod resume;
 mod rooms;
 mod runtime;
+// The system's own words for what fails are in them.
+#[cfg(target_os = "linux")]
+mod screens;
 mod signals;
 mod synth;
 mod tiles;
