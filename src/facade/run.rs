@@ -11,11 +11,11 @@ use crate::detector::Detector;
 #[cfg(feature = "convert")]
 use crate::export::{self, ExportOptions};
 use crate::photo::{self, Listing};
-use crate::run::{
-    self, Annotated, Event, Machine, Record, ResultCategory, RunOptions, Settings, Shard, Task,
-};
 #[cfg(feature = "convert")]
-use crate::run::{PictureStyle, RunState};
+use crate::run::RunState;
+use crate::run::{
+    self, Annotated, Event, Machine, PictureStyle, Record, ResultCategory, RunOptions, Settings, Shard, Task,
+};
 
 /// A run that is ready to start.
 #[derive(Debug)]
