@@ -189,6 +189,13 @@ class Ladder:
             lock.close()
 
 
+def bring_runtime(rcnn):
+    """ONNX Runtime is there before hours of work are judged with it."""
+    found = subprocess.run([str(rcnn), "doctor", "--json"], capture_output=True, text=True).stdout
+    if not json.loads(found)["runtime"]:
+        subprocess.run([str(rcnn), "runtime", "install"], check=True)
+
+
 def single(a):
     torch.set_num_threads(a.threads)
     torch.use_deterministic_algorithms(True)
@@ -231,6 +238,7 @@ def main():
         p.error("--steps must be whole slices, --slice whole --save-every, and that whole --log-every")
     a.rcnn = program(a.rcnn)
     a.out.mkdir(parents=True, exist_ok=True)
+    bring_runtime(a.rcnn)
     single(a) if a.jobs == 1 or a.parent else several(a)
 
 
