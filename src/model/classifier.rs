@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::{FileHash, Provenance, Publication, check_texts};
 use super::{
-    BUNDLED, GraphFile, GraphSource, InvalidModelFile, ModelError, config_beside, find, read_config, store,
+    BUNDLED, GraphFile, GraphSource, InvalidModelFile, ModelError, ModelSort, config_beside, find,
+    read_config, store,
 };
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, Class, ClassifierInput, ImportOptions, LoadedClassifier, Parameters};
@@ -139,8 +140,8 @@ impl ClassifierModel {
         if !family::is_classifier(&checkpoint) {
             return Err(ModelError::WrongKind {
                 path: path.into(),
-                found: "checkpoint without a bare ResNet's layers (`conv1`, `layer1` …, `fc`)",
-                wanted: "classifier",
+                found: ModelSort::OtherLayers,
+                wanted: ModelSort::Classifier,
                 hint: "",
             });
         }
@@ -215,7 +216,12 @@ impl ClassifierModel {
 /// That a detector stands where a classifier is wanted.
 fn detector(path: &Path) -> ModelError {
     let hint = ": `rcnn detect` takes it";
-    ModelError::WrongKind { path: path.into(), found: "detector", wanted: "classifier", hint }
+    ModelError::WrongKind {
+        path: path.into(),
+        found: ModelSort::Detector,
+        wanted: ModelSort::Classifier,
+        hint,
+    }
 }
 
 /// Whether the text of a `model.json` is a classifier's.

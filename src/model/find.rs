@@ -12,8 +12,8 @@ use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
 use super::zoo::{RECOMMENDED, full_name, published};
 use super::{
-    FileHash, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, ModelError, config_beside,
-    read_config, store,
+    FileHash, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, ModelError, ModelSort,
+    config_beside, read_config, store,
 };
 use crate::cache;
 use crate::family::{ClassOption, ClassesOption, ImportOptions};
@@ -82,8 +82,8 @@ impl Model {
         if says_classifier(&text) {
             return Err(ModelError::WrongKind {
                 path: folder.into(),
-                found: "classifier",
-                wanted: "detector",
+                found: ModelSort::Classifier,
+                wanted: ModelSort::Detector,
                 hint: ": `rcnn classify` takes it",
             });
         }

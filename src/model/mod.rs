@@ -15,6 +15,7 @@ mod zoo;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use crate::family::Class;
@@ -80,6 +81,28 @@ impl Graphs {
             Ok(files) => Graphs::Files(files),
             Err(never) => match never {},
         }
+    }
+}
+
+/// What a model does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ModelSort {
+    /// Finds objects.
+    Detector,
+    /// Names whole photos.
+    Classifier,
+    /// A checkpoint that is no bare ResNet, where one is wanted.
+    OtherLayers,
+}
+
+impl fmt::Display for ModelSort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ModelSort::Detector => "detector",
+            ModelSort::Classifier => "classifier",
+            ModelSort::OtherLayers => "checkpoint without a bare ResNet's layers (`conv1`, `layer1` …, `fc`)",
+        })
     }
 }
 
@@ -163,9 +186,9 @@ pub enum ModelError {
         /// The model or checkpoint.
         path: PathBuf,
         /// What it is.
-        found: &'static str,
+        found: ModelSort,
         /// What it should be.
-        wanted: &'static str,
+        wanted: ModelSort,
         /// What to do, after a colon.
         hint: &'static str,
     },
