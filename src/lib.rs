@@ -149,4 +149,7 @@ pub use run::{
     Annotated, AnnotatedError, Counts, Event, Exported, Failure, LabelText, Machine, PictureStyle, Progress,
     Record, RunError, RunOptions, RunState, Settings, Shard, Truth,
 };
-pub use runtime::{Device, Precision, RuntimeError, UnknownDevice, UnknownPrecision, bring_runtime};
+pub use runtime::{
+    ComputeWay, Device, Precision, RuntimeError, TimedWay, UnknownDevice, UnknownPrecision, WayChoice,
+    bring_runtime,
+};

@@ -3,23 +3,27 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::detector::Detector;
-use crate::photo::{DecodeOptions, Limits};
+use crate::model::Model;
+use crate::photo::{DecodeOptions, Limits, PhotoEntry};
 use crate::run::{self, BenchReport, Course, Machine, Record, RunOptions, Settings};
-use crate::runtime::Device;
+use crate::runtime::{Device, Runtime};
 use anyhow::Context;
 use serde::Serialize;
 
 use super::Exit;
+use super::fastest::{Computing, RunAhead};
 use super::memory::MemoryArgs;
-use super::model_and_photos::ModelAndPhotos;
+use super::model_and_photos::ModelsAndPhotos;
 use super::output::print_watched_report;
 use super::postprocess_args::PostprocessArgs;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::streams::StreamArgs;
+use super::tune::{Tuning, tune};
 use super::view_args::ViewArgs;
 
 /// Measure a model's speed on photos
@@ -28,14 +32,17 @@ use super::view_args::ViewArgs;
 #[command(after_help = "Examples:
   rcnn bench fod-r18 -i photos/
   rcnn bench fod-r18 -i photos/ --json > before.json
+  rcnn bench -m fod-r18 -m models/mine -i photos/
+  rcnn bench fod-r18 -i photos/ --tune
   rcnn bench fod-r18 -i photos/ --precision fast --against before.json
 
 First each photo goes through all stages alone, for the latencies; then all photos go through the pipeline
 that `rcnn detect --no-draw` uses, for the rate. Ratios above 1 are faster than FILE; the one of memory, less.
+--tune measures nothing but which way to compute is the fastest here, on two of the photos.
 Exit code 3: measured, but some photos failed.")]
 pub(crate) struct BenchArgs {
     #[command(flatten)]
-    both: ModelAndPhotos,
+    both: ModelsAndPhotos,
     /// Photos to measure, repeated if there are fewer; by default each once
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
@@ -51,6 +58,9 @@ pub(crate) struct BenchArgs {
     /// Compare with an earlier output of `rcnn bench --json`
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    /// Measure the ways to compute each model on this machine, and keep what --precision fast takes from now on
+    #[arg(long, conflicts_with_all = ["against", "count", "batch", "warm_up"])]
+    tune: bool,
     #[command(flatten)]
     postprocess: PostprocessArgs,
     #[command(flatten)]
@@ -66,25 +76,39 @@ pub(crate) struct BenchArgs {
 /// Runs the command.
 pub(crate) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
     let started = Instant::now();
-    let (name, photos) = args.both.split()?;
+    let (names, photos) = args.both.split()?;
     let against = args.against.as_deref().map(read).transpose()?;
     let listing = super::list_photos(&photos, None)?;
-    let model = super::find_model(&name, args.machine.offline())?;
+    let offline = args.machine.offline();
+    let models =
+        names.iter().map(|name| super::find_model(name, offline)).collect::<anyhow::Result<Vec<_>>>()?;
+    let models: Vec<&Model> = models.iter().collect();
     let runtime = args.machine.open()?;
-    let mut detector = Detector::new(&model, &runtime, &args.machine.session())?;
-    args.postprocess.apply(&mut detector)?;
-    let augment = args.views.augment(1)?;
-    let networks = [(&model, augment.largest())];
-    detector.set_augment(augment)?;
-    detector.set_refine(args.views.refine());
+    let stop = stop_on_signal();
+    if args.tune {
+        return tune_each(&args, &runtime, &models, &listing.entries, &stop);
+    }
+    let augment = args.views.augment(models.len())?;
+    let networks = networks(&models, augment.largest());
     let count = args.count.map_or(listing.entries.len(), |count| count as usize);
-    let entries = listing.entries.iter().cycle().take(count).cloned();
-    let tasks = run::count(entries.collect());
-    let place = tempfile::tempdir().context("cannot make a folder for the measurement's journal")?;
+    let entries: Vec<_> = listing.entries.iter().cycle().take(count).cloned().collect();
     let whole = args.memory.whole();
-    let streams = args.streams.count(&args.machine, &networks, tasks.len(), args.batch.into(), whole);
+    let streams = args.streams.count(&args.machine, &networks, entries.len(), args.batch.into(), whole);
+    let ahead = RunAhead { photos: &entries, count, folder: None, streams_said: args.streams.are_said() };
+    let computing = args.machine.computing(&runtime, &models, streams, ahead, &stop)?;
+    let load = |streams| {
+        let computing = Computing { streams, ..computing.clone() };
+        let mut detector = computing.load_all(models.iter().map(|model| (*model, 1.0)), &runtime)?;
+        args.postprocess.apply(&mut detector)?;
+        detector.set_augment(augment.clone())?;
+        detector.set_refine(args.views.refine());
+        anyhow::Ok(detector)
+    };
+    let detector = load(NonZeroUsize::MIN)?;
+    let tasks = run::count(entries);
+    let place = tempfile::tempdir().context("cannot make a folder for the measurement's journal")?;
     let decode = DecodeOptions::default();
-    let memory = args.memory.for_photos(&networks, streams.get(), args.batch.into());
+    let memory = args.memory.for_photos(&networks, computing.streams.get(), args.batch.into());
     let options = RunOptions {
         out: place.path().to_owned(),
         overwrite: true,
@@ -94,21 +118,40 @@ pub(crate) fn run(args: BenchArgs) -> anyhow::Result<Exit> {
         batch: args.batch.into(),
         ..RunOptions::default()
     };
-    let classes = &run::categories(&model.manifest().classes);
+    let classes = &run::categories(detector.classes());
     let settings = Settings::of(&detector, classes, &options);
     let machine = Machine::of(&detector, &options);
     let record = Record::new(super::command_line(), settings, machine);
-    let stop = stop_on_signal();
     let course = Course { warm_up: args.warm_up as usize, started, stop: &stop };
     let widen = |detector: Detector| {
-        if streams == NonZeroUsize::MIN || detector.device() != Device::Cpu {
+        if computing.streams == NonZeroUsize::MIN || detector.device() != Device::Cpu {
             return Ok(detector);
         }
-        detector.widened(&model, &runtime, &args.machine.session(), streams)
+        // Its memory goes before the other one's comes.
+        drop(detector);
+        load(computing.streams)
     };
     let report = run::bench(detector, widen, &tasks, &options, record, &course)?;
     print_watched_report(&BenchReportView { now: &report, then: against.as_ref() }, args.json)?;
     Ok(if report.failed > 0 || !listing.unread.is_empty() { Exit::PhotosFailed } else { Exit::Done })
+}
+
+/// All of them, each at so many times its own size.
+fn networks<'a>(models: &[&'a Model], scale: f64) -> Vec<(&'a Model, f64)> {
+    models.iter().map(|model| (*model, scale)).collect()
+}
+
+fn tune_each(
+    args: &BenchArgs,
+    runtime: &Runtime,
+    models: &[&Model],
+    photos: &[PhotoEntry],
+    stop: &AtomicBool,
+) -> anyhow::Result<Exit> {
+    let whole = args.memory.whole();
+    // As for a run of many photos.
+    let streams = args.streams.count(&args.machine, &networks(models, 1.0), usize::MAX, 1, whole).get();
+    tune(&Tuning { machine: &args.machine, runtime, models, streams, photos, stop }, args.json)
 }
 
 fn read(path: &Path) -> anyhow::Result<BenchReport> {
@@ -133,6 +176,13 @@ impl fmt::Display for BenchReportView<'_> {
     }
 }
 
+/// In what else than device and precision, which the headings tell, the measurement of a model before was another.
+fn otherwise(now: &BenchReport, then: &BenchReport) -> Option<String> {
+    let (now, then) = (now.settings.as_ref()?, then.settings.as_ref()?);
+    let (device, precision) = (now.device.clone(), now.precision.clone());
+    now.difference(&Settings { device, precision, ..then.clone() })
+}
+
 fn write_all(text: &mut fmt::Formatter<'_>, now: &BenchReport, then: Option<&BenchReport>) -> fmt::Result {
     let heading = |report: &BenchReport| {
         let BenchReport { model, precision, machine, .. } = report;
@@ -149,6 +199,8 @@ fn write_all(text: &mut fmt::Formatter<'_>, now: &BenchReport, then: Option<&Ben
         writeln!(text, "against {}: {} photos", heading(then), then.photos)?;
         if then.model_sha256 != now.model_sha256 {
             writeln!(text, "note: that was another model")?;
+        } else if let Some(difference) = otherwise(now, then) {
+            writeln!(text, "note: that was with {difference}")?;
         }
     }
     let ratio = |then: Option<f64>, now: f64| match then {

@@ -10,6 +10,7 @@ use crate::classify::{Classification, Classifier, Crops};
 use crate::family::{Class, ClassifierFilter, ImportOptions};
 use crate::model::{ClassifierModel, read_config};
 use crate::photo::{self, DecodeOptions, Decoded, Photo};
+use crate::runtime::Precision;
 use anyhow::{Context, bail};
 use serde_json::{Value as Json, json};
 
@@ -171,7 +172,12 @@ fn load(args: &ClassifyArgs, options: &ImportOptions) -> anyhow::Result<(Classif
         classes.iter_mut().zip(names).for_each(|(class, name)| class.name = name);
     }
     let runtime = args.machine.open()?;
-    Ok((Classifier::new(&model, &runtime, &args.machine.session())?.with_input(input), classes))
+    let mut session = args.machine.session();
+    if session.precision == Precision::Fast {
+        tell!("note: fast is measured for detectors only: a classifier computes as exact does");
+        session.precision = Precision::Exact;
+    }
+    Ok((Classifier::new(&model, &runtime, &session)?.with_input(input), classes))
 }
 
 /// The JSON document, written photo by photo: a photo of a thousand classes takes 40 KB.

@@ -2,7 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use crate::compare::{
     Candidate, Contender, JudgedModel, Judging, Measured, TableForm, judge, measure, table, warnings,
@@ -15,6 +17,7 @@ use crate::runtime::Runtime;
 use coco_eval::IntervalKind;
 use serde::Serialize;
 
+use super::fastest::RunAhead;
 use super::interval_args::IntervalArgs;
 use super::iou_type::BoxesOrMasks;
 use super::memory::MemoryArgs;
@@ -293,15 +296,15 @@ fn run_models(
     let (tasks, warnings) = annotated.photos(listing.entries)?;
     say(&warnings);
     let runtime = args.machine.open()?;
+    let stop = stop_on_signal();
     let decode = DecodeOptions { allow_truncated: args.allow_truncated, ..DecodeOptions::default() };
     let mut contenders = Vec::new();
     for ((model, name), saved) in args.models.iter().zip(names).zip(saved) {
         if !saved {
-            contenders.push(contender(model, name, args, &annotated, &runtime, &tasks, &decode)?);
+            contenders.push(contender(model, name, args, &annotated, &runtime, &tasks, &stop)?);
         }
     }
     let decode = args.memory.one_by_one(decode);
-    let stop = stop_on_signal();
     let total = tasks.len() as u64;
     let mut progress = ProgressLine::new("photos", 0, total);
     let measured =
@@ -318,7 +321,7 @@ fn contender(
     annotated: &Annotated,
     runtime: &Runtime,
     tasks: &[Task],
-    decode: &DecodeOptions,
+    stop: &AtomicBool,
 ) -> anyhow::Result<Contender> {
     let before = memory::resident();
     let row = ComparedSetup::read(row);
@@ -327,7 +330,10 @@ fn contender(
     for model in &row.models {
         let model = super::find_model(model, args.machine.offline())?;
         parameters += model.manifest().parameters.layers + model.manifest().parameters.norms;
-        let detector = Detector::new(&model, runtime, &args.machine.session())?;
+        let photos: Vec<_> = tasks.iter().map(|task| task.entry.clone()).collect();
+        let ahead = RunAhead { photos: &photos, count: photos.len(), ..RunAhead::default() };
+        let computing = args.machine.computing(runtime, &[&model], NonZeroUsize::MIN, ahead, stop)?;
+        let detector = computing.load(&model, runtime)?;
         match &mut joined {
             None => joined = Some(detector),
             Some(first) => first.join(detector, 1.0)?,
@@ -345,7 +351,8 @@ fn contender(
     detector.set_masks(args.iou_type.masks());
     let (classes, warnings) = annotated.classes(detector.classes());
     say(&warnings);
-    warm_up(&detector, tasks, decode)?;
+    let decode = DecodeOptions { allow_truncated: args.allow_truncated, ..DecodeOptions::default() };
+    warm_up(&detector, tasks, &decode)?;
     let memory = memory::resident().zip(before).map(|(after, before)| after.saturating_sub(before));
     Ok(Contender { name: name.into(), detector, classes, parameters, memory })
 }

@@ -3,14 +3,17 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::detector::Detector;
 use crate::family::Class;
 use crate::photo::{self, DecodeOptions, Decoder, Limits};
 use crate::run::{self, Event, Record, Truth};
+use crate::runtime::Precision;
 use crate::{Annotated, Run, Shard};
 
 use super::export_args::ExportArgs;
+use super::fastest::RunAhead;
 use super::memory::MemoryArgs;
 use super::output::tell;
 use super::picture_args::PictureArgs;
@@ -201,7 +204,11 @@ pub(crate) fn run(args: DetectArgs) -> anyhow::Result<Exit> {
     let annotated = args.annotations.as_deref().map(Annotated::open).transpose()?;
     let truth = annotated.as_ref().filter(|_| args.show_truth).map(Truth::of).transpose()?;
     let share = args.shard.map_or(listing.entries.len(), |shard| shard.share(listing.entries.len()));
-    let (detector, decode) = load(&args, &models, share, args.batch.into())?;
+    let stop = stop_on_signal();
+    let folder = (!args.overwrite).then_some(out.as_path());
+    let ahead =
+        RunAhead { photos: &listing.entries, count: share, folder, streams_said: args.streams.are_said() };
+    let (detector, decode) = load(&args, &models, ahead, &stop)?;
     let options = run::RunOptions {
         out: out.clone(),
         overwrite: args.overwrite,
@@ -218,10 +225,16 @@ pub(crate) fn run(args: DetectArgs) -> anyhow::Result<Exit> {
         tile: args.tile,
         shard: args.shard,
     };
+    if args.shard.is_some() && args.machine.precision == Precision::Fast {
+        let (device, precision) = (detector.device(), detector.origin().precision);
+        tell!(
+            "note: fast is chosen on each machine, and `rcnn merge` joins shards that were computed alike: give all of \
+             them --device {device} --precision {precision}"
+        );
+    }
     if args.tile {
         say_tiles(&detector, &listing, &options.decode);
     }
-    let stop = stop_on_signal();
     let mut progress: Option<ProgressLine> = None;
     let mut exporting: Option<(&str, ProgressLine)> = None;
     let mut watch = |event: Event<'_>| {
@@ -295,24 +308,25 @@ fn say_tiles(detector: &Detector, listing: &photo::Listing, options: &DecodeOpti
     tell!("{} in {first}{photos}, beside the photos themselves", summary::plural(tiles, "tile"));
 }
 
-/// A detector of the models, with all that was chosen for it, and how its photos are decoded: for so many photos, of which so
-/// many at most go through the network together.
+/// A detector of the models, with all that was chosen for it, and how its photos are decoded.
 fn load(
     args: &DetectArgs,
     models: &Models,
-    photos: usize,
-    batch: usize,
+    ahead: RunAhead<'_>,
+    stop: &AtomicBool,
 ) -> anyhow::Result<(Detector, DecodeOptions)> {
+    let batch = args.batch.into();
     let runtime = args.machine.open()?;
     let augment = args.views.augment(args.model.len())?;
     let networks = models.networks(augment.largest());
-    let streams = args.streams.count(&args.machine, &networks, photos, batch, args.memory.whole());
-    let mut detector = models.load(&runtime, &args.machine.session(), streams)?;
+    let streams = args.streams.count(&args.machine, &networks, ahead.count, batch, args.memory.whole());
+    let computing = args.machine.computing(&runtime, &models.all(), streams, ahead, stop)?;
+    let mut detector = models.load(&runtime, &computing)?;
     args.postprocess.apply(&mut detector)?;
     detector.set_augment(augment)?;
     detector.set_refine(args.views.refine());
     detector.set_masks(!args.no_masks);
-    Ok((detector, args.decode.options(args.memory.for_photos(&networks, streams.get(), batch))))
+    Ok((detector, args.decode.options(args.memory.for_photos(&networks, computing.streams.get(), batch))))
 }
 
 /// A line of JSON for every path.
@@ -325,7 +339,9 @@ fn answer_lines(args: &DetectArgs) -> anyhow::Result<Exit> {
     }
     let models = Models::find(args)?;
     let only = args.classes.as_ref().map(|names| chosen(names, &models.classes())).transpose()?;
-    let (detector, options) = load(args, &models, usize::MAX, 1)?;
+    // They may come for ever, and none of them is there yet.
+    let ahead = RunAhead { count: usize::MAX, ..RunAhead::default() };
+    let (detector, options) = load(args, &models, ahead, &stop_on_signal())?;
     let threads = args.machine.threads();
     if args.photos == ["-"] {
         return json_lines::answer(detector, json_lines::lines(), options, threads, only.as_deref());

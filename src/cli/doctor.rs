@@ -9,12 +9,13 @@ use crate::cache;
 use crate::memory;
 use crate::model::{self, DEFAULT, Model};
 use crate::runtime::{
-    self, Device, LibraryCandidate, LibraryPlace, PINNED_VERSION, Runtime, SessionOptions, Value,
+    self, ComputeWay, Device, LibraryCandidate, LibraryPlace, PINNED_VERSION, Runtime, SessionOptions,
+    TimedWay, Value, WayChoice,
 };
 use serde::Serialize;
 
-use super::Exit;
 use super::output::print_report;
+use super::{Exit, fastest};
 
 /// Check what works on this machine, and how to fix what does not
 #[derive(Debug, clap::Args)]
@@ -47,6 +48,8 @@ struct Findings {
     devices: Vec<Provider>,
     cache: CacheState,
     model: ModelState,
+    /// What `--precision fast` takes for the model on this machine, where it was measured.
+    fast: Vec<FastState>,
     /// What to do, a sentence each; nothing if all is well.
     cures: Vec<String>,
 }
@@ -97,6 +100,16 @@ struct MemoryState {
     bound_bytes: u64,
 }
 
+/// What was measured for the model with a number of threads.
+#[derive(Serialize)]
+struct FastState {
+    threads: usize,
+    /// What `--device auto` takes for many photos.
+    chosen: Option<ComputeWay>,
+    /// All ways, the most exact first.
+    measured: Vec<TimedWay>,
+}
+
 #[derive(Serialize)]
 struct ModelState {
     name: String,
@@ -135,14 +148,15 @@ impl Findings {
             }),
             processor: processor_features(),
             libraries: candidates.iter().map(library).collect(),
+            packages: packages(&mut cures),
+            devices,
+            cache: cache_state(&mut cures),
+            fast: runtime.as_ref().zip(model.as_ref().ok()).map_or_else(Vec::new, fast),
+            model: model_state(&args.model, &model, &mut cures),
             runtime: runtime.map(|runtime| Used {
                 version: runtime.version().into(),
                 path: runtime.path().display().to_string(),
             }),
-            packages: packages(&mut cures),
-            devices,
-            cache: cache_state(&mut cures),
-            model: model_state(&args.model, &model, &mut cures),
             cures,
         }
     }
@@ -179,10 +193,42 @@ impl fmt::Display for Findings {
         writeln!(text, "cache         `{path}`, {writable}, {:.1} MB", self.cache.bytes as f64 / 1e6)?;
         let model = self.model.summary.as_ref().or(self.model.refused.as_ref());
         writeln!(text, "model         {}: {}", self.model.name, model.map_or("", String::as_str))?;
+        for fast in &self.fast {
+            writeln!(text, "fast          {fast}")?;
+        }
         for cure in &self.cures {
             writeln!(text, "to do: {cure}")?;
         }
         if self.cures.is_empty() { writeln!(text, "all is well") } else { Ok(()) }
+    }
+}
+
+/// What was measured for the model on this machine with these libraries, by threads.
+fn fast((runtime, model): (&Runtime, &Model)) -> Vec<FastState> {
+    let kept = runtime::kept_choices()
+        .into_iter()
+        .filter(|kept| kept.key == runtime.choice_key(model.name(), model.hash(), kept.key.threads));
+    let mut found: Vec<FastState> = kept
+        .map(|kept| {
+            let choice = WayChoice::of(kept.ways.clone(), Device::Auto, usize::MAX);
+            let measured = choice.as_ref().map_or(kept.ways, |choice| choice.measured.clone());
+            FastState { threads: kept.key.threads, chosen: choice.map(|choice| choice.way), measured }
+        })
+        .collect();
+    found.sort_by_key(|fast| fast.threads);
+    found
+}
+
+impl fmt::Display for FastState {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chosen = self.chosen.map_or_else(|| "as exact".to_owned(), |chosen| fastest::way(&chosen));
+        let threads = if self.threads == 1 { "thread" } else { "threads" };
+        write!(text, "{} {threads}: {chosen}; measured, ms a photo:", self.threads)?;
+        for (place, TimedWay { way, microseconds }) in self.measured.iter().enumerate() {
+            let comma = if place > 0 { ";" } else { "" };
+            write!(text, "{comma} {} {:.1}", fastest::way(way), *microseconds as f64 / 1e3)?;
+        }
+        Ok(())
     }
 }
 

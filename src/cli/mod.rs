@@ -25,6 +25,7 @@ mod doctor;
 mod ensemble;
 mod evaluate;
 mod export_args;
+mod fastest;
 mod hints;
 mod import;
 mod inspect;
@@ -49,6 +50,7 @@ mod signals;
 mod streams;
 mod summary;
 mod synth;
+mod tune;
 mod view_args;
 
 /// What `rcnn` ends with; the numbers are part of the interface.

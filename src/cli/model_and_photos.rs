@@ -26,6 +26,27 @@ impl ModelAndPhotos {
     }
 }
 
+/// One model or several, and the photos that they are shown: `MODEL -i PHOTOS…`, or `-m A -m B -i PHOTOS…`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ModelsAndPhotos {
+    #[command(flatten)]
+    both: ModelAndPhotos,
+    /// Several models, whose detections are merged as `rcnn detect -m A -m B` merges them
+    #[arg(short = 'm', long = "model", id = "several", value_name = "MODEL")]
+    several: Vec<OsString>,
+}
+
+impl ModelsAndPhotos {
+    /// The models, at least one, and the photos.
+    pub(crate) fn split(&self) -> Result<(Vec<OsString>, Vec<OsString>), Usage> {
+        if self.several.is_empty() {
+            return self.both.split().map(|(model, photos)| (vec![model], photos));
+        }
+        let models = self.both.model.iter().chain(&self.several).cloned().collect();
+        Ok((models, self.both.input.clone()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -46,5 +67,21 @@ mod tests {
             assert_eq!((model, photos), ("m".into(), vec!["a".into(), "b".into()]), "{line}");
         }
         assert!(Line::parse_from(["x", "-i", "a"]).both.split().is_err());
+    }
+
+    #[derive(Parser)]
+    struct LongerLine {
+        #[command(flatten)]
+        both: super::ModelsAndPhotos,
+    }
+
+    #[test]
+    fn several_models_are_named_as_elsewhere() {
+        let split = |line: &str| LongerLine::parse_from(format!("x {line}").split(' ')).both.split().unwrap();
+        assert_eq!(split("m -i a b"), (vec!["m".into()], vec!["a".into(), "b".into()]));
+        for line in ["-m m -m n -i a b", "-i a b -m m -m n", "m -m n -i a b"] {
+            let models = vec!["m".into(), "n".into()];
+            assert_eq!(split(line), (models, vec!["a".into(), "b".into()]), "{line}");
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! `rcnn quantize`: a float32 model becomes an int8 model folder, and the user learns what it costs in accuracy.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use crate::compare::{Candidate, Contender, JudgedModel, Judging, judge, measure, warnings};
-use crate::detector::Detector;
 use crate::model::{Files, Model, Quantization};
 use crate::photo::{DecodeOptions, PhotoEntry};
 use crate::quantize::{LayerReport, Method, QuantizeOptions, QuantizeStep, Quantized, quantize, saturates};
@@ -15,6 +15,7 @@ use coco_eval::IntervalKind;
 use serde::Serialize;
 
 use super::compare::warm_up;
+use super::fastest::RunAhead;
 use super::memory::MemoryArgs;
 use super::model_and_photos::ModelAndPhotos;
 use super::output::{print_watched_report, tell};
@@ -23,6 +24,10 @@ use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::summary::tell_clipped;
 use super::{Exit, Usage, say};
+
+mod gain;
+
+use gain::Int8Gain;
 
 /// Quantize a model to int8, which processors compute faster
 #[derive(Debug, clap::Args)]
@@ -33,7 +38,8 @@ use super::{Exit, Usage, say};
 
 Ranges of the network's values are taken from the photos, which should be of the kind that the model is for.
 The table shows how far each layer's output is from float32 when that layer alone is int8, as a signal-to-noise
-ratio; layers below --min-snr stay float32. With -a, both models run on the annotated photos.")]
+ratio; layers below --min-snr stay float32. At the end both models are timed on this machine; with -a, they run on the
+annotated photos.")]
 pub(crate) struct QuantizeArgs {
     #[command(flatten)]
     both: ModelAndPhotos,
@@ -145,6 +151,11 @@ pub(crate) fn run(args: QuantizeArgs) -> anyhow::Result<Exit> {
     for warning in warnings(&judged) {
         tell!("warning: {warning}");
     }
+    let gain = if args.annotations.is_some() {
+        Int8Gain::of_judged(&judged)
+    } else {
+        Int8Gain::measured(&args.machine, &runtime, [&model, &written], &listing.entries, &stop)?
+    };
     let manifest = written.manifest();
     let report = QuantizeReport {
         model: args.out.display().to_string(),
@@ -154,6 +165,7 @@ pub(crate) fn run(args: QuantizeArgs) -> anyhow::Result<Exit> {
         files: &manifest.files,
         layers: &layers,
         models: &judged,
+        gain: gain.as_ref(),
     };
     print_watched_report(&report, args.json)?;
     Ok(Exit::Done)
@@ -204,7 +216,9 @@ fn judge_both(
         if name == "float32" {
             say(&warnings);
         }
-        let detector = Detector::new(model, runtime, &args.machine.session())?;
+        let ahead = RunAhead::default();
+        let computing = args.machine.computing(runtime, &[model], NonZeroUsize::MIN, ahead, stop)?;
+        let detector = computing.load(model, runtime)?;
         warm_up(&detector, tasks, &decode)?;
         contenders.push(Contender {
             name: name.into(),
@@ -254,6 +268,8 @@ struct QuantizeReport<'a> {
     layers: &'a [LayerReport],
     /// Before and after, where annotations tell.
     models: &'a [JudgedModel],
+    /// How much faster it is here.
+    gain: Option<&'a Int8Gain>,
 }
 
 impl fmt::Display for QuantizeReport<'_> {
@@ -291,10 +307,8 @@ fn write_all(text: &mut fmt::Formatter<'_>, report: &QuantizeReport<'_>) -> fmt:
             write!(text, " (95 % interval of the change: {:+.4} to {:+.4})", interval.low, interval.high)?;
         }
         writeln!(text)?;
-        if let (Some(before), Some(after)) = (&before.costs, &after.costs) {
-            let (then, now) = (before.milliseconds, after.milliseconds);
-            writeln!(text, "{then:.1} ms a photo before, {now:.1} after: {:.2} x", then / now)?;
-        }
     }
-    Ok(())
+    let Some(gain) = report.gain else { return Ok(()) };
+    let (before, after) = (gain.float32_ms, gain.int8_ms);
+    writeln!(text, "{before:.1} ms a photo before, {after:.1} after on this machine: {:.2} x", gain.times())
 }

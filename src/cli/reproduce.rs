@@ -11,7 +11,6 @@ use coco_eval::{DataSet, Evaluator, Params, Reading};
 use sha2::Sha256;
 
 use crate::compare::{Circumstances, Reproduction};
-use crate::detector::Detector;
 use crate::hash::of_reader;
 use crate::model::{Model, Published, RECOMMENDED, find_published, nearest, published};
 use crate::photo::{DecodeOptions, Limits, Listing};
@@ -19,6 +18,7 @@ use crate::run::{Event, Record, RunOptions, RunState};
 use crate::runtime::Precision;
 use crate::{Annotated, Run};
 
+use super::fastest::RunAhead;
 use super::memory::MemoryArgs;
 use super::output::{print_report, tell};
 use super::progress::ProgressLine;
@@ -111,8 +111,12 @@ fn detect(
     let runtime = args.machine.open()?;
     let networks = [(model, 1.0)];
     let streams = args.streams.count(&args.machine, &networks, listing.entries.len(), 1, args.memory.whole());
-    let detector = Detector::with_streams(model, &runtime, &args.machine.session(), streams)?;
-    let memory = args.memory.for_photos(&networks, streams.get(), 1);
+    let stop = stop_on_signal();
+    let (count, streams_said) = (listing.entries.len(), args.streams.are_said());
+    let ahead = RunAhead { photos: &listing.entries, count, folder: Some(out), streams_said };
+    let computing = args.machine.computing(&runtime, &[model], streams, ahead, &stop)?;
+    let detector = computing.load(model, &runtime)?;
+    let memory = args.memory.for_photos(&networks, computing.streams.get(), 1);
     let options = RunOptions {
         out: out.into(),
         draw_score: None,
@@ -120,7 +124,6 @@ fn detect(
         threads: args.machine.threads(),
         ..RunOptions::default()
     };
-    let stop = stop_on_signal();
     let mut progress: Option<ProgressLine> = None;
     let mut watch = |event: Event<'_>| match event {
         Event::Warning(note) => tell!("note: {note}"),
@@ -169,7 +172,7 @@ fn judge(
         known_categories: categories.iter().filter(|(_, name)| is_known(name)).count(),
         photos: record.counts.photos,
         failed: record.counts.failed,
-        fast: args.machine.precision == Precision::Fast,
+        fast: record.settings.precision != Precision::Exact.to_string(),
     };
     Ok(Reproduction::new(known, &model.manifest().conventions, &evaluation.stats, circumstances))
 }

@@ -10,13 +10,14 @@ use super::output::tell;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct RuntimeArgs {
-    /// Execution provider: auto takes CUDA where it works (rcnn runtime install cuda), with --precision fast
-    /// OpenVINO where it is installed (rcnn runtime install openvino), and the CPU otherwise [auto, cpu, openvino,
-    /// cuda, cuda:N]
+    /// Execution provider: auto takes CUDA where it works (rcnn runtime install cuda) and the CPU otherwise, and with
+    /// --precision fast what measured fastest, of OpenVINO too (rcnn runtime install openvino) [auto, cpu, openvino, cuda,
+    /// cuda:N]
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
     pub(crate) device: Device,
-    /// Precision of the network: exact is float32 everywhere; fast lets the device use bfloat16, float16 or TF32
-    /// where it has them, and results differ slightly; on x86-64, cpu has nothing faster than float32 [exact, fast]
+    /// Precision of the network: exact is float32 everywhere; bfloat16 and float16 differ slightly, where a device has
+    /// them; fast takes what measured fastest of these for the model on this machine: it is measured where a run is long
+    /// enough, kept, measured anew by rcnn bench --tune, and exact until then [exact, fast, bfloat16, float16]
     #[arg(long, default_value = "exact", value_name = "PRECISION")]
     pub(crate) precision: Precision,
     /// Threads of the network, of decoding and of drawing; all cores by default

@@ -34,6 +34,11 @@ pub(crate) struct StreamArgs {
 }
 
 impl StreamArgs {
+    /// Whether the user said how many.
+    pub(crate) fn are_said(&self) -> bool {
+        self.streams.is_some()
+    }
+
     /// How many for a number of photos, so many of them in a batch, seen by models at so many times their own sizes, in a run
     /// that may take so many bytes.
     pub(crate) fn count(

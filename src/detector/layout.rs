@@ -27,8 +27,8 @@ impl GraphLayout {
         // ONNX Runtime's int8 layers have the channels together already; for OpenVINO it would be work.
         let int8 = model.manifest().provenance.quantization.is_some();
         match (options.device, options.precision) {
-            (Device::Cuda(_), Precision::Fast) => GraphLayout::DeviceHalf,
             (Device::Cuda(_), Precision::Exact) => GraphLayout::Device,
+            (Device::Cuda(_), _) => GraphLayout::DeviceHalf,
             (Device::Cpu, _) if int8 => GraphLayout::HostChannelsLast,
             _ => GraphLayout::Host,
         }

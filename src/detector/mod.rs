@@ -3,6 +3,7 @@
 mod anchors;
 mod cascade;
 mod coder;
+mod fast;
 mod features;
 mod head;
 mod infer;
@@ -10,6 +11,7 @@ mod input;
 mod layout;
 mod masks;
 mod merge;
+mod origin;
 mod partners;
 mod postprocess;
 mod proposals;
@@ -20,6 +22,7 @@ mod rois;
 mod streams;
 mod tiles;
 mod trace;
+mod trial;
 mod trunk;
 #[cfg(test)]
 mod units;
@@ -27,19 +30,21 @@ mod verify;
 mod views;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use fast::FastQuestion;
 pub use input::Input;
 pub(crate) use masks::AT_ONCE as MASKS_AT_ONCE;
 pub(crate) use merge::most_alike;
 pub use merge::{MergeRule, merge};
+pub use origin::Origin;
 pub use partners::{OtherModel, united};
 pub use postprocess::{HeadOutput, Postprocess, Selection, Sizes, detections};
 pub use proposals::{Proposal, Ranked, RpnCandidate, RpnLevel, proposals};
 pub use roi_mask::RoiMask;
 pub use tiles::Tile;
 pub use trace::{HeadTrace, Tensors, Trace};
+pub use trial::{WayTrial, pace};
 pub use verify::{StageComparison, Verification, VerifyError, verify};
 pub use views::Augment;
 
@@ -49,7 +54,7 @@ use crate::geometry::BBox;
 use crate::model::{GraphSource, Model};
 use crate::network::Architecture;
 use crate::photo::{DecodeOptions, Photo};
-use crate::runtime::{Device, Precision, Runtime, SessionOptions};
+use crate::runtime::{Device, Runtime, SessionOptions};
 use head::Head;
 use infer::{unexpected, unsort};
 use input::Preprocessor;
@@ -123,22 +128,6 @@ pub enum DetectorError {
     /// A graph gives something else than its model says.
     #[error("the model's graphs do not go with its model.json: {0}")]
     Graph(String),
-}
-
-/// Of what a detector was made; runs keep it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Origin {
-    /// Name of the model.
-    pub model: String,
-    /// SHA-256 of its `model.json`.
-    pub model_sha256: String,
-    /// How exactly it computes.
-    pub precision: Precision,
-    /// ONNX Runtime's version.
-    pub runtime: String,
-    /// ONNX Runtime's library.
-    pub runtime_path: PathBuf,
 }
 
 /// A model ready to detect. All methods take `&self`; each stream's sessions are used by one caller at a time.
@@ -220,31 +209,6 @@ impl Detector {
         })
     }
 
-    /// The same with so many streams, in place of this one.
-    ///
-    /// # Errors
-    /// As [`Detector::new`].
-    #[doc(hidden)]
-    pub fn widened(
-        self,
-        model: &Model,
-        runtime: &Runtime,
-        options: &SessionOptions,
-        streams: NonZeroUsize,
-    ) -> Result<Detector, DetectorError> {
-        let (score, postprocess, augment) = (self.score, self.postprocess.clone(), self.augment.clone());
-        let (refine, masks) = (self.refine, self.masks);
-        // Its memory goes before the other one's comes.
-        drop(self);
-        let mut wide = Detector::with_streams(model, runtime, options, streams)?;
-        wide.score = score;
-        wide.set_postprocess(postprocess)?;
-        wide.set_augment(augment)?;
-        wide.set_refine(refine);
-        wide.set_masks(masks);
-        Ok(wide)
-    }
-
     fn in_layout(
         model: &Model,
         runtime: &Runtime,
@@ -297,6 +261,7 @@ impl Detector {
                 model: model.name().into(),
                 model_sha256: model.hash().into(),
                 precision: options.precision,
+                choice: None,
                 runtime: runtime.version().into(),
                 runtime_path: runtime.path().to_owned(),
             },

@@ -3,11 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use super::Error;
-use crate::detector::{Augment, Detector, Postprocess};
+use crate::detector::{Augment, Detector, FastQuestion, Postprocess};
 use crate::model::Model;
-use crate::runtime::{self, Device, Precision, Runtime, SessionOptions};
+use crate::photo::Photo;
+use crate::runtime::{self, Device, Precision, Runtime, SessionOptions, WayChoice};
 
 /// Choices before a model is loaded. What is not chosen is the model's own, or the machine's best.
 #[derive(Clone, Debug)]
@@ -22,6 +24,7 @@ pub struct DetectorBuilder {
     refine: bool,
     masks: bool,
     others: Vec<(OsString, f64)>,
+    tune_on: Vec<Photo>,
 }
 
 impl DetectorBuilder {
@@ -37,6 +40,7 @@ impl DetectorBuilder {
             refine: false,
             masks: true,
             others: Vec::new(),
+            tune_on: Vec::new(),
         }
     }
 
@@ -47,10 +51,20 @@ impl DetectorBuilder {
         self
     }
 
-    /// How exactly it computes: float32 everywhere by default.
+    /// How exactly it computes: float32 everywhere by default. [`Precision::Fast`] takes what the program measured on this
+    /// machine for the model, where it did, and otherwise computes as [`Precision::Exact`]; nothing is measured here unless
+    /// [`DetectorBuilder::tune_on`] is given photos.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> DetectorBuilder {
         self.session.precision = precision;
+        self
+    }
+
+    /// With [`Precision::Fast`], measures on these photos, of which two are enough, what is fastest on this machine, unless it
+    /// was measured before; what is found is kept in the cache. It takes a few seconds.
+    #[must_use]
+    pub fn tune_on(mut self, photos: impl IntoIterator<Item = Photo>) -> DetectorBuilder {
+        self.tune_on.extend(photos);
         self
     }
 
@@ -160,6 +174,27 @@ impl DetectorBuilder {
         self
     }
 
+    /// What [`Precision::Fast`] stands for.
+    fn computing(
+        &self,
+        models: &[&Model],
+        runtime: &Runtime,
+    ) -> Result<(SessionOptions, Option<WayChoice>), Error> {
+        if self.session.precision != Precision::Fast {
+            return Ok((self.session, None));
+        }
+        let (options, streams) = (self.session, self.sessions.get());
+        let question = FastQuestion { models, runtime, options, streams };
+        let mut note = |note: &str| tracing::warn!("{note}");
+        let choice = match question.kept(&mut note) {
+            None if !self.tune_on.is_empty() => {
+                question.measure(&self.tune_on, &AtomicBool::new(false), &mut |_, _| true, &mut note)?
+            }
+            kept => kept,
+        };
+        Ok((question.session(choice.as_ref()), choice))
+    }
+
     /// Finds the model and ONNX Runtime, and loads both.
     ///
     /// # Errors
@@ -172,10 +207,15 @@ impl DetectorBuilder {
         };
         let model = find(&self.model)?;
         let runtime = Runtime::open(&self.runtime, &mut |line| tracing::info!("{line}"))?;
-        let mut detector = Detector::with_streams(&model, &runtime, &self.session, self.sessions)?;
-        for (name, weight) in &self.others {
-            let other = Detector::with_streams(&find(name)?, &runtime, &self.session, self.sessions)?;
-            detector.join(other, *weight)?;
+        let others = self.others.iter().map(|(name, weight)| Ok((find(name)?, *weight)));
+        let others = others.collect::<Result<Vec<_>, Error>>()?;
+        let models: Vec<&Model> =
+            std::iter::once(&model).chain(others.iter().map(|(other, _)| other)).collect();
+        let (session, choice) = self.computing(&models, &runtime)?;
+        let mut detector = Detector::with_streams(&model, &runtime, &session, self.sessions)?;
+        detector.set_choice(choice);
+        for (other, weight) in &others {
+            detector.join(Detector::with_streams(other, &runtime, &session, self.sessions)?, *weight)?;
         }
         detector.set_refine(self.refine);
         detector.set_masks(self.masks);

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Machine, Record, RunError, RunOptions, RunState, Task, categories, run, stages};
+use super::{Machine, Record, RunError, RunOptions, RunState, Settings, Task, categories, run, stages};
 use crate::clock::StageTimes;
-use crate::detector::{self, Detector};
+use crate::detector::Detector;
 use crate::memory;
 
 /// Seconds that a stage took for one photo: half, nine tenths and 99 of 100 photos took no longer.
@@ -45,6 +45,9 @@ pub struct BenchReport {
     pub model_sha256: String,
     /// `exact` or `fast`.
     pub precision: String,
+    /// What else decides what is computed; measurements of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
     /// On what it ran.
     pub machine: Machine,
     /// Photos measured, without those that failed and those of the warm-up.
@@ -68,14 +71,14 @@ pub struct BenchReport {
 ///
 /// # Errors
 /// When the journal cannot be written, no photo can be processed, `widen` fails, or `stop` is set.
-pub fn bench(
+pub fn bench<E: From<RunError>>(
     detector: Detector,
-    widen: impl FnOnce(Detector) -> Result<Detector, detector::DetectorError>,
+    widen: impl FnOnce(Detector) -> Result<Detector, E>,
     tasks: &[Task],
     options: &RunOptions,
     record: Record,
     course: &Course<'_>,
-) -> Result<BenchReport, RunError> {
+) -> Result<BenchReport, E> {
     let mut first_boxes = None;
     let mut times = Vec::new();
     let mut failed = 0;
@@ -84,7 +87,7 @@ pub fn bench(
     let warming = tasks.iter().cycle().take(if tasks.is_empty() { 0 } else { course.warm_up.max(1) });
     for (task, measured) in warming.map(|task| (task, false)).chain(tasks.iter().map(|task| (task, true))) {
         if course.stop.load(Ordering::Relaxed) {
-            return Err(RunError::Interrupted);
+            return Err(RunError::Interrupted.into());
         }
         match one(task) {
             Ok(spent) => {
@@ -101,14 +104,14 @@ pub fn bench(
         }
     }
     let Some(first_boxes) = first_boxes.filter(|_| !times.is_empty()) else {
-        return Err(RunError::NothingToMeasure(tasks.len()));
+        return Err(RunError::NothingToMeasure(tasks.len()).into());
     };
     let detector = widen(detector)?;
     let record = Record { machine: Machine { streams: detector.streams(), ..record.machine }, ..record };
     let classes = categories(detector.classes());
     let record = run(&detector, &classes, tasks, options, record, course.stop, &mut |_| {})?;
     if record.state != RunState::Finished {
-        return Err(RunError::Interrupted);
+        return Err(RunError::Interrupted.into());
     }
     let done = (tasks.len() - record.counts.failed.min(tasks.len())) as f64;
     Ok(BenchReport {
@@ -116,6 +119,7 @@ pub fn bench(
         model: record.settings.model.clone(),
         model_sha256: record.settings.model_sha256.clone(),
         precision: record.settings.precision.clone(),
+        settings: Some(record.settings.clone()),
         machine: record.machine.clone(),
         photos: times.len(),
         failed,

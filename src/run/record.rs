@@ -11,6 +11,7 @@ use super::{ResultCategory, RunOptions, Shard};
 use crate::clock::StageTimes;
 use crate::detector::{Augment, Detector, OtherModel, Postprocess};
 use crate::photo::{Limits, PassedOver, Unread, WideGrey};
+use crate::runtime::WayChoice;
 use coco_eval::ResultId;
 
 /// Whether a run came to its end.
@@ -41,10 +42,10 @@ pub struct Settings {
     pub category_ids: Vec<ResultId>,
     /// `exact`, `reduced` or `fast`.
     pub decoder: String,
-    /// `exact` or `fast`: how networks are computed.
+    /// `exact`, `bfloat16` or `float16`: how networks are computed; runs of older versions may have `fast`.
     #[serde(default = "exact")]
     pub precision: String,
-    /// `cpu`, `openvino` or `cuda:N`: their last bits differ, and with `fast` more than these.
+    /// `cpu`, `openvino` or `cuda:N`: their last bits differ, and with shorter formats more than these.
     pub device: String,
     /// Pixels are taken as stored.
     pub ignore_orientation: bool,
@@ -214,6 +215,9 @@ pub struct Machine {
     #[serde(default = "one")]
     #[serde(alias = "lanes")]
     pub streams: usize,
+    /// What was chosen where `--precision fast` was asked for, and from what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<WayChoice>,
 }
 
 impl Machine {
@@ -227,6 +231,7 @@ impl Machine {
             threads: options.threads,
             batch: options.batch,
             streams: detector.streams(),
+            choice: origin.choice.clone(),
         }
     }
 }

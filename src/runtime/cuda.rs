@@ -165,6 +165,11 @@ impl Runtime {
         ort::ep::CUDA::is_available().unwrap_or(false)
     }
 
+    /// Whether NVIDIA's driver works and the library was built with CUDA.
+    pub(super) fn may_use_cuda(&self) -> bool {
+        driver().is_ok() && self.has_cuda()
+    }
+
     /// Adds CUDA to a session, without a search of algorithms for each new shape, and with TF32 only where speed is
     /// asked for: it is on by default.
     pub(super) fn with_cuda(
@@ -180,7 +185,7 @@ impl Runtime {
         ready(self.path())?;
         let provider = ort::ep::CUDA::default()
             .with_device_id(i32::try_from(number).unwrap_or(i32::MAX))
-            .with_tf32(precision == Precision::Fast)
+            .with_tf32(precision != Precision::Exact)
             .with_conv_algorithm_search(ort::ep::cuda::ConvAlgorithmSearch::Heuristic)
             .build()
             .error_on_failure();

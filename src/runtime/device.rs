@@ -6,8 +6,8 @@ use std::str::FromStr;
 /// What computes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {
-    /// CUDA where it truly loads, the processor otherwise; with [`Precision::Fast`], OpenVINO before ONNX Runtime's
-    /// own kernels where it is installed.
+    /// CUDA where it truly loads, the processor otherwise; with [`Precision::Fast`] what measured fastest, and with one of
+    /// the shorter formats the first that has it.
     #[default]
     Auto,
     /// The processor, with ONNX Runtime's own kernels.
@@ -24,8 +24,26 @@ pub enum Precision {
     /// Float32 arithmetic everywhere.
     #[default]
     Exact,
-    /// Whatever the device does fastest: bfloat16 or TF32 where it has them.
+    /// What measured fastest on this machine, of float32 and shorter formats; float32 until something was measured.
     Fast,
+    /// Bfloat16 where the device has it for a layer, float32 elsewhere.
+    Bfloat16,
+    /// Float16 where the device has it for a layer, float32 elsewhere; on CUDA TF32 there.
+    Float16,
+}
+
+impl Device {
+    /// Whether it has kernels for a precision; [`Device::Auto`] stands for the processor.
+    pub(super) fn computes(self, precision: Precision) -> bool {
+        match (self, precision) {
+            (_, Precision::Exact | Precision::Fast) | (Device::OpenVino, _) => true,
+            (Device::Cuda(_), precision) => precision == Precision::Float16,
+            // On x86-64 ONNX Runtime's own kernels know float32 only.
+            (Device::Auto | Device::Cpu, precision) => {
+                precision == Precision::Bfloat16 && cfg!(target_arch = "aarch64")
+            }
+        }
+    }
 }
 
 impl fmt::Display for Device {
@@ -53,7 +71,7 @@ pub enum UnknownDevice {
 
 /// A text that names no precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("known are exact and fast")]
+#[error("known are exact, fast, bfloat16 and float16")]
 pub struct UnknownPrecision;
 
 impl FromStr for Device {
@@ -78,6 +96,8 @@ impl fmt::Display for Precision {
         f.write_str(match self {
             Precision::Exact => "exact",
             Precision::Fast => "fast",
+            Precision::Bfloat16 => "bfloat16",
+            Precision::Float16 => "float16",
         })
     }
 }
@@ -89,6 +109,8 @@ impl FromStr for Precision {
         match text {
             "exact" => Ok(Precision::Exact),
             "fast" => Ok(Precision::Fast),
+            "bfloat16" => Ok(Precision::Bfloat16),
+            "float16" => Ok(Precision::Float16),
             _ => Err(UnknownPrecision),
         }
     }
@@ -97,6 +119,14 @@ impl FromStr for Precision {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn precisions_read_back_as_they_are_shown() {
+        for precision in [Precision::Exact, Precision::Fast, Precision::Bfloat16, Precision::Float16] {
+            assert_eq!(precision.to_string().parse(), Ok(precision));
+        }
+        assert_eq!("half".parse::<Precision>(), Err(UnknownPrecision));
+    }
 
     #[test]
     fn devices_read_back_as_they_are_shown() {

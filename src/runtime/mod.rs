@@ -3,6 +3,7 @@
 //! The only module that sees `ort`. Knows nothing of detection.
 
 mod api;
+mod choices;
 mod convolution;
 mod cuda;
 mod device;
@@ -16,10 +17,12 @@ mod probe;
 mod profile;
 mod session;
 mod subprocess;
+mod way;
 
 use std::path::{Path, PathBuf};
 
 pub use crate::loader::relative_folders;
+pub use choices::{ChoiceKey, KeptTimes, UnusableTimes, kept_choices};
 pub use cuda::NoCuda;
 pub use device::{Device, Precision, UnknownDevice, UnknownPrecision};
 pub use find::{LibraryCandidate, LibraryPlace, bring_runtime, search};
@@ -29,6 +32,7 @@ pub use probe::{OLDEST_MINOR, Unusable};
 /// The release that is installed where none is found.
 pub const PINNED_VERSION: &str = install::PINNED;
 pub use session::{GraphBytes, Session, SessionOptions, Value};
+pub use way::{ComputeWay, TimedWay, WayChoice, pays, together};
 
 /// Why ONNX Runtime could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,17 @@ pub enum RuntimeError {
     /// CUDA cannot be used.
     #[error(transparent)]
     Cuda(#[from] NoCuda),
+    /// A precision is asked for that a device has no kernels for.
+    #[error(
+        "{device} has no kernels for {precision} here: take --precision exact, or fast for what measures fastest, or \
+         --device openvino after `rcnn runtime install openvino`"
+    )]
+    NoSuchPrecision {
+        /// The device.
+        device: Device,
+        /// What was asked for.
+        precision: Precision,
+    },
     /// OpenVINO's plugin works, and not with this processor.
     #[error(
         "OpenVINO's plugin serves no processor of this maker ({0}), only Intel's: take --device cpu (OpenVINO itself \

@@ -87,8 +87,10 @@ fn load_config(precision: Precision, threads: usize) -> String {
     });
     let (mode, hint) = match precision {
         Precision::Exact => ("ACCURACY", Some("f32")),
-        // Without a hint it takes the fastest that the processor has, and float32 where that is all.
+        // Without a hint it takes what it holds for the fastest that the processor has.
         Precision::Fast => ("PERFORMANCE", None),
+        Precision::Bfloat16 => ("PERFORMANCE", Some("bf16")),
+        Precision::Float16 => ("PERFORMANCE", Some("f16")),
     };
     processor["EXECUTION_MODE_HINT"] = mode.into();
     if let Some(hint) = hint {
@@ -102,11 +104,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exact_asks_for_float32_and_fast_leaves_it_open() {
-        let exact: serde_json::Value =
-            serde_json::from_str(&load_config(Precision::Exact, 3)).unwrap_or_default();
-        assert_eq!(exact["CPU"]["INFERENCE_PRECISION_HINT"], "f32");
-        assert_eq!(exact["CPU"]["INFERENCE_NUM_THREADS"], "3");
+    fn a_named_precision_is_asked_for_and_fast_leaves_it_open() {
+        let asked = |precision| -> serde_json::Value {
+            serde_json::from_str(&load_config(precision, 3)).unwrap_or_default()
+        };
+        let named = [(Precision::Exact, "f32"), (Precision::Bfloat16, "bf16"), (Precision::Float16, "f16")];
+        for (precision, hint) in named {
+            assert_eq!(asked(precision)["CPU"]["INFERENCE_PRECISION_HINT"], hint);
+        }
+        assert_eq!(asked(Precision::Exact)["CPU"]["INFERENCE_NUM_THREADS"], "3");
         assert!(!load_config(Precision::Fast, 1).contains("PRECISION"));
     }
 }

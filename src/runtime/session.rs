@@ -243,7 +243,7 @@ impl Runtime {
         if options.device != Device::Auto {
             return make(options);
         }
-        let openvino = options.precision == Precision::Fast && self.has_openvino();
+        let openvino = options.precision != Precision::Exact && self.has_openvino();
         for device in [Device::Cuda(0)].into_iter().chain(openvino.then_some(Device::OpenVino)) {
             match make(&SessionOptions { device, ..*options }) {
                 Ok(made) => return Ok(made),
@@ -284,15 +284,20 @@ impl Runtime {
             Device::OpenVino => {
                 self.with_openvino(self.plain(1).map_err(failed)?, options.precision, threads)
             }
+            Device::Cuda(_) if !device.computes(options.precision) => {
+                Err(RuntimeError::NoSuchPrecision { device, precision: options.precision })
+            }
             Device::Cuda(number) => {
                 self.with_cuda(self.plain(threads).map_err(failed)?, number, options.precision)
             }
             Device::Auto | Device::Cpu => {
                 let builder = self.on_processor(threads).map_err(failed)?;
+                if !device.computes(options.precision) {
+                    return Err(RuntimeError::NoSuchPrecision { device, precision: options.precision });
+                }
                 if options.precision == Precision::Exact || !cfg!(target_arch = "aarch64") {
                     return Ok(builder);
                 }
-                // On x86-64 ONNX Runtime's own kernels know float32 only.
                 let key = "mlas.enable_gemm_fastmath_arm64_bfloat16";
                 builder.with_config_entry(key, "1").map_err(|error| failed(error.into()))
             }

@@ -35,6 +35,46 @@ fn a_measurement_can_be_kept_and_compared_with() {
 }
 
 #[test]
+fn another_measurement_that_computed_something_else_is_told_of() {
+    let place = Place::new();
+    place.photos(&[("baseline-420.jpg", "a.jpg")]);
+    let bench = |more: &[&str]| {
+        let arguments = ["bench", "fod-r18", "-i", "photos", "-n", "1", "--warm-up", "1", "--device", "cpu"];
+        place.rcnn(&[&arguments[..], more].concat()).expect(0).out
+    };
+    place.write("before.json", bench(&["--nms", "0.4", "--json"]).as_bytes());
+    let note = |more: &[&str]| {
+        let out = bench(&[&["--against", "before.json"][..], more].concat());
+        out.lines().find(|line| line.starts_with("note: ")).map(str::to_owned)
+    };
+    assert_eq!(note(&["--nms", "0.4"]), None);
+    assert_eq!(note(&[]).as_deref(), Some("note: that was with --nms 0.4"));
+    assert_eq!(note(&["--nms", "0.3"]).as_deref(), Some("note: that was with --nms 0.4"));
+    assert_eq!(
+        note(&["--nms", "0.4", "--augment", "flip"]).as_deref(),
+        Some("note: that was with other views (--scales 1 --merge wbf)")
+    );
+    // Of a version that did not say.
+    let mut before = place.json("before.json");
+    before.as_object_mut().unwrap().remove("settings");
+    place.write("before.json", before.to_string().as_bytes());
+    assert_eq!(note(&[]), None);
+}
+
+#[test]
+fn several_models_are_measured_as_one() {
+    let place = Place::new();
+    place.photos(&[("baseline-420.jpg", "a.jpg")]);
+    let bench =
+        ["bench", "-m", "fod-r18", "-m", "fod-r18", "-i", "photos", "-n", "2", "--warm-up", "1", "--json"];
+    let report: serde_json::Value = serde_json::from_str(&place.rcnn(&bench).expect(0).out).unwrap();
+    assert_eq!(report["settings"]["others"][0]["model"], "fod-r18");
+    let tuned = ["bench", "-m", "fod-r18", "-m", "fod-r18", "-i", "photos", "--tune", "--json"];
+    let tuned: serde_json::Value = serde_json::from_str(&place.rcnn(&tuned).expect(0).out).unwrap();
+    assert_eq!(tuned.as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn slips_get_one_sentence() {
     let place = Place::new();
     place.write("photos/c.jpg", b"this is no picture");

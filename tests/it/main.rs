@@ -25,6 +25,7 @@ mod ensemble;
 mod evaluate_cli;
 mod exports;
 mod facade;
+mod fast;
 mod golden;
 mod golden_classifiers;
 mod golden_resize;

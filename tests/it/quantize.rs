@@ -80,12 +80,21 @@ fn the_same_boxes_are_found() {
     let ap: Vec<f64> = [0, 1].map(|i| report["models"][i]["stats"][0].as_f64().unwrap()).to_vec();
     assert!(ap[0] > 0.0 && (ap[0] - ap[1]).abs() < 0.1, "{ap:?}");
     assert!(place.rcnn(&["inspect", "int8"]).expect(0).out.contains("34 layers, weights of "));
+    // What both took when they were judged.
+    for (place, took) in ["float32_ms", "int8_ms"].into_iter().enumerate() {
+        assert_eq!(report["gain"][took], report["models"][place]["costs"]["milliseconds"]);
+    }
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bytes() {
     let place = scenes("9");
-    quantize(&place, "one/int8", &["--threads", "1", "--seed", "3"]);
+    let report = quantize(&place, "one/int8", &["--threads", "1", "--seed", "3"]);
+    // Without annotations both are timed all the same.
+    assert!(
+        ["float32_ms", "int8_ms"].iter().all(|took| report["gain"][took].as_f64().unwrap() > 0.0),
+        "{report}"
+    );
     quantize(&place, "two/int8", &["--threads", "3", "--seed", "3"]);
     quantize(&place, "other/int8", &["--threads", "1", "--seed", "4"]);
     for file in ["model.json", "trunk.onnx", "head.onnx"] {

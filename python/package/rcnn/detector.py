@@ -33,7 +33,9 @@ class Detector:
         model: A name (``rcnn models`` lists them), a model's folder, or a checkpoint of torchvision, detectron2,
             Detectron, mmdetection or PaddleDetection, which is imported into the cache on first use.
         device: ``"auto"`` (CUDA where it works, else the CPU), ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"openvino"``.
-        precision: ``"exact"`` is float32 everywhere; ``"fast"`` lets the device use bfloat16, float16 or TF32.
+        precision: ``"exact"`` is float32 everywhere; ``"bfloat16"`` and ``"float16"`` differ slightly, where a device has
+            them; ``"fast"`` takes what ``rcnn bench --tune`` or a long run of the program measured fastest for the model on
+            this machine, and is exact where nothing was measured.
         score: Gives detections above this score, 0 to 1; the model's own threshold by default.
         threads: Threads that compute, and as many that decode; all cores by default.
         sessions: Photos in the network at once, each on its share of the threads and with a copy of the weights: more
@@ -57,7 +59,7 @@ class Detector:
         model: PathLike = "fod-r18",
         *,
         device: str = "auto",
-        precision: Literal["exact", "fast"] = "exact",
+        precision: Literal["exact", "fast", "bfloat16", "float16"] = "exact",
         score: float | None = None,
         threads: int | None = None,
         sessions: int = 1,

@@ -1,14 +1,14 @@
 //! The models of a run: one, or several whose detections are merged.
 
 use std::ffi::OsStr;
-use std::num::NonZeroUsize;
 use std::path::Path;
 
+use crate::cli::fastest::Computing;
 use crate::cli::{Usage, find_model, read_lines, say};
 use crate::detector::{Detector, united};
 use crate::family::Class;
 use crate::model::{DEFAULT, Model};
-use crate::runtime::{Runtime, SessionOptions};
+use crate::runtime::Runtime;
 
 use super::DetectArgs;
 
@@ -40,28 +40,19 @@ impl Models {
         united(self.0.iter().map(|(model, _)| model.manifest().classes.as_slice()))
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<&Model> {
+        self.0.iter().map(|(model, _)| model).collect()
+    }
+
     /// All of them, each at so many times its own size.
     pub(super) fn networks(&self, scale: f64) -> Vec<(&Model, f64)> {
         self.0.iter().map(|(model, _)| (model, scale)).collect()
     }
 
     /// Loads all of them as one detector.
-    pub(super) fn load(
-        &self,
-        runtime: &Runtime,
-        session: &SessionOptions,
-        streams: NonZeroUsize,
-    ) -> anyhow::Result<Detector> {
-        let mut all: Option<(Detector, f64)> = None;
-        for (model, weight) in &self.0 {
-            let detector = Detector::with_streams(model, runtime, session, streams)?;
-            match &mut all {
-                None => all = Some((detector, *weight)),
-                Some((first, own)) => first.join(detector, weight / *own)?,
-            }
-        }
-        // There is a model: the default one where none is named.
-        all.map(|(detector, _)| detector).ok_or_else(|| Usage("no model is named".into()).into())
+    pub(super) fn load(&self, runtime: &Runtime, computing: &Computing) -> anyhow::Result<Detector> {
+        computing.load_all(self.0.iter().map(|(model, weight)| (model, *weight)), runtime)
     }
 }
 
