@@ -142,7 +142,7 @@ pub use facade::{
 };
 pub use family::{Class, ConfigError, FamilyError};
 pub use geometry::BBox;
-pub use model::{InvalidModelFile, Model, ModelError};
+pub use model::{InvalidModelFile, Model, ModelError, ModelKind};
 pub use onnx::GraphError;
 pub use photo::{DecodeError, DecodeErrorKind, DecodeOptions, Decoder, Exif, Limits, ListError, Photo};
 pub use run::{

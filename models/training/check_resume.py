@@ -17,8 +17,8 @@ import time
 
 import torch
 
-SHORT = ["--rungs", "plain-18", "resnet-66", "--seeds", "1", "--scenes", "20", "--slice", "8", "--steps", "32",
-         "--save-every", "4", "--log-every", "2", "--warmup", "4", "--batch", "2", "--settle", "32", "--size", "64"]
+SHORT = ["--rungs", "plain-18", "resnet-66", "--seeds", "1", "--scenes", "20", "--slice", "8", "--steps", "32", "--pretrain", "16",
+         "--save-every", "4", "--log-every", "2", "--warmup", "4", "--batch", "2", "--crop-scenes", "4", "--settle", "32", "--size", "64"]
 RUNS = ("plain-18-1", "resnet-66-1")
 
 

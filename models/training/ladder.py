@@ -35,7 +35,7 @@ BASIC = [name for name in LADDER if LADDER[name]["depth"] in (18, 34, 66)]
 DEEP = [name for name in LADDER if name not in BASIC]
 WAVES = [(BASIC, 1), (BASIC, 2), (DEEP, 1), (BASIC, 3)]
 # Seconds a step of one thread, to guess the time left for a rung that has not yet begun.
-COST = {18: 0.10, 34: 0.12, 66: 0.17, 50: 0.14, 101: 0.20}
+COST = {18: 0.08, 34: 0.09, 66: 0.16, 50: 0.12, 101: 0.20}
 NUMBERS = ("AP", "AP50", "AP75", "APs", "APm")
 
 
@@ -45,7 +45,7 @@ class Ladder:
     def __init__(self, a):
         self.a, self.out = a, a.out
         self.recipe = a.recipe
-        self.scenes = Scenes(a.rcnn, a.out / "scenes", self.recipe.size)
+        self.scenes = Scenes(a.rcnn, a.out / "scenes", self.recipe.size, self.recipe.objects)
         waves = [[(name, seed) for name in names if name in a.rungs] for names, seed in WAVES if seed in a.seeds]
         self.waves = [wave for wave in waves if wave]
         if a.snapshot:
@@ -100,9 +100,10 @@ class Ladder:
             print(f"{name}, seed {seed}: on from the snapshot of step {run.step}, with a new optimiser", flush=True)
         rows = self.scored(name, seed)
         judged = rows and int(rows[-1]["step"]) == run.step
-        if judged or run.step == 0 or run.step % self.a.slice:
+        if judged or run.step <= self.recipe.pretrain or run.step % self.a.slice:
             run.train((run.step // self.a.slice + 1) * self.a.slice, self.tell)
-        self.judge(run, rows)
+        if run.step > self.recipe.pretrain:
+            self.judge(run, rows)
         if self.a.snapshot:
             snapshot.keep(run, self.kept(name, seed))
         if self.finished(name, seed):
@@ -228,14 +229,14 @@ def main():
     add("--models", type=pathlib.Path, help="finished rungs of seed 1 go here as model folders")
     for field in dataclasses.fields(Recipe):
         kind = type(field.default)
-        if kind in (int, float):
+        if kind in (int, float, str):
             add(f"--{field.name.replace('_', '-')}", type=kind, default=field.default, help=argparse.SUPPRESS)
     add("--parent", type=int, help=argparse.SUPPRESS)
     a = p.parse_args()
     a.recipe = Recipe(**{f.name: getattr(a, f.name) for f in dataclasses.fields(Recipe) if hasattr(a, f.name)})
     parts = (a.recipe.log_every, a.recipe.save_every, a.slice, a.recipe.steps)
-    if any(long % short for short, long in zip(parts, parts[1:])):
-        p.error("--steps must be whole slices, --slice whole --save-every, and that whole --log-every")
+    if any(long % short for short, long in zip(parts, parts[1:])) or a.recipe.pretrain % a.slice:
+        p.error("--steps and --pretrain must be whole slices, --slice whole --save-every, and that whole --log-every")
     a.rcnn = program(a.rcnn)
     a.out.mkdir(parents=True, exist_ok=True)
     bring_runtime(a.rcnn)

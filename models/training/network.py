@@ -61,9 +61,10 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """ResNet without its classifier; `channels` are the widths its four layers give."""
+    """ResNet without its classifier; `channels` are the widths its four layers give. `from_shortcuts`: a residual network
+    begins as its shortcuts alone, the last norm of each block being zero (Goyal et al. 2017)."""
 
-    def __init__(self, depth, widths, plain):
+    def __init__(self, depth, widths, plain, from_shortcuts=False):
         super().__init__()
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
@@ -81,6 +82,8 @@ class Trunk(nn.Module):
         for m in self.modules():
             if isinstance(m, nn.Conv2d):
                 nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+            if from_shortcuts and isinstance(m, Block) and not plain:
+                nn.init.zeros_(getattr(m, f"bn{m.count}").weight)
 
     def forward(self, x):
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
@@ -103,7 +106,7 @@ def configure(rung, classes, **changes):
 
 def build(c):
     """torchvision's FasterRCNN for a configuration."""
-    body = Trunk(c["depth"], c["widths"], c["plain"])
+    body = Trunk(c["depth"], c["widths"], c["plain"], c.get("from_shortcuts", False))
     layers = {f"layer{i}": str(i - 1) for i in (1, 2, 3, 4)}
     backbone = BackboneWithFPN(body, layers, body.channels, c["fpn_channels"])
     anchors = AnchorGenerator(tuple(tuple(s) for s in c["anchor_sizes"]), (tuple(c["aspect_ratios"]),) * 5)

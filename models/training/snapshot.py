@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-CURVES = ("log.csv", "ap.csv", "progress.json")
+CURVES = ("classifier.csv", "log.csv", "ap.csv", "progress.json")
 
 
 def packed(tensors):
@@ -42,7 +42,8 @@ def keep(run, folder):
     """The run's weights and curves into `folder`, which may hold an earlier snapshot of it."""
     curves(run.folder, folder)
     beside = folder / "weights.tmp"
-    save_file(packed(run.mean.state_dict()), beside, {"run": json.dumps(run.facts())})
+    classifier = {f"classifier.{k}": v for k, v in run.classifier.state_dict().items()}
+    save_file(packed({**run.mean.state_dict(), **classifier}), beside, {"run": json.dumps(run.facts())})
     beside.replace(folder / "weights.safetensors")
 
 
@@ -74,9 +75,10 @@ def resume(run, folder):
         facts = json.loads(file.metadata()["run"])
         weights = unpacked({name: file.get_tensor(name) for name in file.keys()})
     run.check(facts, folder)
+    run.classifier.load_state_dict({k: weights.pop(f"classifier.{k}") for k in run.classifier.state_dict()})
     run.model.load_state_dict(weights), run.mean.load_state_dict(weights)
-    run.step, run.seconds, run.log = facts["step"], facts["seconds"], facts["log"]
-    run.restarts = facts["restarts"] + [run.step]
+    run.recall(facts)
+    run.restarts.append(run.step)
     run.began()
     run.save()
     return True

@@ -131,17 +131,7 @@ pub(crate) fn run(mut args: CompareArgs) -> anyhow::Result<Exit> {
     let measured =
         if run.is_empty() { None } else { Some(run_models(&args, &names, &saved, scratch.path())?) };
     let failed = measured.as_ref().map_or(&[][..], |measured| measured.failed.as_slice());
-    let mut costs = measured.iter().flat_map(|measured| measured.costs.iter().copied());
-    let mut results = Vec::new();
-    for ((model, name), saved) in args.models.iter().zip(&names).zip(&saved) {
-        let cost = if *saved { None } else { costs.next() };
-        let path = if *saved {
-            super::results_of(Path::new(model))?
-        } else {
-            scratch.path().join(folder::file(name))
-        };
-        results.push(Candidate { name: name.clone(), results: vec![path], costs: cost });
-    }
+    let results = candidates(&args.models, &names, &saved, measured.as_ref(), scratch.path())?;
     let entries = together(results, alone, &args.group)?;
     let how = Judging {
         image_ids: measured.as_ref().map(|measured| measured.image_ids.as_slice()),
@@ -160,8 +150,7 @@ pub(crate) fn run(mut args: CompareArgs) -> anyhow::Result<Exit> {
         let masks = if args.iou_type.masks() { "\nThe numbers are of masks.\n" } else { "" };
         table(&judged, failed, form) + masks
     };
-    let markdown = in_form(TableForm::Markdown);
-    let text = if args.markdown { markdown.clone() } else { in_form(TableForm::Columns) };
+    let text = in_form(if args.markdown { TableForm::Markdown } else { TableForm::Columns });
     let compared = coco_eval::IouType::from(args.iou_type).name();
     let report = CompareReport {
         models: &judged,
@@ -175,11 +164,32 @@ pub(crate) fn run(mut args: CompareArgs) -> anyhow::Result<Exit> {
     };
     if let Some(folder) = &args.out {
         let document = format!("{}\n", serde_json::to_string_pretty(&report)?);
+        let markdown = in_form(TableForm::Markdown);
         folder::write(folder, scratch.path(), &markdown, &document, &judged, &run, failed)?;
         tell!("comparison in `{}`", folder.display());
     }
     print_report(&report, args.json)?;
     Ok(if failed.is_empty() { Exit::Done } else { Exit::PhotosFailed })
+}
+
+/// Each model's results, which lie where they were saved or where its run has left them, and its costs if it ran.
+fn candidates(
+    models: &[OsString],
+    names: &[String],
+    saved: &[bool],
+    measured: Option<&Measured>,
+    scratch: &Path,
+) -> anyhow::Result<Vec<Candidate>> {
+    let mut costs = measured.into_iter().flat_map(|measured| measured.costs.iter().copied());
+    let rows = models.iter().zip(names).zip(saved);
+    rows.map(|((model, name), saved)| {
+        let (results, costs) = match saved {
+            true => (super::results_of(Path::new(model))?, None),
+            false => (scratch.join(folder::file(name)), costs.next()),
+        };
+        Ok(Candidate { name: name.clone(), results: vec![results], costs })
+    })
+    .collect()
 }
 
 /// Models side by side.

@@ -258,9 +258,10 @@ pub(crate) fn run(args: EvaluateArgs) -> anyhow::Result<Exit> {
     let mut lines = summary_lines(&evaluation.stats, &params).split_off(skip);
     let own = area_lines(&evaluation.areas, &params).into_iter().enumerate();
     lines.extend(own.filter(|(place, _)| skip == 0 || place % 2 == 1).map(|(_, line)| line));
+    let names = stat_names(&params);
     let mut report = EvaluateReport {
         stats: evaluation.stats.clone(),
-        names: stat_names(&params),
+        names: names.clone(),
         iou_type: params.iou_type.name(),
         warnings,
         areas: evaluation.areas.clone(),
@@ -269,8 +270,7 @@ pub(crate) fn run(args: EvaluateArgs) -> anyhow::Result<Exit> {
     };
     let judged = Judged { args: &args, input: &input, reading, params: &params, evaluation: &evaluation };
     judged.by_class(&mut report)?;
-    let draws =
-        EvaluateDraws { judged: &judged, clusters: clusters.as_ref(), names: stat_names(&params), skip };
+    let draws = EvaluateDraws { judged: &judged, clusters: clusters.as_ref(), names, skip };
     if args.bootstrap.is_some() {
         draws.bootstrap(&mut report)?;
     }

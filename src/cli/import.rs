@@ -77,7 +77,7 @@ pub(crate) fn run(args: ImportArgs) -> anyhow::Result<Exit> {
     let name = super::model_name(&folder);
     let imported = match Imported::from_file(&args.file, &options) {
         Ok(imported) => imported.named(&name),
-        Err(crate::model::ModelError::WrongKind { found: crate::model::ModelSort::Classifier, .. })
+        Err(crate::model::ModelError::WrongKind { found: crate::model::ModelKind::Classifier, .. })
             if args.verify.is_none() =>
         {
             return classifier(&args, &folder, &options, &name);

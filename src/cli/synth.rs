@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use rcnn_synth::{self as synth, PictureFormat, RenderOptions, SceneError};
+use rcnn_synth::{self as synth, ObjectCount, PictureFormat, RenderOptions, SceneError};
 use serde::Serialize;
 
 use super::output::{print_watched_report, tell};
@@ -18,10 +18,11 @@ use super::{Exit, signals};
 #[command(after_help = "Examples:
   rcnn synth -o scenes
   rcnn synth -o scenes --count 2000 --seed 7 --size 640x480
+  rcnn synth -o crowded --objects 8-16
   rcnn detect scenes/images -o out
 
 Writes FOLDER/images/ and FOLDER/annotations.json (COCO), all or nothing; scenes of an earlier
-run in the folder are replaced. The same seed, size and version give the same bytes on every
+run in the folder are replaced. The same seed, size, objects and version give the same bytes on every
 machine, and the first scenes of a long run are those of a short one. A box holds the whole
 silhouette of its object, hidden parts included, cut at the picture's edges; an object of which
 less than half shows is left out.")]
@@ -39,6 +40,9 @@ pub(crate) struct SynthArgs {
     /// Size in pixels: width x height, or one number for a square
     #[arg(long, default_value = "300", value_name = "WxH", value_parser = size)]
     size: (u32, u32),
+    /// Objects in a scene, as in 8 or 6-12, the smaller the more there are [default: 1 to 4, mostly few]
+    #[arg(long, value_name = "N-M", value_parser = objects)]
+    objects: Option<ObjectCount>,
     /// How pictures are stored: jpg (quality 92) or png
     #[arg(long, default_value = "jpg", value_name = "FORMAT")]
     format: PictureFormatArg,
@@ -70,6 +74,18 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     Ok((side(width)?, side(height)?))
 }
 
+/// Most objects in a scene: more would hide each other.
+const MOST_OBJECTS: u32 = 100;
+
+fn objects(text: &str) -> Result<ObjectCount, String> {
+    let (least, most) = text.split_once('-').unwrap_or((text, text));
+    let number = |text: &str| text.trim().parse().ok().filter(|number| *number <= MOST_OBJECTS);
+    match (number(least), number(most)) {
+        (Some(least), Some(most)) if least <= most => Ok(ObjectCount { least, most }),
+        _ => Err(format!("one number or two from 0 to {MOST_OBJECTS} are needed, as in 8 or 6-12")),
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(args: SynthArgs) -> anyhow::Result<Exit> {
     let options = RenderOptions {
@@ -77,6 +93,7 @@ pub(crate) fn run(args: SynthArgs) -> anyhow::Result<Exit> {
         count: args.count as usize,
         width: args.size.0,
         height: args.size.1,
+        objects: args.objects,
         format: match args.format {
             PictureFormatArg::Jpg => PictureFormat::Jpeg,
             PictureFormatArg::Png => PictureFormat::Png,

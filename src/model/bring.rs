@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::pull::{ExpectedDigest, PullError, check_file, download, mirrored};
-use super::{ClassifierModel, Imported, ModelError, ModelSort, Publication, Published};
+use super::{ClassifierModel, Imported, ModelError, ModelKind, Publication, Published};
 use crate::cache;
 use crate::family::ImportOptions;
 
@@ -103,7 +103,7 @@ fn import(wanted: &Wanted, checkpoint: &Path, folder: &Path) -> Result<(bool, Ve
             imported.named(&wanted.name).from(wanted.origin.clone()).write(folder)?;
             Ok((false, warnings))
         }
-        Err(ModelError::WrongKind { found: ModelSort::Classifier, .. }) => {
+        Err(ModelError::WrongKind { found: ModelKind::Classifier, .. }) => {
             let model = ClassifierModel::import(checkpoint, &wanted.options)?;
             let warnings = model.warnings().to_vec();
             model.write(folder, &wanted.name)?;

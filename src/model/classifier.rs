@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::{FileHash, Provenance, Publication, check_texts};
 use super::{
-    BUNDLED, GraphFile, GraphSource, InvalidModelFile, ModelError, ModelSort, config_beside, find,
+    BUNDLED, GraphFile, GraphSource, InvalidModelFile, ModelError, ModelKind, config_beside, find,
     read_config, store,
 };
 use crate::checkpoint::Checkpoint;
@@ -67,14 +67,6 @@ impl ClassifierManifest {
         check_texts([&self.name])?;
         self.provenance.check()
     }
-}
-
-/// Tells a classifier's `model.json` from a detector's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ModelKind {
-    /// A classifier.
-    Classifier,
 }
 
 /// A classifier: what it is, and its graph.
@@ -140,8 +132,8 @@ impl ClassifierModel {
         if !family::is_classifier(&checkpoint) {
             return Err(ModelError::WrongKind {
                 path: path.into(),
-                found: ModelSort::OtherLayers,
-                wanted: ModelSort::Classifier,
+                found: ModelKind::OtherLayers,
+                wanted: ModelKind::Classifier,
                 hint: "",
             });
         }
@@ -218,8 +210,8 @@ fn detector(path: &Path) -> ModelError {
     let hint = ": `rcnn detect` takes it";
     ModelError::WrongKind {
         path: path.into(),
-        found: ModelSort::Detector,
-        wanted: ModelSort::Classifier,
+        found: ModelKind::Detector,
+        wanted: ModelKind::Classifier,
         hint,
     }
 }

@@ -12,7 +12,7 @@ use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
 use super::zoo::{RECOMMENDED, full_name, published};
 use super::{
-    FileHash, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, ModelError, ModelSort,
+    FileHash, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, ModelError, ModelKind,
     config_beside, read_config, store,
 };
 use crate::cache;
@@ -82,8 +82,8 @@ impl Model {
         if says_classifier(&text) {
             return Err(ModelError::WrongKind {
                 path: folder.into(),
-                found: ModelSort::Classifier,
-                wanted: ModelSort::Detector,
+                found: ModelKind::Classifier,
+                wanted: ModelKind::Detector,
                 hint: ": `rcnn classify` takes it",
             });
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::manifest::{Files, Manifest, Provenance, Publication};
-use super::{Model, ModelError, ModelSort, OfGraphs, store, zoo};
+use super::{Model, ModelError, ModelKind, OfGraphs, store, zoo};
 use crate::checkpoint::Checkpoint;
 use crate::family::{self, ImportOptions, Loaded};
 use crate::hash::sha256;
@@ -69,8 +69,8 @@ impl Imported {
         if family::is_classifier(&checkpoint) {
             return Err(ModelError::WrongKind {
                 path: path.into(),
-                found: ModelSort::Classifier,
-                wanted: ModelSort::Detector,
+                found: ModelKind::Classifier,
+                wanted: ModelKind::Detector,
                 hint: ": `rcnn classify` takes it",
             });
         }

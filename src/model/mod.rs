@@ -18,6 +18,8 @@ use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 pub use crate::family::Class;
 #[cfg(feature = "fetch")]
 pub use bring::{Brought, Wanted, bring};
@@ -84,24 +86,27 @@ impl Graphs {
     }
 }
 
-/// What a model does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a model does. In a `model.json` it stands for classifiers alone; detectors have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum ModelSort {
+pub enum ModelKind {
     /// Finds objects.
+    #[serde(skip)]
     Detector,
     /// Names whole photos.
     Classifier,
     /// A checkpoint that is no bare ResNet, where one is wanted.
+    #[serde(skip)]
     OtherLayers,
 }
 
-impl fmt::Display for ModelSort {
+impl fmt::Display for ModelKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            ModelSort::Detector => "detector",
-            ModelSort::Classifier => "classifier",
-            ModelSort::OtherLayers => "checkpoint without a bare ResNet's layers (`conv1`, `layer1` …, `fc`)",
+            ModelKind::Detector => "detector",
+            ModelKind::Classifier => "classifier",
+            ModelKind::OtherLayers => "checkpoint without a bare ResNet's layers (`conv1`, `layer1` …, `fc`)",
         })
     }
 }
@@ -186,9 +191,9 @@ pub enum ModelError {
         /// The model or checkpoint.
         path: PathBuf,
         /// What it is.
-        found: ModelSort,
+        found: ModelKind,
         /// What it should be.
-        wanted: ModelSort,
+        wanted: ModelKind,
         /// What to do, after a colon.
         hint: &'static str,
     },

@@ -14,7 +14,7 @@ use super::lines::DrawnPlot;
 use super::matrix::Matrix;
 use super::plot;
 use crate::photo::{DecodeOptions, Limits, PhotoEntry};
-use crate::run::{self, JournalRow, Pictures, Record, RunState, Task};
+use crate::run::{self, JournalRow, NotARun, Pictures, Record, RunState, Task};
 use coco_eval::{Boxed, Interval, IntervalKind, LEAST_IMAGES, MissedShare, Mistakes, ResultId};
 
 /// Confusions that are listed.
@@ -42,14 +42,8 @@ pub struct Sources {
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
     /// The folder holds no run.
-    #[error("`{}` is not what a run leaves: {cause}", file.display())]
-    NoRun {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        cause: io::Error,
-    },
+    #[error(transparent)]
+    NotARun(#[from] NotARun),
     /// A plot could not be drawn.
     #[error(transparent)]
     Plot(#[from] plot::PlotError),
@@ -68,10 +62,7 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
     let (mut title, mut drawn) = ("Evaluation".to_owned(), None);
     let (mut run_part, mut notes) = (None, Vec::new());
     if let Some(folder) = run {
-        let failed = |file: &str| {
-            let file = folder.join(file);
-            move |cause| PageError::NoRun { file, cause }
-        };
+        let failed = |file: &str| NotARun::of(folder, file);
         let record = Record::open(folder).map_err(failed("run.json"))?;
         let journal = "detections.jsonl";
         let album = if photos.is_empty() {

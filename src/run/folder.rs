@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
@@ -16,6 +16,25 @@ use crate::atomic;
 /// What a run leaves beside its journal.
 const BESIDE_JOURNAL: [&str; 5] =
     ["detections.json", "images.json", pictures::FOLDER, "run.json", stamps::FILE];
+
+/// A file that is not what a run leaves in its folder.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` is not what a run leaves: {cause}", file.display())]
+pub struct NotARun {
+    /// The file.
+    pub file: PathBuf,
+    /// Why.
+    #[source]
+    pub cause: io::Error,
+}
+
+impl NotARun {
+    /// What becomes of the error of one file of a folder.
+    pub(crate) fn of(folder: &Path, name: &str) -> impl FnOnce(io::Error) -> NotARun + use<> {
+        let file = folder.join(name);
+        move |cause| NotARun { file, cause }
+    }
+}
 
 /// Refuses photos that lie where the run's pictures go: they would be replaced.
 pub(super) fn refuse_photos_inside(tasks: &[Task], options: &RunOptions) -> Result<(), RunError> {

@@ -12,7 +12,7 @@ use super::pictures::{self, Pictures};
 use super::record::{Counts, Machine, Record, RunState, Settings};
 use super::shard::{Shard, ShardListing};
 use super::stamps::{self, StampLine};
-use super::{ResultCategory, RunError, folder, open, results, write_record};
+use super::{NotARun, ResultCategory, RunError, folder, open, results, write_record};
 use crate::photo::{PassedOver, Unread};
 
 /// Why folders cannot be joined.
@@ -22,14 +22,8 @@ pub enum MergeError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// There is no run.
-    #[error("`{}` is not what a run leaves: {cause}", file.display())]
-    NoRun {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        cause: io::Error,
-    },
+    #[error(transparent)]
+    NotARun(#[from] NotARun),
     /// Its photos are not all done.
     #[error("the run in `{}` is not finished: its command goes on where it stopped", .0.display())]
     Unfinished(PathBuf),
@@ -118,7 +112,7 @@ pub fn merge(
     let Some(first) = parts.first() else { return Err(MergeError::Missing(Shard { number: 1, of: 1 })) };
     refuse_parts(&parts, out)?;
     let classes =
-        CategoryTable::read(&first.folder).map_err(not_a_run(&first.folder, "images.json"))?.categories;
+        CategoryTable::read(&first.folder).map_err(NotARun::of(&first.folder, "images.json"))?.categories;
     let photos = check_rows(&parts)?;
     let mut record = Record::new(command, first.settings.clone(), first.machine.clone());
     for unread in parts.iter().flat_map(|part| &part.unread) {
@@ -183,7 +177,7 @@ impl ShardFolder {
 
     fn read(folder: &Path) -> Result<ShardFolder, MergeError> {
         let Record { state, settings, machine, counts, unread, passed_over, .. } =
-            Record::open(folder).map_err(not_a_run(folder, "run.json"))?;
+            Record::open(folder).map_err(NotARun::of(folder, "run.json"))?;
         let Some(shard) = settings.shard else { return Err(MergeError::Whole(folder.to_owned())) };
         if state != RunState::Finished {
             return Err(MergeError::Unfinished(folder.to_owned()));
@@ -200,11 +194,6 @@ impl ShardFolder {
         let shards = || (self.shard.of != other.shard.of).then(|| format!("{} parts", other.shard.of));
         self.settings.difference(&other.settings).or_else(shards).or_else(others)
     }
-}
-
-fn not_a_run(folder: &Path, name: &str) -> impl FnOnce(io::Error) -> MergeError + use<> {
-    let file = folder.join(name);
-    move |cause| MergeError::NoRun { file, cause }
 }
 
 /// What `images.json` tells of the model.

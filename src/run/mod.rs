@@ -41,6 +41,7 @@ use std::time::Instant;
 pub use annotated::{Annotated, AnnotatedError};
 pub use bench::{BenchReport, Course, Latency, bench};
 pub use ensemble::{EnsembleError, Fused, Fusing, ensemble};
+pub use folder::NotARun;
 pub(crate) use journal::rows as journal_rows;
 pub use journal::{FailedPhoto, Failure, FoundPhoto, JournalRow, ResultItem};
 pub use merge::{MergeError, Merged, merge};

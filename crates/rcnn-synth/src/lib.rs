@@ -2,7 +2,7 @@
 //!
 //! Rendered scenes of runway debris with exact annotations, for trying things out and for tests without photographs.
 //!
-//! Knows no network and no detector. A scene depends on its seed and size alone: every number is made by whole-number
+//! Knows no network and no detector. A scene depends on its seed, size and number of objects alone: every number is made by whole-number
 //! arithmetic or by float32 operations that IEEE 754 fixes to the last bit, so it is the same on every machine and
 //! with any number of threads.
 //!
@@ -23,7 +23,7 @@ mod shape;
 mod wear;
 mod write;
 
-pub use scene::{Scene, SceneObject, render};
+pub use scene::{ObjectCount, Scene, SceneObject, render};
 pub use write::{PictureFormat, RenderOptions, RenderedFiles, SceneError, scene, write};
 
 /// Names of the classes; the id in annotations is the index plus one.

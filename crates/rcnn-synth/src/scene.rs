@@ -49,8 +49,19 @@ const LEAST_SEEN: f32 = 0.5;
 /// An object with fewer visible pixels than this is taken out again.
 const LEAST_PIXELS: usize = 20;
 
-/// Renders a scene of a size in pixels (at least 1 x 1). The same seed and size give the same scene everywhere.
-pub fn render(seed: u64, width: u32, height: u32) -> Scene {
+/// How many objects are laid into a scene, before those are taken out that hardly show: any number from `least` to
+/// `most`, each as often as the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectCount {
+    /// The least.
+    pub least: u32,
+    /// The most. A smaller one than `least` counts as that.
+    pub most: u32,
+}
+
+/// Renders a scene of a size in pixels (at least 1 x 1), of one to four objects where `objects` does not say how many.
+/// The same arguments give the same scene everywhere.
+pub fn render(seed: u64, width: u32, height: u32, objects: Option<ObjectCount>) -> Scene {
     let random = SceneRandom::new(seed);
     let camera = Camera::any(&mut random.fork(1));
     let ground = Ground::any(&mut random.fork(2));
@@ -60,7 +71,7 @@ pub fn render(seed: u64, width: u32, height: u32) -> Scene {
     if ground == Ground::Floor {
         glare(&mut canvas, &mut random.fork(5));
     }
-    let placed = place(&camera.light, wide, tall, &mut random.fork(6));
+    let placed = place(&camera.light, wide, tall, objects, &mut random.fork(6));
     let objects = placed.iter().filter_map(|placed| outline(placed, wide, tall)).collect();
     for placed in &placed {
         darken(&mut canvas, &placed.shadow, camera.light.direct);
@@ -77,21 +88,38 @@ pub fn render(seed: u64, width: u32, height: u32) -> Scene {
     Scene { picture, objects }
 }
 
-/// Chooses and paints one to four objects, and takes out those that hardly show.
-fn place(light: &Light, width: usize, height: usize, random: &mut SceneRandom) -> Vec<PaintedObject> {
-    let count = random.pick(&[1, 1, 1, 1, 1, 2, 2, 2, 3, 4]);
+/// How large the objects are drawn that share a picture with others: as from farther away.
+fn crowding(count: u32) -> f32 {
+    match count {
+        0..=4 => 1.0 - 0.1 * count.saturating_sub(1) as f32,
+        _ => 0.7 * (4.0 / count as f32).sqrt(),
+    }
+}
+
+/// Chooses and paints the objects, and takes out those that hardly show.
+fn place(
+    light: &Light,
+    width: usize,
+    height: usize,
+    objects: Option<ObjectCount>,
+    random: &mut SceneRandom,
+) -> Vec<PaintedObject> {
+    let count = match objects {
+        None => random.pick(&[1, 1, 1, 1, 1, 2, 2, 2, 3, 4]),
+        Some(ObjectCount { least, most }) => {
+            least + random.below(most.saturating_sub(least) as usize + 1) as u32
+        }
+    };
     // One camera sees the whole scene at one slant.
     let squash = random.range(0.68, 1.0);
     let mut placed: Vec<PaintedObject> = Vec::new();
     for index in 0..count {
-        let mut random = random.fork(index);
+        let mut random = random.fork(index.into());
         let class = random.below(KINDS.len());
         let kind = &KINDS[class];
         let thing = (kind.make)(&mut random);
         let side = width.min(height) as f32;
-        // Objects that share a picture are smaller, as from farther away.
-        let crowd = 1.0 - 0.1 * (count - 1) as f32;
-        let scale = side * mix(kind.size.0, kind.size.1, random.unit()) * crowd;
+        let scale = side * mix(kind.size.0, kind.size.1, random.unit()) * crowding(count);
         let pose = Pose {
             centre: at(random.range(0.14, 0.86) * width as f32, random.range(0.14, 0.86) * height as f32),
             scale: scale.max(2.0),

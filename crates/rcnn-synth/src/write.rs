@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::random::SceneRandom;
-use super::scene::{Scene, SceneObject, render};
+use super::scene::{ObjectCount, Scene, SceneObject, render};
 
 /// What to render.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct RenderOptions {
     pub width: u32,
     /// Height in pixels, at least 1.
     pub height: u32,
+    /// How many objects each scene has; one to four where nothing is said.
+    pub objects: Option<ObjectCount>,
     /// How pictures are stored.
     pub format: PictureFormat,
     /// Threads that render; 0 for one a core. The result does not depend on it.
@@ -116,7 +118,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Scen
 /// The scene of a series at a place, counted from 0.
 pub fn scene(options: &RenderOptions, index: usize) -> Scene {
     let seed = SceneRandom::new(options.seed).fork(index as u64).bits();
-    render(seed, options.width, options.height)
+    render(seed, options.width, options.height, options.objects)
 }
 
 /// Renders all scenes into a folder: `annotations.json` and `images/`. The folder appears with everything in it, or

@@ -6,11 +6,19 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use rcnn_synth::{self as synth, PictureFormat, RenderOptions, Scene, SceneError};
+use rcnn_synth::{self as synth, ObjectCount, PictureFormat, RenderOptions, Scene, SceneError};
 use sha2::{Digest, Sha256};
 
 fn options(count: usize, threads: usize) -> RenderOptions {
-    RenderOptions { seed: 5, count, width: 96, height: 80, format: PictureFormat::Png, threads }
+    RenderOptions {
+        seed: 5,
+        count,
+        width: 96,
+        height: 80,
+        objects: None,
+        format: PictureFormat::Png,
+        threads,
+    }
 }
 
 fn write(options: &RenderOptions, folder: &Path) -> Result<synth::RenderedFiles, SceneError> {
@@ -54,7 +62,7 @@ fn fingerprint(scene: &Scene) -> String {
 /// the change was not meant, or the fingerprints and the scenes are to be renewed together.
 #[test]
 fn scenes_are_what_they_were() {
-    let prints: Vec<String> = (0..6).map(|seed| fingerprint(&synth::render(seed, 160, 120))).collect();
+    let prints: Vec<String> = (0..6).map(|seed| fingerprint(&synth::render(seed, 160, 120, None))).collect();
     assert_eq!(prints, PRINTS);
 }
 
@@ -116,16 +124,36 @@ fn annotations_belong_to_the_pictures() {
 
 #[test]
 fn every_class_comes_up() {
-    let seen: HashSet<usize> =
-        (0..400).flat_map(|seed| synth::render(seed, 128, 128).objects).map(|object| object.class).collect();
+    let seen: HashSet<usize> = (0..400)
+        .flat_map(|seed| synth::render(seed, 128, 128, None).objects)
+        .map(|object| object.class)
+        .collect();
     assert_eq!(seen.len(), synth::classes().len());
+}
+
+#[test]
+fn as_many_objects_as_asked() {
+    let counts = |least, most| -> Vec<usize> {
+        let objects = Some(ObjectCount { least, most });
+        (0..60).map(|seed| synth::render(seed, 160, 160, objects).objects.len()).collect()
+    };
+    assert!(counts(0, 0).iter().all(|count| *count == 0));
+    // Objects that hardly show are taken out again, so fewer may be left, but never more.
+    let crowded = counts(8, 8);
+    assert!(crowded.iter().all(|count| *count <= 8), "{crowded:?}");
+    assert!(crowded.iter().sum::<usize>() > 60 * 6, "{crowded:?}");
+    let varied: HashSet<usize> = counts(2, 5).into_iter().collect();
+    assert!(
+        varied.contains(&2) && varied.contains(&5) && varied.iter().all(|count| *count <= 5),
+        "{varied:?}"
+    );
 }
 
 #[test]
 fn any_size_can_be_rendered() {
     for (width, height) in [(1, 1), (1, 50), (50, 1), (7, 33), (33, 500)] {
         for seed in 0..20 {
-            let scene = synth::render(seed, width, height);
+            let scene = synth::render(seed, width, height, None);
             assert_eq!(scene.picture.as_raw().len() as u32, 3 * width * height);
             assert!(scene.objects.iter().all(|o| o.x + o.width <= width && o.y + o.height <= height));
         }
