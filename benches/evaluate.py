@@ -3,10 +3,10 @@
 
     python evaluate.py GT.json DT.json --rcnn target/release/rcnn [--vernier BIN/vernier] [--hotcoco BIN/coco-eval]
                        [--python VENV/bin/python] [--runs 5] [--threads 2] [--iou-type segm]
-    python evaluate.py GT.json MASKS.json --draw-masks --python VENV/bin/python
+    python evaluate.py GT.json MASKS.json --draw-masks [--boxes DT.json] --python VENV/bin/python
 
-The second line makes results with masks: for each annotation of GT.json, whose segmentations must be polygons, one that is moved a
-little, with pycocotools.
+The second line makes results with masks and boxes, with pycocotools: for each annotation of GT.json, whose segmentations must be
+polygons, one that is moved a little; or for each result of DT.json one of 8 to 24 corners inside its box.
 
 The command lines of the others come from `cargo install vernier-cli hotcoco-cli --root DIR`; the Python ones
 (pycocotools, faster-coco-eval, ultrafast-pycocotools) from pip, and those that are installed are run. They take turns,
@@ -38,24 +38,40 @@ print(json.dumps([float(x) for x in list(e.stats)[:12]]))
 
 
 DRAW = """
-import json, random, sys
+import json, math, random, sys
 from pycocotools import mask
 r = random.Random(1)
 with open(sys.argv[1]) as file:
     truth = json.load(file)
 sizes = {image["id"]: (image["height"], image["width"]) for image in truth["images"]}
-results = []
-for row in truth["annotations"]:
-    if not isinstance(row["segmentation"], list) or row.get("iscrowd"):
-        continue
-    by = 0.03 * row["bbox"][2] + 1
-    moved = [[side + r.gauss(0, by) for side in polygon] for polygon in row["segmentation"]]
-    made = mask.merge(mask.frPyObjects(moved, *sizes[row["image_id"]]))
-    results.append({"image_id": row["image_id"], "category_id": row["category_id"], "score": round(r.random(), 4),
-                    "segmentation": {"size": made["size"], "counts": made["counts"].decode()}})
+
+def moved():
+    for row in truth["annotations"]:
+        if not isinstance(row["segmentation"], list) or row.get("iscrowd"):
+            continue
+        by = 0.03 * row["bbox"][2] + 1
+        polygons = [[side + r.gauss(0, by) for side in polygon] for polygon in row["segmentation"]]
+        yield row, round(r.random(), 4), polygons
+
+def inside():
+    for row in json.load(open(sys.argv[3])):
+        left, top, width, height = row["bbox"]
+        corners, polygon = r.randint(8, 24), []
+        for corner in range(corners):
+            angle, far = 2 * math.pi * corner / corners, r.uniform(0.35, 0.5)
+            polygon += [left + width * (0.5 + far * math.cos(angle)), top + height * (0.5 + far * math.sin(angle))]
+        yield row, row["score"], [polygon]
+
+count = 0
 with open(sys.argv[2], "w") as file:
-    json.dump(results, file)
-print(len(results), "masks")
+    for row, score, polygons in inside() if len(sys.argv) > 3 else moved():
+        made = mask.merge(mask.frPyObjects(polygons, *sizes[row["image_id"]]))
+        file.write(", " if count else "[")
+        json.dump({"image_id": row["image_id"], "category_id": row["category_id"], "bbox": row["bbox"], "score": score,
+                   "segmentation": {"size": made["size"], "counts": made["counts"].decode()}}, file)
+        count += 1
+    file.write("]")
+print(count, "masks")
 """
 
 
@@ -77,6 +93,7 @@ def main():
     p.add_argument("--rcnn")
     p.add_argument("--iou-type", choices=["bbox", "segm"], default="bbox")
     p.add_argument("--draw-masks", action="store_true", help="make DT.json")
+    p.add_argument("--boxes", help="results whose boxes the masks are drawn in")
     p.add_argument("--vernier")
     p.add_argument("--hotcoco")
     p.add_argument("--python")
@@ -85,7 +102,8 @@ def main():
     p.add_argument("--skip", default="", help="names to leave out, with commas")
     a = p.parse_args()
     if a.draw_masks:
-        sys.exit(subprocess.run([a.python or sys.executable, "-c", DRAW, a.gt, a.dt]).returncode)
+        boxes = [a.boxes] if a.boxes else []
+        sys.exit(subprocess.run([a.python or sys.executable, "-c", DRAW, a.gt, a.dt, *boxes]).returncode)
     if not a.rcnn:
         p.error("--rcnn is needed")
     threads, kind = str(a.threads), ["--iou-type", a.iou_type]

@@ -5,6 +5,7 @@ use super::error::EvaluateError;
 use super::problem::Problem;
 use super::quirk::Reading;
 use super::{Evaluator, operating};
+use crate::mask::Rle;
 
 /// A detection or a ground truth.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +16,12 @@ pub struct Boxed {
     pub bbox: [f64; 4],
     /// A detection's score.
     pub score: Option<f64>,
+    /// A ground truth's mask, where masks are evaluated.
+    pub mask: Option<Rle>,
     /// A detection's row, or a ground truth's place among those of its category.
     pub(super) place: u32,
+    /// A ground truth's place among the masks that were read.
+    shape: u32,
 }
 
 /// One image's detections from the score up, and its ground truths.
@@ -56,6 +61,13 @@ impl Evaluator {
         for (image, &id) in images.iter_mut().zip(&self.scope.images) {
             image.image_id = self.set.id_json(id);
         }
+        if let Some(truths) = self.lookup.truths.as_deref() {
+            for (place, image) in (0..).zip(&mut images) {
+                for boxed in image.found.iter_mut().chain(&mut image.missed) {
+                    boxed.mask = truths.mask(place, boxed.shape);
+                }
+            }
+        }
         Ok(images)
     }
 }
@@ -68,7 +80,14 @@ pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64)
             let bbox = problem.detections.rows.at(judged.row).bbox;
             let image = &mut images[judged.image as usize];
             let list = if judged.right { &mut image.right } else { &mut image.wrong };
-            list.push(Boxed { category, bbox, score: Some(judged.score), place: judged.row });
+            list.push(Boxed {
+                category,
+                bbox,
+                score: Some(judged.score),
+                mask: None,
+                place: judged.row,
+                shape: 0,
+            });
         }
         for (place, truth) in problem.category(category).truths.iter().enumerate() {
             if !verdicts.counts[place] {
@@ -77,7 +96,8 @@ pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64)
             let image = &mut images[truth.image as usize];
             let missed = verdicts.found[place].is_none_or(|found| found < least);
             let list = if missed { &mut image.missed } else { &mut image.found };
-            list.push(Boxed { category, bbox: truth.bbox, score: None, place: place as u32 });
+            let (bbox, place, shape) = (truth.bbox, place as u32, truth.shape);
+            list.push(Boxed { category, bbox, score: None, mask: None, place, shape });
         }
     }
     images

@@ -40,6 +40,11 @@ impl MaskFacts {
         size: (u32, u32),
         intervals: &mut Vec<PixelRun>,
     ) -> Result<MaskFacts, MaskError> {
+        let first = intervals.len();
+        if read_usual(text, size, intervals).is_some() {
+            return MaskFacts::of_intervals(&intervals[first..], size);
+        }
+        intervals.truncate(first);
         let mut reader = CountsReader::new(text);
         intervals.reserve(text.len() / 2);
         let mut gathered = FactsBuilder::new(size, intervals);
@@ -47,6 +52,34 @@ impl MaskFacts {
             gathered.add(run?);
         }
         gathered.facts()
+    }
+
+    /// The facts of intervals of a mask that has a size, in rising order and with gaps between them.
+    pub(crate) fn of_intervals(
+        intervals: &[PixelRun],
+        (height, width): (u32, u32),
+    ) -> Result<MaskFacts, MaskError> {
+        let sum = u64::from(height) * u64::from(width);
+        let mut facts = MaskFacts { height, width, sum, plain: sum < 1 << 31, ..MaskFacts::default() };
+        if !facts.plain {
+            return MaskFacts::of_runs(&runs_of(intervals, &facts), (height, width), &mut Vec::new());
+        }
+        let (Some(first), Some(last)) = (intervals.first(), intervals.last()) else { return Ok(facts) };
+        let divisor = Divisor::new(height);
+        let (mut area, mut top, mut bottom) = (0, u32::MAX, 0);
+        for run in intervals {
+            area += run.end - run.start;
+            let start = run.start - divisor.quotient(run.start) * height;
+            let end = start + (run.end - run.start);
+            // A run over the end of a column goes on at the top of the next one.
+            let over = end > height;
+            top = top.min(if over { 0 } else { start });
+            bottom = bottom.max(if over { height } else { end });
+        }
+        let (left, right) = (divisor.quotient(first.start), divisor.quotient(last.end - 1));
+        facts.area = area;
+        facts.bbox = [left, top, right + 1 - left, bottom - top].map(f64::from);
+        Ok(facts)
     }
 
     /// The facts of run lengths.
@@ -153,6 +186,92 @@ impl<'a> FactsBuilder<'a> {
             whole.bbox = [f64::from(left), f64::from(top), side(left, right), side(top, bottom)];
         }
         Ok(whole)
+    }
+}
+
+/// Divides by a number with a multiplication.
+struct Divisor(u64);
+
+impl Divisor {
+    /// 62 bits of one over the divisor, rounded up: enough for the whole part of a quotient of two numbers whose product is below
+    /// 2^62.
+    fn new(divisor: u32) -> Divisor {
+        Divisor((1 << 62) / u64::from(divisor.max(1)) + 1)
+    }
+
+    #[inline(always)]
+    fn quotient(&self, number: u32) -> u32 {
+        ((u128::from(number) * u128::from(self.0)) >> 62) as u32
+    }
+}
+
+/// Reads a text of run lengths of which none but the first is 0 and which are together of as many pixels as the size says; nothing
+/// for any other text, and then the intervals mean nothing.
+fn read_usual(text: &[u8], (height, width): (u32, u32), intervals: &mut Vec<PixelRun>) -> Option<()> {
+    let pixels = u64::from(height) * u64::from(width);
+    if pixels == 0 || pixels >= 1 << 31 {
+        return None;
+    }
+    let mut codes = UsualCodes { text, at: 0 };
+    let first = intervals.len();
+    // A run takes a character at least.
+    intervals.resize(first + text.len() / 2 + 1, PixelRun { start: 0, end: 0 });
+    let found = &mut intervals[first..];
+    let mut unset = codes.next()?;
+    let (mut at, mut least) = (i64::from(unset), i64::from(unset) + 1);
+    // The third number is no difference, as the first three are not.
+    unset = 0;
+    let (mut set, mut count) = (0i32, 0);
+    while codes.at < text.len() {
+        set = set.wrapping_add(codes.next()?);
+        let start = at;
+        at += i64::from(set);
+        *found.get_mut(count)? = PixelRun { start: start as u32, end: at as u32 };
+        count += 1;
+        least = least.min(set.into());
+        if codes.at == text.len() {
+            break;
+        }
+        unset = unset.wrapping_add(codes.next()?);
+        at += i64::from(unset);
+        least = least.min(unset.into());
+    }
+    intervals.truncate(first + count);
+    (least > 0 && at == pixels as i64).then_some(())
+}
+
+/// The numbers of a text as most are: of few characters.
+struct UsualCodes<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl UsualCodes<'_> {
+    #[inline(always)]
+    fn next(&mut self) -> Option<i32> {
+        let code = self.text.get(self.at)?.wrapping_sub(48);
+        self.at += 1;
+        if code < 32 {
+            // The sign is the highest of five bits.
+            return Some(i32::from(code ^ 16) - 16);
+        }
+        self.long(code)
+    }
+
+    /// A number of two to six characters.
+    fn long(&mut self, first: u8) -> Option<i32> {
+        let (mut code, mut value, mut shift) = (first, u32::from(first & 31), 5);
+        while code & 32 != 0 {
+            if code >= 64 || shift == 30 {
+                return None;
+            }
+            code = self.text.get(self.at)?.wrapping_sub(48);
+            self.at += 1;
+            value |= u32::from(code & 31) << shift;
+            shift += 5;
+        }
+        let above = 32 - shift;
+        (code < 64).then_some((value << above) as i32 >> above)
     }
 }
 

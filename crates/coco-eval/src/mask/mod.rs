@@ -19,5 +19,5 @@ pub use rle::{MOST_PIXELS, Rle};
 
 pub(crate) use facts::{MaskFacts, PixelRun, in_common, runs_of};
 pub(crate) use packed::{pack, unpack};
-pub(crate) use polygon::CornerPlace;
+pub(crate) use polygon::{CornerPlace, PolygonDrawing};
 pub(crate) use walk::common;

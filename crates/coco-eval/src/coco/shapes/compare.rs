@@ -6,7 +6,7 @@ use super::pairs::{OverlapsPart, Pair};
 use super::points::{self, TruthPoints, similarity};
 use super::segment::{Segment, SegmentKind};
 use super::truths::{MaskNotes, TruthShapes};
-use crate::mask::{MaskFacts, PixelRun, common, in_common, runs_of};
+use crate::mask::{MaskFacts, PixelRun, PolygonDrawing, common, in_common, runs_of};
 use crate::overlap;
 
 /// A result's shape, and memory that is used again.
@@ -16,6 +16,7 @@ pub(in crate::coco) struct Comparer {
     pub(in crate::coco) segment: Segment,
     /// The key points that were read last.
     points: Vec<f64>,
+    drawing: PolygonDrawing,
     intervals: Vec<PixelRun>,
     others: Vec<PixelRun>,
     scratch: Vec<f64>,
@@ -46,11 +47,14 @@ pub(crate) enum Among {
     None,
 }
 
+/// A result's box and the box around its mask are far apart where their IoU is below this.
+const APART: f64 = 0.1;
+
 impl Comparer {
     /// The facts of the mask that was read last, compared with none.
     pub(in crate::coco) fn facts(&mut self) -> Result<MaskFacts, String> {
         self.intervals.clear();
-        Ok(draw(&self.segment, None, &mut self.intervals)?.0)
+        Ok(draw(&self.segment, None, &mut self.drawing, &mut self.intervals)?.0)
     }
 
     /// Compares the mask that was read last, or the box of a result that has none.
@@ -68,9 +72,12 @@ impl Comparer {
                 self.notes.from_boxes += 1;
                 draw_box(bbox, size, &mut self.intervals)?
             }
-            _ => draw(&self.segment, size, &mut self.intervals)?,
+            _ => draw(&self.segment, size, &mut self.drawing, &mut self.intervals)?,
         };
         self.notes.note(&facts, size);
+        let drawn = facts.area > 0 && self.segment.kind != SegmentKind::Absent;
+        let apart = |bbox: [f64; 4]| drawn && overlap(&bbox, &facts.bbox, false) < APART;
+        self.notes.apart += u64::from(bbox.is_some_and(apart));
         for truth in truths.on(at) {
             if overlap(&facts.bbox, &truth.facts.bbox, false) <= 0.0 {
                 continue;

@@ -1,7 +1,7 @@
 //! A `segmentation` as a mask: its intervals and what is known of it.
 
 use super::segment::{Segment, SegmentKind};
-use crate::mask::{MaskError, MaskFacts, PixelRun, Rle};
+use crate::mask::{CornerPlace, MaskError, MaskFacts, PixelRun, PolygonDrawing, Rle, runs_of};
 
 /// Height and width of an image, where the file has them as whole numbers.
 pub(super) type ImageSize = Option<(u32, u32)>;
@@ -18,6 +18,7 @@ pub(super) fn words(error: &MaskError) -> String {
 pub(super) fn draw(
     segment: &Segment,
     image: ImageSize,
+    drawing: &mut PolygonDrawing,
     intervals: &mut Vec<PixelRun>,
 ) -> Result<ParsedMask, String> {
     let in_words = |error: MaskError| words(&error);
@@ -33,14 +34,59 @@ pub(super) fn draw(
             Ok((facts, Some(mask.runs().into())))
         }
         SegmentKind::Polygons => {
-            let (height, width) = image.ok_or(
+            let size = image.ok_or(
                 "a `segmentation` of polygons on an image without whole numbers as `width` and `height`",
             )?;
-            let parts = segment.polygons().map(|corners| Rle::from_polygon(corners, height, width));
-            let parts = parts.collect::<Result<Vec<Rle>, MaskError>>().map_err(in_words)?;
-            of_rle(&Rle::merge(&parts, false), intervals)
+            draw_polygons(segment.polygons(), size, drawing, intervals).map_err(in_words)
         }
     }
+}
+
+/// Draws what is inside any of some polygons.
+fn draw_polygons<'a>(
+    polygons: impl Iterator<Item = &'a [CornerPlace]>,
+    size: (u32, u32),
+    drawing: &mut PolygonDrawing,
+    intervals: &mut Vec<PixelRun>,
+) -> Result<ParsedMask, MaskError> {
+    let first = intervals.len();
+    let mut starts = Vec::new();
+    for polygon in polygons {
+        starts.push(intervals.len());
+        drawing.draw(polygon.iter().copied(), size, intervals)?;
+    }
+    if starts.len() > 1 && u64::from(size.0) * u64::from(size.1) >= 1 << 31 {
+        // Where two runs together may not fit 32 bits, merging as pycocotools does may end early.
+        let mut parts = Vec::new();
+        for start in starts.into_iter().rev() {
+            let part = intervals.split_off(start);
+            let facts = MaskFacts::of_intervals(&part, size)?;
+            parts.insert(0, Rle::new(size.0, size.1, runs_of(&part, &facts)));
+        }
+        return of_rle(&Rle::merge(&parts, false), intervals);
+    }
+    if starts.len() > 1 {
+        join(first, intervals);
+    }
+    let own = &intervals[first..];
+    let facts = MaskFacts::of_intervals(own, size)?;
+    Ok((facts, (!facts.plain).then(|| runs_of(own, &facts).into())))
+}
+
+/// Makes one of runs that overlap or touch, from a place on.
+fn join(first: usize, intervals: &mut Vec<PixelRun>) {
+    intervals[first..].sort_unstable_by_key(|run| run.start);
+    let mut kept = first;
+    for at in first + 1..intervals.len() {
+        let run = intervals[at];
+        if run.start <= intervals[kept].end {
+            intervals[kept].end = intervals[kept].end.max(run.end);
+        } else {
+            kept += 1;
+            intervals[kept] = run;
+        }
+    }
+    intervals.truncate(kept + 1);
 }
 
 /// The same of a box, which stands for the mask of a result that has none.
@@ -51,11 +97,11 @@ pub(super) fn draw_box(
 ) -> Result<ParsedMask, String> {
     let (height, width) = image.ok_or("no mask, and its image no whole numbers as `width` and `height`")?;
     let mask = Rle::from_box(bbox, height, width).map_err(|error| words(&error))?;
-    of_rle(&mask, intervals)
+    of_rle(&mask, intervals).map_err(|error| words(&error))
 }
 
-fn of_rle(mask: &Rle, intervals: &mut Vec<PixelRun>) -> Result<ParsedMask, String> {
+fn of_rle(mask: &Rle, intervals: &mut Vec<PixelRun>) -> Result<ParsedMask, MaskError> {
     let size = (mask.height(), mask.width());
-    let facts = MaskFacts::of_runs(mask.runs(), size, intervals).map_err(|error| words(&error))?;
+    let facts = MaskFacts::of_runs(mask.runs(), size, intervals)?;
     Ok((facts, (!facts.plain).then(|| mask.runs().into())))
 }

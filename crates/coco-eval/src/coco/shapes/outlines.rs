@@ -124,7 +124,7 @@ impl Outlines {
             }
             SegmentKind::Polygons => {
                 let (start, first) = (self.corners.len() as u32, self.ends.len() as u32);
-                self.corners.extend(segment.corners.iter().map(|&corner| CornerPlace::of(corner)));
+                self.corners.extend_from_slice(&segment.corners);
                 self.ends.extend(segment.ends.iter().map(|end| start + end));
                 ShapePlace::Polygons(first..self.ends.len() as u32)
             }
@@ -145,8 +145,7 @@ impl Outlines {
                 let ends = &self.ends[polygons.start as usize..polygons.end as usize];
                 let start = polygons.start.checked_sub(1).map_or(0, |before| self.ends[before as usize]);
                 let end = ends.last().copied().unwrap_or(start);
-                let corners = &self.corners[start as usize..end as usize];
-                segment.corners.extend(corners.iter().map(|place| place.corner()));
+                segment.corners.extend_from_slice(&self.corners[start as usize..end as usize]);
                 segment.ends.extend(ends.iter().map(|end| end - start));
                 SegmentKind::Polygons
             }

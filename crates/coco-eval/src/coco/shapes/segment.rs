@@ -3,7 +3,7 @@
 use super::super::annotation::double;
 use super::super::scan::{Cursor, Scan, Stop, unescape};
 use super::super::value::{JsonValue, Object};
-use crate::mask::Rle;
+use crate::mask::{CornerPlace, Rle};
 
 /// What a `segmentation` is.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -24,7 +24,7 @@ pub(crate) enum SegmentKind {
 pub(crate) struct Segment {
     pub(crate) kind: SegmentKind,
     /// Corners of all polygons, x and y in turn.
-    pub(crate) corners: Vec<f64>,
+    pub(crate) corners: Vec<CornerPlace>,
     /// Where each polygon ends among the corners.
     pub(crate) ends: Vec<u32>,
     /// Text of run lengths.
@@ -53,7 +53,7 @@ impl Segment {
     }
 
     /// The polygons.
-    pub(crate) fn polygons(&self) -> impl Iterator<Item = &[f64]> {
+    pub(crate) fn polygons(&self) -> impl Iterator<Item = &[CornerPlace]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.corners[start as usize..end as usize])
     }
@@ -76,7 +76,7 @@ impl Segment {
             }
             cursor.at += 1;
             loop {
-                self.corners.push(double(cursor)?);
+                self.corners.push(CornerPlace::of(double(cursor)?));
                 if !cursor.more(b']')? {
                     break;
                 }
@@ -141,7 +141,7 @@ impl Segment {
             let JsonValue::List(numbers) = polygon else { return SegmentKind::Wrong(SHAPELESS) };
             for number in numbers {
                 let Some(number) = number.converted() else { return SegmentKind::Wrong(SHAPELESS) };
-                self.corners.push(number);
+                self.corners.push(CornerPlace::of(number));
             }
             self.ends.push(self.corners.len() as u32);
         }

@@ -15,7 +15,7 @@ use super::drawn::{ImageSize, draw};
 use super::outlines::Outlines;
 use super::points;
 use super::segment::Segment;
-use crate::mask::{MaskFacts, PixelRun, pack, unpack};
+use crate::mask::{MaskFacts, PixelRun, PolygonDrawing, Rle, pack, runs_of, unpack};
 
 /// What is odd about masks, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct MaskNotes {
     pub empty: u64,
     /// Results without a mask, whose box stands for it.
     pub from_boxes: u64,
+    /// Results whose box has little in common with the box around their mask.
+    pub apart: u64,
 }
 
 impl MaskNotes {
@@ -36,6 +38,7 @@ impl MaskNotes {
         self.contradicting += other.contradicting;
         self.empty += other.empty;
         self.from_boxes += other.from_boxes;
+        self.apart += other.apart;
     }
 
     pub(super) fn note(&mut self, facts: &MaskFacts, image: ImageSize) {
@@ -69,7 +72,7 @@ pub(super) struct TruthShape {
 struct ShapeChunk {
     shapes: Vec<TruthShape>,
     /// As [`pack`] has them, of masks that are written as usual.
-    intervals: Vec<u16>,
+    intervals: Vec<u8>,
     points: Vec<f64>,
     notes: MaskNotes,
     troubles: ShapeTroubles,
@@ -138,6 +141,7 @@ impl TruthShapes {
             TruthShapes { kind: needed.kind, sigmas: needed.sigmas.to_vec(), ..TruthShapes::default() };
         let mut troubles =
             ShapeTroubles { if_compared: needed.kind == IouType::Keypoints, ..ShapeTroubles::default() };
+        made.shapes.reserve_exact(chunks.iter().map(|chunk| chunk.shapes.len()).sum());
         for (place, chunk) in (0u32..).zip(&mut chunks) {
             troubles.all.extend(chunk.troubles.all.drain());
             made.notes.add(chunk.notes);
@@ -165,7 +169,7 @@ impl TruthShapes {
 
     /// Orders the shapes by image and category.
     fn index(&mut self) {
-        self.shapes.sort_by_key(|shape| (shape.image, shape.category, shape.annotation));
+        self.shapes.sort_unstable_by_key(|shape| (shape.image, shape.category, shape.annotation));
         self.starts.clear();
         let mut at = 0;
         for image in 0..=self.sizes.len() as u32 {
@@ -202,7 +206,25 @@ impl TruthShapes {
     /// Puts the intervals of a mask that is written as usual in the place of others.
     pub(super) fn intervals(&self, shape: &TruthShape, intervals: &mut Vec<PixelRun>) {
         let packed = &self.chunks[shape.chunk as usize].intervals;
-        unpack(&packed[shape.span.0 as usize..shape.span.1 as usize], intervals);
+        unpack(&packed[shape.span.0 as usize..shape.span.1 as usize], shape.facts.height, intervals);
+    }
+
+    /// The mask of an annotation on an image, by their places.
+    pub(crate) fn mask(&self, image: u32, annotation: u32) -> Option<Rle> {
+        let all = self.on(Belongs { image, category: NOWHERE, among: Among::All });
+        let shape = all.iter().find(|shape| shape.annotation == annotation)?;
+        if self.kind != IouType::Segm {
+            return None;
+        }
+        let runs = match &shape.runs {
+            Some(runs) => runs.to_vec(),
+            None => {
+                let mut intervals = Vec::new();
+                self.intervals(shape, &mut intervals);
+                runs_of(&intervals, &shape.facts)
+            }
+        };
+        Some(Rle::new(shape.facts.height, shape.facts.width, runs))
     }
 
     pub(super) fn points(&self, shape: &TruthShape) -> &[f64] {
@@ -219,7 +241,8 @@ fn chunk(
     first: usize,
 ) -> ShapeChunk {
     let mut chunk = ShapeChunk::default();
-    let (mut segment, mut intervals) = (Segment::default(), Vec::new());
+    let (mut segment, mut drawing, mut intervals) =
+        (Segment::default(), PolygonDrawing::default(), Vec::new());
     for place in 0..outlines.len() {
         let annotation = (first + place) as u32;
         let Some(row) = set.annotation(annotation) else { break };
@@ -235,9 +258,9 @@ fn chunk(
             _ => {
                 outlines.segment(place, &mut segment);
                 intervals.clear();
-                draw(&segment, size, &mut intervals).map(|(facts, runs)| {
+                draw(&segment, size, &mut drawing, &mut intervals).map(|(facts, runs)| {
                     if runs.is_none() {
-                        pack(&intervals, &mut chunk.intervals);
+                        pack(&intervals, facts.height, &mut chunk.intervals);
                     }
                     (facts, runs, (start, chunk.intervals.len()))
                 })

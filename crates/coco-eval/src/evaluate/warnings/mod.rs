@@ -126,7 +126,7 @@ impl Evaluator {
         if self.params.iou_type == IouType::Bbox {
             self.about_boxes(&mut list, &look, evaluation, reading);
         }
-        self.about_shapes(&mut list, evaluation, reading);
+        self.about_shapes(&mut list);
         self.about_mistakes(&mut list, &look, evaluation, reading);
         self.about_params(&mut list, evaluation, reading);
         self.about_zero(&mut list, evaluation);
