@@ -20,6 +20,7 @@ FOUND = DataType.struct(
         "scores": DataType.list(DataType.float32()),
         "category_ids": DataType.list(DataType.int64()),
         "labels": DataType.list(DataType.string()),
+        "masks": DataType.list(DataType.string()),
         "error": DataType.string(),
     }
 )

@@ -21,6 +21,7 @@ COLUMNS = pyarrow.schema(
         ("scores", pyarrow.list_(pyarrow.float32())),
         ("category_ids", pyarrow.list_(pyarrow.int64())),
         ("labels", pyarrow.list_(pyarrow.string())),
+        ("masks", pyarrow.list_(pyarrow.string())),
         ("error", pyarrow.string()),
     ]
 )

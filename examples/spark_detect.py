@@ -17,7 +17,7 @@ import rcnn
 
 COLUMNS = (
     "path string, width int, height int, boxes array<array<float>>, scores array<float>, "
-    "category_ids array<bigint>, labels array<string>, error string"
+    "category_ids array<bigint>, labels array<string>, masks array<string>, error string"
 )
 
 

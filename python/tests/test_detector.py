@@ -50,7 +50,7 @@ def test_every_form_of_a_photo_gives_the_same_objects(detector: rcnn.Detector) -
     assert np.all(found.boxes >= 0) and np.all(found.boxes[:, 2] <= found.width)
     names = dict(detector.classes)
     assert found.labels == [names[id] for id in found.category_ids.tolist()]
-    assert found.masks is None and found.rles is None
+    assert found.masks is None and found.rles is None and rcnn.to_row(found)["masks"] is None
     assert all("segmentation" not in result for result in found.to_coco(1))
 
 
@@ -76,6 +76,7 @@ def test_detections_have_masks_where_the_model_has() -> None:
     rles = [rcnn.mask.encode(one) for one in pixels]
     ids, scores = np.array([1, 2]), np.array([0.75, 0.5], dtype=np.float32)
     found = rcnn.Detections(boxes, scores, ids, ["bolt", "nut"], ids - 1, 8, 6, rles)
+    assert rcnn.to_row(found)["masks"] == [rle["counts"].decode() for rle in rles]
     assert found.masks is not None and found.masks.dtype == bool and np.array_equal(found.masks, pixels)
     copy = pickle.loads(pickle.dumps(found))
     assert copy.rles == rles and np.array_equal(copy.masks, pixels)

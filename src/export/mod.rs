@@ -26,7 +26,8 @@ use crate::within::within;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExportFormat {
-    /// `detections.csv`: a row a detection, and one for each photo without any; failed photos with the kind of failure.
+    /// `detections.csv`: a row a detection, with its mask where it has one, and one for each photo without any; failed photos with
+    /// the kind of failure.
     Csv,
     /// `detections.parquet`: the same rows with typed columns.
     Parquet,

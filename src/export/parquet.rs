@@ -15,7 +15,7 @@ use super::table::COLUMNS;
 use super::{ExportError, Source};
 use crate::atomic;
 use crate::run::{Exported, JournalRow};
-use coco_eval::ResultId;
+use coco_eval::{ResultId, Rle};
 
 /// Rows that are held until they are written together.
 const GROUP: usize = 100_000;
@@ -105,7 +105,7 @@ impl RowGroup {
                 let kind = Text(&failed.error.kind);
                 return self.push([
                     file, id, Nothing, Nothing, Nothing, Nothing, Nothing, Nothing, Nothing, Nothing,
-                    Nothing, kind,
+                    Nothing, kind, Nothing,
                 ]);
             }
         };
@@ -114,14 +114,16 @@ impl RowGroup {
             let [file, id, width, height] = photo();
             self.push([
                 file, id, width, height, Nothing, Nothing, Nothing, Nothing, Nothing, Nothing, Nothing,
-                Nothing,
+                Nothing, Nothing,
             ]);
         }
         for item in &found.detections {
             let [file, id, width, height] = photo();
             let [x1, y1, x2, y2] = item.r#box.map(Float);
             let (category, label) = (Id(&item.category_id), Text(&item.label));
-            self.push([file, id, width, height, category, label, Float(item.score), x1, y1, x2, y2, Nothing]);
+            let counts = item.mask.as_ref().map(Rle::text);
+            let (score, mask) = (Float(item.score), counts.as_deref().map_or(Nothing, Text));
+            self.push([file, id, width, height, category, label, score, x1, y1, x2, y2, Nothing, mask]);
         }
     }
 

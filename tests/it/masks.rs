@@ -1,6 +1,8 @@
 //! What is done with the masks of a run, on one that is written by hand: an L of 12 pixels and a square of 4 in a photo of
 //! 8 x 6. Texts of run lengths are pycocotools 2.0.11's.
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
 use serde_json::{Value as Json, json};
 
 use crate::support::Place;
@@ -83,7 +85,7 @@ fn a_run_writes_masks_draws_them_and_goes_on_with_the_same_bytes() {
     let model = with_photos(&place);
     let line = ["detect", "photos", "-m", &model, "--draw-score", "0.1", "-o"];
     let detect = |out: &str, more: &[&str]| place.rcnn(&[&line[..], &[out], more].concat()).expect(0);
-    detect("whole", &["--format", "yolo,labelme"]);
+    detect("whole", &["--format", "yolo,labelme,csv,parquet"]);
     let rows = place.rows("whole");
     let results = place.json("whole/detections.json");
     let mut written = results.as_array().unwrap().iter();
@@ -94,6 +96,21 @@ fn a_run_writes_masks_draws_them_and_goes_on_with_the_same_bytes() {
             assert_eq!(written.next().unwrap()["segmentation"], found["mask"]);
         }
     }
+    // The tables have the text of each mask.
+    let counts: Vec<&str> =
+        rows.iter().flat_map(detections).map(|found| found["mask"]["counts"].as_str().unwrap()).collect();
+    let mut table = csv::Reader::from_path(place.at("whole/detections.csv")).unwrap();
+    let column = table.headers().unwrap().iter().position(|name| name == "mask").unwrap();
+    let in_table: Vec<String> = table.records().map(|row| row.unwrap()[column].to_owned()).collect();
+    assert_eq!(in_table, counts);
+    let table = std::fs::File::open(place.at("whole/detections.parquet")).unwrap();
+    let table = SerializedFileReader::new(table).unwrap();
+    let in_table: Vec<String> = table
+        .get_row_iter(None)
+        .unwrap()
+        .map(|row| row.unwrap().get_string(column).unwrap().clone())
+        .collect();
+    assert_eq!(in_table, counts);
     // An outline for each shown detection whose mask has a pixel.
     let labels = place.read("whole/yolo/labels/cat-face.txt");
     assert!(labels.lines().all(|line| line.split(' ').count() >= 9), "{labels}");

@@ -16,11 +16,12 @@ def to_row(found: Detections | PhotoError) -> dict[str, Any]:
 
     Returns:
         ``width`` and ``height`` in pixels, ``boxes`` (N lists of x1, y1, x2, y2), ``scores``, ``category_ids``, ``labels``,
-        and ``error``: ``None``, or the kind of failure and its sentence.
+        ``masks`` (N texts of COCO's run lengths, ``counts`` of a mask of the photo's size; ``None`` of a model without masks and
+        of a failed photo), and ``error``: ``None``, or the kind of failure and its sentence.
     """
     if isinstance(found, PhotoError):
         empty: dict[str, Any] = {key: [] for key in ("boxes", "scores", "category_ids", "labels")}
-        return {"width": None, "height": None, **empty, "error": f"{found.kind}: {found}"}
+        return {"width": None, "height": None, **empty, "masks": None, "error": f"{found.kind}: {found}"}
     return {
         "width": found.width,
         "height": found.height,
@@ -28,5 +29,6 @@ def to_row(found: Detections | PhotoError) -> dict[str, Any]:
         "scores": found.scores.tolist(),
         "category_ids": found.category_ids.tolist(),
         "labels": found.labels,
+        "masks": None if found.rles is None else [rle["counts"].decode() for rle in found.rles],
         "error": None,
     }
