@@ -130,15 +130,6 @@ impl GalleryPhoto {
 }
 
 impl GalleryBox {
-    pub(super) fn without_mask(
-        kind: &'static str,
-        class: String,
-        score: Option<f64>,
-        bbox: [f64; 4],
-    ) -> GalleryBox {
-        GalleryBox { kind, class, score, bbox, path: String::new() }
-    }
-
     /// What stands beside it.
     pub(super) fn label(&self) -> String {
         match (self.kind, self.score) {

@@ -7,6 +7,7 @@ mod gallery;
 mod judged;
 mod lines;
 mod matrix;
+mod mistakes;
 mod outline;
 mod page;
 mod plot;

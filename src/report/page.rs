@@ -1,21 +1,22 @@
 //! The page itself: what there is to say about a run and about its evaluation, as one HTML file that needs no other.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use askama::Template;
 
 use super::found::{Bar, DOUBT, RunFindings, bars};
-use super::gallery::{Album, GalleryBox, GalleryPhoto, SeenPhoto};
+use super::gallery::{Album, GalleryPhoto, SeenPhoto};
 use super::judged::{Bootstrap, EvaluationReport, NamedErrors};
 use super::lines::DrawnPlot;
 use super::matrix::Matrix;
+use super::mistakes::worst;
 use super::plot;
 use crate::photo::{DecodeOptions, Limits, PhotoEntry};
 use crate::run::{self, JournalRow, NotARun, Pictures, Record, RunState, Task};
-use coco_eval::{Boxed, Interval, IntervalKind, LEAST_IMAGES, MissedShare, Mistakes, ResultId};
+use coco_eval::{Interval, IntervalKind, LEAST_IMAGES, MissedShare, ResultId};
 
 /// Confusions that are listed.
 const CONFUSIONS: usize = 20;
@@ -58,7 +59,6 @@ pub enum PageError {
 /// When the run's folder cannot be read.
 pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
     let Sources { run, judged, photos, pictures } = sources;
-    let mut names = HashMap::new();
     let (mut title, mut drawn) = ("Evaluation".to_owned(), None);
     let (mut run_part, mut notes) = (None, Vec::new());
     if let Some(folder) = run {
@@ -78,9 +78,6 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
         let mut found = RunFindings::new(if album.is_some() { *pictures } else { 0 }, shown_from);
         for row in run::rows(folder).map_err(failed(journal))? {
             let row = row.map_err(failed(journal))?;
-            if judged.is_some() {
-                names.insert(row.image_id().clone(), row.file().to_owned());
-            }
             found.add(row);
         }
         title = format!(
@@ -93,7 +90,7 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
     }
     let judged = judged
         .as_ref()
-        .map(|judged| JudgedPart::new(judged, drawn.as_ref(), &names, *pictures))
+        .map(|judged| JudgedPart::new(judged, drawn.as_ref(), run.as_deref(), *pictures))
         .transpose()?;
     notes.extend(drawn.as_ref().and_then(Album::lost));
     let mut html =
@@ -290,7 +287,7 @@ impl JudgedPart {
     fn new(
         judged: &EvaluationReport,
         album: Option<&Album>,
-        files: &HashMap<ResultId, String>,
+        run: Option<&Path>,
         pictures: usize,
     ) -> Result<JudgedPart, plot::PlotError> {
         let errors = judged.errors.as_ref();
@@ -325,7 +322,7 @@ impl JudgedPart {
             confusions: errors.map(confusions).unwrap_or_default(),
             matrix: errors.and_then(Matrix::of),
             missed: errors.map(missed).unwrap_or_default(),
-            mistakes: album.map(|album| mistakes(judged, album, files, pictures)).unwrap_or_default(),
+            mistakes: album.zip(run).map(|(album, run)| worst(judged, album, run, pictures)).unwrap_or_default(),
             flawless: (shown > 0)
                 .then(|| (judged.mistakes.iter().filter(|image| image.count() == 0).count(), shown)),
         })
@@ -447,41 +444,4 @@ fn missed(named: &NamedErrors) -> Vec<(&'static str, Vec<MissedLine>)> {
     };
     let missed = &named.errors.missed;
     vec![("by size", lines(&missed.by_size)), ("by neighbours", lines(&missed.by_crowding))]
-}
-
-/// The photos in which most goes wrong.
-fn mistakes(
-    judged: &EvaluationReport,
-    album: &Album,
-    files: &HashMap<ResultId, String>,
-    pictures: usize,
-) -> Vec<GalleryPhoto> {
-    let names = judged.errors.as_ref().map_or(&[][..], |named| &named.categories);
-    let name = &|boxed: &Boxed| names.get(boxed.category).map_or("", String::as_str).to_owned();
-    let mut worst: Vec<&Mistakes> = judged.mistakes.iter().filter(|image| image.count() > 0).collect();
-    // Of equals those with the most certain mistake.
-    let boldest = |image: &Mistakes| image.wrong.iter().filter_map(|boxed| boxed.score).fold(0.0, f64::max);
-    worst.sort_by(|a, b| b.count().cmp(&a.count()).then(boldest(b).total_cmp(&boldest(a))));
-    let picture = |image: &Mistakes| {
-        let mark = |kind: &'static str| {
-            move |boxed: &Boxed| GalleryBox::without_mask(kind, name(boxed), boxed.score, boxed.bbox)
-        };
-        let scored = |boxed: &Boxed| mark("wrong")(boxed).label();
-        let lists = [
-            ("right", &image.right),
-            ("wrong", &image.wrong),
-            ("missed", &image.missed),
-            ("truth", &image.found),
-        ];
-        let marks = lists.into_iter().flat_map(|(kind, boxes)| boxes.iter().map(mark(kind))).collect();
-        let wrongly = image.wrong.iter().map(|boxed| format!("{} wrong", scored(boxed)));
-        let words: Vec<String> = wrongly
-            .chain(image.missed.iter().map(|boxed| format!("{} missed", name(boxed))))
-            .take(6)
-            .collect();
-        let caption = words.join(", ");
-        let file = files.get(&serde_json::from_value(image.image_id.clone()).ok()?)?;
-        album.picture(file, caption, marks)
-    };
-    worst.into_iter().filter_map(picture).take(pictures).collect()
 }

@@ -1,0 +1,92 @@
+//! The photos in which most goes wrong, with what is right, wrong and missed in them: boxes, and masks where there are any.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use coco_eval::{Boxed, Mistakes, ResultId, Rle};
+
+use super::gallery::{Album, GalleryBox, GalleryPhoto, scale};
+use super::judged::EvaluationReport;
+use super::outline;
+use crate::run::{self, FoundPhoto, JournalRow};
+
+/// Pictures of the worst photos, the worst first. Masks of detections are those of the run; annotations have theirs where masks
+/// were judged.
+pub(super) fn worst(
+    judged: &EvaluationReport,
+    album: &Album,
+    run: &Path,
+    pictures: usize,
+) -> Vec<GalleryPhoto> {
+    let mut worst: Vec<(ResultId, &Mistakes)> = judged
+        .mistakes
+        .iter()
+        .filter(|image| image.count() > 0)
+        .filter_map(|image| Some((serde_json::from_value(image.image_id.clone()).ok()?, image)))
+        .collect();
+    // Of equals those with the most certain mistake.
+    let boldest = |image: &Mistakes| image.wrong.iter().filter_map(|boxed| boxed.score).fold(0.0, f64::max);
+    worst.sort_by(|(_, a), (_, b)| b.count().cmp(&a.count()).then(boldest(b).total_cmp(&boldest(a))));
+    let mut shown = Vec::new();
+    // As many at a time as are wanted: some of them may not be among the photos given.
+    for some in worst.chunks(pictures.max(1)) {
+        let rows = rows(run, some);
+        let found = some.iter().filter_map(|(id, image)| picture(judged, album, rows.get(id)?, image));
+        shown.extend(found.take(pictures - shown.len()));
+        if shown.len() == pictures {
+            break;
+        }
+    }
+    shown
+}
+
+/// The run's rows of some images.
+fn rows(run: &Path, images: &[(ResultId, &Mistakes)]) -> HashMap<ResultId, FoundPhoto> {
+    let Ok(rows) = run::rows(run) else { return HashMap::new() };
+    let wanted: std::collections::HashSet<&ResultId> = images.iter().map(|(id, _)| id).collect();
+    rows.filter_map(|row| match row {
+        Ok(JournalRow::Found(row)) if wanted.contains(&row.image_id) => Some((row.image_id.clone(), row)),
+        _ => None,
+    })
+    .collect()
+}
+
+fn picture(
+    judged: &EvaluationReport,
+    album: &Album,
+    row: &FoundPhoto,
+    image: &Mistakes,
+) -> Option<GalleryPhoto> {
+    let names = judged.errors.as_ref().map_or(&[][..], |named| &named.categories);
+    let name = |boxed: &Boxed| names.get(boxed.category).map_or("", String::as_str).to_owned();
+    // Less than a pixel of the page's picture.
+    let tolerance = 0.75 * scale(row.width, row.height).max(1.0);
+    let mark = |kind: &'static str, boxed: &Boxed| {
+        let mask = boxed.mask.as_ref().or_else(|| detected(row, boxed).filter(|_| !album.is_drawn()));
+        let path = mask.map(|mask| outline::path(mask, tolerance)).unwrap_or_default();
+        GalleryBox { kind, class: name(boxed), score: boxed.score, bbox: boxed.bbox, path }
+    };
+    let lists = [
+        ("right", &image.right),
+        ("wrong", &image.wrong),
+        ("missed", &image.missed),
+        ("truth", &image.found),
+    ];
+    let of_list = |(kind, boxes): (&'static str, &Vec<Boxed>)| {
+        boxes.iter().map(|boxed| mark(kind, boxed)).collect::<Vec<GalleryBox>>()
+    };
+    let marks: Vec<GalleryBox> = lists.into_iter().flat_map(of_list).collect();
+    let wrongly =
+        marks.iter().filter(|mark| mark.kind == "wrong").map(|mark| format!("{} wrong", mark.label()));
+    let missed = image.missed.iter().map(|boxed| format!("{} missed", name(boxed)));
+    let caption = wrongly.chain(missed).take(6).collect::<Vec<String>>().join(", ");
+    album.picture(&row.file, caption, marks)
+}
+
+/// The mask of the run's detection that was judged, by its score and corner.
+fn detected<'a>(row: &'a FoundPhoto, boxed: &Boxed) -> Option<&'a Rle> {
+    let score = boxed.score? as f32;
+    let [x, y, ..] = boxed.bbox.map(|side| side as f32);
+    let same = |item: &&run::ResultItem| item.score == score && item.r#box[0] == x && item.r#box[1] == y;
+    row.detections.iter().find(same)?.mask.as_ref()
+}
