@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Prediction, Selection};
+use super::{Prediction, RoiMask, Selection};
 use crate::geometry::{BBox, ScoredBox, fuse, vote};
 
 /// IoU above which weighted boxes fusion takes boxes for one object: that of its reference implementation and paper.
@@ -57,7 +57,7 @@ impl FromStr for MergeRule {
 }
 
 /// One list of detections by falling score of several, each with its weight, chosen as the selection says. A detection has
-/// the mask of the one of its class that it overlaps most.
+/// the mean of the masks that the lists show for it.
 pub fn merge(
     given: &[Vec<Prediction>],
     weights: &[f64],
@@ -96,10 +96,25 @@ pub fn merge(
     found.truncate(selection.most);
     if given.iter().flatten().any(|one| one.mask.is_some()) {
         for one in &mut found {
-            one.mask = most_alike(one, given).and_then(|(list, place)| given[list][place].mask.clone());
+            one.mask = mean_mask(one, given, weights);
         }
     }
     found
+}
+
+/// The mean of the masks of those detections that are a merged one in their lists: in each list the one of its class that
+/// overlaps it most, from the overlap up that makes boxes one object. Where there are not two of them, the mask of the one that it
+/// overlaps most.
+fn mean_mask(one: &Prediction, given: &[Vec<Prediction>], weights: &[f64]) -> Option<RoiMask> {
+    let (list, place) = most_alike(one, given)?;
+    let own = given[list][place].mask.as_ref()?;
+    let mut alike = Vec::new();
+    for (list, weight) in given.iter().zip(weights) {
+        let found = most_alike(one, std::slice::from_ref(list)).map(|(_, place)| &list[place]);
+        let found = found.filter(|found| f64::from(one.bbox.iou(&found.bbox)) > FUSED);
+        alike.extend(found.and_then(|found| Some((*weight as f32, found.mask.as_ref()?))));
+    }
+    Some(if alike.len() < 2 { own.clone() } else { own.mean_of(one.bbox, &alike) })
 }
 
 /// Which list, and which place in it, has the detection of a merged one's class that overlaps it most; the first of equals.
@@ -146,7 +161,6 @@ fn prediction(one: ScoredBox) -> Prediction {
 
 #[cfg(test)]
 mod tests {
-    use super::super::RoiMask;
     use super::*;
     use crate::family::{MaskRule, MaskThreshold, PasteRule};
 
@@ -195,20 +209,31 @@ mod tests {
     }
 
     #[test]
-    fn a_merged_detection_has_the_mask_of_the_most_alike() {
+    fn a_merged_detection_has_the_mean_of_the_masks_that_show_it() {
         let rule = MaskRule { paste: PasteRule::Sample, threshold: MaskThreshold::AtLeast(0.5) };
-        let mask = |probability: f32| Some(RoiMask::new(rule, BBox::default(), 1, &[probability]));
-        let with = |one: Prediction, probability| Prediction { mask: mask(probability), ..one };
+        let with = |one: Prediction, probabilities: [f32; 4]| Prediction {
+            mask: Some(RoiMask::new(rule, one.bbox, 2, &probabilities)),
+            ..one
+        };
+        // Another class, and another object of the class, have no part in it.
         let lists = vec![
-            vec![with(one(0, 0.25, 14.0), 0.1)],
-            vec![with(one(0, 0.75, 10.0), 0.2), with(one(1, 0.5, 11.0), 0.3)],
+            vec![with(one(0, 0.5, 10.0), [1.0, 0.0, 0.25, 0.75])],
+            vec![
+                with(one(0, 0.5, 10.0), [0.0, 0.5, 0.25, 0.25]),
+                with(one(1, 0.25, 10.0), [1.0; 4]),
+                with(one(0, 0.125, 2.0), [1.0; 4]),
+            ],
         ];
-        // The fused box of the first class is 11 wide: nearer to the one of 10 than to that of 14.
         for rule in [MergeRule::Wbf, MergeRule::Nms, MergeRule::Vote] {
             let found = merge(&lists, &[1.0, 1.0], rule, &selection(0.01, false));
             let of_class = |class| found.iter().find(|one| one.class == class).unwrap().mask.clone();
-            assert_eq!((of_class(0), of_class(1)), (mask(0.2), mask(0.3)), "{rule}");
+            let mean = with(one(0, 0.5, 10.0), [0.5, 0.25, 0.25, 0.5]).mask;
+            assert_eq!(of_class(0), mean, "{rule}");
+            assert_eq!(of_class(1), lists[1][1].mask, "{rule}: one list alone shows it");
         }
+        let weighted = merge(&lists, &[3.0, 1.0], MergeRule::Nms, &selection(0.01, false));
+        let mean = with(one(0, 0.5, 10.0), [0.75, 0.125, 0.25, 0.625]).mask;
+        assert_eq!(weighted.first().and_then(|one| one.mask.clone()), mean);
     }
 
     #[test]

@@ -38,6 +38,35 @@ impl RoiMask {
         RoiMask { bbox, rule, grid: Arc::new(Grid::new(side, logits.iter().map(sigmoid))) }
     }
 
+    /// The mean of masks, each with its weight, over another box, pasted as this one: at the middle of each of the box's cells,
+    /// between the nearest of theirs; 0 outside of theirs.
+    pub(super) fn mean_of(&self, bbox: BBox, masks: &[(f32, &RoiMask)]) -> RoiMask {
+        let side = self.grid.side;
+        let whole: f32 = masks.iter().map(|(weight, _)| weight).sum();
+        let middle =
+            |low: f32, high: f32, cell: usize| low + (high - low) * (cell as f32 + 0.5) / side as f32;
+        let mean = (0..side * side).map(|place| {
+            let x = middle(bbox.x1, bbox.x2, place % side);
+            let y = middle(bbox.y1, bbox.y2, place / side);
+            masks.iter().map(|(weight, mask)| weight * mask.probability(x, y)).sum::<f32>() / whole
+        });
+        RoiMask { bbox, rule: self.rule, grid: Arc::new(Grid::new(side, mean)) }
+    }
+
+    /// The probability at a place in the photo.
+    fn probability(&self, x: f32, y: f32) -> f32 {
+        let side = self.grid.side;
+        let (column, row) =
+            (Cell::at(x, self.bbox.x1, self.bbox.x2, side), Cell::at(y, self.bbox.y1, self.bbox.y2, side));
+        let values = |row: usize| {
+            let (left, right) = column.neighbours(side);
+            let start = row * (side + 2);
+            column.between(self.grid.values[start + left], self.grid.values[start + right])
+        };
+        let (above, below) = row.neighbours(side);
+        row.between(values(above), values(below))
+    }
+
     /// The same `x` pixels further to the right and `y` further down.
     #[must_use]
     pub(super) fn moved(self, x: f32, y: f32) -> RoiMask {
@@ -117,6 +146,16 @@ struct Cell {
 impl Cell {
     /// On the ring, where all is 0.
     const OUTSIDE: Cell = Cell { low: 0, share: 0.0 };
+
+    /// Of a place between two edges of a grid's box.
+    fn at(place: f32, low: f32, high: f32, side: usize) -> Cell {
+        let at = (place - low) / (high - low) * side as f32 - 0.5;
+        if !(at >= -1.0 && at < side as f32) {
+            return Cell::OUTSIDE;
+        }
+        let before = at.floor();
+        Cell { low: (before + 1.0) as usize, share: at - before }
+    }
 
     fn neighbours(self, side: usize) -> (usize, usize) {
         (self.low, (self.low + 1).min(side + 1))
@@ -302,6 +341,18 @@ mod tests {
             let found = mask.mirrored(width as f32).paste((width, height)).pixels().unwrap();
             assert_eq!(found, turned, "{what}");
         }
+    }
+
+    /// A cell of the mean lies over the second column of one mask, beside both cells of another, and the next outside of the first.
+    #[test]
+    fn the_mean_of_masks_over_other_boxes_by_hand() {
+        let rule = rule(PasteRule::Sample);
+        let first = RoiMask::new(rule, BBox::new(0.0, 0.0, 4.0, 4.0), 2, &[0.0, 1.0, 0.0, 1.0]);
+        let second = RoiMask::new(rule, BBox::new(1.0, 0.0, 5.0, 4.0), 2, &[0.25, 0.75, 0.25, 0.75]);
+        let bbox = BBox::new(2.0, 0.0, 6.0, 4.0);
+        // At x of 3 and 5: of the first 1 and 0 (the ring), of the second 0.5 and half of 0.75.
+        let mean = RoiMask::new(rule, bbox, 2, &[0.75, 0.1875, 0.75, 0.1875]);
+        assert_eq!(first.mean_of(bbox, &[(1.0, &first), (1.0, &second)]), mean);
     }
 
     #[test]
