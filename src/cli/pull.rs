@@ -23,8 +23,8 @@ use super::progress::ProgressLine;
   rcnn pull https://example.org/mine.pth --name mine --sha256 8f3a…
 
 Names are those of `rcnn models --all`. A broken download goes on where it stopped; a server that falls silent for 30
-seconds counts as broken. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are honoured; RCNN_MIRROR is the address
-of a mirror that takes the place of the publishers' hosts.")]
+seconds counts as broken. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are honoured; RCNN_MIRROR has the address
+of a mirror that takes the place of the publishers' hosts, or several with commas between them, which are asked in turn.")]
 pub(crate) struct PullArgs {
     /// A name that `rcnn models --all` lists, or a URL
     name: String,
@@ -146,6 +146,7 @@ fn address(url: &str) -> Wanted {
     Wanted {
         name: stem.to_owned(),
         url: url.to_owned(),
+        others: Vec::new(),
         expected: None,
         options: ImportOptions::default(),
         note: None,

@@ -7,10 +7,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use coco_eval::{DataSet, Evaluator, Params, Reading};
+use coco_eval::{DataSet, Evaluator, IouType, Params, Reading};
 use sha2::Sha256;
 
-use crate::compare::{Circumstances, Reproduction};
+use crate::compare::{Circumstances, Reproduction, StatedNumber};
 use crate::hash::of_reader;
 use crate::model::{Model, Published, RECOMMENDED, find_published, nearest, published};
 use crate::photo::{DecodeOptions, Limits, Listing};
@@ -62,9 +62,10 @@ pub(crate) fn run(args: ReproduceArgs) -> anyhow::Result<Exit> {
     let known = known(&args.name)?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("reproduced").join(&known.name));
     // What is wrong with the annotations is said before hours of work.
-    let truth = DataSet::open(&args.annotations)?;
+    let from = |error| with_source(known, error);
+    let truth = DataSet::open(&args.annotations).map_err(|error| from(error.into()))?;
     let annotated = Annotated::open(&args.annotations)?;
-    let listing = super::list_photos(&args.images, Some(&out.join("annotated")))?;
+    let listing = super::list_photos(&args.images, Some(&out.join("annotated"))).map_err(from)?;
     let model = super::find_model(known.name.as_ref(), args.machine.offline())?;
     let record = detect(&args, &model, listing, annotated, &out)?;
     if record.state != RunState::Finished {
@@ -78,6 +79,19 @@ pub(crate) fn run(args: ReproduceArgs) -> anyhow::Result<Exit> {
         .with_context(|| format!("cannot write `{}`", path.display()))?;
     print_report(&found, args.json)?;
     Ok(if record.counts.failed > 0 { Exit::PhotosFailed } else { Exit::Done })
+}
+
+/// Where COCO's files are.
+const COCO: &str = "val2017.zip and annotations_trainval2017.zip, which has instances_val2017.json, are listed at \
+                    https://cocodataset.org/#download";
+
+/// The error that annotations or photos are not there, with where those of the publisher are.
+fn with_source(known: &Published, error: anyhow::Error) -> anyhow::Error {
+    if !known.dataset.starts_with("coco_") {
+        return error;
+    }
+    let told = format!("{error}; {COCO}");
+    if error.is::<Usage>() { Usage(told).into() } else { anyhow::anyhow!(told) }
 }
 
 /// The published detector of a name.
@@ -174,7 +188,25 @@ fn judge(
         failed: record.counts.failed,
         fast: record.settings.precision != Precision::Exact.to_string(),
     };
-    Ok(Reproduction::new(known, &model.manifest().conventions, &evaluation.stats, circumstances))
+    let found = Reproduction::new(known, &model.manifest().conventions, &evaluation.stats, circumstances);
+    if known.mask_ap.is_none() || !record.settings.masks {
+        return Ok(found);
+    }
+    Ok(match judge_masks(&args.annotations, out) {
+        Ok(ap) => found.with_masks(known, ap),
+        Err(error) => {
+            tell!("masks are not judged, and {}'s publisher does: {error:#}", known.name);
+            found
+        }
+    })
+}
+
+/// AP of the run's masks.
+fn judge_masks(annotations: &Path, out: &Path) -> anyhow::Result<f64> {
+    let params = Params::of(IouType::Segm);
+    let evaluator = Evaluator::open(annotations, &out.join("detections.json"), &params, false)?;
+    let evaluation = evaluator.evaluate_as(Reading::default(), false)?;
+    evaluation.stats.first().copied().context("there is no AP")
 }
 
 /// The numbers side by side, the verdict, and what may be why they differ.
@@ -194,12 +226,15 @@ fn write_all(text: &mut fmt::Formatter<'_>, found: &Reproduction) -> fmt::Result
     )?;
     let shown = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
     writeln!(text, "{:8}{:>8}{:>11}{:>12}", "percent", "here", "published", "difference")?;
-    for number in &found.numbers {
+    for number in found.numbers.iter().chain(&found.masks) {
         let published = number.published.map_or_else(String::new, |value| format!("{value:.1}"));
         let difference = number.difference.map_or_else(String::new, |value| format!("{value:+.2}"));
         writeln!(text, "{:8}{:>8}{published:>11}{difference:>12}", number.name, shown(number.ours))?;
     }
     match found.reproduced {
+        Some(true) if found.masks.as_ref().and_then(StatedNumber::agrees) == Some(false) => {
+            writeln!(text, "\nAP is the published number, and AP of masks is not; what may be why:")?;
+        }
         Some(true) => {
             return writeln!(text, "\nAP is the published number, as far as that is printed");
         }

@@ -59,6 +59,8 @@ pub struct Reproduction {
     pub dataset: String,
     /// The twelve numbers.
     pub numbers: Vec<StatedNumber>,
+    /// AP of masks, of a checkpoint whose publisher states it.
+    pub masks: Option<StatedNumber>,
     /// Whether AP is the publisher's, as far as that is printed; nothing where none is stated, or we have none.
     pub reproduced: Option<bool>,
     /// How the numbers came about.
@@ -76,22 +78,40 @@ impl Reproduction {
         circumstances: Circumstances,
     ) -> Reproduction {
         let number = |(place, name): (usize, &'static str)| {
-            let ours = stats.get(place).filter(|value| **value > -1.0).map(|value| 100.0 * value);
-            let stated = published.stated(name);
-            let difference = ours.zip(stated).map(|(ours, stated)| ours - stated);
-            StatedNumber { name, ours, published: stated, difference }
+            StatedNumber::new(name, stats.get(place).copied(), published.stated(name))
         };
         let numbers: Vec<StatedNumber> = NUMBERS.into_iter().enumerate().map(number).collect();
-        let reproduced = numbers.first().and_then(|ap| ap.difference).map(|gap| gap.abs() <= ROUNDING + 1e-9);
+        let reproduced = numbers.first().and_then(StatedNumber::agrees);
         let causes = causes(published, conventions, &circumstances);
         Reproduction {
             name: published.name.clone(),
             dataset: published.dataset.clone(),
             numbers,
+            masks: None,
             reproduced,
             circumstances,
             causes,
         }
+    }
+
+    /// Puts AP of masks, 0 to 1 and -1 where there is none, beside the publisher's.
+    #[must_use]
+    pub fn with_masks(self, published: &Published, ap: f64) -> Reproduction {
+        Reproduction { masks: Some(StatedNumber::new("mask AP", Some(ap), published.mask_ap)), ..self }
+    }
+}
+
+impl StatedNumber {
+    /// One of our numbers, 0 to 1 and -1 where there is none, beside the publisher's in percent.
+    fn new(name: &'static str, ours: Option<f64>, published: Option<f64>) -> StatedNumber {
+        let ours = ours.filter(|value| *value > -1.0).map(|value| 100.0 * value);
+        let difference = ours.zip(published).map(|(ours, published)| ours - published);
+        StatedNumber { name, ours, published, difference }
+    }
+
+    /// Whether it is the publisher's, as far as that is printed; nothing where one is missing.
+    pub fn agrees(&self) -> Option<bool> {
+        self.difference.map(|gap| gap.abs() <= ROUNDING + 1e-9)
     }
 }
 
@@ -242,6 +262,9 @@ mod tests {
         assert_eq!((found.numbers[2].published, found.numbers[2].difference), (None, None));
         assert_eq!(found.numbers[4].ours, None);
         assert_eq!(of(&[0.465], coco()).reproduced, Some(false));
+        // Of this one 34.6 is published for masks.
+        let masks = of(&[0.3], coco()).with_masks(find_published("tv-mask-r50-fpn").unwrap(), 0.3464);
+        assert_eq!(masks.masks.and_then(|masks| masks.agrees()), Some(true));
         assert_eq!(of(&[-1.0], coco()).reproduced, None);
     }
 

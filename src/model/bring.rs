@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::pull::{ExpectedDigest, PullError, check_file, download, mirrored};
+use super::pull::{ExpectedDigest, PullError, addresses, check_file, download};
 use super::{ClassifierModel, Imported, ModelError, ModelKind, Publication, Published};
 use crate::cache;
 use crate::family::ImportOptions;
@@ -15,6 +15,8 @@ pub struct Wanted {
     pub name: String,
     /// Where the checkpoint is.
     pub url: String,
+    /// Where else it is, to be asked in turn where that address does not bring it.
+    pub others: Vec<String>,
     /// What the file must hash to, where that is known.
     pub expected: Option<ExpectedDigest>,
     /// What no tensor shows.
@@ -26,10 +28,10 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// A published one, from its publisher or, where `RCNN_MIRROR` is set, from that mirror: the address that stands
-    /// there takes the place of `https://host` in the publisher's.
+    /// A published one, from its publisher or, where `RCNN_MIRROR` is set, from mirrors: each of the addresses that stand
+    /// there, with commas or spaces between them, takes the place of `https://host` in the publisher's.
     pub fn published(known: &Published) -> Wanted {
-        let url = mirrored(&known.url, std::env::var("RCNN_MIRROR").ok().as_deref());
+        let (url, others) = addresses(&known.url, &std::env::var("RCNN_MIRROR").unwrap_or_default());
         Wanted {
             name: known.name.clone(),
             expected: known.expected(),
@@ -41,6 +43,7 @@ impl Wanted {
                 published_ap: known.box_ap,
             },
             url,
+            others,
         }
     }
 
@@ -84,8 +87,9 @@ pub fn bring(
         let (classifier, warnings) = import(wanted, file, &folder)?;
         return Ok(Brought { folder, classifier, warnings, checkpoint: None });
     }
-    let file = download(&wanted.url, wanted.expected.as_ref(), progress)?;
-    let (classifier, warnings) = import(wanted, &file, &folder)?;
+    let (url, file) = download_from_any(wanted, progress)?;
+    let origin = Publication { url: Some(url.into()), ..wanted.origin.clone() };
+    let (classifier, warnings) = import(&Wanted { origin, ..wanted.clone() }, &file, &folder)?;
     if keep {
         return Ok(Brought { folder, classifier, warnings, checkpoint: Some(file) });
     }
@@ -93,6 +97,24 @@ pub fn bring(
     drop(fs::remove_file(&file));
     let _ = file.parent().map(fs::remove_dir);
     Ok(Brought { folder, classifier, warnings, checkpoint: None })
+}
+
+/// Downloads from the first address that brings the file. Where none does, the last one's error is given.
+fn download_from_any<'a>(
+    wanted: &'a Wanted,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+) -> Result<(&'a str, PathBuf), PullError> {
+    let mut url = &wanted.url;
+    let mut others = wanted.others.iter();
+    loop {
+        match (download(url, wanted.expected.as_ref(), progress), others.next()) {
+            (Err(error @ PullError::Network { .. }), Some(next)) => {
+                tracing::warn!("{error}; the next mirror is asked");
+                url = next;
+            }
+            (outcome, _) => return Ok((url, outcome?)),
+        }
+    }
 }
 
 /// Makes the model; whether it is a classifier, and what to say of it.

@@ -117,13 +117,13 @@ impl ExpectedDigest {
     }
 }
 
-/// A publisher's address with a mirror in place of `https://host`, if there is one.
-pub(super) fn mirrored(url: &str, mirror: Option<&str>) -> String {
+/// A publisher's address with each of some mirrors in place of `https://host`, as it is where there are none: the first, and
+/// the others.
+pub(super) fn addresses(url: &str, mirrors: &str) -> (String, Vec<String>) {
     let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
-    match (mirror.filter(|mirror| !mirror.is_empty()), path) {
-        (Some(mirror), Some(path)) => format!("{}/{path}", mirror.trim_end_matches('/')),
-        _ => url.to_owned(),
-    }
+    let mirrors = mirrors.split([',', ' ', '\n', '\t']).filter(|mirror| !mirror.is_empty());
+    let mut all = mirrors.filter_map(|mirror| Some(format!("{}/{}", mirror.trim_end_matches('/'), path?)));
+    (all.next().unwrap_or_else(|| url.to_owned()), all.collect())
 }
 
 impl Published {
@@ -315,11 +315,10 @@ mod tests {
     #[test]
     fn a_mirror_takes_the_place_of_the_host() {
         let url = "https://example.org/detectron2/a/model.pkl";
-        assert_eq!(mirrored(url, None), url);
-        assert_eq!(mirrored(url, Some("")), url);
-        assert_eq!(
-            mirrored(url, Some("http://mirror:8080/zoo/")),
-            "http://mirror:8080/zoo/detectron2/a/model.pkl"
-        );
+        assert_eq!(addresses(url, ""), (url.to_owned(), Vec::new()));
+        let path = "detectron2/a/model.pkl";
+        let (first, others) = addresses(url, "http://mirror:8080/zoo/, https://b.example.org");
+        assert_eq!(first, format!("http://mirror:8080/zoo/{path}"));
+        assert_eq!(others, [format!("https://b.example.org/{path}")]);
     }
 }

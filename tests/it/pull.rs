@@ -431,6 +431,17 @@ fn a_file_that_came_by_other_means_is_checked_and_taken() {
 }
 
 #[test]
+fn mirrors_are_asked_in_turn() {
+    let server = Server::new(detectron(), Manner::Whole);
+    let home = Home::new();
+    let mirrors = format!("http://127.0.0.1:9, {}", server.address);
+    let output = home.rcnn(&["pull", UNHASHED], &[("RCNN_MIRROR", &mirrors), ("NO_PROXY", "*")]);
+    assert!(output.status.success(), "{}", text(&output));
+    let manifest = std::fs::read_to_string(home.0.path().join(format!("models/{UNHASHED}/model.json")));
+    assert!(manifest.unwrap().contains(&server.address), "the address that it came from is kept");
+}
+
+#[test]
 fn without_a_network_the_ways_around_are_told() {
     let output =
         Home::new().rcnn(&["pull", "coco"], &[("RCNN_MIRROR", "http://127.0.0.1:9"), ("NO_PROXY", "*")]);

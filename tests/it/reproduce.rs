@@ -96,4 +96,8 @@ fn what_cannot_be_reproduced_says_what_to_do() {
     }
     let without = home.rcnn(&["reproduce", "pd-r50-fpn-1x", "-a", "absent.json", "-i", &images], &[]);
     assert!(!without.status.success() && text(&without).contains("absent.json"), "{}", text(&without));
+    assert!(text(&without).contains("annotations_trainval2017.zip"), "{}", text(&without));
+    let without = home.rcnn(&["reproduce", "pd-r50-fpn-1x", "-a", &gt, "-i", "absent"], &[]);
+    assert_eq!(without.status.code(), Some(2), "{}", text(&without));
+    assert!(text(&without).contains("val2017.zip"), "{}", text(&without));
 }
