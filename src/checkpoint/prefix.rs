@@ -29,7 +29,10 @@ pub(super) fn strip(tensors: &mut Vec<Tensor>, wanted: Option<&str>) -> Result<V
                 first: EscapedText::new(first),
             });
         }
-        take(tensors, prefix);
+        let mut behind = tensors.iter().filter_map(|tensor| tensor.name().strip_prefix(prefix));
+        // The point at its end may be left out.
+        let point = if behind.all(|rest| rest.starts_with('.')) { "." } else { "" };
+        take(tensors, &format!("{prefix}{point}"));
         return Ok(Vec::new());
     }
     for prefix in WRAPPERS {
@@ -71,9 +74,21 @@ fn prefixes(tensors: &[Tensor]) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         for tensor in tensors {
             let Some(prefix) = tensor.name().strip_suffix(anchor) else { continue };
-            if (prefix.is_empty() || prefix.ends_with('.')) && !found.iter().any(|other| other == prefix) {
+            if !found.iter().any(|other| other == prefix) {
                 found.push(prefix.to_owned());
             }
+        }
+        found.truncate(64);
+        let whole = |prefix: &String| prefix.is_empty() || prefix.ends_with('.');
+        if found.iter().any(whole) {
+            found.retain(whole);
+        } else {
+            // Not a part of names as PyTorch makes them: then the whole network must have it.
+            let most = |prefix: &String| {
+                let with = tensors.iter().filter(|tensor| tensor.name().starts_with(prefix.as_str()));
+                2 * with.count() > tensors.len()
+            };
+            found.retain(most);
         }
         found
     };
@@ -84,7 +99,6 @@ fn prefixes(tensors: &[Tensor]) -> Vec<String> {
         tensors.iter().any(|tensor| tensor.name().strip_prefix(prefix).is_some_and(|rest| rest == name))
     };
     let mut bare = before(CLASSIFIER);
-    bare.truncate(64);
     bare.retain(|prefix| LAST.iter().any(|last| has(prefix, last)));
     bare
 }

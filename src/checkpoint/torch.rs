@@ -14,6 +14,9 @@ use super::{archive, foreign, home, numpy};
 /// `torch.save` before 1.6 begins with this number as a pickle of its own.
 const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
+/// The same in protocols 0 and 1.
+const LEGACY_MAGIC_TEXT: &[u8] = b"L119547037146038801333356L\n";
+
 /// Bytes of a pickle that a tensor must have paid for, a quarter of them its own: real ones have a hundred and more.
 const TENSOR_COST: usize = 128;
 
@@ -75,9 +78,15 @@ fn compressed(name: &str) -> CheckpointError {
     ))
 }
 
-/// Whether the first pickle is the magic number of the old format.
+/// Whether the first pickle is the magic number of the old format, in any of pickle's protocols.
 pub(super) fn is_legacy(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x80, _, 0x8a, 10, magic @ ..] if magic.starts_with(&LEGACY_MAGIC))
+    let number = match bytes {
+        // From protocol 4 on its length stands before it.
+        [0x80, _, 0x95, rest @ ..] => rest.get(8..).unwrap_or_default(),
+        [0x80, _, rest @ ..] => rest,
+        text => return text.starts_with(LEGACY_MAGIC_TEXT),
+    };
+    matches!(number, [0x8a, 10, magic @ ..] if magic.starts_with(&LEGACY_MAGIC))
 }
 
 /// Reads the old format: magic number, protocol, system, the object, the keys of storages, and the storages.

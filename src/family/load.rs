@@ -28,10 +28,13 @@ pub enum FamilyError {
     },
     /// Another detector.
     #[error(
-        "it is a {0}: only Faster, Mask and Cascade R-CNN on a ResNet are read; give a checkpoint of such a model, or one \
+        "it is {0}: only Faster, Mask and Cascade R-CNN on a ResNet are read; give a checkpoint of such a model, or one \
          that `rcnn models` names"
     )]
     OtherModel(&'static str),
+    /// Something of the network is not known here, though its family is.
+    #[error("{0}: give a checkpoint without, or one that `rcnn models` names")]
+    OtherPart(&'static str),
     /// A detector, but not on a ResNet.
     #[error("the backbone is no ResNet: there is no tensor `{expected}`, but `{found}`")]
     UnknownBackbone {
@@ -88,7 +91,9 @@ impl FamilyError {
     /// The sort of failure, for programs and tests.
     pub fn kind(&self) -> &'static str {
         match self {
-            FamilyError::UnknownModel { .. } | FamilyError::OtherModel(_) => "unknown_model",
+            FamilyError::UnknownModel { .. } | FamilyError::OtherModel(_) | FamilyError::OtherPart(_) => {
+                "unknown_model"
+            }
             FamilyError::UnknownBackbone { .. } => "unknown_backbone",
             FamilyError::Incomplete { missing, .. } if !missing.is_empty() => "missing_tensor",
             FamilyError::Incomplete { .. } => "shape_mismatch",
@@ -225,6 +230,11 @@ fn recognise(
             known()
         )));
     }
+    if checkpoint.tensors().any(|tensor| OFFSETS.iter().any(|part| tensor.name().contains(part))) {
+        return Err(FamilyError::OtherPart(
+            "its backbone has deformable convolutions, which are not supported",
+        ));
+    }
     for family in FAMILIES.iter().filter(wanted) {
         if let Some(recognised) = (family.recognise)(checkpoint)? {
             return Ok((family, recognised));
@@ -237,20 +247,24 @@ fn recognise(
     Err(FamilyError::UnknownModel { known: known(), found: first_parts(checkpoint) })
 }
 
+/// What mmdetection and PaddleDetection, and detectron2, call the layer of a deformable convolution that says from where it takes its
+/// inputs.
+const OFFSETS: [&str; 2] = ["conv_offset.", "conv2_offset."];
+
 /// Parts of names that other detectors' tensors have, the telling ones first.
 const OTHERS: [(&str, &str); 12] = [
-    ("bbox_ctrness", "FCOS"),
-    ("fcos_head.", "FCOS"),
-    ("conv_centerness", "FCOS"),
-    ("retina_cls", "RetinaNet"),
-    ("head.classification_head.module_list", "SSD"),
-    ("head.classification_head.cls_logits", "RetinaNet"),
-    ("head.cls_subnet.", "RetinaNet"),
-    ("transformer.encoder.", "DETR"),
-    ("multi_level_conv_cls", "YOLOX"),
-    ("yolox", "YOLOX"),
-    ("model.0.conv.weight", "YOLO (Ultralytics) model"),
-    ("extra.0.weight", "SSD"),
+    ("bbox_ctrness", "an FCOS"),
+    ("fcos_head.", "an FCOS"),
+    ("conv_centerness", "an FCOS"),
+    ("retina_cls", "a RetinaNet"),
+    ("head.classification_head.module_list", "an SSD"),
+    ("head.classification_head.cls_logits", "a RetinaNet"),
+    ("head.cls_subnet.", "a RetinaNet"),
+    ("transformer.encoder.", "a DETR"),
+    ("multi_level_conv_cls", "a YOLOX"),
+    ("yolox", "a YOLOX"),
+    ("model.0.conv.weight", "a YOLO (Ultralytics) model"),
+    ("extra.0.weight", "an SSD"),
 ];
 
 /// Puts outputs into the detector's order, leaving out those it has no use for.

@@ -22,7 +22,10 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
         return Ok(None);
     }
     if has("bbox_head.bbox_score0.weight") {
-        return Err(FamilyError::OtherModel("Cascade R-CNN of PaddleDetection"));
+        return Err(FamilyError::OtherPart(
+            "it is a Cascade R-CNN of PaddleDetection, of which only Faster R-CNN and the boxes of Mask R-CNN are read (cascades of \
+             detectron2 and mmdetection are)",
+        ));
     }
     let pooled = |stage: usize| has(&format!("backbone.res{0}.res{0}a.short.conv.conv.weight", stage + 2));
     let style = PaddleStyle {

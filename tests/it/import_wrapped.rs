@@ -134,6 +134,35 @@ fn head(place: &Place, file: &str, more: &[&str]) -> (String, String) {
     (hash, ended.out + &ended.err)
 }
 
+/// The files are torch's own; of protocol 0 it cannot read what it writes.
+#[test]
+fn the_old_format_is_read_in_every_protocol() {
+    for protocol in 1..=5 {
+        let file = format!("tests/fixtures/legacy/protocol-{protocol}.pth");
+        let checkpoint = Checkpoint::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(&file)).unwrap();
+        let weight = checkpoint.tensor("weight").unwrap();
+        assert_eq!(weight.shape(), [1, 3], "{file}");
+        assert_eq!(weight.to_f32(&checkpoint).unwrap(), [1.0, -2.0, 0.5], "{file}");
+    }
+}
+
+#[test]
+fn any_prefix_is_taken_off_and_its_point_may_be_left_out() {
+    let place = place();
+    checkpoint(&place, "plain.pth", &[("model", network())]);
+    let (plain, _) = head(&place, "plain.pth", &[]);
+    for prefix in ["net.", "detector.model.", "x y/z:", "my_"] {
+        checkpoint(&place, "model.pth", &[("model", behind(prefix, network()))]);
+        let (hash, said) = head(&place, "model.pth", &[]);
+        assert!(hash == plain && said.contains(&format!("begin with `{prefix}`")), "{said}");
+    }
+    let two = [behind("student.", network()), behind("teacher.", other())].concat();
+    checkpoint(&place, "two.pth", &[("model", two)]);
+    let with_point = head(&place, "two.pth", &["--prefix", "teacher."]).0;
+    assert_eq!(head(&place, "two.pth", &["--prefix", "teacher"]).0, with_point);
+    assert_ne!(with_point, plain);
+}
+
 #[test]
 fn of_a_model_beside_its_moving_average_the_model_is_taken_and_key_takes_the_other() {
     let place = place();

@@ -32,6 +32,7 @@ mod golden_resize;
 mod heif;
 mod import;
 mod import_heads;
+mod import_refused;
 mod import_wrapped;
 mod install;
 mod json_lines;
