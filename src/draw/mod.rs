@@ -14,10 +14,11 @@ use image::RgbImage;
 
 use crate::geometry::BBox;
 use crate::photo::Photo;
-use place::{LabelPlacer, Rect};
+use place::LabelPlacer;
 
 pub use colour::colour;
 pub use font::Fonts;
+pub(crate) use place::Rect;
 
 /// One box to draw.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,16 +2,16 @@
 
 /// A rectangle of whole pixels; the far edges are `x + width` and `y + height`, not one less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rect {
-    pub(super) x: i64,
-    pub(super) y: i64,
-    pub(super) width: i64,
-    pub(super) height: i64,
+pub(crate) struct Rect {
+    pub(crate) x: i64,
+    pub(crate) y: i64,
+    pub(crate) width: i64,
+    pub(crate) height: i64,
 }
 
 impl Rect {
     /// Pixels that both cover.
-    pub(super) fn overlap(&self, other: &Rect) -> i64 {
+    pub(crate) fn overlap(&self, other: &Rect) -> i64 {
         let wide = (self.x + self.width).min(other.x + other.width) - self.x.max(other.x);
         let tall = (self.y + self.height).min(other.y + other.height) - self.y.max(other.y);
         wide.max(0) * tall.max(0)

@@ -11,6 +11,7 @@ mod mistakes;
 mod outline;
 mod page;
 mod plot;
+mod plot_labels;
 
 pub use comparison::{ColumnHead, ComparisonPage, Gain, MovedRow};
 pub use judged::EvaluationReport;

@@ -3,13 +3,25 @@
 use std::io::Cursor;
 use std::sync::Once;
 
+use image::imageops::{self, FilterType};
 use image::{ImageFormat, RgbImage};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
+use super::plot_labels::{NamedPoint, place};
+use crate::draw::Rect;
+
 /// Size in pixels.
 const SIZE: (u32, u32) = (900, 560);
+
+/// How many times its size a picture of pixels is drawn before it is scaled down: letters are set at whole pixels, which
+/// shows as uneven gaps where a pixel is large.
+const FINER: u32 = 4;
+
+/// Radius of a point, and what is left free around a name.
+const RADIUS: u32 = 5;
+const MARGIN: u32 = 2;
 
 /// Colours that the colour-blind tell apart as well, and that stand out on white (Okabe and Ito 2008, "Color universal
 /// design", without the yellow).
@@ -70,7 +82,7 @@ impl Plot {
     /// When there is no point, or numbers cannot be drawn.
     pub fn svg(&self) -> Result<String, PlotError> {
         let mut text = String::new();
-        self.draw(&SVGBackend::with_string(&mut text, SIZE).into_drawing_area())?;
+        self.draw(&SVGBackend::with_string(&mut text, SIZE).into_drawing_area(), 1)?;
         Ok(text)
     }
 
@@ -79,26 +91,30 @@ impl Plot {
     /// # Errors
     /// When there is no point, or numbers cannot be drawn.
     pub fn png(&self) -> Result<Vec<u8>, PlotError> {
-        let mut pixels = vec![0; 3 * SIZE.0 as usize * SIZE.1 as usize];
-        self.draw(&BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area())?;
-        let picture =
-            RgbImage::from_raw(SIZE.0, SIZE.1, pixels).ok_or_else(|| PlotError("no picture".into()))?;
+        let fine = (FINER * SIZE.0, FINER * SIZE.1);
+        let mut pixels = vec![0; 3 * fine.0 as usize * fine.1 as usize];
+        self.draw(&BitMapBackend::with_buffer(&mut pixels, fine).into_drawing_area(), FINER)?;
+        let drawn =
+            RgbImage::from_raw(fine.0, fine.1, pixels).ok_or_else(|| PlotError("no picture".into()))?;
+        let picture = imageops::resize(&drawn, SIZE.0, SIZE.1, FilterType::CatmullRom);
         let mut bytes = Cursor::new(Vec::new());
         picture.write_to(&mut bytes, ImageFormat::Png).map_err(|error| PlotError(error.to_string()))?;
         Ok(bytes.into_inner())
     }
 
-    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Result<(), PlotError>
+    fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>, scale: u32) -> Result<(), PlotError>
     where
         B::ErrorType: 'static,
     {
         use_own_font();
-        self.draw_on(area).map_err(|error| PlotError(error.to_string()))
+        self.draw_on(area, scale).map_err(|error| PlotError(error.to_string()))
     }
 
+    /// Draws with everything at so many times its size.
     fn draw_on<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
+        scale: u32,
     ) -> Result<(), Box<dyn std::error::Error>>
     where
         B::ErrorType: 'static,
@@ -107,54 +123,68 @@ impl Plot {
             return Err("there is nothing to plot".into());
         }
         let (x, y) = self.ranges();
+        let decimals = if y.1 - y.0 < 0.08 { 3 } else { 2 };
+        let font = ("sans-serif", 15 * scale).into_font();
         area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(area)
-            .caption(&self.title, ("sans-serif", 22))
-            .margin(16)
-            .x_label_area_size(48)
-            .y_label_area_size(64)
+            .caption(&self.title, ("sans-serif", 22 * scale))
+            .margin(16 * scale)
+            .x_label_area_size(48 * scale)
+            .y_label_area_size(64 * scale)
             .build_cartesian_2d(x.0..x.1, y.0..y.1)?;
         chart
             .configure_mesh()
             .light_line_style(WHITE)
+            .bold_line_style(RGBColor(225, 225, 225).stroke_width(scale))
+            .axis_style(BLACK.stroke_width(scale))
+            .set_all_tick_mark_size(5 * scale)
             .x_desc(&self.x_label)
             .y_desc(&self.y_label)
-            .label_style(("sans-serif", 15))
-            .y_label_formatter(&|value| format!("{value:.2}"))
+            .label_style(font.clone())
+            .y_label_formatter(&|value| format!("{value:.decimals$}"))
             .draw()?;
-        let labels = self.labels(x.1 - x.0, y);
-        for (number, (point, label)) in self.points.iter().zip(labels).enumerate() {
+        let pixel = |x: f64, y: f64| chart.backend_coord(&(x, y));
+        let mut named = Vec::new();
+        for point in &self.points {
+            let (width, height) = font.box_size(&point.name)?;
+            let at = pixel(point.x, point.y);
+            let ends = [point.interval.1, point.interval.0].map(|end| i64::from(pixel(point.x, end).1));
+            named.push(NamedPoint {
+                centre: (at.0.into(), at.1.into()),
+                interval: (ends[0], ends[1]),
+                name: ((width + 2 * MARGIN * scale).into(), (height + 2 * MARGIN * scale).into()),
+            });
+        }
+        let (across, down) = chart.plotting_area().get_pixel_range();
+        let page = Rect {
+            x: across.start.into(),
+            y: down.start.into(),
+            width: across.len() as i64,
+            height: down.len() as i64,
+        };
+        let names = place(page, &named, i64::from(RADIUS * scale));
+        let whole = |(x, y): (i64, i64)| (x as i32, y as i32);
+        let grey = RGBColor(110, 110, 110).stroke_width(scale);
+        for leader in names.iter().filter_map(|name| name.leader) {
+            area.draw(&PathElement::new(leader.map(whole).to_vec(), grey))?;
+        }
+        for (number, point) in named.iter().enumerate() {
             let colour = COLOURS[number % COLOURS.len()];
-            let ends = [(point.x, point.interval.0), (point.x, point.interval.1)];
-            chart.draw_series(LineSeries::new(ends, colour.stroke_width(2)))?;
-            chart.draw_series([Circle::new((point.x, point.y), 5, colour.filled())])?;
-            let style = ("sans-serif", 15).into_font().color(&BLACK);
-            let name = Text::new(point.name.clone(), (9, -7), style);
-            chart.draw_series([EmptyElement::at((point.x, label)) + name])?;
+            let ends = [point.interval.0, point.interval.1].map(|y| whole((point.centre.0, y)));
+            area.draw(&PathElement::new(ends.to_vec(), colour.stroke_width(2 * scale)))?;
+            area.draw(&Circle::new(whole(point.centre), RADIUS * scale, colour.filled()))?;
+        }
+        let margin = i64::from(MARGIN * scale);
+        for (point, name) in self.points.iter().zip(&names) {
+            let Rect { x, y, width, height } = name.at;
+            // The lines of the grid end at a name.
+            let corners = [whole((x, y)), whole((x + width, y + height))];
+            area.draw(&Rectangle::new(corners, WHITE.filled()))?;
+            let text = Text::new(point.name.as_str(), whole((x + margin, y + margin)), font.clone());
+            area.draw(&text)?;
         }
         area.present()?;
         Ok(())
-    }
-
-    /// Heights of the names, on an axis of costs of this length: those of the points, or lower where another name is in the way.
-    fn labels(&self, x: f64, (low, high): (f64, f64)) -> Vec<f64> {
-        // A letter's width and a line's height as shares of the axes.
-        let (letter, line) = (0.0105 * x, 0.045 * (high - low));
-        let mut placed: Vec<(f64, f64, f64)> = Vec::new();
-        for point in &self.points {
-            let (left, right) = (point.x, point.x + letter * (point.name.chars().count() + 1) as f64);
-            let mut height = point.y;
-            let taken = |height: f64| {
-                placed
-                    .iter()
-                    .any(|&(from, to, y)| left < to && from < right && (y - height).abs() < 0.99 * line)
-            };
-            while taken(height) {
-                height -= line;
-            }
-            placed.push((left, right, height));
-        }
-        placed.into_iter().map(|(_, _, height)| height).collect()
     }
 
     /// The ranges of cost and of accuracy, with room for names and intervals.
@@ -186,15 +216,6 @@ mod tests {
             y_label: "AP".into(),
             points: vec![point("resnet-18", 20.0, 0.44), point("resnet <34>", 35.0, 0.47)],
         }
-    }
-
-    #[test]
-    fn names_of_equal_points_stand_below_each_other() {
-        let mut plot = plot();
-        plot.points = [0, 0, 1].map(|k| plot.points[k].clone()).to_vec();
-        let heights = plot.labels(50.0, (0.4, 0.5));
-        assert_eq!((heights[0], heights[2]), (0.44, 0.47));
-        assert!((heights[1] - 0.4355).abs() < 1e-9, "{heights:?}");
     }
 
     #[test]
