@@ -10,6 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use serde::Serialize;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::photo;
 
@@ -284,7 +287,7 @@ pub(crate) fn speak_plainly_on_panic() {
     }));
 }
 
-/// `RCNN_LOG` turns on tracing, in `tracing-subscriber`'s filter syntax, and `--verbose` does where it is not set: once for our
+/// `RCNN_LOG` turns on tracing, by levels such as `debug` or levels of parts such as `rcnn=debug,ureq=info`, and `--verbose` does where it is not set: once for our
 /// own parts, more often for all.
 pub(crate) fn init_tracing(verbose: u8) {
     let asked = match verbose {
@@ -293,12 +296,14 @@ pub(crate) fn init_tracing(verbose: u8) {
         _ => Some("debug".to_owned()),
     };
     let Some(filter) = std::env::var("RCNN_LOG").ok().or(asked) else { return };
-    match tracing_subscriber::EnvFilter::builder().parse(filter) {
+    match filter.parse::<Targets>() {
         Ok(filter) => tracing_subscriber::fmt()
-            .with_env_filter(filter)
+            .with_max_level(LevelFilter::TRACE)
             .with_ansi(io::stderr().is_terminal())
             .with_writer(io::stderr)
             .log_internal_errors(false)
+            .finish()
+            .with(filter)
             .try_init()
             // In another program's process a second command finds what the first has set up.
             .unwrap_or_default(),
