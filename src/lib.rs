@@ -131,7 +131,7 @@ pub mod internal {
 }
 
 pub use checkpoint::CheckpointError;
-pub use detector::{Augment, Detector, DetectorError, MergeRule};
+pub use detector::{Augment, Detector, DetectorError, MergeRule, UnknownMergeRule};
 #[cfg(feature = "draw")]
 pub use draw::{Fonts, Mark, annotate};
 #[cfg(feature = "convert")]

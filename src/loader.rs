@@ -49,13 +49,36 @@ fn absolute(value: &OsStr) -> (Vec<OsString>, usize) {
     (entries.iter().filter(|entry| placed(entry)).map(OsString::from).collect(), entries.len())
 }
 
+/// Why a library is not loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotLoaded {
+    /// The current folder would decide which library it is.
+    #[error("its path is relative")]
+    Relative,
+    /// The system's loader would look for what it needs in the current folder.
+    #[error("{0} has an empty or relative entry, which stands for the current folder: remove it")]
+    CurrentFolder(&'static str),
+    /// The loader's own words, on one line.
+    #[error("{0}")]
+    Loader(String),
+}
+
+impl NotLoaded {
+    fn of(error: &libloading::Error) -> NotLoaded {
+        use std::error::Error as _;
+        let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        NotLoaded::Loader(text.lines().next().unwrap_or_default().to_owned())
+    }
+}
+
 /// Why a library may not be loaded.
-fn refusal(path: &Path) -> Option<String> {
+fn refusal(path: &Path) -> Option<NotLoaded> {
     if !path.is_absolute() {
-        return Some("its path is relative".into());
+        return Some(NotLoaded::Relative);
     }
     let (name, _) = relative_folders().into_iter().next()?;
-    Some(format!("{name} has an empty or relative entry, which stands for the current folder: remove it"))
+    Some(NotLoaded::CurrentFolder(name))
 }
 
 /// Loads a library, and what it needs in turn from its own folder and the system's. Never unload it: others may hold
@@ -67,7 +90,7 @@ fn refusal(path: &Path) -> Option<String> {
 /// # Safety
 /// The library's initialisers run, and must be such as may run in this process.
 #[allow(unsafe_code)]
-pub(crate) unsafe fn open(path: &Path) -> Result<Library, String> {
+pub(crate) unsafe fn open(path: &Path) -> Result<Library, NotLoaded> {
     if let Some(why) = refusal(path) {
         return Err(why);
     }
@@ -83,12 +106,12 @@ pub(crate) unsafe fn open(path: &Path) -> Result<Library, String> {
         {
             use libloading::os::windows as os;
             // Without the current folder and without PATH; which it does only for a path with backslashes alone.
-            let path = std::path::absolute(path).map_err(|error| error.to_string())?;
+            let path = std::path::absolute(path).map_err(|error| NotLoaded::Loader(error.to_string()))?;
             let flags = os::LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | os::LOAD_LIBRARY_SEARCH_DEFAULT_DIRS;
             os::Library::load_with_flags(path, flags)
         }
     };
-    opened.map(Library::from).map_err(|error| one_line(&error))
+    opened.map(Library::from).map_err(|error| NotLoaded::of(&error))
 }
 
 /// Loads a driver's library, which the system's own loader alone knows where to find.
@@ -99,7 +122,7 @@ pub(crate) unsafe fn open(path: &Path) -> Result<Library, String> {
 /// # Safety
 /// As for [`open`].
 #[allow(unsafe_code)]
-pub(crate) unsafe fn open_driver(name: &str) -> Result<Library, String> {
+pub(crate) unsafe fn open_driver(name: &str) -> Result<Library, NotLoaded> {
     if let Some(why) = refusal(Path::new("/")) {
         return Err(why);
     }
@@ -115,13 +138,7 @@ pub(crate) unsafe fn open_driver(name: &str) -> Result<Library, String> {
             os::Library::load_with_flags(name, os::LOAD_LIBRARY_SEARCH_SYSTEM32).map(Library::from)
         }
     };
-    opened.map_err(|error| one_line(&error))
-}
-
-fn one_line(error: &libloading::Error) -> String {
-    use std::error::Error as _;
-    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    text.lines().next().unwrap_or_default().to_owned()
+    opened.map_err(|error| NotLoaded::of(&error))
 }
 
 /// The folders in which this system looks for libraries that are asked for by name, the current folder and other
@@ -191,7 +208,7 @@ mod tests {
         #[allow(unsafe_code)]
         // SAFETY: nothing is loaded.
         let refused = unsafe { open(Path::new("libonnxruntime.so")) }.unwrap_err();
-        assert_eq!(refused, "its path is relative");
+        assert_eq!(refused, NotLoaded::Relative);
     }
 
     #[test]

@@ -47,12 +47,17 @@ impl fmt::Display for MergeRule {
     }
 }
 
-impl FromStr for MergeRule {
-    type Err = String;
+/// No rule of this name merges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("known are wbf, nms, vote and soft-nms")]
+pub struct UnknownMergeRule;
 
-    fn from_str(text: &str) -> Result<MergeRule, String> {
+impl FromStr for MergeRule {
+    type Err = UnknownMergeRule;
+
+    fn from_str(text: &str) -> Result<MergeRule, UnknownMergeRule> {
         let found = MergeRule::ALL.iter().find(|(_, name)| *name == text).map(|(rule, _)| *rule);
-        found.ok_or_else(|| "known are wbf, nms, vote and soft-nms".into())
+        found.ok_or(UnknownMergeRule)
     }
 }
 

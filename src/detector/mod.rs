@@ -36,7 +36,7 @@ pub use fast::FastQuestion;
 pub use input::Input;
 pub(crate) use masks::AT_ONCE as MASKS_AT_ONCE;
 pub(crate) use merge::most_alike;
-pub use merge::{MergeRule, merge};
+pub use merge::{MergeRule, UnknownMergeRule, merge};
 pub use origin::Origin;
 pub use partners::{OtherModel, united};
 pub use postprocess::{HeadOutput, Postprocess, Selection, Sizes, detections};

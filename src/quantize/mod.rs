@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-pub use range::Method;
+pub use range::{Method, UnknownMethod};
 
 use crate::model::{GraphSource, Manifest, Model, OfGraphs, Quantization};
 use crate::onnx::{self, Graph};

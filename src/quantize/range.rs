@@ -31,13 +31,18 @@ impl fmt::Display for Method {
     }
 }
 
-impl FromStr for Method {
-    type Err = String;
+/// No method of this name chooses ranges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("known are min-max, percentile, entropy and mse")]
+pub struct UnknownMethod;
 
-    fn from_str(text: &str) -> Result<Method, String> {
+impl FromStr for Method {
+    type Err = UnknownMethod;
+
+    fn from_str(text: &str) -> Result<Method, UnknownMethod> {
         let known = [Method::MinMax, Method::Percentile, Method::Entropy, Method::Mse];
         let found = known.into_iter().find(|method| method.to_string() == text);
-        found.ok_or_else(|| "known are min-max, percentile, entropy and mse".into())
+        found.ok_or(UnknownMethod)
     }
 }
 

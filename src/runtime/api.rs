@@ -6,6 +6,7 @@
 //! functions as far as its release has them, and beyond that with stubs, which nobody calls, because plugins are
 //! refused before ([`super::plugin`]). Knows nothing of sessions.
 
+use std::error::Error;
 use std::mem::{offset_of, size_of};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +26,7 @@ static READY: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// What the loader says, or that the library has not all functions of its own release.
 #[allow(unsafe_code)]
-pub(super) fn load(path: &Path, minor: u32) -> Result<(), String> {
+pub(super) fn load(path: &Path, minor: u32) -> Result<(), Box<dyn Error + Send + Sync>> {
     let version = minor.min(NEWEST_MINOR);
     let bytes = known_bytes(version);
     // SAFETY: the path is one that `probe` has just loaded and asked for its version, so the entry is there and of its
@@ -38,10 +39,10 @@ pub(super) fn load(path: &Path, minor: u32) -> Result<(), String> {
         let base = loader::base(&library).ok_or("it has no table of functions")?;
         let theirs = (base.GetApi)(version);
         if theirs.is_null() {
-            return Err(format!("it has no functions of version {version}"));
+            return Err(format!("it has no functions of version {version}").into());
         }
         if loader::has_null(theirs.cast(), bytes) {
-            return Err(format!("it lacks a function of version {version}"));
+            return Err(format!("it lacks a function of version {version}").into());
         }
         let mut table = stub::api();
         let target = std::ptr::from_mut(&mut table).cast::<u8>();

@@ -10,7 +10,7 @@ use libloading::Library;
 use ort::session::builder::SessionBuilder;
 
 use super::device::Precision;
-use super::{LibraryPlace, Runtime, RuntimeError, install, loader};
+use super::{LibraryPlace, NotLoaded, Runtime, RuntimeError, install, loader};
 
 /// Why CUDA cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,8 +50,9 @@ pub enum NoCuda {
     Library {
         /// The library.
         path: PathBuf,
-        /// The loader's words.
-        why: String,
+        /// What the loader says.
+        #[source]
+        why: NotLoaded,
     },
     /// The library of ONNX Runtime that is used is for processors only.
     #[error(
@@ -152,7 +153,7 @@ fn beside(folder: &Path) -> Vec<PathBuf> {
 
 /// Loads a library for the rest of the process, so that whoever asks for its bare name gets this one.
 #[allow(unsafe_code)]
-fn load(path: &Path) -> Result<(), String> {
+fn load(path: &Path) -> Result<(), NotLoaded> {
     // SAFETY: the file comes from a wheel whose hash is known, or was put by the user beside the ONNX Runtime that
     // they name; its initialisers run as in any program that uses CUDA. It is never unloaded.
     unsafe { loader::open(path) }.map(std::mem::forget)
@@ -190,7 +191,7 @@ impl Runtime {
             .build()
             .error_on_failure();
         let builder = builder.with_execution_providers([provider]);
-        builder.map_err(|error| RuntimeError::ort("using CUDA", &error))
+        builder.map_err(|error| RuntimeError::ort("using CUDA", ort::Error::<()>::from(error)))
     }
 
     /// Why a library without CUDA is used.

@@ -8,7 +8,7 @@ use std::sync::Once;
 use libloading::Library;
 use ort::sys::OrtApiBase;
 
-use crate::loader;
+use crate::loader::{self, NotLoaded};
 
 /// Loads a library of ONNX Runtime's, or one that it needs, as [`loader::open`] does.
 ///
@@ -18,7 +18,7 @@ use crate::loader;
 /// # Safety
 /// As there.
 #[allow(unsafe_code)]
-pub(super) unsafe fn open(path: &Path) -> Result<Library, String> {
+pub(super) unsafe fn open(path: &Path) -> Result<Library, NotLoaded> {
     without_telemetry();
     // SAFETY: the caller's.
     unsafe { loader::open(path) }

@@ -21,12 +21,12 @@ mod way;
 
 use std::path::{Path, PathBuf};
 
-pub use crate::loader::relative_folders;
+pub use crate::loader::{NotLoaded, relative_folders};
 pub use choices::{ChoiceKey, KeptTimes, UnusableTimes, kept_choices};
 pub use cuda::NoCuda;
 pub use device::{Device, Precision, UnknownDevice, UnknownPrecision};
 pub use find::{LibraryCandidate, LibraryPlace, bring_runtime, search};
-pub use install::{Installed, Package};
+pub use install::{Installed, Package, UnknownPackage};
 pub use probe::{OLDEST_MINOR, Unusable};
 
 /// The release that is installed where none is found.
@@ -39,12 +39,21 @@ pub use way::{ComputeWay, TimedWay, WayChoice, pays, together};
 #[non_exhaustive]
 pub enum RuntimeError {
     /// Anything that ONNX Runtime itself reports.
-    #[error("{what}: {cause}")]
+    #[error("{what}: {}", one_line(cause))]
     Ort {
         /// What was being done.
         what: String,
-        /// ONNX Runtime's own words.
-        cause: String,
+        /// ONNX Runtime's own error.
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A graph does not give what it should.
+    #[error("the graph `{graph}` has no output `{output}`")]
+    NoOutput {
+        /// The graph.
+        graph: String,
+        /// The output that is missing.
+        output: String,
     },
     /// A tensor is made before there is anything to make it with.
     #[error("ONNX Runtime is not open yet: open a Runtime first")]
@@ -67,7 +76,8 @@ pub enum RuntimeError {
         /// The package.
         what: String,
         /// Why.
-        reason: String,
+        #[source]
+        reason: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A package is asked for that is not there.
     #[error("{0} is not installed: run `rcnn runtime install {0}`, or take --device cpu")]
@@ -120,15 +130,19 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
-    fn ort(what: &str, cause: &dyn std::fmt::Display) -> RuntimeError {
-        let cause = cause.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        RuntimeError::Ort { what: what.into(), cause }
+    fn ort(what: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RuntimeError {
+        RuntimeError::Ort { what: what.into(), cause: cause.into() }
     }
 
     fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RuntimeError + use<> {
         let path = path.to_owned();
         move |cause| RuntimeError::Io { doing, path, cause }
     }
+}
+
+/// An error's words on one line.
+fn one_line(error: &dyn std::fmt::Display) -> String {
+    error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// Where the library may come from.
@@ -184,12 +198,10 @@ impl Runtime {
             return Ok(runtime.clone());
         }
         let found = find()?;
-        let loading = |error: &dyn std::fmt::Display| {
-            RuntimeError::ort(&format!("loading `{}`", found.path.display()), error)
-        };
-        api::load(&found.path, minor(&found)).map_err(|error| loading(&error))?;
+        let loading = format!("loading `{}`", found.path.display());
+        api::load(&found.path, minor(&found)).map_err(|error| RuntimeError::ort(&loading, error))?;
         let builder = ort::init().with_name("rcnn").with_telemetry(false);
-        let environment = builder.build().map_err(|error| loading(&error))?;
+        let environment = builder.build().map_err(|error| RuntimeError::ort(&loading, error))?;
         // Its own messages would break progress lines; what fails comes back as an error anyway.
         environment.set_log_level(ort::logging::LogLevel::Fatal);
         let runtime = Runtime { environment, found };

@@ -35,7 +35,6 @@ impl Runtime {
         threads: usize,
     ) -> Result<SessionBuilder, RuntimeError> {
         self.register_openvino()?;
-        let failed = |error: &dyn std::fmt::Display| RuntimeError::ort("using OpenVINO", error);
         let processors = || {
             let devices = self.environment.devices();
             devices.filter(|device| device.hardware_device().ty() == ort::memory::DeviceType::CPU)
@@ -46,7 +45,8 @@ impl Runtime {
             return Err(RuntimeError::ForeignProcessor(maker.unwrap_or("unknown").to_owned()));
         };
         let options = [(format!("{OPENVINO}.load_config"), load_config(precision, threads))];
-        builder.with_devices([device], Some(&options)).map_err(|error| failed(&error))
+        let builder = builder.with_devices([device], Some(&options));
+        builder.map_err(|error| RuntimeError::ort("using OpenVINO", ort::Error::<()>::from(error)))
     }
 
     /// Loads the plugin into the process; once.
@@ -66,7 +66,7 @@ impl Runtime {
         let library = openvino().ok_or(RuntimeError::NotInstalled("openvino"))?;
         let doing = format!("loading `{}`", library.display());
         let outcome = self.environment.register_ep_library("openvino", &library);
-        outcome.map_err(|error| RuntimeError::ort(&doing, &error))?;
+        outcome.map_err(|error| RuntimeError::ort(&doing, error))?;
         *registered = true;
         Ok(())
     }

@@ -3,14 +3,17 @@
 use std::ffi::CStr;
 use std::path::Path;
 
-use super::{LibraryPlace, library, loader};
+use super::{LibraryPlace, NotLoaded, library, loader};
 
 /// Why a library will not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// The loader refuses it, or would.
+    /// Its file is none that the loader would take.
     #[error("it cannot be loaded ({0})")]
     Load(String),
+    /// The loader refuses it.
+    #[error("it cannot be loaded ({0})")]
+    Refused(#[source] NotLoaded),
     /// It loads, but is something else.
     #[error("it is not ONNX Runtime")]
     Foreign,
@@ -67,7 +70,7 @@ fn loaded_version(path: &Path) -> Result<String, Unusable> {
     // its initialisers run as in any program that links it. [`loader::base`] says why the entry may be called and what
     // is checked of its table; the version is a static text that ends with a zero.
     unsafe {
-        let library = loader::open(path).map_err(Unusable::Load)?;
+        let library = loader::open(path).map_err(Unusable::Refused)?;
         let base = loader::base(&library).ok_or(Unusable::Foreign)?;
         let version = (base.GetVersionString)();
         if version.is_null() {

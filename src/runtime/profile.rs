@@ -36,19 +36,19 @@ impl Runtime {
         options: &SessionOptions,
         inputs: &[(&str, Value)],
     ) -> Result<BTreeMap<String, usize>, RuntimeError> {
-        let what = "profiling a graph";
-        let failed = |error: &dyn std::fmt::Display| RuntimeError::ort(what, error);
+        const WHAT: &str = "profiling a graph";
+        let failed = |error: ort::Error| RuntimeError::ort(WHAT, error);
         let folder = tempfile::tempdir().map_err(RuntimeError::io("write in", &std::env::temp_dir()))?;
         let builder = self.builder(options, options.device)?;
         let builder =
-            builder.with_profiling(folder.path().join("profile")).map_err(|error| failed(&error))?;
-        let mut session = load(builder, graph, options.device).map_err(|error| failed(&error))?;
+            builder.with_profiling(folder.path().join("profile")).map_err(|error| failed(error.into()))?;
+        let mut session = load(builder, graph, options.device).map_err(failed)?;
         let inputs: Vec<_> = inputs.iter().map(|(name, value)| (*name, &value.0)).collect();
-        session.run(inputs).map_err(|error| failed(&error))?;
-        let path = session.end_profiling().map_err(|error| failed(&error))?;
+        session.run(inputs).map_err(failed)?;
+        let path = session.end_profiling().map_err(failed)?;
         let path = std::path::PathBuf::from(path);
         let text = std::fs::read_to_string(&path).map_err(RuntimeError::io("read", &path))?;
-        count(&text).map_err(|error| failed(&error))
+        count(&text).map_err(|error| RuntimeError::ort(WHAT, error))
     }
 }
 

@@ -72,7 +72,7 @@ impl Value {
         let tensor = Tensor::from_array((shape.to_vec(), data));
         tensor
             .map(|tensor| Value(tensor.into_dyn()))
-            .map_err(|error| RuntimeError::ort("making a tensor", &error))
+            .map_err(|error| RuntimeError::ort("making a tensor", error))
     }
 
     /// An int64 tensor that owns `data`.
@@ -84,7 +84,7 @@ impl Value {
         let tensor = Tensor::from_array((shape.to_vec(), data));
         tensor
             .map(|tensor| Value(tensor.into_dyn()))
-            .map_err(|error| RuntimeError::ort("making a tensor", &error))
+            .map_err(|error| RuntimeError::ort("making a tensor", error))
     }
 
     /// Its dimensions.
@@ -101,7 +101,7 @@ impl Value {
     /// When it is not an int64 tensor on the host.
     pub fn as_i64(&self) -> Result<&[i64], RuntimeError> {
         let extracted = self.0.try_extract_tensor::<i64>();
-        extracted.map(|(_, values)| values).map_err(|error| RuntimeError::ort("reading a tensor", &error))
+        extracted.map(|(_, values)| values).map_err(|error| RuntimeError::ort("reading a tensor", error))
     }
 
     /// Its values, row-major, without a copy.
@@ -110,7 +110,7 @@ impl Value {
     /// When it is not a float32 tensor on the host.
     pub fn as_f32(&self) -> Result<&[f32], RuntimeError> {
         let extracted = self.0.try_extract_tensor::<f32>();
-        extracted.map(|(_, values)| values).map_err(|error| RuntimeError::ort("reading a tensor", &error))
+        extracted.map(|(_, values)| values).map_err(|error| RuntimeError::ort("reading a tensor", error))
     }
 
     /// Its dimensions and values, without a copy.
@@ -120,7 +120,7 @@ impl Value {
     pub fn view(&self) -> Result<ArrayViewD<'_, f32>, RuntimeError> {
         let shape = self.shape();
         ArrayViewD::from_shape(IxDyn(&shape), self.as_f32()?)
-            .map_err(|error| RuntimeError::ort("reading a tensor", &error))
+            .map_err(|error| RuntimeError::ort("reading a tensor", error))
     }
 
     /// Its values, row-major, to be changed.
@@ -129,7 +129,7 @@ impl Value {
     /// When it is not a float32 tensor on the host.
     pub(crate) fn as_f32_mut(&mut self) -> Result<&mut [f32], RuntimeError> {
         let extracted = self.0.try_extract_tensor_mut::<f32>();
-        extracted.map(|(_, values)| values).map_err(|error| RuntimeError::ort("reading a tensor", &error))
+        extracted.map(|(_, values)| values).map_err(|error| RuntimeError::ort("reading a tensor", error))
     }
 }
 
@@ -146,13 +146,14 @@ impl Session {
     /// # Errors
     /// What ONNX Runtime reports, with the graph's name.
     pub fn run(&mut self, inputs: &[(&str, &Value)], outputs: &[&str]) -> Result<Vec<Value>, RuntimeError> {
-        let doing = || format!("running the graph `{}`", self.name);
+        let doing = format!("running the graph `{}`", self.name);
         let inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> =
             inputs.iter().map(|(name, value)| (Cow::Borrowed(*name), (&value.0).into())).collect();
-        let mut found = self.session.run(inputs).map_err(|error| RuntimeError::ort(&doing(), &error))?;
-        let missing =
-            |name: &str| RuntimeError::Ort { what: doing(), cause: format!("it has no output `{name}`") };
-        outputs.iter().map(|name| found.remove(name).map(Value).ok_or_else(|| missing(name))).collect()
+        let mut found = self.session.run(inputs).map_err(|error| RuntimeError::ort(&doing, error))?;
+        outputs
+            .iter()
+            .map(|name| found.remove(name).map(Value).ok_or_else(|| no_output(&self.name, name)))
+            .collect()
     }
 
     /// Runs the graph, and leaves outputs on its device where the second of a pair says so; the others come to the
@@ -166,7 +167,7 @@ impl Session {
         outputs: &[(&str, bool)],
     ) -> Result<Vec<Value>, RuntimeError> {
         let failed =
-            |error: ort::Error| RuntimeError::ort(&format!("running the graph `{}`", self.name), &error);
+            |error: ort::Error| RuntimeError::ort(&format!("running the graph `{}`", self.name), error);
         let host = MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::CPUOutput);
         let (host, own) = (host.map_err(failed)?, memory(self.device).map_err(failed)?);
         let mut binding = self.session.create_binding().map_err(failed)?;
@@ -177,19 +178,20 @@ impl Session {
             binding.bind_output_to_device(*name, if *stays { &own } else { &host }).map_err(failed)?;
         }
         let mut found = self.session.run_binding(&binding).map_err(failed)?;
-        let values = outputs.iter().map(|(name, _)| found.remove(name).map(Value));
-        let values: Option<Vec<Value>> = values.collect();
+        let values: Result<Vec<Value>, &str> =
+            outputs.iter().map(|(name, _)| found.remove(name).map(Value).ok_or(*name)).collect();
         drop(found);
-        values.ok_or_else(|| RuntimeError::Ort {
-            what: format!("running the graph `{}`", self.name),
-            cause: "an output is missing".into(),
-        })
+        values.map_err(|name| no_output(&self.name, name))
     }
 
     /// What it computes on; never [`Device::Auto`].
     pub fn device(&self) -> Device {
         self.device
     }
+}
+
+fn no_output(graph: &str, output: &str) -> RuntimeError {
+    RuntimeError::NoOutput { graph: graph.to_owned(), output: output.to_owned() }
 }
 
 /// Where the outputs of a device are, that stay there.
@@ -266,9 +268,8 @@ impl Runtime {
         {
             return Ok(Session { session, name, device });
         }
-        let error =
-            |error: &dyn std::fmt::Display| RuntimeError::ort(&format!("loading the graph `{name}`"), error);
-        let session = load(self.builder(options, device)?, graph, device).map_err(|cause| error(&cause))?;
+        let session = load(self.builder(options, device)?, graph, device)
+            .map_err(|cause| RuntimeError::ort(&format!("loading the graph `{name}`"), cause))?;
         Ok(Session { session, name: name.clone(), device })
     }
 
@@ -278,7 +279,7 @@ impl Runtime {
         device: Device,
     ) -> Result<SessionBuilder, RuntimeError> {
         let threads = options.thread_count();
-        let failed = |error: ort::Error| RuntimeError::ort("preparing a session", &error);
+        let failed = |error: ort::Error| RuntimeError::ort("preparing a session", error);
         match device {
             // OpenVINO has threads of its own.
             Device::OpenVino => {

@@ -28,7 +28,7 @@ use unpack::Archive;
 #[cfg(not(feature = "fetch"))]
 use without_fetch::{self as fetch, self as unpack, Archive};
 
-pub use packages::{Installed, Package};
+pub use packages::{Installed, Package, UnknownPackage};
 pub(super) use packages::{cuda, install as install_package, list, plugin, remove, whole};
 pub(super) use sources::PINNED;
 pub(super) use wheels::cuda_libraries;

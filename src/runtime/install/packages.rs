@@ -48,12 +48,17 @@ impl fmt::Display for Package {
     }
 }
 
-impl FromStr for Package {
-    type Err = String;
+/// No package has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("known are onnxruntime, openvino and cuda")]
+pub struct UnknownPackage;
 
-    fn from_str(text: &str) -> Result<Package, String> {
+impl FromStr for Package {
+    type Err = UnknownPackage;
+
+    fn from_str(text: &str) -> Result<Package, UnknownPackage> {
         let found = Package::ALL.into_iter().find(|package| package.name() == text);
-        found.ok_or_else(|| "known are onnxruntime, openvino and cuda".into())
+        found.ok_or(UnknownPackage)
     }
 }
 
@@ -141,7 +146,7 @@ pub(in crate::runtime) fn install(
     let version = wheels.first().map_or(PINNED, |wheel| wheel.version);
     let of_version = || list().into_iter().find(|found| found.package == package && found.version == version);
     let usable = |found: &Installed| whole(found.package, &found.folder).is_ok();
-    let refused = |reason: String| RuntimeError::Install { what: package.to_string(), reason };
+    let refused = |reason: String| RuntimeError::Install { what: package.to_string(), reason: reason.into() };
     let present = |found: &Installed, notice: &mut dyn FnMut(&str)| {
         notice(&format!("{package} {version} is in `{}` already", found.folder.display()));
     };
@@ -223,7 +228,7 @@ fn loads(library: &Path) -> Result<(), String> {
     // SAFETY: the file's hash is that of a wheel known to hold a plugin for ONNX Runtime, whose initialisers run in
     // every program that uses it; the symbol is only looked for.
     unsafe {
-        let library = loader::open(library)?;
+        let library = loader::open(library).map_err(|error| error.to_string())?;
         let found = library.get::<unsafe extern "C" fn()>(b"CreateEpFactories").map(|_| ());
         std::mem::forget(library);
         found.map_err(|_| "it is no plugin for ONNX Runtime".into())
@@ -254,7 +259,7 @@ mod tests {
             assert_eq!(package.name().parse(), Ok(package));
         }
         let refusal = "tpu".parse::<Package>().unwrap_err();
-        assert!(Package::ALL.iter().all(|package| refusal.contains(package.name())), "{refusal}");
+        assert!(Package::ALL.iter().all(|package| refusal.to_string().contains(package.name())), "{refusal}");
     }
 
     #[test]
