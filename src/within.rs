@@ -1,6 +1,8 @@
-//! Names that come out of files: where they lead, and that it is not out of their folder. A leaf.
+//! Names that come out of files: where they lead, that it is not out of their folder, and which of the system's errors are
+//! theirs alone. A leaf.
 
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 /// The path of a name, as a file has it, below a folder; none where the name, or a link on its way, leads elsewhere. The
@@ -17,9 +19,38 @@ pub(crate) fn within(folder: &Path, name: &str) -> Option<PathBuf> {
     fs::canonicalize(there).is_ok_and(|place| place.starts_with(&root)).then_some(path)
 }
 
+/// Whether an error says something about one name and its file, so that the next may well be written: not so a full disk, or
+/// a folder that is gone.
+pub(crate) fn is_of_one_name(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::AlreadyExists
+            | ErrorKind::DirectoryNotEmpty
+            | ErrorKind::FileTooLarge
+            | ErrorKind::InvalidFilename
+            | ErrorKind::InvalidInput
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            | ErrorKind::Other
+            | ErrorKind::PermissionDenied
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_too_long_is_of_one_name_and_a_full_disk_is_not() {
+        let place = tempfile::tempdir().unwrap();
+        let error = fs::write(place.path().join("a".repeat(300)), "").unwrap_err();
+        assert!(is_of_one_name(&error), "{error:?}");
+        // ENOSPC and EIO of Linux and macOS.
+        for code in [28, 5] {
+            assert!(!is_of_one_name(&io::Error::from_raw_os_error(code)));
+        }
+    }
 
     #[test]
     fn a_name_stays_in_its_folder() {

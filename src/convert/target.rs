@@ -13,6 +13,7 @@ use super::{
 };
 use crate::atomic;
 use crate::photo;
+use crate::within::is_of_one_name;
 use coco_eval::printable;
 
 /// A form to write.
@@ -293,8 +294,8 @@ fn write_folder(
         };
         match put.and_then(link) {
             Ok(()) => {}
-            Err(ConvertError::Io { source, .. }) if is_a_name(&source) => {
-                fail(format!("has a name that no file can have here: {source}"));
+            Err(ConvertError::Io { source, .. }) if is_of_one_name(&source) => {
+                fail(format!("its file cannot be written here: {source}"));
                 continue;
             }
             Err(error) => return Err(error),
@@ -339,12 +340,6 @@ fn write_clipped(
         Target::LabelMe => labelme::write(annotations, photo, size, cuts, out),
         _ => voc::write(annotations, photo, size, cuts, out),
     }
-}
-
-/// Whether the system refused a name, which costs the photo only.
-fn is_a_name(error: &io::Error) -> bool {
-    use io::ErrorKind::{AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory};
-    matches!(error.kind(), AlreadyExists | InvalidFilename | InvalidInput | IsADirectory | NotADirectory)
 }
 
 /// The photo's path inside the result: nothing that leads out of it, and not the folder that is made for photos anyway.

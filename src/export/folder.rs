@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ExportError;
 use crate::run::Exported;
-use crate::within::within;
+use crate::within::{is_of_one_name, within};
 
 /// The list's name. Its first line is a [`ExportKey`], the others are names, and the last a [`ExportCounts`] when all is done.
 const LIST: &str = ".rcnn-files";
@@ -97,7 +97,10 @@ impl ExportFolder {
         let folder = path.parent().unwrap_or(&self.root);
         match fs::create_dir_all(folder).and_then(|()| make(&path)) {
             Ok(()) => self.made.files += 1,
-            Err(error) if is_of_one(&error) => self.fail(name, &error.to_string()),
+            // What a link leads to may be gone.
+            Err(error) if is_of_one_name(&error) || error.kind() == io::ErrorKind::NotFound => {
+                self.fail(name, &error.to_string())
+            }
             Err(error) => return Err(ExportError::io("write", &path)(error)),
         }
         Ok(())
@@ -125,25 +128,6 @@ impl ExportFolder {
         let written = line.and_then(|line| self.list.write_all(format!("{line}\n").as_bytes()));
         written.map_err(ExportError::io("write", &self.root.join(LIST)))
     }
-}
-
-/// Whether an error says something about one name, and the next may well be written.
-fn is_of_one(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, Other,
-        PermissionDenied,
-    };
-    matches!(
-        error.kind(),
-        AlreadyExists
-            | InvalidFilename
-            | InvalidInput
-            | IsADirectory
-            | NotADirectory
-            | NotFound
-            | Other
-            | PermissionDenied
-    )
 }
 
 /// What an equal export has made, if it came to its end.

@@ -13,10 +13,12 @@ mod parquet;
 mod sorted;
 mod table;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::atomic;
 use crate::convert::Target;
 use crate::hash;
 use crate::run::{self, Exported, JournalRow, Record, ResultCategory, RunOptions, SHOWN_FROM, Task};
@@ -111,6 +113,32 @@ impl Source<'_> {
         Ok(rows.map(move |row| row.map_err(ExportError::io("read", &journal))))
     }
 
+    /// Writes a table of all rows, whole or not at all; `write` tells how many rows it has. What is wrong with the journal goes
+    /// before what became of the table.
+    fn table(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&mut BufWriter<File>, &mut dyn Iterator<Item = JournalRow>) -> io::Result<usize>,
+    ) -> Result<Exported, ExportError> {
+        let mut made = Exported::new("rows", path);
+        let mut rows = self.rows()?;
+        let mut broken = None;
+        let written = atomic::write(path, |out| {
+            let mut readable = std::iter::from_fn(|| match rows.next()? {
+                Ok(row) => Some(row),
+                Err(error) => {
+                    broken = Some(error);
+                    None
+                }
+            });
+            made.files = write(out, &mut readable)?;
+            if broken.is_some() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
+        });
+        broken.map_or(Ok(()), Err)?;
+        written.map_err(ExportError::io("write", path))?;
+        Ok(made)
+    }
+
     fn journal(&self) -> PathBuf {
         self.run.out.join("detections.jsonl")
     }
@@ -122,7 +150,7 @@ impl Source<'_> {
     /// What decides an export: the journal's content, and from which score on detections are shown.
     fn key(&self) -> Result<String, ExportError> {
         let journal = self.journal();
-        let digest = std::fs::File::open(&journal).and_then(hash::of_reader::<sha2::Sha256>);
+        let digest = File::open(&journal).and_then(hash::of_reader::<sha2::Sha256>);
         let digest = digest.map_err(ExportError::io("read", &journal))?;
         Ok(format!("{digest} {}", self.shown_from()))
     }

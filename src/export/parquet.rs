@@ -13,7 +13,6 @@ use parquet::schema::parser::parse_message_type;
 
 use super::table::COLUMNS;
 use super::{ExportError, Source};
-use crate::atomic;
 use crate::run::{Exported, JournalRow};
 use coco_eval::{ResultId, Rle};
 
@@ -144,52 +143,27 @@ impl RowGroup {
 
 /// Writes the table, whole or not at all. Ids are 64-bit numbers, or text where one of them is.
 pub(super) fn write(source: &Source<'_>, path: &Path) -> std::result::Result<Exported, ExportError> {
-    let mut made = Exported::new("rows", path);
     let text = |mut ids: Box<dyn Iterator<Item = &ResultId> + '_>| ids.any(|id| id.number().is_none());
     let text_ids = [
         text(Box::new(source.tasks.iter().map(|task| &task.image_id))),
         text(Box::new(source.classes.iter().map(|class| &class.id))),
     ];
-    let rows = source.rows()?;
-    let mut failed = None;
-    let written = atomic::write(path, |out| {
-        let outcome = table(rows, text_ids, out, &mut made.files);
-        outcome.map_err(|error| match error {
-            ParquetFailure::Source(error) => {
-                failed = Some(error);
-                io::ErrorKind::InvalidData.into()
-            }
-            ParquetFailure::Parquet(ParquetError::External(error)) => match error.downcast::<io::Error>() {
+    source.table(path, |out, rows| {
+        table(rows, text_ids, out).map_err(|error| match error {
+            ParquetError::External(error) => match error.downcast::<io::Error>() {
                 Ok(error) => *error,
                 Err(error) => io::Error::other(error),
             },
-            ParquetFailure::Parquet(error) => io::Error::other(error),
+            error => io::Error::other(error),
         })
-    });
-    // What the journal says goes before what became of the table.
-    failed.map_or(Ok(()), Err)?;
-    written.map_err(ExportError::io("write", path))?;
-    Ok(made)
-}
-
-/// Whose failure it is.
-enum ParquetFailure {
-    Source(ExportError),
-    Parquet(ParquetError),
-}
-
-impl From<ParquetError> for ParquetFailure {
-    fn from(error: ParquetError) -> ParquetFailure {
-        ParquetFailure::Parquet(error)
-    }
+    })
 }
 
 fn table(
-    rows: impl Iterator<Item = std::result::Result<JournalRow, ExportError>>,
+    rows: &mut dyn Iterator<Item = JournalRow>,
     [image_texts, category_texts]: [bool; 2],
     out: impl Write + Send,
-    written: &mut usize,
-) -> std::result::Result<(), ParquetFailure> {
+) -> Result<usize> {
     let id = |text: bool| if text { ColumnValues::Text(Vec::new()) } else { ColumnValues::Long(Vec::new()) };
     let column = |name: &str| {
         let values = match name {
@@ -216,15 +190,16 @@ fn table(
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let mut writer = SerializedFileWriter::new(out, schema, Arc::new(properties))?;
     let mut group = RowGroup { columns, rows: 0 };
+    let mut written = 0;
     for row in rows {
         let before = group.rows;
-        group.add(&row.map_err(ParquetFailure::Source)?);
-        *written += group.rows - before;
+        group.add(&row);
+        written += group.rows - before;
         if group.rows >= GROUP {
             group.write(&mut writer)?;
         }
     }
     group.write(&mut writer)?;
     writer.close()?;
-    Ok(())
+    Ok(written)
 }

@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 
 use super::{ExportError, Source};
-use crate::atomic;
 use crate::run::{Exported, JournalRow, ResultItem};
 use coco_eval::Rle;
 
@@ -28,27 +27,16 @@ pub(super) const COLUMNS: [&str; 13] = [
 
 /// Writes the table as CSV, whole or not at all. Numbers are the shortest that read back as the same float32.
 pub(super) fn csv(source: &Source<'_>, path: &Path) -> Result<Exported, ExportError> {
-    let mut made = Exported::new("rows", path);
-    let rows = source.rows()?;
-    let mut failed = None;
-    let written = atomic::write(path, |out| {
+    source.table(path, |out, rows| {
         let mut table = csv::Writer::from_writer(out);
         table.write_record(COLUMNS)?;
+        let mut written = 0;
         for row in rows {
-            match row {
-                Ok(row) => made.files += write_row(&mut table, &row)?,
-                Err(error) => {
-                    failed = Some(error);
-                    return Err(io::ErrorKind::InvalidData.into());
-                }
-            }
+            written += write_row(&mut table, &row)?;
         }
-        table.flush()
-    });
-    // What the journal says goes before what became of the table.
-    failed.map_or(Ok(()), Err)?;
-    written.map_err(ExportError::io("write", path))?;
-    Ok(made)
+        table.flush()?;
+        Ok(written)
+    })
 }
 
 fn write_row(table: &mut csv::Writer<impl io::Write>, row: &JournalRow) -> io::Result<usize> {

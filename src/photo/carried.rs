@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::ifd::Directory;
-use super::metadata;
+use super::metadata::{self, LARGEST_PROFILE};
 
 /// EXIF's and TIFF's tag of the orientation.
 const ORIENTATION: u16 = 0x0112;
@@ -35,17 +35,27 @@ impl Carried {
         read.map_or_else(|_| Carried::default(), |_| Carried::of(&bytes))
     }
 
-    fn of(bytes: &[u8]) -> Carried {
+    /// That of the bytes of a picture file: at most [`LARGEST_EXIF`] and [`LARGEST_PROFILE`] of them.
+    pub(crate) fn of(bytes: &[u8]) -> Carried {
         // A TIFF's own directory describes its pixels, not the picture's.
         let tiff = Directory::first(bytes).is_ok();
         let exif = metadata::exif(bytes).filter(|exif| !tiff && exif.len() <= LARGEST_EXIF);
         let profile = metadata::profile(bytes).filter(|profile| {
-            profile.len() > PROFILE_HEADER && profile.get(PROFILE_KIND) == Some(b"RGB ".as_slice())
+            let length = PROFILE_HEADER + 1..=LARGEST_PROFILE as usize;
+            length.contains(&profile.len()) && profile.get(PROFILE_KIND) == Some(b"RGB ".as_slice())
         });
         Carried {
             exif: exif.and_then(|exif| upright(exif.into_owned())),
             profile: profile.map(std::borrow::Cow::into_owned),
         }
+    }
+}
+
+impl Carried {
+    /// Bytes of memory that it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let of = |part: &Option<Vec<u8>>| part.as_ref().map_or(0, Vec::len);
+        (of(&self.exif) + of(&self.profile)) as u64
     }
 }
 

@@ -251,7 +251,19 @@ impl Opened {
         options: &DecodeOptions,
         target: &dyn Fn((u32, u32)) -> (u32, u32),
     ) -> Result<Decoded, DecodeError> {
-        from_bytes(&self.read(options)?, options, target)
+        self.decode_and(options, target, |_| ()).map(|(decoded, ())| decoded)
+    }
+
+    /// The same, and what is taken from the file's bytes, which are read once: a file may change, and a pipe ends.
+    pub(crate) fn decode_and<T>(
+        self,
+        options: &DecodeOptions,
+        target: &dyn Fn((u32, u32)) -> (u32, u32),
+        also: impl FnOnce(&[u8]) -> T,
+    ) -> Result<(Decoded, T), DecodeError> {
+        let bytes = self.read(options)?;
+        let decoded = from_bytes(&bytes, options, target)?;
+        guarded(|| Ok((decoded, also(&bytes))))
     }
 
     fn read(mut self, options: &DecodeOptions) -> Result<Vec<u8>, DecodeError> {

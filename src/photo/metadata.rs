@@ -25,7 +25,7 @@ const ADOBE: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// What stands before a part of the colour profile in JPEG; the part's number and how many there are follow.
 pub(super) const PROFILE_PART: &[u8] = b"ICC_PROFILE\0";
 /// Most bytes that a colour profile in PNG may unpack to.
-const LARGEST_PROFILE: u64 = 4 << 20;
+pub(super) const LARGEST_PROFILE: u64 = 4 << 20;
 /// Most bytes that compressed text may unpack to, as in Pillow.
 const TEXT: u64 = 1 << 20;
 

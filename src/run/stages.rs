@@ -14,7 +14,8 @@ use super::room::{MemoryShare, Room, Ticket};
 use super::{ResultCategory, RunError, RunOptions, Task};
 use crate::clock::{StageTimes, timed};
 use crate::detector::{Detector, Input, Prediction};
-use crate::photo::{self, Decoded, Opened, Photo};
+use crate::photo::{self, Carried, Decoded, Exif, Opened, Photo};
+use crate::within::is_of_one_name;
 
 const NAME_TOO_LONG: &str = "the name of its picture is too long for the file system: --no-draw writes none";
 
@@ -50,6 +51,15 @@ pub(super) struct Done {
     pub(super) times: StageTimes,
 }
 
+/// What of a photo's metadata is wanted later, taken when its file was read.
+#[derive(Default)]
+struct WantedMetadata {
+    /// For its picture.
+    carried: Carried,
+    /// For its row.
+    exif: Option<Exif>,
+}
+
 /// A photo before the network.
 struct StagedPhoto<'a> {
     task: &'a Task,
@@ -58,6 +68,7 @@ struct StagedPhoto<'a> {
     clipped: bool,
     /// Kept only where it is drawn on, or seen in tiles.
     photo: Option<Photo>,
+    metadata: WantedMetadata,
     input: Result<Input, Failure>,
     /// Memory that it has taken.
     share: Option<MemoryShare<'a>>,
@@ -70,6 +81,7 @@ struct Inferred<'a> {
     size: (u32, u32),
     clipped: bool,
     photo: Option<Photo>,
+    metadata: WantedMetadata,
     found: Result<Vec<Prediction>, Failure>,
     /// A stop came before all of it was seen.
     given_up: bool,
@@ -119,7 +131,17 @@ impl Stages<'_> {
         let mut times = StageTimes::default();
         let failed = |failure, times| {
             let input = Err(failure);
-            StagedPhoto { task, size: (0, 0), clipped: false, photo: None, input, share: None, times }
+            let metadata = WantedMetadata::default();
+            StagedPhoto {
+                task,
+                size: (0, 0),
+                clipped: false,
+                photo: None,
+                metadata,
+                input,
+                share: None,
+                times,
+            }
         };
         let options = &self.detector.reading(&self.options.decode);
         let target = |full| self.detector.resized(full);
@@ -130,9 +152,10 @@ impl Stages<'_> {
         let of_photo = opened.photo_bytes();
         let of_input = self.detector.preparing_bytes(opened.stored());
         let mut share = place.take(opened.decoding_bytes().max(of_photo.saturating_add(of_input)));
-        let photo = timed(&mut times.decode, || opened.decode(options, &target));
-        let Decoded { photo, full: size, clipped } = match photo {
-            Ok(photo) => photo,
+        let read =
+            timed(&mut times.decode, || opened.decode_and(options, &target, |bytes| self.metadata(bytes)));
+        let (Decoded { photo, full: size, clipped }, metadata) = match read {
+            Ok(read) => read,
             Err(error) => return failed(refused(&error), times),
         };
         let input = timed(&mut times.prepare, || self.detector.prepare_reduced(&photo, size));
@@ -140,11 +163,28 @@ impl Stages<'_> {
             Ok(input) => {
                 let kept = self.options.draw_score.is_some() || self.options.tile;
                 let photo = kept.then_some(photo);
-                share.shrink(of_input.saturating_add(if kept { of_photo } else { 0 }));
-                StagedPhoto { task, size, clipped, photo, input: Ok(input), share: Some(share), times }
+                let of_photo = if kept { of_photo } else { 0 };
+                share.shrink(of_input.saturating_add(of_photo).saturating_add(metadata.carried.bytes()));
+                StagedPhoto {
+                    task,
+                    size,
+                    clipped,
+                    photo,
+                    metadata,
+                    input: Ok(input),
+                    share: Some(share),
+                    times,
+                }
             }
             Err(error) => failed(failure("too_thin", "prepare", error), times),
         }
+    }
+
+    /// What is wanted later of the bytes of a file.
+    fn metadata(&self, bytes: &[u8]) -> WantedMetadata {
+        let carried = if self.options.draw_score.is_some() { Carried::of(bytes) } else { Carried::default() };
+        let exif = if self.options.exif { Exif::of(bytes) } else { None };
+        WantedMetadata { carried, exif }
     }
 
     /// Runs one batch; where it fails as a whole, its photos are tried one by one.
@@ -155,10 +195,20 @@ impl Stages<'_> {
         let mut inputs = Vec::new();
         let mut waiting = Vec::new();
         for one in batch {
-            let StagedPhoto { task, size, clipped, photo, input, share, times } = one;
+            let StagedPhoto { task, size, clipped, photo, metadata, input, share, times } = one;
             let input = input.map(|input| inputs.push(input));
             waiting.push((
-                Inferred { task, size, clipped, photo, found: Ok(Vec::new()), given_up: false, share, times },
+                Inferred {
+                    task,
+                    size,
+                    clipped,
+                    photo,
+                    metadata,
+                    found: Ok(Vec::new()),
+                    given_up: false,
+                    share,
+                    times,
+                },
                 input,
             ));
         }
@@ -225,7 +275,8 @@ impl Stages<'_> {
 
     /// Draws and encodes, and makes the row; none of a photo that was given up.
     fn finish(&self, one: Inferred<'_>) -> Result<Option<Done>, RunError> {
-        let Inferred { task, size, clipped, photo, found, given_up, share: _share, mut times } = one;
+        let Inferred { task, size, clipped, photo, metadata, found, given_up, share: _share, mut times } =
+            one;
         if given_up {
             return Ok(None);
         }
@@ -256,16 +307,12 @@ impl Stages<'_> {
                 }
             });
             let written = timed(&mut times.write, || {
-                let carried =
-                    photo::Carried::of_file(&task.entry.path, self.options.decode.limits.file_bytes);
-                picture::write(&drawn, carried, &path, &self.options.out)
+                picture::write(&drawn, metadata.carried, &path, &self.options.out)
             });
             if let Err(cause) = written {
                 error = Some(picture_failure(cause).map_err(RunError::io("write", &path))?);
             }
         }
-        let most = self.options.decode.limits.file_bytes;
-        let exif = self.options.exif.then(|| photo::Exif::of_file(&task.entry.path, most)).flatten();
         Ok(Some(Done {
             row: JournalRow::Found(FoundPhoto {
                 image_id,
@@ -273,7 +320,7 @@ impl Stages<'_> {
                 width: size.0,
                 height: size.1,
                 clipped,
-                exif,
+                exif: metadata.exif,
                 detections,
                 error,
             }),
@@ -367,14 +414,9 @@ fn refused(error: &photo::DecodeError) -> Failure {
 /// Why there is no picture, where another photo's can well be written; the cause itself where none can, as on a full
 /// disk.
 fn picture_failure(cause: io::Error) -> Result<Failure, io::Error> {
-    use io::ErrorKind::{
-        AlreadyExists, DirectoryNotEmpty, FileTooLarge, InvalidFilename, IsADirectory, NotADirectory, Other,
-        PermissionDenied,
-    };
     match cause.kind() {
-        InvalidFilename => Ok(failure("name_too_long", "write", NAME_TOO_LONG)),
-        AlreadyExists | DirectoryNotEmpty | FileTooLarge | IsADirectory | NotADirectory
-        | PermissionDenied | Other => {
+        io::ErrorKind::InvalidFilename => Ok(failure("name_too_long", "write", NAME_TOO_LONG)),
+        _ if is_of_one_name(&cause) => {
             Ok(failure("unwritable", "write", format_args!("its picture cannot be written: {cause}")))
         }
         _ => Err(cause),
