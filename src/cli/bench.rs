@@ -24,6 +24,7 @@ use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::streams::StreamArgs;
 use super::tune::{Tuning, tune};
+use super::values::whole;
 use super::view_args::ViewArgs;
 
 /// Measure a model's speed on photos
@@ -44,18 +45,18 @@ pub(crate) struct BenchArgs {
     #[command(flatten)]
     both: ModelsAndPhotos,
     /// Photos to measure, repeated if there are fewer; by default each once
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short = 'n', long, value_name = "N", value_parser = whole::<u32>(1..))]
     count: Option<u32>,
-    /// Warm-up photos that are not measured
-    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Photos that are not measured, before the others
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = whole::<u32>(1..))]
     warm_up: u32,
-    /// Photos of one size that go through the network together in the pipeline
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
+    /// Photos of the same size that go through the network together; does not change results
+    #[arg(long, default_value_t = 1, value_parser = whole::<u16>(1..), value_name = "N")]
     batch: u16,
-    /// One JSON document on standard output
+    /// Print one JSON document on standard output, and everything else on standard error
     #[arg(long)]
     json: bool,
-    /// Compare with an earlier output of `rcnn bench --json`
+    /// Output of an earlier `rcnn bench --json` to compare with
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
     /// Measure the ways to compute each model on this machine, and keep what --precision fast takes from now on

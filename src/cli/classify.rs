@@ -20,6 +20,7 @@ use super::output::{Out, tell};
 use super::runtime_args::RuntimeArgs;
 use super::signals::{self, stop_on_signal};
 use super::summary::tell_clipped;
+use super::values::whole;
 
 /// Classify whole photos with a ResNet
 #[derive(Debug, clap::Args)]
@@ -28,42 +29,41 @@ use super::summary::tell_clipped;
   rcnn classify val/ -m models/resnet50 --views ten --labels val.txt
   rcnn classify val/ -m models/resnet50 --views scales --scales 224,256,384,480,640")]
 pub(crate) struct ClassifyArgs {
-    /// Photos: files, folders, patterns, .txt files of paths, or - for paths on standard input
+    /// Photos: files, folders (with all folders in them), patterns, .txt files of paths, or - for paths on standard input
     #[arg(required = true, value_name = "PHOTOS")]
     photos: Vec<OsString>,
-    /// A classifier's name or folder, or a checkpoint file
+    /// Model: a name, a folder or a checkpoint file, of a classifier
     #[arg(short, long, value_name = "MODEL")]
     model: PathBuf,
-    /// Crops of a photo: its centre; ten crops (corners, centre, and their mirror images); or the whole photo at
-    /// several scales. Probabilities are averaged
+    /// Crops of a photo, whose probabilities are averaged
     #[arg(long, default_value = "centre", value_name = "VIEWS")]
     views: ViewsArg,
-    /// Shorter sides of `--views scales`
+    /// Shorter sides of `--views scales`, separated by commas
     #[arg(long, value_delimiter = ',', default_values_t = Crops::PAPER, value_name = "N,N",
-          value_parser = clap::value_parser!(u32).range(1..=8192))]
+          value_parser = whole::<u32>(1..=8192))]
     scales: Vec<u32>,
     /// Shorter side after resizing; the model's own by default
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=8192))]
     resize: Option<u32>,
     /// Side of the square that is cut out; the model's own by default
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8192))]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(1..=8192))]
     crop: Option<u32>,
     /// Resize with Pillow's bicubic filter, as timm does
     #[arg(long)]
     bicubic: bool,
-    /// Class names, one per line, in the model's order
+    /// Names of the classes: a file with one on each line, in the model's order
     #[arg(long, value_name = "FILE")]
     names: Option<PathBuf>,
-    /// Ground truth: lines of a photo's name and a class, by name or by number from 0
+    /// Ground truth: a file of lines with a photo's name and a class, by name or by number from 0
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Number of classes to print for each photo
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    top: usize,
-    /// What no tensor of a checkpoint shows: a JSON of import options
+    /// Classes to print for each photo
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = whole::<u16>(1..))]
+    top: u16,
+    /// Config for what no tensor shows: a JSON of import options, for a checkpoint file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// One JSON document on standard output, with all logits
+    /// Print one JSON document on standard output, and everything else on standard error, with all logits
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -74,8 +74,11 @@ pub(crate) struct ClassifyArgs {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum ViewsArg {
+    /// its centre
     Centre,
+    /// its corners and its centre, and their mirror images
     Ten,
+    /// the whole photo at several sizes
     Scales,
 }
 
@@ -110,9 +113,12 @@ pub(crate) fn run(args: ClassifyArgs) -> anyhow::Result<Exit> {
                 let right = labels.as_ref().and_then(|labels| labels.of(&entry.name));
                 tally.add(&verdict, right);
                 if args.json {
-                    rows.write(&mut out, &row(&entry.name, &photo, &verdict, &classes, args.top, right))?;
+                    rows.write(
+                        &mut out,
+                        &row(&entry.name, &photo, &verdict, &classes, args.top.into(), right),
+                    )?;
                 } else {
-                    writeln!(out, "{}", told(&entry.name, &verdict, &classes, args.top))?;
+                    writeln!(out, "{}", told(&entry.name, &verdict, &classes, args.top.into()))?;
                 }
             }
             Err(error) => {

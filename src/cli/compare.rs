@@ -27,6 +27,7 @@ use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::summary::tell_clipped;
+use super::values::{folder as folder_to_write, whole};
 use super::{Exit, Usage, say};
 
 mod folder;
@@ -48,30 +49,30 @@ Differences are relative to the first. Intervals come from draws of the photos: 
 the choice of photos alone. With several trainings of a model (`--group`) their variance stands beside it, and a
 difference is called more than noise only if it is so against both.")]
 pub(crate) struct CompareArgs {
-    /// COCO annotations
+    /// COCO annotations: what there is to be found
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: PathBuf,
-    /// Photos, as for `rcnn detect`, with one -i for each folder, file or pattern; not needed if all models are
-    /// saved results
+    /// Photos: files, folders (with all folders in them), patterns, .txt files of paths; with one -i for each, and without
+    /// any where all models are saved results
     #[arg(short = 'i', long, alias = "input", value_name = "PHOTOS")]
     images: Vec<OsString>,
-    /// Models (names, folders or checkpoints), or saved results (.json, .jsonl, .gz of each). A+B are two models whose
+    /// Models (names, folders or checkpoint files) or saved results (.json, .jsonl, .gz of each). A+B are two models whose
     /// detections are merged; +flip, +full and +refine are the views and the refinement of `rcnn detect`
     #[arg(required_unless_present = "group", value_name = "MODEL")]
     models: Vec<OsString>,
-    /// Several trainings of one model, as models or saved results: judged together, as the mean of their numbers
+    /// Trainings of one model, as models or saved results: judged together, as the mean of their numbers
     #[arg(long, value_name = "NAME=MODEL,…", value_parser = group)]
     group: Vec<Trained>,
     /// Folder for compare.json, compare.md, a page (compare.html), plots of AP against time (.svg, .png) and each model's results
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short, long, value_name = "FOLDER", value_parser = folder_to_write())]
     out: Option<PathBuf>,
-    /// Draws of the photos for the intervals
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(2..), value_name = "N")]
+    /// Draws of the images for 95 % intervals
+    #[arg(long, default_value_t = 1000, value_parser = whole::<u32>(2..), value_name = "N")]
     bootstrap: u32,
-    /// Seed of the draws
-    #[arg(long, default_value_t = 0)]
+    /// Seed of what is drawn by chance
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<u64>(..))]
     seed: u64,
-    /// What of an object is compared; masks need annotations with `segmentation`, and models or results with masks
+    /// What of an object is compared
     #[arg(long, value_enum, value_name = "TYPE", default_value_t)]
     iou_type: BoxesOrMasks,
     #[command(flatten)]
@@ -79,10 +80,10 @@ pub(crate) struct CompareArgs {
     /// Print the table as Markdown, to paste
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
-    /// One JSON document on standard output
+    /// Print one JSON document on standard output, and everything else on standard error
     #[arg(long)]
     json: bool,
-    /// Use what is there of truncated pictures
+    /// Use what is there of truncated photos (JPEG, PNG and BMP)
     #[arg(long)]
     allow_truncated: bool,
     #[command(flatten)]

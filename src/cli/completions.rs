@@ -10,6 +10,7 @@ use clap_mangen::{Man, generate_to};
 
 use super::Exit;
 use super::output::Out;
+use super::values::folder;
 
 /// Print what makes a shell complete rcnn's commands and options
 #[derive(Debug, clap::Args)]
@@ -18,8 +19,8 @@ use super::output::Out;
   rcnn completions zsh > ~/.zfunc/_rcnn
   rcnn completions fish > ~/.config/fish/completions/rcnn.fish")]
 pub(crate) struct CompletionsArgs {
-    /// The shell
-    #[arg(value_name = "SHELL")]
+    /// Shell to complete in
+    #[arg(value_name = "SHELL", ignore_case = true)]
     shell: Shell,
 }
 
@@ -30,7 +31,7 @@ pub(crate) struct CompletionsArgs {
   rcnn man -o ~/.local/share/man/man1")]
 pub(crate) struct ManArgs {
     /// Folder for all pages; created where it is missing
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short, long, value_name = "FOLDER", value_parser = folder())]
     out: Option<PathBuf>,
 }
 

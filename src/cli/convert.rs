@@ -28,29 +28,29 @@ pub(crate) struct ConvertArgs {
     /// A run's folder, or annotations of any of these forms: a file, or the folder of a data set
     #[arg(value_name = "IN")]
     source: PathBuf,
-    /// A new file for COCO, CVAT, Label Studio, Open Images and CSV, else a new or empty folder
+    /// File for COCO, CVAT, Label Studio, Open Images and CSV, else a new or empty folder
     #[arg(short, long, value_name = "OUT")]
     out: PathBuf,
-    /// Format to write; COCO by default if OUT ends in .json
+    /// Form to write; coco by default if OUT ends in .json
     #[arg(long, value_name = "FORM")]
     to: Option<FormArg>,
-    /// Folder of the photos: their sizes are compared with the annotated ones, and they are added to a new folder
-    /// (as hard links where possible)
+    /// Folder of the photos: their sizes are compared with the annotated ones, and they are added to a new folder (as hard
+    /// links where possible)
     #[arg(short = 'i', long = "images", alias = "input", value_name = "FOLDER")]
     input: Option<PathBuf>,
-    /// Only this part of the data set: train, val or test of data.yaml, a list in ImageSets/Main
+    /// Part of the data set to convert: train, val or test of data.yaml, or a list in ImageSets/Main
     #[arg(long, value_name = "NAME")]
     split: Option<String>,
-    /// Minimum score of a run's detections
+    /// Score from which a run's detections are converted
     #[arg(long, value_name = "SCORE", default_value_t = 0.5, value_parser = super::probability)]
     score: f32,
     /// Use the photos' own sizes where the annotations differ, and leave the boxes unchanged
     #[arg(long, requires = "input")]
     photo_sizes: bool,
-    /// VOC's pixels are counted from 0 and boxes end before their last one, as some tools write
+    /// Read VOC's pixels as counted from 0 and boxes as ending before their last one, as some tools write them
     #[arg(long)]
     from_zero: bool,
-    /// Print a summary as JSON on standard output
+    /// Print one JSON document on standard output, and everything else on standard error: a summary
     #[arg(long)]
     json: bool,
 }
@@ -60,14 +60,23 @@ const MOST_LINES: usize = 50;
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum FormArg {
+    /// one JSON file
     Coco,
+    /// Pascal VOC: a folder with an XML file for each photo
     Voc,
+    /// a folder with data.yaml and a text file for each photo
     Yolo,
+    /// the same with outlines in place of boxes
     YoloSeg,
+    /// a folder with a JSON file for each photo
     Labelme,
+    /// one XML file, "CVAT for images"
     Cvat,
+    /// one JSON file of tasks
     LabelStudio,
+    /// one CSV file, boxes as shares of the photo
     OpenImages,
+    /// one CSV file, boxes in pixels
     Csv,
 }
 

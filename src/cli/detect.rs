@@ -22,6 +22,7 @@ use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::streams::StreamArgs;
+use super::values::{folder, whole};
 use super::view_args::ViewArgs;
 use super::{Exit, Usage, json_lines, summary};
 
@@ -43,38 +44,38 @@ use models::Models;
 Continues where an interrupted run stopped. Exit codes: 0 done, 1 failed, 2 wrong usage,
 3 done, but some photos failed, 129, 130 and 143 stopped by SIGHUP, SIGINT and SIGTERM.")]
 pub(crate) struct DetectArgs {
-    /// Photos: files, folders (with all folders in them), patterns, .txt files of paths, or - for paths on
-    /// standard input
+    /// Photos: files, folders (with all folders in them), patterns, .txt files of paths, or - for paths on standard input
     #[arg(required = true, value_name = "PHOTOS")]
     photos: Vec<OsString>,
     /// Folder for the results; rcnn-out by default, or rcnn-out-2 and so on where another run's results are there
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short, long, value_name = "FOLDER", value_parser = folder())]
     out: Option<PathBuf>,
-    /// Write no folder: answer each path with one line of JSON on standard output, in order and as soon as it is there; with
-    /// - for PHOTOS, paths are read one a line as they come, as other programs send them
+    /// Write no folder, and answer each path with one line of JSON on standard output, in order and as soon as it is there;
+    /// with - for PHOTOS, paths are read one a line as they come, as other programs send them
     #[arg(long, conflicts_with_all = ["out", "annotations", "tile", "shard", "overwrite", "retry_failed", "json", "format", "crops", "sort_into", "exif"])]
     json_lines: bool,
-    /// A model's name or folder, or a checkpoint file; a published one that is not here is downloaded, coco for the
+    /// Model: a name, a folder or a checkpoint file; a published one that is not here is downloaded, coco for the
     /// recommended; -m A -m B looks with both and merges what they find. By default fod-r18, which knows runway debris and
     /// nothing else
-    #[arg(short, long)]
+    #[arg(short, long, value_name = "MODEL")]
     model: Vec<OsString>,
-    /// What each of several models counts when their detections are merged, in the order of -m; all alike by default
+    /// Weights of several models or results when their detections are merged, in their order; all alike by default
     #[arg(long, value_delimiter = ',', value_parser = super::weight, requires = "model", value_name = "W,W")]
     weights: Option<Vec<f64>>,
-    /// For a checkpoint file: the config for what no tensor shows, in place of the one beside it, as for `rcnn import`
+    /// Config for what no tensor shows: of a checkpoint file, in place of the one beside it, as for `rcnn import`
     #[arg(long, value_name = "FILE", requires = "model")]
     config: Option<PathBuf>,
-    /// For a checkpoint file: names of its classes, one on each line, in the model's order and without a background
+    /// Names of the classes: a file with one on each line, in the model's order and without a background; for a checkpoint
+    /// file
     #[arg(long, value_name = "FILE", requires = "model")]
     names: Option<PathBuf>,
-    /// COCO annotations from which the results take the ids of images (by file name) and categories (by name)
+    /// COCO annotations: results take the ids of images (by file name) and categories (by name) from them
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
-    /// Draw boxes from this score up
+    /// Score from which boxes are drawn
     #[arg(long, default_value_t = 0.5, value_parser = super::probability, value_name = "SCORE")]
     draw_score: f32,
-    /// Keep only these classes: names or ids, separated by commas
+    /// Classes to keep: names or ids, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     classes: Option<Vec<String>>,
     /// Draw the annotated objects as well, and colour boxes by what the annotations say: right (IoU of 0.5 or more with an
@@ -86,7 +87,7 @@ pub(crate) struct DetectArgs {
     /// Add to each row of detections.jsonl when, where and with what camera the photo was taken, as its EXIF data say
     #[arg(long)]
     exif: bool,
-    /// Do not write annotated pictures
+    /// Write no annotated pictures
     #[arg(long)]
     no_draw: bool,
     /// Leave out the masks of a model that has them: neither computed nor drawn
@@ -95,8 +96,7 @@ pub(crate) struct DetectArgs {
     /// Also process large photos in overlapping tiles, at full size and at each half of it, to find small objects
     #[arg(long)]
     tile: bool,
-    /// Process one of N shards of the photos, into a folder of its own: every N-th photo, from the I-th on. `rcnn
-    /// merge` merges the folders
+    /// Share of the photos: every N-th one, from the I-th on, into a folder of its own; `rcnn merge` merges the folders
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// Replace the results of an earlier run in the folder
@@ -106,11 +106,11 @@ pub(crate) struct DetectArgs {
     /// memory, are retried anyway
     #[arg(long)]
     retry_failed: bool,
-    /// Print run.json on standard output and everything else on standard error
+    /// Print one JSON document on standard output, and everything else on standard error: the run's record, run.json
     #[arg(long)]
     json: bool,
     /// Photos of the same size that go through the network together; does not change results
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), value_name = "N")]
+    #[arg(long, default_value_t = 1, value_parser = whole::<u16>(1..), value_name = "N")]
     batch: u16,
     #[command(flatten)]
     postprocess: PostprocessArgs,
@@ -129,31 +129,31 @@ pub(crate) struct DetectArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Reading photos")]
 struct DecodeArgs {
-    /// JPEG decoder: exact gives the pixels of libjpeg-turbo, as the frameworks see them; reduced reads photos of
-    /// at least twice the network's input size at 1/2, 1/4 or 1/8, several times as fast (needs --no-draw); fast
-    /// differs by up to 5 levels and is faster only in builds without NASM
+    /// Decoder of JPEGs
     #[arg(long, default_value = "exact", value_name = "DECODER")]
     decoder: DecoderArg,
     /// Ignore the EXIF orientation and take the pixels as stored
     #[arg(long)]
     ignore_orientation: bool,
-    /// Use what is there of a truncated JPEG, PNG or BMP
+    /// Use what is there of truncated photos (JPEG, PNG and BMP)
     #[arg(long)]
     allow_truncated: bool,
-    /// Refuse photos with more pixels
-    #[arg(long, default_value_t = Limits::default().pixels, value_name = "N")]
+    /// Most pixels of a photo; larger ones are refused
+    #[arg(long, default_value_t = Limits::default().pixels, value_name = "N", value_parser = whole::<u64>(1..))]
     max_pixels: u64,
-    /// Refuse files with more bytes
-    #[arg(long, default_value_t = Limits::default().file_bytes, value_name = "BYTES")]
+    /// Most bytes of a photo's file; larger ones are refused
+    #[arg(long, default_value_t = Limits::default().file_bytes, value_name = "N", value_parser = whole::<u64>(1..))]
     max_file_size: u64,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum DecoderArg {
+    /// the pixels of libjpeg-turbo, as the frameworks see them
     Exact,
+    /// photos of at least twice the network's size, at 1/2 to 1/8
     Reduced,
+    /// differs by up to 5 levels; faster only without NASM
     Fast,
 }
 

@@ -23,13 +23,13 @@ use super::{Exit, fastest};
   rcnn doctor
   rcnn doctor --model models/mine --json")]
 pub(crate) struct DoctorArgs {
-    /// The model to look at
-    #[arg(short, long, default_value = DEFAULT)]
+    /// Model: a name, a folder or a checkpoint file
+    #[arg(short, long, value_name = "MODEL", default_value = DEFAULT)]
     model: OsString,
-    /// ONNX Runtime's library or its folder, instead of searching for one
+    /// ONNX Runtime's library or its folder; searched for by default
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
-    /// One JSON document on standard output
+    /// Print one JSON document on standard output, and everything else on standard error
     #[arg(long)]
     json: bool,
 }
@@ -191,8 +191,8 @@ impl fmt::Display for Findings {
         let path = self.cache.path.as_deref().unwrap_or("nowhere");
         let writable = if self.cache.writable { "writable" } else { "not writable" };
         writeln!(text, "cache         `{path}`, {writable}, {:.1} MB", self.cache.bytes as f64 / 1e6)?;
-        let model = self.model.summary.as_ref().or(self.model.refused.as_ref());
-        writeln!(text, "model         {}: {}", self.model.name, model.map_or("", String::as_str))?;
+        let model = self.model.summary.as_deref().unwrap_or("cannot be used");
+        writeln!(text, "model         {}: {model}", self.model.name)?;
         for fast in &self.fast {
             writeln!(text, "fast          {fast}")?;
         }
@@ -336,7 +336,7 @@ fn library(candidate: &LibraryCandidate) -> FoundLibrary {
         place: candidate.place.to_string(),
         path: candidate.path.display().to_string(),
         version: candidate.version.clone(),
-        refused: candidate.unusable.as_ref().map(ToString::to_string),
+        refused: candidate.unusable.as_ref().map(|why| super::plain(why.to_string())),
     }
 }
 
@@ -379,8 +379,9 @@ fn model_state(
             ModelState { name, summary: Some(summary), refused: None }
         }
         Err(error) => {
-            cures.push(error.to_string());
-            ModelState { name, summary: None, refused: Some(error.to_string()) }
+            let why = super::plain(error.to_string());
+            cures.push(why.clone());
+            ModelState { name, summary: None, refused: Some(why) }
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Exit, Usage};
 
 use super::output::print_report;
+use super::values::{MERGE_RULES, new_file, whole, words};
 
 /// Merge the results of several models, or several runs, on the same photos
 #[derive(Debug, clap::Args)]
@@ -24,22 +25,22 @@ pub(crate) struct EnsembleArgs {
     /// Results: runs' folders, their detections.jsonl, COCO results lists
     #[arg(required = true, num_args = 2.., value_name = "RESULTS")]
     results: Vec<PathBuf>,
-    /// COCO results list to write
-    #[arg(short, long, value_name = "OUT.json")]
+    /// File for the merged COCO results
+    #[arg(short, long, value_name = "OUT.json", value_parser = new_file())]
     out: PathBuf,
-    /// What each of the results counts, in their order; all alike by default
+    /// Weights of several models or results when their detections are merged, in their order; all alike by default
     #[arg(long, value_delimiter = ',', value_parser = super::weight, value_name = "W,W")]
     weights: Option<Vec<f64>>,
-    /// Rule: wbf (weighted boxes fusion), nms, vote (NMS and box voting), soft-nms
-    #[arg(long, default_value_t, value_name = "RULE")]
+    /// Rule by which what several views, models or results show is merged
+    #[arg(long, default_value_t, value_name = "RULE", value_parser = words::<MergeRule>(MERGE_RULES))]
     merge: MergeRule,
-    /// IoU with a better box above which NMS drops a box, for the rules that have NMS
+    /// IoU with a better detection above which NMS drops a detection; for the rules that have NMS
     #[arg(long, default_value_t = 0.5, value_parser = super::share, value_name = "IOU")]
     nms: f64,
-    /// Keep at most N detections of an image
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    /// Most detections of a photo, those of the best scores
+    #[arg(long, default_value_t = 100, value_parser = whole::<u32>(1..), value_name = "N")]
     max_detections: u32,
-    /// One JSON document on standard output
+    /// Print one JSON document on standard output, and everything else on standard error: a summary
     #[arg(long)]
     json: bool,
 }

@@ -12,6 +12,7 @@ use coco_eval::{
 
 use super::interval_args::IntervalArgs;
 use super::output::{self, tell};
+use super::values::{folder, new_file, whole};
 use super::{Exit, Usage};
 
 mod best_scores;
@@ -39,22 +40,22 @@ files trigger and by how much they change AP. `--corrected` reads those files as
 /// What to compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Metric {
-    /// COCO's twelve numbers
+    /// COCO's twelve numbers, or the ten of key points
     #[default]
     Coco,
-    /// PASCAL VOC's AP: 11 points (2007) and all points (2010), at `--iou`
+    /// PASCAL VOC's AP, of 11 points (2007) and of all (2010)
     Voc,
-    /// Recall of proposals, all categories as one: AR@100, AR@300, AR@1000
+    /// recall, all categories as one: AR@100, AR@300, AR@1000
     Proposals,
 }
 
 /// Which end of its range belongs to a bin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum BinEdges {
-    /// The upper one, as in the paper that defines the error (Guo et al. 2017)
+    /// the upper one, as in the paper (Guo et al. 2017)
     #[default]
     Upper,
-    /// The lower one, as in netcal; a score of 1 is in the last bin
+    /// the lower one, as in netcal; 1 is in the last bin
     Lower,
 }
 
@@ -70,12 +71,12 @@ impl From<BinEdges> for Closed {
 /// What of an object is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Compared {
-    /// Boxes
+    /// boxes
     #[default]
     Bbox,
-    /// Masks, by the annotations' and the results' `segmentation`
+    /// masks, by `segmentation` of annotations and results
     Segm,
-    /// Key points, by object key point similarity: ten numbers
+    /// key points, by object key point similarity
     Keypoints,
 }
 
@@ -90,52 +91,50 @@ impl From<Compared> for IouType {
 }
 
 /// Evaluate detections against COCO annotations
-///
-/// Prints pycocotools' twelve numbers, the same to the last bit, and says what in the files makes them other than
-/// they seem.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct EvaluateArgs {
-    /// Annotations: a COCO data set (.json or .json.gz)
+    /// COCO annotations: a data set (.json or .json.gz)
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: PathBuf,
     /// Results: a run's folder, a COCO results list, a data set with scores, or detections.jsonl (.gz of each)
     #[arg(short, long, value_name = "DETECTIONS.json|RUN", value_parser = super::file_or_pipe())]
     results: PathBuf,
-    /// What of an object is compared (pycocotools' iouType)
+    /// What of an object is compared
     #[arg(long, value_enum, value_name = "TYPE", default_value_t)]
     iou_type: Compared,
-    /// Key points: for each how far another person would put it from there, as a share of the object's size [default: COCO's 17]
+    /// Sigmas of the key points, how far another person would put each from there, as a share of the object's size; COCO's
+    /// 17 by default
     #[arg(long, value_name = "S,…", value_delimiter = ',', value_parser = sigma)]
     sigmas: Option<Vec<f64>>,
-    /// Print one JSON document instead of text
+    /// Print one JSON document on standard output, and everything else on standard error
     #[arg(long)]
     json: bool,
-    /// Write precision.npy, recall.npy and scores.npy into this folder
-    #[arg(long, value_name = "DIR")]
+    /// Folder for precision.npy, recall.npy and scores.npy
+    #[arg(long, value_name = "FOLDER", value_parser = folder())]
     arrays: Option<PathBuf>,
     /// Print AP, AP50, AP75, APs, APm, APl and AR of every category
     #[arg(long)]
     per_class: bool,
-    /// Limits on detections per image and category [default: 1,10,100]
+    /// Limits on detections per image and category; 1,10,100 by default
     #[arg(long, value_name = "N,N,N", value_delimiter = ',')]
     max_dets: Option<Vec<usize>>,
-    /// IoU thresholds [default: 0.5 to 0.95 by 0.05]
+    /// IoU thresholds; 0.5 to 0.95 by 0.05 by default
     #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = iou)]
     iou_thresholds: Option<Vec<f64>>,
-    /// Recall thresholds [default: 0 to 1 by 0.01]
+    /// Recall thresholds; 0 to 1 by 0.01 by default
     #[arg(long, value_name = "T,…", value_delimiter = ',', value_parser = share)]
     recall_thresholds: Option<Vec<f64>>,
-    /// Area ranges [default: all=0:1e10,small=0:1024,medium=1024:9216,large=9216:1e10]
+    /// Area ranges; all=0:1e10,small=0:1024,medium=1024:9216,large=9216:1e10 by default
     #[arg(long, value_name = "LABEL=LOW:HIGH,…", value_delimiter = ',', value_parser = area_range)]
     area_ranges: Option<Vec<AreaRange>>,
-    /// Only these categories, by id or name
+    /// Categories to judge, by id or name; all by default
     #[arg(long, value_name = "ID|NAME,…", value_delimiter = ',')]
     category_ids: Option<Vec<String>>,
-    /// Only images that the run processed, according to its files, or else those with results
+    /// Judge only images that the run processed, according to its files, or else those with results
     #[arg(long)]
     seen_only: bool,
-    /// Only these images
+    /// Images to judge; all by default
     #[arg(long, value_name = "ID,…", value_delimiter = ',')]
     image_ids: Option<Vec<String>>,
     /// Treat all categories as one (pycocotools' useCats = 0)
@@ -150,47 +149,48 @@ pub(crate) struct EvaluateArgs {
     /// Match images by file name and categories by name, where the results have names
     #[arg(long)]
     map_by_name: bool,
-    /// Metric
-    #[arg(long, value_enum, default_value_t)]
+    /// What is computed
+    #[arg(long, value_enum, value_name = "METRIC", default_value_t)]
     metric: Metric,
-    /// Compute 95 % intervals from N draws of the images
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    /// Draws of the images for 95 % intervals
+    #[arg(long, value_name = "N", value_parser = whole::<u32>(2..))]
     bootstrap: Option<u32>,
-    /// Seed of the draws of `--bootstrap` and `--versus` [default: 0]
-    #[arg(long, value_name = "S")]
+    /// Seed of what is drawn by chance, by `--bootstrap` and `--versus`; 0 by default
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(..))]
     seed: Option<u64>,
     #[command(flatten)]
     intervals: IntervalArgs,
-    /// Compare with other results on the same annotations: differences, their intervals, what changed most
+    /// Results to compare with, on the same annotations: differences, their intervals, what changed most
     #[arg(long, value_name = "OTHER.json", value_parser = super::file_or_pipe())]
     versus: Option<PathBuf>,
     /// Classify errors into TIDE's six types and compute the cost of each, with tidecv's numbers
     #[arg(long)]
     tide: bool,
-    /// TIDE: IoU from which a detection is right
+    /// IoU from which a detection is right, for TIDE
     #[arg(long, value_name = "T", default_value_t = 0.5, value_parser = iou, requires = "tide")]
     tide_positive: f64,
-    /// TIDE: IoU up to which a detection is background
+    /// IoU up to which a detection is background, for TIDE
     #[arg(long, value_name = "T", default_value_t = 0.1, value_parser = iou, requires = "tide")]
     tide_background: f64,
-    /// Best-F1 scores, calibration, missed objects and the confusion matrix, at `--iou`
+    /// Print best-F1 scores, calibration, missed objects and the confusion matrix, at `--iou`
     #[arg(long)]
     errors: bool,
-    /// Write the best-F1 score of each category into this JSON file, for `rcnn detect --score FILE`
-    #[arg(long, value_name = "FILE", requires = "errors", conflicts_with = "class_agnostic")]
+    /// File for the best-F1 score of each category, for `rcnn detect --score FILE`
+    #[arg(long, value_name = "FILE", value_parser = new_file(), requires = "errors", conflicts_with = "class_agnostic")]
     best_scores: Option<PathBuf>,
-    /// IoU threshold of `--errors` and `--metric voc` [default: 0.5]
+    /// IoU threshold of `--errors` and `--metric voc`; 0.5 by default
     #[arg(long, value_name = "T", value_parser = iou)]
     iou: Option<f64>,
-    /// `--metric voc`: widths are the last pixel less the first, as some converters leave them, so that 1 is missing
+    /// Read widths as the last pixel less the first, as some converters leave them, so that 1 is missing, with `--metric
+    /// voc`
     #[arg(long)]
     plus_one: bool,
-    /// Which end of a calibration bin is inclusive
-    #[arg(long, value_enum, default_value_t, requires = "errors")]
+    /// End of a calibration bin that is inclusive
+    #[arg(long, value_enum, value_name = "EDGE", default_value_t, requires = "errors")]
     bin_edges: BinEdges,
-    /// Threads to use [default: one per core]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    /// Threads to use; all cores by default
+    #[arg(long, value_name = "N", value_parser = whole::<u16>(1..))]
+    threads: Option<u16>,
 }
 
 /// EvaluateDraws of a comparison if nothing else is asked for.
@@ -233,7 +233,7 @@ fn inputs(args: &EvaluateArgs, params: &Params) -> anyhow::Result<(Evaluator, Op
 /// Runs the command.
 pub(crate) fn run(args: EvaluateArgs) -> anyhow::Result<Exit> {
     if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
     }
     let params = args.params()?;
     let (input, other) = inputs(&args, &params)?;

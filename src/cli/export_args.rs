@@ -4,26 +4,30 @@ use std::path::PathBuf;
 
 use crate::{ExportFormat, ExportOptions};
 
+use super::values::folder;
+
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "More results")]
 pub(crate) struct ExportArgs {
-    /// Also write detections in these formats, into the folder for the results: detections.csv and detections.parquet
-    /// with all of them, yolo/ and labelme/ with those that pictures show, as polygons where the model gives masks
+    /// Formats to write as well into the folder for the results
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     format: Vec<ExportFormatArg>,
-    /// Also cut out each object that pictures show, into crops/, in a folder for each class
+    /// Cut out each object that pictures show as well, into crops/, in a folder for each class
     #[arg(long)]
     crops: bool,
-    /// Also sort the photos by the class of their best box that pictures show: as links in folders in this one
-    #[arg(long, value_name = "FOLDER")]
+    /// Folder in which photos are sorted as well, as links, by the class of their best box that pictures show
+    #[arg(long, value_name = "FOLDER", value_parser = folder())]
     sort_into: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum ExportFormatArg {
+    /// detections.csv, with all detections
     Csv,
+    /// detections.parquet, with all detections
     Parquet,
+    /// yolo/, with the boxes or masks that pictures show
     Yolo,
+    /// labelme/, with the boxes or masks that pictures show
     Labelme,
 }
 

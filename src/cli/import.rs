@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 
 use super::Exit;
 use super::output::{print_report, tell};
+use super::values::{folder, new_file};
 
 /// Import a checkpoint into a model folder
 #[derive(Debug, clap::Args)]
@@ -23,35 +24,36 @@ use super::output::{print_report, tell};
   rcnn import model.pdparams -o models/pd --config cfg.yml --names labels.txt
   rcnn import mine.pth --template import.json      what was assumed, to be changed")]
 pub(crate) struct ImportArgs {
-    /// The checkpoint: .pth, .pkl, .safetensors or .pdparams
+    /// Checkpoint: .pth, .pkl, .safetensors or .pdparams
     file: PathBuf,
-    /// Folder to write the model into
-    #[arg(short, long, value_name = "DIR", required_unless_present = "template")]
+    /// Folder for the model
+    #[arg(short, long, value_name = "FOLDER", value_parser = folder(), required_unless_present = "template")]
     out: Option<PathBuf>,
-    /// Write the import options that give this very import into a JSON file, to be changed and given to --config: the
-    /// family, the classes, and every value that was assumed
-    #[arg(long, value_name = "FILE")]
+    /// File for the import options that give this very import, to be changed and given to --config: the family, the
+    /// classes, and every value that was assumed
+    #[arg(long, value_name = "FILE", value_parser = new_file())]
     template: Option<PathBuf>,
-    /// Config for what no tensor shows: the framework's own (.yaml, .py) or a JSON of import options; by default
-    /// the one beside the checkpoint (import.json, or detectron2's or PaddleDetection's YAML)
+    /// Config for what no tensor shows: the framework's own (.yaml, .py) or a JSON of import options; by default the one
+    /// beside the checkpoint (import.json, or detectron2's or PaddleDetection's YAML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A file of the classes' names, one a line, in the model's order, such as PaddleDetection's label_list.txt
+    /// Names of the classes: a file with one on each line, in the model's order and without a background, such as
+    /// PaddleDetection's label_list.txt
     #[arg(long, value_name = "FILE")]
     names: Option<PathBuf>,
-    /// The family, if the names of the tensors are ambiguous
+    /// Family of the checkpoint, if the names of its tensors are ambiguous
     #[arg(long, value_name = "NAME")]
     family: Option<String>,
-    /// The key of the tensors, if there are several: model_ema, or a dotted path
+    /// Key of the tensors, if there are several: model_ema, or a dotted path
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// The prefix of the tensors' names, if there are several networks: student.
+    /// Prefix of the tensors' names, if there are several networks: student.
     #[arg(long, value_name = "TEXT")]
     prefix: Option<String>,
-    /// Compare with a folder of values from the framework itself, and report the first stage that differs
-    #[arg(long, value_name = "DIR")]
+    /// Folder of values from the framework itself to compare with; the first stage that differs is told
+    #[arg(long, value_name = "FOLDER")]
     verify: Option<PathBuf>,
-    /// One JSON document on standard output
+    /// Print one JSON document on standard output, and everything else on standard error: a summary
     #[arg(long)]
     json: bool,
 }

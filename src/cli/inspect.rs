@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::Exit;
 use super::output::print_report;
+use super::values::whole;
 
 /// Show a model's architecture, costs, conventions and origin
 #[derive(Debug, clap::Args)]
@@ -21,15 +22,15 @@ use super::output::print_report;
 The table is that of the paper \"Deep Residual Learning for Image Recognition\", a row a stage.
 Multiply-adds are what torchvision publishes as GFLOPS: products of a weight and a value, for one photo.")]
 pub(crate) struct InspectArgs {
-    /// A model's name or folder, or a checkpoint file
+    /// Model: a name, a folder or a checkpoint file
     model: OsString,
     /// Size of the input, height x width; 800x800 for detectors and 224x224 for classifiers by default
     #[arg(long, value_name = "HxW", value_parser = size)]
     size: Option<(usize, usize)>,
     /// Proposals that the box head sees; the model's own number by default
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u16>(1..))]
     proposals: Option<u16>,
-    /// One JSON document on standard output
+    /// Print one JSON document on standard output, and everything else on standard error
     #[arg(long)]
     json: bool,
 }

@@ -6,22 +6,22 @@ use coco_eval::IntervalKind;
 /// How intervals are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Intervals {
-    /// Halves of the images, around the number less its estimated bias: 95 % intervals of AP held 93 to 98 % of true values where that was simulated
+    /// halves of the images, less the bias: held 93 to 98 % in trials
     Subsampling,
-    /// Percentiles of the bootstrap, mirrored at the number
+    /// percentiles of the bootstrap, mirrored at the number
     Basic,
-    /// Percentiles of the bootstrap, as other evaluators give them: above what they should hold
+    /// percentiles of the bootstrap, as others have: too high
     Percentile,
 }
 
 /// How intervals are made, and of what.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct IntervalArgs {
-    /// How the 95 % intervals are made [default: subsampling]
+    /// Method of the 95 % intervals; subsampling by default
     #[arg(long, value_enum, value_name = "METHOD")]
     interval: Option<Intervals>,
-    /// Draw whole clusters of images as well, as frames of one video are not independent: a field of the annotations' images,
-    /// `folder`, a CSV file of file names and clusters, or a regular expression on the file name
+    /// Clusters of images that are drawn as a whole as well, as frames of one video are not independent: a field of the
+    /// annotations' images, `folder`, a CSV file of file names and clusters, or a regular expression on the file name
     #[arg(long, value_name = "KEY")]
     pub(super) cluster: Option<String>,
 }

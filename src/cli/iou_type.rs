@@ -6,10 +6,10 @@ use coco_eval::IouType;
 /// Boxes or masks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BoxesOrMasks {
-    /// Boxes
+    /// boxes
     #[default]
     Bbox,
-    /// Masks, by the annotations' and the results' `segmentation`
+    /// masks, by `segmentation` of annotations and results
     Segm,
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct MemoryArgs {
     /// Memory that the run may use, such as 2GB or 800MB; by default half of what the machine or its container has, and
     /// 700MB of it for a single photo. Large photos wait until there is room, and one that never fits is a failed photo;
     /// does not change results
-    #[arg(long, value_name = "SIZE", help_heading = "Machine", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     memory: Option<u64>,
 }
 

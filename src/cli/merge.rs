@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::run::{self, Merged};
 
+use super::values::folder;
 use super::{Exit, say, summary};
 
 /// Merge the shards of a run into one
@@ -16,16 +17,16 @@ use super::{Exit, say, summary};
 leaves in out what `rcnn detect photos/ -o out` would have left there. Pictures are hard links to the parts' pictures
 where the file system has them. Exit codes are those of detect.")]
 pub(crate) struct MergeArgs {
-    /// Folders of all parts, in any order
-    #[arg(required = true, value_name = "PART")]
+    /// Folders of all shards, in any order
+    #[arg(required = true, value_name = "SHARD")]
     parts: Vec<PathBuf>,
     /// Folder for the results
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short, long, value_name = "FOLDER", value_parser = folder())]
     out: PathBuf,
     /// Replace the results of an earlier run in the folder
     #[arg(long)]
     overwrite: bool,
-    /// Print run.json on standard output and everything else on standard error
+    /// Print one JSON document on standard output, and everything else on standard error: the run's record, run.json
     #[arg(long)]
     json: bool,
 }

@@ -26,6 +26,7 @@ mod ensemble;
 mod evaluate;
 mod export_args;
 mod fastest;
+mod help;
 mod hints;
 mod import;
 mod inspect;
@@ -51,6 +52,7 @@ mod streams;
 mod summary;
 mod synth;
 mod tune;
+mod values;
 mod view_args;
 
 /// What `rcnn` ends with; the numbers are part of the interface.
@@ -81,6 +83,7 @@ pub(crate) struct Usage(pub(crate) String);
 /// Object detection with Faster R-CNN on ONNX Runtime, and COCO mAP exactly as pycocotools computes it
 #[derive(Debug, Parser)]
 #[command(name = "rcnn", version, arg_required_else_help = true)]
+#[command(disable_help_flag = true, disable_version_flag = true)]
 #[command(after_help = "Example:
   rcnn detect photos/ -o out
 
@@ -90,11 +93,17 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, but some photos failed or a
 101 a bug in rcnn itself, 129, 130 and 143 stopped by SIGHUP, SIGINT or SIGTERM.")]
 struct Cli {
     /// Say nothing but errors and what was asked for: no notes, no progress, no summary of a run
-    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 1000)]
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = help::GENERAL, display_order = 2)]
     quiet: bool,
     /// Say what the program looks for and decides; twice for all its parts. RCNN_LOG chooses more finely
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 1001)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = help::GENERAL, display_order = 3)]
     verbose: u8,
+    /// Print this help
+    #[arg(short, long, global = true, action = clap::ArgAction::Help, help_heading = help::GENERAL, display_order = 1)]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(short = 'V', long, action = clap::ArgAction::Version, help_heading = help::GENERAL, display_order = 4)]
+    version: Option<bool>,
     #[command(subcommand)]
     command: Command,
 }
@@ -198,8 +207,8 @@ fn run(arguments: Vec<OsString>) -> u8 {
         Command::Bench(args) => bench::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Runtime(args) => runtime::run(args),
-        Command::Completions(args) => completions::run(&args, Cli::command()),
-        Command::Man(args) => completions::man(&args, Cli::command()),
+        Command::Completions(args) => completions::run(&args, help::arranged(Cli::command())),
+        Command::Man(args) => completions::man(&args, help::arranged(Cli::command())),
     };
     match outcome {
         Ok(exit) => exit as u8,
@@ -228,9 +237,9 @@ fn parse() -> Result<Cli, clap::Error> {
         let takes = !option.is_positional() && option.get_action().takes_values();
         if takes { option.allow_negative_numbers(true) } else { option }
     };
-    let verbs = |verb: clap::Command| hints::flowed(verb.mut_args(negative));
-    let mut command = hints::flowed(Cli::command().mut_subcommands(verbs));
-    let found = command.try_get_matches_from_mut(arguments::all()).map_err(hints::with_hint)?;
+    let mut command = help::arranged(Cli::command()).mut_subcommands(|verb| verb.mut_args(negative));
+    let found = command.try_get_matches_from_mut(arguments::all());
+    let found = found.map_err(|error| hints::with_hint(error, hints::verb_of(&command, arguments::all())))?;
     Cli::from_arg_matches(&found).map_err(|error| error.format(&mut command))
 }
 
@@ -238,6 +247,8 @@ fn parse() -> Result<Cli, clap::Error> {
 fn sentence(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
+        // ONNX Runtime's own words have several lines.
+        let cause = cause.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         if !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }
@@ -246,7 +257,7 @@ fn sentence(error: &anyhow::Error) -> String {
 }
 
 /// The system's words for what happens every day, in plain ones.
-fn plain(mut text: String) -> String {
+pub(crate) fn plain(mut text: String) -> String {
     for (system, plain) in [
         ("No such file or directory (os error 2)", "no such file or folder"),
         ("Permission denied (os error 13)", "permission denied"),

@@ -7,10 +7,10 @@ use super::Usage;
 /// A model and the photos that it is shown.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelAndPhotos {
-    /// A model's name or folder, or a checkpoint file
+    /// Model: a name, a folder or a checkpoint file
     #[arg(value_name = "MODEL")]
     model: Option<OsString>,
-    /// Photos: files, folders, patterns, or .txt files of paths
+    /// Photos: files, folders (with all folders in them), patterns, .txt files of paths; any number after -i
     #[arg(short = 'i', long = "images", alias = "input", required = true, num_args = 1.., value_name = "PHOTOS")]
     input: Vec<OsString>,
 }
@@ -31,7 +31,7 @@ impl ModelAndPhotos {
 pub(crate) struct ModelsAndPhotos {
     #[command(flatten)]
     both: ModelAndPhotos,
-    /// Several models, whose detections are merged as `rcnn detect -m A -m B` merges them
+    /// Model: several of them, whose detections are merged as `rcnn detect -m A -m B` merges them
     #[arg(short = 'm', long = "model", id = "several", value_name = "MODEL")]
     several: Vec<OsString>,
 }

@@ -18,7 +18,7 @@ pub(crate) struct ModelsArgs {
     /// List all published checkpoints, not only the recommended ones
     #[arg(long)]
     all: bool,
-    /// One JSON document on standard output
+    /// Print one JSON document on standard output, and everything else on standard error
     #[arg(long)]
     json: bool,
 }

@@ -6,35 +6,36 @@ use clap::ValueEnum;
 
 use crate::run::{LabelText, PictureStyle};
 
+use super::values::whole;
+
 /// How pictures look.
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Pictures")]
 pub(crate) struct PictureArgs {
-    /// A TrueType or OpenType font for letters of class names that the embedded one lacks (it has Latin, Greek and
-    /// Cyrillic); by default one of the system's
+    /// Font for letters of class names that the embedded one lacks (it has Latin, Greek and Cyrillic): a TrueType or
+    /// OpenType file; by default one of the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) font: Option<PathBuf>,
-    /// Text of labels in pictures
+    /// Text of labels
     #[arg(long, value_enum, default_value = "full", value_name = "TEXT")]
     label: LabelArg,
-    /// Width of boxes' lines in pictures; by default it follows each picture's size
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "PIXELS")]
+    /// Width of boxes' lines; by default it follows each picture's size
+    #[arg(long, value_parser = whole::<u16>(1..=100), value_name = "N")]
     line_width: Option<u16>,
-    /// Height of labels' text in pictures; by default it follows each picture's size
-    #[arg(long, value_parser = clap::value_parser!(u16).range(9..=400), value_name = "PIXELS")]
+    /// Height of labels' text; by default it follows each picture's size
+    #[arg(long, value_parser = whole::<u16>(9..=400), value_name = "N")]
     text_size: Option<u16>,
 }
 
 /// What `--label` takes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LabelArg {
-    /// Class and score
+    /// class and score
     Full,
-    /// The class
+    /// the class
     Name,
-    /// The score
+    /// the score
     Score,
-    /// No labels
+    /// no labels
     None,
 }
 

@@ -9,27 +9,27 @@ use crate::detector::{Detector, Postprocess};
 use crate::family::Class;
 
 use super::output::tell;
+use super::values::whole;
 use super::{Usage, probability, read_text};
 
 /// Which boxes become detections.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Detections")]
 pub(crate) struct PostprocessArgs {
-    /// Keep detections above this score, or above the score of their class in a JSON file of names and scores, as `rcnn
-    /// evaluate --errors --best-scores` writes it; the model's own threshold by default
+    /// Score above which detections are kept, or a JSON file with that of each class, as `rcnn evaluate --errors
+    /// --best-scores` writes it; the model's own threshold by default
     #[arg(long, value_parser = score, value_name = "SCORE|FILE")]
     score: Option<ScoreArg>,
     /// IoU with a better detection above which NMS drops a detection; the model's own threshold by default
     #[arg(long, value_parser = super::share, value_name = "IOU")]
     nms: Option<f64>,
-    /// NMS among the detections of all classes instead of within each class
+    /// Apply NMS among the detections of all classes instead of within each class
     #[arg(long)]
     class_agnostic: bool,
-    /// Gaussian soft-NMS instead of NMS: what overlaps a better detection loses score instead of being dropped
+    /// Use Gaussian soft-NMS instead of NMS: what overlaps a better detection loses score instead of being dropped
     #[arg(long, conflicts_with = "nms")]
     soft_nms: bool,
-    /// Keep at most N detections of a photo, those of the best scores; the model's own limit by default
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), value_name = "N")]
+    /// Most detections of a photo, those of the best scores; the model's own limit by default
+    #[arg(long, value_parser = whole::<u32>(1..), value_name = "N")]
     max_detections: Option<u32>,
 }
 

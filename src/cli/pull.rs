@@ -26,27 +26,27 @@ Names are those of `rcnn models --all`. A broken download goes on where it stopp
 seconds counts as broken. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are honoured; RCNN_MIRROR has the address
 of a mirror that takes the place of the publishers' hosts, or several with commas between them, which are asked in turn.")]
 pub(crate) struct PullArgs {
-    /// A name that `rcnn models --all` lists, or a URL
+    /// Name that `rcnn models --all` lists, or a URL
     name: String,
-    /// Name of the model; by default that of the checkpoint or file
+    /// Name for the model; by default that of the checkpoint or file
     #[arg(long = "name", value_name = "NAME")]
     called: Option<String>,
-    /// The file's SHA-256, or its first 8 digits or more, for an address
+    /// SHA-256 of the file, or its first 8 digits or more, for a URL
     #[arg(long, value_name = "HEX", value_parser = ExpectedDigest::sha256)]
     sha256: Option<ExpectedDigest>,
-    /// Take this file instead of downloading it; its hash is checked as that of a download
+    /// File to take instead of downloading it; its hash is checked as that of a download
     #[arg(long, value_name = "FILE", conflicts_with = "keep")]
     from: Option<PathBuf>,
-    /// What no tensor shows, for an address: as for `rcnn import`
+    /// Config for what no tensor shows: for a URL, as for `rcnn import`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Download and import again even if the model exists
     #[arg(long)]
     again: bool,
-    /// Also keep the checkpoint, in the cache's downloads folder, and print where
+    /// Keep the checkpoint as well, in the cache's downloads folder, and print where
     #[arg(long)]
     keep: bool,
-    /// Print as JSON on standard output what was brought
+    /// Print one JSON document on standard output, and everything else on standard error: what was brought
     #[arg(long)]
     json: bool,
 }

@@ -23,6 +23,7 @@ use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::stop_on_signal;
 use super::summary::tell_clipped;
+use super::values::{folder, whole, words};
 use super::{Exit, Usage, say};
 
 mod gain;
@@ -31,7 +32,7 @@ use gain::Int8Gain;
 
 /// Quantize a model to int8, which processors compute faster
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "rcnn quantize [OPTIONS] <MODEL> --images <PHOTOS>... --out <DIR>")]
+#[command(override_usage = "rcnn quantize [OPTIONS] <MODEL> --images <PHOTOS>... --out <FOLDER>")]
 #[command(after_help = "Examples:
   rcnn quantize fod-r18 -i photos/ -o models/int8
   rcnn quantize models/mine -i photos/ -o models/int8 -a gt.json
@@ -43,34 +44,32 @@ annotated photos.")]
 pub(crate) struct QuantizeArgs {
     #[command(flatten)]
     both: ModelAndPhotos,
-    /// Folder to write the model into
-    #[arg(short, long, value_name = "DIR")]
+    /// Folder for the model
+    #[arg(short, long, value_name = "FOLDER", value_parser = folder())]
     out: PathBuf,
-    /// Number of calibration photos
-    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Photos to take ranges from; chosen by chance where there are more
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = whole::<u32>(1..))]
     photos: u32,
-    /// Seed of their choice
-    #[arg(long, default_value_t = 0)]
+    /// Seed of what is drawn by chance
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<u64>(..))]
     seed: u64,
-    /// How ranges are chosen: least squared error, least divergence, a percentile, or smallest to largest value
-    /// [mse, entropy, percentile, min-max]
-    #[arg(long, default_value_t, value_name = "METHOD")]
+    /// Method by which ranges are chosen
+    #[arg(long, default_value_t, value_name = "METHOD", value_parser = words::<Method>(METHODS))]
     method: Method,
     /// Percentage of the values that --method percentile covers
     #[arg(long, default_value_t = QuantizeOptions::default().percentile, value_name = "P", value_parser = percent)]
     percentile: f64,
-    /// Layers with a lower signal-to-noise ratio, in decibels, stay float32
+    /// Signal-to-noise ratio, in decibels, below which layers stay float32
     #[arg(long, default_value_t = QuantizeOptions::default().min_snr, value_name = "DB", allow_negative_numbers = true)]
     min_snr: f64,
-    /// 7-bit weights, for x86-64 processors without VNNI, whose 8-bit sums may overflow; auto: if this machine
-    /// needs it [auto, yes, no]
-    #[arg(long, default_value = "auto", value_name = "WHEN", num_args = 0..=1, require_equals = true,
+    /// Weights of 7 bits, for x86-64 processors without VNNI, whose 8-bit sums may overflow; --reduce-range alone is yes
+    #[arg(long, default_value = "auto", value_enum, value_name = "WHEN", num_args = 0..=1, require_equals = true,
           default_missing_value = "yes")]
     reduce_range: ReduceRange,
-    /// COCO annotations: also run both models on the annotated photos and print the AP before and after
+    /// COCO annotations: both models run on the annotated photos as well, and the AP before and after is printed
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
-    /// One JSON document on standard output
+    /// Print one JSON document on standard output, and everything else on standard error
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -79,25 +78,22 @@ pub(crate) struct QuantizeArgs {
     machine: RuntimeArgs,
 }
 
+const METHODS: &[(&str, &str)] = &[
+    ("mse", "least squared error"),
+    ("entropy", "least divergence"),
+    ("percentile", "what --percentile says"),
+    ("min-max", "smallest to largest value"),
+];
+
 /// When weights have 7 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum ReduceRange {
+    /// if this machine needs it
     Auto,
+    /// always
     Yes,
+    /// never
     No,
-}
-
-impl std::str::FromStr for ReduceRange {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<ReduceRange, String> {
-        match text {
-            "auto" => Ok(ReduceRange::Auto),
-            "yes" => Ok(ReduceRange::Yes),
-            "no" => Ok(ReduceRange::No),
-            _ => Err("known are auto, yes and no".into()),
-        }
-    }
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -10,6 +10,7 @@ use anyhow::Context;
 
 use super::interval_args::IntervalArgs;
 use super::iou_type::BoxesOrMasks;
+use super::values::{new_file, whole};
 use super::{Exit, Usage};
 
 /// Write an HTML report of a run or of an evaluation
@@ -22,28 +23,29 @@ use super::{Exit, Usage};
 
 The page is one file with its pictures inside, and needs no other. With annotations it shows where results go wrong.")]
 pub(crate) struct ReportArgs {
-    /// A run's folder, or a file that `rcnn evaluate --json` printed
+    /// Folder of a run, or a file that `rcnn evaluate --json` printed
     #[arg(value_name = "RUN|EVALUATION")]
     source: PathBuf,
-    /// The page
-    #[arg(short, long, value_name = "FILE.html")]
+    /// File for the page
+    #[arg(short, long, value_name = "FILE.html", value_parser = new_file())]
     out: PathBuf,
-    /// Evaluate the run against these COCO annotations
+    /// COCO annotations: the run is evaluated against them
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: Option<PathBuf>,
-    /// What of an object is compared with the annotations
+    /// What of an object is compared
     #[arg(long, value_enum, value_name = "TYPE", default_value_t, requires = "annotations")]
     iou_type: BoxesOrMasks,
-    /// The photos of the run, to show them with boxes on top; otherwise the run's own pictures are shown. Once for
-    /// each file, folder or pattern, as they were given to detect
+    /// Photos: files, folders (with all folders in them), patterns, .txt files of paths; with one -i for each, those of the
+    /// run, to show them with boxes on top; the run's own pictures are shown by default
     #[arg(short = 'i', long = "images", alias = "input", value_name = "PHOTOS")]
     input: Vec<OsString>,
-    /// Maximum number of pictures of each kind; 0 for none
-    #[arg(long, default_value_t = 24, value_name = "N")]
+    /// Most pictures of each kind; 0 for none
+    #[arg(long, default_value_t = 24, value_name = "N", value_parser = whole::<u16>(..))]
     pictures: u16,
     #[command(flatten)]
     intervals: IntervalArgs,
-    /// Print as JSON on standard output where the page is and what it shows
+    /// Print one JSON document on standard output, and everything else on standard error: where the page is and what it
+    /// shows
     #[arg(long)]
     json: bool,
 }

@@ -25,6 +25,7 @@ use super::progress::ProgressLine;
 use super::runtime_args::RuntimeArgs;
 use super::signals::{self, stop_on_signal};
 use super::streams::StreamArgs;
+use super::values::folder;
 use super::{Exit, Usage, say};
 
 /// Judge a published checkpoint on annotated photos, and put the numbers beside its publisher's
@@ -35,18 +36,18 @@ use super::{Exit, Usage, say};
 
 The checkpoint is pulled where it is not here. A run that is stopped goes on where it stopped.")]
 pub(crate) struct ReproduceArgs {
-    /// A name that `rcnn models --all` lists
+    /// Name that `rcnn models --all` lists
     name: String,
     /// COCO annotations: those that the publisher judges with, instances_val2017.json for most
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: PathBuf,
-    /// Photos, as for `rcnn detect`, with one -i for each folder, file or pattern
+    /// Photos: files, folders (with all folders in them), patterns, .txt files of paths; with one -i for each
     #[arg(short = 'i', long, alias = "input", required = true, value_name = "PHOTOS")]
     images: Vec<OsString>,
     /// Folder for the run and reproduce.json; by default reproduced/NAME
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short, long, value_name = "FOLDER", value_parser = folder())]
     out: Option<PathBuf>,
-    /// One JSON document on standard output
+    /// Print one JSON document on standard output, and everything else on standard error
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -6,6 +6,13 @@ use std::fmt;
 
 use super::Exit;
 use super::output::{print_report, tell};
+use super::values::words;
+
+const PACKAGES: &[(&str, &str)] = &[
+    ("onnxruntime", "ONNX Runtime itself, about 25 MB"),
+    ("openvino", "Intel's kernels, about 100 MB"),
+    ("cuda", "ONNX Runtime for CUDA, 1.4 GB to download, 2.1 GB kept"),
+];
 
 /// Install, list and remove ONNX Runtime and its plugins
 #[derive(Debug, clap::Args)]
@@ -28,21 +35,20 @@ pub(crate) struct RuntimeCommandArgs {
 enum Verb {
     /// Put a package into the cache
     Install {
-        /// onnxruntime; openvino: kernels for Intel's processors (about 100 MB); or cuda: ONNX Runtime for CUDA with
-        /// NVIDIA's libraries (1.4 GB to download, 2.1 GB in the cache)
-        #[arg(default_value = "onnxruntime", value_name = "NAME")]
+        /// Package to install
+        #[arg(default_value = "onnxruntime", value_name = "PACKAGE", value_parser = words::<Package>(PACKAGES))]
         package: Package,
     },
     /// Show the packages in the cache
     List {
-        /// One JSON document on standard output
+        /// Print one JSON document on standard output, and everything else on standard error
         #[arg(long)]
         json: bool,
     },
     /// Delete a package from the cache, in all its versions
     Remove {
-        /// onnxruntime, openvino or cuda
-        #[arg(value_name = "NAME")]
+        /// Package to remove
+        #[arg(value_name = "PACKAGE", value_parser = words::<Package>(PACKAGES))]
         package: Package,
     },
 }

@@ -5,28 +5,34 @@ use std::path::PathBuf;
 use crate::runtime::{self, Device, Precision, Runtime, SessionOptions};
 
 use super::output::tell;
+use super::values::{whole, words};
+
+const DEVICES: &[(&str, &str)] = &[
+    ("auto", "cuda where it works, or cpu; with fast what measured fastest"),
+    ("cpu", "this machine's processor"),
+    ("openvino", "Intel's kernels, of `rcnn runtime install openvino`"),
+    ("cuda", "an NVIDIA GPU, cuda:1 the second; `rcnn runtime install cuda`"),
+];
+
+const PRECISIONS: &[(&str, &str)] =
+    &[("exact", "float32 everywhere"), ("fast", "bfloat16, float16 or TF32 where the device has them")];
 
 /// On what networks run.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Machine")]
 pub(crate) struct RuntimeArgs {
-    /// Execution provider: auto takes CUDA where it works (rcnn runtime install cuda) and the CPU otherwise, and with
-    /// --precision fast what measured fastest, of OpenVINO too (rcnn runtime install openvino) [auto, cpu, openvino, cuda,
-    /// cuda:N]
-    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    /// Device that computes the network
+    #[arg(long, default_value = "auto", value_name = "DEVICE", value_parser = words::<Device>(DEVICES))]
     pub(crate) device: Device,
-    /// Precision of the network: exact is float32 everywhere; bfloat16 and float16 differ slightly, where a device has
-    /// them; fast takes what measured fastest of these for the model on this machine: it is measured where a run is long
-    /// enough, kept, measured anew by rcnn bench --tune, and exact until then [exact, fast, bfloat16, float16]
-    #[arg(long, default_value = "exact", value_name = "PRECISION")]
+    /// Precision of the network
+    #[arg(long, default_value = "exact", value_name = "PRECISION", value_parser = words::<Precision>(PRECISIONS))]
     pub(crate) precision: Precision,
-    /// Threads of the network, of decoding and of drawing; all cores by default
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Threads to use; all cores by default
+    #[arg(long, value_name = "N", value_parser = whole::<u16>(1..))]
     threads: Option<u16>,
-    /// ONNX Runtime's library or its folder, instead of searching for one
+    /// ONNX Runtime's library or its folder; searched for by default
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
-    /// Never access the network
+    /// Never access the network, not even to install ONNX Runtime
     #[arg(long)]
     offline: bool,
 }

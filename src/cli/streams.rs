@@ -7,6 +7,7 @@ use crate::memory;
 use crate::model::Model;
 
 use super::runtime_args::RuntimeArgs;
+use super::values::whole;
 
 /// Without at least so many photos a stream, all threads work on one photo: streams take time to load.
 const PHOTOS_A_LANE: usize = 8;
@@ -23,13 +24,7 @@ const UNKNOWN_MEMORY: u64 = 4 << 30;
 pub(crate) struct StreamArgs {
     /// Photos in the network at the same time, each on its share of the threads; by default one per thread where
     /// there are many photos and enough memory, otherwise one at a time on all threads. Does not change results
-    #[arg(
-        long,
-        alias = "lanes",
-        value_name = "N",
-        help_heading = "Machine",
-        value_parser = clap::value_parser!(u16).range(1..)
-    )]
+    #[arg(long, alias = "lanes", value_name = "N", value_parser = whole::<u16>(1..))]
     streams: Option<u16>,
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::output::{print_watched_report, tell};
 use super::progress::ProgressLine;
+use super::values::{folder, whole};
 use super::{Exit, signals};
 
 /// Render scenes of runway debris with exact annotations
@@ -28,35 +29,37 @@ silhouette of its object, hidden parts included, cut at the picture's edges; an 
 less than half shows is left out.")]
 pub(crate) struct SynthArgs {
     /// Folder for the scenes: new, empty, or of an earlier `rcnn synth`
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short, long, value_name = "FOLDER", value_parser = folder())]
     out: PathBuf,
-    /// Number of scenes
+    /// Scenes to render
     #[arg(short = 'n', long, default_value_t = 24, value_name = "N",
-        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        value_parser = whole::<u32>(1..=1_000_000))]
     count: u32,
-    /// Random seed
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    /// Seed of what is drawn by chance
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = whole::<u64>(..))]
     seed: u64,
-    /// Size in pixels: width x height, or one number for a square
+    /// Size of the scenes, width x height, or one number for squares
     #[arg(long, default_value = "300", value_name = "WxH", value_parser = size)]
     size: (u32, u32),
-    /// Objects in a scene, as in 8 or 6-12, the smaller the more there are [default: 1 to 4, mostly few]
+    /// Objects in a scene, as in 8 or 6-12, the smaller the more there are; 1 to 4 by default, mostly few
     #[arg(long, value_name = "N-M", value_parser = objects)]
     objects: Option<ObjectCount>,
-    /// How pictures are stored: jpg (quality 92) or png
+    /// Format of the pictures
     #[arg(long, default_value = "jpg", value_name = "FORMAT")]
     format: PictureFormatArg,
-    /// Threads; 0 for one a core. The scenes do not depend on it
-    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1024))]
+    /// Threads to use; all cores by default, which is 0. The scenes do not depend on it
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = whole::<u16>(0..=1024))]
     threads: u16,
-    /// Print a summary as JSON on standard output
+    /// Print one JSON document on standard output, and everything else on standard error: a summary
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum PictureFormatArg {
+    /// JPEG of quality 92
     Jpg,
+    /// without loss
     Png,
 }
 

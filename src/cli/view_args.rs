@@ -5,25 +5,24 @@ use clap::ValueEnum;
 use crate::detector::{Augment, MergeRule};
 
 use super::Usage;
+use super::values::{MERGE_RULES, words};
 
 /// How often the network looks at each photo.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "More accuracy for more time")]
 pub(crate) struct ViewArgs {
-    /// AugmentArg of each photo: flip adds its mirror image, in twice the time; full has three sizes around the model's own,
-    /// each mirrored as well, in about eight times
+    /// Views of each photo
     #[arg(long, value_enum, default_value_t, value_name = "VIEWS")]
     augment: AugmentArg,
     /// Sizes at which the network sees each photo, in multiples of the model's own, separated by commas
     #[arg(long, value_delimiter = ',', value_parser = scale, value_name = "S,S", conflicts_with = "augment")]
     scales: Option<Vec<f64>>,
-    /// Each size mirrored as well
+    /// Add the mirror image of each size
     #[arg(long, conflicts_with = "augment")]
     flip: bool,
-    /// How what several views or models show is merged: wbf (weighted boxes fusion), nms, vote (NMS and box voting), soft-nms
-    #[arg(long, value_name = "RULE")]
+    /// Rule by which what several views, models or results show is merged; wbf by default
+    #[arg(long, value_name = "RULE", value_parser = words::<MergeRule>(MERGE_RULES))]
     merge: Option<MergeRule>,
-    /// The head sees its own boxes once more, which makes them more exact
+    /// Let the head see its own boxes once more, which makes them more exact
     #[arg(long)]
     refine: bool,
 }
@@ -31,9 +30,12 @@ pub(crate) struct ViewArgs {
 /// What `--augment` takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum AugmentArg {
+    /// the photo alone
     #[default]
     None,
+    /// its mirror image as well, in twice the time
     Flip,
+    /// three sizes, each mirrored as well, in about eight times
     Full,
 }
 

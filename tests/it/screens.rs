@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::support::{Ended, Place};
 use rayon::prelude::*;
@@ -39,15 +40,60 @@ fn desk() -> Place {
     place
 }
 
+/// Both shards of a run, one of another run, and a run of all photos.
+fn shards() -> &'static Place {
+    static SHARDS: OnceLock<Place> = OnceLock::new();
+    SHARDS.get_or_init(|| {
+        let place = Place::new();
+        place.photos(&[("plain.png", "a.png"), ("grey.jpg", "b.jpg")]);
+        for (out, more) in [
+            ("shard-1", &["--shard", "1/2"][..]),
+            ("shard-2", &["--shard", "2/2"]),
+            ("other-2", &["--shard", "2/2", "--score", "0.3"]),
+            ("whole", &[]),
+        ] {
+            place.rcnn(&[&["detect", "photos", "-o", out, "--no-draw"], more].concat()).expect(0);
+        }
+        place
+    })
+}
+
+/// The files of a folder, copied into another.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// Without the lines of `rcnn doctor` that tell of this machine.
+fn without_machine(place: &Place, text: &str) -> String {
+    let own = ["rcnn 0.", "memory  ", "ONNX Runtime  1", "  cpu  ", "  openvino  ", "  cuda  ", "cache  "];
+    let lines = text.lines().filter(|line| !own.iter().any(|start| line.starts_with(start)));
+    // Places that come with the test.
+    let here = place.at("").canonicalize().unwrap();
+    let lines = lines.map(|line| line.replace(&format!("{}/", here.display()), ""));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 /// A command line of a transcript and all that it leaves on the screen.
 fn shown(line: &str) -> String {
     let arguments: Vec<&str> = line.split_whitespace().skip(1).collect();
     let place = desk();
+    if line.starts_with("rcnn merge") {
+        for name in ["shard-1", "shard-2", "other-2", "whole"].into_iter().filter(|name| line.contains(name))
+        {
+            copy(&shards().at(name), &place.at(name));
+        }
+    }
     // A proxy that is not there: nothing comes from a network, whatever there is.
     let mut command = place.command(&arguments);
     command.env("COLUMNS", "80").env("HTTPS_PROXY", "http://127.0.0.1:9");
     let ended = Ended::from(command.output().unwrap());
     let mut text = format!("$ {line}\n{}{}", ended.out, ended.err);
+    if line.starts_with("rcnn doctor") {
+        text = without_machine(&place, &text);
+    }
     if !text.ends_with('\n') {
         text.push('\n');
     }

@@ -245,7 +245,7 @@ fn refusals_say_where_and_why() {
     };
     for (case, words) in [
         ("json-truncated", vec!["dt.json ends early", "line 1, column"]),
-        ("json-trailing-comma", vec!["dt.json is not JSON", "line 1, column 2683"]),
+        ("json-trailing-comma", vec!["dt.json` is not JSON", "line 1, column 2683"]),
         ("gt-list", vec!["gt.json", "holds a list"]),
         ("gt-no-images-key", vec!["gt.json", "`images`"]),
         ("gt-no-categories-key", vec!["gt.json", "`categories`"]),

@@ -67,7 +67,7 @@ pub enum ReadError {
 
 impl Display for ReadError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let path = shown(self.path());
+        let path = format!("`{}`", shown(self.path()));
         match self {
             ReadError::Io { source, .. } => write!(f, "cannot read {path}: {source}"),
             ReadError::NotJson { what, line, column, .. } => {

@@ -8,7 +8,7 @@ use regex_lite::Regex;
 
 use super::error::EvaluateError;
 use super::{Evaluator, Warning};
-use crate::coco::{Image, quoted};
+use crate::coco::{Image, quoted, shown};
 
 /// Groups of the evaluated images.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,7 +203,7 @@ fn told(error: &regex_lite::Error) -> String {
 
 /// Groups by file name: two columns, with a comma, a semicolon or a tabulator between them.
 fn table(path: &Path) -> Result<HashMap<String, String>, String> {
-    let place = quoted(&path.display().to_string());
+    let place = format!("`{}`", shown(path));
     let size = std::fs::metadata(path).map_or(0, |data| data.len());
     if size > MOST_TABLE {
         return Err(format!("{place} is too large for a table of groups: {size} bytes"));

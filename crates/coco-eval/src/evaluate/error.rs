@@ -55,8 +55,8 @@ impl Display for EvaluateError {
                 "{what} ids are strings and numbers, such as {one} and {other}, and have no common order: write \
                  them all in one way"
             ),
-            EvaluateError::Annotations { file, what } => write!(f, "{file}: {what}"),
-            EvaluateError::Write { file, source } => write!(f, "cannot write {file}: {source}"),
+            EvaluateError::Annotations { file, what } => write!(f, "`{file}`: {what}"),
+            EvaluateError::Write { file, source } => write!(f, "cannot write `{file}`: {source}"),
         }
     }
 }

@@ -27,7 +27,7 @@ impl Evaluator {
             "`--map-by-name` matches images by file name where the results have names"
         };
         Err(EvaluateError::Apart(format!(
-            "no result of {} is on an image of {}: {why}: {cure}",
+            "no result of `{}` is on an image of `{}`: {why}: {cure}",
             shown(self.detections.path()),
             shown(self.set.path())
         )))
