@@ -193,7 +193,7 @@ fn slips_get_one_sentence() {
     let share = say(&["fod-r18", "-i", "scenes/images", "-o", "new", "--percentile", "101"], 2);
     assert!(share.contains("above 0, up to 100"), "{share}");
     let when = say(&["fod-r18", "-i", "scenes/images", "-o", "new", "--reduce-range=maybe"], 2);
-    assert!(when.contains("known are auto, yes and no"), "{when}");
+    assert!(when.contains("[possible values: auto, yes, no]"), "{when}");
     assert!(say(&["fod-r18", "-i", "scenes/images", "-o", "new", "--photos", "0"], 2).contains("--photos"));
     // A photo that cannot be used is passed over, and told.
     let ended = place.rcnn(&["quantize", "fod-r18", "-i", "scenes/images", "bad", "-o", "int8"]).expect(0);

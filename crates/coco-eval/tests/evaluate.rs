@@ -244,7 +244,7 @@ fn refusals_say_where_and_why() {
         evaluate(&case, &params).err().map(|error| error.to_string()).unwrap_or_default()
     };
     for (case, words) in [
-        ("json-truncated", vec!["dt.json ends early", "line 1, column"]),
+        ("json-truncated", vec!["dt.json` ends early", "line 1, column"]),
         ("json-trailing-comma", vec!["dt.json` is not JSON", "line 1, column 2683"]),
         ("gt-list", vec!["gt.json", "holds a list"]),
         ("gt-no-images-key", vec!["gt.json", "`images`"]),
