@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use bytemuck::cast_slice;
 use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorDomain};
 use ort::operator::{OperatorInput, OperatorOutput};
+use ort::session::builder::SessionBuilder;
 use ort::value::{TensorElementType, TensorValueType};
 use sha2::Sha256;
 
@@ -22,6 +23,30 @@ use crate::onnx;
 pub(super) fn domain(threads: usize) -> ort::Result<OperatorDomain> {
     let domain = OperatorDomain::new(DOMAIN)?.add(Operation::<WinogradKernel>::new(threads))?;
     domain.add(Operation::<PointwiseKernel>::new(threads))
+}
+
+/// Whether ONNX Runtime knows the operators' domain. It looks the name up in a table of the process and then adds it, without a
+/// lock: of two sessions made at the same time, the first ones of a process, both may find it missing, and one fails.
+static KNOWN: Mutex<bool> = Mutex::new(false);
+
+/// Makes the domain known, once in a process, by a session that is there for nothing else.
+pub(super) fn announce(builder: impl FnOnce() -> ort::Result<SessionBuilder>) -> ort::Result<()> {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*known {
+        let bytes = smallest_graph().map_err(|error| ort::Error::new(error.to_string()))?;
+        builder()?.with_operators(domain(1)?)?.commit_from_memory(&bytes)?;
+        *known = true;
+    }
+    Ok(())
+}
+
+/// One number in, and out if it is above zero.
+fn smallest_graph() -> Result<Vec<u8>, onnx::GraphError> {
+    let mut graph = onnx::Graph::new("smallest");
+    let x = graph.input("x", onnx::Element::F32, &[1.into()]);
+    let y = graph.relu("y", &x);
+    graph.output(&y, onnx::Element::F32, &[1.into()]);
+    graph.to_bytes()
 }
 
 /// A graph's bytes with the layers that are computed here; `None` where there are none, or the graph is not of our
@@ -231,6 +256,35 @@ mod tests {
         let y = graph.relu("y", &sum);
         graph.output(&y, Element::F32, &dims);
         graph.to_bytes().unwrap()
+    }
+
+    /// Set where this test runs alone in a process, whose first sessions are then its own.
+    const ALONE: &str = "RCNN_TEST_FIRST_SESSIONS";
+
+    #[test]
+    fn the_first_sessions_of_a_process_may_be_made_at_the_same_time() {
+        if std::env::var_os(ALONE).is_none() {
+            for _ in 0..40 {
+                let own = "runtime::convolution::tests::the_first_sessions_of_a_process_may_be_made_at_the_same_time";
+                let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+                let output = alone.args(["--exact", own]).env(ALONE, "1").output().unwrap();
+                let text = String::from_utf8_lossy(&output.stdout);
+                assert!(output.status.success() && text.contains("1 passed"), "{text}");
+            }
+            return;
+        }
+        let bytes = smallest_graph().unwrap();
+        let runtime = Runtime::open(&RuntimeOptions::default(), &mut |_| {}).unwrap();
+        let options = SessionOptions { device: Device::Cpu, threads: 1, ..SessionOptions::default() };
+        let together = std::sync::Barrier::new(16);
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    together.wait();
+                    runtime.session(GraphBytes::Memory("smallest", &bytes), &options).unwrap();
+                });
+            }
+        });
     }
 
     #[test]

@@ -307,6 +307,7 @@ impl Runtime {
 
     /// With what is computed here instead of there.
     pub(super) fn on_processor(&self, threads: usize) -> ort::Result<SessionBuilder> {
+        convolution::announce(|| self.plain(1))?;
         Ok(self.plain(threads)?.with_operators(convolution::domain(threads)?)?)
     }
 
