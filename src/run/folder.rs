@@ -19,7 +19,7 @@ const BESIDE_JOURNAL: [&str; 5] =
 
 /// A file that is not what a run leaves in its folder.
 #[derive(Debug, thiserror::Error)]
-#[error("`{}` is not what a run leaves: {cause}", file.display())]
+#[error("{}", self.sentence())]
 pub struct NotARun {
     /// The file.
     pub file: PathBuf,
@@ -33,6 +33,17 @@ impl NotARun {
     pub(crate) fn of(folder: &Path, name: &str) -> impl FnOnce(io::Error) -> NotARun + use<> {
         let file = folder.join(name);
         move |cause| NotARun { file, cause }
+    }
+
+    fn sentence(&self) -> String {
+        let (file, folder) = (&self.file, self.file.parent());
+        let missing = self.cause.kind() == io::ErrorKind::NotFound;
+        match (folder.filter(|folder| missing && folder.is_dir()), file.file_name()) {
+            (Some(folder), Some(name)) => {
+                format!("`{}` is no run's folder: it has no `{}`", folder.display(), name.display())
+            }
+            _ => format!("`{}` is not what a run leaves: {}", file.display(), self.cause),
+        }
     }
 }
 

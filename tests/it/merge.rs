@@ -108,7 +108,7 @@ fn what_is_not_the_whole_of_one_run_is_refused() {
     refused(&all[..2], "part 3/3 is missing");
     refused(&all[1..], "part 1/3 is missing");
     refused(&["part-1", "part-2", "part-2"], "`part-2` and `part-2` both hold part 2/3");
-    refused(&["part-1", "photos"], "run.json` is not what a run leaves");
+    refused(&["part-1", "photos"], "`photos` is no run's folder: it has no `run.json`");
     detect(&place, "whole", &[]);
     refused(&["whole"], "`whole` holds a whole run");
     detect(&place, "two", &["--shard", "2/2"]);

@@ -164,7 +164,7 @@ fn slips_get_one_sentence() {
         assert!(ended.err.contains(why) && ended.err.lines().count() == 1, "{}", ended.err);
         assert!(!place.at("page.html").exists());
     };
-    failed(&["photos"], 1, "run.json` is not what a run leaves");
+    failed(&["photos"], 1, "`photos` is no run's folder: it has no `run.json`");
     failed(&["gt.json"], 1, "`gt.json` is neither a run's folder nor what `rcnn evaluate --json` prints");
     failed(&["nowhere"], 1, "cannot read `nowhere`");
     failed(&["gt.json", "-a", "gt.json"], 2, "-a and -i are for a run's folder");
