@@ -62,7 +62,7 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
     let (mut title, mut drawn) = ("Evaluation".to_owned(), None);
     let (mut run_part, mut notes) = (None, Vec::new());
     if let Some(folder) = run {
-        let failed = |file: &str| NotARun::of(folder, file);
+        let failed = |file| NotARun::of(folder, file);
         let record = Record::open(folder).map_err(failed("run.json"))?;
         let journal = "detections.jsonl";
         let album = if photos.is_empty() {

@@ -17,32 +17,35 @@ use crate::atomic;
 const BESIDE_JOURNAL: [&str; 5] =
     ["detections.json", "images.json", pictures::FOLDER, "run.json", stamps::FILE];
 
-/// A file that is not what a run leaves in its folder.
+/// Why a folder is not that of a run.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", self.sentence())]
-pub struct NotARun {
-    /// The file.
-    pub file: PathBuf,
-    /// Why.
-    #[source]
-    pub cause: io::Error,
+pub enum NotARun {
+    /// It lacks a file.
+    #[error("`{}` is no run's folder: it has no `{name}`", folder.display())]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+        /// What it lacks.
+        name: &'static str,
+    },
+    /// One of its files cannot be read, or is something else.
+    #[error("`{}` is not what a run leaves: {cause}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
 }
 
 impl NotARun {
     /// What becomes of the error of one file of a folder.
-    pub(crate) fn of(folder: &Path, name: &str) -> impl FnOnce(io::Error) -> NotARun + use<> {
-        let file = folder.join(name);
-        move |cause| NotARun { file, cause }
-    }
-
-    fn sentence(&self) -> String {
-        let (file, folder) = (&self.file, self.file.parent());
-        let missing = self.cause.kind() == io::ErrorKind::NotFound;
-        match (folder.filter(|folder| missing && folder.is_dir()), file.file_name()) {
-            (Some(folder), Some(name)) => {
-                format!("`{}` is no run's folder: it has no `{}`", folder.display(), name.display())
-            }
-            _ => format!("`{}` is not what a run leaves: {}", file.display(), self.cause),
+    pub(crate) fn of(folder: &Path, name: &'static str) -> impl FnOnce(io::Error) -> NotARun + use<> {
+        let folder = folder.to_owned();
+        move |cause| match cause.kind() {
+            io::ErrorKind::NotFound if folder.is_dir() => NotARun::Missing { folder, name },
+            _ => NotARun::Unreadable { file: folder.join(name), cause },
         }
     }
 }
