@@ -40,7 +40,7 @@ def tensors(state, path=""):
                 yield from tensors(value, f"{path}/{key}")
     elif isinstance(state, list):
         for i, value in enumerate(state):
-            yield from tensors(value[:-1] if path == "/log" else value, f"{path}/{i}")
+            yield from tensors(value[:-1] if path in ("/log", "/errors") else value, f"{path}/{i}")
     else:
         yield path, state
 
