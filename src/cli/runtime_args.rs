@@ -14,8 +14,12 @@ const DEVICES: &[(&str, &str)] = &[
     ("cuda", "an NVIDIA GPU, cuda:1 the second; `rcnn runtime install cuda`"),
 ];
 
-const PRECISIONS: &[(&str, &str)] =
-    &[("exact", "float32 everywhere"), ("fast", "bfloat16, float16 or TF32 where the device has them")];
+const PRECISIONS: &[(&str, &str)] = &[
+    ("exact", "float32 everywhere"),
+    ("fast", "what measured fastest here, and exact until then"),
+    ("bfloat16", "where the device has it, float32 elsewhere"),
+    ("float16", "the same of float16; on CUDA TF32 elsewhere"),
+];
 
 /// On what networks run.
 #[derive(Debug, clap::Args)]

@@ -43,7 +43,7 @@ pub struct BenchReport {
     pub model: String,
     /// SHA-256 of its `model.json`.
     pub model_sha256: String,
-    /// `exact` or `fast`.
+    /// As in [`Settings`]: never `fast`, but what that chose.
     pub precision: String,
     /// What else decides what is computed; measurements of older versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
