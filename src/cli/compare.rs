@@ -11,6 +11,7 @@ use crate::compare::{
 };
 use crate::detector::Detector;
 use crate::memory;
+use crate::model::Model;
 use crate::photo::{self, DecodeOptions};
 use crate::run::{Annotated, FailedPhoto, Task};
 use crate::runtime::Runtime;
@@ -336,23 +337,20 @@ fn contender(
 ) -> anyhow::Result<Contender> {
     let before = memory::resident();
     let row = ComparedSetup::read(row);
-    let mut parameters = 0;
-    let mut joined: Option<Detector> = None;
-    for model in &row.models {
-        let model = super::find_model(model, args.machine.offline())?;
-        parameters += model.manifest().parameters.layers + model.manifest().parameters.norms;
-        let photos: Vec<_> = tasks.iter().map(|task| task.entry.clone()).collect();
-        let ahead = RunAhead { photos: &photos, count: photos.len(), ..RunAhead::default() };
-        let computing = args.machine.computing(runtime, &[&model], NonZeroUsize::MIN, ahead, stop)?;
-        let detector = computing.load(&model, runtime)?;
-        match &mut joined {
-            None => joined = Some(detector),
-            Some(first) => first.join(detector, 1.0)?,
-        }
-    }
-    let Some(mut detector) = joined else {
+    if row.models.is_empty() {
         return Err(Usage(format!("`{name}` names no model, only what is to be done with one")).into());
-    };
+    }
+    let find = |model: &OsString| super::find_model(model, args.machine.offline());
+    let models = row.models.iter().map(find).collect::<anyhow::Result<Vec<Model>>>()?;
+    let counts = models.iter().map(|model| model.manifest().parameters);
+    let parameters = counts.map(|counts| counts.layers + counts.norms).sum();
+    let photos: Vec<_> = tasks.iter().map(|task| task.entry.clone()).collect();
+    let ahead = RunAhead { photos: &photos, count: photos.len(), ..RunAhead::default() };
+    let all: Vec<&Model> = models.iter().collect();
+    let computing = args.machine.computing(runtime, &all, NonZeroUsize::MIN, ahead, stop)?;
+    let mut detector = computing.load_all(all.into_iter().map(|model| (model, 1.0)), runtime)?;
+    // What they take is of no use any more, and is not to be counted.
+    drop((models, photos));
     args.postprocess.apply(&mut detector)?;
     detector.set_augment(row.augment)?;
     detector.set_refine(row.refine);

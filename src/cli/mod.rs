@@ -248,7 +248,7 @@ fn sentence(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         // ONNX Runtime's own words have several lines.
-        let cause = cause.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        let cause = crate::runtime::one_line(&cause);
         if !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }

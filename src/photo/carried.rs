@@ -49,9 +49,7 @@ impl Carried {
             profile: profile.map(std::borrow::Cow::into_owned),
         }
     }
-}
 
-impl Carried {
     /// Bytes of memory that it takes.
     pub(crate) fn bytes(&self) -> u64 {
         let of = |part: &Option<Vec<u8>>| part.as_ref().map_or(0, Vec::len);

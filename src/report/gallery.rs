@@ -146,6 +146,14 @@ impl Album {
         matches!(self, Album::DrawnPlot(_))
     }
 
+    /// Whether it was given a photo of this name, which may still not be had any more.
+    pub(super) fn may_have(&self, name: &str) -> bool {
+        match self {
+            Album::Photos { photos, .. } => photos.contains_key(name),
+            Album::DrawnPlot(_) => true,
+        }
+    }
+
     /// A photo for the page; none where it cannot be had any more.
     pub(super) fn picture(
         &self,

@@ -1,6 +1,6 @@
 //! The photos in which most goes wrong, with what is right, wrong and missed in them: boxes, and masks where there are any.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use coco_eval::{Boxed, Mistakes, ResultId, Rle};
@@ -27,28 +27,42 @@ pub(super) fn worst(
     // Of equals those with the most certain mistake.
     let boldest = |image: &Mistakes| image.wrong.iter().filter_map(|boxed| boxed.score).fold(0.0, f64::max);
     worst.sort_by(|(_, a), (_, b)| b.count().cmp(&a.count()).then(boldest(b).total_cmp(&boldest(a))));
+    let ranks: HashMap<&ResultId, usize> = worst.iter().zip(0..).map(|((id, _), rank)| (id, rank)).collect();
     let mut shown = Vec::new();
-    // As many at a time as are wanted: some of them may not be among the photos given.
-    for some in worst.chunks(pictures.max(1)) {
-        let rows = rows(run, some);
-        let found = some.iter().filter_map(|(id, image)| picture(judged, album, rows.get(id)?, image));
-        shown.extend(found.take(pictures - shown.len()));
-        if shown.len() == pictures {
-            break;
-        }
+    let mut from = 0;
+    // Once, unless some of the photos cannot be read any more.
+    while shown.len() < pictures {
+        let rows = rows(run, album, &ranks, from, pictures - shown.len());
+        let Some((last, _)) = rows.last_key_value() else { break };
+        from = last + 1;
+        shown.extend(rows.iter().filter_map(|(&rank, row)| picture(judged, album, row, worst[rank].1)));
     }
     shown
 }
 
-/// The run's rows of some images.
-fn rows(run: &Path, images: &[(ResultId, &Mistakes)]) -> HashMap<ResultId, FoundPhoto> {
-    let Ok(rows) = run::rows(run) else { return HashMap::new() };
-    let wanted: std::collections::HashSet<&ResultId> = images.iter().map(|(id, _)| id).collect();
-    rows.filter_map(|row| match row {
-        Ok(JournalRow::Found(row)) if wanted.contains(&row.image_id) => Some((row.image_id.clone(), row)),
-        _ => None,
-    })
-    .collect()
+/// The run's rows of the worst photos from a rank on that the album may show, at most so many, by their ranks.
+fn rows(
+    run: &Path,
+    album: &Album,
+    ranks: &HashMap<&ResultId, usize>,
+    from: usize,
+    most: usize,
+) -> BTreeMap<usize, FoundPhoto> {
+    let mut worst = BTreeMap::new();
+    let Ok(rows) = run::rows(run) else { return worst };
+    for row in rows {
+        let Ok(JournalRow::Found(row)) = row else { continue };
+        match ranks.get(&row.image_id) {
+            Some(&rank) if rank >= from && album.may_have(&row.file) => {
+                worst.insert(rank, row);
+            }
+            _ => continue,
+        }
+        if worst.len() > most {
+            worst.pop_last();
+        }
+    }
+    worst
 }
 
 fn picture(

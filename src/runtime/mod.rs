@@ -141,7 +141,7 @@ impl RuntimeError {
 }
 
 /// An error's words on one line.
-fn one_line(error: &dyn std::fmt::Display) -> String {
+pub(crate) fn one_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 

@@ -62,7 +62,7 @@ impl MaskFacts {
         let sum = u64::from(height) * u64::from(width);
         let mut facts = MaskFacts { height, width, sum, plain: sum < 1 << 31, ..MaskFacts::default() };
         if !facts.plain {
-            return MaskFacts::of_runs(&runs_of(intervals, &facts), (height, width), &mut Vec::new());
+            return MaskFacts::of_runs(&runs_of(intervals, sum), (height, width), &mut Vec::new());
         }
         let (Some(first), Some(last)) = (intervals.first(), intervals.last()) else { return Ok(facts) };
         let divisor = Divisor::new(height);
@@ -293,14 +293,14 @@ pub(crate) fn in_common(a: &[PixelRun], b: &[PixelRun]) -> u32 {
     both
 }
 
-/// The run lengths of a mask that is written as usual, of its intervals.
-pub(crate) fn runs_of(intervals: &[PixelRun], facts: &MaskFacts) -> Vec<u32> {
+/// The run lengths of a mask of so many pixels that is written as usual, of its intervals.
+pub(crate) fn runs_of(intervals: &[PixelRun], pixels: u64) -> Vec<u32> {
     let (mut runs, mut at) = (Vec::with_capacity(2 * intervals.len() + 1), 0);
     for interval in intervals {
         runs.extend([interval.start - at, interval.end - interval.start]);
         at = interval.end;
     }
-    let left = facts.sum as u32 - at;
+    let left = pixels as u32 - at;
     if left > 0 {
         runs.push(left);
     }

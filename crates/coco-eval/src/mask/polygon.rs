@@ -5,7 +5,7 @@
 //! are found by the same sums, so that the mask is the same.
 
 use super::error::MaskError;
-use super::facts::PixelRun;
+use super::facts::{PixelRun, runs_of};
 
 /// How many times finer the grid is.
 const FINER: f64 = 5.0;
@@ -38,16 +38,7 @@ pub(super) fn runs(corners: &[f64], height: u32, width: u32) -> Result<Vec<u32>,
     let (mut drawing, mut inside) = (PolygonDrawing::default(), Vec::new());
     let corners = corners.iter().map(|&corner| CornerPlace::of(corner));
     drawing.draw(corners, (height, width), &mut inside)?;
-    let (mut runs, mut at) = (Vec::with_capacity(2 * inside.len() + 1), 0);
-    for run in inside {
-        runs.extend([run.start - at, run.end - run.start]);
-        at = run.end;
-    }
-    let left = height * width - at;
-    if left > 0 || runs.is_empty() {
-        runs.push(left);
-    }
-    Ok(runs)
+    Ok(runs_of(&inside, u64::from(height) * u64::from(width)))
 }
 
 /// A polygon while it is drawn, in memory that is used again.

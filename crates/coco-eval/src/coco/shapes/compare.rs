@@ -92,9 +92,10 @@ impl Comparer {
                 let both = in_common(&self.intervals, others);
                 (both, facts.area + truth.facts.area - both)
             } else {
-                let own = runs.as_deref().map_or_else(|| runs_of(&self.intervals, &facts).into(), Into::into);
+                let own =
+                    runs.as_deref().map_or_else(|| runs_of(&self.intervals, facts.sum).into(), Into::into);
                 let others =
-                    truth.runs.as_deref().map_or_else(|| runs_of(others, &truth.facts).into(), Into::into);
+                    truth.runs.as_deref().map_or_else(|| runs_of(others, truth.facts.sum).into(), Into::into);
                 let (own, others): (std::borrow::Cow<'_, [u32]>, std::borrow::Cow<'_, [u32]>) = (own, others);
                 common(&own, &others)
             };

@@ -61,8 +61,9 @@ fn draw_polygons<'a>(
         for start in starts.into_iter().rev() {
             let part = intervals.split_off(start);
             let facts = MaskFacts::of_intervals(&part, size)?;
-            parts.insert(0, Rle::new(size.0, size.1, runs_of(&part, &facts)));
+            parts.push(Rle::new(size.0, size.1, runs_of(&part, facts.sum)));
         }
+        parts.reverse();
         return of_rle(&Rle::merge(&parts, false), intervals);
     }
     if starts.len() > 1 {
@@ -70,7 +71,7 @@ fn draw_polygons<'a>(
     }
     let own = &intervals[first..];
     let facts = MaskFacts::of_intervals(own, size)?;
-    Ok((facts, (!facts.plain).then(|| runs_of(own, &facts).into())))
+    Ok((facts, (!facts.plain).then(|| runs_of(own, facts.sum).into())))
 }
 
 /// Makes one of runs that overlap or touch, from a place on.

@@ -211,17 +211,17 @@ impl TruthShapes {
 
     /// The mask of an annotation on an image, by their places.
     pub(crate) fn mask(&self, image: u32, annotation: u32) -> Option<Rle> {
-        let all = self.on(Belongs { image, category: NOWHERE, among: Among::All });
-        let shape = all.iter().find(|shape| shape.annotation == annotation)?;
         if self.kind != IouType::Segm {
             return None;
         }
+        let all = self.on(Belongs { image, category: NOWHERE, among: Among::All });
+        let shape = all.iter().find(|shape| shape.annotation == annotation)?;
         let runs = match &shape.runs {
             Some(runs) => runs.to_vec(),
             None => {
                 let mut intervals = Vec::new();
                 self.intervals(shape, &mut intervals);
-                runs_of(&intervals, &shape.facts)
+                runs_of(&intervals, shape.facts.sum)
             }
         };
         Some(Rle::new(shape.facts.height, shape.facts.width, runs))
