@@ -53,7 +53,7 @@ pub(crate) fn call(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<(u8, St
     })?;
     match interrupted {
         Some(error) => Err(error),
-        None => Ok((called.exit, called.output, called.told)),
+        None => Ok((called.exit, called.output, called.messages)),
     }
 }
 

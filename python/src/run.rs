@@ -42,7 +42,7 @@ impl PyDetector {
                 if raised.is_some() {
                     return;
                 }
-                let told = Python::attach(|py| {
+                let called = Python::attach(|py| {
                     py.check_signals()?;
                     match event {
                         Event::Warning(text) => note.as_ref().map(|note| note.call1(py, (text,))),
@@ -53,7 +53,7 @@ impl PyDetector {
                     }
                     .transpose()
                 });
-                if let Err(error) = told {
+                if let Err(error) = called {
                     raised = Some(error);
                     stop.store(true, Ordering::Relaxed);
                 }

@@ -8,11 +8,11 @@ pub struct EscapedText(String);
 
 impl EscapedText {
     pub(crate) fn new(text: &str) -> EscapedText {
-        let mut shown: String = text.chars().take(200).flat_map(char::escape_debug).collect();
+        let mut escaped: String = text.chars().take(200).flat_map(char::escape_debug).collect();
         if text.chars().nth(200).is_some() {
-            shown.push('…');
+            escaped.push('…');
         }
-        EscapedText(shown)
+        EscapedText(escaped)
     }
 
     fn is_empty(&self) -> bool {

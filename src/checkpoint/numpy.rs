@@ -181,9 +181,9 @@ mod tests {
     fn what_paddlepaddle_saves() {
         use sha2::{Digest, Sha256};
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/golden/pd-files");
-        let told = std::fs::read_to_string(folder.join("tensors.json")).unwrap();
-        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-        let told = told["tensors"].as_object().unwrap();
+        let expected = std::fs::read_to_string(folder.join("tensors.json")).unwrap();
+        let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
+        let expected = expected["tensors"].as_object().unwrap();
         let mut read = 0;
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
@@ -196,16 +196,16 @@ mod tests {
                 continue;
             }
             let checkpoint = Checkpoint::open(&path).unwrap();
-            for (tensor, told) in told {
+            for (tensor, expected) in expected {
                 let found = checkpoint.tensor(tensor).unwrap();
-                assert_eq!(serde_json::json!(found.shape()), told["shape"], "{name} {tensor}");
+                assert_eq!(serde_json::json!(found.shape()), expected["shape"], "{name} {tensor}");
                 let values = found.to_f32(&checkpoint).unwrap();
                 let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
                 let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
                 // Halves are rounded.
-                assert!(told["sha256"] == hash || name.contains("float16"), "{name} {tensor}");
+                assert!(expected["sha256"] == hash || name.contains("float16"), "{name} {tensor}");
             }
-            assert_eq!(checkpoint.tensors().len(), told.len(), "{name}");
+            assert_eq!(checkpoint.tensors().len(), expected.len(), "{name}");
             read += 1;
         }
         assert_eq!(read, 14);

@@ -118,7 +118,7 @@ pub(crate) fn run(args: ClassifyArgs) -> anyhow::Result<Exit> {
                         &row(&entry.name, &photo, &verdict, &classes, args.top.into(), right),
                     )?;
                 } else {
-                    writeln!(out, "{}", told(&entry.name, &verdict, &classes, args.top.into()))?;
+                    writeln!(out, "{}", line_of(&entry.name, &verdict, &classes, args.top.into()))?;
                 }
             }
             Err(error) => {
@@ -142,7 +142,7 @@ pub(crate) fn run(args: ClassifyArgs) -> anyhow::Result<Exit> {
         let (top1, top5) = (100.0 * top1, 100.0 * top5);
         writeln!(out, "{} photos judged: top-1 error {top1:.2} %, top-5 error {top5:.2} %", tally.judged)?;
     }
-    if let Some(stopped) = signals::asked().filter(|_| done < listing.entries.len()) {
+    if let Some(stopped) = signals::received().filter(|_| done < listing.entries.len()) {
         return Ok(stopped);
     }
     Ok(match tally.failed {
@@ -260,7 +260,7 @@ impl ClassTally {
     }
 }
 
-fn told(name: &str, verdict: &Classification, classes: &[Class], top: usize) -> String {
+fn line_of(name: &str, verdict: &Classification, classes: &[Class], top: usize) -> String {
     let class = |i: usize| format!("{} {:.3}", classes[i].name.escape_debug(), verdict.probabilities[i]);
     let best: Vec<String> = verdict.top(top).into_iter().map(class).collect();
     format!("{}: {}", name.escape_debug(), best.join(", "))

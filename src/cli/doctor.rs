@@ -205,7 +205,7 @@ impl fmt::Display for Findings {
 
 /// What was measured for the model on this machine with these libraries, by threads.
 fn fast((runtime, model): (&Runtime, &Model)) -> Vec<FastState> {
-    let kept = runtime::kept_choices()
+    let kept = runtime::stored_choices()
         .into_iter()
         .filter(|kept| kept.key == runtime.choice_key(model.name(), model.hash(), kept.key.threads));
     let mut found: Vec<FastState> = kept

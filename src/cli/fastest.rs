@@ -104,7 +104,7 @@ impl RuntimeArgs {
         ahead: RunAhead<'_>,
         stop: &AtomicBool,
     ) -> anyhow::Result<(SessionOptions, Option<WayChoice>)> {
-        let kept = question.kept(&mut |note| tell!("warning: {note}; `rcnn bench --tune` measures anew"));
+        let kept = question.stored(&mut |note| tell!("warning: {note}; `rcnn bench --tune` measures anew"));
         let choice = match kept {
             None if question.is_open() => measured(question, ahead, stop)?,
             kept => kept,
@@ -115,8 +115,8 @@ impl RuntimeArgs {
     /// As a run began that is in the folder already: what would be measured now may be something else.
     fn as_begun(&self, settings: &Settings) -> Option<SessionOptions> {
         let (device, precision) = (settings.device.parse().ok()?, settings.precision.parse().ok()?);
-        let asked = self.device == Device::Auto || self.device == device;
-        asked.then(|| SessionOptions { device, precision, ..self.session() })
+        let eligible = self.device == Device::Auto || self.device == device;
+        eligible.then(|| SessionOptions { device, precision, ..self.session() })
     }
 }
 
@@ -146,13 +146,13 @@ fn measured(
             "note: fast computes as exact until it was measured what is fastest on this machine, for which this run is too \
              short: `rcnn bench MODEL -i PHOTOS --tune` does it"
         ),
-        Some(choice) => tell!("fastest is {}", said(choice, question)),
+        Some(choice) => tell!("fastest is {}", choice_text(choice, question)),
     }
     Ok(choice)
 }
 
 /// A choice in a few words, such as `openvino, bfloat16: 3.3 times as fast as exact`.
-fn said(choice: &WayChoice, question: &FastQuestion<'_>) -> String {
+fn choice_text(choice: &WayChoice, question: &FastQuestion<'_>) -> String {
     let gain = choice.gain(question.options.device).filter(|_| choice.way.precision != Precision::Exact);
     let gain = gain.map_or_else(String::new, |gain| format!(", {gain:.1} times as fast as exact"));
     format!("{}{gain}", way(&choice.way))

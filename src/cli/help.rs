@@ -173,9 +173,9 @@ fn listed(option: Arg) -> Arg {
         // Writing into a String does not fail.
         let _ = write!(help, " [default: {}]", default.join(","));
     }
-    let shown: Vec<_> = values.iter().filter(|value| !value.is_hide_set()).collect();
-    let longest = shown.iter().map(|value| value.get_name().chars().count()).max().unwrap_or(0);
-    for value in shown {
+    let visible: Vec<_> = values.iter().filter(|value| !value.is_hide_set()).collect();
+    let longest = visible.iter().map(|value| value.get_name().chars().count()).max().unwrap_or(0);
+    for value in visible {
         let meaning = value.get_help().map(ToString::to_string).unwrap_or_default();
         let line = format!("  {:longest$}  {meaning}", value.get_name());
         let _ = write!(help, "\n{}", line.trim_end());
@@ -254,10 +254,10 @@ mod tests {
                 let first = help.split([',', ';', ':', '(', '[', '\n']).next().unwrap_or_default().trim();
                 let value: Vec<_> =
                     option.get_value_names().unwrap_or_default().iter().map(|name| name.as_str()).collect();
-                let said = format!("{} {first}", value.join(" "));
+                let text = format!("{} {first}", value.join(" "));
                 let (other, before) =
-                    words.entry(name.into()).or_insert_with(|| (verb.get_name(), said.clone()));
-                assert_eq!(*before, said, "--{name} in {other} and in {}", verb.get_name());
+                    words.entry(name.into()).or_insert_with(|| (verb.get_name(), text.clone()));
+                assert_eq!(*before, text, "--{name} in {other} and in {}", verb.get_name());
             }
         }
     }

@@ -120,11 +120,11 @@ fn with_verb(error: clap::Error, verb: &Command) -> clap::Error {
         }
         None => return error,
     };
-    told(error, ContextKind::SuggestedSubcommand, hint)
+    suggest(error, ContextKind::SuggestedSubcommand, hint)
 }
 
 /// The error with a hint in place of a suggestion.
-fn told(mut error: clap::Error, instead_of: ContextKind, hint: String) -> clap::Error {
+fn suggest(mut error: clap::Error, instead_of: ContextKind, hint: String) -> clap::Error {
     error.remove(instead_of);
     // It has what clap takes for meant.
     error.remove(ContextKind::Usage);
@@ -136,7 +136,7 @@ fn with_option(error: clap::Error, verb: &Command) -> clap::Error {
     let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg) else { return error };
     let name = unknown.split('=').next().unwrap_or(unknown);
     match instead(name, verb) {
-        Some(hint) => told(error, ContextKind::SuggestedArg, hint),
+        Some(hint) => suggest(error, ContextKind::SuggestedArg, hint),
         None => error,
     }
 }

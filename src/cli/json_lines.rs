@@ -59,7 +59,7 @@ pub(super) fn answer(
             break;
         }
     }
-    Ok(match signals::asked() {
+    Ok(match signals::received() {
         Some(exit) => exit,
         None if failed => Exit::PhotosFailed,
         None => Exit::Done,

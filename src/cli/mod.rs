@@ -154,7 +154,7 @@ pub struct Called {
     /// What it would write on standard output.
     pub output: String,
     /// What it would write on standard error.
-    pub told: String,
+    pub messages: String,
 }
 
 /// Runs a command within another program, whose signals and streams are left alone; one at a time. Setting `stop` ends it in
@@ -166,8 +166,12 @@ pub fn call(arguments: impl IntoIterator<Item = OsString>, stop: &Arc<AtomicBool
     output::keep();
     let exit = run(arguments.into_iter().collect());
     signals::stop_by(None);
-    let said = output::kept();
-    Called { exit, output: String::from_utf8_lossy(&said.output).into_owned(), told: said.told }
+    let captured = output::take_captured();
+    Called {
+        exit,
+        output: String::from_utf8_lossy(&captured.output).into_owned(),
+        messages: captured.messages,
+    }
 }
 
 fn run(arguments: Vec<OsString>) -> u8 {
@@ -216,7 +220,7 @@ fn run(arguments: Vec<OsString>) -> u8 {
             let sentence = sentence(&error);
             output::failure(&sentence);
             let failed = if error.is::<Usage>() { Exit::WrongUsage } else { Exit::Failed };
-            let exit = signals::asked().unwrap_or(failed) as u8;
+            let exit = signals::received().unwrap_or(failed) as u8;
             print_failure(&sentence, exit);
             exit
         }

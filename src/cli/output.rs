@@ -35,33 +35,33 @@ pub(crate) fn brief(name: &str) -> Cow<'_, str> {
 
 /// What a command has said to whoever called it within a program of their own.
 #[derive(Debug, Default)]
-pub(crate) struct Said {
+pub(crate) struct CapturedOutput {
     /// Data.
     pub(crate) output: Vec<u8>,
     /// All else.
-    pub(crate) told: String,
+    pub(crate) messages: String,
 }
 
 /// Where a called command's words are kept; none in the program.
-static SAID: Mutex<Option<Said>> = Mutex::new(None);
+static CAPTURED: Mutex<Option<CapturedOutput>> = Mutex::new(None);
 
-fn said() -> MutexGuard<'static, Option<Said>> {
-    SAID.lock().unwrap_or_else(PoisonError::into_inner)
+fn capture() -> MutexGuard<'static, Option<CapturedOutput>> {
+    CAPTURED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on words are kept, up to [`kept`].
+/// From now on words are kept, up to [`take_captured`].
 pub(crate) fn keep() {
-    *said() = Some(Said::default());
+    *capture() = Some(CapturedOutput::default());
 }
 
 /// What was said since [`keep`].
-pub(crate) fn kept() -> Said {
-    said().take().unwrap_or_default()
+pub(crate) fn take_captured() -> CapturedOutput {
+    capture().take().unwrap_or_default()
 }
 
 /// Whether words are kept: no terminal is watched.
-pub(crate) fn is_kept() -> bool {
-    said().is_some()
+pub(crate) fn is_captured() -> bool {
+    capture().is_some()
 }
 
 /// Whether nothing is said but errors and what was asked for.
@@ -95,8 +95,8 @@ pub(crate) fn aside(text: &str) {
 }
 
 fn to_person(text: &str) {
-    if let Some(said) = said().as_mut() {
-        return said.told.push_str(text);
+    if let Some(captured) = capture().as_mut() {
+        return captured.messages.push_str(text);
     }
     // Who does not take it is not told either.
     let _ = io::stderr().lock().write_all(harmless(text).as_bytes());
@@ -172,16 +172,16 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Standard output, or what stands in for it.
 enum To {
     Stdout(StdoutLock<'static>),
-    Kept,
+    Captured,
 }
 
 impl Write for To {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             To::Stdout(to) => to.write(bytes),
-            To::Kept => {
-                if let Some(said) = said().as_mut() {
-                    said.output.extend_from_slice(bytes);
+            To::Captured => {
+                if let Some(captured) = capture().as_mut() {
+                    captured.output.extend_from_slice(bytes);
                 }
                 Ok(bytes.len())
             }
@@ -191,7 +191,7 @@ impl Write for To {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             To::Stdout(to) => to.flush(),
-            To::Kept => Ok(()),
+            To::Captured => Ok(()),
         }
     }
 }
@@ -206,7 +206,7 @@ pub(crate) struct Out {
 impl Out {
     /// For JSON, or for text that is [`harmless`].
     pub(crate) fn of(json: bool) -> Out {
-        let to = if is_kept() { To::Kept } else { To::Stdout(io::stdout().lock()) };
+        let to = if is_captured() { To::Captured } else { To::Stdout(io::stdout().lock()) };
         Out { to, json, gone: false }
     }
 
@@ -255,13 +255,13 @@ impl Write for Out {
 pub(crate) fn usage(error: &clap::Error) -> u8 {
     let odd = |argument: std::ffi::OsString| argument.to_string_lossy().contains(char::is_control);
     // Arguments may be names of files, as a shell's `*` gives them.
-    let shown = if is_kept() || arguments::all().any(odd) {
+    let written = if is_captured() || arguments::all().any(odd) {
         to_person(&error.to_string());
         Ok(())
     } else {
         error.print()
     };
-    match shown {
+    match written {
         Err(cause) if !error.use_stderr() && cause.kind() != io::ErrorKind::BrokenPipe => {
             failure(&format!("cannot write to standard output: {cause}"));
             Exit::Failed as u8
@@ -272,12 +272,12 @@ pub(crate) fn usage(error: &clap::Error) -> u8 {
 
 /// A panic is a mistake of ours, in whatever thread: one sentence, with the place and the reason for whoever mends it.
 pub(crate) fn speak_plainly_on_panic() {
-    static SAID: AtomicBool = AtomicBool::new(false);
+    static CAPTURED: AtomicBool = AtomicBool::new(false);
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::debug!("panic at {place}: {panic}");
         // A decoder's panic is a failure of its photo; a panic that follows from another says nothing new.
-        if photo::is_decoding() || SAID.swap(true, Ordering::Relaxed) {
+        if photo::is_decoding() || CAPTURED.swap(true, Ordering::Relaxed) {
             return;
         }
         let reason = panic.payload_as_str().unwrap_or("no reason is given").escape_debug();
@@ -290,12 +290,12 @@ pub(crate) fn speak_plainly_on_panic() {
 /// `RCNN_LOG` turns on tracing, by levels such as `debug` or levels of parts such as `rcnn=debug,ureq=info`, and `--verbose` does where it is not set: once for our
 /// own parts, more often for all.
 pub(crate) fn init_tracing(verbose: u8) {
-    let asked = match verbose {
+    let level = match verbose {
         0 => None,
         1 => Some("rcnn=debug".to_owned()),
         _ => Some("debug".to_owned()),
     };
-    let Some(filter) = std::env::var("RCNN_LOG").ok().or(asked) else { return };
+    let Some(filter) = std::env::var("RCNN_LOG").ok().or(level) else { return };
     match filter.parse::<Targets>() {
         Ok(filter) => tracing_subscriber::fmt()
             .with_max_level(LevelFilter::TRACE)
@@ -333,10 +333,13 @@ mod tests {
             .env(PANICS, "1")
             .output()
             .unwrap();
-        let told = String::from_utf8_lossy(&child.stderr);
-        assert_eq!(child.status.code(), Some(101), "{told}");
-        assert_eq!(told.matches("a mistake in rcnn itself").count(), 1, "{told}");
-        assert!(told.contains("output.rs") && told.contains("fifty is \\u{1b}too much"), "{told}");
+        let messages = String::from_utf8_lossy(&child.stderr);
+        assert_eq!(child.status.code(), Some(101), "{messages}");
+        assert_eq!(messages.matches("a mistake in rcnn itself").count(), 1, "{messages}");
+        assert!(
+            messages.contains("output.rs") && messages.contains("fifty is \\u{1b}too much"),
+            "{messages}"
+        );
     }
 
     #[test]

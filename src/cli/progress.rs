@@ -15,14 +15,14 @@ pub(crate) struct ProgressLine {
     bar: Option<ProgressBar>,
     things: &'static str,
     started: Instant,
-    said: Instant,
+    last_line: Instant,
     before: u64,
 }
 
 impl ProgressLine {
     /// Begins with `before` of `total` things done.
     pub(crate) fn new(things: &'static str, before: u64, total: u64) -> ProgressLine {
-        let watched = std::io::stderr().is_terminal() && !output::is_kept() && !output::is_quiet();
+        let watched = std::io::stderr().is_terminal() && !output::is_captured() && !output::is_quiet();
         let bar = watched.then(|| {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
             let template =
@@ -35,7 +35,7 @@ impl ProgressLine {
             bar
         });
         let now = Instant::now();
-        ProgressLine { bar, things, started: now, said: now, before }
+        ProgressLine { bar, things, started: now, last_line: now, before }
     }
 
     /// Tells how many are done, and how many of them failed.
@@ -46,10 +46,10 @@ impl ProgressLine {
             bar.set_message(failed);
             return;
         }
-        if self.said.elapsed() < PAUSE || done == self.before {
+        if self.last_line.elapsed() < PAUSE || done == self.before {
             return;
         }
-        self.said = Instant::now();
+        self.last_line = Instant::now();
         let rate = (done - self.before) as f64 / self.started.elapsed().as_secs_f64();
         let left = (total - done.min(total)) as f64 / rate;
         let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
@@ -61,8 +61,8 @@ impl ProgressLine {
         if let Some(bar) = &self.bar {
             bar.set_message(format!("  {done} of {total} {parts}"));
             bar.tick();
-        } else if self.said.elapsed() >= PAUSE {
-            self.said = Instant::now();
+        } else if self.last_line.elapsed() >= PAUSE {
+            self.last_line = Instant::now();
             tell!("{done} of {total} {parts} of the {} under way", self.things);
         }
     }
@@ -89,7 +89,7 @@ pub(crate) fn duration(seconds: f64) -> String {
 mod tests {
     #[test]
     fn durations_are_short() {
-        let shown = [0.4, 59.0, 119.0, 137.0, 3599.0, 3661.0].map(super::duration);
-        assert_eq!(shown, ["0 s", "59 s", "119 s", "2 min 17 s", "59 min 59 s", "1 h 1 min"]);
+        let texts = [0.4, 59.0, 119.0, 137.0, 3599.0, 3661.0].map(super::duration);
+        assert_eq!(texts, ["0 s", "59 s", "119 s", "2 min 17 s", "59 min 59 s", "1 h 1 min"]);
     }
 }

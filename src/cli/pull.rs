@@ -191,14 +191,14 @@ fn load(wanted: &Wanted, from: Option<&Path>, keep: bool) -> anyhow::Result<Brou
     if let Some(note) = &wanted.note {
         tell!("{}: {note}", wanted.name);
     }
-    let mut shown: Option<ProgressLine> = None;
+    let mut line: Option<ProgressLine> = None;
     let mib = |bytes: u64| bytes >> 20;
     let brought = bring(wanted, from, keep, &mut |done, all| {
         let all = mib(all.unwrap_or(done));
-        shown.get_or_insert_with(|| ProgressLine::new("MiB", mib(done), all)).set(mib(done), all, 0);
+        line.get_or_insert_with(|| ProgressLine::new("MiB", mib(done), all)).set(mib(done), all, 0);
     });
-    if let Some(shown) = shown {
-        shown.end();
+    if let Some(line) = line {
+        line.end();
     }
     let brought = match brought {
         Err(error @ PullError::Network { .. }) => bail!(

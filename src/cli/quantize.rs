@@ -174,21 +174,21 @@ fn calibrate(
     options: &QuantizeOptions,
     stop: &AtomicBool,
 ) -> anyhow::Result<Quantized> {
-    let mut shown: Option<(QuantizeStep, ProgressLine)> = None;
+    let mut bar: Option<(QuantizeStep, ProgressLine)> = None;
     let mut watch = |step: QuantizeStep, done: usize, total: usize| {
-        if shown.as_ref().is_none_or(|(old, _)| *old != step) {
-            if let Some((_, progress)) = &shown {
+        if bar.as_ref().is_none_or(|(old, _)| *old != step) {
+            if let Some((_, progress)) = &bar {
                 progress.end();
             }
             let things = if step == QuantizeStep::Ranges { "photos for ranges" } else { "runs for noise" };
-            shown = Some((step, ProgressLine::new(things, 0, total as u64)));
+            bar = Some((step, ProgressLine::new(things, 0, total as u64)));
         }
-        if let Some((_, progress)) = &mut shown {
+        if let Some((_, progress)) = &mut bar {
             progress.set(done as u64, total as u64, 0);
         }
     };
     let quantized = quantize(model, runtime, photos, options, stop, &mut watch);
-    if let Some((_, progress)) = &shown {
+    if let Some((_, progress)) = &bar {
         progress.end();
     }
     Ok(quantized?)

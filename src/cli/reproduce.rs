@@ -71,7 +71,7 @@ pub(crate) fn run(args: ReproduceArgs) -> anyhow::Result<Exit> {
     let record = detect(&args, &model, listing, annotated, &out)?;
     if record.state != RunState::Finished {
         tell!("stopped: the same command goes on where this one ended, and judges when all photos are done");
-        return Ok(signals::asked().unwrap_or(Exit::Interrupted));
+        return Ok(signals::received().unwrap_or(Exit::Interrupted));
     }
     let found = judge(&args, known, &model, &truth, &record, &out)?;
     let document = serde_json::to_string_pretty(&found)?;
@@ -91,8 +91,8 @@ fn with_source(known: &Published, error: anyhow::Error) -> anyhow::Error {
     if !known.dataset.starts_with("coco_") {
         return error;
     }
-    let told = format!("{error}; {COCO}");
-    if error.is::<Usage>() { Usage(told).into() } else { anyhow::anyhow!(told) }
+    let message = format!("{error}; {COCO}");
+    if error.is::<Usage>() { Usage(message).into() } else { anyhow::anyhow!(message) }
 }
 
 /// The published detector of a name.
@@ -225,12 +225,12 @@ fn write_all(text: &mut fmt::Formatter<'_>, found: &Reproduction) -> fmt::Result
         "{} photos; annotations of {} images, {} objects, {} categories, SHA-256 {}\n",
         seen.photos, seen.images, seen.annotations, seen.categories, seen.annotations_sha256
     )?;
-    let shown = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
+    let number_text = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
     writeln!(text, "{:8}{:>8}{:>11}{:>12}", "percent", "here", "published", "difference")?;
     for number in found.numbers.iter().chain(&found.masks) {
         let published = number.published.map_or_else(String::new, |value| format!("{value:.1}"));
         let difference = number.difference.map_or_else(String::new, |value| format!("{value:+.2}"));
-        writeln!(text, "{:8}{:>8}{published:>11}{difference:>12}", number.name, shown(number.ours))?;
+        writeln!(text, "{:8}{:>8}{published:>11}{difference:>12}", number.name, number_text(number.ours))?;
     }
     match found.reproduced {
         Some(true) if found.masks.as_ref().and_then(StatedNumber::agrees) == Some(false) => {

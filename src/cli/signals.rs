@@ -20,13 +20,13 @@ const SIGHUP: i32 = signal_hook::consts::SIGHUP;
 #[cfg(not(unix))]
 const SIGHUP: i32 = 1;
 
-struct Asked {
+struct StopRequest {
     stop: Arc<AtomicBool>,
     /// The signal's number; 0 where none came.
     signal: Arc<AtomicUsize>,
 }
 
-static ASKED: OnceLock<Asked> = OnceLock::new();
+static REQUEST: OnceLock<StopRequest> = OnceLock::new();
 
 /// The flag of whoever called the command within a program of their own, which has its own ways with signals.
 static CALLER: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
@@ -42,21 +42,21 @@ pub(crate) fn stop_on_signal() -> Arc<AtomicBool> {
     if let Some(flag) = CALLER.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
         return Arc::clone(flag);
     }
-    let asked = ASKED.get_or_init(|| {
-        let asked = Asked { stop: Arc::default(), signal: Arc::default() };
+    let request = REQUEST.get_or_init(|| {
+        let request = StopRequest { stop: Arc::default(), signal: Arc::default() };
         for (signal, exit) in SIGNALS {
             // Where the system allows no handler, a signal ends the program, and what is written is valid anyway.
-            let _ = handle(signal, exit, &asked);
+            let _ = handle(signal, exit, &request);
         }
         tell_of_the_first();
-        asked
+        request
     });
-    Arc::clone(&asked.stop)
+    Arc::clone(&request.stop)
 }
 
 /// The exit code of the signal that asked to stop, if one did.
-pub(crate) fn asked() -> Option<Exit> {
-    let number = ASKED.get()?.signal.load(Ordering::SeqCst);
+pub(crate) fn received() -> Option<Exit> {
+    let number = REQUEST.get()?.signal.load(Ordering::SeqCst);
     SIGNALS.into_iter().find(|(signal, _)| *signal as usize == number).map(|(_, exit)| exit)
 }
 
@@ -70,14 +70,14 @@ pub(crate) fn outlive_limits_of_files() {
 #[cfg(not(unix))]
 pub(crate) fn outlive_limits_of_files() {}
 
-fn handle(signal: i32, exit: Exit, asked: &Asked) -> std::io::Result<()> {
+fn handle(signal: i32, exit: Exit, request: &StopRequest) -> std::io::Result<()> {
     if is_passed_over(signal) {
         return Ok(());
     }
     // In this order: the second signal finds the flag set, and the flag is set after the number.
-    flag::register_conditional_shutdown(signal, exit as i32, Arc::clone(&asked.stop))?;
-    flag::register_usize(signal, Arc::clone(&asked.signal), signal as usize)?;
-    flag::register(signal, Arc::clone(&asked.stop))?;
+    flag::register_conditional_shutdown(signal, exit as i32, Arc::clone(&request.stop))?;
+    flag::register_usize(signal, Arc::clone(&request.signal), signal as usize)?;
+    flag::register(signal, Arc::clone(&request.stop))?;
     Ok(())
 }
 

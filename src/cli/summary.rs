@@ -18,7 +18,7 @@ pub(super) fn report(record: &Record, out: &Path, json: bool) -> anyhow::Result<
     }
     tell_clipped(record.counts.clipped, " (`clipped` in detections.jsonl)");
     Ok(match record.state {
-        RunState::Interrupted | RunState::Running => signals::asked().unwrap_or(Exit::Interrupted),
+        RunState::Interrupted | RunState::Running => signals::received().unwrap_or(Exit::Interrupted),
         RunState::Finished
             if record.counts.failed + record.counts.without_picture() > 0
                 || !record.unread.is_empty()
@@ -61,12 +61,12 @@ fn write_all(text: &mut fmt::Formatter<'_>, record: &Record, out: &Path) -> fmt:
     let (counts, settings) = (&record.counts, &record.settings);
     let new = counts.photos - record.photos_before;
     let interrupted = if record.state == RunState::Interrupted { "interrupted: " } else { "" };
-    let (shown, from) = (counts.shown(), settings.shown_from());
+    let (drawn, from) = (counts.drawn(), settings.shown_from());
     write!(
         text,
         "{interrupted}{}, {} of score {from} or more",
         plural(counts.photos, "photo"),
-        boxes(shown)
+        boxes(drawn)
     )?;
     if new > 0 {
         write!(text, ", in {}", duration(record.wall))?;
@@ -76,7 +76,7 @@ fn write_all(text: &mut fmt::Formatter<'_>, record: &Record, out: &Path) -> fmt:
     }
     writeln!(text)?;
     by_class(text, &counts.shown_by_class)?;
-    let less = counts.detections.saturating_sub(shown);
+    let less = counts.detections.saturating_sub(drawn);
     if less > 0 {
         writeln!(
             text,
@@ -110,14 +110,14 @@ fn write_all(text: &mut fmt::Formatter<'_>, record: &Record, out: &Path) -> fmt:
 fn by_class(text: &mut fmt::Formatter<'_>, counts: &BTreeMap<String, usize>) -> fmt::Result {
     let mut classes: Vec<(&String, &usize)> = counts.iter().collect();
     classes.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    let shown: Vec<(String, usize)> = classes
+    let largest: Vec<(String, usize)> = classes
         .iter()
         .take(10)
         .map(|(name, count)| (brief(&name.escape_debug().to_string()).into(), **count))
         .collect();
-    let widest = shown.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let digits = shown.first().map_or(1, |(_, count)| count.to_string().len());
-    for (name, count) in shown {
+    let widest = largest.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let digits = largest.first().map_or(1, |(_, count)| count.to_string().len());
+    for (name, count) in largest {
         writeln!(text, "  {name:widest$}  {count:>digits$}")?;
     }
     match classes.len().saturating_sub(10) {

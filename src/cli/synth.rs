@@ -119,7 +119,7 @@ pub(crate) fn run(args: SynthArgs) -> anyhow::Result<Exit> {
     let written = match outcome {
         Err(SceneError::Stopped) => {
             tell!("{}", SceneError::Stopped);
-            return Ok(signals::asked().unwrap_or(Exit::Interrupted));
+            return Ok(signals::received().unwrap_or(Exit::Interrupted));
         }
         outcome => outcome?,
     };

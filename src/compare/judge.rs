@@ -155,7 +155,7 @@ fn one(
         draws.push(own.draws(reading, &resampling(None))?);
         if let Some(clusters) = &clusters {
             by_cluster.push(own.draws(reading, &resampling(Some(clusters)))?);
-            judged.clusters = Some(Clusters::told(clusters));
+            judged.clusters = Some(Clusters::description(clusters));
         }
         aps.push(evaluation.stats.first().copied().unwrap_or(-1.0));
         stats.push(evaluation.stats);
@@ -175,16 +175,19 @@ fn one(
 
 /// All warnings, each once with the names of the models that it concerns.
 pub fn warnings(judged: &[JudgedModel]) -> Vec<String> {
-    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut messages: Vec<(&str, Vec<&str>)> = Vec::new();
     for model in judged {
         for warning in &model.warnings {
-            match said.iter_mut().find(|(message, _)| *message == warning.message) {
+            match messages.iter_mut().find(|(message, _)| *message == warning.message) {
                 Some((_, names)) => names.push(&model.name),
-                None => said.push((&warning.message, vec![&model.name])),
+                None => messages.push((&warning.message, vec![&model.name])),
             }
         }
     }
-    said.iter().map(|(message, names)| format!("{}: {message}", names.join(", ").escape_debug())).collect()
+    messages
+        .iter()
+        .map(|(message, names)| format!("{}: {message}", names.join(", ").escape_debug()))
+        .collect()
 }
 
 fn difference(first: &Contest, own: &Contest) -> Result<Difference, CompareError> {

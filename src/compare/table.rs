@@ -217,13 +217,13 @@ pub fn ends(interval: Option<&Interval>) -> String {
 }
 
 fn moved(text: &mut String, what: &str, moved: &[Moved]) -> std::fmt::Result {
-    let shown: Vec<String> = moved
+    let differing: Vec<String> = moved
         .iter()
         .filter(|one| one.own != one.other)
         .take(5)
         .map(|one| format!("{} {:.2} to {:.2}", cell(&one.name), one.own, one.other))
         .collect();
-    if shown.is_empty() { Ok(()) } else { writeln!(text, "  {what}: {}", shown.join(", ")) }
+    if differing.is_empty() { Ok(()) } else { writeln!(text, "  {what}: {}", differing.join(", ")) }
 }
 
 /// -1 stands for nothing to measure.
@@ -273,9 +273,9 @@ mod tests {
             ..Difference::default()
         };
         let models = [model("one", 0.4, None), model("two", 0.41, Some(difference))];
-        let shown = table(&models, &[], TableForm::Markdown);
+        let text = table(&models, &[], TableForm::Markdown);
         assert_eq!(
-            shown,
+            text,
             "| model | AP | AP50 | AP75 | small | medium | large | AP in 95 % | parameters | multiply-adds | ms a photo | MiB |\n\
              |---|---|---|---|---|---|---|---|---|---|---|---|\n\
              | one | 0.400 | 0.600 | 0.500 | – | 0.400 | 0.450 | 0.380 to 0.420 | 2.43 M | 1.30 G | 20.3 | – |\n\
@@ -284,9 +284,9 @@ mod tests {
              two against one: AP +0.010 (+2.5 %), in 95 % from -0.005 to +0.030: within the noise of these photos\n  \
              classes that moved most: a\\|b 0.50 to 0.70\n"
         );
-        let shown = table(&models, &[], TableForm::Columns);
+        let text = table(&models, &[], TableForm::Columns);
         assert_eq!(
-            shown,
+            text,
             "model     AP   AP50   AP75  small  medium  large      AP in 95 %\n\
              one    0.400  0.600  0.500      –   0.400  0.450  0.380 to 0.420\n\
              two    0.410  0.600  0.500      –   0.400  0.450  0.390 to 0.430\n\
@@ -317,18 +317,18 @@ mod tests {
         first.by_cluster = Some(vec![interval(0.35, 0.42); 12]);
         first.clusters = Some("31 clusters by `sequence`".into());
         first.trainings = Some(crate::compare::Trainings { ap: vec![0.39, 0.41], deviation: 0.0141 });
-        let shown = table(&[first, model("two", 0.43, Some(difference))], &[], TableForm::Markdown);
-        assert!(shown.contains("| AP in 95 %, by photo | by cluster |"), "{shown}");
-        assert!(shown.contains("| 0.380 to 0.420 | 0.350 to 0.420 |"), "{shown}");
-        assert!(shown.contains("\n31 clusters by `sequence`\n"), "{shown}");
-        assert!(shown.contains("\none: 2 trainings, AP 0.390, 0.410, deviation 0.014\n"), "{shown}");
+        let text = table(&[first, model("two", 0.43, Some(difference))], &[], TableForm::Markdown);
+        assert!(text.contains("| AP in 95 %, by photo | by cluster |"), "{text}");
+        assert!(text.contains("| 0.380 to 0.420 | 0.350 to 0.420 |"), "{text}");
+        assert!(text.contains("\n31 clusters by `sequence`\n"), "{text}");
+        assert!(text.contains("\none: 2 trainings, AP 0.390, 0.410, deviation 0.014\n"), "{text}");
         assert!(
-            shown.contains(
+            text.contains(
                 "two against one: AP +0.030 (+7.5 %), in 95 % from +0.010 to +0.050 by photo, from -0.001 to +0.061 by cluster, \
                  from +0.020 to +0.040 between trainings, from -0.002 to +0.062 in all: within the noise of these photos and \
                  trainings\n"
             ),
-            "{shown}"
+            "{text}"
         );
     }
 }

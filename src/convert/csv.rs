@@ -174,8 +174,8 @@ fn read_row(columns: &Columns, row: &csv::StringRecord, builder: &mut SourceBuil
     let photo = builder.photo(&file, size);
     let Some(bbox) = bbox else { return Ok(()) };
     for (place, name) in &columns.others {
-        let told = row.get(*place).is_some_and(|value| !value.trim().is_empty());
-        builder.lose(&format!("`{}`", name.chars().take(40).collect::<String>()), told.into());
+        let filled = row.get(*place).is_some_and(|value| !value.trim().is_empty());
+        builder.lose(&format!("`{}`", name.chars().take(40).collect::<String>()), filled.into());
     }
     let score = field(columns.score).parse().ok().filter(|score: &f64| score.is_finite());
     builder.object(photo, name, LabelledObject { bbox, score, ..LabelledObject::default() });

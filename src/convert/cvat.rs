@@ -9,7 +9,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::builder::{SourceBuilder, around, side, turned};
 use super::clip::ClippedObject;
-use super::files::{read_large, said};
+use super::files::{error_line, read_large};
 use super::{Annotations, ConvertError, LabelSource, LabelledObject, LabelledPhoto};
 
 /// The name of a document's outermost element.
@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path) -> Result<LabelSource, ConvertError> {
 /// # Errors
 /// What is wrong with the whole of it, to stand behind its name.
 pub(super) fn read_text(text: &str) -> Result<LabelSource, String> {
-    let wrong = |error: &dyn std::fmt::Display| format!("is not XML of CVAT's form: {}", said(&error));
+    let wrong = |error: &dyn std::fmt::Display| format!("is not XML of CVAT's form: {}", error_line(&error));
     let mut reader = Reader::from_str(text);
     let mut builder = SourceBuilder::default();
     let mut state = CvatState::default();

@@ -123,7 +123,7 @@ pub(super) fn photo_name(labels: &str, file: Option<&str>) -> String {
 }
 
 /// The first line of what a reader of a foreign format says, without control characters of the file.
-pub(super) fn said(error: &impl std::fmt::Display) -> String {
+pub(super) fn error_line(error: &impl std::fmt::Display) -> String {
     coco_eval::printable(error.to_string().lines().next().unwrap_or_default())
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::builder::{SourceBuilder, around, side, turned};
 use super::clip::ClippedObject;
-use super::files::{read_large, said};
+use super::files::{error_line, read_large};
 use super::{Annotations, ConvertError, LabelSource, LabelledObject, LabelledPhoto};
 use coco_eval::JsonList;
 
@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path) -> Result<LabelSource, ConvertError> {
 /// What is wrong with the whole of it, to stand behind its name.
 pub(super) fn read_text(text: &str) -> Result<LabelSource, String> {
     let tasks: Vec<Value> = serde_json::from_str(text)
-        .map_err(|error| format!("is not JSON of Label Studio's form: {}", said(&error)))?;
+        .map_err(|error| format!("is not JSON of Label Studio's form: {}", error_line(&error)))?;
     let mut builder = SourceBuilder::default();
     let mut counts = ResultNumbers::default();
     for (place, task) in tasks.iter().enumerate() {

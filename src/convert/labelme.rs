@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::builder::{ReadPhoto, ReadShape, SourceBuilder, around, side};
 use super::clip::ClippedObject;
-use super::files::{name_below, photo_name, read_small, said, with_extension};
+use super::files::{error_line, name_below, photo_name, read_small, with_extension};
 use super::outline::joined;
 use super::{
     Annotations, ConvertError, LabelFailure, LabelSource, LabelledPhoto, ReadOptions, Whose, read_each,
@@ -37,7 +37,7 @@ pub(super) fn is_here(head: &str) -> bool {
 /// What is wrong with it, to stand behind its name.
 pub(super) fn read_text(text: &str) -> Result<ReadPhoto, String> {
     let file: LabelmeFile = serde_json::from_str(text)
-        .map_err(|error| format!("is not JSON of LabelMe's form: {}", said(&error)))?;
+        .map_err(|error| format!("is not JSON of LabelMe's form: {}", error_line(&error)))?;
     let mut found = ReadPhoto {
         file: file.path,
         size: file.width.and_then(side).zip(file.height.and_then(side)),

@@ -27,7 +27,7 @@ pub enum SizePolicy {
 enum Fit {
     Same,
     /// The annotations tell none.
-    Untold,
+    Unstated,
     /// The photo was scaled after it had been annotated.
     Scaled,
     /// The annotated size is that of the stored pixels, which the EXIF orientation turns.
@@ -91,7 +91,7 @@ pub(super) fn settle(
     for (mut photo, fit) in judged {
         match fit {
             Ok(None | Some((Fit::Same, _))) => {}
-            Ok(Some((Fit::Untold, real))) => photo.size = Some(real),
+            Ok(Some((Fit::Unstated, real))) => photo.size = Some(real),
             Ok(Some((_, real))) if sizes == SizePolicy::Photos => {
                 taken.add(&photo, real);
                 photo.size = Some(real);
@@ -177,13 +177,13 @@ fn judge(photo: &LabelledPhoto, in_folder: bool) -> Result<Option<SizeVerdict>, 
         photo::size(path, &options).map_err(|error| format!("has no size: {error}"))
     };
     let real = size(false)?;
-    let Some(told) = photo.size else { return Ok(Some((Fit::Untold, real))) };
+    let Some(stated) = photo.size else { return Ok(Some((Fit::Unstated, real))) };
     let (wide, high) = real;
-    let fit = if told == real {
+    let fit = if stated == real {
         Fit::Same
-    } else if alike(told, real) {
+    } else if alike(stated, real) {
         Fit::Scaled
-    } else if alike(told, (high, wide)) {
+    } else if alike(stated, (high, wide)) {
         if size(true)? == real { Fit::Swapped } else { Fit::Turned }
     } else {
         Fit::Other
@@ -192,9 +192,9 @@ fn judge(photo: &LabelledPhoto, in_folder: bool) -> Result<Option<SizeVerdict>, 
 }
 
 /// Whether two sizes are one photo's, scaled as a whole or not at all.
-fn alike(told: (u32, u32), real: (u32, u32)) -> bool {
+fn alike(stated: (u32, u32), real: (u32, u32)) -> bool {
     let float = |(width, height): (u32, u32)| (f64::from(width), f64::from(height));
-    told == real || scaled_as_a_whole(float(told), float(real))
+    stated == real || scaled_as_a_whole(float(stated), float(real))
 }
 
 fn contradiction(photo: &LabelledPhoto, fit: Fit, (wide, high): (u32, u32)) -> String {
@@ -230,21 +230,21 @@ mod tests {
 
     #[test]
     fn scaled_photos_are_known_to_a_pixel() {
-        for (told, real) in [
+        for (stated, real) in [
             ((600, 600), (300, 300)),
             ((480, 640), (48, 64)),
             ((1000, 667), (500, 334)),
             ((1000, 667), (500, 333)),
         ] {
-            assert!(alike(told, real), "{told:?} {real:?}");
+            assert!(alike(stated, real), "{stated:?} {real:?}");
         }
-        for (told, real) in [
+        for (stated, real) in [
             ((600, 400), (600, 399)),
             ((64, 48), (48, 64)),
             ((300, 200), (300, 300)),
             ((1000, 667), (500, 336)),
         ] {
-            assert!(!alike(told, real), "{told:?} {real:?}");
+            assert!(!alike(stated, real), "{stated:?} {real:?}");
         }
     }
 

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::clip::ClippedObject;
-use super::files::{name_below, photo_name, read_small, read_whole, said, stays_inside, with_extension};
+use super::files::{
+    error_line, name_below, photo_name, read_small, read_whole, stays_inside, with_extension,
+};
 use super::{
     Annotations, ConvertError, LabelCounts, LabelFailure, LabelSource, LabelledObject, LabelledPhoto,
     ReadOptions, Whose, read_each,
@@ -90,7 +92,7 @@ pub struct Text {
 /// What is wrong with it, to stand behind its name.
 pub(super) fn read_text(text: &str) -> Result<Text, String> {
     let file: VocFile = quick_xml::de::from_str(text)
-        .map_err(|error| format!("is not XML of Pascal VOC's form: {}", said(&error)))?;
+        .map_err(|error| format!("is not XML of Pascal VOC's form: {}", error_line(&error)))?;
     let side = |side: &str| {
         side.trim().parse::<f64>().ok().filter(|side| side.fract() == 0.0 && (1.0..1e9).contains(side))
     };

@@ -27,10 +27,10 @@ impl FastQuestion<'_> {
     }
 
     /// What was measured before and kept. `note` is told of a file that cannot be used.
-    pub fn kept(&self, note: &mut dyn FnMut(&str)) -> Option<WayChoice> {
+    pub fn stored(&self, note: &mut dyn FnMut(&str)) -> Option<WayChoice> {
         let mut all = Vec::new();
         for model in self.models {
-            match self.key(model).kept() {
+            match self.key(model).stored() {
                 Ok(times) => all.push(times?),
                 Err(error) => {
                     note(&error.to_string());
@@ -61,11 +61,11 @@ impl FastQuestion<'_> {
         note: &mut dyn FnMut(&str),
     ) -> Result<Option<WayChoice>, DetectorError> {
         // Whoever asks for OpenVINO next time may ask for the best of all the time after.
-        let asked = match self.options.device {
+        let requested = match self.options.device {
             Device::Cuda(number) => Device::Cuda(number),
             _ => Device::Auto,
         };
-        let ways = self.runtime.ways(asked, self.streams);
+        let ways = self.runtime.ways(requested, self.streams);
         let mut all: Vec<Vec<TimedWay>> = Vec::new();
         for model in self.models {
             let (runtime, threads) = (self.runtime, self.options.thread_count());

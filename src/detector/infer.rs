@@ -27,9 +27,9 @@ impl Detector {
         mut inputs: Vec<Input>,
     ) -> Result<(Vec<Vec<Prediction>>, StageTimes), DetectorError> {
         let partners = inputs.iter_mut().map(|input| std::mem::take(&mut input.partners)).collect();
-        let (shown, mut times) = self.look(inputs)?;
+        let (lists, mut times) = self.look(inputs)?;
         let own = timed(&mut times.postprocess, || {
-            shown.into_iter().map(|lists| self.merge_views(lists)).collect()
+            lists.into_iter().map(|lists| self.merge_views(lists)).collect()
         });
         let found = self.merge_partners(own, partners, &mut times)?;
         Ok((found, times))

@@ -39,19 +39,19 @@ impl Postprocess {
 
     /// The first thing in which another one differs, in the words of the command line.
     pub(crate) fn difference(&self, other: &Postprocess) -> Option<String> {
-        let said = |option: &str, value: Option<String>| match value {
+        let option_text = |option: &str, value: Option<String>| match value {
             Some(value) => format!("--{option} {value}"),
             None => format!("no --{option}"),
         };
         let flag = |option: &str, given: bool| format!("{}--{option}", if given { "" } else { "no " });
         let differs = [
             (self.class_scores != other.class_scores, "other scores by class (--score)".into()),
-            (self.nms != other.nms, said("nms", other.nms.map(|nms| nms.to_string()))),
+            (self.nms != other.nms, option_text("nms", other.nms.map(|nms| nms.to_string()))),
             (self.class_agnostic != other.class_agnostic, flag("class-agnostic", other.class_agnostic)),
             (self.soft_nms != other.soft_nms, flag("soft-nms", other.soft_nms)),
             (
                 self.max_detections != other.max_detections,
-                said("max-detections", other.max_detections.map(|most| most.to_string())),
+                option_text("max-detections", other.max_detections.map(|most| most.to_string())),
             ),
         ];
         differs.into_iter().find(|(differs, _)| *differs).map(|(_, difference)| difference)

@@ -57,7 +57,7 @@ impl Detector {
         let mut side = least;
         while side > 0 && (side < width || side < height) {
             let (wide, high) = (side.min(width), side.min(height));
-            if self.shown(wide, high) < GAIN * self.shown(width, height) {
+            if self.scale(wide, high) < GAIN * self.scale(width, height) {
                 break;
             }
             for y in starts(height, high) {
@@ -69,7 +69,7 @@ impl Detector {
     }
 
     /// As large as the network sees a picture of this size.
-    fn shown(&self, width: u32, height: u32) -> f64 {
+    fn scale(&self, width: u32, height: u32) -> f64 {
         f64::from(self.preprocessor.resized((width, height)).0) / f64::from(width)
     }
 

@@ -150,11 +150,13 @@ impl Detector {
         output: &trunk::TrunkOutput,
         inputs: &[Input],
         boxes: Vec<BBox>,
-        asked: &[String],
+        requested: &[String],
     ) -> Result<HeadTrace, DetectorError> {
-        let mut names: Vec<&str> = asked.iter().map(String::as_str).collect();
+        let mut names: Vec<&str> = requested.iter().map(String::as_str).collect();
         if stream.heads.len() > 1 {
-            names.extend(DECISIVE.into_iter().filter(|name| !asked.iter().any(|asked| asked == name)));
+            names.extend(
+                DECISIVE.into_iter().filter(|name| !requested.iter().any(|requested| requested == name)),
+            );
         }
         let mut rois = self.place(output, inputs, std::slice::from_ref(&boxes));
         let order = rois.order.concat();

@@ -74,7 +74,7 @@ impl Augment {
     }
 
     /// In the words of the command line.
-    pub(crate) fn said(&self) -> String {
+    pub(crate) fn description(&self) -> String {
         let scales: Vec<String> = self.scales.iter().map(f64::to_string).collect();
         let flip = if self.flip { " --flip" } else { "" };
         format!("--scales {}{flip} --merge {}", scales.join(","), self.merge)
@@ -154,17 +154,17 @@ impl Detector {
         // All photos have equally many views.
         let mut further: Vec<_> =
             inputs.iter_mut().map(|input| std::mem::take(&mut input.further).into_iter()).collect();
-        let mut shown: Vec<ViewLists> = inputs.iter().map(|_| Vec::new()).collect();
+        let mut lists: Vec<ViewLists> = inputs.iter().map(|_| Vec::new()).collect();
         let mut view = inputs;
         while !view.is_empty() {
             for (place, found) in self.look_once(view, &mut times)?.into_iter().enumerate() {
-                if let Some(shown) = shown.get_mut(place) {
-                    shown.push(found);
+                if let Some(lists) = lists.get_mut(place) {
+                    lists.push(found);
                 }
             }
             view = further.iter_mut().filter_map(Iterator::next).collect();
         }
-        Ok((shown, times))
+        Ok((lists, times))
     }
 
     /// One view of each photo: those that follow one another and are of one padded size at once.

@@ -82,9 +82,9 @@ struct PhotoCutter<'a> {
 impl PhotoCutter<'_> {
     /// The crops of a photo, which is decoded once more.
     fn cut(&self, found: &FoundPhoto, place: Ticket<'_>) -> Cut {
-        let shown: Vec<&ResultItem> =
+        let drawn: Vec<&ResultItem> =
             found.detections.iter().filter(|item| item.score >= self.source.shown_from()).collect();
-        let Some(path) = self.paths.get(found.file.as_str()).filter(|_| !shown.is_empty()) else {
+        let Some(path) = self.paths.get(found.file.as_str()).filter(|_| !drawn.is_empty()) else {
             return Ok(Vec::new());
         };
         let failed = |error: photo::DecodeError| (found.file.clone(), error.to_string());
@@ -102,7 +102,7 @@ impl PhotoCutter<'_> {
             let part = part(&photo, item.r#box)?;
             Some((format!("{class}/{name}-{number}.jpg"), encode(&part, &carried)))
         };
-        Ok((1..).zip(&shown).filter_map(crop).collect())
+        Ok((1..).zip(&drawn).filter_map(crop).collect())
     }
 }
 

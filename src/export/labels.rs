@@ -75,7 +75,7 @@ fn categories(classes: &[ResultCategory]) -> Vec<LabelCategory> {
 }
 
 fn labelled(found: &FoundPhoto, places: &HashMap<&ResultId, usize>, shown_from: f32) -> LabelledPhoto {
-    let shown = found.detections.iter().filter(|item| item.score >= shown_from);
+    let drawn = found.detections.iter().filter(|item| item.score >= shown_from);
     let object = |item: &crate::run::ResultItem| {
         let [x1, y1, x2, y2] = item.r#box.map(f64::from);
         Some(LabelledObject {
@@ -90,7 +90,7 @@ fn labelled(found: &FoundPhoto, places: &HashMap<&ResultId, usize>, shown_from: 
         id: found.image_id.number().unwrap_or_default(),
         file: found.file.clone(),
         size: Some((found.width, found.height)),
-        objects: shown.filter_map(object).collect(),
+        objects: drawn.filter_map(object).collect(),
         ..LabelledPhoto::default()
     }
 }

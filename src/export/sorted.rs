@@ -38,8 +38,8 @@ fn fill(
         }
         watch("links", done + 1);
         let JournalRow::Found(found) = row? else { continue };
-        let shown = found.detections.iter().filter(|item| item.score >= source.shown_from());
-        let best = shown.max_by(|a: &&ResultItem, b| a.score.total_cmp(&b.score));
+        let drawn = found.detections.iter().filter(|item| item.score >= source.shown_from());
+        let best = drawn.max_by(|a: &&ResultItem, b| a.score.total_cmp(&b.score));
         let class = best.map_or(Some(NOTHING), |item| folders.get(&item.category_id).copied());
         let (Some(class), Some(path)) = (class, paths.get(found.file.as_str())) else { continue };
         let name = format!("{class}/{}", photo::cleaned(Path::new(&found.file)));

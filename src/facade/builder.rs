@@ -186,7 +186,7 @@ impl DetectorBuilder {
         let (options, streams) = (self.session, self.sessions.get());
         let question = FastQuestion { models, runtime, options, streams };
         let mut note = |note: &str| tracing::warn!("{note}");
-        let choice = match question.kept(&mut note) {
+        let choice = match question.stored(&mut note) {
             None if !self.tune_on.is_empty() => {
                 question.measure(&self.tune_on, &AtomicBool::new(false), &mut |_, _| true, &mut note)?
             }

@@ -13,8 +13,8 @@ pub(super) fn classes(
     family: &Family,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Class>, FamilyError> {
-    let wrong = |said: usize| {
-        Err(FamilyError::Options(format!("the options name {said} classes, but the checkpoint has {count}")))
+    let wrong = |named: usize| {
+        Err(FamilyError::Options(format!("the options name {named} classes, but the checkpoint has {count}")))
     };
     match &options.classes {
         None => Ok((family.classes)(count).unwrap_or_else(|| unnamed_classes(count))),

@@ -8,7 +8,7 @@ use super::chosen::named;
 use super::limits;
 use super::load::{FamilyError, Parameters, read_weights, surplus, unreadable};
 use super::options::{ClassesOption, ImportOptions};
-use super::said::norm_eps;
+use super::stated::norm_eps;
 use super::{Class, LayerNames, Naming};
 use crate::checkpoint::Checkpoint;
 use crate::network::{BlockConv, ClassifierNetwork, Hints, Layer, Weights};

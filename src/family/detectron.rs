@@ -40,8 +40,8 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
         _ => false,
     };
     let mut warnings = Vec::new();
-    let said = match checkpoint.notes().text("cfg").map(config::detectron) {
-        Some(Ok(said)) => said,
+    let stated = match checkpoint.notes().text("cfg").map(config::detectron) {
+        Some(Ok(stated)) => stated,
         Some(Err(error @ ConfigError::Unsupported { .. })) => {
             return Err(FamilyError::Options(format!(
                 "the cfg text in the file is not for this program: {error}"
@@ -65,7 +65,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
             background_boxes: true,
             mask_resolution: detectron2::MASK_RESOLUTION,
         },
-        said,
+        stated,
         conventions,
         rows: Some(rows),
         idle: |name| name.ends_with("_momentum"),

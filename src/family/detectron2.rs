@@ -55,7 +55,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
             background_boxes: false,
             mask_resolution: MASK_RESOLUTION,
         },
-        said: said(checkpoint)?,
+        stated: stated_options(checkpoint)?,
         conventions,
         rows: None,
         idle: |name| {
@@ -78,7 +78,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
 }
 
 /// Older files hold the mean and the standard deviation as tensors.
-fn said(checkpoint: &Checkpoint) -> Result<ImportOptions, FamilyError> {
+fn stated_options(checkpoint: &Checkpoint) -> Result<ImportOptions, FamilyError> {
     let three = |name: &str| -> Result<Option<[f32; 3]>, FamilyError> {
         let Some(tensor) = checkpoint.tensor(name) else { return Ok(None) };
         Ok(<[f32; 3]>::try_from(tensor.to_f32(checkpoint)?).ok())

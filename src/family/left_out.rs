@@ -13,7 +13,7 @@ pub(crate) enum LeftOutTensors {
 
 impl LeftOutTensors {
     /// A sentence for whoever imports the checkpoint.
-    pub(super) fn told(self) -> String {
+    pub(super) fn message(self) -> String {
         match self {
             LeftOutTensors::Keypoints => "its keypoint head is left out: boxes are found, and no key points",
             LeftOutTensors::Masks => "its mask head is left out: boxes are found, and no masks",

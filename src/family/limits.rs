@@ -105,7 +105,7 @@ fn check_colours(mean: &[f32; 3], std: &[f32; 3]) -> Result<(), String> {
 }
 
 fn check_anchors(anchors: &AnchorRule, architecture: &Architecture) -> Result<(), String> {
-    let (levels, shown) = (architecture.rpn_strides().len(), architecture.rpn.anchors);
+    let (levels, anchors_here) = (architecture.rpn_strides().len(), architecture.rpn.anchors);
     let (sizes, ratios) = (anchors.sizes.len(), anchors.ratios.len());
     if (sizes, ratios) != (levels, levels) {
         return Err(format!(
@@ -114,9 +114,9 @@ fn check_anchors(anchors: &AnchorRule, architecture: &Architecture) -> Result<()
     }
     for (level, (sizes, ratios)) in anchors.sizes.iter().zip(&anchors.ratios).enumerate() {
         let made = sizes.len().saturating_mul(ratios.len());
-        if made != shown {
+        if made != anchors_here {
             return Err(format!(
-                "the RPN has {shown} anchors a position, but the anchors' sizes and ratios of level {level} make {made}"
+                "the RPN has {anchors_here} anchors a position, but the anchors' sizes and ratios of level {level} make {made}"
             ));
         }
         sizes.iter().try_for_each(|&size| {

@@ -9,7 +9,7 @@ use super::conventions::Conventions;
 use super::left_out::LeftOutTensors;
 use super::limits;
 use super::options::ImportOptions;
-use super::said::{FROZEN, check_options, extra_level, has_frozen_norms, norm_eps, other_norm};
+use super::stated::{FROZEN, check_options, extra_level, has_frozen_norms, norm_eps, other_norm};
 use super::{Class, FAMILIES, Family, LayerNames, Naming, OutputOrder, Recognised};
 use crate::checkpoint::{self, Checkpoint, EscapedText, Tensor};
 use crate::network::{Architecture, ArchitectureError, Layer, LayerShape, LayerWeights, Norm, Weights};
@@ -44,7 +44,7 @@ pub enum FamilyError {
         found: String,
     },
     /// Tensors are absent or misshapen; each is told by name, up to eight.
-    #[error("the checkpoint does not make a whole network: {}", told(missing, misshapen))]
+    #[error("the checkpoint does not make a whole network: {}", missing_text(missing, misshapen))]
     Incomplete {
         /// Tensors that are absent.
         missing: Vec<String>,
@@ -161,9 +161,9 @@ pub struct Loaded {
 /// When no family knows it, tensors are missing, misshapen or not finite, or `options` contradict them.
 pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, FamilyError> {
     let (family, recognised) = recognise(checkpoint, options)?;
-    let Recognised { naming, mut hints, said, conventions, rows, idle, needed, left_out, mut warnings } =
+    let Recognised { naming, mut hints, stated, conventions, rows, idle, needed, left_out, mut warnings } =
         recognised;
-    let options = &options.over(&said);
+    let options = &options.over(&stated);
     hints.stride_in_1x1 = options.stride_in_1x1.unwrap_or(hints.stride_in_1x1);
     hints.last_stage_dilation = options.dilation.unwrap_or(hints.last_stage_dilation);
     hints.shortcut = options.shortcut.or(hints.shortcut);
@@ -195,7 +195,7 @@ pub fn load(checkpoint: &Checkpoint, options: &ImportOptions) -> Result<Loaded, 
     let (left, surplus): (Vec<String>, Vec<String>) =
         surplus(checkpoint, &used, idle).into_iter().partition(|name| left_out(name).is_some());
     let parts: BTreeSet<LeftOutTensors> = left.iter().filter_map(|name| left_out(name)).collect();
-    warnings.extend(parts.into_iter().map(LeftOutTensors::told));
+    warnings.extend(parts.into_iter().map(LeftOutTensors::message));
     // What is left of a mask head that is known would change its masks.
     let of_masks =
         |name: &&String| left_out(name) == Some(LeftOutTensors::Masks) && architecture.mask.is_some();
@@ -405,7 +405,7 @@ pub(super) fn missing(name: &str) -> FamilyError {
     FamilyError::Incomplete { missing: vec![format!("`{name}`")], misshapen: Vec::new() }
 }
 
-fn told(missing: &[String], misshapen: &[String]) -> String {
+fn missing_text(missing: &[String], misshapen: &[String]) -> String {
     let part = |what: &str, names: &[String]| {
         (!names.is_empty()).then(|| format!("{what}: {}", list(names.iter().cloned())))
     };
@@ -464,6 +464,6 @@ pub(super) fn surplus(
     used: &BTreeSet<String>,
     idle: fn(&str) -> bool,
 ) -> Vec<String> {
-    let told = |name: &&str| !used.contains(*name) && !name.ends_with("num_batches_tracked") && !idle(name);
-    checkpoint.tensors().map(Tensor::name).filter(told).map(str::to_owned).collect()
+    let unused = |name: &&str| !used.contains(*name) && !name.ends_with("num_batches_tracked") && !idle(name);
+    checkpoint.tensors().map(Tensor::name).filter(unused).map(str::to_owned).collect()
 }

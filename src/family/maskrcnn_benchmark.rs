@@ -46,7 +46,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
             background_boxes: true,
             mask_resolution: MASK_RESOLUTION,
         },
-        said: ImportOptions::default(),
+        stated: ImportOptions::default(),
         conventions,
         rows: None,
         idle: |name| name.starts_with("rpn.anchor_generator."),

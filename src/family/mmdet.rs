@@ -49,9 +49,9 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
     }
     let notes = checkpoint.notes();
     let text = notes.text("meta.cfg").or_else(|| notes.text("meta.config"));
-    let (mut warnings, mut said) = (Vec::new(), ImportOptions::default());
+    let (mut warnings, mut stated) = (Vec::new(), ImportOptions::default());
     match text.map(config::mmdet) {
-        Some(Ok(options)) => said = options,
+        Some(Ok(options)) => stated = options,
         Some(Err(error @ ConfigError::Unsupported { .. })) => {
             return Err(FamilyError::Options(format!(
                 "the config in the file is not for this program: {error}"
@@ -61,7 +61,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
         None => warnings
             .push("the file holds no config: give its own with --config if its boxes are wrong".into()),
     }
-    said.classes = classes(checkpoint);
+    stated.classes = classes(checkpoint);
     let two = notes.text("meta.mmdet_version").is_some_and(|version| version.starts_with("2."))
         || text.is_some_and(|text| config::mmdet_version(text) == 2);
     let style = MmdetStyle {
@@ -74,7 +74,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
     Ok(Some(Recognised {
         naming: Box::new(move |layer| style.names(layer)),
         hints: HINTS,
-        said,
+        stated,
         conventions: match (two, masks) {
             (true, _) => conventions_2,
             (false, true) => conventions_with_masks,

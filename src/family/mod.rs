@@ -18,7 +18,7 @@ mod maskrcnn_benchmark;
 mod mmdet;
 mod options;
 mod paddledet;
-mod said;
+mod stated;
 mod torchvision;
 
 pub use box_rules::{Corners, OverlapPrecision, ProposalOrder, TieOrder};
@@ -139,7 +139,7 @@ pub(crate) struct Recognised {
     /// What no tensor shows of the architecture.
     pub hints: Hints,
     /// What the file itself says beside its tensors; what the user says goes before it.
-    pub said: ImportOptions,
+    pub stated: ImportOptions,
     /// Everything around the network, before what is said.
     pub conventions: fn(&Architecture) -> Conventions,
     /// Where outputs stand in another order than the detector's.

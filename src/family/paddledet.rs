@@ -53,7 +53,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
             background_boxes: false,
             mask_resolution: MASK_RESOLUTION,
         },
-        said: ImportOptions::default(),
+        stated: ImportOptions::default(),
         conventions,
         rows: None,
         idle: |_| false,

@@ -56,7 +56,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
     Ok(Some(Recognised {
         naming: Box::new(move |layer| style.names(layer)),
         hints: HINTS,
-        said: ImportOptions::default(),
+        stated: ImportOptions::default(),
         conventions,
         rows: None,
         idle: |_| false,

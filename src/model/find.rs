@@ -184,7 +184,7 @@ pub struct Listed {
     /// Where it is.
     pub place: ModelPlace,
     /// Its folder, where it has one.
-    #[serde(serialize_with = "shown")]
+    #[serde(serialize_with = "serialize_folder")]
     pub folder: Option<PathBuf>,
     /// Its family, or `classifier`.
     pub family: String,
@@ -201,7 +201,7 @@ pub struct Listed {
 }
 
 /// A folder as text, whatever its bytes are.
-fn shown<S: Serializer>(folder: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+fn serialize_folder<S: Serializer>(folder: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
     folder.as_ref().map(|folder| folder.display().to_string()).serialize(to)
 }
 

@@ -228,22 +228,22 @@ impl Imported {
 fn taken(family: &str, assumed: &[(String, String)]) -> String {
     const FIRST: [&str; 4] = ["min_size", "max_size", "anchor_sizes", "norm_eps"];
     let value = |key: &str| Some(assumed.iter().find(|(other, _)| other == key)?.1.as_str());
-    let shown: Vec<String> = FIRST
+    let first: Vec<String> = FIRST
         .iter()
         .filter_map(|&key| match key {
             "anchor_sizes" => Some(format!("anchors {}", range(value(key)?)?)),
             _ => Some(format!("{key} {}", value(key)?)),
         })
         .collect();
-    let more = match assumed.len() - shown.len() {
+    let more = match assumed.len() - first.len() {
         0 => String::new(),
-        more if shown.is_empty() => format!("{more} values"),
+        more if first.is_empty() => format!("{more} values"),
         more => format!(" and {more} others"),
     };
     format!(
         "taken as {family}'s defaults, as no tensor and no config says it: {}{more}; --config gives others, and `rcnn \
          import --template` writes all",
-        shown.join(", ")
+        first.join(", ")
     )
 }
 
@@ -259,13 +259,13 @@ fn warnings(checkpoint: &Checkpoint, loaded: &Loaded) -> Vec<String> {
     let mut warnings = checkpoint.warnings().to_vec();
     warnings.extend(loaded.warnings.iter().cloned());
     if !loaded.surplus.is_empty() {
-        let shown: Vec<_> =
+        let first: Vec<_> =
             loaded.surplus.iter().take(8).map(|name| format!("`{}`", name.escape_debug())).collect();
         let more = match loaded.surplus.len().saturating_sub(8) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        warnings.push(format!("tensors that nothing uses: {}{more}", shown.join(", ")));
+        warnings.push(format!("tensors that nothing uses: {}{more}", first.join(", ")));
     }
     warnings
 }

@@ -158,9 +158,9 @@ pub fn download(
     if file.try_lock().is_err() {
         return Err(PullError::Busy(name));
     }
-    let told = fetch(url, file, progress)?;
+    let announced = fetch(url, file, progress)?;
     // Where no digest is published, the server's own tells at least whether all of it came over as it lies there.
-    check(url, file, &part, expected.or(told.as_ref()))?;
+    check(url, file, &part, expected.or(announced.as_ref()))?;
     let whole = folder.join(name);
     fs::rename(&part, &whole).map_err(ModelError::io("rename", &part))?;
     Ok(whole)
@@ -179,11 +179,11 @@ fn fetch(
 ) -> Result<Option<ExpectedDigest>, PullError> {
     let agent = http::agent(false);
     let failed = |cause| PullError::Network { url: url.into(), cause };
-    let (mut attempts, mut told) = (0, None);
+    let (mut attempts, mut announced) = (0, None);
     loop {
         let before = file.seek(SeekFrom::End(0)).map_err(|error| failed(error.into()))?;
-        let outcome = fetch_once(&agent, url, file, before, progress, &mut told);
-        let Err(cause) = outcome else { return Ok(told) };
+        let outcome = fetch_once(&agent, url, file, before, progress, &mut announced);
+        let Err(cause) = outcome else { return Ok(announced) };
         let after = file.seek(SeekFrom::End(0)).map_err(|error| failed(error.into()))?;
         attempts += 1;
         if after <= before || attempts >= ATTEMPTS {
@@ -198,7 +198,7 @@ fn fetch_once(
     file: &mut File,
     have: u64,
     progress: &mut dyn FnMut(u64, Option<u64>),
-    told: &mut Option<ExpectedDigest>,
+    announced: &mut Option<ExpectedDigest>,
 ) -> Result<(), DownloadError> {
     let mut request = agent.get(url);
     if have > 0 {
@@ -213,7 +213,7 @@ fn fetch_once(
     let (start, all) = match response.status().as_u16() {
         // Of a part it would be the part's digest.
         200 => {
-            *told = header("content-md5").as_deref().and_then(of_header);
+            *announced = header("content-md5").as_deref().and_then(of_header);
             (0, length)
         }
         206 if range.as_deref().is_some_and(|range| range.starts_with(&format!("bytes {have}-"))) => {

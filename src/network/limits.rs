@@ -188,11 +188,11 @@ fn check_fpn(fpn: &Fpn, stages: usize) -> Result<(), String> {
         Some(&last) if rising && last < stages => Ok(()),
         None => Err("fpn.stages is empty".into()),
         _ => {
-            let said: Vec<String> = fpn.stages.iter().take(8).map(usize::to_string).collect();
+            let counts: Vec<String> = fpn.stages.iter().take(8).map(usize::to_string).collect();
             Err(format!(
                 "fpn.stages are {}: rising numbers below {stages} expected, as the backbone has {stages} \
                          stages",
-                said.join(", ")
+                counts.join(", ")
             ))
         }
     }

@@ -259,10 +259,10 @@ fn read_head(
     let linears = outputs(shapes, |index| Layer::HeadLinear { head, index });
     let first = Layer::HeadLinear { head, index: 0 };
     let last_stage = linears.is_empty() && one_map;
-    let shown = if hints.background_boxes { classes + 1 } else { classes };
+    let boxed_classes = if hints.background_boxes { classes + 1 } else { classes };
     let agnostic = if hints.background_boxes { 8 } else { 4 };
     // Any other number of rows is a misshapen layer; the listing of layers says so.
-    let box_rows = if boxes[0] == agnostic { agnostic } else { 4 * shown };
+    let box_rows = if boxes[0] == agnostic { agnostic } else { 4 * boxed_classes };
     // The last stage runs on 14x14 cells in every C4 network, of which no tensor knows.
     let mut resolution = if last_stage { C4_RESOLUTION } else { 1 };
     if let (Some(&inputs), false) =

@@ -113,7 +113,7 @@ pub(crate) fn refuse_external(bytes: &[u8]) -> Result<(), GraphReadError> {
             if node.operator == COMPILED {
                 return Err(GraphReadError::Foreign(format!(
                     "the node `{}` is an {COMPILED}",
-                    shown(&node.name)
+                    escaped(&node.name)
                 )));
             }
             attributes.extend(&node.attribute);
@@ -130,7 +130,7 @@ pub(crate) fn refuse_external(bytes: &[u8]) -> Result<(), GraphReadError> {
 }
 
 /// A name from a file, for a message.
-fn shown(name: &str) -> String {
+fn escaped(name: &str) -> String {
     name.escape_debug().take(200).collect()
 }
 
@@ -142,7 +142,7 @@ impl Sparse {
 
 fn refuse<'a>(mut tensors: impl Iterator<Item = &'a TensorFields>) -> Result<(), GraphReadError> {
     match tensors.find(|tensor| tensor.location == EXTERNAL || !tensor.elsewhere.is_empty()) {
-        Some(tensor) => Err(GraphReadError::External(shown(&tensor.name))),
+        Some(tensor) => Err(GraphReadError::External(escaped(&tensor.name))),
         None => Ok(()),
     }
 }
@@ -162,9 +162,9 @@ mod tests {
     #[test]
     fn a_tensor_elsewhere_is_refused_wherever_it_stands() {
         let inside = TensorFields { name: "w".into(), ..TensorFields::default() };
-        let told = TensorFields { location: EXTERNAL, ..inside.clone() };
+        let external = TensorFields { location: EXTERNAL, ..inside.clone() };
         let placed = TensorFields { elsewhere: vec![ExternalEntry {}], ..inside.clone() };
-        for (tensor, expected) in [(inside, false), (told, true), (placed, true)] {
+        for (tensor, expected) in [(inside, false), (external, true), (placed, true)] {
             let sparse = || Sparse { values: Some(tensor.clone()), indices: None };
             let holders = [
                 AttributeFields { tensor: Some(tensor.clone()), ..AttributeFields::default() },

@@ -223,9 +223,9 @@ fn ends_early(error: &ImageError) -> bool {
         }
         cause = current.source();
     }
-    let told = error.source().map(|cause| cause.to_string().to_lowercase()).unwrap_or_default();
+    let cause = error.source().map(|cause| cause.to_string().to_lowercase()).unwrap_or_default();
     matches!(error, ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof)
-        || ["eof", "unexpected end"].iter().any(|words| told.contains(words))
+        || ["eof", "unexpected end"].iter().any(|words| cause.contains(words))
 }
 
 /// Whether there are fewer bytes than the first chunk's length says.

@@ -72,9 +72,9 @@ impl Job<'_> {
         check_size(stored.0, stored.1, &self.options.limits)?;
         // In eighths.
         header.scale((8 / divisor(stored, self.orientation, self.options, target)) as u8);
-        let inks = header.components().len() == 4;
+        let is_cmyk = header.components().len() == 4;
         let mut started = header
-            .to_colorspace(if inks { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB })
+            .to_colorspace(if is_cmyk { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB })
             .map_err(damaged)?;
         self.check_whole()?;
         let (width, height) = (started.width(), started.height());
@@ -82,7 +82,7 @@ impl Job<'_> {
         let mut strip = Vec::new();
         while canvas.missing() > 0 {
             let rows = canvas.missing().min(STRIP);
-            if inks {
+            if is_cmyk {
                 strip.resize(4 * width * rows, 0);
                 started.read_scanlines_into(&mut strip).map_err(damaged)?;
                 canvas.push(&cmyk::inverted_to_rgb(&strip));

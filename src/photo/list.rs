@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
-use coco_eval::shown;
+use coco_eval::escaped;
 
 use super::heif;
 use super::kinds::{self, FileKind, PassedOver};
@@ -60,10 +60,10 @@ pub struct Unread {
 #[derive(Debug, thiserror::Error)]
 pub enum ListError {
     /// A named path is not there.
-    #[error("no photos at `{}`: no such file or folder", shown(.0))]
+    #[error("no photos at `{}`: no such file or folder", escaped(.0))]
     Missing(PathBuf),
     /// A list of paths cannot be read.
-    #[error("cannot read the list of photos `{}`: {source}", shown(list))]
+    #[error("cannot read the list of photos `{}`: {source}", escaped(list))]
     List {
         /// Its file, `-` for standard input.
         list: PathBuf,
@@ -71,7 +71,7 @@ pub enum ListError {
         source: io::Error,
     },
     /// A pattern cannot be understood.
-    #[error("`{}` is neither a file nor a pattern: {source}", shown(pattern))]
+    #[error("`{}` is neither a file nor a pattern: {source}", escaped(pattern))]
     Pattern {
         /// As the user gave it.
         pattern: PathBuf,
@@ -79,7 +79,7 @@ pub enum ListError {
         source: PatternError,
     },
     /// A folder cannot be read.
-    #[error("cannot read the folder `{}`: {source}", shown(path))]
+    #[error("cannot read the folder `{}`: {source}", escaped(path))]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub fn list(inputs: &[impl AsRef<OsStr>], skip: Option<&Path>) -> Result<Listing
     }
     if found.entries.is_empty() {
         let named: Vec<String> =
-            inputs.iter().map(|input| format!("`{}`", shown(Path::new(input)))).collect();
+            inputs.iter().map(|input| format!("`{}`", escaped(Path::new(input)))).collect();
         let passed_over =
             kinds::count(found.not_read).into_values().map(|passed_over| passed_over.to_string());
         let warnings = found.warnings.iter().cloned().chain(passed_over);
@@ -243,7 +243,7 @@ impl ListedPhotos {
                     }
                 }
                 Ok(entry) if !entry.file_type().is_dir() && is_picture(entry.path()) => {
-                    let place = shown(entry.path());
+                    let place = escaped(entry.path());
                     self.warnings
                         .push(format!("`{place}` is passed over: it is a pipe or a device, no file"));
                 }
@@ -257,7 +257,7 @@ impl ListedPhotos {
         for results in skipped.into_iter().filter(|results| holds_pictures(results)) {
             let own = fs::canonicalize(&results).ok().is_some_and(|place| self.skip == Some(place));
             let why = if own { "this run's own go there" } else { "they are results of another run" };
-            self.warnings.push(format!("the pictures in `{}` are passed over: {why}", shown(&results)));
+            self.warnings.push(format!("the pictures in `{}` are passed over: {why}", escaped(&results)));
         }
         Ok(())
     }
@@ -286,7 +286,7 @@ impl ListedPhotos {
             }
             None => error.to_string(),
         };
-        self.warnings.push(format!("`{}` is passed over: {detail}", shown(path)));
+        self.warnings.push(format!("`{}` is passed over: {detail}", escaped(path)));
     }
 }
 

@@ -136,9 +136,9 @@ impl Calibrator<'_> {
         let mut found = BTreeMap::new();
         for group in layers.chunks(SHADOWS) {
             let WiredGraph { graph, wiring } = &parts[side as usize];
-            let (shadowed, shown) = shadow_graph(graph, wiring, scales, group);
+            let (shadowed, shadows) = shadow_graph(graph, wiring, scales, group);
             let all: BTreeSet<String> =
-                shown.iter().flat_map(|one| one.outputs.iter().chain(&one.sums)).cloned().collect();
+                shadows.iter().flat_map(|one| one.outputs.iter().chain(&one.sums)).cloned().collect();
             let names: Vec<String> = all.into_iter().collect();
             let (detector, trunk, head) = match side {
                 GraphPart::Trunk => {
@@ -153,7 +153,7 @@ impl Calibrator<'_> {
                 self.go_on()?;
                 let photo = self.decode(entry, &detector).map_err(QuantizeError::Changed)?;
                 let seen = detector.trace(detector.prepare(&photo)?, None, trunk, head)?;
-                sums.par_iter_mut().zip(&shown).try_for_each(|(sums, shown)| sums.add(shown, &seen))?;
+                sums.par_iter_mut().zip(&shadows).try_for_each(|(sums, shadows)| sums.add(shadows, &seen))?;
                 watch();
             }
             found.extend(group.iter().zip(sums).map(|(layer, sums)| (layer.name.clone(), sums.noise())));
@@ -201,9 +201,9 @@ struct NoiseSums {
 }
 
 impl NoiseSums {
-    fn add(&mut self, shown: &ShadowOutputs, seen: &Trace) -> Result<(), crate::runtime::RuntimeError> {
+    fn add(&mut self, shadow: &ShadowOutputs, seen: &Trace) -> Result<(), crate::runtime::RuntimeError> {
         let both = |[own, shadow]: &[String; 2]| seen.tensor(own).zip(seen.tensor(shadow));
-        let (Some(outputs), Some(sums)) = (both(&shown.outputs), both(&shown.sums)) else { return Ok(()) };
+        let (Some(outputs), Some(sums)) = (both(&shadow.outputs), both(&shadow.sums)) else { return Ok(()) };
         self.add_powers(powers(outputs.0.as_f32()?, outputs.1.as_f32()?));
         let shape = sums.0.shape();
         let (count, channels) = (shape.first().copied().unwrap_or(0), shape.get(1).copied().unwrap_or(0));

@@ -75,7 +75,7 @@ pub(super) fn shadow_graph(
 ) -> (Graph, Vec<ShadowOutputs>) {
     let mut writer = ShadowWriter::new(graph, graph.frame(), wiring, scales);
     graph.nodes().iter().for_each(|node| writer.out.push(node.clone()));
-    let mut shown = Vec::new();
+    let mut shadows = Vec::new();
     let mut paired = BTreeSet::new();
     for layer in layers {
         let Some(node) = graph.nodes().iter().find(|node| node.name == layer.name) else { continue };
@@ -102,10 +102,10 @@ pub(super) fn shadow_graph(
                 writer.out.expose(name);
             }
         }
-        shown.push(one);
+        shadows.push(one);
     }
     writer.out.drop_unused();
-    (writer.out, shown)
+    (writer.out, shadows)
 }
 
 fn quantized(edge: &str) -> String {
@@ -324,11 +324,11 @@ pub(super) mod tests {
         let graph = block();
         let wiring = Wiring::of(&graph);
         let layers: Vec<&WiredLayer> = wiring.layers.iter().filter(|layer| layer.kept.is_none()).collect();
-        let (shadowed, shown) = shadow_graph(&graph, &wiring, &quarters(&wiring), &layers);
+        let (shadowed, shadows) = shadow_graph(&graph, &wiring, &quarters(&wiring), &layers);
         let names = |[own, shadow]: [&str; 2]| [own.to_owned(), shadow.to_owned()];
-        assert_eq!(shown[0].outputs, names(["conv1.relu", "conv1.shadow.dequantized"]));
-        assert_eq!(shown[0].sums, names(["conv1", "conv1.shadow"]));
-        let names: Vec<&str> = shown.iter().flat_map(|one| &one.outputs).map(String::as_str).collect();
+        assert_eq!(shadows[0].outputs, names(["conv1.relu", "conv1.shadow.dequantized"]));
+        assert_eq!(shadows[0].sums, names(["conv1", "conv1.shadow"]));
+        let names: Vec<&str> = shadows.iter().flat_map(|one| &one.outputs).map(String::as_str).collect();
         let found = run(&shadowed, &[6.3], &names);
         // conv1 makes 6.8 of the stem's 6.55, and its shadow 6.75 of 6.5. conv2 makes 7.05 of 6.8, and its shadow 7 of
         // 6.75, the nearest quarter.

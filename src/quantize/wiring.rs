@@ -211,9 +211,9 @@ mod tests {
     #[test]
     fn a_block_is_understood() {
         let wiring = Wiring::of(&block());
-        let shown = |l: &WiredLayer| format!("{} {} {} {}", l.name, l.input, l.output, l.kept.is_some());
+        let described = |l: &WiredLayer| format!("{} {} {} {}", l.name, l.input, l.output, l.kept.is_some());
         assert_eq!(
-            wiring.layers.iter().map(shown).collect::<Vec<_>>(),
+            wiring.layers.iter().map(described).collect::<Vec<_>>(),
             [
                 "stem input stem.relu true",
                 "conv1 pool conv1.relu false",

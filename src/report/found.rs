@@ -156,8 +156,8 @@ impl RunFindings {
 
 /// The photo with its boxes from a score up.
 fn picture(album: &Album, row: &run::FoundPhoto, shown_from: f32) -> Option<GalleryPhoto> {
-    let shown = row.detections.iter().filter(|item| item.score >= shown_from);
-    let words = shown.clone().map(|item| format!("{} {:.2}", item.label, item.score));
+    let drawn = row.detections.iter().filter(|item| item.score >= shown_from);
+    let words = drawn.clone().map(|item| format!("{} {:.2}", item.label, item.score));
     let caption = words.take(4).collect::<Vec<_>>().join(", ");
     let kind = if album.is_drawn() { "drawn" } else { "found" };
     let mark = |item: &run::ResultItem| {
@@ -169,7 +169,7 @@ fn picture(album: &Album, row: &run::FoundPhoto, shown_from: f32) -> Option<Gall
         let path = mask.map(|mask| outline::path(mask, tolerance)).unwrap_or_default();
         GalleryBox { kind, class, score, bbox: [x1, y1, x2 - x1, y2 - y1], path }
     };
-    album.picture(&row.file, caption, shown.map(mark).collect())
+    album.picture(&row.file, caption, drawn.map(mark).collect())
 }
 
 #[cfg(test)]

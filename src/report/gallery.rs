@@ -107,9 +107,9 @@ impl GalleryPhoto {
     /// Places labels as in annotated pictures: apart from each other, and over as little else as possible.
     fn place_labels(&mut self) {
         let scale = self.scale();
-        let shown: Vec<bool> =
+        let visible: Vec<bool> =
             self.marks.iter().map(|mark| !matches!(mark.kind, "truth" | "drawn")).collect();
-        let marks = || self.marks.iter().zip(&shown).filter(|(_, shown)| **shown).map(|(mark, _)| mark);
+        let marks = || self.marks.iter().zip(&visible).filter(|(_, visible)| **visible).map(|(mark, _)| mark);
         let small = |value: f64| (value / scale) as f32;
         let boxes: Vec<BBox> = marks()
             .map(|mark| {
@@ -124,8 +124,10 @@ impl GalleryPhoto {
         let size = [self.width, self.height].map(|side| (f64::from(side) / scale).round() as u32);
         let mut found = draw::place_labels((size[0], size[1]), &boxes, &widths, LABEL as i64).into_iter();
         let large = |rect: [i64; 4]| rect.map(|value| value as f64 * scale);
-        self.labels =
-            shown.iter().map(|shown| if *shown { found.next().flatten().map(large) } else { None }).collect();
+        self.labels = visible
+            .iter()
+            .map(|visible| if *visible { found.next().flatten().map(large) } else { None })
+            .collect();
     }
 }
 

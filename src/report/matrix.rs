@@ -48,10 +48,10 @@ impl Matrix {
             return None;
         }
         let count = |truth, detection| counts.get(&(truth, detection)).copied().unwrap_or(0);
-        let shown: Vec<Option<usize>> = places.into_iter().map(Some).chain([None]).collect();
+        let entries: Vec<Option<usize>> = places.into_iter().map(Some).chain([None]).collect();
         let most = |right: bool| {
             let pairs =
-                shown.iter().flat_map(|truth| shown.iter().map(move |detection| (*truth, *detection)));
+                entries.iter().flat_map(|truth| entries.iter().map(move |detection| (*truth, *detection)));
             let counts =
                 pairs.filter(|(truth, detection)| (truth == detection) == right).map(|(t, d)| count(t, d));
             counts.max().unwrap_or(0).max(1) as f64
@@ -67,11 +67,11 @@ impl Matrix {
             None => none.to_owned(),
         };
         let row = |truth: &Option<usize>| {
-            (name(*truth, "(nothing)"), shown.iter().map(|detection| cell(*truth, *detection)).collect())
+            (name(*truth, "(nothing)"), entries.iter().map(|detection| cell(*truth, *detection)).collect())
         };
         Some(Matrix {
-            heads: shown.iter().map(|place| name(*place, "(missed)")).collect(),
-            rows: shown.iter().map(row).collect(),
+            heads: entries.iter().map(|place| name(*place, "(missed)")).collect(),
+            rows: entries.iter().map(row).collect(),
             more,
         })
     }

@@ -28,16 +28,16 @@ pub(super) fn worst(
     let boldest = |image: &Mistakes| image.wrong.iter().filter_map(|boxed| boxed.score).fold(0.0, f64::max);
     worst.sort_by(|(_, a), (_, b)| b.count().cmp(&a.count()).then(boldest(b).total_cmp(&boldest(a))));
     let ranks: HashMap<&ResultId, usize> = worst.iter().zip(0..).map(|((id, _), rank)| (id, rank)).collect();
-    let mut shown = Vec::new();
+    let mut chosen = Vec::new();
     let mut from = 0;
     // Once, unless some of the photos cannot be read any more.
-    while shown.len() < pictures {
-        let rows = rows(run, album, &ranks, from, pictures - shown.len());
+    while chosen.len() < pictures {
+        let rows = rows(run, album, &ranks, from, pictures - chosen.len());
         let Some((last, _)) = rows.last_key_value() else { break };
         from = last + 1;
-        shown.extend(rows.iter().filter_map(|(&rank, row)| picture(judged, album, row, worst[rank].1)));
+        chosen.extend(rows.iter().filter_map(|(&rank, row)| picture(judged, album, row, worst[rank].1)));
     }
-    shown
+    chosen
 }
 
 /// The run's rows of the worst photos from a rank on that the album may show, at most so many, by their ranks.

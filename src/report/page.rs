@@ -292,7 +292,7 @@ impl JudgedPart {
     ) -> Result<JudgedPart, plot::PlotError> {
         let errors = judged.errors.as_ref();
         let calibration = judged.calibration_plot()?.zip(errors);
-        let shown = judged.mistakes.len();
+        let evaluated = judged.mistakes.len();
         Ok(JudgedPart {
             stats: stats(judged),
             masks: judged.iou_type == "segm",
@@ -323,8 +323,8 @@ impl JudgedPart {
             matrix: errors.and_then(Matrix::of),
             missed: errors.map(missed).unwrap_or_default(),
             mistakes: album.zip(run).map(|(album, run)| worst(judged, album, run, pictures)).unwrap_or_default(),
-            flawless: (shown > 0)
-                .then(|| (judged.mistakes.iter().filter(|image| image.count() == 0).count(), shown)),
+            flawless: (evaluated > 0)
+                .then(|| (judged.mistakes.iter().filter(|image| image.count() == 0).count(), evaluated)),
         })
     }
 }

@@ -264,9 +264,9 @@ fn check_rows(parts: &[ShardFolder]) -> Result<Vec<Merging>, MergeError> {
         photos.push(Merging { name: row.file().to_owned(), has_picture });
         Ok(())
     })?;
-    let shown = parts.first().and_then(|part| part.listing.as_ref());
+    let listed = parts.first().and_then(|part| part.listing.as_ref());
     if photos.len() != parts.iter().map(|part| part.photos).sum::<usize>()
-        || shown.is_some_and(|shown| *shown != listing.end())
+        || listed.is_some_and(|listed| *listed != listing.end())
     {
         return Err(MergeError::OtherRows);
     }

@@ -141,14 +141,14 @@ pub fn match_classes(
     }
     let mut warnings = Vec::new();
     if !unmatched.is_empty() {
-        let shown: Vec<String> =
+        let first: Vec<String> =
             unmatched.iter().take(5).map(|name| format!("`{}`", name.escape_debug())).collect();
         warnings.push(format!(
             "{} of {} classes of the model have no category of their name in the annotations: {}{}",
             unmatched.len(),
             classes.len(),
-            shown.join(", "),
-            if unmatched.len() > shown.len() { ", …" } else { "" }
+            first.join(", "),
+            if unmatched.len() > first.len() { ", …" } else { "" }
         ));
     }
     (matched, warnings)

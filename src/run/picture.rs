@@ -77,8 +77,8 @@ pub(super) type Masked<'a> = (&'a Prediction, Option<&'a Rle>);
 
 /// Draws the detections from `least` up, the best on top.
 pub(super) fn draw(mut photo: Photo, found: &[Masked<'_>], lettering: &Lettering, least: f32) -> Photo {
-    let shown = found.iter().filter(|(detection, _)| detection.score >= least);
-    let marks: Vec<Mark> = shown
+    let drawn = found.iter().filter(|(detection, _)| detection.score >= least);
+    let marks: Vec<Mark> = drawn
         .map(|(detection, mask)| {
             let mark = Mark::new(detection.bbox, detection.class, lettering.label(detection));
             Mark { mask: mask.cloned(), ..mark }
@@ -106,8 +106,8 @@ pub(super) fn draw_with_truth(
     least: f32,
 ) -> Photo {
     let text = lettering.style.label;
-    let shown: Vec<&Masked<'_>> = found.iter().filter(|(detection, _)| detection.score >= least).collect();
-    let known: Vec<_> = shown
+    let drawn: Vec<&Masked<'_>> = found.iter().filter(|(detection, _)| detection.score >= least).collect();
+    let known: Vec<_> = drawn
         .iter()
         .filter_map(|(detection, _)| Some((&classes.get(detection.class)?.id, detection.bbox)))
         .collect();
@@ -130,7 +130,7 @@ pub(super) fn draw_with_truth(
         let label = text.with("missed", name);
         Mark { colour: Some(MISSED), ..Mark::new(object.bbox, 0, label) }
     };
-    let detections = shown.iter().zip(verdicts).map(of_detection);
+    let detections = drawn.iter().zip(verdicts).map(of_detection);
     let marks: Vec<Mark> = detections.chain(missed.iter().map(of_object)).collect();
     lettering.annotate(&mut photo, &marks);
     photo

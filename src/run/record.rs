@@ -169,7 +169,7 @@ impl Settings {
             (self.others != other.others, "other models beside the first (-m, --weights)".into()),
             (self.refine != other.refine, if other.refine { "--refine" } else { "no --refine" }.into()),
             (self.masks != other.masks, if other.masks { "no --no-masks" } else { "--no-masks" }.into()),
-            (self.augment != other.augment, format!("other views ({})", other.augment.said())),
+            (self.augment != other.augment, format!("other views ({})", other.augment.description())),
             (self.score != other.score, format!("--score {}", other.score)),
             (self.classes != other.classes, "other --classes".into()),
             (self.category_ids != other.category_ids, "other category ids (-a)".into()),
@@ -285,7 +285,7 @@ impl Counts {
     }
 
     /// Boxes that pictures show, or would show.
-    pub fn shown(&self) -> usize {
+    pub fn drawn(&self) -> usize {
         self.shown_by_class.values().sum()
     }
 
@@ -434,12 +434,12 @@ impl Record {
     /// State and settings of a run, if a file tells them.
     pub(super) fn read(path: &Path) -> Option<(RunState, Settings)> {
         #[derive(Deserialize)]
-        struct Part {
+        struct RunFields {
             state: RunState,
             settings: Settings,
         }
         let text = std::fs::read(path).ok()?;
-        serde_json::from_slice::<Part>(&text).ok().map(|part| (part.state, part.settings))
+        serde_json::from_slice::<RunFields>(&text).ok().map(|fields| (fields.state, fields.settings))
     }
 
     pub(super) fn note(&mut self, row: &JournalRow) {

@@ -131,16 +131,16 @@ mod tests {
         let mut first = room.ticket().take(60);
         let second = room.ticket();
         std::thread::scope(|scope| {
-            let (say, told) = mpsc::channel();
+            let (sender, receiver) = mpsc::channel();
             scope.spawn(move || {
                 let share = second.take(60);
-                say.send(()).unwrap();
+                sender.send(()).unwrap();
                 drop(share);
             });
-            assert!(told.recv_timeout(SHORT).is_err());
+            assert!(receiver.recv_timeout(SHORT).is_err());
             assert!(room.is_full());
             first.shrink(40);
-            told.recv_timeout(LONG).unwrap();
+            receiver.recv_timeout(LONG).unwrap();
         });
         assert!(!room.is_full());
     }
@@ -150,14 +150,14 @@ mod tests {
         let room = Room::new(100);
         let (first, second, third) = (room.ticket(), room.ticket(), room.ticket());
         std::thread::scope(|scope| {
-            let (say, told) = mpsc::channel();
+            let (sender, receiver) = mpsc::channel();
             scope.spawn(move || {
                 drop(second);
-                say.send(third.take(90)).unwrap();
+                sender.send(third.take(90)).unwrap();
             });
-            assert!(told.recv_timeout(SHORT).is_err(), "the first one may still want room");
+            assert!(receiver.recv_timeout(SHORT).is_err(), "the first one may still want room");
             drop(first.take(90));
-            told.recv_timeout(LONG).unwrap();
+            receiver.recv_timeout(LONG).unwrap();
         });
     }
 
@@ -167,16 +167,16 @@ mod tests {
         let small = room.ticket().take(1);
         let (large, behind) = (room.ticket(), room.ticket());
         std::thread::scope(|scope| {
-            let (say, told) = mpsc::channel();
-            scope.spawn(move || say.send(large.take(1000)).unwrap());
-            assert!(told.recv_timeout(SHORT).is_err());
+            let (sender, receiver) = mpsc::channel();
+            scope.spawn(move || sender.send(large.take(1000)).unwrap());
+            assert!(receiver.recv_timeout(SHORT).is_err());
             drop(small);
-            let large = told.recv_timeout(LONG).unwrap();
-            let (say, told) = mpsc::channel();
-            scope.spawn(move || say.send(behind.take(1)).unwrap());
-            assert!(told.recv_timeout(SHORT).is_err());
+            let large = receiver.recv_timeout(LONG).unwrap();
+            let (sender, receiver) = mpsc::channel();
+            scope.spawn(move || sender.send(behind.take(1)).unwrap());
+            assert!(receiver.recv_timeout(SHORT).is_err());
             drop(large);
-            told.recv_timeout(LONG).unwrap();
+            receiver.recv_timeout(LONG).unwrap();
         });
     }
 

@@ -298,12 +298,12 @@ impl Stages<'_> {
         if let (Some(photo), Some(least)) = (photo, self.options.draw_score) {
             let path = self.pictures.path(&file);
             let masks = detections.iter().map(|item| item.mask.as_ref());
-            let shown: Vec<picture::Masked<'_>> = found.iter().zip(masks).collect();
+            let masked: Vec<picture::Masked<'_>> = found.iter().zip(masks).collect();
             let drawn = timed(&mut times.draw, || match &self.options.truth {
-                None => picture::draw(photo, &shown, self.lettering, least),
+                None => picture::draw(photo, &masked, self.lettering, least),
                 Some(truth) => {
                     let objects = truth.objects(&image_id);
-                    picture::draw_with_truth(photo, &shown, self.classes, objects, self.lettering, least)
+                    picture::draw_with_truth(photo, &masked, self.classes, objects, self.lettering, least)
                 }
             });
             let written = timed(&mut times.write, || {

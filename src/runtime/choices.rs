@@ -43,7 +43,7 @@ pub struct ChoiceKey {
 
 /// The times of a model's ways on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptTimes {
+pub struct StoredTimes {
     /// What they follow from.
     #[serde(flatten)]
     pub key: ChoiceKey,
@@ -78,17 +78,17 @@ impl Runtime {
 
     /// The ways there are to compute for who asks for a device, with at most so many photos in the network at once. That
     /// they work, only a session shows.
-    pub fn ways(&self, asked: Device, streams: usize) -> Vec<ComputeWay> {
+    pub fn ways(&self, requested: Device, streams: usize) -> Vec<ComputeWay> {
         let one = |device, precision| ComputeWay { device, precision, streams: 1 };
         let cuda = |number| {
             let device = Device::Cuda(number);
             [one(device, Precision::Exact), one(device, Precision::Float16)]
         };
-        if let Device::Cuda(number) = asked {
+        if let Device::Cuda(number) = requested {
             return cuda(number).into();
         }
         let mut ways = Vec::new();
-        if asked == Device::Auto && self.may_use_cuda() {
+        if requested == Device::Auto && self.may_use_cuda() {
             ways.extend(cuda(0));
         }
         let exact = one(Device::Cpu, Precision::Exact);
@@ -118,18 +118,18 @@ impl ChoiceKey {
     ///
     /// # Errors
     /// When there is a file and it is of no use.
-    pub fn kept(&self) -> Result<Option<Vec<TimedWay>>, UnusableTimes> {
+    pub fn stored(&self) -> Result<Option<Vec<TimedWay>>, UnusableTimes> {
         match folder() {
-            Ok(folder) => self.kept_in(&folder),
+            Ok(folder) => self.stored_in(&folder),
             Err(_) => Ok(None),
         }
     }
 
-    fn kept_in(&self, folder: &Path) -> Result<Option<Vec<TimedWay>>, UnusableTimes> {
+    fn stored_in(&self, folder: &Path) -> Result<Option<Vec<TimedWay>>, UnusableTimes> {
         let path = self.file(folder);
         let unusable = |why: String| UnusableTimes { path: path.clone(), why };
         match read(&path) {
-            Ok(kept) if kept.key == *self => Ok(Some(kept.ways)),
+            Ok(stored) if stored.key == *self => Ok(Some(stored.ways)),
             Ok(_) => Err(unusable("it is of another machine or model".into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unusable(error.to_string())),
@@ -148,12 +148,12 @@ impl ChoiceKey {
         fs::create_dir_all(folder).map_err(RuntimeError::io("create the folder", folder))?;
         let path = self.file(folder);
         let mut all = ways.to_vec();
-        let before = self.kept_in(folder).ok().flatten().unwrap_or_default();
+        let before = self.stored_in(folder).ok().flatten().unwrap_or_default();
         all.extend(before.into_iter().filter(|old| ways.iter().all(|new| new.way != old.way)));
         all.truncate(MOST_WAYS);
-        let kept = KeptTimes { key: self.clone(), ways: all };
+        let stored = StoredTimes { key: self.clone(), ways: all };
         let content = |file: &mut io::BufWriter<File>| {
-            serde_json::to_writer_pretty(&mut *file, &kept)?;
+            serde_json::to_writer_pretty(&mut *file, &stored)?;
             file.write_all(b"\n")
         };
         atomic::write(&path, content).map_err(RuntimeError::io("write", &path))?;
@@ -163,7 +163,7 @@ impl ChoiceKey {
 }
 
 /// All times that are kept in the cache and can be used, of whatever model and machine.
-pub fn kept_choices() -> Vec<KeptTimes> {
+pub fn stored_choices() -> Vec<StoredTimes> {
     let entries = folder().ok().and_then(|folder| fs::read_dir(folder).ok());
     let mut paths: Vec<PathBuf> =
         entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -176,18 +176,18 @@ fn folder() -> Result<PathBuf, cache::NoCache> {
 }
 
 /// The times of a file, which may be anything.
-fn read(path: &Path) -> io::Result<KeptTimes> {
+fn read(path: &Path) -> io::Result<StoredTimes> {
     let mut text = String::new();
     File::open(path)?.take(MOST_IN_ONE).read_to_string(&mut text)?;
-    let kept: KeptTimes = serde_json::from_str(&text)?;
+    let stored: StoredTimes = serde_json::from_str(&text)?;
     let sound = |timed: &TimedWay| {
         let ComputeWay { device, precision, streams } = timed.way;
         device != Device::Auto && precision != Precision::Fast && streams > 0 && timed.microseconds > 0
     };
-    if kept.ways.is_empty() || kept.ways.len() > MOST_WAYS || !kept.ways.iter().all(sound) {
+    if stored.ways.is_empty() || stored.ways.len() > MOST_WAYS || !stored.ways.iter().all(sound) {
         return Err(io::Error::other("it has times that nobody measured"));
     }
-    Ok(kept)
+    Ok(stored)
 }
 
 /// What the processor calls itself, and a digest of what it says that it can do. Virtual machines often hide the former,
@@ -211,9 +211,10 @@ fn processor() -> String {
         "CPU part",
         "Features",
     ];
-    let told: Vec<&str> = fields().filter(|(name, _)| kinds.contains(name)).map(|(_, value)| value).collect();
+    let facts: Vec<&str> =
+        fields().filter(|(name, _)| kinds.contains(name)).map(|(_, value)| value).collect();
     let windows = std::env::var("PROCESSOR_IDENTIFIER").unwrap_or_default();
-    format!("{name} ({})", &sha256(format!("{}\n{windows}", told.join("\n")).as_bytes())[..8])
+    format!("{name} ({})", &sha256(format!("{}\n{windows}", facts.join("\n")).as_bytes())[..8])
 }
 
 #[cfg(test)]
@@ -240,10 +241,10 @@ mod tests {
     fn what_is_kept_is_found_by_the_same_machine_and_model_only() {
         let folder = tempfile::tempdir().unwrap();
         let folder = &folder.path().join("not/yet");
-        assert_eq!(key().kept_in(folder).unwrap(), None);
+        assert_eq!(key().stored_in(folder).unwrap(), None);
         let ways = [timed(Device::Cpu, 1000), timed(Device::OpenVino, 700)];
         key().keep_in(folder, &ways).unwrap();
-        assert_eq!(key().kept_in(folder).unwrap(), Some(ways.to_vec()));
+        assert_eq!(key().stored_in(folder).unwrap(), Some(ways.to_vec()));
         let others = [
             ChoiceKey { processor: "another".into(), ..key() },
             ChoiceKey { model_sha256: "01".into(), ..key() },
@@ -252,7 +253,7 @@ mod tests {
             ChoiceKey { threads: 1, ..key() },
         ];
         for other in others {
-            assert_eq!(other.kept_in(folder).unwrap(), None, "{other:?}");
+            assert_eq!(other.stored_in(folder).unwrap(), None, "{other:?}");
         }
     }
 
@@ -261,8 +262,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         key().keep_in(folder.path(), &[timed(Device::Cpu, 1000), timed(Device::OpenVino, 700)]).unwrap();
         key().keep_in(folder.path(), &[timed(Device::Cpu, 500)]).unwrap();
-        let kept = key().kept_in(folder.path()).unwrap().unwrap();
-        assert_eq!(kept, [timed(Device::Cpu, 500), timed(Device::OpenVino, 700)]);
+        let stored = key().stored_in(folder.path()).unwrap().unwrap();
+        assert_eq!(stored, [timed(Device::Cpu, 500), timed(Device::OpenVino, 700)]);
     }
 
     #[test]
@@ -286,13 +287,13 @@ mod tests {
         ];
         for text in damaged {
             fs::write(&path, &text).unwrap();
-            let told = key().kept_in(folder.path()).unwrap_err();
-            assert!(told.to_string().contains("cannot be used: "), "{told}");
+            let error = key().stored_in(folder.path()).unwrap_err();
+            assert!(error.to_string().contains("cannot be used: "), "{error}");
         }
         fs::write(&path, [0xff; 10]).unwrap();
-        assert!(key().kept_in(folder.path()).is_err());
+        assert!(key().stored_in(folder.path()).is_err());
         key().keep_in(folder.path(), &ways).unwrap();
-        assert_eq!(key().kept_in(folder.path()).unwrap(), Some(ways.to_vec()));
+        assert_eq!(key().stored_in(folder.path()).unwrap(), Some(ways.to_vec()));
     }
 
     #[test]

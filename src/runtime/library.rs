@@ -41,8 +41,8 @@ pub(super) fn version(path: &Path) -> Result<Option<String>, Unusable> {
         }
         _ => cache.len().ok().map(|all| (0, all)),
     };
-    let told = ours.and_then(|(start, length)| system.told(cache.range(start, length)));
-    match told {
+    let facts = ours.and_then(|(start, length)| system.facts(cache.range(start, length)));
+    match facts {
         None => Err(Unusable::Load("it is no library for this system and processor".into())),
         Some(LibraryFacts { entry: false, .. }) => Err(Unusable::Foreign),
         Some(LibraryFacts { version, .. }) => Ok(version.or_else(|| in_name(path))),
@@ -89,7 +89,7 @@ impl System {
     }
 
     /// What a library tells; `None` where this system's loader would refuse it.
-    fn told<'data>(self, data: impl ReadRef<'data>) -> Option<LibraryFacts> {
+    fn facts<'data>(self, data: impl ReadRef<'data>) -> Option<LibraryFacts> {
         use object::File;
         let file = File::parse(data).ok()?;
         if file.format() != self.format || !self.takes(file.architecture()) {
@@ -140,7 +140,7 @@ fn mach_o<'data, Header: MachHeader, R: ReadRef<'data>>(
         if command.cmd() == LC_ID_DYLIB {
             let id: &DylibCommand<Header::Endian> = command.data().ok()?;
             let version = id.dylib.current_version.get(file.endian()).0;
-            return told([version >> 16, version >> 8 & 0xff, version & 0xff]);
+            return version_text([version >> 16, version >> 8 & 0xff, version & 0xff]);
         }
     }
     None
@@ -167,7 +167,7 @@ fn fixed_version(resource: &[u8]) -> Option<String> {
     let at = resource.chunks_exact(4).position(|four| four == SIGNATURE)? * 4;
     let number = |place: usize| Some(u32::from_le_bytes(*resource.get(at + place..)?.first_chunk()?));
     let (high, low) = (number(8)?, number(12)?);
-    told([high >> 16, high & 0xffff, low >> 16])
+    version_text([high >> 16, high & 0xffff, low >> 16])
 }
 
 /// `libonnxruntime.so.1.31.1`, also behind links.
@@ -180,7 +180,7 @@ fn in_name(path: &Path) -> Option<String> {
 }
 
 /// Nothing was told where all is 0.
-fn told([major, minor, patch]: [u32; 3]) -> Option<String> {
+fn version_text([major, minor, patch]: [u32; 3]) -> Option<String> {
     (major > 0).then(|| format!("{major}.{minor}.{patch}"))
 }
 
@@ -213,8 +213,8 @@ mod tests {
     #[test]
     fn a_library_tells_the_version_that_it_has() {
         let runtime = Runtime::open(&RuntimeOptions::default(), &mut |_| {}).unwrap();
-        let told = version(runtime.path()).unwrap().unwrap();
-        assert_eq!((parts(&told), parts(&told).is_some()), (parts(runtime.version()), true));
+        let read = version(runtime.path()).unwrap().unwrap();
+        assert_eq!((parts(&read), parts(&read).is_some()), (parts(runtime.version()), true));
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod way;
 use std::path::{Path, PathBuf};
 
 pub use crate::loader::{NotLoaded, relative_folders};
-pub use choices::{ChoiceKey, KeptTimes, UnusableTimes, kept_choices};
+pub use choices::{ChoiceKey, StoredTimes, UnusableTimes, stored_choices};
 pub use cuda::NoCuda;
 pub use device::{Device, Precision, UnknownDevice, UnknownPrecision};
 pub use find::{LibraryCandidate, LibraryPlace, bring_runtime, search};

@@ -105,14 +105,14 @@ mod tests {
 
     #[test]
     fn a_named_precision_is_asked_for_and_fast_leaves_it_open() {
-        let asked = |precision| -> serde_json::Value {
+        let options = |precision| -> serde_json::Value {
             serde_json::from_str(&load_config(precision, 3)).unwrap_or_default()
         };
         let named = [(Precision::Exact, "f32"), (Precision::Bfloat16, "bf16"), (Precision::Float16, "f16")];
         for (precision, hint) in named {
-            assert_eq!(asked(precision)["CPU"]["INFERENCE_PRECISION_HINT"], hint);
+            assert_eq!(options(precision)["CPU"]["INFERENCE_PRECISION_HINT"], hint);
         }
-        assert_eq!(asked(Precision::Exact)["CPU"]["INFERENCE_NUM_THREADS"], "3");
+        assert_eq!(options(Precision::Exact)["CPU"]["INFERENCE_NUM_THREADS"], "3");
         assert!(!load_config(Precision::Fast, 1).contains("PRECISION"));
     }
 }

@@ -45,7 +45,7 @@ pub const OLDEST_MINOR: u32 = 17;
 /// When it is none, or too old.
 pub(super) fn version(place: LibraryPlace, path: &Path) -> Result<String, Unusable> {
     match library::version(path)? {
-        Some(told) => new_enough(told)?,
+        Some(version) => new_enough(version)?,
         // Whoever names a library has chosen it.
         None if place == LibraryPlace::Named => String::new(),
         None => return Err(Unusable::Untold),

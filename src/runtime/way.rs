@@ -67,15 +67,16 @@ impl WayChoice {
     /// Of what was measured, the way to take for who asks for this device and may have so many photos in the network at
     /// once: the fastest, or a more exact one that is as fast within 3 %. `None` where nothing was measured that would do,
     /// or not what [`Precision::Exact`] does.
-    pub(crate) fn of(mut measured: Vec<TimedWay>, asked: Device, streams: usize) -> Option<WayChoice> {
+    pub(crate) fn of(mut measured: Vec<TimedWay>, requested: Device, streams: usize) -> Option<WayChoice> {
         measured.sort_by_key(|timed| timed.way.rank());
         let fits = |timed: &&TimedWay| {
-            (asked == Device::Auto || timed.way.device == asked) && timed.way.streams <= streams.max(1)
+            (requested == Device::Auto || timed.way.device == requested)
+                && timed.way.streams <= streams.max(1)
         };
         let fitting = || measured.iter().filter(fits);
         let known = |timed: &TimedWay| {
             let ComputeWay { device, precision, streams: side_by_side } = timed.way;
-            let as_exact = asked != Device::Auto || device != Device::OpenVino;
+            let as_exact = requested != Device::Auto || device != Device::OpenVino;
             let as_many = device != Device::Cpu || streams <= 1 || side_by_side > 1;
             precision == Precision::Exact && as_exact && as_many
         };
@@ -88,8 +89,8 @@ impl WayChoice {
     }
 
     /// How many times as fast the way is as what [`Precision::Exact`] does on the device that is asked for.
-    pub(crate) fn gain(&self, asked: Device) -> Option<f64> {
-        let on = |timed: &&TimedWay| asked == Device::Auto || timed.way.device == asked;
+    pub(crate) fn gain(&self, requested: Device) -> Option<f64> {
+        let on = |timed: &&TimedWay| requested == Device::Auto || timed.way.device == requested;
         let exact = self.measured.iter().find(on)?.microseconds as f64;
         let own = self.measured.iter().find(|timed| timed.way == self.way)?.microseconds as f64;
         (own > 0.0).then(|| exact / own)
@@ -153,8 +154,8 @@ mod tests {
         ]
     }
 
-    fn chosen(measured: Vec<TimedWay>, asked: Device, streams: usize) -> (Device, Precision, usize) {
-        let way = WayChoice::of(measured, asked, streams).expect("something was measured").way;
+    fn chosen(measured: Vec<TimedWay>, requested: Device, streams: usize) -> (Device, Precision, usize) {
+        let way = WayChoice::of(measured, requested, streams).expect("something was measured").way;
         (way.device, way.precision, way.streams)
     }
 

@@ -61,6 +61,6 @@ mod screens;
 mod signals;
 mod synth;
 mod tiles;
-mod told;
 mod type_names;
+mod warnings;
 mod wide_grey;

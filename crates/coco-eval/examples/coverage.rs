@@ -199,7 +199,7 @@ fn write(
     let videos = setting.video > 1;
     for first in (0..images).step_by(setting.video) {
         let scene = random.normal(0.0, 0.6);
-        let shown: Vec<(usize, [f64; 4], f64)> = (0..=random.count(setting.more))
+        let ground_truth: Vec<(usize, [f64; 4], f64)> = (0..=random.count(setting.more))
             .map(|_| {
                 let (class, height) = (class(random), random.normal(4.1, 0.7).exp());
                 let width = height * (0.6 + random.uniform());
@@ -216,7 +216,7 @@ fn write(
             let comma = if image == 0 { "" } else { "," };
             let _ =
                 write!(listed, "{comma}{{\"id\":{image},\"video\":{first},\"file_name\":\"{image}.jpg\"}}");
-            for &(class, bbox, ease) in &shown {
+            for &(class, bbox, ease) in &ground_truth {
                 let (size, ease) = match videos {
                     true => (random.normal(0.0, 0.15).exp(), ease + random.normal(0.0, 0.6)),
                     false => (1.0, ease),

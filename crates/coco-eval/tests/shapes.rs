@@ -108,8 +108,8 @@ fn cases(path: &Path, protocol: Protocol, least: usize) {
             Some(format!("{} {}: {}", case["number"], case["params"], check(case, protocol, folder.path())?))
         })
         .collect();
-    let shown = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
-    assert!(wrong.is_empty(), "{} of {} cases are wrong:\n{shown}", wrong.len(), cases.len());
+    let first = wrong.iter().take(40).cloned().collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} of {} cases are wrong:\n{first}", wrong.len(), cases.len());
 }
 
 #[test]

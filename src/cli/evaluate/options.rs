@@ -75,7 +75,7 @@ impl EvaluateArgs {
         let voc = self.metric == Metric::Voc;
         let resampled = self.bootstrap.is_some() || self.versus.is_some();
         // Where only VOC's numbers are shown, these change nothing.
-        let shown = !voc || self.json || self.arrays.is_some();
+        let coco_numbers = !voc || self.json || self.arrays.is_some();
         let points = self.iou_type == Compared::Keypoints;
         let rules = [
             (self.lvis && points, "`--iou-type keypoints` is not of LVIS: leave out `--lvis`"),
@@ -112,11 +112,11 @@ impl EvaluateArgs {
                 "`--seed` is for `--bootstrap` and `--versus`: give one of them",
             ),
             (
-                !shown && (self.iou_thresholds.is_some() || self.recall_thresholds.is_some()),
+                !coco_numbers && (self.iou_thresholds.is_some() || self.recall_thresholds.is_some()),
                 "`--iou-thresholds` and `--recall-thresholds` are of COCO's numbers: VOC's have one threshold, `--iou`",
             ),
             (
-                !shown && !self.errors && (self.max_dets.is_some() || self.area_ranges.is_some()),
+                !coco_numbers && !self.errors && (self.max_dets.is_some() || self.area_ranges.is_some()),
                 "`--max-dets` and `--area-ranges` are of COCO's numbers: leave out `--metric voc`",
             ),
         ];

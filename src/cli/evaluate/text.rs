@@ -69,13 +69,13 @@ impl DrawnLines<'_> {
             IntervalKind::Percentile => ("95 % percentile intervals", ""),
         };
         let groups =
-            clusters.map(|clusters| format!(", and of {half}{}", clusters.told())).unwrap_or_default();
+            clusters.map(|clusters| format!(", and of {half}{}", clusters.description())).unwrap_or_default();
         format!("{what} from {count} draws of {half}the images{groups}")
     }
 }
 
 /// An interval, or why there is none, and a word about it.
-fn shown(interval: &Interval, signed: bool) -> String {
+fn interval_text(interval: &Interval, signed: bool) -> String {
     match (interval.exists(), signed) {
         (false, _) => interval.why_none(),
         (true, false) => format!("[{:.3}, {:.3}]", interval.low, interval.high),
@@ -85,8 +85,9 @@ fn shown(interval: &Interval, signed: bool) -> String {
 
 /// The interval by image, and that by cluster beside it.
 fn beside(interval: &Interval, by_cluster: Option<&Interval>, signed: bool) -> String {
-    let own = shown(interval, signed);
-    by_cluster.map_or(own.clone(), |groups| format!("{own:<16}  by cluster {}", shown(groups, signed)))
+    let own = interval_text(interval, signed);
+    by_cluster
+        .map_or(own.clone(), |groups| format!("{own:<16}  by cluster {}", interval_text(groups, signed)))
 }
 
 /// Numbers with their intervals.
@@ -99,8 +100,8 @@ pub(super) fn intervals(
     let mut lines = vec![String::new(), drawn.title()];
     let rows = drawn.names.iter().zip(stats).zip(intervals).enumerate().skip(drawn.skip);
     lines.extend(rows.map(|(place, ((name, value), interval))| {
-        let shown = beside(interval, by_cluster.and_then(|all| all.get(place)), false);
-        format!(" {name:<7} {value:>7.3}  {shown}")
+        let range = beside(interval, by_cluster.and_then(|all| all.get(place)), false);
+        format!(" {name:<7} {value:>7.3}  {range}")
     }));
     let bias = intervals.first().filter(|interval| interval.exists() && drawn.skip == 0);
     if let Some(interval) = bias.filter(|interval| interval.bias >= 0.0005) {
@@ -132,8 +133,8 @@ pub(super) fn comparison(
         let chance =
             [Some(interval), groups].into_iter().flatten().any(|one| one.exists() && !one.excludes_zero());
         let sure = if chance { "  (may be chance)" } else { "" };
-        let shown = beside(interval, groups, true);
-        lines.push(format!(" {name:<7} {own:>7.3} {other:>7.3} {difference:>+8.3}  {shown}{sure}"));
+        let range = beside(interval, groups, true);
+        lines.push(format!(" {name:<7} {own:>7.3} {other:>7.3} {difference:>+8.3}  {range}{sure}"));
     }
     for (title, moved) in [("categories", &comparison.classes), ("images", &comparison.images)] {
         if moved.is_empty() {

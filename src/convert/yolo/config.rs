@@ -11,7 +11,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::super::ConvertError;
-use super::super::files::{contains, inside, read_whole, said, stays_inside};
+use super::super::files::{contains, error_line, inside, read_whole, stays_inside};
 use super::KeyPoints;
 
 /// What `data.yaml` says.
@@ -89,7 +89,7 @@ impl YoloConfig {
         }
         serde_saphyr::from_str(&text).map_err(|error| ConvertError::Shape {
             path: path.to_owned(),
-            what: format!("is no data.yaml: {}", said(&error)),
+            what: format!("is no data.yaml: {}", error_line(&error)),
         })
     }
 

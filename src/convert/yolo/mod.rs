@@ -16,7 +16,7 @@ use super::{
     ReadOptions, Whose, read_each,
 };
 use crate::photo::{self, DecodeOptions, Listing, PhotoEntry};
-use coco_eval::shown;
+use coco_eval::escaped;
 use config::{Allowed, YoloConfig, config_of, holds_names};
 pub use rows::{KeyPoints, YoloKind, YoloRow, YoloRows, read_text};
 pub(super) use rows::{write, write_outlines};
@@ -212,7 +212,7 @@ fn listed(
                 line,
                 format!(
                     "is listed in `{}` and not in the data set's folder: -i names that of the photos",
-                    shown(list)
+                    escaped(list)
                 ),
             )),
         }
@@ -258,7 +258,7 @@ fn read_photo(item: &YoloItem, root: &Path, key_points: Option<KeyPoints>) -> Re
     let found = match &item.labels {
         None => YoloRows::default(),
         Some(labels) => {
-            let wrong = |detail| format!("has labels in `{}` that {detail}", shown(labels));
+            let wrong = |detail| format!("has labels in `{}` that {detail}", escaped(labels));
             let text = read_small(labels).map_err(wrong)?;
             let found = read_text(&text, key_points);
             // Where no row can be read, the photo is not one without objects.

@@ -16,12 +16,12 @@ const MOST_COPIES: usize = 1 << 20;
 pub(super) fn literal(text: &str) -> Result<Json, ConfigError> {
     let mut parser = Parser::new(text);
     parser.space(true);
-    let value = parser.value(0).map_err(|wrong| wrong.told(text))?;
+    let value = parser.value(0).map_err(|wrong| wrong.into_error(text))?;
     parser.space(true);
     if parser.rest().is_empty() {
         Ok(value)
     } else {
-        Err(parser.wrong("something stands behind the value").told(text))
+        Err(parser.wrong("something stands behind the value").into_error(text))
     }
 }
 
@@ -69,7 +69,7 @@ fn read(text: &str, needed: &[&str], again: fn(Json, Json) -> Json) -> Result<Js
                 let earlier = parser.names.remove(&name).unwrap_or(Json::Null);
                 parser.names.insert(name, again(earlier, value));
             }
-            Err(wrong) if needed.contains(&name.as_str()) => return Err(wrong.told(text)),
+            Err(wrong) if needed.contains(&name.as_str()) => return Err(wrong.into_error(text)),
             Err(_) => {
                 parser.names.remove(&name);
                 parser.at = start;
@@ -86,7 +86,7 @@ struct Wrong {
 }
 
 impl Wrong {
-    fn told(self, text: &str) -> ConfigError {
+    fn into_error(self, text: &str) -> ConfigError {
         let line = 1 + text.get(..self.at).unwrap_or_default().matches('\n').count();
         ConfigError::Unreadable(format!("line {line} of the Python text is no literal: {}", self.what))
     }

@@ -18,8 +18,8 @@ pub(super) fn get<T: DeserializeOwned>(tree: &Json, path: &str) -> Result<Option
 /// A value as a type of ours. YAML of the model zoo writes tuples as text: `"(640, 800)"`.
 pub(super) fn as_type<T: DeserializeOwned>(value: &Json, path: &str) -> Result<T, ConfigError> {
     let wrong = |error: serde_json::Error| {
-        let shown: String = value.to_string().chars().take(80).collect();
-        ConfigError::Unreadable(format!("`{path}` is {shown}: {error}"))
+        let text: String = value.to_string().chars().take(80).collect();
+        ConfigError::Unreadable(format!("`{path}` is {text}: {error}"))
     };
     match value {
         Json::String(text) if text.trim_start().starts_with(['(', '[']) => {

@@ -265,8 +265,8 @@ mod tests {
     #[test]
     fn a_long_download_is_told_with_its_size() {
         let wheels = wheels::cuda("linux", "x86_64").unwrap();
-        let said = announcement(Package::Cuda, &wheels);
-        assert!(said.contains("ONNX Runtime for CUDA with pip, 1.4 GB in 6 wheels"), "{said}");
+        let text = announcement(Package::Cuda, &wheels);
+        assert!(text.contains("ONNX Runtime for CUDA with pip, 1.4 GB in 6 wheels"), "{text}");
     }
 
     #[test]

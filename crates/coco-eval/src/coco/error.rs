@@ -67,7 +67,7 @@ pub enum ReadError {
 
 impl Display for ReadError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let path = format!("`{}`", shown(self.path()));
+        let path = format!("`{}`", escaped(self.path()));
         match self {
             ReadError::Io { source, .. } => write!(f, "cannot read {path}: {source}"),
             ReadError::NotJson { what, line, column, .. } => {
@@ -127,7 +127,7 @@ impl ReadError {
 }
 
 /// A path without control characters.
-pub fn shown(path: &Path) -> String {
+pub fn escaped(path: &Path) -> String {
     let text = path.to_string_lossy();
     if !text.contains(char::is_control) {
         return text.into_owned();
@@ -142,9 +142,9 @@ pub fn printable(text: &str) -> String {
 
 /// Text from a file between quotes, safe to print and at most 60 characters long.
 pub fn quoted(text: &str) -> String {
-    let mut shown: String = text.chars().take(60).flat_map(char::escape_debug).collect();
+    let mut escaped: String = text.chars().take(60).flat_map(char::escape_debug).collect();
     if text.chars().nth(60).is_some() {
-        shown.push('…');
+        escaped.push('…');
     }
-    format!("\"{shown}\"")
+    format!("\"{escaped}\"")
 }

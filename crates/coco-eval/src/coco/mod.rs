@@ -30,7 +30,7 @@ pub use annotation::{Annotation, Traits};
 pub use dataset::{Category, DataSet, Image, Verified, Want};
 pub use entries::{WholeAnnotation, WholeSet, says_something};
 pub use error::ReadError;
-pub use error::{printable, quoted, shown};
+pub use error::{escaped, printable, quoted};
 pub use file_names::{FileMatch, FileNames, Parts, Seeker};
 pub use id::Index;
 pub use id::{Id, Ids};

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::error::{ReadError, quoted};
 use super::names::Map;
 use super::number::shortest;
-use super::result_record::{BoxSource, ResultsPart, shown};
+use super::result_record::{BoxSource, ResultsPart, id_text};
 use super::results::{Detections, Lookup, NOWHERE, ResultDetection, ResultsForm, bump};
 use super::shapes::{Belongs, IouType};
 use super::stream::JsonStream;
@@ -87,7 +87,7 @@ fn photo(object: &Object, part: &mut ResultsPart, lookup: &Lookup, map: Option<&
         let Some(image) = image else {
             match named {
                 Some(named) => part.noticed.unknown_file(&named.name),
-                None => part.noticed.unknown_image(shown(image_id)?),
+                None => part.noticed.unknown_image(id_text(image_id)?),
             }
             continue;
         };

@@ -243,7 +243,7 @@ fn general(
     let Some(place) = image.and_then(|id| lookup.images.get(id)) else {
         match named {
             Some(named) => part.noticed.unknown_file(&named.name),
-            None => part.noticed.unknown_image(shown(id)?),
+            None => part.noticed.unknown_image(id_text(id)?),
         }
         return Ok(());
     };
@@ -263,7 +263,7 @@ fn general(
         match (category, named) {
             (Some(id), _) => part.noticed.foreign_category(id),
             (None, Some(named)) => bump(&mut part.noticed.foreign_words, quoted(&named.name), 1),
-            (None, None) => bump(&mut part.noticed.foreign_words, shown(id)?, 1),
+            (None, None) => bump(&mut part.noticed.foreign_words, id_text(id)?, 1),
         }
     }
     let rank = lookup.ranks.get(place as usize).copied().unwrap_or(NOWHERE);
@@ -300,7 +300,7 @@ fn general(
 }
 
 /// An id as it stands in the file.
-pub(super) fn shown(id: &JsonValue) -> Result<String, String> {
+pub(super) fn id_text(id: &JsonValue) -> Result<String, String> {
     Ok(match id {
         JsonValue::Null => "null".into(),
         JsonValue::Bool(value) => value.to_string(),

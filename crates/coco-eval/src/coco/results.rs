@@ -133,9 +133,9 @@ pub struct Noticed {
 const REMEMBERED: usize = 1000;
 
 impl Noticed {
-    pub(super) fn unknown_image(&mut self, shown: String) {
+    pub(super) fn unknown_image(&mut self, id: String) {
         self.unknown_images += 1;
-        bump(&mut self.unknown_image_ids, shown, 1);
+        bump(&mut self.unknown_image_ids, id, 1);
     }
 
     pub(super) fn unknown_file(&mut self, name: &str) {

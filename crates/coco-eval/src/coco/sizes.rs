@@ -69,7 +69,7 @@ mod tests {
 
     type Sizes = ((f64, f64), (f64, f64));
 
-    fn said(sizes: &[Sizes]) -> String {
+    fn message(sizes: &[Sizes]) -> String {
         let mut check = SizeCheck::default();
         sizes.iter().for_each(|&(photo, annotated)| check.add("a.jpg", photo, annotated));
         check.sentence().unwrap_or_default()
@@ -77,15 +77,15 @@ mod tests {
 
     #[test]
     fn sizes_that_differ_are_told_with_what_may_have_happened() {
-        assert_eq!(said(&[((4.0, 3.0), (4.0, 3.0))]), "");
-        let swapped = said(&[((4.0, 3.0), (3.0, 4.0)), ((5.0, 5.0), (5.0, 5.0))]);
+        assert_eq!(message(&[((4.0, 3.0), (4.0, 3.0))]), "");
+        let swapped = message(&[((4.0, 3.0), (3.0, 4.0)), ((5.0, 5.0), (5.0, 5.0))]);
         assert!(swapped.starts_with(
             "1 of 2 photos have other sizes than their annotations (`a.jpg` has 4x3, annotated 3x4)"
         ));
         assert!(swapped.contains("--ignore-orientation"), "{swapped}");
-        let scaled = said(&[((640.0, 427.0), (1280.0, 853.0)), ((500.0, 500.0), (1000.0, 1000.0))]);
+        let scaled = message(&[((640.0, 427.0), (1280.0, 853.0)), ((500.0, 500.0), (1000.0, 1000.0))]);
         assert!(scaled.contains("scaled by 0.500"), "{scaled}");
-        let mixed = said(&[((640.0, 427.0), (1280.0, 853.0)), ((500.0, 500.0), (700.0, 500.0))]);
+        let mixed = message(&[((640.0, 427.0), (1280.0, 853.0)), ((500.0, 500.0), (700.0, 500.0))]);
         assert!(mixed.ends_with("give the photos that were annotated"), "{mixed}");
     }
 }

@@ -8,7 +8,7 @@ use regex_lite::Regex;
 
 use super::error::EvaluateError;
 use super::{Evaluator, Warning};
-use crate::coco::{Image, quoted, shown};
+use crate::coco::{Image, escaped, quoted};
 
 /// Groups of the evaluated images.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +53,7 @@ impl Clusters {
     }
 
     /// "31 clusters by `sequence`", with what belongs to none.
-    pub fn told(&self) -> String {
+    pub fn description(&self) -> String {
         let rest = match self.alone {
             0 => String::new(),
             1 => ", of which 1 is an image that belongs to none".into(),
@@ -85,7 +85,7 @@ impl Evaluator {
             Clusters::new(key, images.iter().map(|image| group(image.as_ref()?.file_name.as_deref()?)))
         } else if key.contains(|c: char| r"\()[]{}*+?^$|.".contains(c)) {
             let pattern = Regex::new(key).map_err(|error| {
-                trouble(format!("{} is no regular expression: {}", quoted(key), told(&error)))
+                trouble(format!("{} is no regular expression: {}", quoted(key), regex_error(&error)))
             })?;
             let part = |name: &str| {
                 let found = pattern.captures(name)?;
@@ -197,13 +197,13 @@ fn start(name: &str) -> Option<String> {
 }
 
 /// A pattern's fault in one line.
-fn told(error: &regex_lite::Error) -> String {
+fn regex_error(error: &regex_lite::Error) -> String {
     error.to_string().lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned()
 }
 
 /// Groups by file name: two columns, with a comma, a semicolon or a tabulator between them.
 fn table(path: &Path) -> Result<HashMap<String, String>, String> {
-    let place = format!("`{}`", shown(path));
+    let place = format!("`{}`", escaped(path));
     let size = std::fs::metadata(path).map_or(0, |data| data.len());
     if size > MOST_TABLE {
         return Err(format!("{place} is too large for a table of groups: {size} bytes"));

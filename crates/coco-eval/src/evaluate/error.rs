@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::coco::{DataSet, ReadError, shown};
+use crate::coco::{DataSet, ReadError, escaped};
 
 /// One variant a way to fail.
 #[derive(Debug)]
@@ -81,12 +81,12 @@ impl From<ReadError> for EvaluateError {
 impl EvaluateError {
     pub(super) fn annotation(set: &DataSet, place: usize, what: &str) -> EvaluateError {
         EvaluateError::Annotations {
-            file: shown(set.path()),
+            file: escaped(set.path()),
             what: format!("annotation {} {what}", place + 1),
         }
     }
 
     pub(super) fn set(set: &DataSet, what: impl Into<String>) -> EvaluateError {
-        EvaluateError::Annotations { file: shown(set.path()), what: what.into() }
+        EvaluateError::Annotations { file: escaped(set.path()), what: what.into() }
     }
 }

@@ -44,7 +44,7 @@ impl Rules {
 
 /// A detection that reaches some threshold with some ground truth.
 #[derive(Clone, Debug)]
-pub(super) struct Touched {
+pub(super) struct MatchCandidate {
     /// Its place among the category's detections of the image.
     pub(super) rank: u32,
     /// Its score.
@@ -62,7 +62,7 @@ pub(super) struct ThresholdBits {
 
 /// A detection within the limits, whether it reaches something or not.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kept {
+pub(super) struct DetectionRow {
     /// Its row among all detections.
     pub(super) row: u32,
     /// Its image.
@@ -81,13 +81,13 @@ pub(super) struct Matched {
     /// Ground truths that count, a range each.
     pub(super) positives: Vec<u32>,
     /// All kept detections by falling score; only if asked for.
-    pub(super) kept: Vec<Kept>,
+    pub(super) kept: Vec<DetectionRow>,
     /// How many there are.
     pub(super) count: u32,
     /// Score of the first of them.
     pub(super) first_score: Option<f64>,
     /// Those that reach something.
-    pub(super) touched: Vec<Touched>,
+    pub(super) touched: Vec<MatchCandidate>,
     /// Their outcomes, `ranges` each.
     pub(super) masks: Vec<ThresholdBits>,
     /// For each of them and each of the rules' `counted`: how many counted before it that reach nothing.
@@ -152,7 +152,7 @@ pub(super) fn run(
                 }
                 matched.masks.push(mask);
             }
-            matched.touched.push(Touched { rank, score: state.score });
+            matched.touched.push(MatchCandidate { rank, score: state.score });
             matched.before.extend(rules.counted.iter().map(|&cell| before[cell]));
         } else {
             let level = rules.limits.partition_point(|&limit| limit <= rank);
@@ -163,7 +163,7 @@ pub(super) fn run(
             }
         }
         if keep {
-            matched.kept.push(Kept { row: row(), image, rank, outside, touched });
+            matched.kept.push(DetectionRow { row: row(), image, rank, outside, touched });
         }
         matched.count += 1;
     }

@@ -163,7 +163,7 @@ impl Evaluator {
         };
         let other = self.evaluate_meant(meaning, reading)?;
         let gained = *other.stats.first()?;
-        (gained > 1.5 * ap + 0.02).then(|| self.told(meaning, other))
+        (gained > 1.5 * ap + 0.02).then(|| self.described_as(meaning, other))
     }
 
     fn meanings(&self, sample: &Sample, boxes: bool) -> Vec<Meaning> {
@@ -174,14 +174,14 @@ impl Evaluator {
             all.extend([-1, 1].map(Meaning::Images));
         }
         if boxes && self.params.iou_type == IouType::Bbox {
-            all.extend(BOXES.iter().map(|(told, form)| Meaning::Boxes(told, *form)));
+            all.extend(BOXES.iter().map(|(advice, form)| Meaning::Boxes(advice, *form)));
             all.extend(Frame::guesses(sample).into_iter().map(Meaning::Frame));
         }
         // Masks and key points stay what they are, however boxes are read.
         if self.params.iou_type != IouType::Bbox {
             return all;
         }
-        all.extend(ANNOTATIONS.iter().map(|(told, form)| Meaning::Annotations(told, *form)));
+        all.extend(ANNOTATIONS.iter().map(|(advice, form)| Meaning::Annotations(advice, *form)));
         all
     }
 
@@ -307,7 +307,7 @@ impl Evaluator {
         }
     }
 
-    fn told(&self, meaning: Meaning, evaluation: Evaluation) -> Misread {
+    fn described_as(&self, meaning: Meaning, evaluation: Evaluation) -> Misread {
         let by = |off: i64| match off {
             ..0 => ("low", "add 1 to"),
             _ => ("high", "take 1 from"),
@@ -348,8 +348,8 @@ impl Evaluator {
                 let what = format!("the results' boxes seem to be those {}", frame.words());
                 ("box_scale", what, "scale them to the pixels of the annotated images".into())
             }
-            Meaning::Boxes(told, _) | Meaning::Annotations(told, _) => {
-                (told.kind, told.what.to_owned(), told.cure.to_owned())
+            Meaning::Boxes(advice, _) | Meaning::Annotations(advice, _) => {
+                (advice.kind, advice.what.to_owned(), advice.cure.to_owned())
             }
         };
         Misread { kind, what, cure, evaluation }

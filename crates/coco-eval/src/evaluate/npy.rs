@@ -14,7 +14,7 @@ impl Arrays {
     /// Writes precision.npy, recall.npy and, for COCO, scores.npy. LVIS' arrays have no limit axis.
     pub fn write(&self, folder: &Path, protocol: Protocol) -> Result<(), EvaluateError> {
         let failed = |path: &Path| {
-            let file = crate::coco::shown(path);
+            let file = crate::coco::escaped(path);
             move |source| EvaluateError::Write { file, source }
         };
         std::fs::create_dir_all(folder).map_err(failed(folder))?;

@@ -6,7 +6,7 @@ use crate::coco::{Detections, ResultDetection};
 
 /// What a look at all detections shows.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
+pub(super) struct ResultsCheck {
     pub(super) count: u64,
     pub(super) nan_scores: u64,
     /// Scores below 0 or above 1.
@@ -30,9 +30,9 @@ pub(super) struct Look {
     pub(super) few: Vec<ResultDetection>,
 }
 
-impl Default for Look {
-    fn default() -> Look {
-        Look {
+impl Default for ResultsCheck {
+    fn default() -> ResultsCheck {
+        ResultsCheck {
             count: 0,
             nan_scores: 0,
             odd_scores: 0,
@@ -57,17 +57,17 @@ fn mask(images: usize) -> u32 {
     (images / 64).max(1).next_power_of_two() as u32 - 1
 }
 
-impl Look {
+impl ResultsCheck {
     /// Looks at all detections. `sizes` are width and height of the evaluated images, NaN where unknown.
-    pub(super) fn at(detections: &Detections, sizes: &[(f64, f64)]) -> Look {
+    pub(super) fn at(detections: &Detections, sizes: &[(f64, f64)]) -> ResultsCheck {
         let chunks = detections.rows.chunks().par_iter();
         let mask = mask(sizes.len());
         let of_chunk = |chunk: &Vec<ResultDetection>| {
-            let mut look = Look::default();
-            chunk.iter().for_each(|row| look.add(row, sizes, mask));
-            look
+            let mut check = ResultsCheck::default();
+            chunk.iter().for_each(|row| check.add(row, sizes, mask));
+            check
         };
-        chunks.map(of_chunk).reduce(Look::default, |a, b| Look {
+        chunks.map(of_chunk).reduce(ResultsCheck::default, |a, b| ResultsCheck {
             count: a.count + b.count,
             nan_scores: a.nan_scores + b.nan_scores,
             odd_scores: a.odd_scores + b.odd_scores,

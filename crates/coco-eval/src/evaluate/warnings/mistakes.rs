@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Warning, WarningList, some};
 use crate::coco::ResultDetection;
 use crate::evaluate::quirk::Reading;
-use crate::evaluate::rows_check::Look;
+use crate::evaluate::rows_check::ResultsCheck;
 use crate::evaluate::{Evaluation, Evaluator};
 
 /// Detections from which on equal scores and rows that are there twice are no chance.
@@ -23,16 +23,16 @@ impl Evaluator {
     pub(super) fn about_mistakes(
         &self,
         list: &mut WarningList,
-        look: &Look,
+        check: &ResultsCheck,
         evaluation: &Evaluation,
         reading: Reading,
     ) {
-        self.about_twice(list, look, evaluation, reading);
-        let (low, high) = look.scores;
-        if low == high && look.count >= LEAST {
+        self.about_twice(list, check, evaluation, reading);
+        let (low, high) = check.scores;
+        if low == high && check.count >= LEAST {
             let message = format!(
                 "all {} have the score {low}: AP then depends on the order of the file, as nothing says which of them are the surest: write the model's own scores",
-                some(look.count, "detection")
+                some(check.count, "detection")
             );
             list.say("scores_equal", message);
         }
@@ -58,10 +58,16 @@ impl Evaluator {
     }
 
     /// Results that the file lists more than once, as where a file is joined with itself.
-    fn about_twice(&self, list: &mut WarningList, look: &Look, evaluation: &Evaluation, reading: Reading) {
+    fn about_twice(
+        &self,
+        list: &mut WarningList,
+        check: &ResultsCheck,
+        evaluation: &Evaluation,
+        reading: Reading,
+    ) {
         let mut met = HashSet::new();
-        let again = look.few.iter().filter(|row| !met.insert(key(row))).count();
-        if (again as u64) < LEAST / 2 || 10 * again < look.few.len() {
+        let again = check.few.iter().filter(|row| !met.insert(key(row))).count();
+        if (again as u64) < LEAST / 2 || 10 * again < check.few.len() {
             return;
         }
         let mut met: HashSet<(usize, DetectionKey)> = HashSet::with_capacity(self.detections.rows.len());

@@ -88,8 +88,8 @@ impl WarningList {
     /// Adds to what was said last AP of each size, this and that of another evaluation.
     fn last_sizes_without(&mut self, evaluation: &Evaluation, other: &Evaluation, there: &str, cure: &str) {
         let sizes = |evaluation: &Evaluation| {
-            let shown = |value: &f64| if *value < 0.0 { "none".into() } else { format!("{value:.3}") };
-            evaluation.stats.get(3..6).unwrap_or(&[]).iter().map(shown).collect::<Vec<_>>().join(", ")
+            let number = |value: &f64| if *value < 0.0 { "none".into() } else { format!("{value:.3}") };
+            evaluation.stats.get(3..6).unwrap_or(&[]).iter().map(number).collect::<Vec<_>>().join(", ")
         };
         if let Some(last) = self.warnings.last_mut() {
             let (with, without) = (sizes(evaluation), sizes(other));
@@ -121,13 +121,13 @@ impl Evaluator {
         self.about_images(&mut list, evaluation, reading);
         self.about_annotations(&mut list, evaluation, reading);
         self.about_tables(&mut list);
-        let look = self.look();
-        self.about_results(&mut list, evaluation, reading, &look);
+        let check = self.check();
+        self.about_results(&mut list, evaluation, reading, &check);
         if self.params.iou_type == IouType::Bbox {
-            self.about_boxes(&mut list, &look, evaluation, reading);
+            self.about_boxes(&mut list, &check, evaluation, reading);
         }
         self.about_shapes(&mut list);
-        self.about_mistakes(&mut list, &look, evaluation, reading);
+        self.about_mistakes(&mut list, &check, evaluation, reading);
         self.about_params(&mut list, evaluation, reading);
         self.about_zero(&mut list, evaluation);
         list.warnings

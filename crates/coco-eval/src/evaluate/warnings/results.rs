@@ -4,10 +4,10 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::WarningList;
-use crate::coco::{Detections, Id, IouType, ResultsForm, last_part, quoted, shown};
+use crate::coco::{Detections, Id, IouType, ResultsForm, escaped, last_part, quoted};
 use crate::evaluate::error::EvaluateError;
 use crate::evaluate::quirk::Reading;
-use crate::evaluate::rows_check::Look;
+use crate::evaluate::rows_check::ResultsCheck;
 use crate::evaluate::{Evaluation, Evaluator, misread};
 
 /// Images of one id have other file names in the results.
@@ -28,8 +28,8 @@ impl Evaluator {
         };
         Err(EvaluateError::Apart(format!(
             "no result of `{}` is on an image of `{}`: {why}: {cure}",
-            shown(self.detections.path()),
-            shown(self.set.path())
+            escaped(self.detections.path()),
+            escaped(self.set.path())
         )))
     }
 
@@ -77,7 +77,7 @@ impl Evaluator {
         list: &mut WarningList,
         evaluation: &Evaluation,
         reading: Reading,
-        look: &Look,
+        check: &ResultsCheck,
     ) {
         let noticed = &self.detections.noticed;
         match noticed.form {
@@ -151,15 +151,15 @@ impl Evaluator {
                 "beyond the largest limit of an image and category: not used"
             },
         );
-        if look.nan_scores > 0 && !reading.has(Reading::BOXES) {
-            list.count("score_nan", look.nan_scores, "detection", "with NaN as score: ranked last");
+        if check.nan_scores > 0 && !reading.has(Reading::BOXES) {
+            list.count("score_nan", check.nan_scores, "detection", "with NaN as score: ranked last");
             self.moves(list, evaluation, reading, Reading::BOXES);
         }
-        if boxes && look.odd_boxes > 0 && !reading.has(Reading::BOXES) {
-            list.count("box_not_finite", look.odd_boxes, "detection", "with a box of NaN, infinity or sides too long to multiply: its overlaps may be NaN, which matches anything");
+        if boxes && check.odd_boxes > 0 && !reading.has(Reading::BOXES) {
+            list.count("box_not_finite", check.odd_boxes, "detection", "with a box of NaN, infinity or sides too long to multiply: its overlaps may be NaN, which matches anything");
             self.moves(list, evaluation, reading, Reading::BOXES);
         }
-        list.count("score_outside_0_1", look.odd_scores, "detection", "with a score below 0 or above 1");
+        list.count("score_outside_0_1", check.odd_scores, "detection", "with a score below 0 or above 1");
     }
 
     /// Whether there was anything to say.
@@ -236,14 +236,14 @@ impl Evaluator {
         sizes
     }
 
-    pub(super) fn look(&self) -> Look {
-        Look::at(&self.detections, &self.sizes())
+    pub(super) fn check(&self) -> ResultsCheck {
+        ResultsCheck::at(&self.detections, &self.sizes())
     }
 
     pub(super) fn about_boxes(
         &self,
         list: &mut WarningList,
-        look: &Look,
+        check: &ResultsCheck,
         evaluation: &Evaluation,
         reading: Reading,
     ) {
@@ -252,7 +252,7 @@ impl Evaluator {
             list.last_moves_to(evaluation, other.as_ref());
         };
         let most = |count: u64, of: u64| of >= 10 && count * 20 >= of * 19;
-        if most(look.normalised, look.count) {
+        if most(check.normalised, check.count) {
             let sizes = self.sizes();
             let as_pixels = |form: misread::BoxForm| {
                 let detections = self.detections.with_boxes(|row| {
@@ -290,11 +290,11 @@ impl Evaluator {
             let rest = format!(
                 "with a box between 0 and 1: boxes must be in pixels, multiply them by the image's width and height{form}"
             );
-            list.count("box_normalised", look.normalised, "detection", &rest);
+            list.count("box_normalised", check.normalised, "detection", &rest);
             list.last_moves_to(evaluation, other.as_ref());
-        } else if most(look.corners, look.count) && (look.sized == 0 || look.outside * 10 > look.sized) {
+        } else if most(check.corners, check.count) && (check.sized == 0 || check.outside * 10 > check.sized) {
             let rest = "with a box that looks like [x1, y1, x2, y2]: [x, y, width, height] expected";
-            list.count("box_corners", look.corners, "detection", rest);
+            list.count("box_corners", check.corners, "detection", rest);
             moves(
                 list,
                 &self.detections.with_boxes(|row| {
@@ -305,14 +305,14 @@ impl Evaluator {
         } else {
             list.count(
                 "box_outside_image",
-                look.outside,
+                check.outside,
                 "detection",
                 "with a box that reaches far beyond its image",
             );
         }
         let rest = "with a box of negative width or height: it matches nothing";
-        list.count("box_negative", look.negative_sides, "detection", rest);
-        list.count("box_empty", look.empty, "detection", "with a box without size: it matches nothing");
+        list.count("box_negative", check.negative_sides, "detection", rest);
+        list.count("box_empty", check.empty, "detection", "with a box without size: it matches nothing");
     }
 
     /// AP is 0 though there are boxes on both sides: say what may be the reason.

@@ -41,25 +41,27 @@ pub(super) fn check_options(
     options: &ImportOptions,
     architecture: &mut Architecture,
 ) -> Result<(), FamilyError> {
-    let differ = |what: &str, said: usize, shown: usize| {
-        Err(FamilyError::Options(format!("the option {what} is {said}, but the tensors show {shown}")))
+    let differ = |what: &str, stated: usize, in_tensors: usize| {
+        Err(FamilyError::Options(format!("the option {what} is {stated}, but the tensors show {in_tensors}")))
     };
     let groups = architecture.backbone.stages.first().map_or(1, |stage| stage.groups);
     match options.groups {
-        Some(said) if said != groups => return differ("groups", said, groups),
+        Some(stated) if stated != groups => return differ("groups", stated, groups),
         _ => {}
     }
-    if let Some(said) = options.roi_resolution {
+    if let Some(stated) = options.roi_resolution {
         for head in &mut architecture.heads {
-            if head.last_stage && (1..=MOST_CELLS).contains(&said) {
-                head.resolution = said;
-            } else if said != head.resolution {
-                return differ("roi_resolution", said, head.resolution);
+            if head.last_stage && (1..=MOST_CELLS).contains(&stated) {
+                head.resolution = stated;
+            } else if stated != head.resolution {
+                return differ("roi_resolution", stated, head.resolution);
             }
         }
         match &mut architecture.mask {
             // The last stage's mask heads see what its box head does.
-            Some(mask) if mask.last_stage && options.mask_roi_resolution.is_none() => mask.resolution = said,
+            Some(mask) if mask.last_stage && options.mask_roi_resolution.is_none() => {
+                mask.resolution = stated
+            }
             _ => {}
         }
     }
