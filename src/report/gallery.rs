@@ -30,7 +30,7 @@ pub(super) enum Album {
         lost: RefCell<BTreeMap<String, String>>,
     },
     /// Those that the run has drawn on.
-    DrawnPlot(Pictures),
+    Annotated(Pictures),
 }
 
 /// The file of a photo that a run has seen.
@@ -145,14 +145,14 @@ impl GalleryBox {
 impl Album {
     /// Whether boxes are in the pictures already.
     pub(super) fn is_drawn(&self) -> bool {
-        matches!(self, Album::DrawnPlot(_))
+        matches!(self, Album::Annotated(_))
     }
 
     /// Whether it was given a photo of this name, which may still not be had any more.
     pub(super) fn may_have(&self, name: &str) -> bool {
         match self {
             Album::Photos { photos, .. } => photos.contains_key(name),
-            Album::DrawnPlot(_) => true,
+            Album::Annotated(_) => true,
         }
     }
 
@@ -190,7 +190,7 @@ impl Album {
                 photo.map_err(|why| lost.borrow_mut().insert(name.to_owned(), why)).ok()
             }
             // The name is what the run's folder says, which somebody else may have given.
-            Album::DrawnPlot(pictures) => {
+            Album::Annotated(pictures) => {
                 photo::decode(&pictures.inside(name)?, &DecodeOptions::default()).ok()
             }
         }
