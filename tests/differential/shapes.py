@@ -217,6 +217,18 @@ def case(r):
     return json.dumps(gt), json.dumps(results), params
 
 
+def beyond_the_limit(score):
+    """A result of two key points where one is expected, beside 20 others and with a score below or above theirs."""
+    images = [{"id": k, "height": 100, "width": 100} for k in (1, 2)]
+    ann = {"id": 1, "image_id": 1, "category_id": 1, "area": 900, "iscrowd": 0, "keypoints": [50, 50, 2], "num_keypoints": 1,
+           "bbox": [40, 40, 30, 30]}
+    results = [{"image_id": 1, "category_id": 1, "keypoints": [50 + k, 50, 2], "score": 0.5 + k / 100} for k in range(20)]
+    results += [{"image_id": 1, "category_id": 1, "keypoints": [50, 50, 2, 60, 60, 2], "score": score},
+                {"image_id": 2, "category_id": 1, "keypoints": [50, 50, 2, 60, 60, 2], "score": 0.99}]
+    gt = {"images": images, "annotations": [ann], "categories": [{"id": 1, "name": "1"}]}
+    return json.dumps(gt), json.dumps(results), {"iouType": "keypoints", "kpt_oks_sigmas": [0.1]}
+
+
 def oracle(gt, dt, params):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as truths, tempfile.NamedTemporaryFile("w", suffix=".json") as guesses:
         truths.write(gt)
@@ -277,14 +289,19 @@ def main():
     args = parser.parse_args()
     kept, number = 0, 0
     with open(args.out, "w") as file:
+        def write(number, gt, dt, params):
+            row = {"number": number, "gt": gt, "dt": dt, "params": params, "expected": oracle(gt, dt, params)}
+            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+        write(-1, *beyond_the_limit(0.4))
+        write(-2, *beyond_the_limit(0.6))
         while kept < args.cases:
             gt, dt, params = case(random.Random(f"{args.seed} {number}"))
             number += 1
             if args.small and len(gt) + len(dt) > 4000:
                 continue
             kept += 1
-            row = {"number": number - 1, "gt": gt, "dt": dt, "params": params, "expected": oracle(gt, dt, params)}
-            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+            write(number - 1, gt, dt, params)
 
 
 if __name__ == "__main__":

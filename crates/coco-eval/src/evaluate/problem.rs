@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::error::EvaluateError;
 use super::lvis::Selected;
+use super::matching::falling;
 use super::overlap::overlap;
 use super::params::{Params, Protocol};
 use super::quirk::Reading;
@@ -110,7 +111,7 @@ impl<'a> Problem<'a> {
             Protocol::Coco => choose(set, scope, params.iou_type, reading)?,
             Protocol::Lvis => super::lvis::choose(set, scope, params.iou_type, reading)?,
         };
-        check_shapes(set, detections, &chosen)?;
+        check_shapes(set, detections, &chosen, params)?;
         let selected = match protocol {
             Protocol::Coco if scope.together.is_none() && !reading.has(Reading::BOXES) => {
                 Selected { all: true, ..Selected::default() }
@@ -301,30 +302,46 @@ fn check(
 }
 
 /// Refuses what is evaluated and has no mask or key points, or only such as cannot be compared with the results beside it.
-fn check_shapes(set: &DataSet, detections: &Detections, chosen: &[Chosen]) -> Result<(), EvaluateError> {
+fn check_shapes(
+    set: &DataSet,
+    detections: &Detections,
+    chosen: &[Chosen],
+    params: &Params,
+) -> Result<(), EvaluateError> {
     let troubles = set.shape_troubles();
     let uncompared = detections.overlaps.as_deref().map_or(&[][..], |overlaps| &overlaps.uncompared);
     if troubles.all.is_empty() && uncompared.is_empty() {
         return Ok(());
     }
+    let most = params.max_dets.iter().copied().max().unwrap_or(0);
     for &(category, image, place) in chosen {
         let shape = set.annotation(place).map_or(place, |annotation| annotation.shape);
-        let beside = || detections.rows.of_group(category as usize).any(|(_, row)| row.image == image);
-        if let Some(what) = troubles.all.get(&shape)
-            && (!troubles.if_compared || beside())
+        let trouble = troubles.all.get(&shape);
+        if trouble.is_none() && uncompared.is_empty() {
+            continue;
+        }
+        let beside = compared(detections, category, image, most);
+        if let Some(what) = trouble
+            && !(troubles.if_compared && beside.is_empty())
         {
             return Err(EvaluateError::annotation(set, place as usize, &format!("has {what}")));
         }
-        let on_it = |result: u32| {
-            let mut rows = detections.rows.of_group(category as usize);
-            rows.any(|(_, row)| row.order == result && row.image == image)
-        };
-        if let Some(one) = uncompared.iter().find(|one| on_it(one.result)) {
+        if let Some(one) = uncompared.iter().find(|one| beside.contains(&one.result)) {
             let (path, what) = (detections.path().to_owned(), one.what.clone());
             return Err(ReadError::Record { path, record: "result", number: one.number, what }.into());
         }
     }
     Ok(())
+}
+
+/// The results of a category on an image that are compared with its annotations: the first by score, as many as the greatest
+/// limit lets through.
+fn compared(detections: &Detections, category: u32, image: u32, most: usize) -> Vec<u32> {
+    let on_it = detections.rows.of_group(category as usize).filter(|(_, row)| row.image == image);
+    let mut all: Vec<(u64, u32)> = on_it.map(|(_, row)| (falling(row.score), row.order)).collect();
+    all.sort_unstable();
+    all.truncate(most);
+    all.into_iter().map(|(_, order)| order).collect()
 }
 
 /// Groups ground truths by category and image; inside, their order stays.
