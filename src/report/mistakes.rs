@@ -76,7 +76,8 @@ fn picture(
     // Less than a pixel of the page's picture.
     let tolerance = 0.75 * scale(row.width, row.height).max(1.0);
     let mark = |kind: &'static str, boxed: &Boxed| {
-        let mask = boxed.mask.as_ref().or_else(|| detected(row, boxed).filter(|_| !album.is_drawn()));
+        let truth = image.mask(boxed);
+        let mask = truth.as_ref().or_else(|| detected(row, boxed).filter(|_| !album.is_drawn()));
         let path = mask.map(|mask| outline::path(mask, tolerance)).unwrap_or_default();
         GalleryBox { kind, class: name(boxed), score: boxed.score, bbox: boxed.bbox, path }
     };

@@ -1,10 +1,13 @@
 //! What is right, wrong and missed in each image, at one IoU threshold and one score.
 
+use std::sync::Arc;
+
 use super::analysis::{Verdicts, judge};
 use super::error::EvaluateError;
 use super::problem::Problem;
 use super::quirk::Reading;
 use super::{Evaluator, operating};
+use crate::coco::TruthShapes;
 use crate::mask::Rle;
 
 /// A detection or a ground truth.
@@ -16,8 +19,6 @@ pub struct Boxed {
     pub bbox: [f64; 4],
     /// A detection's score.
     pub score: Option<f64>,
-    /// A ground truth's mask, where masks are evaluated.
-    pub mask: Option<Rle>,
     /// A detection's row, or a ground truth's place among those of its category.
     pub(super) place: u32,
     /// A ground truth's place among the masks that were read.
@@ -25,7 +26,7 @@ pub struct Boxed {
 }
 
 /// One image's detections from the score up, and its ground truths.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Mistakes {
     /// The image's id as the annotations have it.
     pub image_id: serde_json::Value,
@@ -37,12 +38,20 @@ pub struct Mistakes {
     pub found: Vec<Boxed>,
     /// Ground truths that no detection found.
     pub missed: Vec<Boxed>,
+    /// The masks of all ground truths, where masks are evaluated, and the image's place among them.
+    masks: Option<(Arc<TruthShapes>, u32)>,
 }
 
 impl Mistakes {
     /// How many things went wrong.
     pub fn count(&self) -> usize {
         self.wrong.len() + self.missed.len()
+    }
+
+    /// The mask of one of its ground truths, where masks are evaluated.
+    pub fn mask(&self, truth: &Boxed) -> Option<Rle> {
+        let (masks, image) = self.masks.as_ref()?;
+        if truth.score.is_none() { masks.mask(*image, truth.shape) } else { None }
     }
 }
 
@@ -58,15 +67,9 @@ impl Evaluator {
         let verdicts = judge(&problem, iou, self.largest_limit());
         let least = operating::best_overall(&verdicts).map_or(f64::NEG_INFINITY, |cut| cut.score);
         let mut images = by_image(&problem, &verdicts, least);
-        for (image, &id) in images.iter_mut().zip(&self.scope.images) {
+        for (place, (image, &id)) in (0..).zip(images.iter_mut().zip(&self.scope.images)) {
             image.image_id = self.set.id_json(id);
-        }
-        if let Some(truths) = self.lookup.truths.as_deref() {
-            for (place, image) in (0..).zip(&mut images) {
-                for boxed in image.found.iter_mut().chain(&mut image.missed) {
-                    boxed.mask = truths.mask(place, boxed.shape);
-                }
-            }
+            image.masks = self.lookup.truths.clone().map(|masks| (masks, place));
         }
         Ok(images)
     }
@@ -80,14 +83,7 @@ pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64)
             let bbox = problem.detections.rows.at(judged.row).bbox;
             let image = &mut images[judged.image as usize];
             let list = if judged.right { &mut image.right } else { &mut image.wrong };
-            list.push(Boxed {
-                category,
-                bbox,
-                score: Some(judged.score),
-                mask: None,
-                place: judged.row,
-                shape: 0,
-            });
+            list.push(Boxed { category, bbox, score: Some(judged.score), place: judged.row, shape: 0 });
         }
         for (place, truth) in problem.category(category).truths.iter().enumerate() {
             if !verdicts.counts[place] {
@@ -97,7 +93,7 @@ pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64)
             let missed = verdicts.found[place].is_none_or(|found| found < least);
             let list = if missed { &mut image.missed } else { &mut image.found };
             let (bbox, place, shape) = (truth.bbox, place as u32, truth.shape);
-            list.push(Boxed { category, bbox, score: None, mask: None, place, shape });
+            list.push(Boxed { category, bbox, score: None, place, shape });
         }
     }
     images
