@@ -38,7 +38,7 @@ pub struct Lookup {
     /// The ids of the data set that are no plain integers.
     pub ids: Ids,
     /// The data set's images.
-    pub images: Index,
+    pub images: Arc<Index>,
     /// From places in `images` to places among the evaluated images.
     pub ranks: Vec<u32>,
     /// The evaluated categories.

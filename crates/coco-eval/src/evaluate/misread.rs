@@ -2,6 +2,8 @@
 //!
 //! Another reading is believed where a sample finds far more under it, and the whole evaluation agrees.
 
+use std::sync::Arc;
+
 use super::frame::Frame;
 use super::quirk::Reading;
 use super::sample::{Sample, Trial};
@@ -290,7 +292,7 @@ impl Evaluator {
                 let shifted = |id: Id| Id::new(id.integer()?.checked_add(by)?);
                 let ids: Vec<Id> = listed.into_iter().map(shifted).collect::<Option<_>>()?;
                 let mut lookup = self.lookup.clone();
-                lookup.images = Index::new(&ids);
+                lookup.images = Arc::new(Index::new(&ids));
                 let detections = Detections::open(self.detections.path(), &lookup).ok()?;
                 self.evaluate_detections(&detections, reading, false).ok()
             }

@@ -19,7 +19,7 @@ pub(super) struct Scope {
     pub(super) categories: Vec<Id>,
     /// Without categories: places in `categories`, in pycocotools' order and with its repetitions.
     pub(super) together: Option<Vec<u32>>,
-    pub(super) image_index: Index,
+    pub(super) image_index: Arc<Index>,
     pub(super) category_index: Index,
 }
 
@@ -71,7 +71,7 @@ impl Scope {
         let place = |&id: &Id| category_index.get(id).unwrap_or(NOWHERE);
         Ok(Scope {
             together: params.class_agnostic.then(|| in_order.iter().map(place).collect()),
-            image_index: Index::new(&images),
+            image_index: Arc::new(Index::new(&images)),
             category_index,
             images,
             categories,
@@ -81,7 +81,7 @@ impl Scope {
     /// The same categories on other images, which must be in order.
     pub(super) fn with_images(&self, images: Vec<Id>) -> Scope {
         Scope {
-            image_index: Index::new(&images),
+            image_index: Arc::new(Index::new(&images)),
             images,
             categories: self.categories.clone(),
             together: self.together.clone(),
@@ -124,10 +124,13 @@ impl Scope {
         let mut listed: Vec<Id> = set.images().iter().map(|image| image.id).collect();
         listed.sort_unstable();
         listed.dedup();
+        // Most often all images are evaluated, and in this order.
+        let same = listed == self.images;
+        let images = if same { Arc::clone(&self.image_index) } else { Arc::new(Index::new(&listed)) };
         Lookup {
             ids: set.ids.clone(),
             ranks: listed.iter().map(|&id| self.image_index.get(id).unwrap_or(NOWHERE)).collect(),
-            images: Index::new(&listed),
+            images,
             categories: Index::new(&self.categories),
             category_count: self.categories.len(),
             keep_foreign: params.protocol == Protocol::Lvis,
