@@ -235,9 +235,20 @@ fn tensor(
 
 /// `('storage', class, key, location, size, …)`.
 fn storage_of(pickled: &Pickled<'_>, id: ValueId) -> Option<(Dtype, String)> {
+    if let Some(words) = pickled.name(id) {
+        return storage_in_words(&words);
+    }
     let [_, class, key, ..] = pickled.items(id)? else { return None };
     let PickleValue::Global(global) = pickled.get(*class) else { return None };
     Some((storage_dtype(&global.name), pickled.name(*key)?))
+}
+
+/// The same in protocol 0, a line as Python prints it: `('storage', <class 'torch.FloatStorage'>, '0', 'cpu', 588)`. torch
+/// writes such files and does not read them.
+fn storage_in_words(words: &str) -> Option<(Dtype, String)> {
+    let (class, rest) = words.strip_prefix("('storage', <class 'torch.")?.split_once("'>, '")?;
+    let (key, _) = rest.split_once("', ")?;
+    Some((storage_dtype(class.rsplit('.').next()?), key.into()))
 }
 
 fn storage_dtype(class: &str) -> Dtype {

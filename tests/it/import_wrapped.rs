@@ -136,9 +136,10 @@ fn head(place: &Place, file: &str, more: &[&str]) -> (String, String) {
 
 /// The files are torch's own; of protocol 0 it cannot read what it writes.
 #[test]
-fn the_old_format_is_read_in_every_protocol() {
-    for protocol in 1..=5 {
-        let file = format!("tests/fixtures/legacy/protocol-{protocol}.pth");
+fn every_protocol_is_read_in_the_old_format_and_protocol_0_in_the_new_one() {
+    let old = (0..=5).map(|protocol| format!("protocol-{protocol}.pth"));
+    for file in old.chain(["protocol-0-zip.pth".to_owned()]) {
+        let file = format!("tests/fixtures/legacy/{file}");
         let checkpoint = Checkpoint::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join(&file)).unwrap();
         let weight = checkpoint.tensor("weight").unwrap();
         assert_eq!(weight.shape(), [1, 3], "{file}");
