@@ -50,7 +50,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
         },
         fpn_wrapped: !has("backbone.fpn.inner_blocks.0.weight"),
         rpn_wrapped: !has("rpn.head.conv.weight"),
-        head_convs: has("roi_heads.box_head.0.0.weight"),
+        head_convs: (0..).take_while(|index| has(&format!("roi_heads.box_head.{index}.0.weight"))).count(),
         mask_wrapped: !has("roi_heads.mask_head.mask_fcn1.weight"),
     };
     Ok(Some(Recognised {
@@ -90,8 +90,8 @@ struct TorchvisionStyle {
     fpn_wrapped: bool,
     /// `rpn.head.conv.0.0` (since 0.13) rather than `rpn.head.conv`.
     rpn_wrapped: bool,
-    /// v2's box head of convolutions rather than `fc6` and `fc7`.
-    head_convs: bool,
+    /// Convolutions of v2's box head; without any it is one of `fc6` and `fc7`.
+    head_convs: usize,
     /// `mask_head.0.0` (since 0.13) rather than `mask_head.mask_fcn1`.
     mask_wrapped: bool,
 }
@@ -119,8 +119,9 @@ impl TorchvisionStyle {
                 &format!("roi_heads.box_head.{index}.0"),
                 &format!("roi_heads.box_head.{index}.1"),
             ),
-            Layer::HeadLinear { head: 0, index } if self.head_convs => {
-                LayerNames::torch(&format!("roi_heads.box_head.{}", index + 5))
+            // Behind the convolutions stands a `Flatten`, and behind each linear layer a `ReLU`.
+            Layer::HeadLinear { head: 0, index } if self.head_convs > 0 => {
+                LayerNames::torch(&format!("roi_heads.box_head.{}", self.head_convs + 1 + 2 * index))
             }
             Layer::HeadLinear { head: 0, index } => {
                 LayerNames::torch(&format!("roi_heads.box_head.fc{}", index + 6))

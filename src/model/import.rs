@@ -96,9 +96,12 @@ impl Imported {
         warnings.extend(published.map(|known| format!("it is the published checkpoint `{}`", known.name)));
         let Loaded { family, architecture, mut weights, conventions, classes, assumed, parameters, .. } =
             loaded;
-        let coarsest = architecture.roi_strides().last().copied().unwrap_or(1);
+        let strides = architecture.roi_strides();
         let pad_to = conventions.input.pad_to as usize;
-        let doubling = pad_to > 0 && pad_to.is_multiple_of(coarsest);
+        // A dilated stage keeps the size of the one before it.
+        let doubling = pad_to > 0
+            && pad_to.is_multiple_of(strides.last().copied().unwrap_or(1))
+            && strides.windows(2).all(|pair| pair[1] == 2 * pair[0]);
         let trunk = network::trunk(&architecture, &mut weights, doubling);
         let roi = &conventions.roi;
         let mask = architecture
