@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::family::ImportOptions;
 use crate::model::{
-    BUNDLED, Brought, ClassifierModel, ExpectedDigest, Publication, PullError, RECOMMENDED, Wanted, bring,
-    find_published, nearest, published, read_config,
+    BUNDLED, Brought, ClassifierModel, ExpectedDigest, Publication, PullError, Wanted, bring, find_published,
+    no_such, read_config,
 };
 use anyhow::bail;
 
@@ -108,15 +108,7 @@ fn wanted(args: &PullArgs) -> anyhow::Result<Wanted> {
         None if BUNDLED.contains(&args.name.as_str()) => {
             bail!("`{0}` is in the program already: `rcnn detect -m {0}` takes it", args.name)
         }
-        None => {
-            let names = published().iter().map(|known| known.name.as_str());
-            let near = nearest(&args.name, names.chain(RECOMMENDED.iter().map(|known| known.name)));
-            let near = near.map_or_else(String::new, |near| format!("the nearest name is `{near}`, and "));
-            bail!(
-                "no published checkpoint is called `{}`: {near}`rcnn models --all` lists them",
-                args.name.escape_debug()
-            )
-        }
+        None => bail!("{}", no_such(&args.name)),
     };
     if let Some(called) = &args.called {
         wanted.name.clone_from(called);

@@ -12,7 +12,7 @@ use sha2::Sha256;
 
 use crate::compare::{Circumstances, Reproduction, StatedNumber};
 use crate::hash::of_reader;
-use crate::model::{Model, Published, RECOMMENDED, find_published, nearest, published};
+use crate::model::{Model, Published, find_published, no_such};
 use crate::photo::{DecodeOptions, Limits, Listing};
 use crate::run::{Event, Record, RunOptions, RunState};
 use crate::runtime::Precision;
@@ -98,13 +98,9 @@ fn with_source(known: &Published, error: anyhow::Error) -> anyhow::Error {
 /// The published detector of a name.
 fn known(name: &str) -> Result<&'static Published, Usage> {
     let Some(known) = find_published(name) else {
-        let names = published().iter().map(|known| known.name.as_str());
-        let near = nearest(name, names.chain(RECOMMENDED.iter().map(|known| known.name)));
-        let near = near.map_or_else(String::new, |near| format!("the nearest name is `{near}`, and "));
         return Err(Usage(format!(
-            "no published checkpoint is called `{}`: {near}`rcnn models --all` lists them; `rcnn compare -a GT.json -i PHOTOS \
-             MODEL` judges a model of your own",
-            name.escape_debug()
+            "{}; `rcnn compare -a GT.json -i PHOTOS MODEL` judges a model of your own",
+            no_such(name)
         )));
     };
     if known.family == "classifier" {

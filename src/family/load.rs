@@ -310,7 +310,10 @@ pub(super) fn unreadable(error: ArchitectureError, naming: &Naming, checkpoint: 
             let expected = naming(layer).weight;
             let prefix = expected.split('.').next().unwrap_or_default();
             let backbone = matches!(layer, Layer::Stem | Layer::Block { .. });
-            let other = checkpoint.tensors().find(|tensor| tensor.name().starts_with(prefix));
+            // Of the tensors under that prefix the one whose name is most like it from the beginning.
+            let alike = |name: &str| name.bytes().zip(expected.bytes()).take_while(|(a, b)| a == b).count();
+            let others = checkpoint.tensors().filter(|tensor| tensor.name().starts_with(prefix));
+            let other = others.max_by_key(|tensor| alike(tensor.name()));
             match other {
                 Some(other) if backbone => {
                     FamilyError::UnknownBackbone { expected, found: other.name().escape_debug().to_string() }

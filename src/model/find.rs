@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
-use super::zoo::{RECOMMENDED, full_name, published};
+use super::zoo::{RECOMMENDED, full_name, not_read, published};
 use super::{
     FileHash, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, ModelError, ModelKind,
     config_beside, read_config, store,
@@ -21,7 +21,7 @@ use crate::hash::sha256;
 
 /// To be raised whenever an import makes other graphs or another `model.json` of the same checkpoint than before, so
 /// that the cache's older imports are made again.
-const IMPORTS: u32 = 4;
+const IMPORTS: u32 = 5;
 
 /// Bytes that imports in the cache may take together, but for those used within [`IN_USE`].
 const MOST_BYTES: u64 = 4 << 30;
@@ -129,6 +129,7 @@ fn missing(name: &OsStr) -> ModelError {
     let published = published().iter().map(|published| published.name.as_str()).chain(recommended);
     let near = nearest(&name, known.iter().map(String::as_str).chain(published.clone()));
     let cure = match near {
+        _ if not_read(&name).is_some() => format!("it has {}", not_read(&name).unwrap_or_default()),
         Some(near) if near == name => pull(near),
         Some(near) if known.iter().any(|known| known == near) => format!("the nearest name is `{near}`"),
         Some(near) => format!("the nearest name is `{near}`: {}", pull(near)),
@@ -141,7 +142,7 @@ fn missing(name: &OsStr) -> ModelError {
 }
 
 /// The name that is most like another, if one is so much like it that it may be meant.
-pub fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = (name.chars().count() / 4).max(1);
     let distances = names.map(|other| (strsim::damerau_levenshtein(name, other), other));
     distances.filter(|(distance, _)| *distance <= most).min().map(|(_, other)| other)

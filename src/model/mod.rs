@@ -25,14 +25,14 @@ pub use crate::family::Class;
 pub use bring::{Brought, Wanted, bring};
 pub use bundled::{BUNDLED, DEFAULT};
 pub use classifier::{ClassifierManifest, ClassifierModel};
-pub use find::{Listed, ModelPlace, list, nearest};
+pub use find::{Listed, ModelPlace, list};
 pub use import::{Imported, config_beside, read_config, read_options};
 pub use manifest::{FileHash, Files, Manifest, Provenance, Publication, Quantization};
 use manifest::{MASK, TRUNK, head_file};
 #[cfg(feature = "fetch")]
 pub use pull::{DigestError, ExpectedDigest, PullError, download};
 pub use store::GraphFile;
-pub use zoo::{Published, RECOMMENDED, Recommended, find_published, published};
+pub use zoo::{Published, RECOMMENDED, Recommended, find_published, no_such, published};
 
 use crate::hash::sha256;
 use crate::runtime::GraphBytes;

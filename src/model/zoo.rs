@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::find::nearest;
 use crate::family::ImportOptions;
 
 /// One published checkpoint.
@@ -148,6 +149,31 @@ pub(super) fn full_name(name: &str) -> &str {
     }
 }
 
+/// What stands in the names of detectron2's published checkpoints that are not read, and what they have.
+const NOT_READ: [(&str, &str); 3] = [
+    ("-regnet", "a RegNet as backbone, and only ResNets are read"),
+    ("-dconv", "deformable convolutions, which are not supported"),
+    ("-gn", "group norms, which are not supported"),
+];
+
+/// What keeps a published checkpoint of a name from being read, where that is why it is not in the list.
+pub(super) fn not_read(name: &str) -> Option<&'static str> {
+    let found = |part: &str| name.starts_with("d2-") && find_published(name).is_none() && name.contains(part);
+    NOT_READ.iter().find(|(part, _)| found(part)).map(|&(_, what)| what)
+}
+
+/// What is said of a name that no published checkpoint has, and which may be meant.
+pub fn no_such(name: &str) -> String {
+    let shown = name.escape_debug();
+    if let Some(what) = not_read(name) {
+        return format!("`{shown}` has {what}: `rcnn models --all` lists those that can be pulled");
+    }
+    let names = ALL.iter().map(|known| known.name.as_str());
+    let near = nearest(name, names.chain(RECOMMENDED.iter().map(|known| known.name)));
+    let near = near.map_or_else(String::new, |near| format!("the nearest name is `{near}`, and "));
+    format!("no published checkpoint is called `{shown}`: {near}`rcnn models --all` lists them")
+}
+
 /// What ends names that differ in nothing but the length of the training.
 const SCHEDULES: [&str; 3] = ["-1x", "-2x", "-3x"];
 
@@ -188,6 +214,20 @@ mod tests {
         assert_eq!(find_published("d2-r50-fpn"), None);
         // Its AP is of a test at several sizes.
         assert_eq!(find_published("pd-r34-fpn-mstest").unwrap().box_ap, None);
+    }
+
+    /// Names as in detectron2's model zoo.
+    #[test]
+    fn published_checkpoints_that_are_not_read_are_refused_with_the_reason() {
+        for (name, what) in [
+            ("d2-mask-regnety-4gf-dds-fpn-100ep-lsj", "a RegNet"),
+            ("d2-mask-r50-fpn-3x-dconv-c3-c5", "deformable convolutions"),
+            ("d2-scratch-mask-r50-fpn-9x-gn", "group norms"),
+        ] {
+            assert!(no_such(name).contains(what), "{}", no_such(name));
+        }
+        assert!(no_such("d2-mask-r50-fpn-3").contains("the nearest name is `d2-mask-r50-fpn-3x`"));
+        assert_eq!(not_read("d2-mask-r50-fpn-3x"), None);
     }
 
     #[test]
