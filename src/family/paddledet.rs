@@ -1,12 +1,12 @@
-//! PaddleDetection's Faster R-CNN on its ResNets: FPN and C4, variants b, c and d. Names and conventions.
+//! PaddleDetection's Faster and Cascade R-CNN on its ResNets: FPN and C4, variants b, c and d. Names and conventions.
 //!
 //! The conventions are those of PaddleDetection 2.7 on a CPU, with OpenCV as its wheels for x86 have it.
 
 use super::box_rules::{Corners, OverlapPrecision, ProposalOrder, TieOrder};
 use super::conventions::{
-    AnchorCell, AnchorRule, AnchorStride, Background, ChannelOrder, Clamp, Conventions, DetectionRule,
-    FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter, RoiRule,
-    RoiScale, Scaling, SizeRule, ValueRange, usual_sizes,
+    AnchorCell, AnchorRule, AnchorStride, Background, CascadeRule, ChannelOrder, Clamp, Conventions,
+    DetectionRule, FinestLevel, InputRule, LevelRule, MinSide, NmsSpace, ProposalRule, RankBy, ResizeFilter,
+    RoiRule, RoiScale, Scaling, ScoreMean, SizeRule, ValueRange, usual_sizes,
 };
 use super::detectron2::{MASK_RESOLUTION, coco};
 use super::left_out::LeftOutTensors;
@@ -16,16 +16,14 @@ use crate::network::{Architecture, BlockConv, Hints, Layer};
 
 pub(super) const FAMILY: Family = Family { name: "paddledet", recognise, norm_eps: 1e-5, classes: coco };
 
+/// Weights of dx, dy, dw, dh of the only box head, or of a cascade's in turn.
+pub(super) const WEIGHTS: [[f32; 4]; 3] =
+    [[10.0, 10.0, 5.0, 5.0], [20.0, 20.0, 10.0, 10.0], [30.0, 30.0, 15.0, 15.0]];
+
 fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError> {
     let has = |name: &str| checkpoint.tensor(name).is_some();
     if !has("rpn_head.rpn_rois_score.weight") {
         return Ok(None);
-    }
-    if has("bbox_head.bbox_score0.weight") {
-        return Err(FamilyError::OtherPart(
-            "it is a Cascade R-CNN of PaddleDetection, of which only Faster R-CNN and the boxes of Mask R-CNN are read (cascades of \
-             detectron2 and mmdetection are)",
-        ));
     }
     let pooled = |stage: usize| has(&format!("backbone.res{0}.res{0}a.short.conv.conv.weight", stage + 2));
     let style = PaddleStyle {
@@ -39,6 +37,7 @@ fn recognise(checkpoint: &Checkpoint) -> Result<Option<Recognised>, FamilyError>
         last_stage_in_head: has("bbox_head.head.res5.res5a.branch2a.conv.weight"),
         numbered: has("backbone.res4.res4b1.branch2a.conv.weight"),
         pooled: std::array::from_fn(pooled),
+        cascade: has("bbox_head.bbox_score_stage0.weight"),
     };
     Ok(Some(Recognised {
         naming: Box::new(move |layer| style.names(layer)),
@@ -84,6 +83,8 @@ struct PaddleStyle {
     numbered: bool,
     /// Stages of the backbone whose first shortcut is pooled (variant d).
     pooled: [bool; 4],
+    /// Box heads in turn.
+    cascade: bool,
 }
 
 impl PaddleStyle {
@@ -106,6 +107,11 @@ impl PaddleStyle {
             Layer::RpnConv(i) => LayerNames::torch(&format!("rpn_head.rpn_feat.rpn_conv.{i}")),
             Layer::RpnLogits => LayerNames::torch("rpn_head.rpn_rois_score"),
             Layer::RpnDeltas => LayerNames::torch("rpn_head.rpn_rois_delta"),
+            Layer::HeadLinear { head, index } if self.cascade => {
+                linear(&format!("bbox_head.head.{head}.fc{}", index + 6))
+            }
+            Layer::Scores(head) if self.cascade => linear(&format!("bbox_head.bbox_score_stage{head}")),
+            Layer::Boxes(head) if self.cascade => linear(&format!("bbox_head.bbox_delta_stage{head}")),
             Layer::HeadLinear { head: 0, index } => linear(&format!("bbox_head.head.fc{}", index + 6)),
             Layer::Scores(0) => linear("bbox_head.bbox_score"),
             Layer::Boxes(0) => linear("bbox_head.bbox_delta"),
@@ -202,7 +208,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
             },
         },
         detections: DetectionRule {
-            box_weights: [10.0, 10.0, 5.0, 5.0],
+            box_weights: WEIGHTS[0],
             background: Background::Last,
             score_threshold: 0.05,
             min_side: None,
@@ -211,7 +217,7 @@ fn conventions(architecture: &Architecture) -> Conventions {
             per_image: 100,
             clip_to_photo: true,
         },
-        cascade: None,
+        cascade: CascadeRule::of(architecture.heads.len(), &WEIGHTS[1..], ScoreMean::Probabilities),
         masks: None,
     }
 }

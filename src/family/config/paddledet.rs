@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::tree::{find, get, merge, yaml};
 use super::{ConfigError, read_text, unsupported};
+use crate::family::paddledet::WEIGHTS;
 use crate::family::{ClassOption, ClassesOption, ImportOptions, ResizeFilter, ValueRange};
 
 /// How many files may stand upon each other.
@@ -43,7 +44,9 @@ pub(super) fn options(tree: Json, path: &Path) -> Result<ImportOptions, ConfigEr
     let sides: Option<[u32; 2]> = resize.map(|resize| get(resize, "target_size")).transpose()?.flatten();
     let (anchor_sizes, anchor_ratios) = anchors(&tree)?;
     let proposals = section(&tree, "RPNHead", "test_proposal");
-    let rois = section(&tree, "BBoxHead", "roi_extractor");
+    let cascade = find(&tree, "architecture").and_then(Json::as_str) == Some("CascadeRCNN");
+    let rois = section(&tree, if cascade { "CascadeHead" } else { "BBoxHead" }, "roi_extractor");
+    let (box_weights, cascade_box_weights) = box_weights(&tree, cascade)?;
     let nms = section(&tree, "BBoxPostProcess", "nms");
     Ok(ImportOptions {
         family: Some("paddledet".into()),
@@ -66,7 +69,8 @@ pub(super) fn options(tree: Json, path: &Path) -> Result<ImportOptions, ConfigEr
         roi_resolution: of(rois, "resolution")?,
         roi_sampling_ratio: of(rois, "sampling_ratio")?,
         roi_aligned: of(rois, "aligned")?,
-        box_weights: get(&tree, "BBoxHead.bbox_weight")?,
+        box_weights,
+        cascade_box_weights,
         score_threshold: of(nms, "score_threshold")?,
         nms_threshold: of(nms, "nms_threshold")?,
         detections_per_image: of(nms, "keep_top_k")?,
@@ -170,11 +174,30 @@ fn anchors(tree: &Json) -> Result<(Lists, Lists), ConfigError> {
     Ok((lists("anchor_sizes")?, lists("aspect_ratios")?))
 }
 
+/// Weights of deltas of the first box head, and of those after it in a cascade. The last head's boxes are decoded with those
+/// of the post-processing, where it says any.
+type BoxWeights = (Option<[f32; 4]>, Option<Vec<[f32; 4]>>);
+
+fn box_weights(tree: &Json, cascade: bool) -> Result<BoxWeights, ConfigError> {
+    let last = of(section(tree, "BBoxPostProcess", "decode"), "prior_box_var")?;
+    if !cascade {
+        return Ok((last.or(get(tree, "BBoxHead.bbox_weight")?), None));
+    }
+    let said: Option<Vec<[f32; 4]>> = get(tree, "CascadeHead.bbox_weight")?;
+    let mut all = said.unwrap_or_else(|| WEIGHTS.to_vec());
+    if let (Some(place), Some(last)) = (all.last_mut(), last) {
+        *place = last;
+    }
+    let first = all.first().copied();
+    Ok((first, Some(all.into_iter().skip(1).collect())))
+}
+
 /// What changes the computation and is not repeated here.
 fn refuse(tree: &Json) -> Result<(), ConfigError> {
     let text = |path: &str| get::<String>(tree, path);
-    if text("architecture")?.is_some_and(|name| name != "FasterRCNN" && name != "MaskRCNN") {
-        return Err(unsupported("architecture", "another model than FasterRCNN"));
+    let read = ["FasterRCNN", "MaskRCNN", "CascadeRCNN"];
+    if text("architecture")?.is_some_and(|name| !read.contains(&name.as_str())) {
+        return Err(unsupported("architecture", "another model than FasterRCNN, MaskRCNN and CascadeRCNN"));
     }
     let on = |path: &str| find(tree, path).is_some_and(|value| !matches!(value, Json::Bool(false)));
     // A list of stages; -1 stands for none.
@@ -195,6 +218,9 @@ fn refuse(tree: &Json) -> Result<(), ConfigError> {
     }
     if text("BBoxHead.head")?.is_some_and(|head| head != "TwoFCHead" && head != "Res5Head") {
         return Err(unsupported("BBoxHead.head", "another head than TwoFCHead or Res5Head"));
+    }
+    if text("CascadeHead.head")?.is_some_and(|head| head != "CascadeTwoFCHead") {
+        return Err(unsupported("CascadeHead.head", "another head than CascadeTwoFCHead"));
     }
     for reader in ["TestReader", "EvalReader"] {
         if transform(tree, reader, "sample_transforms", "MultiscaleTestResize")?.is_some() {
@@ -318,10 +344,25 @@ TestReader:
         assert!(error.contains("stand upon each other"), "{error}");
     }
 
+    /// The weights are those of `CascadeHead.__init__`, where the config has none.
+    #[test]
+    fn a_cascade_has_weights_for_each_head() {
+        let text = "architecture: CascadeRCNN
+CascadeHead: {head: CascadeTwoFCHead, roi_extractor: {resolution: 7, sampling_ratio: 0, aligned: false}}
+BBoxPostProcess: {decode: {name: RCNNBox, prior_box_var: [31.0, 32.0, 15.0, 16.0]}}
+";
+        let options = of_text(text).unwrap();
+        assert_eq!((options.roi_resolution, options.roi_aligned), (Some(7), Some(false)));
+        assert_eq!(options.box_weights, Some([10.0, 10.0, 5.0, 5.0]));
+        let later = vec![[20.0, 20.0, 10.0, 10.0], [31.0, 32.0, 15.0, 16.0]];
+        assert_eq!(options.cascade_box_weights, Some(later));
+    }
+
     #[test]
     fn what_would_change_the_boxes_is_refused_by_its_key() {
         for (text, key) in [
-            ("architecture: CascadeRCNN", "architecture"),
+            ("architecture: YOLOv3", "architecture"),
+            ("architecture: CascadeRCNN\nCascadeHead: {head: CascadeXConvNormHead}", "CascadeHead.head"),
             ("architecture: FasterRCNN\nResNet: {dcn_v2_stages: [1, 2, 3]}", "dcn_v2_stages"),
             ("architecture: FasterRCNN\nResNet: {std_senet: true}", "std_senet"),
             ("architecture: FasterRCNN\nFPN: {norm_type: gn}", "FPN.norm_type"),
