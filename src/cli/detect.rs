@@ -38,7 +38,7 @@ use models::Models;
   find . -name '*.png' | rcnn detect - -o out --no-draw --json
   rcnn detect aerial.tif -o out --tile           small objects in large photos
   find /data -name '*.jpg' | rcnn detect - --json-lines
-  rcnn detect photos/ -o part-2 --shard 2/8      on the second of eight machines
+  rcnn detect photos/ -o shard-2 --shard 2/8     on the second of eight machines
   rcnn detect val2017/ -a instances_val2017.json -m models/mine -o out
 
 Continues where an interrupted run stopped. Exit codes: 0 done, 1 failed, 2 wrong usage,

@@ -10,16 +10,16 @@ use super::{Exit, say, summary};
 /// Merge the shards of a run into one
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  rcnn detect photos/ -o part-1 --shard 1/2
-  rcnn detect photos/ -o part-2 --shard 2/2
-  rcnn merge part-1 part-2 -o out
+  rcnn detect photos/ -o shard-1 --shard 1/2
+  rcnn detect photos/ -o shard-2 --shard 2/2
+  rcnn merge shard-1 shard-2 -o out
 
-leaves in out what `rcnn detect photos/ -o out` would have left there. Pictures are hard links to the parts' pictures
+leaves in out what `rcnn detect photos/ -o out` would have left there. Pictures are hard links to the shards' pictures
 where the file system has them. Exit codes are those of detect.")]
 pub(crate) struct MergeArgs {
     /// Folders of all shards, in any order
     #[arg(required = true, value_name = "SHARD")]
-    parts: Vec<PathBuf>,
+    shards: Vec<PathBuf>,
     /// Folder for the results
     #[arg(short, long, value_name = "FOLDER", value_parser = folder())]
     out: PathBuf,
@@ -34,7 +34,7 @@ pub(crate) struct MergeArgs {
 /// Runs the command.
 pub(crate) fn run(args: MergeArgs) -> anyhow::Result<Exit> {
     let Merged { record, warnings } =
-        run::merge(&args.parts, &args.out, args.overwrite, super::command_line())?;
+        run::merge(&args.shards, &args.out, args.overwrite, super::command_line())?;
     say(&warnings);
     summary::report(&record, &args.out, args.json)
 }

@@ -28,30 +28,30 @@ pub enum MergeError {
     #[error("the run in `{}` is not finished: its command goes on where it stopped", .0.display())]
     Unfinished(PathBuf),
     /// The ids of its photos may be another's, too.
-    #[error("`{}` holds a whole run: `detect --shard` makes the parts of one", .0.display())]
+    #[error("`{}` holds a whole run: `detect --shard` makes the shards of one", .0.display())]
     Whole(PathBuf),
-    /// Parts of different runs.
+    /// Shards of different runs.
     #[error("`{}` and `{}` are of different runs: the latter has {difference}", first.display(), other.display())]
     Different {
-        /// One part.
+        /// One shard.
         first: PathBuf,
-        /// The part that differs from it.
+        /// The shard that differs from it.
         other: PathBuf,
         /// In what.
         difference: String,
     },
-    /// One part is given twice.
-    #[error("`{}` and `{}` both hold part {shard}", first.display(), other.display())]
+    /// One shard is given twice.
+    #[error("`{}` and `{}` both hold shard {shard}", first.display(), other.display())]
     Twice {
-        /// Which part.
+        /// Which shard.
         shard: Shard,
         /// One folder.
         first: PathBuf,
         /// The other.
         other: PathBuf,
     },
-    /// A part is not among the folders.
-    #[error("part {0} is missing: name the folders of all parts")]
+    /// A shard is not among the folders.
+    #[error("shard {0} is missing: name the folders of all shards")]
     Missing(Shard),
     /// Its journal was cut, or something was added.
     #[error(
@@ -59,7 +59,7 @@ pub enum MergeError {
         folder.display()
     )]
     Count {
-        /// The part.
+        /// The shard.
         folder: PathBuf,
         /// Rows that can be read.
         rows: usize,
@@ -77,14 +77,14 @@ pub enum MergeError {
         #[source]
         cause: io::Error,
     },
-    /// The rows are not those of the photos that the parts were shown.
+    /// The rows are not those of the photos that the shards were shown.
     #[error(
-        "the rows of the parts are not those of the photos that their run.json files tell of: start their commands again"
+        "the rows of the shards are not those of the photos that their run.json files tell of: start their commands again"
     )]
     OtherRows,
-    /// The result would replace a part.
-    #[error("`{}` is one of the parts: give another folder for the result", .0.display())]
-    IntoPart(PathBuf),
+    /// The result would replace a shard.
+    #[error("`{}` is one of the shards: give another folder for the result", .0.display())]
+    IntoShard(PathBuf),
 }
 
 /// A run that was joined.
@@ -96,11 +96,11 @@ pub struct Merged {
 }
 
 /// Joins all shards of a run, in any order, into a folder that holds what the whole run would have left there: the
-/// same rows, results and pictures (hard links to the parts' where the file system has them). `run.json` has the first
-/// part's machine and no times. The parts stay as they are. All rows are looked at before anything is written.
+/// same rows, results and pictures (hard links to the shards' where the file system has them). `run.json` has the first
+/// shard's machine and no times. The shards stay as they are. All rows are looked at before anything is written.
 ///
 /// # Errors
-/// When a part is missing, unfinished, given twice, short of rows, or of another run; when the folder holds something
+/// When a shard is missing, unfinished, given twice, short of rows, or of another run; when the folder holds something
 /// else and `overwrite` is not given; and when something cannot be read or written.
 pub fn merge(
     folders: &[PathBuf],
@@ -108,14 +108,14 @@ pub fn merge(
     overwrite: bool,
     command: Vec<String>,
 ) -> Result<Merged, MergeError> {
-    let parts = in_order(folders)?;
-    let Some(first) = parts.first() else { return Err(MergeError::Missing(Shard { number: 1, of: 1 })) };
-    refuse_parts(&parts, out)?;
+    let shards = in_order(folders)?;
+    let Some(first) = shards.first() else { return Err(MergeError::Missing(Shard { number: 1, of: 1 })) };
+    refuse_shards(&shards, out)?;
     let classes =
         CategoryTable::read(&first.folder).map_err(NotARun::of(&first.folder, "images.json"))?.categories;
-    let photos = check_rows(&parts)?;
+    let photos = check_rows(&shards)?;
     let mut record = Record::new(command, first.settings.clone(), first.machine.clone());
-    for unread in parts.iter().flat_map(|part| &part.unread) {
+    for unread in shards.iter().flat_map(|shard| &shard.unread) {
         if !record.unread.contains(unread) {
             record.unread.push(unread.clone());
         }
@@ -130,12 +130,12 @@ pub fn merge(
     folder::remove_strays(out)?;
     folder::clear(out, &mut journal)?;
     write_record(out, &record)?;
-    for_each_row(&parts, |_, row| {
+    for_each_row(&shards, |_, row| {
         journal.write(&row).map_err(RunError::io("write", &path)).map_err(Into::into)
     })?;
     journal.sync().map_err(RunError::io("write", &path))?;
     let warnings =
-        Vec::from_iter(bring_pictures(&parts, out, &photos, record.settings.draw_score.is_some())?);
+        Vec::from_iter(bring_pictures(&shards, out, &photos, record.settings.draw_score.is_some())?);
     let (mut counts, shown_from) = (Counts::default(), record.settings.shown_from());
     let mut see = |row: &JournalRow| {
         counts.add(row, shown_from);
@@ -188,10 +188,10 @@ impl ShardFolder {
         Ok(ShardFolder { folder, shard, settings, listing, machine, unread, passed_over, photos })
     }
 
-    /// In what another part is of another run.
+    /// In what another shard is of another run.
     fn difference(&self, other: &ShardFolder) -> Option<String> {
         let others = || (self.listing != other.listing).then(|| "other photos".to_owned());
-        let shards = || (self.shard.of != other.shard.of).then(|| format!("{} parts", other.shard.of));
+        let shards = || (self.shard.of != other.shard.of).then(|| format!("{} shards", other.shard.of));
         self.settings.difference(&other.settings).or_else(shards).or_else(others)
     }
 }
@@ -208,64 +208,64 @@ impl CategoryTable {
     }
 }
 
-/// All parts of one run by their numbers.
+/// All shards of one run by their numbers.
 fn in_order(folders: &[PathBuf]) -> Result<Vec<ShardFolder>, MergeError> {
-    let mut parts = folders.iter().map(|folder| ShardFolder::read(folder)).collect::<Result<Vec<_>, _>>()?;
-    for pair in parts.windows(2) {
+    let mut shards = folders.iter().map(|folder| ShardFolder::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    for pair in shards.windows(2) {
         if let Some(difference) = pair[0].difference(&pair[1]) {
             let (first, other) = (pair[0].folder.clone(), pair[1].folder.clone());
             return Err(MergeError::Different { first, other, difference });
         }
     }
-    parts.sort_by_key(|part| part.shard.number);
-    if let Some(pair) = parts.windows(2).find(|pair| pair[0].shard == pair[1].shard) {
+    shards.sort_by_key(|shard| shard.shard.number);
+    if let Some(pair) = shards.windows(2).find(|pair| pair[0].shard == pair[1].shard) {
         let (shard, first, other) = (pair[0].shard, pair[0].folder.clone(), pair[1].folder.clone());
         return Err(MergeError::Twice { shard, first, other });
     }
-    if let Some(of) = parts.first().map(|part| part.shard.of) {
-        let mut numbers = parts.iter().map(|part| part.shard.number);
+    if let Some(of) = shards.first().map(|shard| shard.shard.of) {
+        let mut numbers = shards.iter().map(|shard| shard.shard.number);
         if let Some(number) = (1..=of).find(|number| numbers.next() != Some(*number)) {
             return Err(MergeError::Missing(Shard { number, of }));
         }
     }
-    Ok(parts)
+    Ok(shards)
 }
 
-/// Refuses to write over a part.
-fn refuse_parts(parts: &[ShardFolder], out: &Path) -> Result<(), MergeError> {
+/// Refuses to write over a shard.
+fn refuse_shards(shards: &[ShardFolder], out: &Path) -> Result<(), MergeError> {
     let same = |folder: &Path, name: &str| match fs::canonicalize(out.join(name)) {
         Ok(place) => fs::canonicalize(folder.join(name)).is_ok_and(|other| other == place),
         Err(_) => false,
     };
-    match parts.iter().find(|part| [".", "annotated"].iter().any(|name| same(&part.folder, name))) {
-        Some(part) => Err(MergeError::IntoPart(part.folder.clone())),
+    match shards.iter().find(|shard| [".", "annotated"].iter().any(|name| same(&shard.folder, name))) {
+        Some(shard) => Err(MergeError::IntoShard(shard.folder.clone())),
         None => Ok(()),
     }
 }
 
-/// The photos of all parts in the order of the whole run, if the parts have the rows that they should have.
-fn check_rows(parts: &[ShardFolder]) -> Result<Vec<Merging>, MergeError> {
-    for part in parts {
-        let file = part.journal();
+/// The photos of all shards in the order of the whole run, if the shards have the rows that they should have.
+fn check_rows(shards: &[ShardFolder]) -> Result<Vec<Merging>, MergeError> {
+    for shard in shards {
+        let file = shard.journal();
         let mut count = 0;
         for row in journal::rows(&file).map_err(RunError::io("read", &file))? {
             count += 1;
             row.map_err(|cause| MergeError::Row { file: file.clone(), line: count, cause })?;
         }
-        if count != part.photos {
-            let (folder, photos) = (part.folder.clone(), part.photos);
+        if count != shard.photos {
+            let (folder, photos) = (shard.folder.clone(), shard.photos);
             return Err(MergeError::Count { folder, rows: count, photos });
         }
     }
     let (mut photos, mut listing) = (Vec::new(), ShardListing::default());
-    for_each_row(parts, |_, row| {
+    for_each_row(shards, |_, row| {
         listing.add(row.image_id(), row.file());
         let has_picture = matches!(&row, JournalRow::Found(found) if found.error.is_none());
         photos.push(Merging { name: row.file().to_owned(), has_picture });
         Ok(())
     })?;
-    let listed = parts.first().and_then(|part| part.listing.as_ref());
-    if photos.len() != parts.iter().map(|part| part.photos).sum::<usize>()
+    let listed = shards.first().and_then(|shard| shard.listing.as_ref());
+    if photos.len() != shards.iter().map(|shard| shard.photos).sum::<usize>()
         || listed.is_some_and(|listed| *listed != listing.end())
     {
         return Err(MergeError::OtherRows);
@@ -273,25 +273,25 @@ fn check_rows(parts: &[ShardFolder]) -> Result<Vec<Merging>, MergeError> {
     Ok(photos)
 }
 
-/// The rows of all parts in the order of the whole run: one of each part in turn, up to a part that has no more.
+/// The rows of all shards in the order of the whole run: one of each shard in turn, up to a shard that has no more.
 fn for_each_row(
-    parts: &[ShardFolder],
+    shards: &[ShardFolder],
     mut take: impl FnMut(&ShardFolder, JournalRow) -> Result<(), MergeError>,
 ) -> Result<(), MergeError> {
     let rows =
-        |part: &ShardFolder| journal::rows(&part.journal()).map_err(RunError::io("read", &part.journal()));
-    let mut all = parts.iter().map(rows).collect::<Result<Vec<_>, _>>()?;
+        |shard: &ShardFolder| journal::rows(&shard.journal()).map_err(RunError::io("read", &shard.journal()));
+    let mut all = shards.iter().map(rows).collect::<Result<Vec<_>, _>>()?;
     loop {
-        for (part, rows) in parts.iter().zip(&mut all) {
+        for (shard, rows) in shards.iter().zip(&mut all) {
             let Some(row) = rows.next() else { return Ok(()) };
-            take(part, row.map_err(RunError::io("read", &part.journal()))?)?;
+            take(shard, row.map_err(RunError::io("read", &shard.journal()))?)?;
         }
     }
 }
 
-/// Brings the parts' pictures and what they know of the photos' files; a sentence about pictures that are not there.
+/// Brings the shards' pictures and what they know of the photos' files; a sentence about pictures that are not there.
 fn bring_pictures(
-    parts: &[ShardFolder],
+    shards: &[ShardFolder],
     out: &Path,
     photos: &[Merging],
     drawn: bool,
@@ -302,7 +302,7 @@ fn bring_pictures(
         fs::create_dir_all(&folder).map_err(RunError::io("create the folder", &folder))?;
     }
     let pictures = Pictures::plan(out, names());
-    let theirs: Vec<Pictures> = parts.iter().map(|part| Pictures::plan(&part.folder, names())).collect();
+    let theirs: Vec<Pictures> = shards.iter().map(|shard| Pictures::plan(&shard.folder, names())).collect();
     let mut missing = Vec::new();
     for (photo, theirs) in
         photos.iter().zip(theirs.iter().cycle()).filter(|(photo, _)| drawn && photo.has_picture)
@@ -315,28 +315,28 @@ fn bring_pictures(
             missing.push(photo.name.as_str());
         }
     }
-    bring_stamps(parts, out, photos, &pictures)?;
+    bring_stamps(shards, out, photos, &pictures)?;
     let (count, first) = (missing.len(), missing.first());
     Ok(first.map(|first| {
         let first = first.escape_debug();
-        format!("{count} pictures are not in the parts and are left out (such as that of `{first}`)")
+        format!("{count} pictures are not in the shards and are left out (such as that of `{first}`)")
     }))
 }
 
-/// What the parts know of the photos' files, where all of them know it.
+/// What the shards know of the photos' files, where all of them know it.
 fn bring_stamps(
-    parts: &[ShardFolder],
+    shards: &[ShardFolder],
     out: &Path,
     photos: &[Merging],
     pictures: &Pictures,
 ) -> Result<(), RunError> {
-    let Some(mut lines) = parts.iter().map(|part| stamps::lines(&part.folder)).collect::<Option<Vec<_>>>()
+    let Some(mut lines) = shards.iter().map(|shard| stamps::lines(&shard.folder)).collect::<Option<Vec<_>>>()
     else {
         return Ok(());
     };
     let mut stamps = Vec::with_capacity(photos.len());
     for (number, photo) in photos.iter().enumerate() {
-        let line = lines[number % parts.len()].next().and_then(Result::ok);
+        let line = lines[number % shards.len()].next().and_then(Result::ok);
         let Some(line) = line.filter(|line| line.file == photo.name) else { return Ok(()) };
         stamps.push(StampLine::new(&photo.name, line.stamp(), pictures.unusual(&photo.name)));
     }

@@ -69,10 +69,10 @@ fn photos_have_failed_although_nobody_reads_the_summary() {
     assert_eq!(code(&["detect", "photos", "--no-draw", "-o", "out"]), 3);
     assert_eq!(code(&["detect", "photos", "--no-draw", "-o", "json", "--json"]), 3);
     for shard in ["1", "2"] {
-        let (part, of) = (format!("part-{shard}"), format!("{shard}/2"));
-        place.rcnn(&["detect", "photos", "--no-draw", "-o", &part, "--shard", &of]);
+        let (out, of) = (format!("shard-{shard}"), format!("{shard}/2"));
+        place.rcnn(&["detect", "photos", "--no-draw", "-o", &out, "--shard", &of]);
     }
-    assert_eq!(code(&["merge", "part-1", "part-2", "-o", "whole"]), 3);
+    assert_eq!(code(&["merge", "shard-1", "shard-2", "-o", "whole"]), 3);
     assert_eq!(code(&["bench", "fod-r18", "-i", "photos"]), 3);
     place.write("voc/a.xml", b"<annotation>");
     place.write(
