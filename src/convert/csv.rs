@@ -67,8 +67,12 @@ impl Columns {
     }
 
     /// `path,x1,y1,x2,y2,class`, without a header.
-    fn bare(length: usize) -> Option<Columns> {
-        (length == 6).then(|| Columns {
+    fn bare(row: &csv::StringRecord) -> Option<Columns> {
+        // Six words are the header of some other table.
+        let numbers = row.iter().skip(1).take(4).map(str::trim);
+        let may_be_box =
+            numbers.clone().any(|field| field.parse::<f64>().is_ok()) || numbers.clone().all(str::is_empty);
+        (row.len() == 6 && may_be_box).then(|| Columns {
             file: Some(0),
             class: Some(5),
             corners: [1, 2, 3, 4].map(Some),
@@ -137,7 +141,7 @@ pub(super) fn read_text(text: &str) -> Result<LabelSource, String> {
             None => {
                 let named = Columns::of(&row);
                 let header = named.is_some();
-                let found = named.or_else(|| Columns::bare(row.len())).filter(Columns::has_boxes).ok_or(
+                let found = named.or_else(|| Columns::bare(&row)).filter(Columns::has_boxes).ok_or(
                     "names no columns that are known: the file's name, `class`, and `xmin`, `ymin`, `xmax`, `ymax`, or `x`, `y`, `w`, `h`",
                 )?;
                 columns = Some(found);
@@ -246,6 +250,7 @@ mod tests {
         assert_eq!(source.failed, [super::super::LabelFailure::new("line 2", "has no box of four numbers")]);
         assert_eq!(source.lost.to_string(), "`pose` of 1 object");
         assert_eq!(source.annotations.photos[0].objects.len(), 1);
+        assert!(read_text("cycle,step,AP,AP50,AP75,seconds\n1,1000,0.1,0.2,0.1,392\n").is_err());
         assert!(read_text("a,b\n1,2\n").is_err() && read_text("").is_err());
     }
 }
