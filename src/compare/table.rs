@@ -55,7 +55,7 @@ fn accuracy(judged: &[JudgedModel]) -> TableRows {
     let grouped = judged.iter().any(|model| model.by_cluster.is_some());
     let mut heading = vec!["model".to_owned()];
     heading.extend(SHOWN.iter().map(|(name, _)| (*name).to_owned()));
-    heading.push(if grouped { "AP in 95 %, by photo" } else { "AP in 95 %" }.into());
+    heading.push(if grouped { "95 % interval of AP, by photo" } else { "95 % interval of AP" }.into());
     heading.extend(grouped.then(|| "by cluster".to_owned()));
     let row = |model: &JudgedModel| {
         let mut row = vec![cell(&model.name)];
@@ -163,7 +163,7 @@ fn gains(text: &mut String, name: &str, first: &str, difference: &Difference) ->
     moved(text, "photos that flipped", &difference.photos)
 }
 
-/// How much AP is gained, where that lies in 95 %, and whether it is more than noise; nothing where nothing was measured.
+/// How much AP is gained, its 95 % interval, and whether it is more than noise; nothing where nothing was measured.
 pub fn gain(difference: &Difference) -> Option<String> {
     let (gain, interval) = difference.stats.first().zip(difference.intervals.first())?;
     if interval.images == 0 {
@@ -191,8 +191,8 @@ pub fn gain(difference: &Difference) -> Option<String> {
     let parts = parts.join(", ");
     let noise = if difference.between_trainings.is_some() { "photos and trainings" } else { "photos" };
     let verdict = match difference.within_noise {
-        Some(true) => format!(", in 95 % {parts}: within the noise of these {noise}"),
-        Some(false) => format!(", in 95 % {parts}: more than noise"),
+        Some(true) => format!(", 95 % interval {parts}: within the noise of these {noise}"),
+        Some(false) => format!(", 95 % interval {parts}: more than noise"),
         None => {
             let clusters = difference.by_cluster.as_ref().and_then(|all| all.first());
             let lacking = clusters.filter(|_| interval.exists()).unwrap_or(interval);
@@ -276,26 +276,26 @@ mod tests {
         let text = table(&models, &[], TableForm::Markdown);
         assert_eq!(
             text,
-            "| model | AP | AP50 | AP75 | small | medium | large | AP in 95 % | parameters | multiply-adds | ms a photo | MiB |\n\
+            "| model | AP | AP50 | AP75 | small | medium | large | 95 % interval of AP | parameters | multiply-adds | ms a photo | MiB |\n\
              |---|---|---|---|---|---|---|---|---|---|---|---|\n\
              | one | 0.400 | 0.600 | 0.500 | – | 0.400 | 0.450 | 0.380 to 0.420 | 2.43 M | 1.30 G | 20.3 | – |\n\
              | two | 0.410 | 0.600 | 0.500 | – | 0.400 | 0.450 | 0.390 to 0.430 | 2.43 M | 1.30 G | 20.3 | – |\n\
              \n\
-             two against one: AP +0.010 (+2.5 %), in 95 % from -0.005 to +0.030: within the noise of these photos\n  \
+             two against one: AP +0.010 (+2.5 %), 95 % interval from -0.005 to +0.030: within the noise of these photos\n  \
              classes that moved most: a\\|b 0.50 to 0.70\n"
         );
         let text = table(&models, &[], TableForm::Columns);
         assert_eq!(
             text,
-            "model     AP   AP50   AP75  small  medium  large      AP in 95 %\n\
-             one    0.400  0.600  0.500      –   0.400  0.450  0.380 to 0.420\n\
-             two    0.410  0.600  0.500      –   0.400  0.450  0.390 to 0.430\n\
+            "model     AP   AP50   AP75  small  medium  large  95 % interval of AP\n\
+             one    0.400  0.600  0.500      –   0.400  0.450       0.380 to 0.420\n\
+             two    0.410  0.600  0.500      –   0.400  0.450       0.390 to 0.430\n\
              \n\
              model  parameters  multiply-adds  ms a photo  MiB\n\
              one        2.43 M         1.30 G        20.3    –\n\
              two        2.43 M         1.30 G        20.3    –\n\
              \n\
-             two against one: AP +0.010 (+2.5 %), in 95 % from -0.005 to +0.030: within the noise of these photos\n  \
+             two against one: AP +0.010 (+2.5 %), 95 % interval from -0.005 to +0.030: within the noise of these photos\n  \
              classes that moved most: a\\|b 0.50 to 0.70\n"
         );
     }
@@ -318,13 +318,13 @@ mod tests {
         first.clusters = Some("31 clusters by `sequence`".into());
         first.trainings = Some(crate::compare::Trainings { ap: vec![0.39, 0.41], deviation: 0.0141 });
         let text = table(&[first, model("two", 0.43, Some(difference))], &[], TableForm::Markdown);
-        assert!(text.contains("| AP in 95 %, by photo | by cluster |"), "{text}");
+        assert!(text.contains("| 95 % interval of AP, by photo | by cluster |"), "{text}");
         assert!(text.contains("| 0.380 to 0.420 | 0.350 to 0.420 |"), "{text}");
         assert!(text.contains("\n31 clusters by `sequence`\n"), "{text}");
         assert!(text.contains("\none: 2 trainings, AP 0.390, 0.410, deviation 0.014\n"), "{text}");
         assert!(
             text.contains(
-                "two against one: AP +0.030 (+7.5 %), in 95 % from +0.010 to +0.050 by photo, from -0.001 to +0.061 by cluster, \
+                "two against one: AP +0.030 (+7.5 %), 95 % interval from +0.010 to +0.050 by photo, from -0.001 to +0.061 by cluster, \
                  from +0.020 to +0.040 between trainings, from -0.002 to +0.062 in all: within the noise of these photos and \
                  trainings\n"
             ),

@@ -36,10 +36,12 @@ pub(super) fn bars(counts: impl IntoIterator<Item = (String, u64)>) -> Vec<Bar> 
 
 /// The rows of a run, boiled down.
 pub(super) struct RunFindings {
+    /// Boxes that are shown, by class and by area.
     classes: BTreeMap<String, u64>,
-    scores: [u64; BINS],
     areas: [u64; AREAS.len()],
-    /// Photos without a detection.
+    /// Scores of all detections.
+    scores: [u64; BINS],
+    /// Photos without a box that is shown.
     pub(super) empty: u64,
     /// The first failures.
     pub(super) failures: Vec<run::FailedPhoto>,
@@ -57,8 +59,8 @@ impl RunFindings {
     pub(super) fn new(wanted: usize, shown_from: f32) -> RunFindings {
         RunFindings {
             classes: BTreeMap::new(),
-            scores: [0; BINS],
             areas: [0; AREAS.len()],
+            scores: [0; BINS],
             empty: 0,
             failures: Vec::new(),
             best: BTreeMap::new(),
@@ -78,14 +80,16 @@ impl RunFindings {
                 return;
             }
         };
-        self.empty += u64::from(row.detections.is_empty());
+        self.empty += u64::from(row.detections.iter().all(|item| item.score < self.shown_from));
         for item in &row.detections {
-            *self.classes.entry(item.label.clone()).or_default() += 1;
             let bin = (item.score * BINS as f32) as usize;
             self.scores[bin.min(BINS - 1)] += 1;
-            let [x1, y1, x2, y2] = item.r#box.map(f64::from);
-            let area = (x2 - x1) * (y2 - y1);
-            self.areas[AREAS.iter().position(|(end, _)| area < *end).unwrap_or(AREAS.len() - 1)] += 1;
+            if item.score >= self.shown_from {
+                *self.classes.entry(item.label.clone()).or_default() += 1;
+                let [x1, y1, x2, y2] = item.r#box.map(f64::from);
+                let area = (x2 - x1) * (y2 - y1);
+                self.areas[AREAS.iter().position(|(end, _)| area < *end).unwrap_or(AREAS.len() - 1)] += 1;
+            }
             if self.wanted > 0 && self.best.get(&item.category_id).is_none_or(|(best, _)| item.score > *best)
             {
                 self.best.insert(item.category_id.clone(), (item.score, row.clone()));
@@ -109,7 +113,12 @@ impl RunFindings {
         self.doubtful.truncate(self.wanted);
     }
 
-    /// Classes by falling number of boxes.
+    /// Boxes that are shown.
+    pub(super) fn shown(&self) -> u64 {
+        self.areas.iter().sum()
+    }
+
+    /// Classes by falling number of boxes that are shown.
     pub(super) fn classes(&self) -> Vec<Bar> {
         let mut classes: Vec<(String, u64)> = self.classes.clone().into_iter().collect();
         classes.sort_by_key(|(_, count)| Reverse(*count));
@@ -121,13 +130,16 @@ impl RunFindings {
         self.shown_from
     }
 
-    /// Scores from low to high.
+    /// Scores from low to high, if there are any.
     pub(super) fn scores(&self) -> Vec<Bar> {
+        if self.scores.iter().all(|count| *count == 0) {
+            return Vec::new();
+        }
         let label = |bin: usize| format!("{:.2}", bin as f64 / BINS as f64);
         bars(self.scores.iter().enumerate().map(|(bin, count)| (label(bin), *count)))
     }
 
-    /// Boxes by COCO's area ranges.
+    /// Boxes that are shown by COCO's area ranges.
     pub(super) fn areas(&self) -> Vec<Bar> {
         bars(AREAS.iter().zip(self.areas).map(|((_, label), count)| ((*label).to_owned(), count)))
     }
@@ -207,10 +219,12 @@ mod tests {
         assert_eq!(found.empty, 1);
         let classes: Vec<_> =
             found.classes().into_iter().map(|bar| (bar.label, bar.count, bar.share)).collect();
-        assert_eq!(classes, [("class 1".into(), 4, 100.0), ("class 2".into(), 1, 25.0)]);
+        // A box of score 0.45 is not among those from 0.5 up.
+        assert_eq!(classes, [("class 1".into(), 3, 100.0), ("class 2".into(), 1, 100.0 / 3.0)]);
+        assert_eq!(found.shown(), 4);
         let scores: Vec<u64> = found.scores().iter().map(|bar| bar.count).collect();
         assert_eq!((scores[9], scores[10], scores[19], scores.iter().sum::<u64>()), (1, 1, 3, 5));
-        assert_eq!(found.areas().iter().map(|bar| bar.count).collect::<Vec<_>>(), [1, 3, 1]);
+        assert_eq!(found.areas().iter().map(|bar| bar.count).collect::<Vec<_>>(), [1, 2, 1]);
         assert_eq!(found.best[&1.into()].1.image_id, 4.into());
         found.keep_most_doubtful();
         let doubtful: Vec<&ResultId> = found.doubtful.iter().map(|(_, row)| &row.image_id).collect();

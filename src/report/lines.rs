@@ -53,8 +53,8 @@ impl Lines<'_> {
         area.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&area)
             .margin(12)
-            .x_label_area_size(44)
-            .y_label_area_size(52)
+            .x_label_area_size(48)
+            .y_label_area_size(60)
             .build_cartesian_2d(UNIT, UNIT)?;
         let two = |value: &f64| format!("{value:.1}");
         chart

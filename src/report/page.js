@@ -5,6 +5,21 @@
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
   const one = (selector, within = document) => within.querySelector(selector);
 
+  // A long page begins with what is in it.
+  const heads = all("main > h2");
+  if (heads.length > 3) {
+    const nav = document.createElement("nav");
+    nav.setAttribute("aria-label", "Contents");
+    nav.append(...heads.map((head, place) => {
+      const link = document.createElement("a");
+      head.id = `part-${place + 1}`;
+      link.href = `#${head.id}`;
+      link.textContent = head.textContent;
+      return link;
+    }));
+    one("h1").after(nav);
+  }
+
   // Photos are shown while one of their boxes fits the filter.
   const filter = one("#filter");
   const fits = () => {
@@ -98,6 +113,18 @@
         one("tbody", table).append(...rows);
       });
     });
+  }
+
+  // Photos that failed, of one kind of failure.
+  const failures = one("#failures");
+  if (failures) {
+    const rows = all("tbody tr", failures), kind = row => row.children[1].textContent;
+    const label = document.createElement("label"), choice = document.createElement("select");
+    choice.append(new Option("all", ""), ...[...new Set(rows.map(kind))].sort().map(name => new Option(name)));
+    choice.addEventListener("input", () =>
+      rows.forEach(row => { row.hidden = choice.value !== "" && kind(row) !== choice.value; }));
+    label.append("Kind ", choice);
+    failures.parentElement.before(label);
   }
 
   // Precision over recall of one class.

@@ -81,9 +81,9 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
             found.add(row);
         }
         title = format!(
-            "{} in {}",
-            plural(record.counts.detections, "detection"),
-            plural(record.counts.photos, "photo")
+            "{}, {} of score {shown_from:.2} or more",
+            plural(record.counts.photos, "photo"),
+            if found.shown() == 1 { "1 box".into() } else { format!("{} boxes", found.shown()) }
         );
         run_part = Some(RunPart::new(record, found, album.as_ref()));
         drawn = album;
@@ -202,11 +202,12 @@ impl RunPart {
         };
         let mut facts = vec![
             ("photos", format!("{}{state}", counts.photos)),
-            ("detections", counts.detections.to_string()),
-            ("photos without any", found.empty.to_string()),
             ("photos that failed", counts.failed.to_string()),
+            ("photos without a box", found.empty.to_string()),
+            ("boxes", found.shown().to_string()),
+            ("boxes of lower score", (counts.detections as u64).saturating_sub(found.shown()).to_string()),
+            ("lowest score kept", settings.score.to_string()),
             ("model", settings.model.clone()),
-            ("least score", settings.score.to_string()),
             ("computed on", format!("{}, {}", machine.device, settings.precision)),
         ];
         if record.wall > 0.0 {
@@ -260,6 +261,8 @@ struct JudgedPart {
     missed: Vec<(&'static str, Vec<MissedLine>)>,
     mistakes: Vec<GalleryPhoto>,
     flawless: Option<(usize, usize)>,
+    /// Which detections are looked at for mistakes and confusions.
+    looked_at: String,
 }
 
 struct Stat {
@@ -323,6 +326,10 @@ impl JudgedPart {
             matrix: errors.and_then(Matrix::of),
             missed: errors.map(missed).unwrap_or_default(),
             mistakes: album.zip(run).map(|(album, run)| worst(judged, album, run, pictures)).unwrap_or_default(),
+            looked_at: errors.and_then(|named| named.errors.best_f1).map_or_else(
+                || "All detections".into(),
+                |cut| format!("Detections of score {:.2} or more", cut.score),
+            ),
             flawless: (evaluated > 0)
                 .then(|| (judged.mistakes.iter().filter(|image| image.count() == 0).count(), evaluated)),
         })
@@ -339,14 +346,14 @@ fn drawn(bootstrap: &Bootstrap) -> String {
     let count = bootstrap.resamples;
     let how = match bootstrap.method {
         IntervalKind::Subsampling => format!(
-            "from {count} draws of half of the images, around the number less what it is too high for having few images"
+            "from {count} draws of half of the images, with what few images add to the number taken off"
         ),
         IntervalKind::Basic => {
             format!("from {count} draws of the images with replacement, mirrored at the number")
         }
         IntervalKind::Percentile => format!("95 of 100 of {count} draws of the images, with replacement"),
     };
-    format!("Intervals: {how}; none where fewer than {LEAST_IMAGES} images have something to find.")
+    format!("Intervals: {how}; none where fewer than {LEAST_IMAGES} images have an object.")
 }
 
 fn stats(judged: &EvaluationReport) -> Vec<Stat> {

@@ -99,6 +99,18 @@ for (const table of await page.locator("table.sortable").all()) {
     }
   }
 }
+if (await page.locator("#failures").count()) {
+  // Failures of one kind.
+  const rows = page.locator("#failures tbody tr:visible"), kinds = page.locator("label:has-text('Kind') select");
+  const before = await rows.count(), kind = await kinds.locator("option").nth(1).textContent();
+  await kinds.selectOption(kind);
+  assert((await rows.count()) < before, "other failures are hidden");
+  assert((await rows.locator("td:nth-child(2)").allTextContents()).every(text => text === kind));
+}
+// What the page's contents name is there.
+for (const link of await page.locator("nav a").all()) {
+  assert.equal(await page.locator(await link.getAttribute("href")).textContent(), await link.textContent());
+}
 if (await page.locator("#curve-class").count()) {
   const line = () => page.locator("#curve polyline").getAttribute("points");
   const before = await line();
@@ -108,6 +120,13 @@ if (await page.locator("#curve-class").count()) {
 }
 await page.emulateMedia({ media: "print" });
 assert(!(await page.locator("#filter").isVisible()), "what cannot be used on paper is not printed");
+// Paper is white, whatever the screen is.
+const dark = await opened(800, "dark");
+const ink = () => dark.page.evaluate(() => getComputedStyle(document.body).color);
+const onScreen = await ink();
+await dark.page.emulateMedia({ media: "print", colorScheme: "dark" });
+assert.notEqual(await ink(), onScreen, "dark mode is not printed");
+await dark.page.context().close();
 if (pictures) await page.pdf({ path: `${pictures}/printed.pdf`, format: "A4" });
 assert.deepEqual(faults, []);
 await browser.close();

@@ -105,11 +105,9 @@ fn the_same_results_twice_are_within_the_noise() {
     let place = Place::new();
     first_found(&place, 12);
     let ended = place.rcnn(&["compare", "-a", "gt.json", "a.json", "a.json"]).expect(0);
-    assert!(
-        ended
-            .out
-            .contains("a (2) against a: AP +0.000 (+0.0 %), in 95 % from +0.000 to +0.000: within the noise")
-    );
+    assert!(ended.out.contains(
+        "a (2) against a: AP +0.000 (+0.0 %), 95 % interval from +0.000 to +0.000: within the noise"
+    ));
     let ended = place.rcnn(&["compare", "-a", "gt.json", "fod-r18"]).expect(2);
     assert_eq!(ended.err, "rcnn: models need photos to run on: give them with -i\n");
     for gone in ["gone.json", "gone.jsonl", "gone.json.gz"] {
@@ -199,7 +197,11 @@ fn few_photos_give_no_interval_and_no_verdict() {
         first_found(&place, photos);
         let ended = place.rcnn(&["compare", "-a", "gt.json", "a.json", "b.json"]).expect(0);
         assert!(ended.out.contains("cannot be told") && ended.out.contains(words), "{}", ended.out);
-        assert!(!ended.out.contains("noise of") && !ended.out.contains("in 95 % from"), "{}", ended.out);
+        assert!(
+            !ended.out.contains("noise of") && !ended.out.contains("95 % interval from"),
+            "{}",
+            ended.out
+        );
         let ended = place.rcnn(&["compare", "-a", "gt.json", "a.json", "b.json", "--json"]).expect(0);
         let compared: Value = serde_json::from_str(&ended.out).unwrap();
         assert_eq!(compared["models"][1]["difference"]["within_noise"], Value::Null);

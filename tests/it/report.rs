@@ -56,7 +56,8 @@ fn a_run_is_shown_with_its_photos_and_judged() {
     let place = place();
     place.rcnn(&["report", "out", "-a", "gt.json", "-i", "photos", "-o", "page.html"]).expect(0);
     let page = place.read("page.html");
-    assert!(page.contains("<h1>3 detections in 3 photos</h1>"));
+    // F1 is best from 0.9 up (one of two right, of three objects), which leaves out the box of 0.52.
+    assert!(page.contains("<h1>3 photos, 2 boxes of score 0.90 or more</h1>"));
     // The numbers are evaluate's.
     let judged = ["evaluate", "-a", "gt.json", "-r", "out/detections.json", "--json"];
     let judged: Value = serde_json::from_str(&place.rcnn(&judged).expect(0).out).unwrap();
@@ -77,7 +78,9 @@ fn a_run_is_shown_with_its_photos_and_judged() {
     assert!(rows.contains(&vec!["bolt".into(), "&#60;nut&#62;".into(), "1".into()]), "{rows:?}");
     // Both photos have a mistake; one shows either class best, and the other has a score near 0.5.
     assert_eq!(page.matches("<img src=\"data:image/jpeg;base64,").count(), 2 + 1 + 1);
-    assert!(page.contains("c.jpg</td><td>not_a_picture</td><td>&#60;b&#62;no&#60;/b&#62; picture"));
+    assert!(
+        page.contains("c.jpg</td><td>not_a_picture</td><td class=\"why\">&#60;b&#62;no&#60;/b&#62; picture")
+    );
     // One file that needs no other, in which no name is taken for HTML.
     for foreign in ["<i>", "<nut>", "src=\"http", "href=", "url("] {
         assert!(!page.contains(foreign), "{foreign}");
@@ -164,10 +167,16 @@ fn slips_get_one_sentence() {
         assert!(ended.err.contains(why) && ended.err.lines().count() == 1, "{}", ended.err);
         assert!(!place.at("page.html").exists());
     };
-    failed(&["photos"], 1, "`photos` is no run's folder: it has no `run.json`");
-    failed(&["gt.json"], 1, "`gt.json` is neither a run's folder nor what `rcnn evaluate --json` prints");
+    failed(&["photos"], 1, "`photos` is a folder of photos, and a run's folder is wanted");
+    failed(&["gt.json"], 1, "`gt.json` holds COCO annotations, and a run's folder is wanted");
+    place.write("other.json", b"{\"stats\": 1}");
+    failed(
+        &["other.json"],
+        1,
+        "`other.json` is neither a run's folder nor what `rcnn evaluate --json` prints",
+    );
     failed(&["nowhere"], 1, "cannot read `nowhere`");
-    failed(&["gt.json", "-a", "gt.json"], 2, "-a and -i are for a run's folder");
+    failed(&["other.json", "-a", "gt.json"], 2, "-a and -i are for a run's folder");
     failed(&["out", "-a", "nowhere.json"], 1, "nowhere.json");
     // A number of a category that is not there.
     let judged = ["evaluate", "-a", "gt.json", "-r", "out/detections.json", "--errors", "--json"];

@@ -28,9 +28,9 @@ fn heads(by_cluster: bool) -> Vec<ColumnHead> {
     let number = |name: &str| ColumnHead { name: name.into(), number: true };
     let text = |name: &str| ColumnHead { name: name.into(), number: false };
     let mut heads: Vec<ColumnHead> = SHOWN.iter().map(|(name, _)| number(name)).collect();
-    heads.push(text(if by_cluster { "AP in 95 %, by photo" } else { "AP in 95 %" }));
+    heads.push(text(if by_cluster { "95 % interval of AP, by photo" } else { "95 % interval of AP" }));
     heads.extend(by_cluster.then(|| text("by cluster")));
-    heads.extend(["million parameters", "billion multiply-adds", "ms a photo", "MiB"].map(number));
+    heads.extend(["parameters (M)", "multiply-adds (G)", "ms a photo", "MiB"].map(number));
     heads
 }
 
