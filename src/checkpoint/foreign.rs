@@ -56,6 +56,7 @@ pub(super) fn known(bytes: &[u8]) -> Option<&'static str> {
         _ if starts(&[b"\x93NUMPY"]) => {
             "it is a single NumPy array: a checkpoint is a dictionary of named tensors"
         }
+        _ if is_json(bytes) => "it is JSON, as annotations, results and configs are",
         _ if is_text(bytes) => {
             "it is a text, as a failed download leaves behind: look into it, and download the file again"
         }
@@ -83,6 +84,14 @@ pub(super) fn of_tensors<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'s
     (states > others).then_some(
         "it holds the state of an optimizer (PaddlePaddle's .pdopt), not weights: give the .pdparams of the same name",
     )
+}
+
+/// Whether it begins as JSON of objects does. Safetensors begin with a length, of which the upper bytes are zero.
+fn is_json(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    let inside = text.strip_prefix(b"[").unwrap_or(text).trim_ascii_start();
+    let key = inside.strip_prefix(b"{").map(<[u8]>::trim_ascii_start).and_then(<[u8]>::first);
+    key == Some(&b'"') && !bytes.iter().take(8).any(|byte| *byte == 0)
 }
 
 /// Whether a short file is printable to its end, as a server's answer is. Pickles of protocol 0 are too, but end with a
@@ -130,7 +139,8 @@ mod tests {
             // The beginnings of a program of one block, and of a float32 tensor of four dimensions.
             (b"\x0a\xe4\xf8\x01\x08\0\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", ".pdmodel"),
             (b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0a\0\0\0\x08\x05\x10\x40", ".pdiparams"),
-            (b"{\"message\":\"Not Found\"}", "it is a text"),
+            (b"{\"message\":\"Not Found\"}", "it is JSON"),
+            (b"[\n {\"image_id\": 1", "it is JSON"),
             (b"Repository not found", "it is a text"),
             (b"<?xml version=\"1.0\"?><CheckpointError/>", "XML"),
             (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),

@@ -7,7 +7,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Options of Ultralytics, mmdetection, detectron2 and torchvision's scripts, and the options that do the same here.
-const OPTIONS: [(&[&str], &str); 13] = [
+const OPTIONS: [(&[&str], &str); 21] = [
     (
         &["--conf", "--conf-thres", "--confidence", "--confidence-threshold", "--score-thr", "--threshold"],
         "--score",
@@ -24,10 +24,18 @@ const OPTIONS: [(&[&str], &str); 13] = [
     (&["--nosave", "--no-save"], "--no-draw"),
     (&["--sahi", "--slice", "--tiles"], "--tile"),
     (&["--tta", "--test-time-augmentation"], "--augment"),
+    (&["--save-crop"], "--crops"),
+    (&["--line-thickness"], "--line-width"),
+    (&["--hide-labels"], "--label none"),
+    (&["--hide-conf"], "--label name"),
+    (&["--name"], "--out"),
+    (&["--exist-ok"], "--overwrite"),
+    (&["--gt", "--ground-truth", "--ann", "--ann-file"], "--annotations"),
+    (&["--dt", "--det", "--preds", "--predictions"], "--results"),
 ];
 
 /// The same for what is no option here, with the verbs of which it is true.
-const SENTENCES: [(&[&str], &[&str], &str); 15] = [
+const SENTENCES: [(&[&str], &[&str], &str); 18] = [
     (
         &["--source", "--input", "--images", "-i", "--data-path"],
         &["detect", "classify"],
@@ -53,7 +61,22 @@ const SENTENCES: [(&[&str], &[&str], &str); 15] = [
         &["detect", "compare", "bench"],
         "the size is the model's own: `min_size` of `rcnn import --config`",
     ),
-    (&["--save-txt"], &["detect"], "`--format yolo` writes YOLO's files as well"),
+    (
+        &["--save-txt", "--save-conf"],
+        &["detect"],
+        "`--format yolo` writes YOLO's files as well, and detections.jsonl has all scores",
+    ),
+    (&["--show", "--view-img"], &["detect"], "no window is opened: pictures with boxes go into annotated/"),
+    (
+        &["--vid-stride"],
+        &["detect"],
+        "no videos are read: `ffmpeg -i film.mp4 film-%05d.jpg` takes pictures out of one",
+    ),
+    (
+        &["--opts"],
+        &["detect", "import"],
+        "`rcnn import --template` writes a config with the values to change",
+    ),
     (&["--recursive"], &["detect", "classify"], "folders are read with all folders in them"),
     (&["--device", "--fix"], &["doctor"], "all devices are tried, and what to do is said in the end"),
     (&["-a", "--list", "--remote", "--available"], &["models"], "`--all` lists all that can be pulled"),
@@ -85,11 +108,13 @@ const WORDS: [(&str, &[&str], &str); 11] = [
 ];
 
 /// Verbs of other programs below one of ours, and what does the same here.
-const VERBS: [(&str, &[&str], &str); 7] = [
+const VERBS: [(&str, &[&str], &str); 9] = [
     ("rcnn", &["predict", "infer", "inference", "test", "demo", "run"], "here it is `detect`"),
     ("rcnn", &["val", "validate", "eval", "map"], "here it is `evaluate`"),
     ("rcnn", &["train", "fit", "finetune"], "models are trained elsewhere: `import` takes their checkpoints"),
     ("rcnn", &["list", "ls"], "here it is `models`"),
+    ("rcnn", &["export"], "`import` writes a checkpoint as ONNX graphs"),
+    ("rcnn", &["version"], "here it is `--version`"),
     ("runtime", &["update", "upgrade"], "`install` brings the versions that this program was made with"),
     ("runtime", &["uninstall", "delete", "rm"], "here it is `remove`"),
     ("runtime", &["ls", "show", "status"], "here it is `list`"),
@@ -137,8 +162,27 @@ fn with_option(error: clap::Error, verb: &Command) -> clap::Error {
     let name = unknown.split('=').next().unwrap_or(unknown);
     match instead(name, verb) {
         Some(hint) => suggest(error, ContextKind::SuggestedArg, hint),
-        None => error,
+        None => {
+            let mut error = error;
+            // That it may be a value is never what was meant.
+            error.remove(ContextKind::Suggested);
+            error
+        }
     }
+}
+
+/// What to do about what stands in the place of photos and is not there.
+pub(super) fn instead_of_photo(name: &str) -> Option<&'static str> {
+    if name.contains("://") {
+        return Some(
+            "photos are files on this machine: download it first; of a stream, `ffmpeg -i ADDRESS film-%05d.jpg` makes pictures",
+        );
+    }
+    if name.split_once('=').is_some_and(|(word, _)| word.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+    {
+        return Some("options begin with `--`; `rcnn help detect` lists them");
+    }
+    None
 }
 
 /// What to use in the place of an option or a word that a verb does not know.
@@ -180,6 +224,14 @@ mod tests {
         assert!(answer("rcnn quantize m --source photos").contains("here it is `--images`"));
         assert!(answer("rcnn detect a --scoer 1").contains("'--score'"));
         assert!(answer("rcnn detect a --save-dir x").contains("here it is `--out`"));
+    }
+
+    #[test]
+    fn what_stands_where_photos_belong_is_answered() {
+        assert!(instead_of_photo("https://a.org/bus.jpg").is_some_and(|hint| hint.contains("download")));
+        assert!(instead_of_photo("conf=0.3").is_some_and(|hint| hint.contains("`--`")));
+        assert_eq!(instead_of_photo("IMG_1=2.jpg"), None);
+        assert!(!answer("rcnn detect a --nonsense").contains("as a value"));
     }
 
     #[test]

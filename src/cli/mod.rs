@@ -11,6 +11,7 @@ use crate::photo::{self, ListError, Listing};
 use anyhow::Context;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use mistaken::NamedArguments;
 use output::{print_json, show, tell};
 
 mod arguments;
@@ -19,6 +20,7 @@ mod classify;
 mod clean_start;
 mod compare;
 mod completions;
+mod contents;
 mod convert;
 mod detect;
 mod doctor;
@@ -35,6 +37,7 @@ mod iou_type;
 mod json_lines;
 mod memory;
 mod merge;
+mod mistaken;
 mod model_and_photos;
 mod models;
 mod output;
@@ -177,8 +180,8 @@ pub fn call(arguments: impl IntoIterator<Item = OsString>, stop: &Arc<AtomicBool
 fn run(arguments: Vec<OsString>) -> u8 {
     arguments::give(arguments);
     output::set_quiet(false);
-    let cli = match parse() {
-        Ok(cli) => cli,
+    let (cli, named) = match parse() {
+        Ok(parsed) => parsed,
         Err(error) => {
             let exit = output::usage(&error);
             if exit != Exit::Done as u8 {
@@ -217,10 +220,12 @@ fn run(arguments: Vec<OsString>) -> u8 {
     match outcome {
         Ok(exit) => exit as u8,
         Err(error) => {
-            let sentence = sentence(&error);
-            output::failure(&sentence);
             let failed = if error.is::<Usage>() { Exit::WrongUsage } else { Exit::Failed };
-            let exit = signals::received().unwrap_or(failed) as u8;
+            let (stopped, sentence) = (signals::received(), sentence(&error));
+            let mistaken = || if stopped.is_none() { named.mistaken() } else { None };
+            let sentence = mistaken().unwrap_or(sentence);
+            output::failure(&sentence);
+            let exit = stopped.unwrap_or(failed) as u8;
             print_failure(&sentence, exit);
             exit
         }
@@ -235,8 +240,9 @@ fn print_failure(sentence: &str, exit: u8) {
     }
 }
 
-/// Reads the command line. A value may be a negative number, which is then refused as a value.
-fn parse() -> Result<Cli, clap::Error> {
+/// Reads the command line, and which files and folders it names. A value may be a negative number, which is then refused as
+/// a value.
+fn parse() -> Result<(Cli, NamedArguments), clap::Error> {
     let negative = |option: clap::Arg| {
         let takes = !option.is_positional() && option.get_action().takes_values();
         if takes { option.allow_negative_numbers(true) } else { option }
@@ -244,7 +250,8 @@ fn parse() -> Result<Cli, clap::Error> {
     let mut command = help::arranged(Cli::command()).mut_subcommands(|verb| verb.mut_args(negative));
     let found = command.try_get_matches_from_mut(arguments::all());
     let found = found.map_err(|error| hints::with_hint(error, hints::verb_of(&command, arguments::all())))?;
-    Cli::from_arg_matches(&found).map_err(|error| error.format(&mut command))
+    let named = NamedArguments::of(&command, &found);
+    Cli::from_arg_matches(&found).map(|cli| (cli, named)).map_err(|error| error.format(&mut command))
 }
 
 /// The error and its causes on one line; most of ours say their cause themselves.
@@ -269,6 +276,7 @@ pub(crate) fn plain(mut text: String) -> String {
         ("Not a directory (os error 20)", "a part of its path is no folder"),
         ("Is a directory (os error 21)", "it is a folder"),
         ("No space left on device (os error 28)", "the disk is full"),
+        ("io: Connection refused (os error 111)", "the connection is refused"),
     ] {
         text = text.replace(system, plain);
     }
@@ -345,8 +353,15 @@ pub(crate) fn model_name(folder: &Path) -> String {
 
 /// Lists the photos that the user names, and says what was passed over.
 pub(crate) fn list_photos(inputs: &[OsString], skip: Option<&Path>) -> anyhow::Result<Listing> {
+    if let Some(mistaken) = mistaken::no_photos(inputs) {
+        return Err(Usage(mistaken).into());
+    }
     let listing = photo::list(inputs, skip).map_err(|error| match error {
-        ListError::Missing(_) | ListError::Pattern { .. } => Usage(error.to_string()).into(),
+        ListError::Missing(ref path) => match hints::instead_of_photo(&path.to_string_lossy()) {
+            Some(hint) => Usage(format!("no photos at `{}`: {hint}", path.display())).into(),
+            None => Usage(error.to_string()).into(),
+        },
+        ListError::Pattern { .. } => Usage(error.to_string()).into(),
         error => anyhow::Error::from(error),
     })?;
     say(&listing.warnings);

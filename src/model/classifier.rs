@@ -90,10 +90,11 @@ impl ClassifierModel {
     /// # Errors
     /// When it is none of these, or a detector.
     pub fn find(path: &Path, options: &ImportOptions) -> Result<ClassifierModel, ModelError> {
-        if path.is_dir() {
+        let is_place = find::is_place(path.as_os_str());
+        if is_place && path.is_dir() {
             return ClassifierModel::open(path);
         }
-        if !path.exists() {
+        if !is_place {
             let name = path.to_string_lossy();
             if BUNDLED.contains(&name.as_ref()) {
                 return Err(detector(path));
@@ -112,6 +113,7 @@ impl ClassifierModel {
     /// # Errors
     /// When its `model.json` cannot be read or is a detector's, or the graph is missing.
     pub fn open(folder: &Path) -> Result<ClassifierModel, ModelError> {
+        store::refuse_no_model(folder)?;
         let json = folder.join("model.json");
         let text = store::read_text(&json)?;
         if !says_classifier(&text) {

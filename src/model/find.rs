@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
-use super::zoo::{RECOMMENDED, full_name, not_read, published};
+use super::zoo::{RECOMMENDED, find_published, full_name, not_read, published};
 use super::{
     FileHash, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, ModelError, ModelKind,
     config_beside, read_config, store,
@@ -33,19 +33,17 @@ impl Model {
     /// Finds a model by name, folder or checkpoint file; a checkpoint is imported into the cache on
     /// first use, with the config beside it ([`config_beside`]).
     ///
-    /// A name is looked for in the program, in the cache, in `./models` and in `models` beside the program.
+    /// A name is looked for in the program, in the cache, in `./models` and in `models` beside the program. A folder that
+    /// holds no model, such as one of photos, does not stand in the way of a known name.
     ///
     /// # Errors
     /// When there is no such model, or it cannot be read.
     pub fn find(name: impl AsRef<OsStr>) -> Result<Model, ModelError> {
         let name = name.as_ref();
         let path = Path::new(name);
-        if path.is_dir() {
-            return Model::open(path);
-        }
-        // What is no regular file is named as such when it is opened.
-        if path.exists() {
-            return import_once(path, None, None);
+        if is_place(name) {
+            // What is no regular file is named as such when it is opened.
+            return if path.is_dir() { Model::open(path) } else { import_once(path, None, None) };
         }
         if let Some(model) = name.to_str().and_then(bundled) {
             return model;
@@ -78,6 +76,7 @@ impl Model {
             let options = read_config(&folder.join(CHECKPOINT[1]))?;
             return Imported::from_file(&folder.join(CHECKPOINT[0]), &options)?.named(&name).into_memory();
         }
+        store::refuse_no_model(folder)?;
         let text = store::read_text(&json)?;
         if says_classifier(&text) {
             return Err(ModelError::WrongKind {
@@ -93,6 +92,14 @@ impl Model {
         let (hash, warnings) = (sha256(text.as_bytes()), store::read_notes(folder));
         Ok(Model { manifest, graphs, hash, warnings })
     }
+}
+
+/// Whether what is meant is what is at that place: photos in a folder called `coco` do not hide the model of that name.
+pub(super) fn is_place(name: &OsStr) -> bool {
+    let path = Path::new(name);
+    let known =
+        || name.to_str().is_some_and(|name| BUNDLED.contains(&name) || find_published(name).is_some());
+    path.exists() && !(path.is_dir() && !is_model(path) && (known() || named(name).is_ok()))
 }
 
 /// The folder of the model that has this name.
@@ -113,7 +120,7 @@ fn missing(name: &OsStr) -> ModelError {
     let path = Path::new(name);
     let ends_as_file =
         path.extension().is_some_and(|end| ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known)));
-    if path.exists() {
+    if path.exists() && !path.is_dir() {
         let cause = "it is a pipe or a device, and a model is a folder or a file";
         return ModelError::io("read", path)(io::Error::other(cause));
     }

@@ -149,6 +149,9 @@ pub enum ModelError {
         #[source]
         cause: std::io::Error,
     },
+    /// A folder is no model's.
+    #[error("`{}` is no model's folder: it has no `model.json`", .0.display())]
+    NoModel(PathBuf),
     /// `model.json` is not what it should be.
     #[error("`{}` is no model.json of this version: {cause}", path.display())]
     Manifest {

@@ -73,6 +73,12 @@ pub(super) fn is_for_us(folder: &Path) -> bool {
     json["format"].is_u64() && json["provenance"]["imported_by"].is_string()
 }
 
+/// Refuses a folder that holds no model.
+pub(super) fn refuse_no_model(folder: &Path) -> Result<(), ModelError> {
+    let json = folder.join("model.json");
+    if folder.is_dir() && !json.exists() { Err(ModelError::NoModel(folder.to_owned())) } else { Ok(()) }
+}
+
 /// Moves a finished model's files over an earlier one's, and removes those that the new one has not.
 fn replace(fresh: &Path, folder: &Path) -> Result<(), ModelError> {
     let (new, old): (Vec<String>, Vec<String>) = ours().partition(|name| fresh.join(name).is_file());

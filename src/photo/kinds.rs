@@ -40,7 +40,7 @@ kinds! {
         ["3fr" "ari" "arq" "arw" "bay" "cr2" "cr3" "crw" "dcr" "dcs" "dng" "drf" "eip" "erf" "fff" "gpr" "iiq" "k25"
          "kdc" "mdc" "mef" "mos" "mrw" "nef" "nrw" "orf" "ori" "pef" "ptx" "pxn" "r3d" "raf" "raw" "rw2" "rwl" "rwz"
          "sr2" "srf" "srw" "x3f"]
-    VIDEO "video" "videos" "take pictures out of them, as `ffmpeg -i film.mp4 film-%05d.jpg` does"
+    VIDEO "video" "videos" "`ffmpeg -i film.mp4 film-%05d.jpg` takes pictures out of one"
         ["mp4" "m4v" "mov" "qt" "avi" "mkv" "webm" "mpg" "mpeg" "mpe" "mts" "m2ts" "3gp" "3g2" "wmv" "asf" "flv" "f4v"
          "ogv" "vob" "insv" "lrv" "mjpeg" "mjpg" "mxf" "h264" "h265" "hevc"]
     JPEG_2000 "jpeg_2000" "JPEG 2000 pictures"
@@ -68,7 +68,8 @@ impl FileKind {
     /// Why such a picture cannot be decoded.
     fn error(&self) -> DecodeError {
         if self == &VIDEO {
-            return DecodeError::new(DecodeErrorKind::NotAPicture, "the file is a video, not a picture");
+            let what = format!("the file is a video, not a picture: {}", self.cure);
+            return DecodeError::new(DecodeErrorKind::NotAPicture, what);
         }
         DecodeError::new(
             DecodeErrorKind::Unsupported,
@@ -88,6 +89,11 @@ pub(super) fn of_name(path: &Path) -> Option<&'static FileKind> {
     let called =
         |kind: &&&FileKind| kind.extensions.iter().any(|known| extension.eq_ignore_ascii_case(known));
     ALL.iter().find(called).copied()
+}
+
+/// Whether a file is called as videos are.
+pub(crate) fn is_called_video(path: &Path) -> bool {
+    of_name(path) == Some(&VIDEO)
 }
 
 /// Says what a file that is no picture that could be read looks like.

@@ -86,6 +86,7 @@ pub use decode::{
 pub(crate) use encode::{LONGEST_JPEG_SIDE, jpeg as encode_jpeg};
 pub use exif::Exif;
 pub use kinds::PassedOver;
+pub(crate) use kinds::is_called_video;
 pub use list::{ListError, Listing, PhotoEntry, Unread, list};
 pub(crate) use names::cleaned;
 pub use pattern::PatternError;

@@ -51,6 +51,48 @@ fn the_summary_tells_boxes_that_are_drawn_from_those_that_are_kept() {
 }
 
 #[test]
+fn a_folder_of_photos_does_not_hide_the_model_of_its_name() {
+    let place = Place::new();
+    place.photos(&[("plain.png", "a.png")]);
+    for name in ["fod-r18", "coco"] {
+        fs::rename(place.at("photos"), place.at(name)).unwrap();
+        let ended = place.rcnn(&["detect", name, "-m", name, "-o", "out", "--offline"]);
+        match name {
+            "fod-r18" => assert_eq!(ended.code, 0, "{}", ended.err),
+            _ => assert!(ended.err.contains("--offline forbids to fetch it"), "{}", ended.err),
+        }
+        fs::rename(place.at(name), place.at("photos")).unwrap();
+    }
+}
+
+#[test]
+fn arguments_of_another_kind_are_called_what_they_are() {
+    let place = Place::new();
+    place.photos(&[("plain.png", "a.png")]);
+    place.write("gt.json", br#"{"images": [], "annotations": [], "categories": []}"#);
+    place.write("found.json", br#"[{"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2], "score": 0.5}]"#);
+    for (line, told) in [
+        ("inspect photos", "`photos` is a folder of photos, and a model is wanted"),
+        ("detect photos -m gt.json", "`gt.json` holds COCO annotations, and a model is wanted"),
+        ("detect gt.json", "`gt.json` holds COCO annotations, and photos are wanted"),
+        (
+            "evaluate -a found.json -r gt.json",
+            "`found.json` holds COCO results, and COCO annotations are wanted",
+        ),
+        ("evaluate -a gt.json -r photos", "`photos` is a folder of photos, and results are wanted"),
+        ("report found.json -o r.html", "`found.json` holds COCO results, and a run's folder is wanted"),
+        ("merge gt.json -o out", "`gt.json` holds COCO annotations, and the folder of a shard is wanted"),
+    ] {
+        let ended = place.rcnn(&line.split(' ').collect::<Vec<_>>());
+        assert!(ended.code == 1 || ended.code == 2, "{line}: {}", ended.code);
+        assert!(ended.err.contains(told), "{line}: {}", ended.err);
+    }
+    assert!(!place.at("rcnn-out").exists() && !place.at("out").exists(), "nothing is made");
+    // A file that is no photo among those that are is a photo that fails, as it always was.
+    place.rcnn(&["detect", "photos", "gt.json", "-o", "out"]).expect(3);
+}
+
+#[test]
 fn options_of_other_programs_are_answered_with_ours() {
     let place = Place::new();
     let told = place.rcnn(&["detect", "photos", "--conf", "0.3"]).expect(2).err;
