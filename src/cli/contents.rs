@@ -50,7 +50,7 @@ impl Contents {
     }
 
     /// What is said of it, after its name.
-    pub(super) fn said(self) -> &'static str {
+    pub(super) fn description(self) -> &'static str {
         match self {
             Contents::Photo => "is a photo",
             Contents::Video => "is a video (`ffmpeg -i film.mp4 film-%05d.jpg` takes pictures out of one)",

@@ -108,5 +108,5 @@ pub(super) fn no_photos(arguments: &[impl AsRef<OsStr>]) -> Option<String> {
 
 fn other_than(path: &Path, (may_be, sentence): &WantedArgument) -> Option<String> {
     let contents = Contents::of(path).filter(|contents| !may_be.contains(contents))?;
-    Some(format!("`{}` {}, and {sentence}", path.display(), contents.said()))
+    Some(format!("`{}` {}, and {sentence}", path.display(), contents.description()))
 }

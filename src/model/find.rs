@@ -16,7 +16,7 @@ use super::{
     config_beside, read_config, store,
 };
 use crate::cache;
-use crate::family::{ClassOption, ClassesOption, ImportOptions};
+use crate::family::{ClassOption, ClassesOption, FamilyError, ImportOptions};
 use crate::hash::sha256;
 
 /// To be raised whenever an import makes other graphs or another `model.json` of the same checkpoint than before, so
@@ -127,7 +127,11 @@ fn missing(name: &OsStr) -> ModelError {
     if ends_as_file || !is_plain(name) {
         return ModelError::io("find", path)(io::Error::new(
             io::ErrorKind::NotFound,
-            "no such file or folder",
+            if is_plain(name) {
+                "no such file here; `rcnn models` lists the names of models"
+            } else {
+                "no such file or folder"
+            },
         ));
     }
     let (name, known) = (name.to_string_lossy(), known());
@@ -300,11 +304,24 @@ fn import_once(path: &Path, config: Option<&Path>, names: Option<Vec<String>>) -
         options.classes = Some(ClassesOption::List(names.into_iter().map(ClassOption::Name).collect()));
     }
     let beside = beside.as_deref();
-    match import_into_cache(path, &options, beside) {
+    let imported = match import_into_cache(path, &options, beside) {
         Err(cause @ (ModelError::Io { .. } | ModelError::NoCache(_))) if path.is_file() => {
-            Imported::from_file(path, &options)?.into_memory_noted(beside, &cause)
+            Imported::from_file(path, &options)
+                .and_then(|imported| imported.into_memory_noted(beside, &cause))
         }
         outcome => outcome,
+    };
+    imported.map_err(|error| with_config(error, config.or(beside)))
+}
+
+/// The error, with the config that the options are from where it is about these.
+fn with_config(error: ModelError, config: Option<&Path>) -> ModelError {
+    match (error, config) {
+        (ModelError::Family { path, cause: FamilyError::Options(what) }, Some(config)) => {
+            let what = format!("{what}; the options are those of `{}`", config.display());
+            ModelError::Family { path, cause: FamilyError::Options(what) }
+        }
+        (error, _) => error,
     }
 }
 

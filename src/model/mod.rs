@@ -162,7 +162,7 @@ pub enum ModelError {
         cause: InvalidModelFile,
     },
     /// The import options are not what they should be.
-    #[error("`{}` is no import configuration: {cause}", path.display())]
+    #[error("`{}` cannot be used as an import configuration: {cause}", path.display())]
     Options {
         /// The file.
         path: PathBuf,

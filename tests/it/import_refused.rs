@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // a test may fail anywhere
 
-use crate::import::{Named, changed, path, rcnn, said};
+use crate::import::{Named, changed, fixture, path, rcnn, said};
+use crate::support::Place;
 
 /// What an import of a fixture says whose tensors were changed.
 fn refused(fixture: &str, change: impl Fn(Named) -> Vec<Named>) -> String {
@@ -86,4 +87,26 @@ fn deformable_convolutions_and_other_norms_are_refused() {
         if running { Vec::new() } else { vec![tensor] }
     });
     assert!(told.contains("group norm and layer norm are not supported"), "{told}");
+}
+
+#[test]
+fn options_that_do_not_fit_are_said_with_the_file_that_they_are_from() {
+    let place = Place::new();
+    for file in ["model.pth", "import.json"] {
+        place.write(file, &std::fs::read(fixture("tv-pyramid").join(file)).unwrap());
+    }
+    place.write("import.json", br#"{"family": "torchvision", "classes": ["bolt", "nut"]}"#);
+    place.photos(&[("plain.png", "a.png")]);
+    let ended = place.rcnn(&["detect", "photos", "-m", "model.pth", "-o", "out"]).expect(1);
+    assert!(ended.err.contains("the options name 2 classes"), "{}", ended.err);
+    assert!(ended.err.contains("the options are those of `import.json`"), "{}", ended.err);
+    assert!(!place.at("out").exists());
+    place.write("config.txt", b"hello");
+    let ended =
+        place.rcnn(&["detect", "photos", "-m", "model.pth", "--config", "config.txt", "-o", "out"]).expect(1);
+    assert!(
+        ended.err.contains("`config.txt` cannot be used as an import configuration: it is no JSON"),
+        "{}",
+        ended.err
+    );
 }

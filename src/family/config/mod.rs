@@ -36,6 +36,9 @@ pub enum ConfigError {
     },
 }
 
+/// What to do about a config of no known kind.
+const KINDS: &str = "a config is JSON as `rcnn import --template` writes it, or the framework's own, YAML in .yaml or Python in .py";
+
 /// No config of a model is longer.
 const LONGEST: u64 = 16 << 20;
 
@@ -73,8 +76,13 @@ fn read_as(text: &str, extension: &str, path: &Path) -> Result<ImportOptions, Co
             }
         }
         "py" => mmdet::from_file(text),
-        _ => serde_json::from_str(text)
-            .map_err(|error| ConfigError::Unreadable(text::sentence(&error.to_string()))),
+        _ => serde_json::from_str(text).map_err(|error| {
+            let no_json = error.is_syntax() || error.is_eof();
+            ConfigError::Unreadable(match no_json {
+                true => format!("it is no JSON (line {}, column {}); {KINDS}", error.line(), error.column()),
+                false => text::sentence(&error.to_string()),
+            })
+        }),
     }
 }
 
