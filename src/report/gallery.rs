@@ -30,7 +30,12 @@ pub(super) enum Album {
         lost: RefCell<BTreeMap<String, String>>,
     },
     /// Those that the run has drawn on.
-    Annotated(Pictures),
+    Annotated {
+        /// Its pictures.
+        pictures: Pictures,
+        /// The score from which they show detections, with their names.
+        drawn_from: f64,
+    },
 }
 
 /// The file of a photo that a run has seen.
@@ -104,11 +109,12 @@ impl GalleryPhoto {
         self.marks.iter().filter(|mark| mark.kind != "truth").map(|mark| mark.class.as_str())
     }
 
-    /// Places labels as in annotated pictures: apart from each other, and over as little else as possible.
-    fn place_labels(&mut self) {
+    /// Places labels as in annotated pictures: apart from each other, and over as little else as possible; none where the
+    /// picture shows a detection with its name already.
+    fn place_labels(&mut self, album: &Album) {
         let scale = self.scale();
-        let visible: Vec<bool> =
-            self.marks.iter().map(|mark| !matches!(mark.kind, "truth" | "drawn")).collect();
+        let named = |mark: &GalleryBox| matches!(mark.kind, "truth" | "drawn") || album.names(mark.score);
+        let visible: Vec<bool> = self.marks.iter().map(|mark| !named(mark)).collect();
         let marks = || self.marks.iter().zip(&visible).filter(|(_, visible)| **visible).map(|(mark, _)| mark);
         let small = |value: f64| (value / scale) as f32;
         let boxes: Vec<BBox> = marks()
@@ -145,14 +151,23 @@ impl GalleryBox {
 impl Album {
     /// Whether boxes are in the pictures already.
     pub(super) fn is_drawn(&self) -> bool {
-        matches!(self, Album::Annotated(_))
+        matches!(self, Album::Annotated { .. })
+    }
+
+    /// Whether the pictures show detections of this score with their names.
+    fn names(&self, score: Option<f64>) -> bool {
+        let from = match self {
+            Album::Photos { .. } => return false,
+            Album::Annotated { drawn_from, .. } => *drawn_from,
+        };
+        score.is_some_and(|score| score >= from)
     }
 
     /// Whether it was given a photo of this name, which may still not be had any more.
     pub(super) fn may_have(&self, name: &str) -> bool {
         match self {
             Album::Photos { photos, .. } => photos.contains_key(name),
-            Album::Annotated(_) => true,
+            Album::Annotated { .. } => true,
         }
     }
 
@@ -168,7 +183,7 @@ impl Album {
         let source = format!("data:image/jpeg;base64,{}", STANDARD.encode(small_jpeg(photo)?));
         let mut picture =
             GalleryPhoto { name: name.into(), width, height, source, caption, marks, labels: Vec::new() };
-        picture.place_labels();
+        picture.place_labels(self);
         Some(picture)
     }
 
@@ -190,7 +205,7 @@ impl Album {
                 photo.map_err(|why| lost.borrow_mut().insert(name.to_owned(), why)).ok()
             }
             // The name is what the run's folder says, which somebody else may have given.
-            Album::Annotated(pictures) => {
+            Album::Annotated { pictures, .. } => {
                 photo::decode(&pictures.inside(name)?, &DecodeOptions::default()).ok()
             }
         }

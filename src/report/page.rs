@@ -66,7 +66,10 @@ pub fn page(sources: &Sources) -> Result<(String, Vec<String>), PageError> {
         let record = Record::open(folder).map_err(failed("run.json"))?;
         let journal = "detections.jsonl";
         let album = if photos.is_empty() {
-            record.settings.draw_score.map(|_| Album::Annotated(Pictures::recorded(folder)))
+            record.settings.draw_score.map(|drawn_from| Album::Annotated {
+                pictures: Pictures::recorded(folder),
+                drawn_from: f64::from(drawn_from),
+            })
         } else {
             let (album, left_out) = album(folder, &record, photos).map_err(failed(journal))?;
             notes.extend(left_out);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // A test that fails may say so by panicking.
 
+use std::path::Path;
+
 use crate::support::Place;
 use serde_json::{Value, json};
 
@@ -107,6 +109,31 @@ fn a_run_alone_is_a_page_too() {
     assert!(place.read("page.html").contains("<img"));
     place.rcnn(&["report", "drawn", "-o", "page.html", "--pictures", "0"]).expect(0);
     assert!(!place.read("page.html").contains("<img"));
+}
+
+/// Of detections of 0.5 and more that are right: whether the page writes a label beside each.
+fn labelled(page: &str) -> Vec<bool> {
+    let marks = page.split("<g class=\"mark right\"").skip(1).map(|mark| mark.split("</g>").next().unwrap());
+    let score =
+        |mark: &str| mark.split("data-score=\"").nth(1).unwrap().split('"').next().unwrap().parse::<f64>();
+    marks.filter(|mark| score(mark).unwrap() >= 0.5).map(|mark| mark.contains("<text")).collect()
+}
+
+#[test]
+fn a_name_that_the_run_has_drawn_is_not_written_once_more() {
+    let place = Place::new();
+    let debris = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/debris");
+    for name in ["000002.jpg", "000014.jpg", "000021.jpg"] {
+        place.write(&format!("photos/{name}"), &std::fs::read(debris.join("images").join(name)).unwrap());
+    }
+    place.write("gt.json", &std::fs::read(debris.join("annotations.json")).unwrap());
+    place.rcnn(&["detect", "photos", "-a", "gt.json", "-o", "out"]).expect(0);
+    place.rcnn(&["report", "out", "-a", "gt.json", "-o", "page.html"]).expect(0);
+    let drawn = labelled(&place.read("page.html"));
+    assert!(!drawn.is_empty() && !drawn.contains(&true), "{drawn:?}");
+    assert!(place.read("page.html").contains(">missed: "));
+    place.rcnn(&["report", "out", "-a", "gt.json", "-i", "photos", "-o", "page.html"]).expect(0);
+    assert!(labelled(&place.read("page.html")).contains(&true));
 }
 
 #[test]
