@@ -96,7 +96,8 @@ fn of_folder(folder: &Path) -> Option<Contents> {
 
 fn is_model(folder: &Path) -> bool {
     let has = |name: &str| folder.join(name).is_file();
-    has("model.json") || has("model.safetensors") && has("import.json")
+    // Even where it cannot be read.
+    folder.join("model.json").exists() || has("model.safetensors") && has("import.json")
 }
 
 fn of_file(path: &Path) -> Option<Contents> {
@@ -114,7 +115,9 @@ fn of_file(path: &Path) -> Option<Contents> {
         b'{' => of_object(&keys(text, 1)),
         b'[' => of_list(&keys(text, 2)),
         _ if CHECKPOINTS.iter().any(|known| ending.eq_ignore_ascii_case(known)) => Some(Contents::Checkpoint),
-        b'<' => None,
+        // A page, a number, a word: JSON or what stands in a file's place, of which its reader says more.
+        b'<' | b'"' | b'-' | b'0'..=b'9' => None,
+        _ if text.starts_with(b"version https://git-lfs") => None,
         _ => is_text(text).then_some(Contents::Text),
     }
 }
@@ -199,7 +202,16 @@ mod tests {
         assert_eq!(of("a.MP4", b"\0\0\0\x20ftypisom"), Some(Contents::Video));
         assert_eq!(of("a.pth", b"PK\x03\x04"), Some(Contents::Checkpoint));
         // What may be anything.
-        for text in [&b"{}"[..], b"[]", b"{\"a\": {\"stats\": 1}}", b"<html>", b"\0\x01\x02", b""] {
+        for text in [
+            &b"{}"[..],
+            b"[]",
+            b"{\"a\": {\"stats\": 1}}",
+            b"<html>",
+            b"7",
+            b"version https://git-lfs.github.com/spec/v1\n",
+            b"\0\x01\x02",
+            b"",
+        ] {
             assert_eq!(of("a.json", text), None);
         }
     }

@@ -227,9 +227,17 @@ fn bad_files_end_with_one_sentence() {
         assert!(outcome.out.is_empty(), "{shown}");
     }
     let swapped = run(&good_dt, &good_gt, &[]);
-    assert!(swapped.code == 1 && swapped.err.contains("holds a list"), "{}", swapped.err);
+    assert!(
+        swapped.code == 1 && swapped.err.contains("holds COCO results, and COCO annotations are wanted"),
+        "{}",
+        swapped.err
+    );
     let twice = run(&good_gt, &good_gt, &[]);
-    assert!(twice.code == 1 && twice.err.contains("these are annotations"), "{}", twice.err);
+    assert!(
+        twice.code == 1 && twice.err.contains("holds COCO annotations, and results are wanted"),
+        "{}",
+        twice.err
+    );
     let absent = run(&folder.path().join("no.json"), &good_dt, &[]);
     assert!(absent.code == 1 && absent.err.contains("cannot read"), "{}", absent.err);
     // Numbers beyond the range of a double are infinite, as in Python.

@@ -139,7 +139,7 @@ fn a_runs_folder_stands_for_its_journal() {
     let out = folder.path().join("out");
     std::fs::create_dir(&out).unwrap();
     let outcome = run(&gt, &out, &[]);
-    assert!(outcome.code == 2 && outcome.err.contains("no run's folder"), "{}", outcome.err);
+    assert!(outcome.code == 2 && outcome.err.contains("is an empty folder"), "{}", outcome.err);
     write(&out, "detections.json", json!(dt).to_string());
     assert_eq!(stats(&run(&gt, &out, &["--json"])), expected);
     write(&out, "detections.jsonl", "{\"image_id\": 7, \"file\": \"a.jpg\", \"detections\": []}\n");
