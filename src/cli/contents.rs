@@ -8,6 +8,9 @@ use std::path::Path;
 
 use walkdir::WalkDir;
 
+use coco_eval::text::stand_in;
+
+use crate::model::{CHECKPOINT_ENDINGS, is_model_folder};
 use crate::{files, photo};
 
 /// Something that verbs take or leave.
@@ -39,9 +42,6 @@ const HEAD: u64 = 1 << 20;
 
 /// Entries of a folder that are looked at.
 const ENTRIES: usize = 1000;
-
-/// What checkpoints end in.
-const CHECKPOINTS: [&str; 6] = ["pth", "pt", "pkl", "ckpt", "safetensors", "pdparams"];
 
 impl Contents {
     /// What is at a path, if it is known.
@@ -86,7 +86,8 @@ fn of_folder(folder: &Path) -> Option<Contents> {
     if inside.is_empty() {
         return fs::read_dir(folder).ok().map(|_| Contents::EmptyFolder);
     }
-    if inside.iter().any(|entry| entry.depth() == 1 && is_model(entry.path())) {
+    if inside.iter().any(|entry| entry.depth() == 1 && !entry.file_type().is_file() && is_model(entry.path()))
+    {
         return Some(Contents::FolderOfModels);
     }
     let is_picture = |path: &Path| image::ImageFormat::from_path(path).is_ok();
@@ -94,10 +95,9 @@ fn of_folder(folder: &Path) -> Option<Contents> {
     Some(if pictures { Contents::FolderOfPhotos } else { Contents::OtherFolder })
 }
 
+/// Even where its `model.json` is no file, of which its reader says more.
 fn is_model(folder: &Path) -> bool {
-    let has = |name: &str| folder.join(name).is_file();
-    // Even where it cannot be read.
-    folder.join("model.json").exists() || has("model.safetensors") && has("import.json")
+    is_model_folder(folder) || folder.join("model.json").exists()
 }
 
 fn of_file(path: &Path) -> Option<Contents> {
@@ -114,10 +114,12 @@ fn of_file(path: &Path) -> Option<Contents> {
     match text.first()? {
         b'{' => of_object(&keys(text, 1)),
         b'[' => of_list(&keys(text, 2)),
-        _ if CHECKPOINTS.iter().any(|known| ending.eq_ignore_ascii_case(known)) => Some(Contents::Checkpoint),
-        // A page, a number, a word: JSON or what stands in a file's place, of which its reader says more.
+        _ if CHECKPOINT_ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)) => {
+            Some(Contents::Checkpoint)
+        }
+        // XML, a number, a word: JSON or what stands in a file's place, of which its reader says more.
         b'<' | b'"' | b'-' | b'0'..=b'9' => None,
-        _ if text.starts_with(b"version https://git-lfs") => None,
+        _ if stand_in(text).is_some() => None,
         _ => is_text(text).then_some(Contents::Text),
     }
 }

@@ -45,11 +45,9 @@ const SOURCE: WantedArgument = (
     &[FolderOfPhotos, Annotations, Images, RunFolder, Journal, Text, EmptyFolder, OtherFolder],
     "annotations are wanted: a file, a data set's folder or a run's folder",
 );
-/// Of photos, for arguments that cannot hold any.
-const PHOTOS: WantedArgument = (
-    &[Photo, FolderOfPhotos, RunFolder, ModelFolder, FolderOfModels, EmptyFolder, OtherFolder, Text],
-    "photos are wanted: pictures, folders of them, patterns, or .txt files of paths",
-);
+/// Of photos, for files that cannot be or name any.
+const PHOTOS: WantedArgument =
+    (&[Photo, Text], "photos are wanted: pictures, folders of them, patterns, or .txt files of paths");
 
 /// What a verb wants of an argument, by the argument's name in the code and its name in help.
 fn wanted(verb: &str, argument: &str, shown: &str) -> Option<WantedArgument> {
@@ -86,22 +84,25 @@ impl NamedArguments {
                 .map_or_else(|| id.to_uppercase(), ToString::to_string);
             let Some(wanted) = wanted(name, id, &shown) else { continue };
             let values = found.try_get_raw(id).ok().flatten().into_iter().flatten();
-            // A folder that is called as a published model is not what was meant.
-            let is_name = |value: &&OsStr| value.to_str().is_some_and(|name| find_published(name).is_some());
-            named.extend(values.filter(|value| !is_name(value)).map(|value| (PathBuf::from(value), wanted)));
+            named.extend(values.map(|value| (PathBuf::from(value), wanted)));
         }
         NamedArguments(named)
     }
 
     /// A sentence about the first that is something else.
     pub(super) fn mistaken(&self) -> Option<String> {
-        self.0.iter().find_map(|(path, wanted)| other_than(path, wanted))
+        // A folder that is called as a published model is not what was meant.
+        let is_name = |path: &Path| path.to_str().is_some_and(|name| find_published(name).is_some());
+        let mut paths = self.0.iter().filter(|(path, _)| !is_name(path));
+        paths.find_map(|(path, wanted)| other_than(path, wanted))
     }
 }
 
 /// A sentence about arguments in the place of photos, if none of them can be a photo or hold any.
 pub(super) fn no_photos(arguments: &[impl AsRef<OsStr>]) -> Option<String> {
-    let mut others = arguments.iter().map(|argument| other_than(Path::new(argument), &PHOTOS));
+    // Any folder may hold photos, and may be too large to be looked through before each run.
+    let mistaken = |path: &Path| if path.is_dir() { None } else { other_than(path, &PHOTOS) };
+    let mut others = arguments.iter().map(|argument| mistaken(Path::new(argument)));
     let first = others.next()??;
     others.all(|other| other.is_some()).then_some(first)
 }

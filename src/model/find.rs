@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::bundled::{BUNDLED, bundled};
 use super::classifier::{ClassifierModel, says_classifier};
-use super::zoo::{RECOMMENDED, find_published, full_name, not_read, published};
+use super::zoo::{find_published, full_name, not_read, published_names};
 use super::{
     FileHash, GraphFile, GraphSource, Graphs, Imported, Manifest, Model, ModelError, ModelKind,
     config_beside, read_config, store,
@@ -99,27 +99,33 @@ pub(super) fn is_place(name: &OsStr) -> bool {
     let path = Path::new(name);
     let known =
         || name.to_str().is_some_and(|name| BUNDLED.contains(&name) || find_published(name).is_some());
-    path.exists() && !(path.is_dir() && !is_model(path) && (known() || named(name).is_ok()))
+    path.exists() && !(path.is_dir() && !is_model_folder(path) && (known() || named(name).is_ok()))
 }
 
 /// The folder of the model that has this name.
 pub(super) fn named(name: &OsStr) -> Result<PathBuf, ModelError> {
     // A model of one's own may be called as a published one is for short.
     let full = name.to_str().map_or(name, |name| full_name(name).as_ref());
-    let of =
-        |name: &OsStr| homes().into_iter().map(|(_, home)| home.join(name)).find(|folder| is_model(folder));
+    let of = |name: &OsStr| {
+        homes().into_iter().map(|(_, home)| home.join(name)).find(|folder| is_model_folder(folder))
+    };
     let folder = if is_plain(name) { of(name).or_else(|| of(full)) } else { None };
     folder.ok_or_else(|| missing(name))
 }
 
-/// Endings of files that models are made of; a point elsewhere belongs to a name, as in `run-0.1`.
-const ENDINGS: [&str; 8] = ["pth", "pt", "pkl", "ckpt", "safetensors", "pdparams", "onnx", "json"];
+/// What checkpoint files end in.
+pub(crate) const CHECKPOINT_ENDINGS: [&str; 6] = ["pth", "pt", "pkl", "ckpt", "safetensors", "pdparams"];
+
+/// What other files of models end in.
+const OTHER_ENDINGS: [&str; 2] = ["onnx", "json"];
 
 /// Why there is no model of a name, or at a path.
 fn missing(name: &OsStr) -> ModelError {
     let path = Path::new(name);
+    // A point elsewhere belongs to a name, as in `run-0.1`.
+    let mut endings = CHECKPOINT_ENDINGS.iter().chain(&OTHER_ENDINGS);
     let ends_as_file =
-        path.extension().is_some_and(|end| ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known)));
+        path.extension().is_some_and(|end| endings.any(|known| end.eq_ignore_ascii_case(known)));
     if path.exists() && !path.is_dir() {
         let cause = "it is a pipe or a device, and a model is a folder or a file";
         return ModelError::io("read", path)(io::Error::other(cause));
@@ -136,11 +142,9 @@ fn missing(name: &OsStr) -> ModelError {
     }
     let (name, known) = (name.to_string_lossy(), known());
     let pull = |name: &str| format!("`rcnn pull {name}` brings it");
-    let recommended = RECOMMENDED.iter().map(|recommended| recommended.name);
-    let published = published().iter().map(|published| published.name.as_str()).chain(recommended);
-    let near = nearest(&name, known.iter().map(String::as_str).chain(published.clone()));
+    let near = nearest(&name, known.iter().map(String::as_str).chain(published_names()));
     let cure = match near {
-        _ if not_read(&name).is_some() => format!("it has {}", not_read(&name).unwrap_or_default()),
+        _ if let Some(what) = not_read(&name) => format!("it has {what}"),
         Some(near) if near == name => pull(near),
         Some(near) if known.iter().any(|known| known == near) => format!("the nearest name is `{near}`"),
         Some(near) => format!("the nearest name is `{near}`: {}", pull(near)),
@@ -165,7 +169,7 @@ fn is_plain(name: &OsStr) -> bool {
     matches!((parts.next(), parts.next()), (Some(std::path::Component::Normal(_)), None))
 }
 
-fn is_model(folder: &Path) -> bool {
+pub(crate) fn is_model_folder(folder: &Path) -> bool {
     folder.join("model.json").is_file() || is_checkpoint(folder)
 }
 
@@ -228,7 +232,7 @@ pub fn list() -> Vec<Listed> {
     for (place, home) in homes() {
         let mut folders: Vec<PathBuf> =
             fs::read_dir(home).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
-        folders.retain(|folder| is_model(folder));
+        folders.retain(|folder| is_model_folder(folder));
         folders.sort();
         for folder in folders {
             let name = folder.file_name().unwrap_or_default().to_string_lossy().escape_debug().to_string();
@@ -287,7 +291,7 @@ fn known() -> Vec<String> {
     let mut names: Vec<String> = BUNDLED.map(str::to_owned).to_vec();
     for (_, home) in homes() {
         let entries = fs::read_dir(home).into_iter().flatten().filter_map(Result::ok);
-        let models = entries.filter(|entry| is_model(&entry.path()));
+        let models = entries.filter(|entry| is_model_folder(&entry.path()));
         names.extend(models.map(|entry| entry.file_name().to_string_lossy().escape_debug().to_string()));
     }
     names.sort();

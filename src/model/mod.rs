@@ -25,6 +25,7 @@ pub use crate::family::Class;
 pub use bring::{Brought, Wanted, bring};
 pub use bundled::{BUNDLED, DEFAULT};
 pub use classifier::{ClassifierManifest, ClassifierModel};
+pub(crate) use find::{CHECKPOINT_ENDINGS, is_model_folder};
 pub use find::{Listed, ModelPlace, list};
 pub use import::{Imported, config_beside, read_config, read_options};
 pub use manifest::{FileHash, Files, Manifest, Provenance, Publication, Quantization};

@@ -124,6 +124,11 @@ pub fn published() -> &'static [Published] {
     &ALL
 }
 
+/// Their names, and those of the recommended ones.
+pub(super) fn published_names<'a>() -> impl Iterator<Item = &'a str> {
+    ALL.iter().map(|known| known.name.as_str()).chain(RECOMMENDED.iter().map(|known| known.name))
+}
+
 /// One by its name, by a recommended one's, or without its schedule (`pd-r34-fpn` for `pd-r34-fpn-1x`) where there is but one.
 pub fn find_published(name: &str) -> Option<&'static Published> {
     let name = full_name(name);
@@ -168,8 +173,7 @@ pub fn no_such(name: &str) -> String {
     if let Some(what) = not_read(name) {
         return format!("`{shown}` has {what}: `rcnn models --all` lists those that can be pulled");
     }
-    let names = ALL.iter().map(|known| known.name.as_str());
-    let near = nearest(name, names.chain(RECOMMENDED.iter().map(|known| known.name)));
+    let near = nearest(name, published_names());
     let near = near.map_or_else(String::new, |near| format!("the nearest name is `{near}`, and "));
     format!("no published checkpoint is called `{shown}`: {near}`rcnn models --all` lists them")
 }

@@ -156,11 +156,8 @@ impl Album {
 
     /// Whether the pictures show detections of this score with their names.
     fn names(&self, score: Option<f64>) -> bool {
-        let from = match self {
-            Album::Photos { .. } => return false,
-            Album::Annotated { drawn_from, .. } => *drawn_from,
-        };
-        score.is_some_and(|score| score >= from)
+        let Album::Annotated { drawn_from, .. } = self else { return false };
+        score.is_some_and(|score| score >= *drawn_from)
     }
 
     /// Whether it was given a photo of this name, which may still not be had any more.

@@ -183,8 +183,8 @@ fn box_weights(tree: &Json, cascade: bool) -> Result<BoxWeights, ConfigError> {
     if !cascade {
         return Ok((last.or(get(tree, "BBoxHead.bbox_weight")?), None));
     }
-    let said: Option<Vec<[f32; 4]>> = get(tree, "CascadeHead.bbox_weight")?;
-    let mut all = said.unwrap_or_else(|| WEIGHTS.to_vec());
+    let stated: Option<Vec<[f32; 4]>> = get(tree, "CascadeHead.bbox_weight")?;
+    let mut all = stated.unwrap_or_else(|| WEIGHTS.to_vec());
     if let (Some(place), Some(last)) = (all.last_mut(), last) {
         *place = last;
     }
