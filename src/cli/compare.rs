@@ -11,7 +11,7 @@ use crate::compare::{
 };
 use crate::detector::Detector;
 use crate::memory;
-use crate::model::Model;
+use crate::model::{CHECKPOINT_ENDINGS, Model};
 use crate::photo::{self, DecodeOptions};
 use crate::run::{Annotated, FailedPhoto, Task};
 use crate::runtime::Runtime;
@@ -31,10 +31,13 @@ use super::summary::tell_clipped;
 use super::values::{folder as folder_to_write, whole};
 use super::{Exit, Usage, say};
 
+mod flipped;
 mod folder;
 mod page;
 mod row;
 
+use flipped::{GivenPhotos, ShownFlips};
+use folder::ComparedModels;
 use row::ComparedSetup;
 
 /// Compare models on the same photos: accuracy, cost, and whether the difference is significant
@@ -53,8 +56,8 @@ pub(crate) struct CompareArgs {
     /// COCO annotations: what there is to be found
     #[arg(short, long, value_name = "GT.json", value_parser = super::file_or_pipe())]
     annotations: PathBuf,
-    /// Photos: files, folders (with all folders in them), patterns, .txt files of paths; with one -i for each, and without
-    /// any where all models are saved results
+    /// Photos: files, folders (with all folders in them), patterns, .txt files of paths; with one -i for each; where all
+    /// models are saved results, only to show those that flipped on the page (-o)
     #[arg(short = 'i', long, alias = "input", value_name = "PHOTOS")]
     images: Vec<OsString>,
     /// Models (names, folders or checkpoint files) or saved results (.json, .jsonl, .gz of each). A+B are two models whose
@@ -130,8 +133,12 @@ pub(crate) fn run(mut args: CompareArgs) -> anyhow::Result<Exit> {
     if let Some(folder) = &args.out {
         folder::check(folder, &run, inputs.iter().map(PathBuf::as_path))?;
     }
-    let measured =
-        if run.is_empty() { None } else { Some(run_models(&args, &names, &saved, scratch.path())?) };
+    let (measured, given) = if run.is_empty() {
+        (None, photos_of_results(&args)?)
+    } else {
+        let (measured, given) = run_models(&args, &names, &saved, scratch.path())?;
+        (Some(measured), Some(given))
+    };
     let failed = measured.as_ref().map_or(&[][..], |measured| measured.failed.as_slice());
     let results = candidates(&args.models, &names, &saved, measured.as_ref(), scratch.path())?;
     let entries = together(results, alone, &args.group)?;
@@ -166,8 +173,13 @@ pub(crate) fn run(mut args: CompareArgs) -> anyhow::Result<Exit> {
     };
     if let Some(folder) = &args.out {
         let document = format!("{}\n", serde_json::to_string_pretty(&report)?);
+        let flips = match &given {
+            Some(given) => ShownFlips::of(&args, given, &entries, &judged, &how)?,
+            None => ShownFlips::default(),
+        };
+        let comparison = ComparedModels { judged: &judged, failed, flips };
         let markdown = in_form(TableForm::Markdown);
-        folder::write(folder, scratch.path(), &markdown, &document, &judged, &run, failed)?;
+        folder::write(folder, scratch.path(), &markdown, &document, comparison, &run)?;
         tell!("comparison in `{}`", folder.display());
     }
     print_report(&report, args.json)?;
@@ -253,15 +265,17 @@ fn is_results(model: &OsStr) -> Result<bool, Usage> {
     Ok(named && path.is_file() || run())
 }
 
-/// Endings of the files that models are given as; a point elsewhere belongs to the name, as in `run-0.1`.
-const ENDINGS: [&str; 8] = [".gz", ".json", ".jsonl", ".pth", ".pt", ".pkl", ".safetensors", ".pdparams"];
+/// Endings of saved results.
+const RESULTS_ENDINGS: [&str; 3] = ["gz", "json", "jsonl"];
 
-/// The last part of a path without the endings of a file.
+/// The last part of a path without the endings of a file that models are given as; a point elsewhere belongs to the name, as in
+/// `run-0.1`.
 fn stem(path: &Path) -> Option<String> {
     let mut name = path.file_name()?.to_string_lossy().into_owned();
-    for ending in ENDINGS {
-        if name.len() > ending.len() && name.ends_with(ending) {
-            name.truncate(name.len() - ending.len());
+    for ending in RESULTS_ENDINGS.iter().chain(&CHECKPOINT_ENDINGS) {
+        let own = name.strip_suffix(ending).and_then(|name| name.strip_suffix('.'));
+        if let Some(own) = own.filter(|own| !own.is_empty()) {
+            name = own.to_owned();
         }
     }
     Some(name)
@@ -299,14 +313,11 @@ fn run_models(
     names: &[String],
     saved: &[bool],
     folder: &Path,
-) -> anyhow::Result<Measured> {
+) -> anyhow::Result<(Measured, GivenPhotos)> {
     if args.images.is_empty() {
         return Err(Usage("models need photos to run on: give them with -i".into()).into());
     }
-    let listing = super::list_photos(&args.images, None)?;
-    let annotated = Annotated::open(&args.annotations)?;
-    let (tasks, warnings) = annotated.photos(listing.entries)?;
-    say(&warnings);
+    let (annotated, tasks) = photos(args)?;
     let runtime = args.machine.open()?;
     let stop = stop_on_signal();
     let decode = DecodeOptions { allow_truncated: args.allow_truncated, ..DecodeOptions::default() };
@@ -322,7 +333,31 @@ fn run_models(
     let measured =
         measure(&contenders, &tasks, &decode, folder, &stop, &mut |done| progress.set(done as u64, total, 0));
     progress.end();
-    Ok(measured?)
+    let decode = contenders.first().map_or(decode, |contender| contender.detector.reading(&decode));
+    Ok((measured?, GivenPhotos::of_run(&tasks, decode)))
+}
+
+/// The annotations' tables, and the photos that are annotated.
+fn photos(args: &CompareArgs) -> anyhow::Result<(Annotated, Vec<Task>)> {
+    let listing = super::list_photos(&args.images, None)?;
+    let annotated = Annotated::open(&args.annotations)?;
+    let (tasks, warnings) = annotated.photos(listing.entries)?;
+    say(&warnings);
+    Ok((annotated, tasks))
+}
+
+/// The photos that saved results were found in, where they are given and a page shows them.
+fn photos_of_results(args: &CompareArgs) -> anyhow::Result<Option<GivenPhotos>> {
+    if args.images.is_empty() {
+        return Ok(None);
+    }
+    if args.out.is_none() {
+        let what = "photos (-i) are for models, or for the page of saved results: give its folder with -o";
+        return Err(Usage(what.into()).into());
+    }
+    let (annotated, tasks) = photos(args)?;
+    let decode = DecodeOptions { allow_truncated: args.allow_truncated, ..DecodeOptions::default() };
+    Ok(Some(GivenPhotos::of_saved(&tasks, &annotated, decode)))
 }
 
 /// Loads the models of a row and lets them see the first photo, which is not timed.
@@ -382,7 +417,7 @@ mod tests {
         let models = ["fod-r18", "a/resnet-34", "b/resnet-34", "x/model.pth", "runs/one/detections.json"];
         let names = super::names(&models.map(Into::into));
         assert_eq!(names, ["fod-r18", "resnet-34", "resnet-34 (2)", "x", "one"]);
-        let models = ["run-0.1", "run-0.2/model.pth", "run-0.3/detections.jsonl.gz", "R50.1x.pkl"];
+        let models = ["run-0.1", "run-0.2/model.pth", "run-0.3/detections.jsonl.gz", "R50.1x.ckpt"];
         let names = super::names(&models.map(Into::into));
         assert_eq!(names, ["run-0.1", "run-0.2", "run-0.3", "R50.1x"]);
         // `compare.json` is the comparison's own, and file systems may not tell the cases of letters apart.

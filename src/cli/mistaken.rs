@@ -41,6 +41,10 @@ const CONFIG: WantedArgument = (
     "a config is wanted: the framework's own, or JSON as `rcnn import --template` writes it",
 );
 const NAMES: WantedArgument = (&[Text], "names of classes are wanted: a text with one on each line");
+const SCORES: WantedArgument = (
+    &[],
+    "scores of classes are wanted, as `rcnn evaluate --errors --best-scores` writes them, or one score for all",
+);
 const SOURCE: WantedArgument = (
     &[FolderOfPhotos, Annotations, Images, RunFolder, Journal, Text, EmptyFolder, OtherFolder],
     "annotations are wanted: a file, a data set's folder or a run's folder",
@@ -62,6 +66,7 @@ fn wanted(verb: &str, argument: &str, shown: &str) -> Option<WantedArgument> {
         (_, _, "SHARD") => SHARD,
         (_, "config", "FILE") => CONFIG,
         (_, "names", "FILE") => NAMES,
+        (_, "score", "SCORE|FILE") => SCORES,
         _ => return None,
     })
 }

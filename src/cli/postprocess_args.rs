@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
 use crate::detector::{Detector, Postprocess};
 use crate::family::Class;
 
@@ -76,12 +74,14 @@ impl PostprocessArgs {
 
 /// The scores of a file for a model's classes; names that the model does not have are told.
 fn by_class(path: &Path, classes: &[Class]) -> anyhow::Result<BTreeMap<String, f32>> {
-    let scores: BTreeMap<String, f32> = serde_json::from_str(&read_text(path)?).with_context(|| {
-        format!(
-            "`{}` is no JSON object of class names and scores, as `rcnn evaluate --errors --best-scores` writes it",
+    let unread = |error: serde_json::Error| {
+        let place = if error.is_data() { String::new() } else { format!(" (line {})", error.line()) };
+        anyhow::anyhow!(
+            "`{}` is no JSON object of class names and scores, as `rcnn evaluate --errors --best-scores` writes it{place}",
             path.display()
         )
-    })?;
+    };
+    let scores: BTreeMap<String, f32> = serde_json::from_str(&read_text(path)?).map_err(unread)?;
     if let Some((name, _)) = scores.iter().find(|(_, score)| !(0.0..=1.0).contains(*score)) {
         let name = name.escape_debug();
         return Err(Usage(format!("`{}`: the score of `{name}` is not from 0 to 1", path.display())).into());

@@ -93,6 +93,12 @@ fn written(id: &ResultId) -> String {
     }
 }
 
+/// What the evaluator is to judge.
+pub(super) fn params(how: &Judging<'_>) -> Params {
+    let image_ids = how.image_ids.map(|ids| ids.iter().map(written).collect());
+    Params { image_ids, ..Params::of(how.iou_type) }
+}
+
 /// A candidate while it is judged.
 struct Contest {
     /// The first training's results.
@@ -112,8 +118,7 @@ pub fn judge(
     candidates: &[Candidate],
     how: &Judging<'_>,
 ) -> Result<Vec<JudgedModel>, CompareError> {
-    let image_ids = how.image_ids.map(|ids| ids.iter().map(written).collect());
-    let params = Params { image_ids, ..Params::of(how.iou_type) };
+    let params = params(how);
     let mut first: Option<Contest> = None;
     let mut judged = Vec::new();
     for candidate in candidates {

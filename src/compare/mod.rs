@@ -4,12 +4,14 @@
 //! Never sees a terminal. [`measure()`] runs models and writes their results; [`judge()`] holds results against the
 //! annotations and against the first of them.
 
+mod flips;
 mod judge;
 mod measure;
 mod published;
 mod table;
 mod trainings;
 
+pub use flips::{Flip, Flips, flips};
 pub use judge::{Candidate, Difference, JudgedModel, Judging, judge, warnings};
 pub use measure::{Contender, Costs, Measured, measure};
 pub use published::{Circumstances, NUMBERS, Reproduction, StatedNumber};

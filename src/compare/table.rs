@@ -269,7 +269,7 @@ mod tests {
             intervals: vec![interval(-0.005, 0.03); 12],
             relative: 0.025,
             within_noise: Some(true),
-            classes: vec![Moved { name: "a|b".into(), own: 0.5, other: 0.7 }],
+            classes: vec![Moved { name: "a|b".into(), image_id: None, own: 0.5, other: 0.7 }],
             ..Difference::default()
         };
         let models = [model("one", 0.4, None), model("two", 0.41, Some(difference))];

@@ -1,11 +1,12 @@
 //! The fonts of labels: the embedded one, and one for the letters that it lacks. Knows no marks and no pixels.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use ab_glyph::{Font, FontArc, FontVec};
+use ab_glyph::{Font, FontArc, FontRef, FontVec};
 
 /// DejaVu Sans, cut to Latin, Greek, Cyrillic and punctuation; its licence stands beside it. Embedded, and used wherever
 /// it has the letters, because a font found on the system would make pictures differ by machine.
@@ -17,10 +18,10 @@ static EMBEDDED: LazyLock<FontArc> = LazyLock::new(|| {
 /// No font has more bytes than this; those of all Chinese, Japanese and Korean letters have some 20 million.
 const MOST_BYTES: u64 = 128 << 20;
 
-/// The embedded font, and another for what it cannot write.
+/// The embedded font, and others for what it cannot write.
 #[derive(Clone, Debug, Default)]
 pub struct Fonts {
-    other: Option<FontArc>,
+    others: Vec<FontArc>,
 }
 
 impl Fonts {
@@ -36,11 +37,11 @@ impl Fonts {
         }
         let font = FontVec::try_from_vec(bytes);
         let font = font.map_err(|_| io::Error::other("it is neither a TrueType nor an OpenType font"))?;
-        Ok(Fonts { other: Some(font.into()) })
+        Ok(Fonts { others: vec![font.into()] })
     }
 
-    /// The embedded font, and, where some texts need it, the font of the system that can write most of those: an upright
-    /// one of regular weight before others.
+    /// The embedded font, and those of the system that texts need beside it, as few as can write most of them: upright ones
+    /// of regular weight without serifs before others.
     pub fn for_texts(texts: &[&str]) -> Fonts {
         let embedded = Fonts::default();
         let missing: Vec<&str> =
@@ -50,43 +51,64 @@ impl Fonts {
         }
         let mut system = fontdb::Database::new();
         system.load_system_fonts();
-        let upright = |face: &fontdb::FaceInfo| face.style == fontdb::Style::Normal;
         let mut faces: Vec<&fontdb::FaceInfo> = system.faces().collect();
-        faces.sort_by_key(|face| (!upright(face), face.weight.0.abs_diff(400), face.monospaced));
-        let mut best: Option<(usize, FontArc)> = None;
+        faces.sort_by_cached_key(|face| preference(face));
+        let able = |face: &fontdb::FaceInfo| -> Option<BTreeSet<&str>> {
+            let written = |bytes: &[u8], index: u32| {
+                let font = FontRef::try_from_slice_and_index(bytes, index).ok()?;
+                Some(missing.iter().copied().filter(|text| has_all(&font, text)).collect())
+            };
+            system.with_face_data(face.id, written)?
+        };
+        let all = missing.iter().copied().collect::<BTreeSet<&str>>().len();
+        let mut able_faces: Vec<(fontdb::ID, BTreeSet<&str>)> = Vec::new();
         for face in faces {
-            let font = system.with_face_data(face.id, |bytes, index| {
-                FontVec::try_from_vec_and_index(bytes.to_vec(), index).ok().map(FontArc::from)
-            });
-            let Some(font) = font.flatten() else { continue };
-            let written = missing.iter().filter(|text| has_all(&font, text)).count();
-            if written > best.as_ref().map_or(0, |(most, _)| *most) {
-                let all = written == missing.len();
-                best = Some((written, font));
-                if all {
-                    break;
-                }
+            let Some(written) = able(face).filter(|written| !written.is_empty()) else { continue };
+            let whole = written.len() == all;
+            able_faces.push((face.id, written));
+            if whole {
+                break;
             }
         }
-        Fonts { other: best.map(|(_, font)| font) }
+        let mut others = Vec::new();
+        // Of those that can write as many texts, the first.
+        while let Some((face, written)) = able_faces.iter().rev().max_by_key(|(_, written)| written.len()) {
+            if written.is_empty() {
+                break;
+            }
+            let font = system.with_face_data(*face, |bytes, index| {
+                FontVec::try_from_vec_and_index(bytes.to_vec(), index).ok().map(FontArc::from)
+            });
+            others.extend(font.flatten());
+            let written = written.clone();
+            able_faces.iter_mut().for_each(|(_, texts)| texts.retain(|text| !written.contains(text)));
+        }
+        Fonts { others }
     }
 
     /// Whether every letter of a text can be read as this program draws it, one after the other from the left.
     pub fn can_write(&self, text: &str) -> bool {
-        is_simple(text)
-            && (has_all(&EMBEDDED, text) || self.other.as_ref().is_some_and(|font| has_all(font, text)))
+        is_simple(text) && self.all().any(|font| has_all(font, text))
     }
 
-    /// The font for a text: the embedded one unless only the other has all its letters.
+    /// The font for a text: the first that has all its letters, the embedded one before others.
     pub(super) fn of(&self, text: &str) -> &FontArc {
-        match &self.other {
-            Some(other) if !has_all(&EMBEDDED, text) && has_all(other, text) => other,
-            _ => &EMBEDDED,
-        }
+        self.all().find(|font| has_all(font, text)).unwrap_or(&EMBEDDED)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &FontArc> {
+        std::iter::once(&*EMBEDDED).chain(&self.others)
     }
 }
 
-fn has_all(font: &FontArc, text: &str) -> bool {
+/// What comes first in order is taken first.
+fn preference(face: &fontdb::FaceInfo) -> (bool, u16, bool, bool) {
+    let upright = face.style == fontdb::Style::Normal;
+    let with_serifs = face.families.iter().any(|(name, _)| name.contains("Serif"));
+    (!upright, face.weight.0.abs_diff(400), face.monospaced, with_serifs)
+}
+
+fn has_all(font: &impl Font, text: &str) -> bool {
     text.chars().filter(|c| !c.is_control()).all(|c| c.is_whitespace() || font.glyph_id(c).0 != 0)
 }
 

@@ -1,7 +1,14 @@
 //! The page of a comparison, as one HTML file that needs no other: models in one table and one plot, and what moved between
 //! them. Knows numbers as text; what they mean is its caller's.
 
+use std::path::PathBuf;
+
 use askama::Template;
+use coco_eval::Mistakes;
+
+use super::flips;
+use super::gallery::{Album, GalleryPhoto};
+use crate::photo::DecodeOptions;
 
 use super::page::{PageError, SCRIPT, STYLE};
 
@@ -24,6 +31,10 @@ pub struct ComparisonPage {
     pub gains: Vec<Gain>,
     /// Photos that count for no model, and why.
     pub left_out: Vec<(String, String)>,
+    /// The names of the categories of photos that flipped, by their places.
+    pub categories: Vec<String>,
+    /// How the photos were decoded.
+    pub decode: DecodeOptions,
 }
 
 /// A column.
@@ -48,6 +59,21 @@ pub struct Gain {
     pub own: String,
     /// Tables of what moved most, each with its heading.
     pub moved: Vec<(&'static str, Vec<MovedRow>)>,
+    /// Photos that are shown as either model sees them.
+    pub flips: Vec<FlippedPhoto>,
+}
+
+/// A photo that is shown twice: with what the first model makes of it, and with what the other one does.
+#[derive(Clone, Debug)]
+pub struct FlippedPhoto {
+    /// Its name.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// Width and height for which boxes were found, where they are known; another photo is not shown.
+    pub size: Option<(u32, u32)>,
+    /// Of either model a word for it, and what it finds and misses.
+    pub sides: [(String, Mistakes); 2],
 }
 
 /// A class or a photo, and its AP before and after.
@@ -67,6 +93,10 @@ pub struct MovedRow {
 #[template(path = "comparison.html", config = "src/report/askama.toml")]
 struct Html<'a> {
     page: &'a ComparisonPage,
+    /// Each with the pictures of its flips, in pairs.
+    gains: Vec<(&'a Gain, Vec<[GalleryPhoto; 2]>)>,
+    /// Photos that could not be shown.
+    lost: Option<String>,
     version: &'static str,
     style: &'static str,
     script: &'static str,
@@ -78,7 +108,33 @@ impl ComparisonPage {
     /// # Errors
     /// When it cannot be written down.
     pub fn html(&self) -> Result<String, PageError> {
-        let html = Html { page: self, version: env!("CARGO_PKG_VERSION"), style: STYLE, script: SCRIPT };
+        let album = flips::album(self.gains.iter().flat_map(|gain| &gain.flips), self.decode);
+        let pairs = |gain: &Gain| -> Vec<[GalleryPhoto; 2]> {
+            gain.flips.iter().filter_map(|flip| flips::pair(flip, &album, &self.categories)).collect()
+        };
+        let gains = self.gains.iter().map(|gain| (gain, pairs(gain))).collect();
+        let html = Html {
+            page: self,
+            gains,
+            lost: Album::lost(&album),
+            version: env!("CARGO_PKG_VERSION"),
+            style: STYLE,
+            script: SCRIPT,
+        };
         Ok(html.render()?)
+    }
+}
+
+impl Html<'_> {
+    fn pictures(&self) -> impl Iterator<Item = &GalleryPhoto> {
+        self.gains.iter().flat_map(|(_, pairs)| pairs.iter().flatten())
+    }
+
+    fn has_pictures(&self) -> bool {
+        self.pictures().next().is_some()
+    }
+
+    fn has_masks(&self) -> bool {
+        self.pictures().any(GalleryPhoto::has_masks)
     }
 }

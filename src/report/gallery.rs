@@ -41,8 +41,8 @@ pub(super) enum Album {
 /// The file of a photo that a run has seen.
 pub(super) struct SeenPhoto {
     pub(super) path: PathBuf,
-    /// Width and height that it had for the run.
-    pub(super) size: (u32, u32),
+    /// Width and height that it had when boxes were found in it, where that is known.
+    pub(super) size: Option<(u32, u32)>,
 }
 
 /// A photo and what is to be seen in it.
@@ -212,11 +212,13 @@ impl Album {
 impl SeenPhoto {
     /// Boxes that were found in a photo of another size lie elsewhere.
     fn same_size(&self, photo: Photo) -> Result<Photo, String> {
-        let (width, height) = self.size;
-        if (photo.width, photo.height) == self.size {
-            return Ok(photo);
+        match self.size {
+            Some((width, height)) if (photo.width, photo.height) != (width, height) => Err(format!(
+                "it has {}x{} pixels, and had {width}x{height} when boxes were found in it",
+                photo.width, photo.height
+            )),
+            _ => Ok(photo),
         }
-        Err(format!("it has {}x{} pixels, and had {width}x{height} in the run", photo.width, photo.height))
     }
 }
 

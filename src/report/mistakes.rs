@@ -72,13 +72,26 @@ fn picture(
     image: &Mistakes,
 ) -> Option<GalleryPhoto> {
     let names = judged.errors.as_ref().map_or(&[][..], |named| &named.categories);
-    let name = |boxed: &Boxed| names.get(boxed.category).map_or("", String::as_str).to_owned();
     // Less than a pixel of the page's picture.
     let tolerance = 0.75 * scale(row.width, row.height).max(1.0);
-    let mark = |kind: &'static str, boxed: &Boxed| {
+    let mask = |boxed: &Boxed| {
         let truth = image.mask(boxed);
         let mask = truth.as_ref().or_else(|| detected(row, boxed).filter(|_| !album.is_drawn()));
-        let path = mask.map(|mask| outline::path(mask, tolerance)).unwrap_or_default();
+        mask.map(|mask| outline::path(mask, tolerance)).unwrap_or_default()
+    };
+    let (caption, marks) = marks(image, names, mask);
+    album.picture(&row.file, caption, marks)
+}
+
+/// What is to be said of an image's mistakes, and its boxes; `mask` gives the path around the mask of each.
+pub(super) fn marks(
+    image: &Mistakes,
+    names: &[String],
+    mask: impl Fn(&Boxed) -> String,
+) -> (String, Vec<GalleryBox>) {
+    let name = |boxed: &Boxed| names.get(boxed.category).map_or("", String::as_str).to_owned();
+    let mark = |kind: &'static str, boxed: &Boxed| {
+        let path = mask(boxed);
         GalleryBox { kind, class: name(boxed), score: boxed.score, bbox: boxed.bbox, path }
     };
     let lists = [
@@ -94,8 +107,7 @@ fn picture(
     let wrongly =
         marks.iter().filter(|mark| mark.kind == "wrong").map(|mark| format!("{} wrong", mark.label()));
     let missed = image.missed.iter().map(|boxed| format!("{} missed", name(boxed)));
-    let caption = wrongly.chain(missed).take(6).collect::<Vec<String>>().join(", ");
-    album.picture(&row.file, caption, marks)
+    (wrongly.chain(missed).take(6).collect::<Vec<String>>().join(", "), marks)
 }
 
 /// The mask of the run's detection that was judged, by its score and corner.

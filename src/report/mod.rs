@@ -2,6 +2,7 @@
 //! nothing of models.
 
 mod comparison;
+mod flips;
 mod found;
 mod gallery;
 mod judged;
@@ -13,7 +14,7 @@ mod page;
 mod plot;
 mod plot_labels;
 
-pub use comparison::{ColumnHead, ComparisonPage, Gain, MovedRow};
+pub use comparison::{ColumnHead, ComparisonPage, FlippedPhoto, Gain, MovedRow};
 pub use judged::EvaluationReport;
 pub use page::{PageError, Sources, page};
 pub use plot::{Plot, PlotError, PlotPoint};

@@ -132,7 +132,7 @@ fn album(folder: &Path, record: &Record, photos: &[PhotoEntry]) -> io::Result<(A
     // A photo that failed is not shown.
     let photo = |task: Task| {
         let (file, size) = rows.get(&task.image_id)?;
-        Some((file.clone(), SeenPhoto { path: task.entry.path, size: (*size)? }))
+        Some((file.clone(), SeenPhoto { path: task.entry.path, size: Some((*size)?) }))
     };
     let photos = tasks.into_iter().filter_map(photo).collect();
     Ok((Album::Photos { photos, options, lost: RefCell::default() }, notes))

@@ -129,6 +129,11 @@ impl Annotated {
         Ok(check.sentence())
     }
 
+    /// Width and height that an image is annotated with.
+    pub fn size(&self, image: &ResultId) -> Option<(f64, f64)> {
+        self.sizes.get(image).copied()
+    }
+
     /// A model's classes with the categories' ids; warnings about those without one.
     pub fn classes(&self, classes: &[Class]) -> (Vec<ResultCategory>, Vec<String>) {
         naming::match_classes(classes, &borrowed(&self.categories))

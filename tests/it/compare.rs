@@ -59,6 +59,52 @@ fn numbers_are_those_of_detect_and_evaluate() {
     );
     assert!(place.read("out/compare.svg").starts_with("<svg"));
     image::open(place.at("out/compare.png")).unwrap();
+    // Each photo that flipped is there as both see it: the worse one misses what it was robbed of.
+    let moved = difference["photos"].as_array().unwrap().len().min(6);
+    assert!(moved > 1, "half of the detections change something");
+    let pictures: Vec<&str> = page.split("<figure>").skip(1).collect();
+    assert_eq!(pictures.len(), 2 * moved);
+    for pair in pictures.chunks(2) {
+        let name = |picture: &str| {
+            picture.split(r#"<span class="name">"#).nth(1).unwrap().split('<').next().unwrap().to_owned()
+        };
+        assert_eq!(name(pair[0]), name(pair[1]));
+        assert!(pair[0].contains("fod-r18, AP ") && pair[1].contains("half, AP "));
+        assert!(pair[1].contains(r#"data-kind="missed""#), "{}", name(pair[1]));
+    }
+}
+
+/// Of saved results the page shows photos where they are given, and only those that are annotated as large as they are.
+#[test]
+fn photos_of_saved_results_are_shown_where_they_are_given() {
+    let place = Place::new();
+    let (annotations, photos) = (debris("annotations.json"), debris("images"));
+    let truth: Value = serde_json::from_slice(&std::fs::read(&annotations).unwrap()).unwrap();
+    let found = |annotation: &Value| {
+        json!({"image_id": annotation["image_id"], "category_id": annotation["category_id"],
+        "bbox": annotation["bbox"], "score": 0.9})
+    };
+    let all: Vec<Value> = truth["annotations"].as_array().unwrap().iter().map(found).collect();
+    let rest: Vec<&Value> = all.iter().filter(|one| one["image_id"] != all[0]["image_id"]).collect();
+    place.write("all.json", serde_json::to_string(&all).unwrap().as_bytes());
+    place.write("rest.json", serde_json::to_string(&rest).unwrap().as_bytes());
+    let compare = ["compare", "-a", &annotations, "all.json", "rest.json", "--bootstrap", "20"];
+    let page = |more: &[&str]| {
+        place.rcnn(&[&compare[..], more].concat()).expect(0);
+        place.read("out/compare.html")
+    };
+    assert!(!page(&["-o", "out"]).contains("<figure>"), "nobody knows where the photos are");
+    let shown = page(&["-o", "out", "-i", &photos]);
+    assert_eq!(shown.matches("<figure>").count(), 2, "the photo of which nothing is found any more");
+    assert!(shown.contains("rest, AP 0.00") && !shown.contains("cannot be shown"));
+    let ended = place.rcnn(&[&compare[..], &["-i", &photos]].concat()).expect(2);
+    assert!(ended.err.contains("give its folder with -o"), "{}", ended.err);
+    // A photo of another size is not the one in which the boxes were found.
+    let name = truth["images"][0]["file_name"].as_str().unwrap();
+    std::fs::create_dir(place.at("other")).unwrap();
+    image::RgbImage::new(30, 21).save(place.at("other").join(name)).unwrap();
+    let other = page(&["-o", "out", "-i", "other"]);
+    assert!(!other.contains("<figure>") && other.contains("cannot be shown"));
 }
 
 /// Two rungs of the ladder, each judged by itself and beside the other.

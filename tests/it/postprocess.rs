@@ -137,7 +137,17 @@ fn best_scores_of_an_evaluation_are_the_scores_of_a_run() {
         place.rcnn(&["detect", &scenes(), "-o", "x", "--no-draw", "--score", "wrong.json"]).expect(2);
     }
     place.write("wrong.json", b"[0.5]");
-    place.rcnn(&["detect", &scenes(), "-o", "x", "--no-draw", "--score", "wrong.json"]).expect(1);
+    let said = "rcnn: `wrong.json` is no JSON object of class names and scores, as `rcnn evaluate --errors --best-scores` writes it";
+    for (file, said) in [
+        ("wrong.json", format!("{said}\n")),
+        (
+            &annotations(),
+            format!("`{}` holds COCO annotations, and scores of classes are wanted", annotations()),
+        ),
+    ] {
+        let ended = place.rcnn(&["detect", &scenes(), "-o", "x", "--no-draw", "--score", file]).expect(1);
+        assert!(ended.err.contains(&said), "{}", ended.err);
+    }
 }
 
 #[test]

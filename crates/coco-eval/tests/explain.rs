@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use coco_eval::{Closed, Evaluator, IntervalKind, Params, Reading, Resampling, TIDE_KINDS, TideThresholds};
+use coco_eval::{
+    Closed, Evaluator, IntervalKind, Mistakes, Params, Reading, Resampling, TIDE_KINDS, TideThresholds,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -40,6 +42,32 @@ fn tide_has_tidecvs_numbers() {
         assert_eq!(json!(tide.false_positive), expected["special"]["FalsePos"], "{name}");
         assert_eq!(json!(tide.false_negative), expected["special"]["FalseNeg"], "{name}");
     }
+}
+
+/// One thing in each of two images: one found at 0.9, one at 0.1 behind three wrong boxes. F1 is best from 0.9 up (precision 1 and
+/// recall 1/2 give 0.67; all five give 2/5 and 1, or 0.57).
+#[test]
+fn right_detections_count_from_any_score_where_ap_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gt, dt) = (folder.path().join("gt.json"), folder.path().join("dt.json"));
+    let truth = |image: u32| json!({"id": image, "image_id": image, "category_id": 1, "bbox": [0, 0, 9, 9], "area": 81, "iscrowd": 0});
+    let set = json!({"images": [{"id": 1}, {"id": 2}], "categories": [{"id": 1, "name": "bolt"}],
+        "annotations": [truth(1), truth(2)]});
+    let found = |image: u32, x: u32, score: f64| json!({"image_id": image, "category_id": 1, "bbox": [x, 0, 9, 9], "score": score});
+    let results =
+        [found(1, 0, 0.9), found(2, 50, 0.5), found(2, 60, 0.4), found(2, 70, 0.3), found(2, 0, 0.1)];
+    std::fs::write(&gt, set.to_string()).unwrap();
+    std::fs::write(&dt, json!(results).to_string()).unwrap();
+    let input = Evaluator::open(&gt, &dt, &Params::default(), false).unwrap();
+    let counts = |images: Vec<Mistakes>| -> Vec<[usize; 4]> {
+        images
+            .iter()
+            .map(|one| [one.right.len(), one.wrong.len(), one.found.len(), one.missed.len()])
+            .collect()
+    };
+    let reading = Reading::default();
+    assert_eq!(counts(input.mistakes(reading, 0.5).unwrap()), [[1, 0, 1, 0], [0, 0, 0, 1]]);
+    assert_eq!(counts(input.found_and_mistaken(reading, 0.5).unwrap()), [[1, 0, 1, 0], [1, 0, 1, 0]]);
 }
 
 /// An image, a category, a box on a coarse grid and a score in tenths, so that there are ties.

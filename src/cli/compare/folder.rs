@@ -10,6 +10,7 @@ use crate::report::{Plot, PlotPoint};
 use crate::run::FailedPhoto;
 use serde::Deserialize;
 
+use super::flipped::ShownFlips;
 use super::{Usage, page};
 
 /// What a comparison writes beside each model's results.
@@ -89,15 +90,22 @@ pub(super) fn file(name: &str) -> String {
     format!("{name}.json")
 }
 
+/// What there is to be shown of a comparison.
+pub(super) struct ComparedModels<'a> {
+    pub(super) judged: &'a [JudgedModel],
+    /// Photos that count for no model.
+    pub(super) failed: &'a [FailedPhoto],
+    pub(super) flips: ShownFlips,
+}
+
 /// Writes a comparison; the results of models that were run, by these names, lie in `scratch`.
 pub(super) fn write(
     folder: &Path,
     scratch: &Path,
     text: &str,
     document: &str,
-    judged: &[JudgedModel],
+    comparison: ComparedModels<'_>,
     run: &[&String],
-    left_out: &[FailedPhoto],
 ) -> anyhow::Result<()> {
     let failed = |path: &Path, error| anyhow::anyhow!("cannot write `{}`: {error}", path.display());
     fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
@@ -118,9 +126,9 @@ pub(super) fn write(
         let interval = interval.map_or((y, y), |interval| (interval.low, interval.high));
         (y > -1.0).then(|| PlotPoint { name: model.name.clone(), x: costs.milliseconds, y, interval })
     };
-    let points: Vec<PlotPoint> = judged.iter().filter_map(point).collect();
+    let points: Vec<PlotPoint> = comparison.judged.iter().filter_map(point).collect();
     if points.is_empty() {
-        return write("compare.html", page::page(judged, left_out, None).html()?.as_bytes());
+        return write("compare.html", page::page(comparison, None).html()?.as_bytes());
     }
     let plot = Plot {
         title: "Average precision against time".into(),
@@ -131,5 +139,5 @@ pub(super) fn write(
     let svg = plot.svg()?;
     write("compare.svg", svg.as_bytes())?;
     write("compare.png", &plot.png()?)?;
-    write("compare.html", page::page(judged, left_out, Some(svg)).html()?.as_bytes())
+    write("compare.html", page::page(comparison, Some(svg)).html()?.as_bytes())
 }

@@ -1,15 +1,18 @@
 //! A comparison as a page: which numbers stand in which column, and what is said beside them.
 
 use crate::compare::{Costs, Difference, JudgedModel, SHOWN, ap, each, ends, gain, mib};
-use crate::report::{ColumnHead, ComparisonPage, Gain, MovedRow};
-use crate::run::FailedPhoto;
+use crate::report::{ColumnHead, ComparisonPage, FlippedPhoto, Gain, MovedRow};
 use coco_eval::Moved;
+
+use super::folder::ComparedModels;
 
 /// Most classes and photos that are listed of those that moved.
 const MOST: usize = 20;
 
 /// The page of models that were judged; `plot` is an SVG.
-pub(super) fn page(judged: &[JudgedModel], failed: &[FailedPhoto], plot: Option<String>) -> ComparisonPage {
+pub(super) fn page(comparison: ComparedModels<'_>, plot: Option<String>) -> ComparisonPage {
+    let ComparedModels { judged, failed, flips } = comparison;
+    let mut photos = flips.photos.into_iter();
     let by_cluster = judged.iter().any(|model| model.by_cluster.is_some());
     let names: Vec<&str> = judged.iter().map(|model| model.name.as_str()).collect();
     ComparisonPage {
@@ -19,8 +22,13 @@ pub(super) fn page(judged: &[JudgedModel], failed: &[FailedPhoto], plot: Option<
         rows: judged.iter().map(|model| (model.name.clone(), cells(model, by_cluster))).collect(),
         notes: notes(judged),
         plot,
-        gains: judged.iter().filter_map(|model| gained(judged.first()?, model)).collect(),
+        gains: judged
+            .iter()
+            .filter_map(|model| gained(judged.first()?, model, photos.next().unwrap_or_default()))
+            .collect(),
         left_out: failed.iter().map(|one| (one.file.clone(), one.error.detail.clone())).collect(),
+        categories: flips.categories,
+        decode: flips.decode,
     }
 }
 
@@ -62,7 +70,7 @@ fn notes(judged: &[JudgedModel]) -> Vec<String> {
     clusters.into_iter().chain(trainings).collect()
 }
 
-fn gained(first: &JudgedModel, model: &JudgedModel) -> Option<Gain> {
+fn gained(first: &JudgedModel, model: &JudgedModel, flips: Vec<FlippedPhoto>) -> Option<Gain> {
     let difference: &Difference = model.difference.as_ref()?;
     let tables =
         [("Classes that moved most", &difference.classes), ("Photos that flipped", &difference.photos)];
@@ -73,6 +81,7 @@ fn gained(first: &JudgedModel, model: &JudgedModel) -> Option<Gain> {
         first: first.name.clone(),
         own: model.name.clone(),
         moved: tables.into_iter().filter(|(_, rows)| !rows.is_empty()).collect(),
+        flips,
     })
 }
 

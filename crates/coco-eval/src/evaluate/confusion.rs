@@ -4,7 +4,7 @@
 //! paired across categories, the largest IoU first.
 
 use super::analysis::Verdicts;
-use super::mistakes::{Mistakes, by_image};
+use super::mistakes::{LeastScores, Mistakes, by_image};
 use super::problem::{CategoryProblem, EvaluatedTruth, Problem};
 
 /// One cell of the matrix that is not 0. A side that is absent is the background.
@@ -26,10 +26,11 @@ pub(super) fn confusion(
     score: f64,
     threshold: f64,
 ) -> Vec<Confused> {
+    let least = LeastScores { right: score, wrong: score };
     let mut counts = std::collections::BTreeMap::new();
     let mut count = |truth, detection| *counts.entry((truth, detection)).or_insert(0u64) += 1;
     let categories: Vec<CategoryProblem<'_>> = (0..problem.len()).map(|k| problem.category(k)).collect();
-    for Mistakes { right, wrong, missed, .. } in by_image(problem, verdicts, score) {
+    for Mistakes { right, wrong, missed, .. } in by_image(problem, verdicts, least) {
         for detection in right {
             count(Some(detection.category), Some(detection.category));
         }

@@ -59,6 +59,9 @@ pub struct Comparison {
 pub struct Moved {
     /// Category or file name.
     pub name: String,
+    /// An image's id as the annotations have it; none of a category.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub image_id: Option<serde_json::Value>,
     /// AP in the own results.
     pub own: f64,
     /// AP in the other results.
@@ -115,6 +118,7 @@ impl Evaluator {
         let last = own.arrays.shape[4] - 1;
         let classes = self.category_names().into_iter().enumerate().map(|(k, name)| Moved {
             name,
+            image_id: None,
             own: own.arrays.category_ap(k, &all, 0, last),
             other: others.arrays.category_ap(k, &all, 0, last),
         });
@@ -124,6 +128,7 @@ impl Evaluator {
             name: names
                 .get(id)
                 .map_or_else(|| self.set.ids.show(*id).to_string(), |name| (*name).to_string()),
+            image_id: Some(self.set.id_json(*id)),
             own,
             other,
         });

@@ -63,10 +63,27 @@ impl Evaluator {
     /// # Errors
     /// As for [`Evaluator::evaluate`].
     pub fn mistakes(&self, reading: Reading, iou: f64) -> Result<Vec<Mistakes>, EvaluateError> {
+        self.images(reading, iou, |cut| LeastScores { right: cut, wrong: cut })
+    }
+
+    /// The same with right detections of whatever score, as AP counts them: what an image's AP comes from.
+    ///
+    /// # Errors
+    /// As for [`Evaluator::evaluate`].
+    pub fn found_and_mistaken(&self, reading: Reading, iou: f64) -> Result<Vec<Mistakes>, EvaluateError> {
+        self.images(reading, iou, |cut| LeastScores { right: f64::NEG_INFINITY, wrong: cut })
+    }
+
+    fn images(
+        &self,
+        reading: Reading,
+        iou: f64,
+        least: impl Fn(f64) -> LeastScores,
+    ) -> Result<Vec<Mistakes>, EvaluateError> {
         let problem = self.problem(reading)?;
         let verdicts = judge(&problem, iou, self.largest_limit());
-        let least = operating::best_overall(&verdicts).map_or(f64::NEG_INFINITY, |cut| cut.score);
-        let mut images = by_image(&problem, &verdicts, least);
+        let cut = operating::best_overall(&verdicts).map_or(f64::NEG_INFINITY, |cut| cut.score);
+        let mut images = by_image(&problem, &verdicts, least(cut));
         for (place, (image, &id)) in (0..).zip(images.iter_mut().zip(&self.scope.images)) {
             image.image_id = self.set.id_json(id);
             image.masks = self.lookup.truths.clone().map(|masks| (masks, place));
@@ -75,11 +92,21 @@ impl Evaluator {
     }
 }
 
+/// Scores below which detections are left out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeastScores {
+    /// Of right ones; what only others find is missed.
+    pub(super) right: f64,
+    /// Of wrong ones.
+    pub(super) wrong: f64,
+}
+
 /// The same without the images' ids, in the images' order; in each list by category and falling score.
-pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64) -> Vec<Mistakes> {
+pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: LeastScores) -> Vec<Mistakes> {
     let mut images = vec![Mistakes::default(); problem.images];
     for (category, verdicts) in verdicts.iter().enumerate() {
-        for judged in verdicts.judged.iter().filter(|judged| judged.score >= least) {
+        let counts = |right: bool, score: f64| score >= if right { least.right } else { least.wrong };
+        for judged in verdicts.judged.iter().filter(|judged| counts(judged.right, judged.score)) {
             let bbox = problem.detections.rows.at(judged.row).bbox;
             let image = &mut images[judged.image as usize];
             let list = if judged.right { &mut image.right } else { &mut image.wrong };
@@ -90,7 +117,7 @@ pub(super) fn by_image(problem: &Problem<'_>, verdicts: &[Verdicts], least: f64)
                 continue;
             }
             let image = &mut images[truth.image as usize];
-            let missed = verdicts.found[place].is_none_or(|found| found < least);
+            let missed = verdicts.found[place].is_none_or(|found| found < least.right);
             let list = if missed { &mut image.missed } else { &mut image.found };
             let (bbox, place, shape) = (truth.bbox, place as u32, truth.shape);
             list.push(Boxed { category, bbox, score: None, place, shape });
