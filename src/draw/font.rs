@@ -88,12 +88,46 @@ impl Fonts {
 
     /// Whether every letter of a text can be read as this program draws it, one after the other from the left.
     pub fn can_write(&self, text: &str) -> bool {
-        is_simple(text) && self.all().any(|font| has_all(font, text))
+        let mut letters = text.char_indices().map(|(place, letter)| &text[place..place + letter.len_utf8()]);
+        is_simple(text) && letters.all(|letter| self.all().any(|font| has_all(font, letter)))
     }
 
-    /// The font for a text: the first that has all its letters, the embedded one before others.
-    pub(super) fn of(&self, text: &str) -> &FontArc {
-        self.all().find(|font| has_all(font, text)).unwrap_or(&EMBEDDED)
+    /// A text in parts of one font each: in one, if a font has all its letters, the embedded one before others; a font of one
+    /// script may lack the digits of a score.
+    pub(super) fn parts<'a>(&'a self, text: &'a str) -> Vec<(&'a FontArc, &'a str)> {
+        if let Some(font) = self.all().find(|font| has_all(font, text)) {
+            return vec![(font, text)];
+        }
+        let fonts: Vec<&FontArc> = self.all().collect();
+        let own = |letter: &str| fonts.iter().position(|font| has_all(font, letter)).unwrap_or(0);
+        let mut parts: Vec<(usize, &str)> = Vec::new();
+        let mut first = 0;
+        for (place, letter) in text.char_indices() {
+            let end = place + letter.len_utf8();
+            let font = match parts.last() {
+                Some((font, _)) if letter.is_whitespace() => *font,
+                _ => own(&text[place..end]),
+            };
+            match parts.last_mut().filter(|(last, _)| *last == font) {
+                Some((_, part)) => *part = &text[first..end],
+                None => {
+                    first = place;
+                    parts.push((font, &text[place..end]));
+                }
+            }
+        }
+        parts.into_iter().map(|(font, part)| (fonts[font], part)).collect()
+    }
+
+    /// The height of a line of a font in which its letters are as large as those of the embedded one in a line of this height,
+    /// and how far below that line's top it begins if both stand on the same ground.
+    pub(super) fn line(font: &FontArc, height: f32) -> (f32, f32) {
+        let em = |font: &FontArc| font.units_per_em().filter(|units| *units > 0.0);
+        let (Some(own), Some(embedded)) = (em(font), em(&EMBEDDED)) else { return (height, 0.0) };
+        let letters = height / EMBEDDED.height_unscaled() * embedded;
+        let line = letters * font.height_unscaled() / own;
+        let ascent = |font: &FontArc, units: f32| letters * font.ascent_unscaled() / units;
+        (line, ascent(&EMBEDDED, embedded) - ascent(font, own))
     }
 
     fn all(&self) -> impl Iterator<Item = &FontArc> {
@@ -137,6 +171,28 @@ mod tests {
     fn what_must_be_shaped_is_not_written() {
         for text in ["مرحبا", "नमस्ते", "שלום", "🐟"] {
             assert!(!Fonts::for_texts(&[text]).can_write(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_written_in_the_font_that_has_all_of_it() {
+        let fonts = Fonts::default();
+        let (embedded, text) = (&*EMBEDDED, "Bolzen 0.97");
+        let parts = fonts.parts(text);
+        assert_eq!(parts.iter().map(|(_, part)| *part).collect::<Vec<_>>(), [text]);
+        assert_eq!(Fonts::line(parts[0].0, 13.0), (13.0, 0.0), "the embedded font's own line");
+        assert_eq!(parts[0].0.units_per_em(), embedded.units_per_em());
+    }
+
+    /// Noto's Thai has no digits; where no font of the system has Thai letters, there is nothing to be seen.
+    #[test]
+    fn what_one_font_lacks_another_writes() {
+        let fonts = Fonts::for_texts(&["น็อต", "螺栓"]);
+        for name in ["น็อต", "螺栓"].into_iter().filter(|name| fonts.can_write(name)) {
+            let text = format!("{name} 0.97");
+            let parts = fonts.parts(&text);
+            assert_eq!(parts.iter().map(|(_, part)| *part).collect::<String>(), text);
+            assert!(parts.iter().all(|(font, part)| has_all(*font, part)), "{text}");
         }
     }
 

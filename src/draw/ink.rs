@@ -5,6 +5,7 @@ use image::{Rgb, RgbImage};
 use imageproc::drawing::{draw_text_mut, text_size};
 
 use super::colour::luma;
+use super::font::Fonts;
 use super::place::Rect;
 
 /// How much of a label's ground is colour; the rest shows the photo.
@@ -20,11 +21,12 @@ pub(super) fn outline(picture: &mut RgbImage, rect: Rect, line: i64, colour: [u8
 
 /// The space a label takes: its text without characters that cannot be drawn, cut if wider than the picture, and
 /// its width and height with padding. `None` where not even a few letters fit.
-pub(super) fn fit(font: &FontArc, label: &str, size: i64, widest: i64) -> Option<(String, (i64, i64))> {
+pub(super) fn fit(fonts: &Fonts, label: &str, size: i64, widest: i64) -> Option<(String, (i64, i64))> {
     let text: String = label.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     let text = text.trim();
     let (pad, height) = (padding(size), size + 2 * (size / 12));
-    let wide = |text: &str| i64::from(text_size(size as f32, font, text).0) + 2 * pad;
+    let wide =
+        |text: &str| fonts.parts(text).iter().map(|part| advance(*part, size)).sum::<i64>() + 1 + 2 * pad;
     if text.is_empty() {
         return None;
     }
@@ -44,7 +46,7 @@ pub(super) fn fit(font: &FontArc, label: &str, size: i64, widest: i64) -> Option
 /// A label's ground in the class's colour, and its text in black or white, whichever reads better.
 pub(super) fn label(
     picture: &mut RgbImage,
-    font: &FontArc,
+    fonts: &Fonts,
     text: &str,
     rect: Rect,
     size: i64,
@@ -52,8 +54,18 @@ pub(super) fn label(
 ) {
     fill(picture, rect, colour, GROUND);
     let ink = if luma(colour) > 112 { [0; 3] } else { [255; 3] };
-    let (x, y) = (rect.x + padding(size), rect.y + size / 12);
-    draw_text_mut(picture, Rgb(ink), x as i32, y as i32, size as f32, font, text);
+    let (mut x, y) = (rect.x + padding(size), rect.y + size / 12);
+    for (font, part) in fonts.parts(text) {
+        let (line, below) = Fonts::line(font, size as f32);
+        let top = y + below.round() as i64;
+        draw_text_mut(picture, Rgb(ink), x as i32, top as i32, line, font, part);
+        x += advance((font, part), size);
+    }
+}
+
+/// Pixels from the beginning of a part of a text to that of the next.
+fn advance((font, part): (&FontArc, &str), size: i64) -> i64 {
+    i64::from(text_size(Fonts::line(font, size as f32).0, font, part).0) - 1
 }
 
 /// Space left and right of the text.
@@ -93,17 +105,15 @@ pub(super) fn mix(pixel: &mut Rgb<u8>, colour: [u8; 3], opacity: u32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::font::Fonts;
     use super::*;
 
     #[test]
     fn a_long_name_is_cut_and_keeps_its_score() {
         let fonts = Fonts::default();
-        let font = fonts.of("A");
-        let (text, (width, _)) = fit(font, "AdjustableWrench 0.97", 13, 90).expect("room for some letters");
+        let (text, (width, _)) = fit(&fonts, "AdjustableWrench 0.97", 13, 90).expect("room for some letters");
         assert!(text.starts_with("Adj") && text.ends_with("… 0.97"), "{text}");
         assert!(width <= 90);
-        assert_eq!(fit(font, "AdjustableWrench 0.97", 13, 10), None);
+        assert_eq!(fit(&fonts, "AdjustableWrench 0.97", 13, 10), None);
     }
 
     #[test]

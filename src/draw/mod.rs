@@ -8,7 +8,6 @@ mod ink;
 mod mask;
 mod place;
 
-use ab_glyph::FontArc;
 use coco_eval::Rle;
 use image::RgbImage;
 
@@ -75,7 +74,7 @@ pub(crate) fn annotate_in(photo: &mut Photo, marks: &[Mark], fonts: &Fonts, size
         ink::outline(&mut picture, *frame, sizes.line, mark.colour());
     }
     for label in labels(page, &frames, sizes, fonts) {
-        ink::label(&mut picture, label.font, &label.text, label.rect, label.size, label.colour);
+        ink::label(&mut picture, fonts, &label.text, label.rect, label.size, label.colour);
     }
     photo.pixels = picture.into_raw();
 }
@@ -146,26 +145,24 @@ pub(crate) fn place_labels(
 }
 
 /// A label that found its place.
-struct Label<'a> {
+struct Label {
     text: String,
-    font: &'a FontArc,
     rect: Rect,
     size: i64,
     colour: [u8; 3],
 }
 
 /// Places labels, one after the other, each where it covers least; text shrinks before a label is given up.
-fn labels<'a>(page: Rect, frames: &[(Rect, &Mark)], sizes: DrawSizes, fonts: &'a Fonts) -> Vec<Label<'a>> {
+fn labels(page: Rect, frames: &[(Rect, &Mark)], sizes: DrawSizes, fonts: &Fonts) -> Vec<Label> {
     let boxes: Vec<Rect> = frames.iter().map(|(frame, _)| *frame).collect();
     let mut place = LabelPlacer::new(page, &boxes);
     let mut placed = Vec::new();
     for (index, (_, mark)) in frames.iter().enumerate().filter(|(_, (_, mark))| !mark.label.is_empty()) {
-        let font = fonts.of(&mark.label);
         let smaller = [sizes.text, sizes.text * 4 / 5, sizes.text * 3 / 5];
         let found = smaller.into_iter().filter(|&size| size >= SMALLEST_TEXT).find_map(|size| {
-            let (text, (width, height)) = ink::fit(font, &mark.label, size, page.width)?;
+            let (text, (width, height)) = ink::fit(fonts, &mark.label, size, page.width)?;
             let rect = place.find(index, width, height)?;
-            Some(Label { text, font, rect, size, colour: mark.colour() })
+            Some(Label { text, rect, size, colour: mark.colour() })
         });
         if let Some(label) = found {
             place.take(label.rect);
