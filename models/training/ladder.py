@@ -140,15 +140,20 @@ class Ladder:
             raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
         return done.stdout
 
+    def all_runs(self):
+        """This command's runs, then those that earlier commands left in the folder."""
+        own = [run for wave in self.waves for run in wave]
+        named = (path.parent.name.rpartition("-") for path in sorted(self.out.glob("*-*/progress.json")))
+        return own + [run for run in ((name, int(seed)) for name, _, seed in named if name in LADDER) if run not in own]
+
     def write_table(self):
         rows = []
-        for wave in self.waves:
-            for name, seed in wave:
-                now, scored = self.progress(name, seed), self.scored(name, seed)
-                last = scored[-1] if scored else {}
-                a_step = now["seconds"] / now["step"] if now["step"] else None
-                rows.append([name, seed, now["step"], self.recipe.steps, now["loss"], last.get("step"),
-                             *(last.get(n) for n in NUMBERS), a_step and f"{a_step:.3f}", " ".join(map(str, now["restarts"]))])
+        for name, seed in self.all_runs():
+            now, scored = self.progress(name, seed), self.scored(name, seed)
+            last = scored[-1] if scored else {}
+            a_step = now["seconds"] / now["step"] if now["step"] else None
+            rows.append([name, seed, now["step"], self.recipe.steps, now["loss"], last.get("step"),
+                         *(last.get(n) for n in NUMBERS), a_step and f"{a_step:.3f}", " ".join(map(str, now["restarts"]))])
         heading = ("rung", "seed", "steps", "of", "loss", "judged", *NUMBERS, "seconds a step", "restarts")
         table(self.out / "table.csv", heading, rows)
         if self.a.snapshot:

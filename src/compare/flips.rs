@@ -74,10 +74,10 @@ pub fn flips(
     Ok(all)
 }
 
-/// The photos whose AP differs, those of the largest difference first.
+/// The photos whose AP moved, those that moved most first.
 fn moved(model: &JudgedModel, most: usize) -> Vec<&Moved> {
     let photos = model.difference.iter().flat_map(|difference| &difference.photos);
-    photos.filter(|one| one.own != one.other).take(most).collect()
+    photos.take(most).collect()
 }
 
 /// What goes wrong in some images, by their ids as JSON.

@@ -217,13 +217,10 @@ pub fn ends(interval: Option<&Interval>) -> String {
 }
 
 fn moved(text: &mut String, what: &str, moved: &[Moved]) -> std::fmt::Result {
-    let differing: Vec<String> = moved
-        .iter()
-        .filter(|one| one.own != one.other)
-        .take(5)
-        .map(|one| format!("{} {:.2} to {:.2}", cell(&one.name), one.own, one.other))
-        .collect();
-    if differing.is_empty() { Ok(()) } else { writeln!(text, "  {what}: {}", differing.join(", ")) }
+    let most = moved.iter().take(5);
+    let most: Vec<String> =
+        most.map(|one| format!("{} {:.2} to {:.2}", cell(&one.name), one.own, one.other)).collect();
+    if most.is_empty() { Ok(()) } else { writeln!(text, "  {what}: {}", most.join(", ")) }
 }
 
 /// -1 stands for nothing to measure.

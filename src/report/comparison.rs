@@ -8,9 +8,8 @@ use coco_eval::Mistakes;
 
 use super::flips;
 use super::gallery::{Album, GalleryPhoto};
-use crate::photo::DecodeOptions;
-
 use super::page::{PageError, SCRIPT, STYLE};
+use crate::photo::DecodeOptions;
 
 /// What the page shows.
 #[derive(Clone, Debug, Default)]

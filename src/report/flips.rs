@@ -18,6 +18,7 @@ pub(super) fn album<'a>(flips: impl Iterator<Item = &'a FlippedPhoto>, options: 
 
 /// Both pictures of a photo; none where it cannot be had any more.
 pub(super) fn pair(flip: &FlippedPhoto, album: &Album, categories: &[String]) -> Option<[GalleryPhoto; 2]> {
+    let photo = album.plain(&flip.name)?;
     let picture = |(words, image): &(String, Mistakes)| {
         // Less than a pixel of the page's picture. Detections have boxes alone.
         let tolerance = 0.75 * flip.size.map_or(1.0, |(width, height)| scale(width, height)).max(1.0);
@@ -25,8 +26,7 @@ pub(super) fn pair(flip: &FlippedPhoto, album: &Album, categories: &[String]) ->
             |boxed: &Boxed| image.mask(boxed).map(|mask| outline::path(&mask, tolerance)).unwrap_or_default();
         let (wrong, marks) = mistakes::marks(image, categories, mask);
         let wrong = if wrong.is_empty() { String::new() } else { format!(": {wrong}") };
-        album.picture(&flip.name, format!("{words}{wrong}"), marks)
+        album.marked(photo.clone(), format!("{words}{wrong}"), marks)
     };
-    let [first, other] = &flip.sides;
-    Some([picture(first)?, picture(other)?])
+    Some(flip.sides.each_ref().map(picture))
 }

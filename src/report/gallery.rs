@@ -45,6 +45,16 @@ pub(super) struct SeenPhoto {
     pub(super) size: Option<(u32, u32)>,
 }
 
+/// A photo as the page has it, without boxes.
+#[derive(Clone)]
+pub(super) struct PlainPhoto {
+    name: String,
+    width: u32,
+    height: u32,
+    /// `data:` URL of a JPEG.
+    source: String,
+}
+
 /// A photo and what is to be seen in it.
 pub(super) struct GalleryPhoto {
     pub(super) name: String,
@@ -175,13 +185,23 @@ impl Album {
         caption: String,
         marks: Vec<GalleryBox>,
     ) -> Option<GalleryPhoto> {
+        Some(self.marked(self.plain(name)?, caption, marks))
+    }
+
+    /// A photo without boxes; none where it cannot be had any more.
+    pub(super) fn plain(&self, name: &str) -> Option<PlainPhoto> {
         let photo = self.photo(name)?;
         let (width, height) = (photo.width, photo.height);
         let source = format!("data:image/jpeg;base64,{}", STANDARD.encode(small_jpeg(photo)?));
-        let mut picture =
-            GalleryPhoto { name: name.into(), width, height, source, caption, marks, labels: Vec::new() };
+        Some(PlainPhoto { name: name.into(), width, height, source })
+    }
+
+    /// A photo with boxes.
+    pub(super) fn marked(&self, photo: PlainPhoto, caption: String, marks: Vec<GalleryBox>) -> GalleryPhoto {
+        let PlainPhoto { name, width, height, source } = photo;
+        let mut picture = GalleryPhoto { name, width, height, source, caption, marks, labels: Vec::new() };
         picture.place_labels(self);
-        Some(picture)
+        picture
     }
 
     /// What is to be said of photos that could not be shown.

@@ -87,12 +87,11 @@ fn gained(first: &JudgedModel, model: &JudgedModel, flips: Vec<FlippedPhoto>) ->
 
 /// Of a difference's lists `own` is the first model's AP.
 fn rows(moved: &[Moved]) -> Vec<MovedRow> {
-    let moved = moved.iter().filter(|one| one.own != one.other).take(MOST);
     let row = |one: &Moved| MovedRow {
         name: one.name.clone(),
         first: format!("{:.2}", one.own),
         own: format!("{:.2}", one.other),
         change: format!("{:+.2}", one.other - one.own),
     };
-    moved.map(row).collect()
+    moved.iter().take(MOST).map(row).collect()
 }
