@@ -5,6 +5,8 @@
 mod fuse;
 mod soften;
 
+use pulp::{Arch, Simd, WithSimd};
+
 pub use fuse::{ScoredBox, fuse, vote};
 pub use soften::soften;
 
@@ -92,9 +94,10 @@ pub fn suppress(boxes: &[BBox], scores: &[f32], groups: &[usize], threshold: f64
         places[groups[index]].push(place);
     }
     let mut stays = vec![false; order.len()];
+    let arch = Arch::new();
     for places in places {
-        let mut group = Group::new(places.iter().map(|&place| boxes[order[place]]));
-        for kept in group.run(threshold) {
+        let group = Group::new(places.iter().map(|&place| boxes[order[place]]));
+        for kept in arch.dispatch(Suppression { group, threshold }) {
             stays[places[kept]] = true;
         }
     }
@@ -129,18 +132,8 @@ impl Group {
         }
     }
 
-    fn run(&mut self, threshold: f32) -> Vec<usize> {
-        let mut kept = Vec::new();
-        for i in 0..self.gone.len() {
-            if !self.gone[i] {
-                kept.push(i);
-                self.strike(i, threshold);
-            }
-        }
-        kept
-    }
-
     /// Marks everything behind box `i` that overlaps it too much.
+    #[inline(always)]
     fn strike(&mut self, i: usize, threshold: f32) {
         let (x1, y1, x2, y2, area) = (self.x1[i], self.y1[i], self.x2[i], self.y2[i], self.area[i]);
         let rest = i + 1..self.gone.len();
@@ -153,6 +146,29 @@ impl Group {
             let both = wide * tall;
             *gone |= both / (area + other - both) > threshold;
         }
+    }
+}
+
+/// The suppression of one group, on the processor's widest vectors.
+struct Suppression {
+    group: Group,
+    threshold: f32,
+}
+
+impl WithSimd for Suppression {
+    /// The boxes that stay.
+    type Output = Vec<usize>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) -> Vec<usize> {
+        let mut kept = Vec::new();
+        for i in 0..self.group.gone.len() {
+            if !self.group.gone[i] {
+                kept.push(i);
+                self.group.strike(i, self.threshold);
+            }
+        }
+        kept
     }
 }
 
