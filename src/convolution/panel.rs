@@ -65,18 +65,18 @@ impl WithSimd for Lanes {
     }
 }
 
-/// All of a panel's sums stay in registers.
+/// All of a panel's sums stay in registers; of `B` vectors, [`BLOCK`] at most.
 #[inline(always)]
-pub(super) fn panel_sums<S: Simd>(
+pub(super) fn panel_sums<S: Simd, const B: usize>(
     simd: S,
     weights: &[[f32; PANEL]],
-    inputs: &[[S::f32s; BLOCK]],
-) -> [[S::f32s; BLOCK]; PANEL] {
-    let mut sums = [[simd.splat_f32s(0.0); BLOCK]; PANEL];
+    inputs: &[[S::f32s; B]],
+) -> [[S::f32s; B]; PANEL] {
+    let mut sums = [[simd.splat_f32s(0.0); B]; PANEL];
     for (weights, input) in weights.iter().zip(inputs) {
         for output in 0..PANEL {
             let weight = simd.splat_f32s(weights[output]);
-            for half in 0..BLOCK {
+            for half in 0..B {
                 sums[output][half] = simd.mul_add_f32s(weight, input[half], sums[output][half]);
             }
         }

@@ -17,17 +17,22 @@ pub const WINOGRAD: &str = "Winograd3x3";
 /// `stride`.
 pub const POINTWISE: &str = "Pointwise";
 
-/// Kernels (inputs times outputs) of 3x3 that it pays for. Below, maps of 300 pixel photos are too small for the
-/// transformed weights to pass, and larger ones gain a fiftieth; above, in the last stage of a ResNet, the transformed
-/// weights, four times as large, take more memory than the little time of such layers is worth. As measured on Zen 3.
-const WINOGRAD_PAYS: RangeInclusive<usize> = 192 * 192..=256 * 256;
+/// Kernels (inputs times outputs) of 3x3 that it pays for, on vectors of so many numbers. With AVX-512 the bundled model
+/// gains a twelfth by layers of 64 channels and more, and one of 128 pixel photos, whose maps are a few tiles there, loses a
+/// thirtieth (Zen 4). With AVX2 layers below 192 were seen to gain a fiftieth at
+/// most, and to lose on the maps of 300 pixel photos (Zen 3). Above 256, in the last stage of a ResNet, the transformed
+/// weights, four times as large, take more memory than the little time of such layers is worth.
+fn winograd_pays(lanes: usize) -> RangeInclusive<usize> {
+    let least = if lanes > AVX2_LANES { 64 } else { 192 };
+    least * least..=256 * 256
+}
 
 /// Kernels of 1x1 from which it pays: with fewer the time goes into memory, here as there.
 const POINTWISE_PAYS: usize = 64 * 256;
 
-/// The vectors, of AVX2 and its like, for which it was seen to pay for 1x1. With those of AVX-512 a ResNet-50-FPN takes a
-/// twentieth longer on Zen 4.
-const POINTWISE_LANES: usize = 8;
+/// Numbers in a vector of AVX2 and its like, the least for which kernels of our own pay, and the only for which that of 1x1
+/// does: with AVX-512 a ResNet-50-FPN takes a twentieth longer by it (Zen 4).
+const AVX2_LANES: usize = 8;
 
 /// How a layer is computed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +51,7 @@ pub fn rewrite(graph: &Graph, lanes: usize) -> Option<Graph> {
 /// The graph with the layers that are quicker here, each with the sum and the ReLU behind it, as operators of
 /// [`DOMAIN`]. `None` where there is none.
 fn with_own_kernels(graph: &Graph, lanes: usize) -> Option<Graph> {
-    if lanes < POINTWISE_LANES {
+    if lanes < AVX2_LANES {
         return None;
     }
     let constants = constants(graph);
@@ -167,11 +172,11 @@ fn kernel(node: &NodeProto, constants: &BTreeMap<&str, &Initializer>, lanes: usi
     let kernels = outputs.checked_mul(inputs)?;
     match kernel {
         (3, 3) => {
-            let pays = WINOGRAD_PAYS.contains(&kernels);
+            let pays = winograd_pays(lanes).contains(&kernels);
             (pays && stride == 1 && pads == [1, 1, 1, 1]).then_some(KernelChoice::Winograd)
         }
         (1, 1) => {
-            let pays = lanes == POINTWISE_LANES && kernels >= POINTWISE_PAYS;
+            let pays = lanes == AVX2_LANES && kernels >= POINTWISE_PAYS;
             (pays && pads == [0, 0, 0, 0]).then_some(KernelChoice::Pointwise { stride })
         }
         _ => None,
@@ -186,10 +191,21 @@ mod tests {
     const CHANNELS: usize = 256;
 
     fn layer(graph: &mut Graph, name: &str, x: &str, kernel: usize, stride: usize) -> String {
+        layer_of(CHANNELS, graph, name, x, kernel, stride)
+    }
+
+    fn layer_of(
+        channels: usize,
+        graph: &mut Graph,
+        name: &str,
+        x: &str,
+        kernel: usize,
+        stride: usize,
+    ) -> String {
         let numbers = |count: usize| Values::F32((0..count).map(|number| number as f32).collect());
-        let dims = [CHANNELS, CHANNELS, kernel, kernel];
+        let dims = [channels, channels, kernel, kernel];
         let weight = graph.constant(&format!("{name}.w"), &dims, numbers(dims.iter().product()));
-        let bias = graph.constant(&format!("{name}.b"), &[CHANNELS], numbers(CHANNELS));
+        let bias = graph.constant(&format!("{name}.b"), &[channels], numbers(channels));
         let window = ConvWindow { kernel, stride, pad: kernel / 2, dilation: 1, groups: 1 };
         graph.conv(name, x, &weight, &bias, window)
     }
@@ -233,6 +249,28 @@ mod tests {
         let relu = rewritten.nodes().iter().filter(|node| node.domain == DOMAIN);
         assert_eq!(relu.map(|node| node.attribute[0].i).collect::<Vec<_>>(), [Some(1), Some(1), Some(0)]);
         assert!(rewrite(&rewritten, 8).is_none(), "nothing is left");
+    }
+
+    #[test]
+    fn how_small_a_layer_may_be_depends_on_the_vectors() {
+        let operator = |channels: usize, lanes: usize| {
+            let mut graph = Graph::new("one");
+            let dims: Vec<Dim> = vec!["n".into(), channels.into(), "h".into(), "w".into()];
+            let x = graph.input("x", Element::F32, &dims);
+            let y = layer_of(channels, &mut graph, "y", &x, 3, 1);
+            graph.output(&y, Element::F32, &dims);
+            rewrite(&graph, lanes).map(|graph| graph.nodes()[0].op_type.clone())
+        };
+        let winograd = Some(WINOGRAD.to_owned());
+        assert_eq!(
+            [63, 64, 256, 257].map(|channels| operator(channels, 16)),
+            [None, winograd.clone(), winograd.clone(), None]
+        );
+        assert_eq!(
+            [191, 192, 256, 257].map(|channels| operator(channels, 8)),
+            [None, winograd.clone(), winograd, None]
+        );
+        assert_eq!(operator(256, 4), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::hash::sha256;
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Changes where what is kept changes.
-const FORMAT: &str = "5";
+const FORMAT: &str = "6";
 
 impl Runtime {
     /// A session for the processor of a graph that was optimised in an earlier run, or is now, and kept. `None` where

@@ -7,7 +7,7 @@ mod strip;
 
 use pulp::Arch;
 
-use super::panel::{BLOCK, Lanes, PANEL, share_out};
+use super::panel::{Lanes, PANEL, share_out};
 use super::{BatchSize, ConvolutionLayer};
 use plan::WinogradPlan;
 
@@ -101,7 +101,7 @@ pub fn convolve(
         return true;
     }
     let arch = Arch::new();
-    let plan = WinogradPlan::new(filter, *size, threads, BLOCK * arch.dispatch(Lanes));
+    let plan = WinogradPlan::new(filter, *size, threads, arch.dispatch(Lanes));
     let parts = plan.parts(filter, *size, output);
     share_out(parts, each, |part, scratch| arch.dispatch(strip::Strip { layer, part, scratch }));
     true

@@ -3,13 +3,14 @@
 
 use super::points::TILE;
 use super::{BatchSize, PANEL, PRODUCTS, WinogradFilter};
+use crate::convolution::panel::BLOCK;
 
 /// Of one thread's transformed input and products: twice the bytes of the weights, which pass once a strip, but not so
 /// few that a strip is hardly a block. (Half as many take a third longer with 256 channels on Zen 3.)
 const WEIGHTS: usize = 2;
 const LEAST_BYTES: usize = 1 << 20;
 
-// Cycles of a block of tiles, roughly, as measured on Zen 3: only their proportions matter.
+// Cycles of a block of two vectors of tiles, roughly, as measured on Zen 3: only their proportions matter.
 const CYCLES_INPUT: usize = 400;
 const CYCLES_PRODUCT: usize = 1;
 const CYCLES_OUTPUT: usize = 400;
@@ -36,7 +37,7 @@ pub(super) struct WinogradPart<'a> {
 }
 
 impl WinogradPlan {
-    /// The quickest division by an estimate; `lanes` are the tiles in a block.
+    /// The quickest division by an estimate; `lanes` are the tiles in a vector.
     pub(super) fn new(
         filter: &WinogradFilter,
         size: BatchSize,
@@ -46,8 +47,8 @@ impl WinogradPlan {
         let rows = size.count * size.tile_rows();
         let bytes = PRODUCTS * (filter.inputs + filter.panel_count() * PANEL) * lanes * size_of::<f32>();
         let weights = size_of_val(filter.panels.as_slice());
-        let most_blocks = ((WEIGHTS * weights).max(LEAST_BYTES) / bytes).max(1);
-        let most_rows = (most_blocks * lanes / size.tile_columns()).clamp(1, rows);
+        let most_vectors = ((WEIGHTS * weights).max(LEAST_BYTES) / bytes).max(1);
+        let most_rows = (most_vectors * lanes / size.tile_columns()).clamp(1, rows);
         let most_groups = threads.clamp(1, filter.panel_count());
         let plans = (1..=most_groups)
             .flat_map(|groups| (1..=most_rows).map(move |rows| WinogradPlan { rows, groups }));
@@ -59,12 +60,12 @@ impl WinogradPlan {
     fn cycles(&self, filter: &WinogradFilter, size: BatchSize, threads: usize, lanes: usize) -> usize {
         let strips = (size.count * size.tile_rows()).div_ceil(self.rows);
         let rounds = (strips * self.groups).div_ceil(threads.max(1));
-        let blocks = (self.rows * size.tile_columns()).div_ceil(lanes);
+        let vectors = (self.rows * size.tile_columns()).div_ceil(lanes);
         let outputs = filter.panel_count().div_ceil(self.groups) * PANEL;
         let products = PRODUCTS * filter.inputs * outputs;
         let weights = products * size_of::<f32>() / BYTES_A_CYCLE;
         let block = CYCLES_INPUT * filter.inputs + CYCLES_PRODUCT * products + CYCLES_OUTPUT * outputs;
-        rounds * (blocks * block + weights)
+        rounds * (vectors * block / BLOCK + weights)
     }
 
     /// The parts, with the pixels of `output` (count, outputs, height, width) that each computes.

@@ -1,7 +1,7 @@
 //! One strip of a layer: its tiles' inputs at the points, the products, and the tiles.
 //!
-//! Tiles are taken in blocks of two vectors: lane by lane, one tile each, so that every step is the same arithmetic on
-//! whole vectors.
+//! Tiles are taken in blocks of two vectors, the last of which may have one: lane by lane, one tile each, so that every
+//! step is the same arithmetic on whole vectors.
 
 use bytemuck::{cast_slice, cast_slice_mut, pod_read_unaligned};
 use pulp::{Simd, WithSimd};
@@ -25,36 +25,40 @@ impl WithSimd for Strip<'_, '_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Strip { layer, part, scratch } = self;
-        let lanes = BLOCK * S::F32_LANES;
         let tiles = part.rows * layer.size.tile_columns();
-        let blocks = tiles.div_ceil(lanes);
-        let inputs = aligned(&mut scratch.inputs, PRODUCTS * blocks * layer.filter.inputs * lanes);
-        let inputs: &mut [[S::f32s; BLOCK]] = cast_slice_mut(inputs);
-        transform::<S>(layer, part, blocks, inputs, &mut scratch.rows);
-        let products = aligned(&mut scratch.products, PRODUCTS * blocks * part.panels * PANEL * lanes);
-        let products: &mut [[S::f32s; BLOCK]] = cast_slice_mut(products);
-        multiply(simd, layer, part, blocks, inputs, products);
-        finish(simd, layer, part, blocks, products, &mut scratch.rows);
+        let vectors = tiles.div_ceil(S::F32_LANES);
+        let length = PRODUCTS * vectors * S::F32_LANES;
+        let inputs = cast_slice_mut(aligned(&mut scratch.inputs, length * layer.filter.inputs));
+        transform::<S>(layer, part, vectors, inputs, &mut scratch.rows);
+        let products = cast_slice_mut(aligned(&mut scratch.products, length * part.panels * PANEL));
+        multiply(simd, layer, part, vectors, inputs, products);
+        finish(simd, layer, part, vectors, products, &mut scratch.rows);
     }
 }
 
-/// The strip's inputs at the points: (products, blocks, inputs).
+/// The blocks of so many vectors: the first vector of each, and how many it has.
+#[inline(always)]
+fn blocks(vectors: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..vectors).step_by(BLOCK).map(move |first| (first, BLOCK.min(vectors - first)))
+}
+
+/// The strip's inputs at the points: (products, blocks, inputs, vectors of a block).
 #[inline(always)]
 fn transform<S: Simd>(
     layer: &ConvolutionLayer<'_, WinogradFilter>,
     part: &WinogradPart<'_>,
-    blocks: usize,
-    inputs: &mut [[S::f32s; BLOCK]],
+    vectors: usize,
+    inputs: &mut [S::f32s],
     scratch: &mut Vec<f32>,
 ) {
     let size = layer.size;
     let channels = layer.filter.inputs;
-    let lanes = BLOCK * S::F32_LANES;
+    let lanes = vectors * S::F32_LANES;
     let columns = size.tile_columns();
     // Pixels of one phase: every fourth of a row, and the last tile reaches one further.
     let length = columns + 1;
     let row = TILE * length;
-    let scratch = aligned(scratch, 2 * SIZE * row + PRODUCTS * blocks * lanes);
+    let scratch = aligned(scratch, 2 * SIZE * row + PRODUCTS * lanes);
     let (pixels, scratch) = scratch.split_at_mut(SIZE * row);
     let (down, tiles) = scratch.split_at_mut(SIZE * row);
     pixels.fill(0.0);
@@ -73,18 +77,17 @@ fn transform<S: Simd>(
             for (y, down) in down.chunks_exact(row).enumerate() {
                 let phase = |x: usize| &down[x % TILE * length + x / TILE..][..columns];
                 let from = [phase(0), phase(1), phase(2), phase(3), phase(4), phase(5)];
-                let to = &mut tiles[y * SIZE * blocks * lanes..][..SIZE * blocks * lanes];
-                rows_at_points(
-                    from,
-                    sixth_mut(to, blocks * lanes).map(|to| &mut to[number * columns..]),
-                    columns,
-                );
+                let to = &mut tiles[y * SIZE * lanes..][..SIZE * lanes];
+                rows_at_points(from, sixth_mut(to, lanes).map(|to| &mut to[number * columns..]), columns);
             }
         }
-        for (product, tiles) in tiles.chunks_exact(blocks * lanes).enumerate() {
-            let to = &mut inputs[product * blocks * channels..][..blocks * channels];
-            for (tiles, to) in tiles.chunks_exact(lanes).zip(to.chunks_exact_mut(channels)) {
-                to[channel] = pod_read_unaligned(cast_slice(tiles));
+        for (product, tiles) in tiles.chunks_exact(lanes).enumerate() {
+            let to = &mut inputs[product * vectors * channels..][..vectors * channels];
+            for (first, count) in blocks(vectors) {
+                for place in 0..count {
+                    let tiles = &tiles[(first + place) * S::F32_LANES..][..S::F32_LANES];
+                    to[first * channels + channel * count + place] = pod_read_unaligned(cast_slice(tiles));
+                }
             }
         }
     }
@@ -132,27 +135,45 @@ fn sixth_mut(values: &mut [f32], length: usize) -> [&mut [f32]; SIZE] {
     [a, b, c, d, e, &mut values[..length]]
 }
 
-/// Sums over the inputs: (products, blocks, outputs).
+/// Sums over the inputs: (products, blocks, outputs, vectors of a block).
 #[inline(always)]
 fn multiply<S: Simd>(
     simd: S,
     layer: &ConvolutionLayer<'_, WinogradFilter>,
     part: &WinogradPart<'_>,
-    blocks: usize,
-    inputs: &[[S::f32s; BLOCK]],
-    products: &mut [[S::f32s; BLOCK]],
+    vectors: usize,
+    inputs: &[S::f32s],
+    products: &mut [S::f32s],
 ) {
     let channels = layer.filter.inputs;
+    let sums = part.panels * PANEL;
     for product in 0..PRODUCTS {
-        for block in 0..blocks {
-            let place = product * blocks + block;
-            let inputs = &inputs[place * channels..][..channels];
-            let sums = &mut products[place * part.panels * PANEL..][..part.panels * PANEL];
-            for (panel, sums) in sums.chunks_exact_mut(PANEL).enumerate() {
-                let weights = layer.filter.panel(product, part.first_panel + panel);
-                sums.copy_from_slice(&panel_sums(simd, weights, inputs));
+        for (first, count) in blocks(vectors) {
+            let place = product * vectors + first;
+            let inputs = &inputs[place * channels..][..count * channels];
+            let to = &mut products[place * sums..][..count * sums];
+            match count {
+                BLOCK => multiply_block::<S, BLOCK>(simd, layer, part, product, inputs, to),
+                _ => multiply_block::<S, 1>(simd, layer, part, product, inputs, to),
             }
         }
+    }
+}
+
+/// The sums of one block at one pair of points.
+#[inline(always)]
+fn multiply_block<S: Simd, const B: usize>(
+    simd: S,
+    layer: &ConvolutionLayer<'_, WinogradFilter>,
+    part: &WinogradPart<'_>,
+    product: usize,
+    inputs: &[S::f32s],
+    to: &mut [S::f32s],
+) {
+    let inputs = inputs.as_chunks::<B>().0;
+    for (panel, to) in to.as_chunks_mut::<B>().0.chunks_exact_mut(PANEL).enumerate() {
+        let weights = layer.filter.panel(product, part.first_panel + panel);
+        to.copy_from_slice(&panel_sums(simd, weights, inputs));
     }
 }
 
@@ -164,30 +185,31 @@ fn finish<S: Simd>(
     simd: S,
     layer: &ConvolutionLayer<'_, WinogradFilter>,
     part: &mut WinogradPart<'_>,
-    blocks: usize,
-    products: &[[S::f32s; BLOCK]],
+    vectors: usize,
+    products: &[S::f32s],
     scratch: &mut Vec<f32>,
 ) {
     let size = layer.size;
-    let lanes = BLOCK * S::F32_LANES;
+    let lanes = vectors * S::F32_LANES;
     let columns = size.tile_columns();
     let sums = part.panels * PANEL;
     let first = part.first_panel * PANEL;
     let outputs = sums.min(layer.filter.outputs - first);
     let zero = simd.splat_f32s(0.0);
     // (rows of a tile, points, tiles)
-    let down = aligned(scratch, TILE * SIZE * blocks * lanes);
+    let down = aligned(scratch, TILE * SIZE * lanes);
     for output in 0..outputs {
-        for block in 0..blocks {
+        for (first, count) in blocks(vectors) {
             for x in 0..SIZE {
-                for half in 0..BLOCK {
+                for place in 0..count {
                     let mut column = [zero; SIZE];
                     for y in 0..SIZE {
-                        column[y] = products[((y * SIZE + x) * blocks + block) * sums + output][half];
+                        let block = ((y * SIZE + x) * vectors + first) * sums;
+                        column[y] = products[block + output * count + place];
                     }
                     let column = to_output(simd, column);
                     for y in 0..TILE {
-                        let to = ((y * SIZE + x) * blocks + block) * lanes + half * S::F32_LANES;
+                        let to = (y * SIZE + x) * lanes + (first + place) * S::F32_LANES;
                         down[to..to + S::F32_LANES].copy_from_slice(cast_slice(&column[y..=y]));
                     }
                 }
@@ -199,8 +221,8 @@ fn finish<S: Simd>(
             let to = &mut part.output[row * outputs + output];
             let plane = (map * layer.filter.outputs + first + output) * size.pixels() + top * size.width;
             for (y, to) in to.chunks_exact_mut(size.width).enumerate() {
-                let from = &down[y * SIZE * blocks * lanes..][..SIZE * blocks * lanes];
-                let from = sixth(from, blocks * lanes).map(|from| &from[row * columns..][..columns]);
+                let from = &down[y * SIZE * lanes..][..SIZE * lanes];
+                let from = sixth(from, lanes).map(|from| &from[row * columns..][..columns]);
                 pixels_of(from, bias, to);
                 if let Some(added) = layer.added {
                     let added = &added[plane + y * size.width..][..size.width];
