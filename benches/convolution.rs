@@ -9,12 +9,11 @@
 mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use rcnn::internal::convolution::pointwise::{self, PointwiseFilter};
 use rcnn::internal::convolution::winograd::{self, WinogradFilter};
 use rcnn::internal::convolution::{BatchSize, ConvolutionLayer};
-use support::Outcome;
+use support::{Outcome, best};
 
 /// Inputs, outputs, side of the kernel, height and width of the map; all of stride 1.
 const LAYERS: [[usize; 5]; 9] = [
@@ -40,36 +39,21 @@ fn main() -> Outcome<()> {
         let weights = numbers(outputs * inputs * side * side);
         let mut output = vec![0.0; outputs * height * width];
         let operations = 2.0 * (output.len() * inputs * side * side) as f64;
+        let share = |count: usize, work: &(dyn Fn(usize) + Sync)| each(threads, count, work);
         let seconds = if side == 1 {
             let panels = pointwise::panels(&weights, inputs);
             let filter = PointwiseFilter::new(&panels, &bias, 1).ok_or("weights of another shape")?;
             let layer = ConvolutionLayer { filter: &filter, size, input: &input, added: None, relu: true };
-            best(|| {
-                pointwise::convolve(&layer, &mut output, threads, |count, work| each(threads, count, work))
-            })
+            best(|| assert!(pointwise::convolve(&layer, &mut output, threads, share)))
         } else {
             let filter = WinogradFilter::new(&weights, &bias, inputs).ok_or("weights of another shape")?;
             let layer = ConvolutionLayer { filter: &filter, size, input: &input, added: None, relu: true };
-            best(|| {
-                winograd::convolve(&layer, &mut output, threads, |count, work| each(threads, count, work))
-            })
+            best(|| assert!(winograd::convolve(&layer, &mut output, threads, share)))
         };
         let rate = operations / seconds / 1e9;
         println!("| {inputs} to {outputs}, {side}x{side}, {height}x{width} | {rate:.0} |");
     }
     Ok(())
-}
-
-/// Seconds of the quickest call.
-fn best(mut work: impl FnMut() -> bool) -> f64 {
-    let begun = Instant::now();
-    let mut least = f64::INFINITY;
-    while begun.elapsed() < Duration::from_millis(400) {
-        let one = Instant::now();
-        assert!(work());
-        least = least.min(one.elapsed().as_secs_f64());
-    }
-    least
 }
 
 /// Shares numbers out to threads of its own.

@@ -9,7 +9,6 @@
 mod support;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use rcnn::internal::detector::{HeadOutput, RpnLevel, Selection, Sizes, detections, proposals};
 use rcnn::internal::family::RankBy;
@@ -17,7 +16,7 @@ use rcnn::internal::geometry::{BBox, suppress};
 use rcnn::internal::model::{DEFAULT, Model};
 use rcnn::internal::photo::resize::{self, Planes};
 use rcnn::internal::photo::{DecodeOptions, Decoder, decode_bytes, decode_for};
-use support::{Noise, Outcome, render_sizes};
+use support::{Noise, Outcome, best, render_sizes};
 
 const PHOTO: (usize, usize) = (480, 640);
 const RESIZED: (usize, usize) = (800, 1067);
@@ -116,18 +115,4 @@ fn boxes(time: &mut dyn FnMut(&'static str, &mut dyn FnMut())) -> Outcome<()> {
         black_box(detections(&conventions, &selection, output, &all[..1000], sizes));
     });
     Ok(())
-}
-
-/// Seconds of the quickest of many calls.
-fn best(work: &mut dyn FnMut()) -> f64 {
-    let started = Instant::now();
-    let mut best = f64::INFINITY;
-    let mut calls = 0;
-    while calls < 5 || started.elapsed() < Duration::from_millis(800) {
-        let began = Instant::now();
-        work();
-        best = best.min(began.elapsed().as_secs_f64());
-        calls += 1;
-    }
-    best
 }

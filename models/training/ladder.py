@@ -143,8 +143,9 @@ class Ladder:
     def all_runs(self):
         """This command's runs, then those that earlier commands left in the folder."""
         own = [run for wave in self.waves for run in wave]
-        named = (path.parent.name.rpartition("-") for path in sorted(self.out.glob("*-*/progress.json")))
-        return own + [run for run in ((name, int(seed)) for name, _, seed in named if name in LADDER) if run not in own]
+        named = (path.parent.name.rpartition("-") for path in sorted(self.out.glob("*/progress.json")))
+        found = [(name, int(seed)) for name, _, seed in named if name in LADDER and seed.isdigit()]
+        return own + [run for run in found if run not in own]
 
     def write_table(self):
         rows = []

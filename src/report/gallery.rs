@@ -48,20 +48,16 @@ pub(super) struct SeenPhoto {
 /// A photo as the page has it, without boxes.
 #[derive(Clone)]
 pub(super) struct PlainPhoto {
-    name: String,
-    width: u32,
-    height: u32,
-    /// `data:` URL of a JPEG.
-    source: String,
-}
-
-/// A photo and what is to be seen in it.
-pub(super) struct GalleryPhoto {
     pub(super) name: String,
     pub(super) width: u32,
     pub(super) height: u32,
     /// `data:` URL of a JPEG.
     pub(super) source: String,
+}
+
+/// A photo and what is to be seen in it.
+pub(super) struct GalleryPhoto {
+    pub(super) plain: PlainPhoto,
     /// What stands below.
     pub(super) caption: String,
     pub(super) marks: Vec<GalleryBox>,
@@ -96,7 +92,7 @@ pub(super) fn scale(width: u32, height: u32) -> f64 {
 impl GalleryPhoto {
     /// Pixels of the photo for one of a picture whose longer side has [`SIDE`].
     fn scale(&self) -> f64 {
-        scale(self.width, self.height)
+        scale(self.plain.width, self.plain.height)
     }
 
     /// Whether any of its boxes has a mask.
@@ -137,7 +133,7 @@ impl GalleryPhoto {
         let wide =
             |mark: &GalleryBox| (0.42 * LABEL * (mark.label().chars().count() as f64 + 1.0)).ceil() as i64;
         let widths: Vec<i64> = marks().map(wide).collect();
-        let size = [self.width, self.height].map(|side| (f64::from(side) / scale).round() as u32);
+        let size = [self.plain.width, self.plain.height].map(|side| (f64::from(side) / scale).round() as u32);
         let mut found = draw::place_labels((size[0], size[1]), &boxes, &widths, LABEL as i64).into_iter();
         let large = |rect: [i64; 4]| rect.map(|value| value as f64 * scale);
         self.labels = visible
@@ -197,9 +193,8 @@ impl Album {
     }
 
     /// A photo with boxes.
-    pub(super) fn marked(&self, photo: PlainPhoto, caption: String, marks: Vec<GalleryBox>) -> GalleryPhoto {
-        let PlainPhoto { name, width, height, source } = photo;
-        let mut picture = GalleryPhoto { name, width, height, source, caption, marks, labels: Vec::new() };
+    pub(super) fn marked(&self, plain: PlainPhoto, caption: String, marks: Vec<GalleryBox>) -> GalleryPhoto {
+        let mut picture = GalleryPhoto { plain, caption, marks, labels: Vec::new() };
         picture.place_labels(self);
         picture
     }

@@ -2,8 +2,8 @@
 //! strips than threads.
 
 use super::points::TILE;
-use super::{BatchSize, PANEL, PRODUCTS, WinogradFilter};
-use crate::convolution::panel::BLOCK;
+use super::{BatchSize, PRODUCTS, WinogradFilter};
+use crate::convolution::panel::{BLOCK, PANEL};
 
 /// Of one thread's transformed input and products: twice the bytes of the weights, which pass once a strip, but not so
 /// few that a strip is hardly a block. (Half as many take a third longer with 256 channels on Zen 3.)

@@ -152,6 +152,7 @@ fn multiply<S: Simd>(
             let place = product * vectors + first;
             let inputs = &inputs[place * channels..][..count * channels];
             let to = &mut products[place * sums..][..count * sums];
+            const { assert!(BLOCK == 2, "a block has two vectors, or one") };
             match count {
                 BLOCK => multiply_block::<S, BLOCK>(simd, layer, part, product, inputs, to),
                 _ => multiply_block::<S, 1>(simd, layer, part, product, inputs, to),
